@@ -1,0 +1,34 @@
+/* ip.h - IP addresses and networks as values; IPv4 is kept in its mapped form inside. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { IP_TEXT_SIZE = 64, IP_REVERSED_SIZE = 80 };
+
+typedef struct {
+	uint8_t bytes[16]; /* network order; ::ffff:a.b.c.d for IPv4 */
+} IpAddress;
+
+typedef struct {
+	IpAddress base; /* bits behind the prefix are zero           */
+	unsigned bits;  /* 0 … 128 within the 16 bytes (IPv4: 96 + n) */
+} IpNetwork;
+
+/* "192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1" (becomes IPv4).  False: not an address. */
+bool ip_parse(const char *text, IpAddress *address);
+bool ip_is_v4(const IpAddress *address);
+bool ip_equal(const IpAddress *a, const IpAddress *b);
+/* Never a mapped form.  Returns `text`. */
+const char *ip_format(const IpAddress *address, char text[IP_TEXT_SIZE]);
+/* "1.2.0.192", or nibbles for IPv6, without a zone.  Returns `text`. */
+const char *ip_reversed(const IpAddress *address, char text[IP_REVERSED_SIZE]);
+/* False for what is not routed on the public Internet: private, loopback, link-local, shared (100.64/10),
+ * documentation excepted, multicast, reserved, unspecified, unique-local. */
+bool ip_is_public(const IpAddress *address);
+
+/* "192.0.2.0/24", "2001:db8::/32", or an address alone.  With bits set behind the prefix the error
+ * offers the corrected network (code INVALID). */
+bool ip_network_parse(const char *text, IpNetwork *network, GError **error);
+bool ip_network_contains(const IpNetwork *network, const IpAddress *address);

@@ -1,0 +1,25 @@
+/* disk.h - the file operations of the spool, as a table that tests replace to fail or to lose power. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+typedef struct Disk Disk;
+
+/* Each behaves as the system call of its name (-1 and errno); used by any thread. */
+struct Disk {
+	int (*open)(const Disk *disk, const char *path, int flags, mode_t mode);
+	int (*close)(const Disk *disk, int fd);
+	ssize_t (*pread)(const Disk *disk, int fd, void *data, size_t size, off_t offset);
+	ssize_t (*pwritev)(const Disk *disk, int fd, const struct iovec *parts, int n, off_t offset);
+	int (*fdatasync)(const Disk *disk, int fd);
+	int (*fsync)(const Disk *disk, int fd);
+	int (*rename)(const Disk *disk, const char *from, const char *to);
+	int (*unlink)(const Disk *disk, const char *path);
+	int (*free_octets)(const Disk *disk, const char *path, uint64_t *octets);
+};
+
+const Disk *disk_system(void);

@@ -1,0 +1,30 @@
+/* header.h - the header section of a message as a list of fields (RFC 5322 2.2). */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct {
+	const char *name;    /* points into the message, not terminated */
+	size_t name_size;
+	const char *value;   /* behind the colon, raw, folds and all, without the last CRLF */
+	size_t value_size;
+	size_t offset, size; /* of the whole field with its CRLF */
+} HeaderField;
+
+typedef struct {
+	const char *content;
+	size_t size, at;
+} HeaderScan;
+
+void header_scan_start(HeaderScan *scan, const char *content, size_t size);
+/* False: the header ended; scan->at is then where the header section ends (the empty line, or the first
+ * line that is no header field, or the end). */
+bool header_scan_next(HeaderScan *scan, HeaderField *field);
+/* Offset of the body: behind the empty line; the first line that is no field; or the size. */
+size_t header_body(const char *content, size_t size);
+bool header_is(const HeaderField *field, const char *name); /* without case */
+/* Valid field name: 1 … 77 printable ASCII without colon. */
+bool header_name_is_valid(const char *name);
+
+enum { HEADER_FIELDS_MAX = 10000 }; /* beyond it the rest counts as body */

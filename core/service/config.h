@@ -1,0 +1,55 @@
+/* config.h - the configuration file: sections of checked values that know their file and line.
+ *
+ * A Config is immutable once loaded and reference-counted; any thread may read it. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "service/option.h"
+
+typedef struct Config Config;
+typedef struct ConfigSection ConfigSection;
+
+/* What a file may say: one row per kind of section; a table ends with a row without kind. */
+typedef struct {
+	const char *kind;         /* "server", "listener"; "plugin NAME" and "plugin NAME/" (items) too  */
+	enum { CONFIG_ONCE, CONFIG_NAMED, CONFIG_BOTH } naming; /* [server], [listener NAME], [tls] and [tls NAME] */
+	const PtnOption *options;
+	bool takes_more;          /* unknown keys are kept unchecked ([level NAME])                      */
+} ConfigKind;
+
+/* Reads `path` and then the *.conf of the directory `path` without ".conf" + ".d" (conf.d beside it).
+ * `path` NULL: no file, all presets.  Checks every section against `kinds`.  Adds one sentence per mistake to `mistakes`
+ * ("postern.conf:12: [server] hostnme: no such option (did you mean \"hostname\"?)") and reads on;
+ * NULL if there is any.  New. */
+Config *config_load(const char *path, const ConfigKind *kinds, GPtrArray *mistakes);
+/* The same from text, for tests and embedded defaults; `name` stands for the file. */
+Config *config_parse(const char *text, const char *name, const ConfigKind *kinds, GPtrArray *mistakes);
+Config *config_ref(Config *config);
+void config_unref(Config *config);
+
+/* The section [KIND] (name NULL) or [KIND NAME]; a section that is not in the file but of kind CONFIG_ONCE has all presets.
+ * NULL: no such section. */
+const ConfigSection *config_section(const Config *config, const char *kind, const char *name);
+/* All of a kind in file order, a GPtrArray of const ConfigSection*; borrowed, never NULL. */
+const GPtrArray *config_sections(const Config *config, const char *kind);
+const char *config_section_name(const ConfigSection *section); /* NULL: it has none */
+
+/* Values as set or preset; asking for what the table does not have is a programmer's error. */
+const char *config_text(const ConfigSection *section, const char *option);   /* NULL: not set, no preset */
+int64_t config_number(const ConfigSection *section, const char *option);     /* BOOL, NUMBER, SIZE, TIME, CHOICE */
+bool config_bool(const ConfigSection *section, const char *option);
+const char *const *config_list(const ConfigSection *section, const char *option); /* never NULL */
+bool config_is_set(const ConfigSection *section, const char *option);        /* by the file, not by a preset */
+/* "postern.conf:12" of the option, or of the section itself with `option` NULL. */
+const char *config_where(const ConfigSection *section, const char *option);
+/* Keys of a `takes_more` section that no row knows, in order; NULL-terminated, borrowed. */
+const char *const *config_more(const ConfigSection *section);
+
+/* True if both say the same in sections of `kind` (all names). */
+bool config_same(const Config *a, const Config *b, const char *kind);
+/* The whole as it holds, presets included and marked, secrets hidden: --print-config.  New. */
+char *config_print(const Config *config);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_unref)

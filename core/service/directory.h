@@ -1,0 +1,58 @@
+/* directory.h - customers, mail domains and outbound accounts, over a durable store.
+ *
+ * An entry is a set of named text values with a version.  A DirectoryEntry handed out is a private copy:
+ * its owner may change it and save it; save answers TAKEN when somebody else saved in between.
+ *
+ * Core names - customer: level primary postmaster alert enabled reason outbound; domain: customer mode
+ * destination port; account: customer domain type password enabled reason.  Plugins add "PLUGIN.option". */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "plugin-api.h"
+#include "service/store.h"
+
+typedef struct Directory Directory;
+typedef struct DirectoryEntry DirectoryEntry;
+
+/* `store` is borrowed and outlives it. */
+Directory *directory_new(Store *store);
+void directory_free(Directory *directory);
+
+/* Names compare without case and are kept in lower case.  New entry on PTN_OK. */
+PtnStatus directory_find(Directory *directory, PtnKind kind, const char *name, int64_t deadline_us,
+	DirectoryEntry **entry);
+/* New, empty, not saved; saving it answers TAKEN if the name exists. */
+DirectoryEntry *directory_entry_new(PtnKind kind, const char *name);
+void directory_entry_free(DirectoryEntry *entry);
+PtnStatus directory_save(Directory *directory, DirectoryEntry *entry, int64_t deadline_us);
+PtnStatus directory_remove(Directory *directory, PtnKind kind, const char *name, int64_t deadline_us);
+/* Entries of a kind by name, after `after`, at most `limit`; with_option NULL: all.  New array that frees. */
+PtnStatus directory_list(Directory *directory, PtnKind kind, const char *with_option, const char *after, size_t limit,
+	int64_t deadline_us, GPtrArray **entries);
+/* Rises whenever an entry of `kind` changes, on any node. */
+PtnStatus directory_changes(Directory *directory, PtnKind kind, int64_t deadline_us, uint64_t *number);
+
+PtnKind directory_entry_kind(const DirectoryEntry *entry);
+const char *directory_entry_name(const DirectoryEntry *entry);
+uint64_t directory_entry_version(const DirectoryEntry *entry);
+const char *directory_entry_get(const DirectoryEntry *entry, const char *name);          /* NULL: not set */
+const char *const *directory_entry_get_list(DirectoryEntry *entry, const char *name);    /* never NULL    */
+void directory_entry_set(DirectoryEntry *entry, const char *name, const char *value);    /* NULL: unset   */
+/* All names set, sorted; NULL-terminated, lives until the entry changes. */
+const char *const *directory_entry_names(DirectoryEntry *entry);
+
+/* Rules that hold whoever writes (posternctl, import, a plugin): a domain has an existing customer; an
+ * account's login form fits its type (user@d single, @d any, d server), its domain is one of its
+ * customer's; modes, addresses and booleans are well-formed.  The sentence says what would be right. */
+bool directory_check(Directory *directory, DirectoryEntry *entry, GError **error);
+/* A domain removed takes its accounts with it; a customer with domains is refused.  `removed`: names of what went. */
+bool directory_remove_checked(Directory *directory, PtnKind kind, const char *name, GPtrArray *removed, GError **error);
+
+/* The account's or customer's standing: NULL if it may submit, else the reason ("disabled", or the text
+ * given when it was).  Considers account and customer.  `customer` may be NULL. */
+const char *directory_account_barred(const DirectoryEntry *account, const DirectoryEntry *customer);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Directory, directory_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DirectoryEntry, directory_entry_free)

@@ -1,0 +1,50 @@
+/* dns.h - DNS with a bounded cache in front, one query in flight per name and type.
+ *
+ * Found, none, and "could not be found out" are three answers (PTN_OK, PTN_NONE, PTN_UNSURE; bogus is
+ * UNSURE with is_bogus).  Any thread may ask; only dns_wait() waits. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "plugin-api.h"
+
+typedef struct Dns Dns;
+typedef struct DnsQuery DnsQuery; /* reference-counted */
+
+typedef struct {
+	const char *const *servers;     /* "127.0.0.1" or "127.0.0.1@5353"; empty: those of /etc/resolv.conf */
+	const char *trust_anchor;       /* file, or NULL: no validation                                   */
+	const char *const *stub_zones;  /* "zone=address[@port]": asked there, for tests and split views      */
+	int64_t timeout_us;             /* a query's whole time, 1s … 60s                                  */
+	size_t cache_size;              /* answers kept                                                  */
+	const Clock *clock;
+} DnsSettings;
+
+Dns *dns_new(const DnsSettings *settings, GError **error);
+/* Ends its thread; queries still referenced stay readable and answer UNSURE. */
+void dns_free(Dns *dns);
+
+/* New reference; never waits.  From the cache the answer is there at once.  `type` PTN_EXCHANGERS:
+ * values "10 mx.example.org" in random order within a preference, implicit MX included ("0 name" when
+ * there is no MX but A or AAAA), null MX is PTN_OK with count 0 (RFC 5321 5.1, RFC 7505). */
+DnsQuery *dns_start(Dns *dns, const char *name, PtnRecord type);
+/* The same past our own cache; the answer still fills it. */
+DnsQuery *dns_start_fresh(Dns *dns, const char *name, PtnRecord type);
+void dns_query_unref(DnsQuery *query);
+/* NULL: not yet.  Lives as long as the reference. */
+const PtnAnswer *dns_query_answer(const DnsQuery *query);
+/* Waits until the answer or `deadline_us` (monotonic); past it, an UNSURE answer.  Never NULL. */
+const PtnAnswer *dns_wait(DnsQuery *query, int64_t deadline_us);
+
+/* A scripted DNS for tests and dry runs: the answer comes from `resolve` at once, which fills a new
+ * PtnAnswer through dns_answer_new(). */
+typedef PtnAnswer *DnsScript(void *data, const char *name, PtnRecord type);
+Dns *dns_new_scripted(DnsScript *resolve, void *data);
+/* Copies the values. */
+PtnAnswer *dns_answer_new(PtnStatus status, const char *const *values, int64_t ttl_us);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Dns, dns_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DnsQuery, dns_query_unref)

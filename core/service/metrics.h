@@ -1,0 +1,25 @@
+/* metrics.h - named counters and alarms; any thread. */
+#pragma once
+
+#include <glib.h>
+#include <stdint.h>
+
+typedef struct Metrics Metrics;
+
+Metrics *metrics_new(void);
+void metrics_free(Metrics *metrics);
+/* Names are "spool.commits", "plugin.dnsbl.listed", …; made when first counted. */
+void metrics_add(Metrics *metrics, const char *name, int64_t n);
+void metrics_set(Metrics *metrics, const char *name, int64_t value);
+int64_t metrics_get(Metrics *metrics, const char *name);
+/* A new sorted array of names, and their values through metrics_get(). */
+GPtrArray *metrics_names(Metrics *metrics);
+
+/* An alarm is a state with a name: raised (text) until it is lowered (NULL).  Logs both changes. */
+void metrics_alarm(Metrics *metrics, const char *name, const char *text);
+unsigned metrics_alarms(Metrics *metrics);
+/* Calls `each` for every raised alarm, in order of names, `since_us` wall clock. */
+void metrics_each_alarm(Metrics *metrics, void (*each)(void *data, const char *name, const char *text, int64_t since_us),
+	void *data);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Metrics, metrics_free)
