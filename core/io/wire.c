@@ -1,0 +1,221 @@
+/* wire.c - a connection to another server for straight-line code. */
+#include "io/wire.h"
+
+#include <fcntl.h>
+#include <openssl/ssl.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "io/socket.h"
+
+enum { WIRE_GATHERS = 64 * 1024, WIRE_READ = 4096 };
+
+struct Wire {
+	Stream stream;
+	int64_t deadline_us;
+	GByteArray *out;
+	GByteArray *in;
+	size_t in_taken; /* of `in` */
+};
+
+static Wire *
+wire_new(int fd, int64_t deadline_us)
+{
+	Wire *wire = g_new0(Wire, 1);
+
+	wire->stream.fd = fd;
+	wire->deadline_us = deadline_us;
+	wire->out = g_byte_array_new();
+	wire->in = g_byte_array_new();
+	return wire;
+}
+
+Wire *
+wire_open(const IpAddress *address, uint16_t port, const IpAddress *from, int64_t deadline_us, GError **error)
+{
+	const int64_t left_us = MAX(deadline_us - g_get_monotonic_time(), 0);
+	const int fd = socket_connect(address, port, from, left_us, error);
+
+	return fd < 0 ? NULL : wire_new(fd, deadline_us);
+}
+
+Wire *
+wire_open_unix(const char *path, GError **error)
+{
+	const int fd = socket_connect_unix(path, error);
+
+	if (fd < 0)
+		return NULL;
+	(void)fcntl(fd, F_SETFL, O_NONBLOCK);
+	return wire_new(fd, CLOCK_NEVER);
+}
+
+void
+wire_close(Wire *wire)
+{
+	if (wire == NULL)
+		return;
+	stream_close(&wire->stream);
+	g_byte_array_unref(wire->out);
+	g_byte_array_unref(wire->in);
+	g_free(wire);
+}
+
+void
+wire_set_deadline(Wire *wire, int64_t deadline_us)
+{
+	wire->deadline_us = deadline_us;
+}
+
+/* Waits as a result of stream_*() asks for. */
+static bool
+wire_wait(Wire *wire, ssize_t result, GError **error)
+{
+	const int64_t left_us = wire->deadline_us - g_get_monotonic_time();
+
+	if (result == STREAM_END)
+		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "the server closed the connection");
+	if (result == STREAM_FAILED)
+		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "the connection was lost");
+	if (left_us <= 0 || !socket_wait(wire->stream.fd, result == STREAM_WANTS_WRITE, left_us))
+		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "timed out");
+	return true;
+}
+
+bool
+wire_start_tls(Wire *wire, const TlsClient *client, const char *name, TlsPolicy policy, GError **error)
+{
+	int result;
+
+	g_byte_array_set_size(wire->in, 0);
+	wire->in_taken = 0;
+	wire->stream.tls = tls_client_session(client, wire->stream.fd, name, policy);
+	while ((result = stream_handshake(&wire->stream)) != 1) {
+		if (result == STREAM_FAILED)
+			return error_set(error, POSTERN_ERROR_UNAVAILABLE, "TLS: %s", tls_failure());
+		if (!wire_wait(wire, result, error))
+			return false;
+	}
+	return true;
+}
+
+bool
+wire_is_secured(const Wire *wire)
+{
+	return wire->stream.is_secured;
+}
+
+const char *
+wire_tls_version(const Wire *wire)
+{
+	return wire->stream.is_secured ? SSL_get_version(wire->stream.tls) : NULL;
+}
+
+bool
+wire_flush(Wire *wire, GError **error)
+{
+	size_t sent = 0;
+
+	while (sent < wire->out->len) {
+		const ssize_t n = stream_write(&wire->stream, wire->out->data + sent, wire->out->len - sent);
+
+		if (n > 0)
+			sent += (size_t)n;
+		else if (!wire_wait(wire, n == STREAM_END ? STREAM_FAILED : n, error))
+			return false;
+	}
+	g_byte_array_set_size(wire->out, 0);
+	return true;
+}
+
+bool
+wire_write(Wire *wire, const void *data, size_t size, GError **error)
+{
+	g_byte_array_append(wire->out, data, (guint)size);
+	return wire->out->len < WIRE_GATHERS || wire_flush(wire, error);
+}
+
+static bool
+wire_fill(Wire *wire, GError **error)
+{
+	const guint length = wire->in->len;
+
+	if (wire->out->len > 0 && !wire_flush(wire, error))
+		return false;
+	g_byte_array_set_size(wire->in, length + WIRE_READ);
+	for (;;) {
+		const ssize_t n = stream_read(&wire->stream, wire->in->data + length, WIRE_READ);
+
+		g_byte_array_set_size(wire->in, length + (n > 0 ? (guint)n : 0));
+		if (n > 0)
+			return true;
+		if (!wire_wait(wire, n, error))
+			return false;
+		g_byte_array_set_size(wire->in, length + WIRE_READ);
+	}
+}
+
+static void
+wire_drop_taken(Wire *wire)
+{
+	if (wire->in_taken > 0)
+		g_byte_array_remove_range(wire->in, 0, (guint)wire->in_taken);
+	wire->in_taken = 0;
+}
+
+const char *
+wire_read_line(Wire *wire, size_t most, GError **error)
+{
+	size_t looked = 0;
+
+	wire_drop_taken(wire);
+	for (;;) {
+		uint8_t *end = wire->in->len > looked ? memchr(wire->in->data + looked, '\n', wire->in->len - looked) : NULL;
+
+		if (end != NULL) {
+			wire->in_taken = (size_t)(end - wire->in->data) + 1;
+			*end = '\0';
+			if (end > wire->in->data && end[-1] == '\r')
+				end[-1] = '\0';
+			return (const char *)wire->in->data;
+		}
+		looked = wire->in->len;
+		if (looked > most) {
+			error_set(error, POSTERN_ERROR_INVALID, "the server sent a line of more than %zu octets", most);
+			return NULL;
+		}
+		if (!wire_fill(wire, error))
+			return NULL;
+	}
+}
+
+ssize_t
+wire_read(Wire *wire, void *data, size_t size, GError **error)
+{
+	wire_drop_taken(wire);
+	if (wire->in->len == 0) {
+		ssize_t n;
+
+		if (wire->out->len > 0 && !wire_flush(wire, error))
+			return -1;
+		while ((n = stream_read(&wire->stream, data, size)) < 0)
+			if (!wire_wait(wire, n, error))
+				return -1;
+		return n;
+	}
+	wire->in_taken = MIN(size, wire->in->len);
+	memcpy(data, wire->in->data, wire->in_taken);
+	return (ssize_t)wire->in_taken;
+}
+
+bool
+wire_is_alive(Wire *wire)
+{
+	char octet;
+
+	wire_drop_taken(wire);
+	if (wire->in->len > 0)
+		return false; /* a server that speaks unasked says 421 */
+	return stream_read(&wire->stream, &octet, 1) == STREAM_AGAIN;
+}
