@@ -1,0 +1,255 @@
+/* chain.c - running the hooks of a stage, wherever each may run. */
+#include "engine/chain.h"
+
+#include "base/log.h"
+#include "proto/reply.h"
+
+enum { CHAIN_STAGES = PTN_TICK + 1, CHAIN_MOST_ORPHANS = 8 };
+
+struct Chain {
+	GArray *stages[CHAIN_STAGES]; /* of HookRow; NULL: no hook */
+	unsigned n_plugins;
+};
+
+Chain *
+chain_new(void)
+{
+	return g_new0(Chain, 1);
+}
+
+void
+chain_free(Chain *chain)
+{
+	if (chain == NULL)
+		return;
+	for (size_t i = 0; i < CHAIN_STAGES; i++)
+		if (chain->stages[i] != NULL)
+			g_array_unref(chain->stages[i]);
+	g_free(chain);
+}
+
+void
+chain_add(Chain *chain, const HookRow *row)
+{
+	GArray **rows = &chain->stages[row->stage];
+	guint place;
+
+	if (*rows == NULL)
+		*rows = g_array_new(FALSE, FALSE, sizeof(HookRow));
+	place = (*rows)->len;
+	if (!(row->flags & PTN_LATE))
+		while (place > 0 && (g_array_index(*rows, HookRow, place - 1).flags & PTN_LATE))
+			place--;
+	g_array_insert_vals(*rows, place, row, 1);
+	chain->n_plugins = MAX(chain->n_plugins, row->plugin->place + 1);
+}
+
+unsigned
+chain_plugins(const Chain *chain)
+{
+	return chain->n_plugins;
+}
+
+const HookRow *
+chain_row(const Chain *chain, PtnStage stage, size_t i)
+{
+	const GArray *rows = chain->stages[stage];
+
+	return rows != NULL && i < rows->len ? &g_array_index(rows, HookRow, i) : NULL;
+}
+
+bool
+chain_has(const Chain *chain, PtnStage stage)
+{
+	return chain_row(chain, stage, 0) != NULL;
+}
+
+/* ---- one hook ---- */
+
+static void
+chain_drop_acts(HookCall *call)
+{
+	g_clear_pointer(&call->acts, g_array_unref);
+}
+
+static PtnVerdict
+chain_fail(HookCall *call, const char *why)
+{
+	call->failure = why;
+	return PTN_FAILED;
+}
+
+/* Verdicts that make no sense at this stage count as failures. */
+static PtnVerdict
+chain_judge(const HookRow *row, HookCall *call, PtnVerdict verdict)
+{
+	const bool may_settle = row->stage == PTN_AUTH || row->stage == PTN_ROUTE || row->stage == PTN_DELIVER;
+
+	switch (verdict) {
+	case PTN_NEXT:
+	case PTN_FAILED:
+		return verdict;
+	case PTN_DONE:
+		return may_settle ? verdict : chain_fail(call, "it said DONE at a stage that cannot be settled");
+	case PTN_REFUSED:
+	case PTN_CLOSED:
+		if (call->code == 0)
+			return chain_fail(call, "it returned a refusal without making one");
+		if (!reply_is_valid(call->code, call->enhanced, call->text, true) || call->code < 221)
+			return chain_fail(call, "its reply is not a valid one");
+		return verdict;
+	case PTN_WAIT:
+		if ((row->flags & PTN_INLINE) && !call->may_wait)
+			return verdict;
+		return chain_fail(call, "it asked for a worker where it may wait already");
+	}
+	return chain_fail(call, "it returned a verdict that does not exist");
+}
+
+/* Nobody waits for an orphan's verdict, and the loop has said why it gave up. */
+static PtnVerdict
+chain_call(ChainRun *run, const HookRow *row, HookCall *call)
+{
+	HookPlugin *plugin = row->plugin;
+	const int64_t begun_us = g_get_monotonic_time();
+	PtnVerdict verdict;
+
+	call->deadline_us = MIN(begun_us + plugin->deadline_us, run->deadline_us);
+	call->would_have_waited = false;
+	call->code = 0;
+	call->failure = NULL;
+	atomic_store(&run->running, row);
+	atomic_store(&run->hook_deadline_us, call->deadline_us);
+	atomic_fetch_add(&plugin->busy, 1);
+	verdict = row->run(row, call);
+	atomic_fetch_sub(&plugin->busy, 1);
+	atomic_store(&run->hook_deadline_us, 0);
+	if (atomic_exchange(&run->running, NULL) == NULL) {
+		atomic_fetch_sub(&plugin->orphans, 1);
+		verdict = chain_fail(call, "it came back too late");
+	}
+	atomic_fetch_add(&plugin->calls, 1);
+	atomic_fetch_add(&plugin->time_us, (unsigned long long)(g_get_monotonic_time() - begun_us));
+	if (call->would_have_waited)
+		return PTN_WAIT;
+	verdict = chain_judge(row, call, verdict);
+	if (verdict == PTN_NEXT && g_get_monotonic_time() > call->deadline_us)
+		return chain_fail(call, "it missed its deadline");
+	return verdict;
+}
+
+/* Taking away the row tells the hook's thread, when it comes back, that it was given up. */
+const HookRow *
+chain_orphan(ChainRun *run)
+{
+	const HookRow *row = atomic_exchange(&run->running, NULL);
+
+	if (row != NULL)
+		atomic_fetch_add(&row->plugin->orphans, 1);
+	return row;
+}
+
+static const char *
+chain_why_not(const HookRow *row)
+{
+	if (atomic_load(&row->plugin->orphans) >= CHAIN_MOST_ORPHANS)
+		return "too many of its hooks have not returned";
+	if (!(row->flags & PTN_INLINE) && atomic_load(&row->plugin->busy) >= row->plugin->at_once)
+		return "it holds all the workers it may";
+	return NULL;
+}
+
+static void
+chain_log(const HookRow *row, const HookCall *call, const char *event, const char *why)
+{
+	char id[ID_TEXT_SIZE];
+
+	log_event(LOG_LEVEL_WARNING, event, "session", call->facts != NULL ? call->facts->id : NULL, "queue",
+		call->envelope != NULL ? id_format(call->envelope->id, id) : NULL, "plugin", row->plugin->name, "stage",
+		stage_name(row->stage), "error", why, NULL);
+}
+
+/* A failure is the administrator's `on-error`, never a silent "go on". */
+static PtnVerdict
+chain_settle_failure(const HookRow *row, HookCall *call)
+{
+	atomic_fetch_add(&row->plugin->failures, 1);
+	chain_log(row, call, row->plugin->passes_on_error ? "plugin failed, passed" : "plugin failed, deferred", call->failure);
+	if (row->plugin->passes_on_error)
+		return PTN_NEXT;
+	call->cause = PTN_LOCAL;
+	call->code = row->stage == PTN_AUTH ? 454 : 451;
+	call->enhanced = row->stage == PTN_AUTH ? "4.7.0" : "4.3.0";
+	call->text = row->stage == PTN_AUTH ? "Temporary authentication failure" : "Error: temporary problem, try again later";
+	return PTN_REFUSED;
+}
+
+static PtnVerdict
+chain_run_row(ChainRun *run, const ChainTask *task, const HookRow *row, HookCall *call)
+{
+	const char *why_not = chain_why_not(row);
+	PtnVerdict verdict;
+
+	call->may_wait = task->place != ON_LOOP;
+	verdict = why_not != NULL ? chain_fail(call, why_not) : chain_call(run, row, call);
+	if (verdict == PTN_WAIT) {
+		chain_drop_acts(call);
+		return PTN_WAIT;
+	}
+	if (verdict == PTN_FAILED) {
+		chain_drop_acts(call);
+		verdict = chain_settle_failure(row, call);
+	}
+	if ((verdict == PTN_REFUSED || verdict == PTN_CLOSED) && row->plugin->mode == HOOK_WARNS) {
+		chain_log(row, call, "plugin would refuse (mode = warn)", call->text);
+		verdict = PTN_NEXT;
+		chain_drop_acts(call);
+	}
+	if (verdict == PTN_REFUSED || verdict == PTN_CLOSED)
+		atomic_fetch_add(&row->plugin->refusals, 1);
+	else if (call->acts != NULL)
+		task->apply(task->data, row, call);
+	chain_drop_acts(call);
+	return verdict;
+}
+
+/* ---- a stage ---- */
+
+static bool
+chain_may_run_here(const HookRow *row, Place place, ChainResult *elsewhere)
+{
+	if (row->flags & PTN_HEAVY) {
+		*elsewhere = CHAIN_WANTS_CRUNCHER;
+		return place == ON_CRUNCHER;
+	}
+	*elsewhere = CHAIN_WANTS_WORKER;
+	return (row->flags & PTN_INLINE) || place == ON_WORKER;
+}
+
+ChainResult
+chain_run(ChainRun *run, const ChainTask *task, HookCall *call)
+{
+	const HookRow *row;
+
+	if (run->deadline_us == 0)
+		run->deadline_us = g_get_monotonic_time() + task->chain_us;
+	for (; (row = chain_row(task->chain, run->stage, run->next)) != NULL; run->next++) {
+		ChainResult elsewhere;
+		PtnVerdict verdict;
+
+		if (row->plugin->mode == HOOK_IS_OFF)
+			continue;
+		if (!chain_may_run_here(row, task->place, &elsewhere))
+			return elsewhere;
+		if (task->place != ON_LOOP && task->before_wait != NULL && !task->before_wait(task->data))
+			return CHAIN_CLOSED;
+		verdict = chain_run_row(run, task, row, call);
+		if (verdict == PTN_WAIT && task->place == ON_LOOP)
+			return CHAIN_WANTS_WORKER;
+		if (verdict == PTN_REFUSED || verdict == PTN_CLOSED)
+			return verdict == PTN_REFUSED ? CHAIN_REFUSED : CHAIN_CLOSED;
+		if (verdict == PTN_DONE)
+			return CHAIN_SETTLED;
+	}
+	return CHAIN_PASSED;
+}

@@ -1,0 +1,81 @@
+/* chain.h - the hooks of all plugins, by stage, and how they are run.
+ *
+ * The engine knows a hook as a row with a function; host/ makes the rows from plugins. */
+#pragma once
+
+#include <glib.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "engine/hook.h"
+#include "plugin-api.h"
+
+typedef enum { HOOK_ENFORCES, HOOK_WARNS, HOOK_IS_OFF } HookMode;
+
+/* What the chain has to know of a plugin; lives as long as the plugin's instance. */
+typedef struct {
+	const char *name;
+	unsigned place;      /* its number in the list of plugins: where its states stand */
+	HookMode mode;
+	bool passes_on_error;
+	int64_t deadline_us; /* of one hook */
+	unsigned at_once;    /* workers it may hold */
+	atomic_uint busy, orphans;
+	atomic_ullong calls, refusals, failures, time_us;
+} HookPlugin;
+
+struct HookRow {
+	HookPlugin *plugin;
+	PtnStage stage;
+	unsigned flags;      /* PTN_INLINE, PTN_LATE, PTN_HEAVY */
+	PtnVerdict (*run)(const HookRow *row, HookCall *call);
+	void *data;          /* the host's */
+};
+
+typedef struct Chain Chain;
+
+Chain *chain_new(void);
+void chain_free(Chain *chain);
+/* Rows of one stage run in the order of adding, late ones after all others.  Copies the row. */
+void chain_add(Chain *chain, const HookRow *row);
+const HookRow *chain_row(const Chain *chain, PtnStage stage, size_t i); /* NULL: no more */
+bool chain_has(const Chain *chain, PtnStage stage);
+/* How many plugins there are: places in the arrays of their states. */
+unsigned chain_plugins(const Chain *chain);
+
+typedef enum { ON_LOOP, ON_WORKER, ON_CRUNCHER } Place;
+
+typedef enum {
+	CHAIN_PASSED,
+	CHAIN_SETTLED,        /* PTN_DONE: AUTH, ROUTE, DELIVER */
+	CHAIN_REFUSED,        /* the call says how */
+	CHAIN_CLOSED,         /* the same, and the session ends */
+	CHAIN_WANTS_WORKER,   /* go on there, with the same run */
+	CHAIN_WANTS_CRUNCHER,
+} ChainResult;
+
+/* One passage through a stage; zeroed at its start, kept while it moves between threads. */
+typedef struct {
+	PtnStage stage;
+	size_t next;          /* row to run */
+	int64_t deadline_us;  /* of the whole; 0: not begun */
+	atomic_llong hook_deadline_us; /* of the hook that runs now, monotonic; 0: none: for who watches */
+	_Atomic(const HookRow *) running;
+	atomic_bool is_orphaned; /* nobody waits for the running hook any more */
+} ChainRun;
+
+typedef struct {
+	const Chain *chain;
+	int64_t chain_us;     /* the deadline of the whole */
+	Place place;
+	bool (*before_wait)(void *data); /* called before a hook that may wait; false: the client is gone */
+	/* Applies what the hook did; called only for a verdict that lets the mail go on. */
+	void (*apply)(void *data, const HookRow *row, HookCall *call);
+	void *data;
+} ChainTask;
+
+ChainResult chain_run(ChainRun *run, const ChainTask *task, HookCall *call);
+/* The one that watches gives up: the running hook is counted as an orphan until it returns.  Returns its row, or NULL if none runs. */
+const HookRow *chain_orphan(ChainRun *run);
+const char *stage_name(PtnStage stage);
+const char *cause_name(PtnCause cause);

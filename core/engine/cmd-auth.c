@@ -1,0 +1,235 @@
+/* cmd-auth.c - AUTH with PLAIN and LOGIN (RFC 4954, RFC 4616). */
+#include <string.h>
+
+#include "base/log.h"
+#include "engine/session-private.h"
+
+static void
+cmd_auth_wipe(Session *session)
+{
+	if (session->sasl_password != NULL)
+		explicit_bzero(session->sasl_password, strlen(session->sasl_password));
+	g_clear_pointer(&session->sasl_password, g_free);
+	session->sasl = SASL_NONE;
+	session->input = INPUT_COMMANDS;
+}
+
+/* Every failure costs the client the same words and the same time. */
+static void
+cmd_auth_fail(Session *session, int code, const char *enhanced, const char *text)
+{
+	const EngineSettings *settings = session->snapshot->settings;
+
+	cmd_auth_wipe(session);
+	session_reject(session, code < 500 ? PTN_LOCAL : PTN_CREDENTIALS, code, enhanced, "%s", text);
+	if (code < 500 || session->is_closing)
+		return;
+	session_event(session, "auth-failure");
+	if (++session->auth_failures >= settings->max_auth_failures) {
+		session_close_with(session, PTN_CREDENTIALS, 421, "4.7.0", "Error: too many failed authentications");
+		return;
+	}
+	session->pause_us = MAX(settings->auth_delay_us, session->wants == SESSION_WANTS_PAUSE ? session->pause_us : 0);
+	session->wants = SESSION_WANTS_PAUSE;
+}
+
+static void
+cmd_auth_refused(Session *session)
+{
+	cmd_auth_wipe(session);
+	g_clear_pointer(&session->identified, g_free);
+	session_event(session, "auth-failure");
+	session->auth_failures++;
+	if (session->is_closing)
+		return;
+	session->pause_us = session->snapshot->settings->auth_delay_us;
+	session->wants = SESSION_WANTS_PAUSE;
+}
+
+/* ---- credentials are complete ---- */
+
+/* A login that the directory does not know may still be a person of a domain that it knows (LDAP …). */
+static bool
+cmd_auth_is_of_served_domain(Session *session, const char *login)
+{
+	const char *domain = mailbox_domain(login);
+	g_autoptr(DirectoryEntry) entry = NULL;
+
+	return domain[0] != '\0' && login[0] != '@' &&
+		directory_find(session->engine->directory, PTN_DOMAIN, domain, CLOCK_NEVER, &entry) == PTN_OK;
+}
+
+static void
+cmd_auth_judge(Session *session)
+{
+	PtnStatus status;
+
+	if (session->identified == NULL) {
+		cmd_auth_fail(session, 535, "5.7.8", "Error: authentication failed: wrong login or password");
+		return;
+	}
+	session->facts.login = g_steal_pointer(&session->identified);
+	session->has_read_account = false;
+	status = session_read_account(session);
+	if (status == PTN_OK || (status == PTN_NONE && cmd_auth_is_of_served_domain(session, session->facts.login))) {
+		cmd_auth_wipe(session);
+		session_begin_stage(session, &session_authenticated_row);
+		return;
+	}
+	g_clear_pointer(&session->facts.login, g_free);
+	if (status == PTN_NONE)
+		cmd_auth_fail(session, 535, "5.7.8", "Error: authentication failed: wrong login or password");
+	else
+		cmd_auth_fail(session, 454, "4.7.0", "Temporary authentication failure: the directory cannot be reached");
+}
+
+static void
+cmd_auth_succeed(Session *session)
+{
+	char client[IP_TEXT_SIZE];
+
+	session->auth_failures = 0;
+	metrics_add(session->engine->metrics, "auth.succeeded", 1);
+	log_event(LOG_LEVEL_INFO, "authenticated", "session", session->facts.id, "client",
+		ip_format(&session->facts.client, client), "login", session->facts.login, "tls", session->facts.tls_version, NULL);
+	session_reply(session, 235, "2.7.0", "Authentication successful");
+	session_observe(session, PTN_REPLY, 0, 235, "2.7.0", "Authentication successful");
+}
+
+static void
+cmd_authenticated_refused(Session *session)
+{
+	g_clear_pointer(&session->facts.login, g_free);
+	g_clear_pointer(&session->facts.account, directory_entry_free);
+	g_clear_pointer(&session->facts.customer, directory_entry_free);
+	cmd_auth_refused(session);
+}
+
+const CommandRow session_auth_row = { "", STATE_ANY, PTN_AUTH, false, NULL, cmd_auth_judge, cmd_auth_refused };
+const CommandRow session_authenticated_row = { "", STATE_ANY, PTN_AUTHENTICATED, false, NULL, cmd_auth_succeed,
+	cmd_authenticated_refused };
+
+/* ---- gathering them ---- */
+
+static void
+cmd_auth_set(Session *session, const char *login, const char *password)
+{
+	if (!g_utf8_validate(login, -1, NULL) || login[0] == '\0' || strlen(login) > 320) {
+		cmd_auth_fail(session, 535, "5.7.8", "Error: authentication failed: wrong login or password");
+		return;
+	}
+	g_free(session->sasl_login);
+	session->sasl_login = g_strdup(login);
+	session->sasl_password = g_strdup(password);
+	session->input = INPUT_COMMANDS;
+	session_begin_stage(session, &session_auth_row);
+}
+
+/* message = [authzid] NUL authcid NUL passwd (RFC 4616 2) */
+static void
+cmd_auth_take_plain(Session *session, const char *octets, size_t size)
+{
+	const char *login = memchr(octets, '\0', size);
+	const char *password = login != NULL ? memchr(login + 1, '\0', size - (size_t)(login + 1 - octets)) : NULL;
+
+	if (password == NULL || memchr(password + 1, '\0', size - (size_t)(password + 1 - octets)) != NULL)
+		cmd_auth_fail(session, 535, "5.7.8", "Error: authentication failed: Invalid SASL PLAIN message");
+	else if (octets[0] != '\0' && strcmp(octets, login + 1) != 0)
+		cmd_auth_fail(session, 535, "5.7.8", "Error: authentication failed: acting for another login is not allowed");
+	else
+		cmd_auth_set(session, login + 1, password + 1);
+}
+
+static bool
+cmd_auth_is_base64(const char *text)
+{
+	const size_t length = strlen(text);
+	const size_t digits =
+		strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
+
+	return length % 4 == 0 && length - digits <= 2 && strspn(text + digits, "=") == length - digits;
+}
+
+void
+cmd_auth_take_response(Session *session, char *line, size_t size)
+{
+	const SaslStep step = session->sasl;
+	g_autofree char *octets = NULL; /* g_base64_decode() ends with no NUL of its own */
+	gsize length = 0;
+
+	if (strcmp(line, "*") == 0) {
+		cmd_auth_wipe(session);
+		session_reject(session, PTN_CREDENTIALS, 501, "5.7.0", "Authentication aborted");
+		return;
+	}
+	if (strlen(line) != size || !cmd_auth_is_base64(line)) {
+		cmd_auth_fail(session, 535, "5.7.8", "Error: authentication failed: Invalid base64 data");
+		return;
+	}
+	octets = g_malloc0(size + 1);
+	if (size > 0) {
+		g_autofree guchar *decoded = g_base64_decode(line, &length);
+
+		memcpy(octets, decoded, length);
+		explicit_bzero(decoded, length);
+	}
+	explicit_bzero(line, size);
+	if (step == SASL_PLAIN) {
+		cmd_auth_take_plain(session, octets, length);
+	} else if (strlen(octets) != length) {
+		cmd_auth_fail(session, 535, "5.7.8", "Error: authentication failed: wrong login or password");
+	} else if (step == SASL_LOGIN_NAME) {
+		g_free(session->sasl_login);
+		session->sasl_login = g_strdup(octets);
+		session->sasl = SASL_LOGIN_PASSWORD;
+		session_reply(session, 334, NULL, "UGFzc3dvcmQ6");
+	} else {
+		g_autofree char *login = g_steal_pointer(&session->sasl_login);
+
+		cmd_auth_set(session, login, octets);
+	}
+	explicit_bzero(octets, length);
+}
+
+bool
+cmd_auth_check(Session *session, const Command *command)
+{
+	if (session->facts.login != NULL)
+		session_reject(session, PTN_PROTOCOL, 503, "5.5.1", "Error: already authenticated");
+	else if (!session->facts.is_esmtp)
+		session_reject(session, PTN_PROTOCOL, 503, "5.5.1", "Error: send EHLO first");
+	else if (!session->listener->takes_auth || !chain_has(session->snapshot->chain, PTN_AUTH))
+		session_reject(session, PTN_PROTOCOL, 503, "5.5.1", "Error: authentication not enabled");
+	else if (!session->is_secured && !session->listener->takes_auth_in_clear)
+		session_reject(session, PTN_CREDENTIALS, 538, "5.7.11", "Encryption required for this authentication mechanism");
+	else if (command->argument[0] == '\0')
+		session_reject(session, PTN_PROTOCOL, 501, "5.5.4", "Syntax: AUTH mechanism");
+	else {
+		g_free(session->sasl_login);
+		session->sasl_login = g_strdup(command->argument); /* until cmd_auth_proceed() */
+		return true;
+	}
+	return false;
+}
+
+/* AUTH mechanism [initial-response]; "=" is an empty one. */
+void
+cmd_auth_proceed(Session *session)
+{
+	g_autofree char *argument = g_steal_pointer(&session->sasl_login);
+	const size_t word = strcspn(argument, " ");
+	char *response = argument[word] == ' ' ? g_strchug(argument + word) : NULL;
+	const bool is_plain = g_ascii_strncasecmp(argument, "PLAIN", MAX(word, 5)) == 0;
+
+	if (!is_plain && g_ascii_strncasecmp(argument, "LOGIN", MAX(word, 5)) != 0) {
+		session_reject(session, PTN_PROTOCOL, 504, "5.5.4", "Error: authentication mechanism is not supported");
+		return;
+	}
+	session->sasl = is_plain ? SASL_PLAIN : SASL_LOGIN_NAME;
+	session->input = INPUT_SASL;
+	if (response != NULL)
+		cmd_auth_take_response(session, strcmp(response, "=") == 0 ? response + 1 : response,
+			strcmp(response, "=") == 0 ? 0 : strlen(response));
+	else
+		session_reply(session, 334, NULL, "%s", is_plain ? "" : "VXNlcm5hbWU6");
+}

@@ -1,0 +1,78 @@
+/* cmd-misc.c - the small commands: RSET, NOOP, VRFY, ETRN, HELP, QUIT. */
+#include <string.h>
+
+#include "engine/session-private.h"
+
+bool
+cmd_none_check(Session *session, const Command *command)
+{
+	if (command->argument[0] == '\0')
+		return true;
+	session_reject(session, PTN_PROTOCOL, 501, "5.5.4", "Syntax: %s", command->verb);
+	return false;
+}
+
+void
+cmd_rset_proceed(Session *session)
+{
+	session_drop_transaction(session);
+	session_reply(session, 250, "2.0.0", "Ok");
+}
+
+void
+cmd_noop_proceed(Session *session)
+{
+	session_reply(session, 250, "2.0.0", "Ok");
+}
+
+/* Never says whether an address exists (E-09).  It replies itself: nothing is left to proceed with. */
+bool
+cmd_vrfy_check(Session *session, const Command *command)
+{
+	g_autofree char *shown = g_strndup(command->argument, 300);
+
+	if (command->argument[0] == '\0')
+		session_reject(session, PTN_PROTOCOL, 501, "5.5.4", "Syntax: VRFY address");
+	else if (!g_str_is_ascii(shown))
+		session_reply(session, 252, "2.0.0", "Cannot VRFY, but will accept messages");
+	else
+		session_reply(session, 252, "2.0.0", "%s", shown);
+	return false;
+}
+
+/* RFC 1985: domains of the directory may be asked for; the work itself is done by the queue. */
+bool
+cmd_etrn_check(Session *session, const Command *command)
+{
+	const char *domain = command->argument + strspn(command->argument, "@#");
+	g_autoptr(DirectoryEntry) entry = NULL;
+	PtnStatus status;
+
+	if (domain[0] == '\0' || !domain_is_valid(domain)) {
+		session_reject(session, PTN_PROTOCOL, 501, NULL, "Error: invalid parameter syntax");
+		return false;
+	}
+	status = directory_find(session->engine->directory, PTN_DOMAIN, domain, CLOCK_NEVER, &entry);
+	if (status == PTN_UNSURE) {
+		session_reject(session, PTN_LOCAL, 458, NULL, "Unable to queue messages");
+	} else if (status != PTN_OK) {
+		session_reject(session, PTN_POLICY, 459, NULL, "<%s>: service unavailable", domain);
+	} else {
+		session->engine->retry_domain(session->engine->retry_data, domain);
+		session_reply(session, 250, NULL, "Queuing started");
+	}
+	return false;
+}
+
+void
+cmd_help_proceed(Session *session)
+{
+	session_reply(session, 214, "2.0.0", "EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY ETRN HELP QUIT");
+}
+
+void
+cmd_quit_proceed(Session *session)
+{
+	session->is_closing = true;
+	session_reply(session, 221, "2.0.0", "Bye");
+}

@@ -1,0 +1,140 @@
+/* cmd-rcpt.c - RCPT: for whom it is; relay is refused unless a hook permits it (RFC 5321 4.1.1.3). */
+#include <string.h>
+
+#include "engine/session-private.h"
+
+static bool
+cmd_rcpt_path(Session *session, PathResult result, const Path *path)
+{
+	if (result == PATH_OK && path->address[0] != '\0' && path->n_parameters <= PARAMETERS_MAX)
+		return true;
+	if (result == PATH_SYNTAX || (result == PATH_OK && path->n_parameters > PARAMETERS_MAX))
+		session_reject(session, PTN_PROTOCOL, 501, "5.5.4", "Syntax: RCPT TO:<address>");
+	else if (result == PATH_NEEDS_UTF8)
+		session_reject(session, PTN_PROTOCOL, 553, "5.6.7", "Must declare SMTPUTF8 to send to a non-ASCII address");
+	else if (result == PATH_NOT_QUALIFIED)
+		session_reject(session, PTN_POLICY, 504, "5.5.2", "<%s>: Recipient address rejected: need fully-qualified address",
+			path->address);
+	else
+		session_reject(session, PTN_PROTOCOL, 501, "5.1.3", "Bad recipient address syntax");
+	return false;
+}
+
+/* notify-esmtp-value = "NEVER" / 1#notify-list-element (RFC 3461 4.1) */
+static bool
+cmd_rcpt_notify(const char *value, unsigned *notify)
+{
+	static const struct {
+		const char *word;
+		unsigned bit;
+	} words[] = { { "NEVER", NOTIFY_NEVER }, { "SUCCESS", NOTIFY_SUCCESS }, { "FAILURE", NOTIFY_FAILURE },
+		{ "DELAY", NOTIFY_DELAY } };
+	g_auto(GStrv) parts = value != NULL ? g_strsplit(value, ",", 5) : NULL;
+	unsigned bits = 0;
+
+	for (guint i = 0; parts != NULL && parts[i] != NULL; i++) {
+		unsigned bit = 0;
+
+		for (size_t k = 0; k < G_N_ELEMENTS(words); k++)
+			if (g_ascii_strcasecmp(parts[i], words[k].word) == 0)
+				bit = words[k].bit;
+		if (bit == 0)
+			return false;
+		bits |= bit;
+	}
+	if (bits == 0 || ((bits & NOTIFY_NEVER) && bits != NOTIFY_NEVER))
+		return false;
+	*notify = bits;
+	return true;
+}
+
+/* original-recipient-address = addr-type ";" xtext (RFC 3461 4.2) */
+static bool
+cmd_rcpt_orcpt(const char *value)
+{
+	const char *semicolon = value != NULL ? strchr(value, ';') : NULL;
+
+	return semicolon != NULL && semicolon > value && semicolon[1] != '\0' && strlen(value) <= 500 &&
+		xtext_is_valid(semicolon + 1);
+}
+
+static bool
+cmd_rcpt_parameters(Session *session, const Path *path, Recipient *recipient)
+{
+	for (size_t i = 0; i < path->n_parameters; i++) {
+		const Parameter *parameter = &path->parameters[i];
+
+		if (strcmp(parameter->name, "NOTIFY") == 0) {
+			if (recipient->notify != 0 || !cmd_rcpt_notify(parameter->value, &recipient->notify)) {
+				session_reject(session, PTN_PROTOCOL, 501, "5.5.4", "Bad NOTIFY parameter syntax");
+				return false;
+			}
+		} else if (strcmp(parameter->name, "ORCPT") == 0) {
+			if (recipient->original != NULL || !cmd_rcpt_orcpt(parameter->value)) {
+				session_reject(session, PTN_PROTOCOL, 501, "5.5.4", "Bad ORCPT parameter syntax");
+				return false;
+			}
+			recipient->original = g_strdup(parameter->value);
+		} else {
+			session_reject(session, PTN_PROTOCOL, 555, "5.5.4", "Unsupported option: %s", parameter->name);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void
+cmd_rcpt_clear(Recipient *recipient)
+{
+	g_clear_pointer(&recipient->address, g_free);
+	g_clear_pointer(&recipient->original, g_free);
+}
+
+bool
+cmd_rcpt_check(Session *session, const Command *command)
+{
+	g_autoptr(Region) region = region_new();
+	GPtrArray *recipients = session->transaction->envelope->recipients;
+	Recipient recipient = { 0 };
+	Path path;
+
+	session->failed_recipient = true;
+	if (!cmd_rcpt_path(session,
+			path_parse(region, command->argument, "TO:", session->transaction->envelope->is_smtputf8, &path), &path))
+		return false;
+	if (recipients->len >= session->snapshot->settings->max_recipients) {
+		session_reject(session, PTN_RATE, 452, "4.5.3", "Error: too many recipients");
+		return false;
+	}
+	if (cmd_rcpt_parameters(session, &path, &recipient)) {
+		envelope_add_recipient(session->transaction->envelope, path.address, recipient.original, recipient.notify);
+		session->pending = g_ptr_array_index(recipients, recipients->len - 1);
+		session->transaction->is_permitted = false;
+	}
+	cmd_rcpt_clear(&recipient);
+	return session->pending != NULL;
+}
+
+void
+cmd_rcpt_refused(Session *session)
+{
+	GPtrArray *recipients = session->transaction->envelope->recipients;
+
+	g_ptr_array_set_size(recipients, (int)recipients->len - 1);
+	session->pending = NULL;
+}
+
+void
+cmd_rcpt_proceed(Session *session)
+{
+	if (!session->transaction->is_permitted) {
+		session_event(session, "relay-attempt");
+		session_reject(session, PTN_POLICY, 554, "5.7.1", "<%s>: Relay access denied", session->pending->address);
+		cmd_rcpt_refused(session);
+		return;
+	}
+	session->pending = NULL;
+	session->failed_recipient = false;
+	session->state = STATE_RCPT;
+	session_reply(session, 250, "2.1.5", "Ok");
+}

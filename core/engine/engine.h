@@ -1,0 +1,59 @@
+/* engine.h - what sessions and deliveries work with: services for the life of the daemon, and the
+ * snapshot of a configuration that each session keeps to its end. */
+#pragma once
+
+#include <glib.h>
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "engine/chain.h"
+#include "engine/settings.h"
+#include "io/tls.h"
+#include "io/workers.h"
+#include "mail/queue.h"
+#include "mail/spool.h"
+#include "service/directory.h"
+#include "service/dns.h"
+#include "service/metrics.h"
+#include "service/refusals.h"
+#include "service/store.h"
+
+typedef struct Observer Observer;
+
+/* Made by the daemon (or a test) before the first session; borrowed by all. */
+typedef struct {
+	const Clock *clock;
+	IdSource *ids;       /* of messages */
+	IdSource *session_ids;
+	Spool *spool;
+	Queue *queue;
+	Store *store;
+	Directory *directory;
+	Metrics *metrics;
+	Refusals *refusals;  /* NULL: not kept */
+	Workers *waiters, *crunchers;
+	Observer *observer;
+	atomic_uint submissions; /* the n of Submit IDs */
+	/* ETRN: messages for `domain` are due at once.  May wait. */
+	void (*retry_domain)(void *data, const char *domain);
+	void *retry_data;
+} Engine;
+
+/* Immutable; reference-counted. */
+typedef struct {
+	atomic_int references;
+	EngineSettings *settings;
+	Chain *chain;
+	Dns *dns;
+	TlsServer *tls;          /* NULL: none is configured */
+	void (*release)(void *data); /* lets go of the instances behind `chain` */
+	void *release_data;
+} Snapshot;
+
+/* Takes settings and chain; `dns`, `tls` get a reference of their own. */
+Snapshot *snapshot_new(EngineSettings *settings, Chain *chain, Dns *dns, TlsServer *tls);
+Snapshot *snapshot_ref(Snapshot *snapshot);
+void snapshot_unref(Snapshot *snapshot);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Snapshot, snapshot_unref)

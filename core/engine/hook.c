@@ -1,0 +1,76 @@
+/* hook.c - the facts of a session, and the acts of a hook. */
+#include "engine/hook.h"
+
+#include "engine/chain.h"
+
+void
+session_facts_clear(SessionFacts *facts)
+{
+	g_clear_pointer(&facts->client_name, g_free);
+	g_clear_pointer(&facts->listener, g_free);
+	g_clear_pointer(&facts->helo, g_free);
+	g_clear_pointer(&facts->tls_version, g_free);
+	g_clear_pointer(&facts->tls_cipher, g_free);
+	g_clear_pointer(&facts->tls_client_name, g_free);
+	g_clear_pointer(&facts->login, g_free);
+	g_clear_pointer(&facts->account, directory_entry_free);
+	g_clear_pointer(&facts->customer, directory_entry_free);
+}
+
+SessionFacts *
+session_facts_copy(const SessionFacts *facts)
+{
+	SessionFacts *copy = g_memdup2(facts, sizeof *facts);
+
+	copy->client_name = g_strdup(facts->client_name);
+	copy->listener = g_strdup(facts->listener);
+	copy->helo = g_strdup(facts->helo);
+	copy->tls_version = g_strdup(facts->tls_version);
+	copy->tls_cipher = g_strdup(facts->tls_cipher);
+	copy->tls_client_name = g_strdup(facts->tls_client_name);
+	copy->login = g_strdup(facts->login);
+	copy->account = copy->customer = NULL; /* observers read the directory anew if they need it */
+	return copy;
+}
+
+void
+session_facts_free(SessionFacts *facts)
+{
+	if (facts == NULL)
+		return;
+	session_facts_clear(facts);
+	g_free(facts);
+}
+
+Act *
+hook_add_act(HookCall *call, ActKind kind)
+{
+	const Act act = { .kind = kind };
+
+	if (call->acts == NULL)
+		call->acts = g_array_new(FALSE, TRUE, sizeof(Act));
+	g_array_append_val(call->acts, act);
+	return &g_array_index(call->acts, Act, call->acts->len - 1);
+}
+
+const char *
+stage_name(PtnStage stage)
+{
+	static const char *const names[] = { [PTN_CONNECT] = "connect", [PTN_TLS] = "tls", [PTN_HELO] = "helo",
+		[PTN_AUTH] = "auth", [PTN_AUTHENTICATED] = "authenticated", [PTN_MAIL] = "mail", [PTN_RCPT] = "rcpt",
+		[PTN_DATA] = "data", [PTN_MESSAGE] = "message", [PTN_ROUTE] = "route", [PTN_DELIVER] = "deliver",
+		[PTN_QUEUED] = "queued", [PTN_REPLY] = "reply", [PTN_RESET] = "reset", [PTN_DISCONNECT] = "disconnect",
+		[PTN_DELIVERED] = "delivered", [PTN_DEFERRED] = "deferred", [PTN_BOUNCED] = "bounced", [PTN_TICK] = "tick" };
+
+	return (size_t)stage < G_N_ELEMENTS(names) && names[stage] != NULL ? names[stage] : "?";
+}
+
+const char *
+cause_name(PtnCause cause)
+{
+	static const char *const names[] = { [PTN_POLICY] = "policy", [PTN_DNS] = "dns", [PTN_REMOTE] = "remote",
+		[PTN_RATE] = "rate", [PTN_CONTENT] = "content", [PTN_CREDENTIALS] = "credentials",
+		[PTN_PROTOCOL] = "protocol", [PTN_LOCAL] = "local" };
+
+	return (size_t)cause < G_N_ELEMENTS(names) && names[cause] != NULL ? names[cause] : "?";
+}

@@ -1,0 +1,94 @@
+/* hook.h - one call of one hook: what it may see, what it said, what it wants changed.
+ *
+ * The host shows it to the plugin as a PtnHook.  It belongs to the thread that runs the hook. */
+#pragma once
+
+#include <glib.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/ip.h"
+#include "base/region.h"
+#include "mail/envelope.h"
+#include "plugin-api.h"
+#include "service/directory.h"
+
+typedef struct HookRow HookRow;
+typedef struct HookCall HookCall;
+typedef struct Transaction Transaction;
+
+/* What is known of a session; copied for observers, who come when it may be gone. */
+typedef struct {
+	char id[24];
+	IpAddress client;
+	uint16_t client_port;
+	char *client_name;    /* confirmed reverse name, NULL: none known */
+	char *listener;
+	char *helo;
+	bool is_esmtp;
+	char *tls_version, *tls_cipher, *tls_client_name; /* NULL: in clear, no certificate */
+	char *login;          /* as the directory has it; NULL before authentication */
+	DirectoryEntry *account, *customer; /* NULL: none, or not in the directory */
+} SessionFacts;
+
+void session_facts_clear(SessionFacts *facts);
+SessionFacts *session_facts_copy(const SessionFacts *facts); /* new */
+void session_facts_free(SessionFacts *facts);
+
+typedef enum {
+	ACT_SET_SENDER,        /* text */
+	ACT_PERMIT,
+	ACT_REPLACE_RECIPIENT, /* index, list */
+	ACT_NOTE,              /* name, text (NULL: remove) */
+	ACT_ADD_HEADER,        /* name, text */
+	ACT_REMOVE_HEADERS,    /* name */
+	ACT_COPY,              /* copy */
+	ACT_HOLD,              /* text, time */
+	ACT_ROUTE,             /* text */
+	ACT_IDENTIFY,          /* text */
+} ActKind;
+
+typedef struct {
+	char *sender, *recipient;
+	GString *headers;      /* "Name: value\r\n" each */
+	GPtrArray *notes;      /* of Note* in the region */
+} CopyAct;
+
+/* What takes effect when the hook returns well; all memory is of the region of `HookCall`'s scope. */
+typedef struct {
+	ActKind kind;
+	const char *name, *text;
+	const char *const *list;
+	size_t index;
+	int64_t time_us;
+	CopyAct *copy;
+} Act;
+
+struct HookCall {
+	PtnStage stage;
+	const SessionFacts *facts;   /* NULL in the queue */
+	Transaction *transaction;    /* MAIL … MESSAGE */
+	const Envelope *envelope;    /* in the queue, and for observers of a message */
+	size_t recipient;            /* the one at hand: RCPT, ROUTE, DELIVER … BOUNCED */
+	const char *login, *password; /* AUTH */
+	Region *region;              /* lives until the hook returns */
+	Region *session_region;      /* NULL where there is no session */
+	Region *message_region;
+	void **session_states, **message_states; /* one place per plugin; NULL: none */
+	int64_t deadline_us;         /* monotonic */
+	bool may_wait;               /* false on a loop: services answer UNSURE instead */
+	bool would_have_waited;
+	const atomic_bool *is_gone;  /* the client; services fail then.  NULL: there is none */
+	/* What it said. */
+	PtnCause cause;
+	int code;
+	const char *enhanced, *text;
+	bool is_ours;                /* REPLY, DELIVERED …: the reply told of is our own */
+	const char *failure;         /* of PTN_FAILED */
+	GArray *acts;                /* of Act; NULL: none */
+	GPtrArray *lookups;          /* of DnsQuery*: lookups live as long as the session, or the call without one */
+};
+
+/* Adds an act, zeroed but for its kind. */
+Act *hook_add_act(HookCall *call, ActKind kind);

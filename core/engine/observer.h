@@ -1,0 +1,28 @@
+/* observer.h - tells plugins what happened, afterwards, in order, on a worker, delaying nobody. */
+#pragma once
+
+#include "engine/chain.h"
+#include "engine/engine.h"
+
+typedef struct {
+	Snapshot *snapshot;     /* a reference is taken */
+	PtnStage stage;
+	const SessionFacts *facts;   /* copied; NULL in the queue */
+	const Envelope *envelope;    /* copied; NULL */
+	size_t recipient;
+	int code;
+	PtnCause cause;
+	const char *enhanced, *text; /* copied */
+	bool is_ours;
+	Region *session_region;      /* taken; DISCONNECT only */
+	void **session_states;       /* taken */
+	GPtrArray *lookups;          /* taken */
+} Observation;
+
+/* Runs on one of `workers` at a time; what does not fit the queue is counted as "observer.lost". */
+Observer *observer_new(Workers *workers, Metrics *metrics);
+/* Waits until `deadline_us` for what is queued. */
+void observer_stop(Observer *observer, int64_t deadline_us);
+void observer_free(Observer *observer);
+/* Nothing happens where no hook listens. */
+void observer_tell(Observer *observer, const Observation *observation);

@@ -1,0 +1,179 @@
+/* session-cmd.c - the table of commands: reading it is reading the server. */
+#include <string.h>
+
+#include "engine/session-private.h"
+#include "proto/line.h"
+
+static const CommandRow session_commands[] = {
+	/* verb, legal states, stage, may wait, check, proceed, refused */
+	{ "EHLO", STATE_ANY, PTN_HELO, false, cmd_hello_check, cmd_hello_proceed, NULL },
+	{ "HELO", STATE_ANY, PTN_HELO, false, cmd_hello_check, cmd_helo_proceed, NULL },
+	{ "STARTTLS", STATE_START | STATE_READY, 0, false, cmd_starttls_check, cmd_starttls_proceed, NULL },
+	{ "AUTH", STATE_READY, 0, false, cmd_auth_check, cmd_auth_proceed, NULL },
+	{ "MAIL", STATE_READY, PTN_MAIL, false, cmd_mail_check, cmd_mail_proceed, cmd_mail_refused },
+	{ "RCPT", STATE_MAIL | STATE_RCPT, PTN_RCPT, false, cmd_rcpt_check, cmd_rcpt_proceed, cmd_rcpt_refused },
+	{ "DATA", STATE_RCPT, PTN_DATA, false, cmd_data_check, cmd_data_proceed, NULL },
+	{ "BDAT", STATE_RCPT | STATE_CHUNK, PTN_DATA, false, cmd_bdat_check, cmd_bdat_proceed, cmd_bdat_refused },
+	{ "RSET", STATE_ANY, 0, false, cmd_none_check, cmd_rset_proceed, NULL },
+	{ "NOOP", STATE_ANY, 0, false, NULL, cmd_noop_proceed, NULL },
+	{ "VRFY", STATE_ANY, 0, false, cmd_vrfy_check, cmd_noop_proceed, NULL },
+	{ "ETRN", STATE_READY, 0, false, cmd_etrn_check, cmd_noop_proceed, NULL },
+	{ "HELP", STATE_ANY, 0, false, NULL, cmd_help_proceed, NULL },
+	{ "QUIT", STATE_ANY, 0, false, cmd_none_check, cmd_quit_proceed, NULL },
+};
+
+const CommandRow *
+session_find_command(const char *verb)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(session_commands); i++)
+		if (strcmp(session_commands[i].verb, verb) == 0)
+			return &session_commands[i];
+	return NULL;
+}
+
+bool
+session_is_foreign(const char *line)
+{
+	static const char *const verbs[] = { "GET ", "POST ", "PUT ", "HEAD ", "CONNECT ", "OPTIONS ", "DELETE ", "PRI * " };
+	const size_t word = strcspn(line, " \t:");
+
+	for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++)
+		if (g_ascii_strncasecmp(line, verbs[i], strlen(verbs[i])) == 0)
+			return true;
+	return word > 0 && line[word] == ':'; /* "Header: value" */
+}
+
+/* Which order was broken, in the words of part 2. */
+static void
+session_reject_order(Session *session, const char *verb)
+{
+	const char *text = "Error: command out of order";
+
+	if (session->state == STATE_START)
+		text = "Error: send HELO/EHLO first";
+	else if (strcmp(verb, "MAIL") == 0)
+		text = "Error: nested MAIL command";
+	else if (strcmp(verb, "RCPT") == 0 || session->state == STATE_READY)
+		text = "Error: need MAIL command";
+	else if (session->failed_recipient)
+		text = "Error: no valid recipients";
+	else
+		text = "Error: need RCPT command";
+	if (strcmp(verb, "AUTH") == 0 && session->state != STATE_START)
+		text = "Error: MAIL transaction in progress";
+	if (strcmp(verb, "STARTTLS") == 0 || strcmp(verb, "ETRN") == 0)
+		text = session->state == STATE_START ? "Error: send HELO/EHLO first" : "Error: MAIL transaction in progress";
+	session_reject(session, PTN_PROTOCOL, strstr(text, "no valid") != NULL ? 554 : 503, "5.5.1", "%s", text);
+}
+
+/* Commands that do nothing are free only up to a point. */
+static void
+session_count_junk(Session *session, const CommandRow *row)
+{
+	static const char *const idle[] = { "NOOP", "VRFY", "ETRN", "RSET", "HELP" };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(idle); i++)
+		if (strcmp(row->verb, idle[i]) == 0)
+			session->junk++;
+	if (strcmp(row->verb, "MAIL") == 0)
+		session->junk = 0;
+	if (session->junk > session->snapshot->settings->max_junk)
+		session->errors++;
+	if (session->errors >= session->snapshot->settings->hard_errors && !session->is_closing) {
+		session_event(session, "too-many-errors");
+		session_close_with(session, PTN_PROTOCOL, 421, "4.7.0", "Error: too many errors");
+	}
+}
+
+static void
+session_take_command(Session *session, char *line, size_t size)
+{
+	const CommandRow *row;
+	Command command;
+
+	if (session_is_foreign(line)) {
+		session_event(session, "not-smtp");
+		session_close_with(session, PTN_PROTOCOL, 221, "2.7.0", "Error: I can break rules, too. Goodbye.");
+		return;
+	}
+	command_split(line, size, &command);
+	row = session_find_command(command.verb);
+	if (row == NULL) {
+		session_reject(session, PTN_PROTOCOL, 500, "5.5.2", "Error: command not recognized");
+		return;
+	}
+	session_look_up_name(session);
+	session_count_junk(session, row);
+	if (session->is_closing)
+		return;
+	if ((row->states & session->state) == 0) {
+		session_reject_order(session, row->verb);
+		if (strcmp(row->verb, "BDAT") == 0)
+			cmd_bdat_skip(session, &command);
+		return;
+	}
+	if (row->check == NULL || row->check(session, &command))
+		session_begin_stage(session, row);
+}
+
+static void
+session_reject_line(Session *session, LineResult result)
+{
+	if (result == LINE_BARE) {
+		session_event(session, "bare-newline");
+		session_close_with(session, PTN_PROTOCOL, 521, "5.5.2", "Error: bare <CR> or <LF> received");
+		return;
+	}
+	session->skips_line = true;
+	if (session->input == INPUT_SASL)
+		session_reject(session, PTN_PROTOCOL, 500, "5.5.6", "SASL response limit exceeded");
+	else
+		session_reject(session, PTN_PROTOCOL, 500, "5.5.2", "Error: line too long");
+	session->input = INPUT_COMMANDS;
+	session->sasl = SASL_NONE;
+}
+
+/* AUTH's first line carries a response, too. */
+static size_t
+session_line_limit(const Session *session, const char *line, size_t size)
+{
+	if (session->input == INPUT_SASL || (size >= 5 && g_ascii_strncasecmp(line, "AUTH ", 5) == 0))
+		return COMMAND_AUTH_LINE_MAX;
+	return COMMAND_LINE_MAX;
+}
+
+bool
+session_take_line(Session *session, Place place, SessionNeed *need)
+{
+	const size_t waiting = session_input_waiting(session);
+	const char *octets = waiting > 0 ? (const char *)session->in->data + session->in_taken : NULL;
+	size_t size, used = 0;
+	g_autofree char *line = NULL;
+	LineResult result;
+
+	(void)place;
+	*need = SESSION_WANTS_INPUT;
+	if (waiting == 0)
+		return false;
+	result = line_find(octets, waiting, session_line_limit(session, octets, waiting), session->listener->is_lenient, &size,
+		&used);
+	if (result == LINE_MORE)
+		return false;
+	if (result == LINE_BARE && session_is_foreign(octets)) /* HTTP by hand ends lines with LF */
+		session_event(session, "not-smtp");
+	session->in_taken += result == LINE_BARE ? waiting : used;
+	if (session->skips_line && result != LINE_BARE) {
+		session->skips_line = result == LINE_TOO_LONG;
+		return true;
+	}
+	if (result != LINE_OK) {
+		session_reject_line(session, result);
+		return true;
+	}
+	line = g_strndup(octets, size);
+	if (session->input == INPUT_SASL)
+		cmd_auth_take_response(session, line, size);
+	else
+		session_take_command(session, line, size);
+	return true;
+}

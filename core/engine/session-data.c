@@ -1,0 +1,237 @@
+/* session-data.c - the octets of a message, from DATA or BDAT to the hand-over to the spool. */
+#include <string.h>
+
+#include "engine/session-private.h"
+#include "proto/eol.h"
+
+enum { DATA_STEP = 256 * 1024 };
+
+void
+session_drop_transaction(Session *session)
+{
+	g_clear_pointer(&session->transaction, transaction_free);
+	g_clear_pointer(&session->queue_text, g_free);
+	session->pending = NULL;
+	session->failed_recipient = session->data_failed = session->data_ended = false;
+	session->data_size = 0;
+	if (session->state > STATE_READY)
+		session->state = STATE_READY;
+	if (session->input == INPUT_DATA)
+		session->input = INPUT_COMMANDS; /* a chunk being skipped goes on being skipped */
+}
+
+static void
+session_start_content(Session *session, InputMode input)
+{
+	if (session->transaction->content == NULL) {
+		session->transaction->content = content_new(session->engine->spool);
+		session->data_size = 0;
+		session->chunk_eol = 0;
+	}
+	session->decoder = (DataDecoder){ .is_lenient = session->listener->is_lenient };
+	session->input = input;
+}
+
+void
+session_start_data(Session *session)
+{
+	session_start_content(session, INPUT_DATA);
+}
+
+void
+session_start_chunk(Session *session, uint64_t size, bool is_last)
+{
+	session->chunk_left = size;
+	session->chunk_is_last = is_last;
+	session->state = STATE_CHUNK;
+	session_start_content(session, INPUT_CHUNK);
+	session->data_ended = size == 0;
+}
+
+void
+session_skip_chunk(Session *session, uint64_t size)
+{
+	session->chunk_left = size;
+	session->skips_chunk = size > 0;
+	session->input = size > 0 ? INPUT_CHUNK : INPUT_COMMANDS;
+}
+
+/* ---- the end of the data ---- */
+
+static void
+session_offer_to_hooks(Session *session)
+{
+	if (session_trace(session)) {
+		session_begin_stage(session, &session_message_row);
+		return;
+	}
+	session_reject(session, PTN_POLICY, 554, "5.4.6", "Error: too many hops");
+	session_drop_transaction(session);
+}
+
+static void
+session_reject_data(Session *session)
+{
+	if (session->data_size > (uint64_t)session->snapshot->settings->max_message)
+		session_reject(session, PTN_POLICY, 552, "5.3.4", "Error: message file too big");
+	else
+		session_reject(session, PTN_LOCAL, 451, "4.3.0", "Error: queue file write error");
+	session_drop_transaction(session);
+}
+
+/* A content with a file is synced before it may be named by a commit: never on the loop. */
+static bool
+session_finish_data(Session *session, Place place, SessionNeed *need)
+{
+	Content *content = session->transaction->content;
+	g_autoptr(GError) error = NULL;
+
+	session->data_failed |= content == NULL;
+	if (!session->data_failed && content_has_file(content)) {
+		if (place == ON_LOOP) {
+			*need = SESSION_WANTS_WORKER;
+			return false;
+		}
+		session->data_failed = !content_finish(content, &error);
+	}
+	session->input = INPUT_COMMANDS;
+	session->data_ended = false;
+	if (session->data_failed)
+		session_reject_data(session);
+	else
+		session_offer_to_hooks(session);
+	return true;
+}
+
+static bool
+session_finish_chunk(Session *session, Place place, SessionNeed *need)
+{
+	const uint64_t size = session->data_size;
+
+	if (session->chunk_is_last)
+		return session_finish_data(session, place, need);
+	session->input = INPUT_COMMANDS;
+	session->data_ended = false;
+	if (session->data_failed)
+		session_reject_data(session);
+	else
+		session_reply(session, 250, "2.0.0", "%" G_GUINT64_FORMAT " octets", size);
+	return true;
+}
+
+static void
+session_queue_message(Session *session)
+{
+	session->sealed = transaction_seal(session->transaction);
+	session->wants = SESSION_WANTS_COMMIT;
+}
+
+const CommandRow session_message_row = { "", STATE_ANY, PTN_MESSAGE, false, NULL, session_queue_message,
+	session_drop_transaction };
+
+/* ---- taking octets ---- */
+
+/* Too large a message is read to its end, so that the client hears why, but not kept. */
+static void
+session_keep(void *data, const char *octets, size_t size)
+{
+	Session *session = data;
+
+	session->data_size += size;
+	if (session->data_size > (uint64_t)session->snapshot->settings->max_message)
+		session->data_failed = true;
+	if (session->data_failed)
+		g_clear_pointer(&session->transaction->content, content_free);
+	else
+		content_append(session->transaction->content, octets, size);
+}
+
+static bool
+session_refuse_bare(Session *session)
+{
+	session_event(session, "bare-newline");
+	session->in_taken = session->in->len;
+	session_close_with(session, PTN_PROTOCOL, 550, "5.5.2", "Error: bare <CR> or <LF> received");
+	session_drop_transaction(session);
+	session->input = INPUT_COMMANDS;
+	return true;
+}
+
+static bool
+session_refuse_endless(Session *session)
+{
+	session->in_taken = session->in->len;
+	session_close_with(session, PTN_POLICY, 552, "5.3.4", "Error: message file too big");
+	session_drop_transaction(session);
+	session->input = INPUT_COMMANDS;
+	return true;
+}
+
+static bool
+session_take_dotted(Session *session, const char *octets, size_t size)
+{
+	size_t used;
+	const DataResult result = data_decode(&session->decoder, octets, size, &used, session_keep, session);
+
+	session->in_taken += used;
+	if (session->decoder.has_bare)
+		return session_refuse_bare(session);
+	if (session->data_size > 2 * (uint64_t)session->snapshot->settings->max_message)
+		return session_refuse_endless(session);
+	session->data_ended = result == DATA_END;
+	return true;
+}
+
+static bool
+session_take_chunk(Session *session, const char *octets, size_t size)
+{
+	const size_t taken = (size_t)MIN(session->chunk_left, size);
+
+	session->in_taken += taken;
+	session->chunk_left -= taken;
+	if (session->skips_chunk) {
+		if (session->chunk_left == 0) {
+			session->skips_chunk = false;
+			session->input = INPUT_COMMANDS;
+		}
+		return true;
+	}
+	session_keep(session, octets, taken);
+	session->data_ended = session->chunk_left == 0;
+	if (eol_has_bare(&session->chunk_eol, octets, taken, session->data_ended && session->chunk_is_last))
+		return session_refuse_bare(session);
+	return true;
+}
+
+static bool
+session_flush_content(Session *session, Place place, SessionNeed *need)
+{
+	g_autoptr(GError) error = NULL;
+
+	if (place == ON_LOOP) {
+		*need = SESSION_WANTS_WORKER;
+		return false;
+	}
+	session->data_failed = !content_flush(session->transaction->content, &error);
+	if (session->data_failed)
+		g_clear_pointer(&session->transaction->content, content_free);
+	return true;
+}
+
+bool
+session_take_data(Session *session, Place place, SessionNeed *need)
+{
+	const size_t waiting = MIN(session_input_waiting(session), DATA_STEP);
+	const char *octets = waiting > 0 ? (const char *)session->in->data + session->in_taken : NULL;
+
+	if (session->data_ended)
+		return session->input == INPUT_DATA ? session_finish_data(session, place, need)
+											: session_finish_chunk(session, place, need);
+	if (!session->skips_chunk && session->transaction->content != NULL && content_wants_flush(session->transaction->content))
+		return session_flush_content(session, place, need);
+	*need = SESSION_WANTS_INPUT;
+	if (waiting == 0)
+		return false;
+	return session->input == INPUT_DATA ? session_take_dotted(session, octets, waiting)
+										: session_take_chunk(session, octets, waiting);
+}

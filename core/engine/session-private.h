@@ -1,0 +1,157 @@
+/* session-private.h - the inside of a session, for session-*.c and cmd-*.c only. */
+#pragma once
+
+#include "engine/observer.h"
+#include "engine/session.h"
+#include "engine/transaction.h"
+#include "proto/command.h"
+#include "proto/data.h"
+
+/* Where a session stands; a row of the command table names those in which it is legal. */
+typedef enum {
+	STATE_START = 1, /* greeted, no HELO yet    */
+	STATE_READY = 2, /* HELO was given          */
+	STATE_MAIL = 4,  /* a sender was accepted    */
+	STATE_RCPT = 8,  /* and a recipient          */
+	STATE_CHUNK = 16, /* between two BDAT chunks */
+	STATE_ANY = 31,
+} SessionState;
+
+typedef enum { INPUT_COMMANDS, INPUT_SASL, INPUT_DATA, INPUT_CHUNK } InputMode;
+
+/* One verb, or one stage that no verb stands for. */
+typedef struct {
+	const char *verb;
+	unsigned states;
+	PtnStage stage;                              /* 0: no hooks */
+	bool may_wait;                               /* check or proceed: only on a worker */
+	bool (*check)(Session *session, const Command *command); /* false: it has replied */
+	void (*proceed)(Session *session);
+	void (*refused)(Session *session);           /* after a hook refused; NULL: nothing to undo */
+} CommandRow;
+
+typedef enum { SASL_NONE, SASL_PLAIN, SASL_LOGIN_NAME, SASL_LOGIN_PASSWORD } SaslStep;
+
+struct Session {
+	Engine *engine;
+	Snapshot *snapshot;
+	const ListenerSettings *listener;
+	SessionFacts facts;
+	void (*flush)(void *data);
+	void *flush_data;
+	GByteArray *in;
+	size_t in_taken;
+	GString *out;
+	SessionState state;
+	InputMode input;
+	const CommandRow *row;     /* whose hooks run; NULL: none */
+	ChainRun run;
+	HookCall *call;            /* of the stage that runs; NULL between stages */
+	SessionNeed wants;         /* SESSION_WANTS_INPUT: nothing special */
+	int64_t pause_us;
+	int64_t begun_us;          /* monotonic */
+	unsigned errors, junk, auth_failures, messages;
+	bool is_closing, is_secured, skips_line, failed_recipient;
+	bool has_read_account, has_lost_account;
+	atomic_bool is_gone;
+	bool is_ended;
+	/* authentication */
+	SaslStep sasl;
+	char *sasl_login, *sasl_password;
+	char *identified;          /* by the AUTH stage */
+	uint64_t account_changes, customer_changes; /* of the directory when the account was read */
+	/* the reverse name, looked up beside everything else */
+	DnsQuery *name_query;
+	bool is_confirming_name, has_looked_up_name;
+	/* the message being made */
+	Transaction *transaction;
+	Recipient *pending;        /* RCPT under way */
+	DataDecoder decoder;
+	uint8_t chunk_eol;         /* line ends over BDAT chunks */
+	uint64_t chunk_left;
+	bool chunk_is_last, skips_chunk, data_failed, data_ended;
+	uint64_t data_size;
+	SpoolTransaction *sealed;
+	char *queue_text;          /* what log and Received call the message */
+	/* plugins */
+	Region *region;
+	void **plugin_states;
+	GPtrArray *lookups;
+};
+
+/* ---- session-reply.c ---- */
+/* "CODE ENHANCED text\r\n"; enhanced NULL: none. */
+void session_reply(Session *session, int code, const char *enhanced, const char *format, ...) G_GNUC_PRINTF(4, 5);
+/* The same as a refusal of ours: counted, noted for `posternctl why`, told to observers. */
+void session_reject(Session *session, PtnCause cause, int code, const char *enhanced, const char *format, ...)
+	G_GNUC_PRINTF(5, 6);
+/* A refusal made by a hook, in `session->call`. */
+void session_reject_by(Session *session, const char *plugin);
+/* Says 421 (or what is given) and closes. */
+void session_close_with(Session *session, PtnCause cause, int code, const char *enhanced, const char *text);
+/* Something that counts towards blocking: a metric "event.NAME" and a log line. */
+void session_event(Session *session, const char *name);
+
+/* ---- session-stage.c ---- */
+void session_begin_stage(Session *session, const CommandRow *row);
+/* Runs the hooks of `session->row`; false: `need` says where it is to go on. */
+bool session_run_stage(Session *session, Place place, SessionNeed *need);
+void session_observe(Session *session, PtnStage stage, PtnCause cause, int code, const char *enhanced, const char *text);
+
+/* ---- session-cmd.c ---- */
+const CommandRow *session_find_command(const char *verb);
+/* Takes the next command or SASL line; false: none is complete, or `need` says where it is to go on. */
+bool session_take_line(Session *session, Place place, SessionNeed *need);
+/* Lines a browser or a message would send instead of commands (C-17). */
+bool session_is_foreign(const char *line);
+
+/* ---- session-data.c ---- */
+void session_start_data(Session *session);
+void session_start_chunk(Session *session, uint64_t size, bool is_last);
+/* Chunk octets that follow a BDAT already refused. */
+void session_skip_chunk(Session *session, uint64_t size);
+/* Takes message octets; false: more are needed, or `need` says where it is to go on. */
+bool session_take_data(Session *session, Place place, SessionNeed *need);
+void session_drop_transaction(Session *session);
+
+/* ---- session-trace.c ---- */
+/* Received, Date, Message-ID, the headers of the service; what is to be left out.  False: too many hops. */
+bool session_trace(Session *session);
+
+/* ---- session-account.c ---- */
+/* Reads account and customer of the login anew if the directory changed.  UNSURE: it cannot be reached. */
+PtnStatus session_read_account(Session *session);
+/* Moves the lookup of the client's name on; never waits. */
+void session_look_up_name(Session *session);
+
+extern const CommandRow session_connect_row, session_tls_row, session_auth_row, session_authenticated_row,
+	session_message_row;
+
+/* One check and proceed per verb, in cmd-*.c. */
+bool cmd_hello_check(Session *session, const Command *command);
+void cmd_hello_proceed(Session *session);
+void cmd_helo_proceed(Session *session);
+bool cmd_starttls_check(Session *session, const Command *command);
+void cmd_starttls_proceed(Session *session);
+bool cmd_auth_check(Session *session, const Command *command);
+void cmd_auth_proceed(Session *session);
+void cmd_auth_take_response(Session *session, char *line, size_t size);
+bool cmd_mail_check(Session *session, const Command *command);
+void cmd_mail_proceed(Session *session);
+void cmd_mail_refused(Session *session);
+bool cmd_rcpt_check(Session *session, const Command *command);
+void cmd_rcpt_proceed(Session *session);
+void cmd_rcpt_refused(Session *session);
+bool cmd_data_check(Session *session, const Command *command);
+void cmd_data_proceed(Session *session);
+bool cmd_bdat_check(Session *session, const Command *command);
+void cmd_bdat_proceed(Session *session);
+void cmd_bdat_refused(Session *session);
+void cmd_bdat_skip(Session *session, const Command *command);
+bool cmd_none_check(Session *session, const Command *command);
+void cmd_rset_proceed(Session *session);
+void cmd_noop_proceed(Session *session);
+bool cmd_vrfy_check(Session *session, const Command *command);
+bool cmd_etrn_check(Session *session, const Command *command);
+void cmd_help_proceed(Session *session);
+void cmd_quit_proceed(Session *session);

@@ -1,0 +1,162 @@
+/* session-stage.c - running the hooks of a stage for a session, and what follows from their verdict. */
+#include "engine/session-private.h"
+
+/* ---- what a hook may change ---- */
+
+static void
+session_apply(void *data, const HookRow *row, HookCall *call)
+{
+	Session *session = data;
+
+	for (guint i = 0; i < call->acts->len; i++) {
+		const Act *act = &g_array_index(call->acts, Act, i);
+
+		if (act->kind == ACT_IDENTIFY) {
+			g_free(session->identified);
+			session->identified = g_strdup(act->text);
+		} else if (session->transaction != NULL) {
+			transaction_apply(session->transaction, row->plugin->name, act, session->engine->ids);
+		}
+	}
+}
+
+static bool
+session_before_wait(void *data)
+{
+	Session *session = data;
+
+	if (session->out != NULL && session->flush != NULL)
+		session->flush(session->flush_data);
+	return !atomic_load(&session->is_gone);
+}
+
+/* ---- a stage's call ---- */
+
+static unsigned
+session_plugin_count(const Session *session)
+{
+	return chain_plugins(session->snapshot->chain);
+}
+
+static void
+session_fill_call(Session *session, HookCall *call)
+{
+	Transaction *transaction = session->transaction;
+
+	call->stage = session->row->stage;
+	call->facts = &session->facts;
+	call->transaction = transaction;
+	call->login = session->sasl_login;
+	call->password = session->sasl_password;
+	call->is_gone = &session->is_gone;
+	if (transaction != NULL) {
+		call->envelope = transaction->envelope;
+		call->recipient = transaction->envelope->recipients->len - 1;
+		if (transaction->region == NULL)
+			transaction->region = region_new();
+		if (transaction->plugin_states == NULL)
+			transaction->plugin_states = g_new0(void *, session_plugin_count(session));
+		call->message_region = transaction->region;
+		call->message_states = transaction->plugin_states;
+	}
+	call->session_region = session->region;
+	call->session_states = session->plugin_states;
+	call->lookups = session->lookups;
+}
+
+static HookCall *
+session_new_call(Session *session)
+{
+	HookCall *call = g_new0(HookCall, 1);
+
+	if (session->region == NULL) {
+		session->region = region_new();
+		session->plugin_states = g_new0(void *, session_plugin_count(session));
+		session->lookups = g_ptr_array_new_with_free_func((GDestroyNotify)dns_query_unref);
+	}
+	call->region = region_new();
+	session_fill_call(session, call);
+	return call;
+}
+
+static void
+session_end_stage(Session *session)
+{
+	if (session->call != NULL)
+		region_free(session->call->region);
+	g_clear_pointer(&session->call, g_free);
+	session->row = NULL;
+}
+
+void
+session_begin_stage(Session *session, const CommandRow *row)
+{
+	session->row = row;
+	session->run = (ChainRun){ .stage = row->stage };
+}
+
+/* ---- running ---- */
+
+static void
+session_settle(Session *session, ChainResult result)
+{
+	const CommandRow *row = session->row;
+	const HookRow *refuser = chain_row(session->snapshot->chain, row->stage, session->run.next);
+	const char *plugin = refuser != NULL ? refuser->plugin->name : NULL;
+
+	if (result == CHAIN_PASSED || result == CHAIN_SETTLED) {
+		session_end_stage(session);
+		row->proceed(session);
+		return;
+	}
+	if (atomic_load(&session->is_gone)) {
+		session->is_closing = true;
+		session_end_stage(session);
+		return;
+	}
+	session_reject_by(session, plugin);
+	if (result == CHAIN_CLOSED)
+		session->is_closing = true;
+	session_end_stage(session);
+	if (row->refused != NULL)
+		row->refused(session);
+}
+
+bool
+session_run_stage(Session *session, Place place, SessionNeed *need)
+{
+	const CommandRow *row = session->row;
+	const ChainTask task = { .chain = session->snapshot->chain, .chain_us = session->snapshot->settings->chain_us,
+		.place = place, .before_wait = session_before_wait, .apply = session_apply, .data = session };
+	ChainResult result = CHAIN_PASSED;
+
+	if (row->may_wait && place != ON_WORKER) {
+		*need = SESSION_WANTS_WORKER;
+		return false;
+	}
+	if (row->stage != 0 && chain_has(task.chain, row->stage)) {
+		if (session->call == NULL)
+			session->call = session_new_call(session);
+		result = chain_run(&session->run, &task, session->call);
+	}
+	if (result == CHAIN_WANTS_WORKER || result == CHAIN_WANTS_CRUNCHER) {
+		*need = result == CHAIN_WANTS_WORKER ? SESSION_WANTS_WORKER : SESSION_WANTS_CRUNCHER;
+		return false;
+	}
+	session_settle(session, result);
+	return true;
+}
+
+/* ---- observers ---- */
+
+void
+session_observe(Session *session, PtnStage stage, PtnCause cause, int code, const char *enhanced, const char *text)
+{
+	const Transaction *transaction = session->transaction;
+	const Observation observation = { .snapshot = session->snapshot, .stage = stage, .facts = &session->facts,
+		.envelope = transaction != NULL ? transaction->envelope : NULL, .code = code, .cause = cause,
+		.enhanced = enhanced, .text = text, .is_ours = true };
+
+	if (chain_has(session->snapshot->chain, stage))
+		observer_tell(session->engine->observer, &observation);
+}

@@ -1,0 +1,66 @@
+/* settings.c - plain values, with the presets of the configuration. */
+#include "engine/settings.h"
+
+#include "base/clock.h"
+
+ListenerSettings *
+listener_settings_new(const char *name)
+{
+	ListenerSettings *settings = g_new0(ListenerSettings, 1);
+
+	settings->name = g_strdup(name);
+	settings->addresses = g_array_new(FALSE, FALSE, sizeof(IpAddress));
+	settings->ports = g_array_new(FALSE, FALSE, sizeof(uint16_t));
+	settings->proxies = g_array_new(FALSE, FALSE, sizeof(IpNetwork));
+	return settings;
+}
+
+void
+listener_settings_free(ListenerSettings *settings)
+{
+	g_free(settings->name);
+	g_array_unref(settings->addresses);
+	g_array_unref(settings->ports);
+	g_array_unref(settings->proxies);
+	g_free(settings);
+}
+
+EngineSettings *
+engine_settings_new(void)
+{
+	EngineSettings *settings = g_new0(EngineSettings, 1);
+
+	settings->max_message = 209715200;
+	settings->max_recipients = 1000;
+	settings->max_received = 50;
+	settings->max_connections = 20000;
+	settings->max_connections_per_client = 50;
+	settings->soft_errors = 10;
+	settings->hard_errors = 20;
+	settings->max_junk = 100;
+	settings->max_auth_failures = 5;
+	settings->idle_us = 300 * CLOCK_SECOND;
+	settings->session_max_us = 3600 * CLOCK_SECOND;
+	settings->error_delay_us = CLOCK_SECOND;
+	settings->auth_delay_us = CLOCK_SECOND;
+	settings->auto_tls_wait_us = CLOCK_SECOND / 5;
+	settings->chain_us = 60 * CLOCK_SECOND;
+	settings->adds_date = settings->adds_message_id = settings->removes_bcc = settings->removes_return_path = true;
+	settings->listeners = g_ptr_array_new_with_free_func((GDestroyNotify)listener_settings_free);
+	return settings;
+}
+
+void
+engine_settings_free(EngineSettings *settings)
+{
+	if (settings == NULL)
+		return;
+	g_free(settings->hostname);
+	g_free(settings->banner_name);
+	g_free(settings->header_prefix);
+	g_free(settings->support);
+	g_free(settings->abuse_text);
+	g_strfreev(settings->ehlo_without);
+	g_ptr_array_unref(settings->listeners);
+	g_free(settings);
+}

@@ -1,0 +1,39 @@
+/* settings.h - what the engine wants to know of the configuration, as plain values. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/ip.h"
+#include "io/tls.h"
+
+typedef enum { LISTENER_TLS_NONE, LISTENER_TLS_STARTTLS, LISTENER_TLS_IMPLICIT, LISTENER_TLS_AUTO } ListenerTls;
+
+typedef struct {
+	char *name;
+	GArray *addresses; /* of IpAddress */
+	GArray *ports;     /* of uint16_t  */
+	ListenerTls tls;
+	bool takes_auth, takes_auth_in_clear, is_lenient; /* bare-newline = normalise */
+	GArray *proxies;   /* of IpNetwork: who may send a PROXY header; they must */
+} ListenerSettings;
+
+typedef struct {
+	char *hostname, *banner_name, *header_prefix, *support, *abuse_text;
+	char **ehlo_without;
+	int64_t max_message;
+	unsigned max_recipients, max_received, max_connections, max_connections_per_client;
+	unsigned soft_errors, hard_errors, max_junk, max_auth_failures;
+	int64_t idle_us, session_max_us, error_delay_us, auth_delay_us, auto_tls_wait_us, chain_us;
+	bool adds_date, adds_message_id, removes_bcc, removes_return_path, shows_login, hides_client;
+	bool opens_server_accounts; /* what filters their sources is loaded */
+	GPtrArray *listeners; /* of ListenerSettings*, frees them */
+} EngineSettings;
+
+EngineSettings *engine_settings_new(void);
+void engine_settings_free(EngineSettings *settings);
+ListenerSettings *listener_settings_new(const char *name);
+void listener_settings_free(ListenerSettings *settings);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(EngineSettings, engine_settings_free)

@@ -1,0 +1,339 @@
+/* transaction.c - a message while it is being made. */
+#include "engine/transaction.h"
+
+#include <string.h>
+
+#include "proto/header.h"
+
+static void
+transaction_copy_free(TransactionCopy *copy)
+{
+	g_clear_pointer(&copy->envelope, envelope_free);
+	g_string_free(copy->headers, TRUE);
+	g_free(copy);
+}
+
+Transaction *
+transaction_new(QueueId id, const char *sender, unsigned n_plugins)
+{
+	Transaction *transaction = g_new0(Transaction, 1);
+
+	transaction->id = id;
+	transaction->envelope = envelope_new(id);
+	g_free(transaction->envelope->sender);
+	transaction->envelope->sender = g_strdup(sender);
+	transaction->submitted_sender = g_strdup(sender);
+	transaction->declared_size = -1;
+	transaction->top = g_string_new(NULL);
+	transaction->bottom = g_string_new(NULL);
+	transaction->n_plugins = n_plugins;
+	return transaction;
+}
+
+void
+transaction_free(Transaction *transaction)
+{
+	if (transaction == NULL)
+		return;
+	envelope_free(transaction->envelope);
+	g_free(transaction->submitted_sender);
+	g_clear_pointer(&transaction->content, content_free);
+	g_string_free(transaction->top, TRUE);
+	g_string_free(transaction->bottom, TRUE);
+	g_clear_pointer(&transaction->removed, g_hash_table_unref);
+	g_clear_pointer(&transaction->copies, g_ptr_array_unref);
+	g_free(transaction->hold_reason);
+	region_free(transaction->region);
+	g_free(transaction->plugin_states);
+	g_free(transaction);
+}
+
+/* ---- acts ---- */
+
+static void
+transaction_replace_recipient(Transaction *transaction, size_t i, const char *const *addresses)
+{
+	Envelope *envelope = transaction->envelope;
+	Recipient *recipient = i < envelope->recipients->len ? g_ptr_array_index(envelope->recipients, i) : NULL;
+
+	if (recipient == NULL || addresses == NULL || addresses[0] == NULL)
+		return;
+	for (const char *const *more = addresses + 1; *more != NULL; more++)
+		envelope_add_recipient(envelope, *more, recipient->original, recipient->notify);
+	g_free(recipient->address);
+	recipient->address = g_strdup(addresses[0]);
+}
+
+static void
+transaction_add_copy(Transaction *transaction, const CopyAct *act, IdSource *ids)
+{
+	TransactionCopy *copy = g_new0(TransactionCopy, 1);
+
+	copy->id = id_next(ids);
+	copy->envelope = envelope_new(copy->id);
+	g_free(copy->envelope->sender);
+	copy->envelope->sender = g_strdup(act->sender);
+	envelope_add_recipient(copy->envelope, act->recipient, NULL, 0);
+	for (guint i = 0; act->notes != NULL && i < act->notes->len; i++) {
+		const Note *note = g_ptr_array_index(act->notes, i);
+
+		envelope_set_note(copy->envelope, note->name, note->value);
+	}
+	copy->headers = g_string_new(act->headers != NULL ? act->headers->str : NULL);
+	if (transaction->copies == NULL)
+		transaction->copies = g_ptr_array_new_with_free_func((GDestroyNotify)transaction_copy_free);
+	g_ptr_array_add(transaction->copies, copy);
+}
+
+static void
+transaction_remove_lines(GString *lines, const char *name)
+{
+	HeaderScan scan;
+	HeaderField field;
+
+	header_scan_start(&scan, lines->str, lines->len);
+	while (header_scan_next(&scan, &field)) {
+		if (!header_is(&field, name))
+			continue;
+		g_string_erase(lines, (gssize)field.offset, (gssize)field.size);
+		header_scan_start(&scan, lines->str, lines->len);
+	}
+}
+
+static void
+transaction_remove_headers(Transaction *transaction, const char *name)
+{
+	if (transaction->removed == NULL)
+		transaction->removed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	g_hash_table_add(transaction->removed, g_ascii_strdown(name, -1));
+	transaction_remove_lines(transaction->top, name);
+	transaction_remove_lines(transaction->bottom, name);
+}
+
+void
+transaction_apply(Transaction *transaction, const char *plugin, const Act *act, IdSource *ids)
+{
+	g_autofree char *note = NULL;
+
+	switch (act->kind) {
+	case ACT_SET_SENDER:
+		g_free(transaction->envelope->sender);
+		transaction->envelope->sender = g_strdup(act->text);
+		break;
+	case ACT_PERMIT:
+		transaction->is_permitted = true;
+		break;
+	case ACT_REPLACE_RECIPIENT:
+		transaction_replace_recipient(transaction, act->index, act->list);
+		break;
+	case ACT_NOTE:
+		note = g_strdup_printf("%s.%s", plugin, act->name);
+		envelope_set_note(transaction->envelope, note, act->text);
+		break;
+	case ACT_ADD_HEADER:
+		g_string_append_printf(transaction->bottom, "%s: %s\r\n", act->name, act->text);
+		break;
+	case ACT_REMOVE_HEADERS:
+		transaction_remove_headers(transaction, act->name);
+		break;
+	case ACT_COPY:
+		transaction_add_copy(transaction, act->copy, ids);
+		break;
+	case ACT_HOLD:
+		g_free(transaction->hold_reason);
+		transaction->hold_reason = g_strdup(act->text);
+		transaction->release_at_us = act->time_us;
+		break;
+	case ACT_ROUTE:
+	case ACT_IDENTIFY:
+		break; /* of other stages */
+	}
+}
+
+/* ---- headers as they are now ---- */
+
+static bool
+transaction_is_removed(const Transaction *transaction, const HeaderField *field)
+{
+	g_autofree char *name = NULL;
+
+	if (transaction->removed == NULL)
+		return false;
+	name = g_ascii_strdown(field->name, (gssize)field->name_size);
+	return g_hash_table_contains(transaction->removed, name);
+}
+
+typedef bool FieldVisitor(void *data, const HeaderField *field);
+
+static bool
+transaction_visit(const char *octets, size_t size, FieldVisitor *visit, void *data)
+{
+	HeaderScan scan;
+	HeaderField field;
+
+	header_scan_start(&scan, octets, size);
+	while (header_scan_next(&scan, &field))
+		if (!visit(data, &field))
+			return false;
+	return true;
+}
+
+typedef struct {
+	Transaction *transaction;
+	const char *name; /* NULL: any */
+	size_t left;
+	bool is_content;
+	char *found_name, *found_value;
+} FieldSearch;
+
+static bool
+transaction_match(void *data, const HeaderField *field)
+{
+	FieldSearch *search = data;
+
+	if (search->name != NULL && !header_is(field, search->name))
+		return true;
+	if (search->is_content && transaction_is_removed(search->transaction, field))
+		return true;
+	if (search->left-- > 0)
+		return true;
+	search->found_name = g_strndup(field->name, field->name_size);
+	search->found_value = g_strndup(field->value, field->value_size);
+	return false;
+}
+
+static bool
+transaction_search(FieldSearch *search)
+{
+	Transaction *transaction = search->transaction;
+	size_t size = 0;
+	const char *content = transaction->content != NULL ? content_data(transaction->content, &size) : NULL;
+
+	if (!transaction_visit(transaction->top->str, transaction->top->len, transaction_match, search))
+		return true;
+	search->is_content = true;
+	if (content != NULL && !transaction_visit(content, MIN(size, transaction->body_offset), transaction_match, search))
+		return true;
+	search->is_content = false;
+	return !transaction_visit(transaction->bottom->str, transaction->bottom->len, transaction_match, search);
+}
+
+/* RFC 5322 2.2.3: unfolding is removing the CRLF before a blank. */
+static char *
+transaction_unfold(const char *raw)
+{
+	GString *text = g_string_new(NULL);
+
+	for (const char *c = raw; *c != '\0'; c++)
+		if (*c != '\r' && *c != '\n')
+			g_string_append_c(text, *c);
+	return g_strstrip(g_string_free(text, FALSE));
+}
+
+char *
+transaction_header(Transaction *transaction, const char *name, size_t nth)
+{
+	FieldSearch search = { .transaction = transaction, .name = name, .left = nth };
+	g_autofree char *raw = NULL;
+
+	if (!transaction_search(&search))
+		return NULL;
+	g_free(search.found_name);
+	raw = search.found_value;
+	return transaction_unfold(raw);
+}
+
+bool
+transaction_header_at(Transaction *transaction, size_t i, char **name, char **value)
+{
+	FieldSearch search = { .transaction = transaction, .left = i };
+
+	if (!transaction_search(&search))
+		return false;
+	*name = search.found_name;
+	*value = search.found_value;
+	return true;
+}
+
+/* ---- the end ---- */
+
+typedef struct {
+	const Transaction *transaction;
+	GArray *cuts;
+} CutSearch;
+
+static bool
+transaction_add_cut(void *data, const HeaderField *field)
+{
+	CutSearch *search = data;
+	const Cut cut = { field->offset, field->size };
+
+	if (transaction_is_removed(search->transaction, field))
+		g_array_append_val(search->cuts, cut);
+	return true;
+}
+
+/* A message that begins with its body has no empty line that our last header field could end at. */
+static bool
+transaction_needs_separator(const Transaction *transaction, const char *content, size_t size)
+{
+	const size_t body = transaction->body_offset;
+
+	if (body >= 4 && memcmp(content + body - 4, "\r\n\r\n", 4) == 0)
+		return false;
+	return !(size >= 2 && body == 2 && memcmp(content, "\r\n", 2) == 0);
+}
+
+static void
+transaction_seal_edits(Transaction *transaction, Envelope *envelope, const char *extra)
+{
+	size_t size = 0;
+	const char *content = content_data(transaction->content, &size);
+	CutSearch search = { transaction, envelope->cuts };
+
+	g_free(envelope->top);
+	g_free(envelope->bottom);
+	envelope->top = g_strdup(transaction->top->str);
+	envelope->bottom = g_strconcat(transaction->bottom->str, extra,
+		content != NULL && transaction_needs_separator(transaction, content, size) ? "\r\n" : "", NULL);
+	if (transaction->removed != NULL && content != NULL)
+		(void)transaction_visit(content, MIN(size, transaction->body_offset), transaction_add_cut, &search);
+}
+
+static void
+transaction_seal_copy(Transaction *transaction, SpoolTransaction *sealed, TransactionCopy *copy)
+{
+	static const char *const shared[] = { "account", "customer", "session" };
+	Envelope *envelope = g_steal_pointer(&copy->envelope);
+	const Envelope *original = transaction->envelope;
+
+	envelope->arrived_us = original->arrived_us;
+	envelope->body = original->body;
+	envelope->is_smtputf8 = original->is_smtputf8;
+	for (size_t i = 0; i < G_N_ELEMENTS(shared); i++)
+		envelope_set_note(envelope, shared[i], envelope_note(original, shared[i]));
+	transaction_seal_edits(transaction, envelope, copy->headers->str);
+	spool_transaction_add(sealed, envelope, NULL);
+}
+
+SpoolTransaction *
+transaction_seal(Transaction *transaction)
+{
+	SpoolTransaction *sealed = spool_transaction_new();
+	Envelope *envelope = envelope_copy(transaction->envelope);
+	MessageState *state = NULL;
+
+	transaction_seal_edits(transaction, envelope, "");
+	if (transaction->hold_reason != NULL) {
+		state = message_state_new(envelope->id, envelope->recipients->len);
+		state->is_held = true;
+		state->hold_reason = g_strdup(transaction->hold_reason);
+		state->release_at_us = transaction->release_at_us;
+		state->held_since_us = envelope->arrived_us;
+	}
+	spool_transaction_add(sealed, envelope, state);
+	for (guint i = 0; transaction->copies != NULL && i < transaction->copies->len; i++)
+		transaction_seal_copy(transaction, sealed, g_ptr_array_index(transaction->copies, i));
+	spool_transaction_set_content(sealed, g_steal_pointer(&transaction->content));
+	return sealed;
+}
