@@ -5,7 +5,9 @@
 #include "engine/session.h"
 #include "engine/transaction.h"
 #include "proto/command.h"
+#include "proto/xtext.h"
 #include "proto/data.h"
+#include "proto/path.h"
 
 /* Where a session stands; a row of the command table names those in which it is legal. */
 typedef enum {

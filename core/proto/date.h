@@ -5,5 +5,5 @@
 
 enum { DATE_SIZE = 40 };
 
-/* "Sun, 22 Nov 2026 08:00:00 +0000".  `us` since 1970; returns `text`. */
+/* "Sun, 22 Nov 2026 08:00:00 +0000".  `us` since 1970, held within 1970 … 9999; returns `text`. */
 const char *date_format(int64_t us, char text[DATE_SIZE]);

@@ -1,8 +1,15 @@
-/* header.h - the header section of a message as a list of fields (RFC 5322 2.2). */
+/* header.h - the header section of a message as a list of fields (RFC 5322 2.2, 4.5).
+ *
+ *	field = 1*ftext *WSP ":" value CRLF      ftext = %d33-57 / %d59-126
+ *
+ * and the value goes on over lines that begin with a blank or tab.  Only CRLF ends a line; the last field may
+ * lack it. */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
+
+enum { HEADER_FIELDS_MAX = 10000 }; /* beyond it the rest counts as body */
 
 typedef struct {
 	const char *name;    /* points into the message, not terminated */
@@ -15,6 +22,7 @@ typedef struct {
 typedef struct {
 	const char *content;
 	size_t size, at;
+	unsigned n_fields;
 } HeaderScan;
 
 void header_scan_start(HeaderScan *scan, const char *content, size_t size);
@@ -26,5 +34,3 @@ size_t header_body(const char *content, size_t size);
 bool header_is(const HeaderField *field, const char *name); /* without case */
 /* Valid field name: 1 … 77 printable ASCII without colon. */
 bool header_name_is_valid(const char *name);
-
-enum { HEADER_FIELDS_MAX = 10000 }; /* beyond it the rest counts as body */

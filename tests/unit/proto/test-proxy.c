@@ -1,0 +1,138 @@
+/* test-proxy.c - the PROXY protocol's header. */
+#include "proto/proxy.h"
+
+#include <glib.h>
+#include <string.h>
+
+#include "suites.h"
+
+#define SIGNATURE "\r\n\r\n\0\r\nQUIT\n"
+
+static char *
+describe(const char *data, size_t size)
+{
+	ProxyHeader header = { 0 };
+	char client[IP_TEXT_SIZE], server[IP_TEXT_SIZE];
+	size_t used = 0;
+
+	switch (proxy_parse(data, size, &header, &used)) {
+	case PROXY_MORE:
+		return g_strdup("more");
+	case PROXY_BAD:
+		return g_strdup("bad");
+	default:
+		break;
+	}
+	if (header.is_local)
+		return g_strdup_printf("local %zu", used);
+	return g_strdup_printf("%s %u %s %u %zu", ip_format(&header.client, client), header.client_port,
+		ip_format(&header.server, server), header.server_port, used);
+}
+
+static void
+parses_text(void)
+{
+	static const struct {
+		const char *data, *result;
+	} cases[] = {
+		{ "PROXY TCP4 192.0.2.1 192.0.2.2 40000 25\r\nEHLO", "192.0.2.1 40000 192.0.2.2 25 41" },
+		{ "PROXY TCP6 2001:db8::1 2001:db8::2 0 65535\r\n", "2001:db8::1 0 2001:db8::2 65535 44" },
+		{ "PROXY UNKNOWN\r\n", "local 15" },
+		{ "PROXY UNKNOWN ff:f anything\r\n", "local 29" },
+		{ "", "more" }, { "P", "more" }, { "PROXY ", "more" }, { "PROXY TCP4 192.0.2.1", "more" },
+		{ "PROXY TCP4 192.0.2.1 192.0.2.2 40000 25\r", "more" },
+		{ "PROXY TCP4 192.0.2.1 192.0.2.2 40000 25\n", "bad" },
+		{ "PROXY TCP4 192.0.2.1 192.0.2.2 40000\r\n", "bad" },
+		{ "PROXY TCP4 192.0.2.1 192.0.2.2 40000 25 1\r\n", "bad" },
+		{ "PROXY TCP4 192.0.2.1  192.0.2.2 40000 25\r\n", "bad" },
+		{ "PROXY TCP4 192.0.2.1 192.0.2.2 40000 65536\r\n", "bad" },
+		{ "PROXY TCP4 192.0.2.1 192.0.2.2 040 25\r\n", "bad" },
+		{ "PROXY TCP4 192.0.2.1 192.0.2.2 +40 25\r\n", "bad" },
+		{ "PROXY TCP4 192.0.2.1 192.0.2.2 -1 25\r\n", "bad" },
+		{ "PROXY TCP4 192.0.2.256 192.0.2.2 40000 25\r\n", "bad" },
+		{ "PROXY TCP4 2001:db8::1 192.0.2.2 40000 25\r\n", "bad" },
+		{ "PROXY TCP6 192.0.2.1 2001:db8::2 1 2\r\n", "bad" },
+		{ "PROXY tcp4 192.0.2.1 192.0.2.2 40000 25\r\n", "bad" },
+		{ "PROXY \r\n", "bad" }, { "PROXYTCP4", "bad" }, { "EHLO example.net\r\n", "bad" }, { "X", "bad" },
+	};
+	g_autofree char *endless = g_strnfill(200, 'x');
+	g_autofree char *result = NULL;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autofree char *description = describe(cases[i].data, strlen(cases[i].data));
+
+		ASSERT_TEXT(description, cases[i].result);
+	}
+	memcpy(endless, "PROXY UNKNOWN ", 14);
+	result = describe(endless, 106);
+	ASSERT_TEXT(result, "more");
+	g_free(result);
+	memcpy(endless + 105, "\r\n", 2);
+	result = describe(endless, 200);
+	ASSERT_TEXT(result, "local 107");
+	g_free(result);
+	memcpy(endless + 105, "x\r\n", 3);
+	result = describe(endless, 107);
+	ASSERT_TEXT(result, "bad");
+}
+
+static void
+parses_binary(void)
+{
+	static const char tcp4[] = SIGNATURE "\x21\x11\x00\x0c" "\xc0\x00\x02\x01" "\xc0\x00\x02\x02" "\x9c\x40\x00\x19" "EHLO";
+	static const char tlv[] = SIGNATURE "\x21\x11\x00\x0f" "\xc0\x00\x02\x01" "\xc0\x00\x02\x02" "\x9c\x40\x00\x19" "\x04\x00\x00";
+	static const char local[] = SIGNATURE "\x20\x00\x00\x00";
+	static const char local_tlv[] = SIGNATURE "\x20\x11\x00\x02xx";
+	static const char unspec[] = SIGNATURE "\x21\x00\x00\x01x";
+	static const char too_short[] = SIGNATURE "\x21\x11\x00\x0b" "12345678901";
+	static const char datagram[] = SIGNATURE "\x21\x12\x00\x0c" "123456789012";
+	static const char version[] = SIGNATURE "\x31";
+	static const char command[] = SIGNATURE "\x22";
+	static const char huge[] = SIGNATURE "\x21\x11\x02\x09";
+	static const struct {
+		const char *data;
+		size_t size;
+		const char *result;
+	} cases[] = {
+		{ tcp4, sizeof tcp4 - 1, "192.0.2.1 40000 192.0.2.2 25 28" }, { tlv, sizeof tlv - 1, "192.0.2.1 40000 192.0.2.2 25 31" },
+		{ tlv, sizeof tlv - 2, "more" }, { local, sizeof local - 1, "local 16" }, { local_tlv, sizeof local_tlv - 1, "local 18" },
+		{ unspec, sizeof unspec - 1, "local 17" }, { too_short, sizeof too_short - 1, "bad" },
+		{ datagram, sizeof datagram - 1, "bad" }, { version, sizeof version - 1, "bad" }, { command, sizeof command - 1, "bad" },
+		{ huge, sizeof huge - 1, "bad" }, { "\r\nEHLO", 6, "bad" },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autofree char *description = describe(cases[i].data, cases[i].size);
+
+		ASSERT_TEXT(description, cases[i].result);
+	}
+	for (size_t size = 0; size < 28; size++) {
+		g_autofree char *description = describe(tcp4, size);
+
+		ASSERT_TEXT(description, "more");
+	}
+}
+
+static void
+parses_binary_v6(void)
+{
+	char data[16 + 36 + 1] = SIGNATURE "\x21\x21\x00\x24";
+	IpAddress client, server;
+	g_autofree char *description = NULL;
+
+	CU_ASSERT_TRUE(ip_parse("2001:db8::1", &client) && ip_parse("2001:db8::2", &server));
+	memcpy(data + 16, client.bytes, 16);
+	memcpy(data + 32, server.bytes, 16);
+	memcpy(data + 48, "\x01\x02\x03\x04", 4);
+	description = describe(data, 52);
+	ASSERT_TEXT(description, "2001:db8::1 258 2001:db8::2 772 52");
+}
+
+static const UnitTest tests[] = {
+	{ "version 1", parses_text },
+	{ "version 2", parses_binary },
+	{ "version 2 with IPv6", parses_binary_v6 },
+	{ 0 },
+};
+
+const UnitSuite suite_proxy = { "proxy", tests };
