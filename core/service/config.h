@@ -11,7 +11,9 @@
 typedef struct Config Config;
 typedef struct ConfigSection ConfigSection;
 
-/* What a file may say: one row per kind of section; a table ends with a row without kind. */
+/* What a file may say: one row per kind of section; a table ends with a row without kind.  The tables of options must
+ * outlive the Config, the rows themselves need not.
+ * Of "plugin NAME" the options that have PTN_IN_SERVER may be set, of "plugin NAME/" those with PTN_IN_ITEM. */
 typedef struct {
 	const char *kind;         /* "server", "listener"; "plugin NAME" and "plugin NAME/" (items) too  */
 	enum { CONFIG_ONCE, CONFIG_NAMED, CONFIG_BOTH } naming; /* [server], [listener NAME], [tls] and [tls NAME] */
@@ -19,7 +21,7 @@ typedef struct {
 	bool takes_more;          /* unknown keys are kept unchecked ([level NAME])                      */
 } ConfigKind;
 
-/* Reads `path` and then the *.conf of the directory `path` without ".conf" + ".d" (conf.d beside it).
+/* Reads `path` and then the *.conf of the directory "conf.d" beside it, in the order of their names.
  * `path` NULL: no file, all presets.  Checks every section against `kinds`.  Adds one sentence per mistake to `mistakes`
  * ("postern.conf:12: [server] hostnme: no such option (did you mean \"hostname\"?)") and reads on;
  * NULL if there is any.  New. */
@@ -36,9 +38,11 @@ const ConfigSection *config_section(const Config *config, const char *kind, cons
 const GPtrArray *config_sections(const Config *config, const char *kind);
 const char *config_section_name(const ConfigSection *section); /* NULL: it has none */
 
-/* Values as set or preset; asking for what the table does not have is a programmer's error. */
+/* Values as set or preset; asking for what the table does not have is a programmer's error.  config_text() also knows
+ * the keys of config_more(). */
 const char *config_text(const ConfigSection *section, const char *option);   /* NULL: not set, no preset */
-int64_t config_number(const ConfigSection *section, const char *option);     /* BOOL, NUMBER, SIZE, TIME, CHOICE */
+int64_t config_number(const ConfigSection *section, const char *option);     /* BOOL, NUMBER, SIZE, TIME, CHOICE; least of a TIME_RANGE */
+int64_t config_number_most(const ConfigSection *section, const char *option); /* of a TIME_RANGE */
 bool config_bool(const ConfigSection *section, const char *option);
 const char *const *config_list(const ConfigSection *section, const char *option); /* never NULL */
 bool config_is_set(const ConfigSection *section, const char *option);        /* by the file, not by a preset */
@@ -47,7 +51,7 @@ const char *config_where(const ConfigSection *section, const char *option);
 /* Keys of a `takes_more` section that no row knows, in order; NULL-terminated, borrowed. */
 const char *const *config_more(const ConfigSection *section);
 
-/* True if both say the same in sections of `kind` (all names). */
+/* True if both say the same in sections of `kind` (all names), files of "@FILE" as they were read included. */
 bool config_same(const Config *a, const Config *b, const char *kind);
 /* The whole as it holds, presets included and marked, secrets hidden: --print-config.  New. */
 char *config_print(const Config *config);

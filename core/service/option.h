@@ -9,12 +9,13 @@
 /* A checked value; immutable.  What it does not have is 0 or NULL. */
 typedef struct {
 	char *text;     /* as given, without quotes; a list's words joined by one blank               */
-	int64_t number; /* BOOL 0/1, NUMBER, SIZE in octets, TIME in µs, CHOICE its place             */
+	int64_t number; /* BOOL 0/1, NUMBER, SIZE in octets, TIME in µs, CHOICE its place; of a TIME_RANGE the least */
+	int64_t number_most; /* of a TIME_RANGE                                                       */
 	char **list;    /* of PTN_LIST: its words, NULL-terminated                                    */
 } OptionValue;
 
 /* New; NULL with a sentence in `error` that says what is wrong and what would be right.  Reads the file
- * of "@FILE" for every type (first line, without its end).
+ * of "@FILE" (an absolute path) for every type: its first line, without its end.
  * Sizes: 64K 200M 10G (1024).  Times: 300ms 30s 5m 12h 31d, a bare number is seconds. */
 OptionValue *option_parse(const PtnOption *option, const char *text, GError **error);
 void option_value_free(OptionValue *value);
