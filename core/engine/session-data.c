@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "engine/session-private.h"
-#include "proto/eol.h"
 
 enum { DATA_STEP = 256 * 1024 };
 
@@ -23,12 +22,12 @@ session_drop_transaction(Session *session)
 static void
 session_start_content(Session *session, InputMode input)
 {
-	if (session->transaction->content == NULL) {
+	if (session->transaction->content == NULL && !session->data_failed) {
 		session->transaction->content = content_new(session->engine->spool);
 		session->data_size = 0;
-		session->chunk_eol = 0;
+		session->decoder =
+			(DataDecoder){ .is_lenient = session->listener->is_lenient, .is_chunk = input == INPUT_CHUNK };
 	}
-	session->decoder = (DataDecoder){ .is_lenient = session->listener->is_lenient };
 	session->input = input;
 }
 
@@ -186,6 +185,7 @@ static bool
 session_take_chunk(Session *session, const char *octets, size_t size)
 {
 	const size_t taken = (size_t)MIN(session->chunk_left, size);
+	size_t used;
 
 	session->in_taken += taken;
 	session->chunk_left -= taken;
@@ -196,11 +196,11 @@ session_take_chunk(Session *session, const char *octets, size_t size)
 		}
 		return true;
 	}
-	session_keep(session, octets, taken);
+	(void)data_decode(&session->decoder, octets, taken, &used, session_keep, session);
 	session->data_ended = session->chunk_left == 0;
-	if (eol_has_bare(&session->chunk_eol, octets, taken, session->data_ended && session->chunk_is_last))
-		return session_refuse_bare(session);
-	return true;
+	if (session->data_ended && session->chunk_is_last)
+		data_decode_finish(&session->decoder, session_keep, session);
+	return session->decoder.has_bare ? session_refuse_bare(session) : true;
 }
 
 static bool

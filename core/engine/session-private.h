@@ -5,9 +5,7 @@
 #include "engine/session.h"
 #include "engine/transaction.h"
 #include "proto/command.h"
-#include "proto/xtext.h"
 #include "proto/data.h"
-#include "proto/path.h"
 
 /* Where a session stands; a row of the command table names those in which it is legal. */
 typedef enum {
@@ -69,7 +67,6 @@ struct Session {
 	Transaction *transaction;
 	Recipient *pending;        /* RCPT under way */
 	DataDecoder decoder;
-	uint8_t chunk_eol;         /* line ends over BDAT chunks */
 	uint64_t chunk_left;
 	bool chunk_is_last, skips_chunk, data_failed, data_ended;
 	uint64_t data_size;

@@ -147,6 +147,24 @@ session_run_stage(Session *session, Place place, SessionNeed *need)
 	return true;
 }
 
+/* Content that waits for its file has no stage: the message is given up. */
+void
+session_busy(Session *session)
+{
+	const CommandRow *row = session->row;
+	const bool is_auth = row == &session_auth_row;
+
+	metrics_add(session->engine->metrics, "session.busy", 1);
+	if (row == NULL) {
+		session_close_with(session, PTN_LOCAL, 421, "4.3.2", "Error: too busy, try again later");
+		return;
+	}
+	session_reject(session, PTN_LOCAL, is_auth ? 454 : 451, is_auth ? "4.7.0" : "4.3.2", "Error: too busy, try again later");
+	session_end_stage(session);
+	if (row->refused != NULL)
+		row->refused(session);
+}
+
 /* ---- observers ---- */
 
 void

@@ -179,9 +179,7 @@ session_say_end(Session *session, SessionEnd why)
 	static const struct {
 		const char *enhanced, *text;
 	} words[] = { [SESSION_IDLE] = { "4.4.2", "Error: timeout exceeded" },
-		[SESSION_STOPPING] = { "4.3.2", "Service is shutting down, try again later" },
-		[SESSION_TOO_BUSY] = { "4.3.2", "Error: too busy, try again later" },
-		[SESSION_STUCK] = { "4.3.0", "Error: a check did not finish, try again later" } };
+		[SESSION_STOPPING] = { "4.3.2", "Service is shutting down, try again later" } };
 	g_autofree char *text = g_strdup_printf("%s %s", session->snapshot->settings->hostname, words[why].text);
 
 	session_close_with(session, PTN_LOCAL, 421, words[why].enhanced, text);

@@ -58,8 +58,10 @@ SpoolTransaction *session_take_transaction(Session *session);
 void session_committed(Session *session, SpoolResult result);
 
 /* Replies the loop itself gives, formed here: the words of 421 and their log line. */
-typedef enum { SESSION_IDLE, SESSION_STOPPING, SESSION_TOO_BUSY, SESSION_STUCK } SessionEnd;
+typedef enum { SESSION_IDLE, SESSION_STOPPING } SessionEnd;
 void session_say_end(Session *session, SessionEnd why);
+/* The pool it wanted is full, or it waited there too long: the stage ends with 451 or 454. */
+void session_busy(Session *session);
 /* True while nothing of a transaction is under way: a good moment to end it. */
 bool session_is_between_messages(const Session *session);
 

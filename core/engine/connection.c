@@ -1,0 +1,642 @@
+/* connection.c - moves octets between a stream and its session, and lends the session to workers.
+ *
+ * Everything here runs on the connection's loop, but for connection_work(), connection_flush_loan() and
+ * connection_committed().  The session is lent: the connection never is. */
+#include <openssl/ssl.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "engine/server-private.h"
+#include "io/socket.h"
+#include "proto/proxy.h"
+
+enum {
+	CONNECTION_LENT_INPUT = 512 * 1024, /* read ahead for a session that is lent */
+	CONNECTION_UNSENT = 64 * 1024,      /* replies a client may leave unread     */
+};
+
+#define CONNECTION_HANDSHAKE_US (60 * CLOCK_SECOND)
+#define CONNECTION_GRACE_US CLOCK_SECOND    /* for a hook to notice its deadline itself */
+#define CONNECTION_QUEUE_US (10 * CLOCK_SECOND) /* a loan may wait for its worker        */
+
+typedef enum { PHASE_PROXY, PHASE_AUTO, PHASE_HANDSHAKE, PHASE_OPEN, PHASE_GONE } Phase;
+
+struct Connection {
+	Side *side;
+	Snapshot *snapshot;
+	const ListenerSettings *listener;
+	Session *session;      /* NULL before it is known how the client speaks */
+	Stream stream;
+	LoopWatch watch;
+	LoopTimer timer;
+	GList link;
+	Phase phase;
+	IpAddress client;
+	IpAddress peer;        /* who connected: the client, or its proxy */
+	uint16_t client_port;
+	bool is_lent, is_paused, is_closing, wants_tls, wants_write, is_draining;
+	GByteArray *ahead;     /* read while the session is lent */
+	GString *out;
+	size_t out_sent;
+	Work work;
+	Workers *pool;
+	LoopPost back;
+	SessionNeed need;      /* of the loan that came back */
+	bool was_committed;
+	SpoolResult result;
+};
+
+typedef struct {
+	LoopPost post;
+	Connection *connection;
+	GString *out;
+} EarnedReplies;
+
+static void connection_settle(Connection *connection, SessionNeed need);
+static void connection_ready(void *data, unsigned events);
+
+/* ---- the end ---- */
+
+static void
+connection_free(Connection *connection)
+{
+	g_queue_unlink(&connection->side->connections, &connection->link);
+	if (connection->session != NULL) {
+		session_end(connection->session);
+		session_free(connection->session);
+	}
+	if (connection->out != NULL)
+		g_string_free(connection->out, TRUE);
+	g_clear_pointer(&connection->ahead, g_byte_array_unref);
+	snapshot_unref(connection->snapshot);
+	atomic_fetch_sub(&connection->side->server->connections, 1);
+	g_free(connection);
+}
+
+/* The descriptor goes at once; the rest when the session comes back. */
+static void
+connection_close(Connection *connection)
+{
+	Loop *loop = connection->side->loop;
+
+	if (connection->phase == PHASE_GONE)
+		return;
+	connection->phase = PHASE_GONE;
+	loop_unwatch(loop, &connection->watch);
+	loop_clear_timer(loop, &connection->timer);
+	stream_close(&connection->stream);
+	server_forget_client(connection->side->server, &connection->peer);
+	if (!connection->is_lent)
+		connection_free(connection);
+	else
+		session_gone(connection->session);
+}
+
+/* ---- sending ---- */
+
+static void
+connection_watch(Connection *connection)
+{
+	const size_t unsent = connection->out != NULL ? connection->out->len - connection->out_sent : 0;
+	unsigned events = 0;
+	bool reads = !connection->is_closing && !connection->wants_tls && unsent < CONNECTION_UNSENT;
+
+	if (connection->is_lent)
+		reads = reads && (connection->ahead == NULL || connection->ahead->len < CONNECTION_LENT_INPUT);
+	else if (connection->is_paused)
+		reads = false;
+	if (connection->phase != PHASE_OPEN)
+		reads = !connection->wants_write;
+	if (reads)
+		events |= LOOP_READ;
+	if (connection->wants_write)
+		events |= LOOP_WRITE;
+	loop_set_events(connection->side->loop, &connection->watch, events);
+}
+
+/* False: the connection is gone. */
+static bool
+connection_send(Connection *connection)
+{
+	GString *out = connection->out;
+
+	connection->wants_write = false;
+	while (out != NULL && connection->out_sent < out->len) {
+		const ssize_t n =
+			stream_write(&connection->stream, out->str + connection->out_sent, out->len - connection->out_sent);
+
+		if (n > 0) {
+			connection->out_sent += (size_t)n;
+			continue;
+		}
+		connection->wants_write = n == STREAM_WANTS_WRITE;
+		if (n == STREAM_WANTS_WRITE || n == STREAM_AGAIN)
+			return true;
+		connection_close(connection);
+		return false;
+	}
+	if (out != NULL)
+		g_string_free(out, TRUE);
+	connection->out = NULL;
+	connection->out_sent = 0;
+	return true;
+}
+
+static void
+connection_add_output(Connection *connection, GString *more)
+{
+	if (more == NULL)
+		return;
+	if (connection->out == NULL) {
+		connection->out = more;
+		return;
+	}
+	g_string_append_len(connection->out, more->str, (gssize)more->len);
+	g_string_free(more, TRUE);
+}
+
+/* ---- TLS ---- */
+
+static char *
+connection_client_name(SSL *tls)
+{
+	X509 *certificate = SSL_get1_peer_certificate(tls);
+	char *name = NULL;
+
+	if (certificate != NULL) {
+		char text[256];
+
+		if (X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, text, sizeof text) > 0)
+			name = g_strdup(text);
+		X509_free(certificate);
+	}
+	return name;
+}
+
+static void
+connection_shake_hands(Connection *connection)
+{
+	Loop *loop = connection->side->loop;
+	const int result = stream_handshake(&connection->stream);
+
+	connection->wants_write = result == STREAM_WANTS_WRITE;
+	if (result == 1) {
+		SSL *tls = connection->stream.tls;
+		g_autofree char *name = connection_client_name(tls);
+
+		connection->phase = PHASE_OPEN;
+		session_secured(connection->session, SSL_get_version(tls), SSL_get_cipher_name(tls), name);
+		loop_set_timer(loop, &connection->timer, loop_now(loop) + connection->snapshot->settings->idle_us);
+		connection_settle(connection, SESSION_WANTS_LOOP);
+	} else if (result == STREAM_FAILED) {
+		session_failed_tls(connection->session, tls_failure());
+		connection_close(connection);
+	} else {
+		connection_watch(connection);
+	}
+}
+
+static void
+connection_start_tls(Connection *connection)
+{
+	Loop *loop = connection->side->loop;
+
+	connection->wants_tls = false;
+	connection->phase = PHASE_HANDSHAKE;
+	connection->stream.tls = tls_server_session(connection->snapshot->tls, connection->stream.fd);
+	loop_set_timer(loop, &connection->timer, loop_now(loop) + CONNECTION_HANDSHAKE_US);
+	connection_shake_hands(connection);
+}
+
+/* What was earned goes out; then what had to wait for that. */
+static void
+connection_flush(Connection *connection)
+{
+	if (connection->is_paused) {
+		connection_watch(connection);
+		return;
+	}
+	if (!connection_send(connection))
+		return;
+	if (connection->out == NULL && connection->is_closing) {
+		connection_close(connection);
+		return;
+	}
+	if (connection->out == NULL && connection->wants_tls) {
+		connection_start_tls(connection);
+		return;
+	}
+	connection_watch(connection);
+}
+
+/* ---- loans ---- */
+
+static void
+connection_came_back(void *data)
+{
+	Connection *connection = data;
+	Loop *loop = connection->side->loop;
+
+	connection->is_lent = false;
+	if (connection->was_committed)
+		session_committed(connection->session, connection->result);
+	if (connection->phase == PHASE_GONE) {
+		connection_free(connection);
+		return;
+	}
+	if (connection->ahead != NULL) {
+		session_input(connection->session, connection->ahead->data, connection->ahead->len);
+		g_clear_pointer(&connection->ahead, g_byte_array_unref);
+	}
+	loop_set_timer(loop, &connection->timer, loop_now(loop) + connection->snapshot->settings->idle_us);
+	connection_settle(connection, connection->was_committed ? SESSION_WANTS_LOOP : connection->need);
+}
+
+/* By the committer. */
+static void
+connection_committed(void *data, SpoolResult result)
+{
+	Connection *connection = data;
+
+	connection->result = result;
+	connection->was_committed = true;
+	loop_post(connection->side->loop, &connection->back);
+}
+
+static void
+connection_commit(Connection *connection)
+{
+	spool_commit(connection->side->server->engine->spool, session_take_transaction(connection->session),
+		connection_committed, connection);
+}
+
+static void
+connection_take_earned(void *data)
+{
+	EarnedReplies *earned = data;
+	Connection *connection = earned->connection;
+
+	if (connection->phase == PHASE_GONE) {
+		g_string_free(earned->out, TRUE);
+	} else {
+		connection_add_output(connection, earned->out);
+		connection_flush(connection);
+	}
+	g_free(earned);
+}
+
+/* By a worker: replies already earned do not wait for the hook that comes. */
+static void
+connection_flush_loan(void *data)
+{
+	Connection *connection = data;
+	EarnedReplies *earned;
+
+	if (!connection->is_lent) /* on the loop connection_settle() takes them */
+		return;
+	earned = g_new0(EarnedReplies, 1);
+	earned->connection = connection;
+	earned->out = session_take_output(connection->session);
+	earned->post.run = connection_take_earned;
+	earned->post.data = earned;
+	loop_post(connection->side->loop, &earned->post);
+}
+
+/* By a worker. */
+static void
+connection_work(void *data)
+{
+	Connection *connection = data;
+	Engine *engine = connection->side->server->engine;
+	const Place place = connection->pool == engine->crunchers ? ON_CRUNCHER : ON_WORKER;
+
+	connection->was_committed = false;
+	if (clock_monotonic(engine->clock) - connection->work.queued_us > CONNECTION_QUEUE_US)
+		session_busy(connection->session);
+	connection->need = session_run(connection->session, place);
+	if (connection->need == SESSION_WANTS_COMMIT)
+		connection_commit(connection);
+	else
+		loop_post(connection->side->loop, &connection->back);
+}
+
+static bool
+connection_lend(Connection *connection, Workers *pool)
+{
+	Loop *loop = connection->side->loop;
+
+	connection->is_lent = true;
+	connection->pool = pool;
+	connection->was_committed = false;
+	if (!workers_run(pool, &connection->work)) {
+		connection->is_lent = false;
+		session_busy(connection->session);
+		return false;
+	}
+	loop_set_timer(loop, &connection->timer, loop_now(loop) + CONNECTION_GRACE_US);
+	return true;
+}
+
+/* A hook that does not come back: the client is told, the session is left to the hook's thread. */
+static void
+connection_watch_loan(Connection *connection)
+{
+	Loop *loop = connection->side->loop;
+	const int64_t deadline_us = session_hook_deadline(connection->session);
+
+	if (deadline_us == 0 || loop_now(loop) < deadline_us + CONNECTION_GRACE_US) {
+		loop_set_timer(loop, &connection->timer,
+			deadline_us == 0 ? loop_now(loop) + CONNECTION_GRACE_US : deadline_us + CONNECTION_GRACE_US);
+		return;
+	}
+	session_orphan(connection->session);
+	if (connection->out == NULL)
+		connection->out = g_string_new(NULL);
+	g_string_append_printf(connection->out, "421 4.3.0 %s Error: a check did not finish, try again later\r\n",
+		connection->snapshot->settings->hostname);
+	if (connection_send(connection))
+		connection_close(connection);
+}
+
+/* ---- driving the session ---- */
+
+/* True: it is the loop's turn again. */
+static bool
+connection_serve_need(Connection *connection, SessionNeed need)
+{
+	Engine *engine = connection->side->server->engine;
+	Loop *loop = connection->side->loop;
+
+	switch (need) {
+	case SESSION_WANTS_LOOP:
+		return true;
+	case SESSION_WANTS_INPUT:
+		if (connection->is_draining && session_is_between_messages(connection->session)) {
+			session_say_end(connection->session, SESSION_STOPPING);
+			return true;
+		}
+		return false;
+	case SESSION_WANTS_WORKER:
+		return !connection_lend(connection, engine->waiters);
+	case SESSION_WANTS_CRUNCHER:
+		return !connection_lend(connection, engine->crunchers);
+	case SESSION_WANTS_COMMIT:
+		connection->is_lent = true;
+		loop_clear_timer(loop, &connection->timer);
+		connection_commit(connection);
+		return false;
+	case SESSION_WANTS_TLS:
+		connection->wants_tls = true;
+		return false;
+	case SESSION_WANTS_PAUSE:
+		connection->is_paused = true;
+		loop_set_timer(loop, &connection->timer, loop_now(loop) + session_pause_us(connection->session));
+		return false;
+	case SESSION_WANTS_CLOSE:
+		connection->is_closing = true;
+		return false;
+	}
+	return false;
+}
+
+/* Output is taken before the session is lent: afterwards it is the worker's. */
+static void
+connection_settle(Connection *connection, SessionNeed need)
+{
+	connection_add_output(connection, session_take_output(connection->session));
+	while (connection_serve_need(connection, need)) {
+		need = session_run(connection->session, ON_LOOP);
+		connection_add_output(connection, session_take_output(connection->session));
+	}
+	connection_flush(connection);
+}
+
+static void
+connection_take_input(Connection *connection, const char *octets, size_t size)
+{
+	Loop *loop = connection->side->loop;
+
+	if (connection->is_lent) {
+		if (connection->ahead == NULL)
+			connection->ahead = g_byte_array_new();
+		g_byte_array_append(connection->ahead, (const guint8 *)octets, (guint)size);
+		return;
+	}
+	loop_set_timer(loop, &connection->timer, loop_now(loop) + connection->snapshot->settings->idle_us);
+	session_input(connection->session, octets, size);
+}
+
+/* TLS may hold decrypted octets that no event will tell of: it is read until it has no more. */
+static void
+connection_read(Connection *connection)
+{
+	char *buffer = connection->side->buffer;
+
+	for (;;) {
+		const ssize_t n = stream_read(&connection->stream, buffer, SERVER_READ);
+
+		if (n == STREAM_AGAIN || n == STREAM_WANTS_WRITE) {
+			connection->wants_write = n == STREAM_WANTS_WRITE;
+			connection_watch(connection);
+			return;
+		}
+		if (n <= 0) {
+			connection_close(connection);
+			return;
+		}
+		connection_take_input(connection, buffer, (size_t)n);
+		if (connection->stream.tls == NULL || SSL_pending(connection->stream.tls) == 0)
+			break;
+	}
+	if (connection->is_lent)
+		connection_watch(connection);
+	else
+		connection_settle(connection, SESSION_WANTS_LOOP);
+}
+
+/* ---- before the session ---- */
+
+static void
+connection_begin(Connection *connection, bool is_secured)
+{
+	const SessionSettings settings = { .engine = connection->side->server->engine, .snapshot = connection->snapshot,
+		.listener = connection->listener, .client = connection->client, .client_port = connection->client_port,
+		.is_secured = is_secured, .flush = connection_flush_loan, .data = connection };
+	Loop *loop = connection->side->loop;
+
+	connection->session = session_new(&settings);
+	connection->phase = PHASE_OPEN;
+	loop_set_timer(loop, &connection->timer, loop_now(loop) + connection->snapshot->settings->idle_us);
+	if (is_secured) {
+		connection_start_tls(connection);
+		return;
+	}
+	if (socket_has_input(connection->stream.fd)) /* who talks before the greeting is told so */
+		connection_read(connection);
+	else
+		connection_settle(connection, SESSION_WANTS_LOOP);
+}
+
+/* A TLS record of type handshake, version 3.x. */
+static void
+connection_detect_tls(Connection *connection)
+{
+	unsigned char first[2];
+	const ssize_t n = socket_peek(connection->stream.fd, first, sizeof first);
+
+	if (n == 0)
+		connection_close(connection);
+	else if (n > 0)
+		connection_begin(connection, first[0] == 0x16 && (n == 1 || first[1] == 3));
+}
+
+static void
+connection_choose(Connection *connection)
+{
+	Loop *loop = connection->side->loop;
+	const ListenerTls tls = connection->snapshot->tls != NULL ? connection->listener->tls : LISTENER_TLS_NONE;
+
+	if (tls == LISTENER_TLS_AUTO) {
+		connection->phase = PHASE_AUTO;
+		loop_set_timer(loop, &connection->timer, loop_now(loop) + connection->snapshot->settings->auto_tls_wait_us);
+		connection_watch(connection);
+		connection_detect_tls(connection);
+	} else if (connection->listener->tls == LISTENER_TLS_IMPLICIT && tls == LISTENER_TLS_NONE) {
+		connection_close(connection);
+	} else {
+		connection_begin(connection, tls == LISTENER_TLS_IMPLICIT);
+	}
+}
+
+/* The header is taken from the socket octet for octet: what follows it may be TLS. */
+static void
+connection_read_proxy(Connection *connection)
+{
+	char header[PROXY_HEADER_MAX];
+	const ssize_t n = socket_peek(connection->stream.fd, header, sizeof header);
+	ProxyHeader parsed;
+	size_t used;
+	ProxyResult result;
+
+	if (n < 0)
+		return;
+	result = n == 0 ? PROXY_BAD : proxy_parse(header, (size_t)n, &parsed, &used);
+	if (result == PROXY_MORE && n < PROXY_HEADER_MAX)
+		return;
+	if (result != PROXY_OK || recv(connection->stream.fd, header, used, 0) != (ssize_t)used) {
+		char text[IP_TEXT_SIZE];
+
+		log_event(LOG_LEVEL_WARNING, "no PROXY header from a trusted proxy", "client", ip_format(&connection->peer, text), NULL);
+		connection_close(connection);
+		return;
+	}
+	if (!parsed.is_local) {
+		connection->client = parsed.client;
+		connection->client_port = parsed.client_port;
+	}
+	connection_choose(connection);
+}
+
+/* ---- events ---- */
+
+static void
+connection_ready(void *data, unsigned events)
+{
+	Connection *connection = data;
+
+	switch (connection->phase) {
+	case PHASE_PROXY:
+		connection_read_proxy(connection);
+		return;
+	case PHASE_AUTO:
+		connection_detect_tls(connection);
+		return;
+	case PHASE_HANDSHAKE:
+		connection_shake_hands(connection);
+		return;
+	case PHASE_OPEN:
+		break;
+	case PHASE_GONE:
+		return;
+	}
+	if (events & LOOP_WRITE) {
+		connection_flush(connection);
+		return; /* what can be read is told of again */
+	}
+	connection_read(connection);
+}
+
+static void
+connection_timeout(void *data)
+{
+	Connection *connection = data;
+	Loop *loop = connection->side->loop;
+
+	if (connection->phase == PHASE_AUTO) {
+		connection_begin(connection, false);
+	} else if (connection->phase != PHASE_OPEN || connection->is_closing) {
+		connection_close(connection);
+	} else if (connection->is_lent) {
+		connection_watch_loan(connection);
+	} else if (connection->is_paused) {
+		connection->is_paused = false;
+		loop_set_timer(loop, &connection->timer, loop_now(loop) + connection->snapshot->settings->idle_us);
+		connection_settle(connection, SESSION_WANTS_LOOP);
+	} else {
+		session_say_end(connection->session, SESSION_IDLE);
+		loop_set_timer(loop, &connection->timer, loop_now(loop) + CONNECTION_HANDSHAKE_US);
+		connection_settle(connection, SESSION_WANTS_LOOP);
+	}
+}
+
+void
+connection_drain(Connection *connection)
+{
+	connection->is_draining = true;
+	if (connection->phase == PHASE_OPEN && !connection->is_lent && !connection->is_paused && !connection->is_closing)
+		connection_settle(connection, SESSION_WANTS_LOOP);
+	else if (connection->phase != PHASE_OPEN)
+		connection_close(connection);
+}
+
+static bool
+connection_is_from_proxy(const ListenerSettings *listener, const IpAddress *peer)
+{
+	for (guint i = 0; i < listener->proxies->len; i++)
+		if (ip_network_contains(&g_array_index(listener->proxies, IpNetwork, i), peer))
+			return true;
+	return false;
+}
+
+void
+connection_open(Side *side, Door *door, int fd, const IpAddress *client, uint16_t port)
+{
+	Connection *connection = g_new0(Connection, 1);
+
+	g_mutex_lock(&door->lock);
+	connection->snapshot = snapshot_ref(door->snapshot);
+	connection->listener = door->settings;
+	g_mutex_unlock(&door->lock);
+	connection->side = side;
+	connection->client = connection->peer = *client;
+	connection->client_port = port;
+	connection->stream.fd = fd;
+	connection->watch.ready = connection_ready;
+	connection->timer.fire = connection_timeout;
+	connection->work.run = connection_work;
+	connection->back.run = connection_came_back;
+	connection->watch.data = connection->timer.data = connection->work.data = connection->back.data = connection;
+	connection->link.data = connection;
+	g_queue_push_tail_link(&side->connections, &connection->link);
+	if (!loop_watch(side->loop, &connection->watch, fd, LOOP_READ)) {
+		connection_close(connection);
+		return;
+	}
+	if (!connection_is_from_proxy(connection->listener, client)) {
+		connection_choose(connection);
+		return;
+	}
+	connection->phase = PHASE_PROXY;
+	loop_set_timer(side->loop, &connection->timer, loop_now(side->loop) + CONNECTION_HANDSHAKE_US);
+	connection_read_proxy(connection);
+}
