@@ -4,7 +4,9 @@
  * its owner may change it and save it; save answers TAKEN when somebody else saved in between.
  *
  * Core names - customer: level primary postmaster alert enabled reason outbound; domain: customer mode
- * destination port; account: customer domain type password enabled reason.  Plugins add "PLUGIN.option". */
+ * destination port; account: customer domain type password enabled reason.  Plugins add "PLUGIN.option".
+ * Types: single any server.  Modes: redirect hold hosted forward forward-mailbox secondary-mx outbound-only.
+ * Booleans are "yes" and "no"; not set, an entry is enabled and outbound is allowed. */
 #pragma once
 
 #include <glib.h>
@@ -20,12 +22,13 @@ typedef struct DirectoryEntry DirectoryEntry;
 Directory *directory_new(Store *store);
 void directory_free(Directory *directory);
 
-/* Names compare without case and are kept in lower case.  New entry on PTN_OK. */
+/* Names compare without case (of ASCII) and are kept in lower case.  New entry on PTN_OK. */
 PtnStatus directory_find(Directory *directory, PtnKind kind, const char *name, int64_t deadline_us,
 	DirectoryEntry **entry);
 /* New, empty, not saved; saving it answers TAKEN if the name exists. */
 DirectoryEntry *directory_entry_new(PtnKind kind, const char *name);
 void directory_entry_free(DirectoryEntry *entry);
+/* The entry gets its new version. */
 PtnStatus directory_save(Directory *directory, DirectoryEntry *entry, int64_t deadline_us);
 PtnStatus directory_remove(Directory *directory, PtnKind kind, const char *name, int64_t deadline_us);
 /* Entries of a kind by name, after `after`, at most `limit`; with_option NULL: all.  New array that frees. */
@@ -40,14 +43,19 @@ uint64_t directory_entry_version(const DirectoryEntry *entry);
 const char *directory_entry_get(const DirectoryEntry *entry, const char *name);          /* NULL: not set */
 const char *const *directory_entry_get_list(DirectoryEntry *entry, const char *name);    /* never NULL    */
 void directory_entry_set(DirectoryEntry *entry, const char *name, const char *value);    /* NULL: unset   */
+/* "customer", "domain", "account". */
+const char *directory_kind_name(PtnKind kind);
 /* All names set, sorted; NULL-terminated, lives until the entry changes. */
 const char *const *directory_entry_names(DirectoryEntry *entry);
 
 /* Rules that hold whoever writes (posternctl, import, a plugin): a domain has an existing customer; an
  * account's login form fits its type (user@d single, @d any, d server), its domain is one of its
- * customer's; modes, addresses and booleans are well-formed.  The sentence says what would be right. */
+ * customer's; modes, addresses and booleans are well-formed.  The sentence says what would be right.
+ * Fills in what follows: an account's type (server must be given), domain and customer; "HOST:PORT" as destination of a
+ * domain becomes destination and port.  Error codes: INVALID, NOT_FOUND (what it refers to), UNAVAILABLE. */
 bool directory_check(Directory *directory, DirectoryEntry *entry, GError **error);
-/* A domain removed takes its accounts with it; a customer with domains is refused.  `removed`: names of what went. */
+/* A domain removed takes its accounts with it; a customer with domains is refused.
+ * `removed` (elements are freed by g_free) gets "account NAME", "domain NAME" of what went. */
 bool directory_remove_checked(Directory *directory, PtnKind kind, const char *name, GPtrArray *removed, GError **error);
 
 /* The account's or customer's standing: NULL if it may submit, else the reason ("disabled", or the text

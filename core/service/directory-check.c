@@ -1,0 +1,356 @@
+/* directory-check.c - the rules of the directory that hold whoever writes to it. */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/ip.h"
+#include "base/region.h"
+#include "proto/command.h"
+#include "service/directory.h"
+#include "service/option.h"
+
+enum { CHECK_NAME_MAX = 64, CHECK_PAGE = 200, CHECK_SHOWN = 3, CHECK_PORT_MAX = 65535 };
+
+#define CHECK_PATIENCE (5 * CLOCK_SECOND)
+
+static int64_t
+directory_deadline(void)
+{
+	return clock_monotonic(clock_system()) + CHECK_PATIENCE;
+}
+
+static bool
+directory_is_mailbox(const char *text)
+{
+	g_autoptr(Region) region = region_new();
+
+	return mailbox_parse(region, text, true) != NULL;
+}
+
+static bool
+directory_is_domain(const char *text)
+{
+	IpAddress address;
+
+	return strchr(text, '.') != NULL && !ip_parse(text, &address) && domain_is_valid(text);
+}
+
+static bool
+directory_check_booleans(const DirectoryEntry *entry, GError **error)
+{
+	static const char *const names[] = { "enabled", "outbound" };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+		const char *value = directory_entry_get(entry, names[i]);
+
+		if (value != NULL && strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
+			return error_set(error, POSTERN_ERROR_INVALID, "%s is yes or no, not \"%s\"", names[i], value);
+	}
+	return true;
+}
+
+static bool
+directory_check_choice(const char *name, const char *value, const char *const *choices, GError **error)
+{
+	const PtnOption option = { .name = name, .type = PTN_CHOICE, .choices = choices };
+	g_autoptr(GError) why = NULL;
+	g_autoptr(OptionValue) parsed = option_parse(&option, value, &why);
+
+	/* The choice is kept as it was written, so it has to be written in lower case. */
+	if (parsed != NULL && strcmp(choices[parsed->number], value) == 0)
+		return true;
+	if (parsed != NULL)
+		return error_set(error, POSTERN_ERROR_INVALID, "%s: write \"%s\"", name, choices[parsed->number]);
+	return error_set(error, POSTERN_ERROR_INVALID, "%s: %s", name, why->message);
+}
+
+/* ---- customers ---- */
+
+static bool
+directory_check_customer(Directory *directory, DirectoryEntry *entry, GError **error)
+{
+	static const char *const addresses[] = { "primary", "postmaster", "alert" };
+	const char *name = directory_entry_name(entry);
+
+	(void)directory;
+	if (strlen(name) > CHECK_NAME_MAX || !g_ascii_isalnum(*name) ||
+		name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.")] != '\0')
+		return error_set(error, POSTERN_ERROR_INVALID,
+			"\"%s\" cannot name a customer: letters, digits, \"-\", \"_\" and \".\", at most %d", name, CHECK_NAME_MAX);
+	for (size_t i = 0; i < G_N_ELEMENTS(addresses); i++) {
+		const char *value = directory_entry_get(entry, addresses[i]);
+
+		if (value != NULL && *value != '\0' && !directory_is_mailbox(value))
+			return error_set(error, POSTERN_ERROR_INVALID, "%s: \"%s\" is not a mail address (local-part@domain)",
+				addresses[i], value);
+	}
+	return true;
+}
+
+/* ---- domains ---- */
+
+static bool
+directory_check_exists(Directory *directory, PtnKind kind, const char *name, DirectoryEntry **entry, GError **error)
+{
+	const char *word = directory_kind_name(kind);
+
+	switch (directory_find(directory, kind, name, directory_deadline(), entry)) {
+	case PTN_OK: return true;
+	case PTN_NONE:
+		return error_set(error, POSTERN_ERROR_NOT_FOUND, "there is no %s \"%s\"; add it first: posternctl %s add %s", word,
+			name, word, name);
+	default:
+		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "the directory cannot tell now whether there is a %s \"%s\"",
+			word, name);
+	}
+}
+
+/* "HOST:PORT", "[IP]:PORT", "HOST", "[IP]", "IP": destination and port become values of their own. */
+static bool
+directory_split_destination(DirectoryEntry *entry, GError **error)
+{
+	const char *given = directory_entry_get(entry, "destination");
+	const bool is_bracketed = *given == '[';
+	const char *end = is_bracketed ? strchr(given, ']') : given + strcspn(given, ":");
+	g_autofree char *host = NULL, *port = NULL;
+	IpAddress address;
+
+	if (ip_parse(given, &address))
+		return true;
+	if (end == NULL || (is_bracketed && end[1] != '\0' && end[1] != ':'))
+		return error_set(error, POSTERN_ERROR_INVALID, "destination: \"%s\" is neither HOST nor HOST:PORT", given);
+	host = g_strndup(given + is_bracketed, (size_t)(end - given) - is_bracketed);
+	end += is_bracketed;
+	port = *end == ':' ? g_strdup(end + 1) : NULL;
+	if (!ip_parse(host, &address) && (is_bracketed || !domain_is_valid(host)))
+		return error_set(error, POSTERN_ERROR_INVALID, "destination: \"%s\" is neither a host name nor an IP address", host);
+	directory_entry_set(entry, "destination", host);
+	if (port != NULL)
+		directory_entry_set(entry, "port", port);
+	return true;
+}
+
+static bool
+directory_check_destination(DirectoryEntry *entry, const char *mode, GError **error)
+{
+	const bool is_mailbox = g_str_has_prefix(mode, "forward");
+	const char *destination = directory_entry_get(entry, "destination"), *port;
+	guint64 number;
+
+	if (destination == NULL && (is_mailbox || strcmp(mode, "redirect") == 0))
+		return error_set(error, POSTERN_ERROR_INVALID, "mode %s needs a destination (%s)", mode,
+			is_mailbox ? "a mail address" : "HOST:PORT");
+	if (destination != NULL && is_mailbox && !directory_is_mailbox(destination))
+		return error_set(error, POSTERN_ERROR_INVALID, "destination: \"%s\" is not a mail address", destination);
+	if (destination != NULL && !is_mailbox && !directory_split_destination(entry, error))
+		return false;
+	port = directory_entry_get(entry, "port");
+	if (port != NULL && !g_ascii_string_to_unsigned(port, 10, 1, CHECK_PORT_MAX, &number, NULL))
+		return error_set(error, POSTERN_ERROR_INVALID, "port: \"%s\" is not a number from 1 to %d", port, CHECK_PORT_MAX);
+	return true;
+}
+
+static bool
+directory_check_domain(Directory *directory, DirectoryEntry *entry, GError **error)
+{
+	static const char *const modes[] = { "redirect", "hold", "hosted", "forward", "forward-mailbox", "secondary-mx",
+		"outbound-only", NULL };
+	const char *name = directory_entry_name(entry);
+	const char *customer = directory_entry_get(entry, "customer"), *mode = directory_entry_get(entry, "mode");
+	g_autoptr(DirectoryEntry) owner = NULL;
+
+	if (!directory_is_domain(name))
+		return error_set(error, POSTERN_ERROR_INVALID, "\"%s\" is not a domain name", name);
+	if (customer == NULL)
+		return error_set(error, POSTERN_ERROR_INVALID, "whose is %s?  Give customer=NAME", name);
+	if (mode == NULL)
+		return error_set(error, POSTERN_ERROR_INVALID, "how is mail for %s handled?  Give mode=redirect, hold, hosted, …", name);
+	return directory_check_choice("mode", mode, modes, error) && directory_check_destination(entry, mode, error) &&
+		directory_check_exists(directory, PTN_CUSTOMER, customer, &owner, error);
+}
+
+/* ---- accounts ---- */
+
+typedef enum { LOGIN_SINGLE, LOGIN_ANY, LOGIN_SERVER } LoginForm;
+
+static const char *const directory_types[] = { "single", "any", "server", NULL };
+static const char *const directory_form_texts[] = { "user@DOMAIN", "@DOMAIN", "DOMAIN, without \"@\"" };
+
+static LoginForm
+directory_login_form(const char *login)
+{
+	return *login == '@' ? LOGIN_ANY : strchr(login, '@') != NULL ? LOGIN_SINGLE : LOGIN_SERVER;
+}
+
+static bool
+directory_check_login(const char *login, LoginForm form, const char *domain, GError **error)
+{
+	if (!directory_is_domain(domain))
+		return error_set(error, POSTERN_ERROR_INVALID, "login \"%s\": \"%s\" is not a domain name", login, domain);
+	if (form == LOGIN_SINGLE && !directory_is_mailbox(login))
+		return error_set(error, POSTERN_ERROR_INVALID, "login \"%s\" is not a mail address", login);
+	return true;
+}
+
+/* A forgotten "@" makes a login of another type, one that may send as anybody: so that type has to be said. */
+static bool
+directory_check_type(DirectoryEntry *entry, LoginForm form, GError **error)
+{
+	const char *login = directory_entry_name(entry), *type = directory_entry_get(entry, "type");
+
+	if (type == NULL && form == LOGIN_SERVER)
+		return error_set(error, POSTERN_ERROR_INVALID,
+			"\"%s\" has the form of a mail server's login, which needs type=server; any address of the domain: \"@%s\"; "
+			"a single one: \"user@%s\"", login, login, login);
+	if (type == NULL) {
+		directory_entry_set(entry, "type", directory_types[form]);
+		return true;
+	}
+	if (!directory_check_choice("type", type, directory_types, error))
+		return false;
+	for (LoginForm other = LOGIN_SINGLE; other <= LOGIN_SERVER; other++)
+		if (strcmp(type, directory_types[other]) == 0 && other != form)
+			return error_set(error, POSTERN_ERROR_INVALID,
+				"login \"%s\" has the form of type %s; the login of type %s is %s", login, directory_types[form], type,
+				directory_form_texts[other]);
+	return true;
+}
+
+static bool
+directory_check_password(const DirectoryEntry *entry, GError **error)
+{
+	const char *hash = directory_entry_get(entry, "password");
+
+	if (hash != NULL && *hash != '$' && *hash != '*' && *hash != '!')
+		return error_set(error, POSTERN_ERROR_INVALID,
+			"password: not a crypt(3) hash; posternctl account passwd makes one");
+	return true;
+}
+
+static bool
+directory_check_account(Directory *directory, DirectoryEntry *entry, GError **error)
+{
+	const char *login = directory_entry_name(entry);
+	const LoginForm form = directory_login_form(login);
+	const char *domain = form == LOGIN_SERVER ? login : strrchr(login, '@') + 1;
+	const char *given = directory_entry_get(entry, "domain"), *customer, *owner;
+	g_autoptr(DirectoryEntry) served = NULL;
+
+	if (!directory_check_login(login, form, domain, error) || !directory_check_type(entry, form, error) ||
+		!directory_check_password(entry, error) ||
+		!directory_check_exists(directory, PTN_DOMAIN, domain, &served, error))
+		return false;
+	if (given != NULL && g_ascii_strcasecmp(given, domain) != 0)
+		return error_set(error, POSTERN_ERROR_INVALID, "domain: \"%s\" is not the domain of login \"%s\"", given, login);
+	customer = directory_entry_get(entry, "customer");
+	owner = directory_entry_get(served, "customer");
+	if (owner == NULL)
+		return error_set(error, POSTERN_ERROR_NOT_FOUND, "domain %s has no customer", domain);
+	if (customer != NULL && g_ascii_strcasecmp(customer, owner) != 0)
+		return error_set(error, POSTERN_ERROR_INVALID, "%s is a domain of customer %s, not of %s", domain, owner, customer);
+	directory_entry_set(entry, "domain", domain);
+	directory_entry_set(entry, "customer", owner);
+	return true;
+}
+
+bool
+directory_check(Directory *directory, DirectoryEntry *entry, GError **error)
+{
+	if (!directory_check_booleans(entry, error))
+		return false;
+	switch (directory_entry_kind(entry)) {
+	case PTN_CUSTOMER: return directory_check_customer(directory, entry, error);
+	case PTN_DOMAIN: return directory_check_domain(directory, entry, error);
+	default: return directory_check_account(directory, entry, error);
+	}
+}
+
+/* ---- removing ---- */
+
+/* Names of the entries of `kind` whose `option` is `value`; NULL: the directory cannot tell. */
+static GPtrArray *
+directory_names_with(Directory *directory, PtnKind kind, const char *option, const char *value, GError **error)
+{
+	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+	g_autofree char *after = NULL;
+	guint read;
+
+	do {
+		g_autoptr(GPtrArray) page = NULL;
+
+		if (directory_list(directory, kind, option, after, CHECK_PAGE, directory_deadline(), &page) != PTN_OK) {
+			(void)error_set(error, POSTERN_ERROR_UNAVAILABLE, "the directory cannot be listed now");
+			return NULL;
+		}
+		read = page->len;
+		for (guint i = 0; i < read; i++) {
+			const DirectoryEntry *entry = g_ptr_array_index(page, i);
+
+			if (g_ascii_strcasecmp(directory_entry_get(entry, option), value) == 0)
+				g_ptr_array_add(names, g_strdup(directory_entry_name(entry)));
+		}
+		if (read > 0) {
+			g_free(after);
+			after = g_strdup(directory_entry_name(g_ptr_array_index(page, read - 1)));
+		}
+	} while (read == CHECK_PAGE);
+	return g_steal_pointer(&names);
+}
+
+static bool
+directory_remove_one(Directory *directory, PtnKind kind, const char *name, GPtrArray *removed, GError **error)
+{
+	const char *word = directory_kind_name(kind);
+
+	switch (directory_remove(directory, kind, name, directory_deadline())) {
+	case PTN_OK: g_ptr_array_add(removed, g_strdup_printf("%s %s", word, name)); return true;
+	case PTN_NONE: return error_set(error, POSTERN_ERROR_NOT_FOUND, "there is no %s \"%s\"", word, name);
+	default: return error_set(error, POSTERN_ERROR_UNAVAILABLE, "%s %s cannot be removed now", word, name);
+	}
+}
+
+static bool
+directory_refuse_in_use(Directory *directory, const char *customer, GError **error)
+{
+	g_autoptr(GPtrArray) domains = directory_names_with(directory, PTN_DOMAIN, "customer", customer, error);
+	g_autofree char *shown = NULL;
+	guint left;
+
+	if (domains == NULL || domains->len == 0)
+		return domains != NULL;
+	left = domains->len > CHECK_SHOWN ? domains->len - CHECK_SHOWN : 0;
+	g_ptr_array_set_size(domains, (int)(domains->len - left));
+	g_ptr_array_add(domains, NULL);
+	shown = g_strjoinv(", ", (char **)domains->pdata);
+	if (left > 0)
+		return error_set(error, POSTERN_ERROR_EXISTS, "customer %s has domains (%s and %u more); remove them first",
+			customer, shown, left);
+	return error_set(error, POSTERN_ERROR_EXISTS, "customer %s has domains (%s); remove them first", customer, shown);
+}
+
+static bool
+directory_remove_accounts(Directory *directory, const char *domain, GPtrArray *removed, GError **error)
+{
+	g_autoptr(GPtrArray) accounts = directory_names_with(directory, PTN_ACCOUNT, "domain", domain, error);
+
+	for (guint i = 0; accounts != NULL && i < accounts->len; i++) {
+		g_autoptr(GError) why = NULL;
+
+		/* Gone in between is as good as removed. */
+		if (!directory_remove_one(directory, PTN_ACCOUNT, g_ptr_array_index(accounts, i), removed, &why) &&
+			why->code != POSTERN_ERROR_NOT_FOUND) {
+			g_propagate_error(error, g_steal_pointer(&why));
+			return false;
+		}
+	}
+	return accounts != NULL;
+}
+
+bool
+directory_remove_checked(Directory *directory, PtnKind kind, const char *name, GPtrArray *removed, GError **error)
+{
+	if (kind == PTN_CUSTOMER && !directory_refuse_in_use(directory, name, error))
+		return false;
+	if (kind == PTN_DOMAIN && !directory_remove_accounts(directory, name, removed, error))
+		return false;
+	return directory_remove_one(directory, kind, name, removed, error);
+}

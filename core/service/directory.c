@@ -1,0 +1,376 @@
+/* directory.c - entries of the directory as records of a store: "name=value" lines under "directory/KIND/NAME". */
+#include "service/directory.h"
+
+#include <string.h>
+
+enum { DIRECTORY_NAME_MAX = 400, /* an address has at most 320 octets, a key of the store 500 */
+	DIRECTORY_PAGE = 200 };
+
+struct Directory {
+	Store *store;
+};
+
+struct DirectoryEntry {
+	PtnKind kind;
+	char *name;
+	uint64_t version;   /* 0: not saved */
+	GHashTable *values;
+	GHashTable *lists;  /* split values, made when asked for */
+	char **names;       /* the same */
+};
+
+const char *
+directory_kind_name(PtnKind kind)
+{
+	static const char *const names[] = { "", "customer", "domain", "account" };
+
+	return names[kind];
+}
+
+/* What no entry can be named is surely not there: a login of a thousand octets is a wrong login, not a failure. */
+static bool
+directory_name_is_possible(const char *name)
+{
+	for (const char *c = name; *c != '\0'; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			return false;
+	return *name != '\0' && strlen(name) <= DIRECTORY_NAME_MAX;
+}
+
+static char *
+directory_prefix(PtnKind kind)
+{
+	return g_strdup_printf("directory/%s/", directory_kind_name(kind));
+}
+
+static char *
+directory_key(PtnKind kind, const char *name)
+{
+	g_autofree char *lower = g_ascii_strdown(name, -1);
+
+	return g_strdup_printf("directory/%s/%s", directory_kind_name(kind), lower);
+}
+
+Directory *
+directory_new(Store *store)
+{
+	Directory *directory = g_new0(Directory, 1);
+
+	directory->store = store;
+	for (PtnKind kind = PTN_CUSTOMER; kind <= PTN_ACCOUNT; kind++) {
+		g_autofree char *prefix = directory_prefix(kind);
+
+		store_watch(store, prefix);
+	}
+	return directory;
+}
+
+void
+directory_free(Directory *directory)
+{
+	g_free(directory);
+}
+
+/* ---- entries ---- */
+
+DirectoryEntry *
+directory_entry_new(PtnKind kind, const char *name)
+{
+	DirectoryEntry *entry = g_new0(DirectoryEntry, 1);
+
+	entry->kind = kind;
+	entry->name = g_ascii_strdown(name, -1);
+	entry->values = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	entry->lists = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_strfreev);
+	return entry;
+}
+
+void
+directory_entry_free(DirectoryEntry *entry)
+{
+	if (entry == NULL)
+		return;
+	g_free(entry->name);
+	g_hash_table_unref(entry->values);
+	g_hash_table_unref(entry->lists);
+	g_strfreev(entry->names);
+	g_free(entry);
+}
+
+PtnKind
+directory_entry_kind(const DirectoryEntry *entry)
+{
+	return entry->kind;
+}
+
+const char *
+directory_entry_name(const DirectoryEntry *entry)
+{
+	return entry->name;
+}
+
+uint64_t
+directory_entry_version(const DirectoryEntry *entry)
+{
+	return entry->version;
+}
+
+const char *
+directory_entry_get(const DirectoryEntry *entry, const char *name)
+{
+	return g_hash_table_lookup(entry->values, name);
+}
+
+static char **
+directory_split(const char *text)
+{
+	GPtrArray *words = g_ptr_array_new();
+
+	while (*text != '\0') {
+		const size_t length = strcspn(text, " \t\n,");
+
+		if (length > 0)
+			g_ptr_array_add(words, g_strndup(text, length));
+		text += length + (text[length] != '\0');
+	}
+	g_ptr_array_add(words, NULL);
+	return (char **)g_ptr_array_free(words, FALSE);
+}
+
+const char *const *
+directory_entry_get_list(DirectoryEntry *entry, const char *name)
+{
+	char **words = g_hash_table_lookup(entry->lists, name);
+	const char *value = directory_entry_get(entry, name);
+
+	if (words == NULL) {
+		words = directory_split(value != NULL ? value : "");
+		g_hash_table_insert(entry->lists, g_strdup(name), words);
+	}
+	return (const char *const *)words;
+}
+
+void
+directory_entry_set(DirectoryEntry *entry, const char *name, const char *value)
+{
+	g_clear_pointer(&entry->names, g_strfreev);
+	g_hash_table_remove(entry->lists, name);
+	if (value != NULL)
+		g_hash_table_replace(entry->values, g_strdup(name), g_strdup(value));
+	else
+		g_hash_table_remove(entry->values, name);
+}
+
+static int
+directory_compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+const char *const *
+directory_entry_names(DirectoryEntry *entry)
+{
+	GPtrArray *names;
+	GHashTableIter iter;
+	void *name;
+
+	if (entry->names == NULL) {
+		names = g_ptr_array_new();
+		g_hash_table_iter_init(&iter, entry->values);
+		while (g_hash_table_iter_next(&iter, &name, NULL))
+			g_ptr_array_add(names, g_strdup(name));
+		g_ptr_array_sort(names, directory_compare_names);
+		g_ptr_array_add(names, NULL);
+		entry->names = (char **)g_ptr_array_free(names, FALSE);
+	}
+	return (const char *const *)entry->names;
+}
+
+/* ---- records ---- */
+
+/* A line ends at "\n", a name at "=": both, and the escape, are written "\n", "\e", "\\". */
+static void
+directory_put_escaped(GString *text, const char *value)
+{
+	for (; *value != '\0'; value++) {
+		switch (*value) {
+		case '\n': g_string_append(text, "\\n"); break;
+		case '=': g_string_append(text, "\\e"); break;
+		case '\\': g_string_append(text, "\\\\"); break;
+		default: g_string_append_c(text, *value); break;
+		}
+	}
+}
+
+static char *
+directory_unescape(const char *from, size_t size)
+{
+	char *text = g_malloc(size + 1), *to = text;
+
+	for (const char *end = from + size; from < end; from++) {
+		if (*from == '\\' && from + 1 < end) {
+			from++;
+			*to++ = *from == 'n' ? '\n' : *from == 'e' ? '=' : *from;
+		} else {
+			*to++ = *from;
+		}
+	}
+	*to = '\0';
+	return text;
+}
+
+static char *
+directory_format_record(DirectoryEntry *entry)
+{
+	GString *text = g_string_new(NULL);
+
+	for (const char *const *name = directory_entry_names(entry); *name != NULL; name++) {
+		directory_put_escaped(text, *name);
+		g_string_append_c(text, '=');
+		directory_put_escaped(text, directory_entry_get(entry, *name));
+		g_string_append_c(text, '\n');
+	}
+	return g_string_free(text, FALSE);
+}
+
+/* New, or NULL: no record. */
+static DirectoryEntry *
+directory_parse_record(PtnKind kind, const char *name, const char *text, uint64_t version)
+{
+	g_autoptr(DirectoryEntry) entry = directory_entry_new(kind, name);
+
+	entry->version = version;
+	while (*text != '\0') {
+		const size_t length = strcspn(text, "\n"), left = strcspn(text, "=\n");
+		g_autofree char *key = directory_unescape(text, left);
+		g_autofree char *value = NULL;
+
+		if (text[left] != '=')
+			return NULL;
+		value = directory_unescape(text + left + 1, length - left - 1);
+		g_hash_table_replace(entry->values, g_steal_pointer(&key), g_steal_pointer(&value));
+		text += length + (text[length] != '\0');
+	}
+	return g_steal_pointer(&entry);
+}
+
+/* ---- the store ---- */
+
+PtnStatus
+directory_find(Directory *directory, PtnKind kind, const char *name, int64_t deadline_us, DirectoryEntry **entry)
+{
+	g_autofree char *key = directory_key(kind, name);
+	g_autofree char *text = NULL;
+	DirectoryEntry *found;
+	PtnStatus status;
+	uint64_t version;
+
+	if (!directory_name_is_possible(name))
+		return PTN_NONE;
+	status = store_get(directory->store, key, deadline_us, &text, &version);
+	if (status != PTN_OK)
+		return status;
+	found = directory_parse_record(kind, name, text, version);
+	if (found == NULL)
+		return PTN_UNSURE;
+	*entry = found;
+	return PTN_OK;
+}
+
+PtnStatus
+directory_save(Directory *directory, DirectoryEntry *entry, int64_t deadline_us)
+{
+	g_autofree char *key = directory_key(entry->kind, entry->name);
+	g_autofree char *text = directory_format_record(entry);
+
+	if (!directory_name_is_possible(entry->name))
+		return PTN_UNSURE;
+	return store_replace(directory->store, key, text, &entry->version, deadline_us);
+}
+
+PtnStatus
+directory_remove(Directory *directory, PtnKind kind, const char *name, int64_t deadline_us)
+{
+	g_autofree char *key = directory_key(kind, name);
+
+	return directory_name_is_possible(name) ? store_remove(directory->store, key, deadline_us) : PTN_NONE;
+}
+
+static void
+directory_free_element(void *entry)
+{
+	directory_entry_free(entry);
+}
+
+/* Appends what a page of the store has and `with_option` wants. */
+static void
+directory_take_page(PtnKind kind, const GPtrArray *page, const char *with_option, size_t limit, GPtrArray *entries)
+{
+	g_autofree char *prefix = directory_prefix(kind);
+
+	for (guint i = 0; i < page->len && entries->len < limit; i++) {
+		const StoreItem *item = g_ptr_array_index(page, i);
+		DirectoryEntry *entry = directory_parse_record(kind, item->key + strlen(prefix), item->value, item->version);
+
+		if (entry != NULL && (with_option == NULL || directory_entry_get(entry, with_option) != NULL))
+			g_ptr_array_add(entries, entry);
+		else
+			directory_entry_free(entry);
+	}
+}
+
+PtnStatus
+directory_list(Directory *directory, PtnKind kind, const char *with_option, const char *after, size_t limit,
+	int64_t deadline_us, GPtrArray **entries)
+{
+	g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(directory_free_element);
+	g_autofree char *prefix = directory_prefix(kind);
+	g_autofree char *last = after != NULL ? directory_key(kind, after) : NULL;
+	guint read;
+
+	do {
+		g_autoptr(GPtrArray) page = NULL;
+		const PtnStatus status = store_list(directory->store, prefix, last, DIRECTORY_PAGE, deadline_us, &page);
+
+		if (status != PTN_OK)
+			return status;
+		directory_take_page(kind, page, with_option, limit, found);
+		read = page->len;
+		if (read > 0) {
+			g_free(last);
+			last = g_strdup(((const StoreItem *)g_ptr_array_index(page, read - 1))->key);
+		}
+	} while (read == DIRECTORY_PAGE && found->len < limit);
+	*entries = g_steal_pointer(&found);
+	return PTN_OK;
+}
+
+PtnStatus
+directory_changes(Directory *directory, PtnKind kind, int64_t deadline_us, uint64_t *number)
+{
+	g_autofree char *prefix = directory_prefix(kind);
+
+	return store_changes(directory->store, prefix, deadline_us, number);
+}
+
+static bool
+directory_says_no(const DirectoryEntry *entry, const char *name)
+{
+	return g_strcmp0(directory_entry_get(entry, name), "no") == 0;
+}
+
+const char *
+directory_account_barred(const DirectoryEntry *account, const DirectoryEntry *customer)
+{
+	const DirectoryEntry *barred = NULL;
+	const char *reason;
+
+	if (directory_says_no(account, "enabled"))
+		barred = account;
+	else if (customer != NULL && (directory_says_no(customer, "enabled") || directory_says_no(customer, "outbound")))
+		barred = customer;
+	if (barred == NULL)
+		return NULL;
+	reason = directory_entry_get(barred, "reason");
+	return reason != NULL && *reason != '\0' ? reason : "disabled";
+}

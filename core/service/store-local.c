@@ -1,0 +1,527 @@
+/* store-local.c - the stores of one node: all items in memory, and behind them a file or nothing.
+ *
+ * Reads never touch the file.  A durable store writes a change to the file first and to memory then, so nobody sees
+ * what a crash could take back.  Otherwise changes are noted as dirty keys, which a thread writes once a second. */
+#include <string.h>
+
+#include "base/log.h"
+#include "service/store-file.h"
+#include "service/store-private.h"
+#include "service/store-table.h"
+
+enum { LOCAL_VERSION_GAP = 1000 * 1000 };
+
+typedef struct {
+	char *prefix;
+	uint64_t number; /* the version of the last change */
+} Watch;
+
+typedef struct {
+	const Clock *clock;
+	StoreFile *file; /* NULL: memory only */
+	bool is_durable;
+	GMutex write_lock; /* one user of `file` at a time; taken before `lock` */
+	GMutex lock;       /* guards all that follows; never held while the disk is waited for */
+	StoreTable *table;
+	uint64_t version;
+	GArray *watches;
+	GHashTable *dirty; /* keys whose rows differ from the file's */
+	char *trouble;     /* why the last writing failed, or NULL */
+	bool is_closing;
+	GCond closing;
+	GThread *writer;
+} Local;
+
+static void
+local_watch_clear(void *watch)
+{
+	g_free(((Watch *)watch)->prefix);
+}
+
+/* ---- the items in memory; with the lock held ---- */
+
+static void
+local_mark(Local *local, const char *key)
+{
+	if (local->file != NULL && !local->is_durable)
+		g_hash_table_add(local->dirty, g_strdup(key));
+}
+
+static void
+local_apply(Local *local, const StoreRow *row)
+{
+	g_autofree char *expired = store_table_sweep(local->table);
+
+	if (expired != NULL)
+		local_mark(local, expired);
+	store_table_apply(local->table, row);
+	local_mark(local, row->key);
+	for (guint i = 0; i < local->watches->len; i++) {
+		Watch *watch = &g_array_index(local->watches, Watch, i);
+
+		if (g_str_has_prefix(row->key, watch->prefix))
+			watch->number = row->version;
+	}
+}
+
+/* ---- the file; with the write lock held ---- */
+
+/* Returns whether the trouble is new or over. */
+static bool
+local_note_trouble(Local *local, const GError *error)
+{
+	bool is_changed;
+
+	g_mutex_lock(&local->lock);
+	is_changed = (local->trouble != NULL) != (error != NULL);
+	g_free(local->trouble);
+	local->trouble = error != NULL ? g_strdup(error->message) : NULL;
+	g_mutex_unlock(&local->lock);
+	return is_changed;
+}
+
+static bool
+local_write_one(Local *local, const StoreRow *row)
+{
+	g_autoptr(GError) error = NULL;
+
+	if (!store_file_begin(local->file, &error) || !store_file_put(local->file, row, &error) ||
+		!store_file_commit(local->file, row->version, &error))
+		store_file_rollback(local->file);
+	(void)local_note_trouble(local, error);
+	return error == NULL;
+}
+
+static bool
+local_write_key(Local *local, const char *key, GError **error)
+{
+	g_autofree char *value = NULL;
+	StoreRow row = { .key = (char *)(uintptr_t)key };
+	const TableItem *item;
+
+	g_mutex_lock(&local->lock);
+	item = store_table_find_any(local->table, key);
+	if (item != NULL) {
+		row.value = value = g_strdup(item->value);
+		row.version = item->version;
+		row.expires_us = item->expires_us;
+	}
+	g_mutex_unlock(&local->lock);
+	return store_file_put(local->file, &row, error);
+}
+
+static bool
+local_write_keys(Local *local, GHashTable *keys, GError **error)
+{
+	GHashTableIter iter;
+	uint64_t version;
+	void *key;
+
+	if (!store_file_begin(local->file, error))
+		return false;
+	g_hash_table_iter_init(&iter, keys);
+	while (g_hash_table_iter_next(&iter, &key, NULL))
+		if (!local_write_key(local, key, error))
+			return false;
+	g_mutex_lock(&local->lock);
+	version = local->version;
+	g_mutex_unlock(&local->lock);
+	return store_file_commit(local->file, version, error);
+}
+
+static void
+local_mark_again(Local *local, GHashTable *keys)
+{
+	GHashTableIter iter;
+	void *key;
+
+	g_mutex_lock(&local->lock);
+	g_hash_table_iter_init(&iter, keys);
+	while (g_hash_table_iter_next(&iter, &key, NULL)) {
+		g_hash_table_iter_steal(&iter);
+		g_hash_table_add(local->dirty, key);
+	}
+	g_mutex_unlock(&local->lock);
+}
+
+/* `is_changed`: whether it failed for the first time, or no longer. */
+static bool
+local_write_dirty(Local *local, bool *is_changed)
+{
+	g_autoptr(GHashTable) keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	g_autoptr(GError) error = NULL;
+	GHashTable *dirty;
+
+	*is_changed = false;
+	g_mutex_lock(&local->lock);
+	dirty = local->dirty;
+	local->dirty = g_steal_pointer(&keys);
+	keys = dirty;
+	g_mutex_unlock(&local->lock);
+	if (g_hash_table_size(keys) == 0)
+		return true;
+	if (!local_write_keys(local, keys, &error)) {
+		store_file_rollback(local->file);
+		local_mark_again(local, keys);
+	}
+	*is_changed = local_note_trouble(local, error);
+	return error == NULL;
+}
+
+static bool
+local_flush_and_tell(Local *local, bool *is_changed)
+{
+	bool is_written;
+
+	g_mutex_lock(&local->write_lock);
+	is_written = local_write_dirty(local, is_changed);
+	g_mutex_unlock(&local->write_lock);
+	return is_written;
+}
+
+static bool
+local_flush(void *data)
+{
+	Local *local = data;
+	bool ignored;
+
+	return local->file == NULL || local_flush_and_tell(local, &ignored);
+}
+
+static void *
+local_writer(void *data)
+{
+	Local *local = data;
+
+	g_mutex_lock(&local->lock);
+	while (!local->is_closing) {
+		bool is_changed, is_written;
+
+		(void)g_cond_wait_until(&local->closing, &local->lock, g_get_monotonic_time() + G_USEC_PER_SEC);
+		g_mutex_unlock(&local->lock);
+		is_written = local_flush_and_tell(local, &is_changed);
+		if (is_changed)
+			log_event(is_written ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
+				is_written ? "store is written again" : "store cannot be written", NULL);
+		g_mutex_lock(&local->lock);
+	}
+	g_mutex_unlock(&local->lock);
+	return NULL;
+}
+
+/* ---- writing ---- */
+
+static void
+local_begin(Local *local)
+{
+	if (local->is_durable)
+		g_mutex_lock(&local->write_lock);
+	g_mutex_lock(&local->lock);
+}
+
+static void
+local_end(Local *local)
+{
+	g_mutex_unlock(&local->lock);
+	if (local->is_durable)
+		g_mutex_unlock(&local->write_lock);
+}
+
+/* Between begin and end.  Of a durable store the lock is given back while the disk works; no other writer comes in
+ * between, because the write lock is kept. */
+static PtnStatus
+local_put(Local *local, const char *key, const char *value, int64_t expires_us)
+{
+	const StoreRow row = { (char *)(uintptr_t)key, (char *)(uintptr_t)value, ++local->version, expires_us };
+	bool is_written = true;
+
+	if (local->is_durable && local->file != NULL) {
+		g_mutex_unlock(&local->lock);
+		is_written = local_write_one(local, &row);
+		g_mutex_lock(&local->lock);
+	}
+	if (!is_written)
+		return PTN_UNSURE;
+	local_apply(local, &row);
+	return PTN_OK;
+}
+
+static int64_t
+local_expiry(Local *local, int64_t ttl_us)
+{
+	int64_t expires_us;
+
+	if (ttl_us == 0 || __builtin_add_overflow(clock_wall(local->clock), ttl_us, &expires_us))
+		return CLOCK_NEVER;
+	return expires_us;
+}
+
+static PtnStatus
+local_set(void *data, const char *key, const char *value, int64_t ttl_us, int64_t deadline_us)
+{
+	Local *local = data;
+	PtnStatus status;
+
+	(void)deadline_us;
+	local_begin(local);
+	status = local_put(local, key, value, local_expiry(local, ttl_us));
+	local_end(local);
+	return status;
+}
+
+static PtnStatus
+local_claim(void *data, const char *key, const char *value, int64_t ttl_us, int64_t deadline_us)
+{
+	Local *local = data;
+	PtnStatus status = PTN_TAKEN;
+
+	(void)deadline_us;
+	local_begin(local);
+	if (store_table_find(local->table, key) == NULL)
+		status = local_put(local, key, value, local_expiry(local, ttl_us));
+	local_end(local);
+	return status;
+}
+
+static PtnStatus
+local_replace(void *data, const char *key, const char *value, uint64_t *version, int64_t deadline_us)
+{
+	Local *local = data;
+	PtnStatus status = PTN_TAKEN;
+	const TableItem *item;
+
+	(void)deadline_us;
+	local_begin(local);
+	item = store_table_find(local->table, key);
+	if ((item != NULL ? item->version : 0) == *version) {
+		status = local_put(local, key, value, CLOCK_NEVER);
+		if (status == PTN_OK)
+			*version = local->version;
+	}
+	local_end(local);
+	return status;
+}
+
+static PtnStatus
+local_remove(void *data, const char *key, int64_t deadline_us)
+{
+	Local *local = data;
+	PtnStatus status = PTN_NONE;
+
+	(void)deadline_us;
+	local_begin(local);
+	if (store_table_find(local->table, key) != NULL)
+		status = local_put(local, key, NULL, 0);
+	local_end(local);
+	return status;
+}
+
+/* The sum of the window that ends at `end_us`; false: the key holds no counter. */
+static bool
+local_counter(Local *local, const char *key, int64_t end_us, int64_t *sum)
+{
+	const TableItem *item = store_table_find(local->table, key);
+	gint64 number = 0;
+
+	if (item != NULL && !g_ascii_string_to_signed(item->value, 10, G_MININT64, G_MAXINT64, &number, NULL))
+		return false;
+	*sum = item != NULL && item->expires_us == end_us ? number : 0;
+	return true;
+}
+
+static PtnStatus
+local_add(void *data, const char *key, int64_t n, int64_t window_us, int64_t deadline_us, int64_t *total)
+{
+	Local *local = data;
+	PtnStatus status = PTN_OK;
+	char text[32];
+	int64_t sum, end_us;
+
+	(void)deadline_us;
+	local_begin(local);
+	end_us = clock_wall(local->clock);
+	if (__builtin_add_overflow(end_us - end_us % window_us, window_us, &end_us))
+		end_us = CLOCK_NEVER;
+	if (!local_counter(local, key, end_us, &sum)) {
+		status = PTN_TAKEN;
+	} else if (n != 0) {
+		if (__builtin_add_overflow(sum, n, &sum))
+			sum = n > 0 ? INT64_MAX : INT64_MIN;
+		g_snprintf(text, sizeof text, "%" G_GINT64_FORMAT, (gint64)sum);
+		status = local_put(local, key, text, end_us);
+	}
+	local_end(local);
+	if (status == PTN_OK)
+		*total = sum;
+	return status;
+}
+
+/* ---- reading ---- */
+
+static PtnStatus
+local_get(void *data, const char *key, int64_t deadline_us, char **value, uint64_t *version)
+{
+	Local *local = data;
+	const TableItem *item;
+
+	(void)deadline_us;
+	g_mutex_lock(&local->lock);
+	item = store_table_find(local->table, key);
+	if (item != NULL) {
+		*value = g_strdup(item->value);
+		*version = item->version;
+	}
+	g_mutex_unlock(&local->lock);
+	return item != NULL ? PTN_OK : PTN_NONE;
+}
+
+static PtnStatus
+local_list(void *data, const char *prefix, const char *after, size_t limit, int64_t deadline_us, GPtrArray **items)
+{
+	Local *local = data;
+
+	(void)deadline_us;
+	g_mutex_lock(&local->lock);
+	*items = store_table_list(local->table, prefix, after, limit);
+	g_mutex_unlock(&local->lock);
+	return PTN_OK;
+}
+
+static Watch *
+local_find_watch(Local *local, const char *prefix)
+{
+	for (guint i = 0; i < local->watches->len; i++)
+		if (strcmp(g_array_index(local->watches, Watch, i).prefix, prefix) == 0)
+			return &g_array_index(local->watches, Watch, i);
+	return NULL;
+}
+
+static void
+local_watch(void *data, const char *prefix)
+{
+	Local *local = data;
+
+	g_mutex_lock(&local->lock);
+	if (local_find_watch(local, prefix) == NULL) {
+		const Watch watch = { g_strdup(prefix), local->version };
+
+		g_array_append_val(local->watches, watch);
+	}
+	g_mutex_unlock(&local->lock);
+}
+
+static PtnStatus
+local_changes(void *data, const char *prefix, int64_t deadline_us, uint64_t *number)
+{
+	Local *local = data;
+	const Watch *watch;
+
+	(void)deadline_us;
+	g_mutex_lock(&local->lock);
+	watch = local_find_watch(local, prefix);
+	if (watch != NULL)
+		*number = watch->number;
+	g_mutex_unlock(&local->lock);
+	return watch != NULL ? PTN_OK : PTN_NONE;
+}
+
+static char *
+local_describe(void *data)
+{
+	Local *local = data;
+	char *text;
+
+	g_mutex_lock(&local->lock);
+	text = local->trouble != NULL ? g_strdup(local->trouble) : g_strdup(local->file != NULL ? "sqlite ok" : "memory ok");
+	g_mutex_unlock(&local->lock);
+	return text;
+}
+
+/* ---- opening, closing ---- */
+
+static Local *
+local_new(bool is_durable, const Clock *clock)
+{
+	Local *local = g_new0(Local, 1);
+
+	local->clock = clock;
+	local->is_durable = is_durable;
+	g_mutex_init(&local->write_lock);
+	g_mutex_init(&local->lock);
+	g_cond_init(&local->closing);
+	local->table = store_table_new(clock);
+	local->watches = g_array_new(FALSE, FALSE, sizeof(Watch));
+	g_array_set_clear_func(local->watches, local_watch_clear);
+	local->dirty = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	return local;
+}
+
+static void
+local_close(void *data)
+{
+	Local *local = data;
+
+	if (local->writer != NULL) {
+		g_mutex_lock(&local->lock);
+		local->is_closing = true;
+		g_cond_signal(&local->closing);
+		g_mutex_unlock(&local->lock);
+		(void)g_thread_join(local->writer);
+	}
+	(void)local_flush(local);
+	store_file_close(local->file);
+	store_table_free(local->table);
+	g_array_unref(local->watches);
+	g_hash_table_unref(local->dirty);
+	g_free(local->trouble);
+	g_cond_clear(&local->closing);
+	g_mutex_clear(&local->lock);
+	g_mutex_clear(&local->write_lock);
+	g_free(local);
+}
+
+static void *
+local_open_memory(const char *rest, bool is_durable, const Clock *clock, GError **error)
+{
+	(void)rest, (void)error;
+	return local_new(is_durable, clock);
+}
+
+static void
+local_load_row(void *data, const StoreRow *row)
+{
+	Local *local = data;
+
+	if (row->expires_us <= clock_wall(local->clock))
+		g_hash_table_add(local->dirty, g_strdup(row->key));
+	else
+		store_table_apply(local->table, row);
+	local->version = MAX(local->version, row->version);
+}
+
+static void *
+local_open_sqlite(const char *path, bool is_durable, const Clock *clock, GError **error)
+{
+	Local *local = local_new(is_durable, clock);
+	uint64_t version;
+
+	local->file = store_file_open(path, is_durable, error);
+	if (local->file == NULL || !store_file_load(local->file, local_load_row, local, &version, error)) {
+		g_hash_table_remove_all(local->dirty);
+		local_close(local);
+		return NULL;
+	}
+	/* Versions handed out in the second that a crash took back are never handed out again. */
+	local->version = MAX(local->version, version) + (is_durable ? 0 : LOCAL_VERSION_GAP);
+	(void)local_flush(local);
+	if (!is_durable)
+		local->writer = g_thread_new("store", local_writer, local);
+	return local;
+}
+
+#define LOCAL_FUNCTIONS .is_local = true, .close = local_close, .flush = local_flush, .get = local_get, .set = local_set, \
+	.claim = local_claim, .replace = local_replace, .add = local_add, .remove = local_remove, .list = local_list, \
+	.watch = local_watch, .changes = local_changes, .describe = local_describe
+
+const StoreBackend store_memory = { .scheme = "memory:", .open = local_open_memory, LOCAL_FUNCTIONS };
+const StoreBackend store_sqlite = { .scheme = "sqlite:", .open = local_open_sqlite, LOCAL_FUNCTIONS };

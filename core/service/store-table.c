@@ -1,0 +1,168 @@
+/* store-table.c - items in memory: a hash table to find them, a balanced tree to list them. */
+#include "service/store-table.h"
+
+#include <string.h>
+
+#include "service/store-private.h"
+
+enum { TABLE_LOOK = 4 }; /* items looked at per sweep: the expired go faster than new ones come */
+
+typedef struct {
+	TableItem shown; /* first, so that one is the other */
+	GSequenceIter *place;
+} Item;
+
+struct StoreTable {
+	const Clock *clock;
+	GHashTable *items;    /* of their keys, Item* */
+	GSequence *order;     /* Item* by key, which it owns */
+	GSequenceIter *sweep; /* where the next sweep looks; NULL: at the start */
+};
+
+static void
+store_table_item_free(void *data)
+{
+	Item *item = data;
+
+	g_free(item->shown.key);
+	g_free(item->shown.value);
+	g_free(item);
+}
+
+static int
+store_table_compare(const void *a, const void *b, void *data)
+{
+	(void)data;
+	return strcmp(((const TableItem *)a)->key, ((const TableItem *)b)->key);
+}
+
+StoreTable *
+store_table_new(const Clock *clock)
+{
+	StoreTable *table = g_new0(StoreTable, 1);
+
+	table->clock = clock;
+	table->items = g_hash_table_new(g_str_hash, g_str_equal);
+	table->order = g_sequence_new(store_table_item_free);
+	return table;
+}
+
+void
+store_table_free(StoreTable *table)
+{
+	g_hash_table_unref(table->items);
+	g_sequence_free(table->order);
+	g_free(table);
+}
+
+const TableItem *
+store_table_find_any(const StoreTable *table, const char *key)
+{
+	const Item *item = g_hash_table_lookup(table->items, key);
+
+	return item != NULL ? &item->shown : NULL;
+}
+
+const TableItem *
+store_table_find(const StoreTable *table, const char *key)
+{
+	const TableItem *item = store_table_find_any(table, key);
+
+	return item != NULL && item->expires_us > clock_wall(table->clock) ? item : NULL;
+}
+
+static void
+store_table_forget(StoreTable *table, Item *item)
+{
+	if (table->sweep == item->place)
+		table->sweep = g_sequence_iter_next(item->place);
+	g_hash_table_remove(table->items, item->shown.key);
+	g_sequence_remove(item->place);
+}
+
+static Item *
+store_table_add(StoreTable *table, const char *key)
+{
+	Item *item = g_new0(Item, 1);
+
+	item->shown.key = g_strdup(key);
+	item->place = g_sequence_insert_sorted(table->order, item, store_table_compare, NULL);
+	g_hash_table_insert(table->items, item->shown.key, item);
+	return item;
+}
+
+void
+store_table_apply(StoreTable *table, const StoreRow *row)
+{
+	Item *item = g_hash_table_lookup(table->items, row->key);
+
+	if (row->value == NULL) {
+		if (item != NULL)
+			store_table_forget(table, item);
+		return;
+	}
+	if (item == NULL)
+		item = store_table_add(table, row->key);
+	g_free(item->shown.value);
+	item->shown.value = g_strdup(row->value);
+	item->shown.version = row->version;
+	item->shown.expires_us = row->expires_us;
+}
+
+/* Expired items cost memory only where somebody writes, so there they are looked for. */
+char *
+store_table_sweep(StoreTable *table)
+{
+	const int64_t now = clock_wall(table->clock);
+
+	for (int i = 0; i < TABLE_LOOK; i++) {
+		Item *item;
+		char *key;
+
+		if (table->sweep == NULL || g_sequence_iter_is_end(table->sweep))
+			table->sweep = g_sequence_get_begin_iter(table->order);
+		if (g_sequence_iter_is_end(table->sweep))
+			return NULL;
+		item = g_sequence_get(table->sweep);
+		table->sweep = g_sequence_iter_next(table->sweep);
+		if (item->shown.expires_us > now)
+			continue;
+		key = g_strdup(item->shown.key);
+		store_table_forget(table, item);
+		return key;
+	}
+	return NULL;
+}
+
+/* The first item that has `prefix` and comes after `after` (NULL: any). */
+static GSequenceIter *
+store_table_first(const StoreTable *table, const char *prefix, const char *after)
+{
+	const bool is_behind = after != NULL && strcmp(after, prefix) >= 0;
+	const TableItem bound = { .key = (char *)(uintptr_t)(is_behind ? after : prefix) };
+	GSequenceIter *iter = g_sequence_search(table->order, (void *)(uintptr_t)&bound, store_table_compare, NULL);
+	GSequenceIter *before = g_sequence_iter_prev(iter);
+
+	/* The search stops behind an equal key, which `after` means to leave out and `prefix` does not. */
+	if (!is_behind && before != iter && store_table_compare(g_sequence_get(before), &bound, NULL) == 0)
+		return before;
+	return iter;
+}
+
+GPtrArray *
+store_table_list(const StoreTable *table, const char *prefix, const char *after, size_t limit)
+{
+	GPtrArray *found = g_ptr_array_new_with_free_func(store_item_free);
+	const int64_t now = clock_wall(table->clock);
+	GSequenceIter *iter = store_table_first(table, prefix, after);
+
+	for (; !g_sequence_iter_is_end(iter) && found->len < limit; iter = g_sequence_iter_next(iter)) {
+		const TableItem *item = g_sequence_get(iter);
+
+		if (!g_str_has_prefix(item->key, prefix))
+			break;
+		if (item->expires_us > now)
+			g_ptr_array_add(found, store_item_new(g_strdup(item->key), g_strdup(item->value), item->version));
+	}
+	return found;
+}
