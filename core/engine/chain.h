@@ -20,7 +20,7 @@ typedef struct {
 	bool passes_on_error;
 	int64_t deadline_us; /* of one hook */
 	unsigned at_once;    /* workers it may hold */
-	atomic_uint busy, orphans;
+	atomic_uint busy, orphans, background;
 	atomic_ullong calls, refusals, failures, time_us;
 } HookPlugin;
 

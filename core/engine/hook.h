@@ -49,13 +49,20 @@ typedef enum {
 	ACT_IDENTIFY,          /* text */
 } ActKind;
 
+typedef struct CopyNote CopyNote;
+
+struct CopyNote {
+	CopyNote *next;
+	const char *name, *value;
+};
+
 typedef struct {
-	char *sender, *recipient;
-	GString *headers;      /* "Name: value\r\n" each */
-	GPtrArray *notes;      /* of Note* in the region */
+	const char *sender, *recipient;
+	const char *headers; /* "Name: value\r\n" each */
+	CopyNote *notes;
 } CopyAct;
 
-/* What takes effect when the hook returns well; all memory is of the region of `HookCall`'s scope. */
+/* What takes effect when the hook returns well; all memory is of the call's region. */
 typedef struct {
 	ActKind kind;
 	const char *name, *text;

@@ -74,12 +74,9 @@ transaction_add_copy(Transaction *transaction, const CopyAct *act, IdSource *ids
 	g_free(copy->envelope->sender);
 	copy->envelope->sender = g_strdup(act->sender);
 	envelope_add_recipient(copy->envelope, act->recipient, NULL, 0);
-	for (guint i = 0; act->notes != NULL && i < act->notes->len; i++) {
-		const Note *note = g_ptr_array_index(act->notes, i);
-
+	for (const CopyNote *note = act->notes; note != NULL; note = note->next)
 		envelope_set_note(copy->envelope, note->name, note->value);
-	}
-	copy->headers = g_string_new(act->headers != NULL ? act->headers->str : NULL);
+	copy->headers = g_string_new(act->headers);
 	if (transaction->copies == NULL)
 		transaction->copies = g_ptr_array_new_with_free_func((GDestroyNotify)transaction_copy_free);
 	g_ptr_array_add(transaction->copies, copy);

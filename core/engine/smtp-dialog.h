@@ -1,0 +1,26 @@
+/* smtp-dialog.h - speaking SMTP to a server over a wire: commands out, replies in (RFC 5321 4.2). */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "io/wire.h"
+#include "proto/reply.h"
+
+void smtp_reply_init(ServerReply *reply);
+void smtp_reply_clear(ServerReply *reply);
+/* Reads one whole reply into `reply`, cleared before.  False: no reply that makes sense came. */
+bool smtp_read_reply(Wire *wire, ServerReply *reply, GError **error);
+/* Writes "COMMAND\r\n"; what it says must be one line, else INVALID. */
+bool smtp_write_command(Wire *wire, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);
+bool smtp_write_command_v(Wire *wire, GError **error, const char *format, va_list arguments) G_GNUC_PRINTF(3, 0);
+
+typedef enum {
+	SMTP_PIPELINING = 1, SMTP_SIZE = 2, SMTP_8BITMIME = 4, SMTP_SMTPUTF8 = 8, SMTP_DSN = 16, SMTP_CHUNKING = 32,
+	SMTP_STARTTLS = 64, SMTP_AUTH_PLAIN = 128, SMTP_AUTH_LOGIN = 256, SMTP_ENHANCED = 512,
+} SmtpCapability;
+
+/* What an EHLO reply offers; `size`: of SIZE, 0 for none. */
+unsigned smtp_capabilities(const ServerReply *reply, uint64_t *size);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ServerReply, smtp_reply_clear)

@@ -1,0 +1,142 @@
+/* api-directory.c - customers, domains and accounts as plugins see them. */
+#include <string.h>
+
+#include "host/host-private.h"
+
+static Directory *
+api_directory(PtnHook *h)
+{
+	const Engine *engine = h->instance->services->engine;
+
+	if (engine == NULL || engine->directory == NULL)
+		return NULL;
+	return engine->directory;
+}
+
+static PtnEntry *
+api_wrap(PtnHook *h, DirectoryEntry *entry, bool is_shared)
+{
+	PtnEntry *wrapped = region_alloc(h->call->region, sizeof *wrapped);
+
+	wrapped->h = h;
+	wrapped->entry = entry;
+	wrapped->is_shared = is_shared;
+	if (!is_shared) {
+		if (h->entries == NULL)
+			h->entries = g_ptr_array_new_with_free_func((GDestroyNotify)directory_entry_free);
+		g_ptr_array_add(h->entries, entry);
+	}
+	return wrapped;
+}
+
+PtnStatus
+ptn_find(PtnHook *h, PtnKind kind, const char *name, PtnEntry **entry)
+{
+	Directory *directory = api_directory(h);
+	DirectoryEntry *found = NULL;
+	const PtnStatus status =
+		directory != NULL ? directory_find(directory, kind, name, h->call->deadline_us, &found) : PTN_UNSURE;
+
+	if (status == PTN_OK)
+		*entry = api_wrap(h, found, false);
+	return status;
+}
+
+PtnEntry *
+ptn_account(PtnHook *h)
+{
+	const SessionFacts *facts = h->call->facts;
+	PtnEntry *entry = NULL;
+
+	if (facts != NULL && facts->account != NULL)
+		return api_wrap(h, facts->account, true);
+	if (h->call->stage == PTN_AUTH || ptn_login(h) == NULL)
+		return NULL;
+	return ptn_find(h, PTN_ACCOUNT, ptn_login(h), &entry) == PTN_OK ? entry : NULL;
+}
+
+PtnEntry *
+ptn_customer(PtnHook *h)
+{
+	const SessionFacts *facts = h->call->facts;
+	PtnEntry *account, *entry = NULL;
+	const char *name;
+
+	if (facts != NULL && facts->customer != NULL)
+		return api_wrap(h, facts->customer, true);
+	account = ptn_account(h);
+	name = account != NULL ? ptn_get(account, "customer") : NULL;
+	return name != NULL && ptn_find(h, PTN_CUSTOMER, name, &entry) == PTN_OK ? entry : NULL;
+}
+
+PtnStatus
+ptn_each(PtnHook *h, PtnKind kind, const char *with_option, PtnEntry **entry)
+{
+	Directory *directory = api_directory(h);
+	const char *after = *entry != NULL ? directory_entry_name((*entry)->entry) : NULL;
+	g_autoptr(GPtrArray) found = NULL;
+	PtnStatus status;
+
+	if (directory == NULL)
+		return PTN_UNSURE;
+	status = directory_list(directory, kind, with_option, after, 1, h->call->deadline_us, &found);
+	if (status != PTN_OK)
+		return status;
+	if (found->len == 0)
+		return PTN_NONE;
+	*entry = api_wrap(h, g_ptr_array_steal_index(found, 0), false);
+	return PTN_OK;
+}
+
+const char *
+ptn_get(PtnEntry *entry, const char *name)
+{
+	return strcmp(name, "name") == 0 ? directory_entry_name(entry->entry) : directory_entry_get(entry->entry, name);
+}
+
+const char *const *
+ptn_get_list(PtnEntry *entry, const char *name)
+{
+	return directory_entry_get_list(entry->entry, name);
+}
+
+/* The session's entry is what its hooks and replies go by: a plugin changes a copy. */
+static bool
+api_unshare(PtnEntry *entry)
+{
+	PtnEntry *fresh = NULL;
+
+	if (!entry->is_shared)
+		return true;
+	if (ptn_find(entry->h, directory_entry_kind(entry->entry), directory_entry_name(entry->entry), &fresh) != PTN_OK)
+		return false;
+	entry->entry = fresh->entry;
+	entry->is_shared = false;
+	return true;
+}
+
+void
+ptn_set(PtnEntry *entry, const char *name, const char *value)
+{
+	if (api_unshare(entry))
+		directory_entry_set(entry->entry, name, value);
+}
+
+PtnStatus
+ptn_save(PtnHook *h, PtnEntry *entry)
+{
+	Directory *directory = api_directory(h);
+	g_autoptr(GError) error = NULL;
+
+	if (directory == NULL || entry->is_shared)
+		return PTN_UNSURE;
+	if (!h->call->may_wait) {
+		h->call->would_have_waited = true;
+		return PTN_UNSURE;
+	}
+	if (!directory_check(directory, entry->entry, &error)) {
+		ptn_log(h, PTN_WARNING, "ptn_save(): %s", error->message);
+		return PTN_UNSURE;
+	}
+	return directory_save(directory, entry->entry, h->call->deadline_us);
+}

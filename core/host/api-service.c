@@ -1,0 +1,350 @@
+/* api-service.c - text, time, log, counters, memory, options, the store, DNS. */
+#include <string.h>
+
+#include "base/log.h"
+#include "host/host-private.h"
+#include "proto/path.h"
+
+#define API_SLICE_US (CLOCK_SECOND / 4) /* how soon a wait notices that the client is gone */
+
+static Engine *
+api_engine(PtnHook *h)
+{
+	return h->instance->services->engine;
+}
+
+/* ---- text and memory ---- */
+
+const char *
+ptn_format(PtnHook *h, const char *format, ...)
+{
+	va_list arguments;
+	const char *text;
+
+	va_start(arguments, format);
+	text = region_vprintf(h->call->region, format, arguments);
+	va_end(arguments);
+	return text;
+}
+
+void *
+ptn_keep(PtnHook *h, PtnScope scope, const void *data, size_t size)
+{
+	Region *region = h->call->region;
+
+	if (scope == PTN_FOR_MESSAGE)
+		region = h->call->message_region;
+	else if (scope == PTN_FOR_SESSION)
+		region = h->call->session_region;
+	if (region == NULL)
+		return NULL;
+	return data != NULL ? region_copy(region, data, size) : region_alloc(region, size);
+}
+
+const char *
+ptn_domain_of(const char *address)
+{
+	return mailbox_domain(address);
+}
+
+const char *
+ptn_reversed(PtnHook *h, const char *ip)
+{
+	char text[IP_REVERSED_SIZE];
+	IpAddress address;
+
+	return ip_parse(ip, &address) ? region_strdup(h->call->region, ip_reversed(&address, text)) : NULL;
+}
+
+bool
+ptn_is_within(const char *ip, const char *network)
+{
+	IpAddress address;
+	IpNetwork parsed;
+
+	return ip_parse(ip, &address) && ip_network_parse(network, &parsed, NULL) && ip_network_contains(&parsed, &address);
+}
+
+bool
+ptn_is_public(const char *ip)
+{
+	IpAddress address;
+
+	return ip_parse(ip, &address) && ip_is_public(&address);
+}
+
+/* ---- log and counters ---- */
+
+void
+ptn_log(PtnHook *h, PtnLevel level, const char *format, ...)
+{
+	static const LogLevel levels[] = { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING };
+	g_autofree char *text = NULL;
+	char id[ID_TEXT_SIZE];
+	va_list arguments;
+
+	va_start(arguments, format);
+	text = g_strdup_vprintf(format, arguments);
+	va_end(arguments);
+	log_event(levels[MIN((unsigned)level, 2)], "plugin says", "plugin", h->instance->plugin->name, "session",
+		h->call->facts != NULL ? h->call->facts->id : NULL, "queue",
+		h->call->envelope != NULL ? id_format(h->call->envelope->id, id) : NULL, "text", text, NULL);
+}
+
+void
+ptn_count(PtnHook *h, const char *metric, int64_t n)
+{
+	g_autofree char *name = g_strdup_printf("plugin.%s.%s", h->instance->plugin->name, metric);
+
+	if (api_engine(h) != NULL)
+		metrics_add(api_engine(h)->metrics, name, n);
+}
+
+void
+ptn_alarm(PtnHook *h, const char *name, const char *text)
+{
+	g_autofree char *full = g_strdup_printf("%s.%s", h->instance->plugin->name, name);
+
+	if (api_engine(h) != NULL)
+		metrics_alarm(api_engine(h)->metrics, full, text);
+}
+
+/* ---- time ---- */
+
+int64_t
+ptn_now(PtnHook *h)
+{
+	return api_engine(h) != NULL ? clock_wall(api_engine(h)->clock) : g_get_real_time();
+}
+
+int64_t
+ptn_time_left(PtnHook *h)
+{
+	return MAX(h->call->deadline_us - g_get_monotonic_time(), 0);
+}
+
+static bool
+api_is_gone(const PtnHook *h)
+{
+	return h->call->is_gone != NULL && atomic_load(h->call->is_gone);
+}
+
+/* True: a wait may begin; false: the run is marked to go on elsewhere, or there is no time. */
+static bool
+api_may_wait(PtnHook *h)
+{
+	if (!h->call->may_wait)
+		h->call->would_have_waited = true;
+	return h->call->may_wait && !api_is_gone(h) && ptn_time_left(h) > 0;
+}
+
+bool
+ptn_sleep(PtnHook *h, int64_t time)
+{
+	const int64_t until_us = g_get_monotonic_time() + time;
+
+	while (api_may_wait(h)) {
+		const int64_t left_us = until_us - g_get_monotonic_time();
+
+		if (left_us <= 0)
+			return true;
+		g_usleep((gulong)MIN(MIN(left_us, ptn_time_left(h)), API_SLICE_US));
+	}
+	return false;
+}
+
+uint32_t
+ptn_random(PtnHook *h, uint32_t below)
+{
+	(void)h;
+	return below > 1 ? (uint32_t)g_random_int() % below : 0;
+}
+
+/* ---- options ---- */
+
+/* "ITEM/option" reads the item's section. */
+static const char *
+api_item_option(PtnHook *h, const char *name, const char *slash, const PtnOption **option)
+{
+	g_autofree char *item = g_strndup(name, (size_t)(slash - name));
+	g_autofree char *kind = g_strdup_printf("plugin %s/", h->instance->plugin->name);
+	const ConfigSection *section = config_section(h->instance->config, kind, item);
+
+	*option = instance_option(h->instance, slash + 1, true);
+	return section != NULL && *option != NULL ? config_text(section, slash + 1) : NULL;
+}
+
+static DirectoryEntry *
+api_entry(PtnHook *h, PtnKind kind)
+{
+	const SessionFacts *facts = h->call->facts;
+
+	if (facts != NULL && facts->account != NULL)
+		return kind == PTN_ACCOUNT ? facts->account : kind == PTN_CUSTOMER ? facts->customer : NULL;
+	return NULL;
+}
+
+static const char *
+api_option_text(PtnHook *h, const char *name, const PtnOption **option)
+{
+	const char *slash = strchr(name, '/');
+	const OptionPlaces places = { .account = api_entry(h, PTN_ACCOUNT), .customer = api_entry(h, PTN_CUSTOMER) };
+
+	if (slash != NULL)
+		return api_item_option(h, name, slash, option);
+	*option = instance_option(h->instance, name, false);
+	return *option != NULL ? option_text_for(h->instance, *option, &places, NULL) : NULL;
+}
+
+/* A value of the directory was checked when it was set; one that makes no sense any more counts as not set. */
+static OptionValue *
+api_option_value(PtnHook *h, const char *name)
+{
+	const PtnOption *option;
+	const char *text = api_option_text(h, name, &option);
+
+	return text != NULL ? option_parse(option, text, NULL) : NULL;
+}
+
+const char *
+ptn_option(PtnHook *h, const char *name)
+{
+	const PtnOption *option;
+
+	return region_strdup(h->call->region, api_option_text(h, name, &option));
+}
+
+int64_t
+ptn_option_number(PtnHook *h, const char *name)
+{
+	g_autoptr(OptionValue) value = api_option_value(h, name);
+
+	return value != NULL ? value->number : 0;
+}
+
+const char *const *
+ptn_option_list(PtnHook *h, const char *name)
+{
+	g_autoptr(OptionValue) value = api_option_value(h, name);
+	const size_t n = value != NULL && value->list != NULL ? g_strv_length(value->list) : 0;
+	const char **list = region_alloc(h->call->region, (n + 1) * sizeof *list);
+
+	for (size_t i = 0; i < n; i++)
+		list[i] = region_strdup(h->call->region, value->list[i]);
+	return list;
+}
+
+const char *const *
+ptn_option_items(PtnHook *h)
+{
+	return (const char *const *)h->instance->items->pdata;
+}
+
+/* ---- the store ---- */
+
+static char *
+api_key(PtnHook *h, const char *key)
+{
+	return g_strdup_printf("plugin/%s/%s", h->instance->plugin->name, key);
+}
+
+/* NULL: this run must go on where it may wait. */
+static Store *
+api_store(PtnHook *h)
+{
+	Engine *engine = api_engine(h);
+
+	if (engine == NULL || engine->store == NULL)
+		return NULL;
+	if (!store_is_local(engine->store) && !h->call->may_wait) {
+		h->call->would_have_waited = true;
+		return NULL;
+	}
+	return engine->store;
+}
+
+PtnStatus
+ptn_store_get(PtnHook *h, const char *key, const char **value)
+{
+	g_autofree char *full = api_key(h, key);
+	g_autofree char *found = NULL;
+	Store *store = api_store(h);
+	const PtnStatus status = store != NULL ? store_get(store, full, h->call->deadline_us, &found, NULL) : PTN_UNSURE;
+
+	if (status == PTN_OK)
+		*value = region_strdup(h->call->region, found);
+	return status;
+}
+
+PtnStatus
+ptn_store_set(PtnHook *h, const char *key, const char *value, int64_t time)
+{
+	g_autofree char *full = api_key(h, key);
+	Store *store = api_store(h);
+
+	return store != NULL ? store_set(store, full, value, time, h->call->deadline_us) : PTN_UNSURE;
+}
+
+PtnStatus
+ptn_store_claim(PtnHook *h, const char *key, const char *value, int64_t time)
+{
+	g_autofree char *full = api_key(h, key);
+	Store *store = api_store(h);
+
+	return store != NULL ? store_claim(store, full, value, time, h->call->deadline_us) : PTN_UNSURE;
+}
+
+PtnStatus
+ptn_store_add(PtnHook *h, const char *key, int64_t n, int64_t window, int64_t *total)
+{
+	g_autofree char *full = api_key(h, key);
+	Store *store = api_store(h);
+
+	return store != NULL ? store_add(store, full, n, window, h->call->deadline_us, total) : PTN_UNSURE;
+}
+
+PtnStatus
+ptn_store_remove(PtnHook *h, const char *key)
+{
+	g_autofree char *full = api_key(h, key);
+	Store *store = api_store(h);
+
+	return store != NULL ? store_remove(store, full, h->call->deadline_us) : PTN_UNSURE;
+}
+
+/* ---- DNS ---- */
+
+static const PtnAnswer api_unsure = { .status = PTN_UNSURE };
+
+/* A lookup is a query of the DNS service, referenced by the session. */
+PtnLookup *
+ptn_dns_start(PtnHook *h, const char *name, PtnRecord type)
+{
+	Dns *dns = h->set != NULL ? h->set->services.dns : h->instance->services->dns;
+	DnsQuery *query = dns != NULL ? dns_start(dns, name, type) : NULL;
+
+	if (query != NULL)
+		g_ptr_array_add(h->call->lookups, query);
+	return (PtnLookup *)query;
+}
+
+const PtnAnswer *
+ptn_dns_wait(PtnHook *h, PtnLookup *lookup)
+{
+	DnsQuery *query = (DnsQuery *)lookup;
+	const PtnAnswer *answer = query != NULL ? dns_query_answer(query) : NULL;
+
+	while (query != NULL && answer == NULL && api_may_wait(h)) {
+		const int64_t slice_us = MIN(g_get_monotonic_time() + API_SLICE_US, h->call->deadline_us);
+
+		(void)dns_wait(query, slice_us);
+		answer = dns_query_answer(query);
+	}
+	return answer != NULL ? answer : &api_unsure;
+}
+
+const PtnAnswer *
+ptn_dns(PtnHook *h, const char *name, PtnRecord type)
+{
+	return ptn_dns_wait(h, ptn_dns_start(h, name, type));
+}

@@ -1,0 +1,199 @@
+/* api-session.c - getters: the instance, the session, the envelope. */
+#include <string.h>
+
+#include "host/host-private.h"
+
+void *
+ptn_instance(PtnHook *h)
+{
+	return h->instance->memory;
+}
+
+static void *
+api_state(PtnHook *h, void **states, Region *region, size_t size)
+{
+	void **place;
+
+	if (states == NULL || region == NULL || size == 0)
+		return NULL;
+	place = &states[h->instance->core.place];
+	if (*place == NULL)
+		*place = region_alloc(region, size);
+	return *place;
+}
+
+void *
+ptn_session(PtnHook *h)
+{
+	return api_state(h, h->call->session_states, h->call->session_region, h->instance->plugin->session_size);
+}
+
+void *
+ptn_message(PtnHook *h)
+{
+	return api_state(h, h->call->message_states, h->call->message_region, h->instance->plugin->message_size);
+}
+
+const char *
+ptn_client(PtnHook *h)
+{
+	char text[IP_TEXT_SIZE];
+
+	return h->call->facts != NULL ? region_strdup(h->call->region, ip_format(&h->call->facts->client, text)) : NULL;
+}
+
+const char *
+ptn_helo(PtnHook *h)
+{
+	return h->call->facts != NULL ? h->call->facts->helo : NULL;
+}
+
+const char *
+ptn_login(PtnHook *h)
+{
+	if (h->call->stage == PTN_AUTH)
+		return h->call->login;
+	if (h->call->facts != NULL)
+		return h->call->facts->login;
+	return h->call->envelope != NULL ? envelope_note(h->call->envelope, "account") : NULL;
+}
+
+const char *
+ptn_password(PtnHook *h)
+{
+	return h->call->stage == PTN_AUTH ? h->call->password : NULL;
+}
+
+static const char *
+api_queue_id(PtnHook *h)
+{
+	char text[ID_TEXT_SIZE];
+
+	return h->call->envelope != NULL ? region_strdup(h->call->region, id_format(h->call->envelope->id, text)) : NULL;
+}
+
+static const char *
+api_session_fact(PtnHook *h, const char *name)
+{
+	const SessionFacts *facts = h->call->facts;
+
+	if (strcmp(name, "session") == 0)
+		return facts->id;
+	if (strcmp(name, "client.name") == 0)
+		return facts->client_name;
+	if (strcmp(name, "client.port") == 0)
+		return region_printf(h->call->region, "%u", facts->client_port);
+	if (strcmp(name, "listener") == 0)
+		return facts->listener;
+	if (strcmp(name, "tls.version") == 0)
+		return facts->tls_version;
+	if (strcmp(name, "tls.cipher") == 0)
+		return facts->tls_cipher;
+	if (strcmp(name, "tls.client-name") == 0)
+		return facts->tls_client_name;
+	return NULL;
+}
+
+const char *
+ptn_fact(PtnHook *h, const char *name)
+{
+	const Envelope *envelope = h->call->envelope;
+
+	if (strcmp(name, "queue-id") == 0)
+		return api_queue_id(h);
+	if (strcmp(name, "submit-id") == 0)
+		return envelope != NULL ? envelope_note(envelope, "submit") : NULL;
+	if (strcmp(name, "session") == 0 && h->call->facts == NULL)
+		return envelope != NULL ? envelope_note(envelope, "session") : NULL;
+	return h->call->facts != NULL ? api_session_fact(h, name) : NULL;
+}
+
+const char *
+ptn_reply(PtnHook *h, int *code, PtnCause *cause, bool *is_ours)
+{
+	if (code != NULL)
+		*code = h->call->code;
+	if (cause != NULL)
+		*cause = h->call->cause;
+	if (is_ours != NULL)
+		*is_ours = h->call->is_ours;
+	return h->call->text;
+}
+
+const char *
+ptn_sender(PtnHook *h)
+{
+	return h->call->envelope != NULL ? h->call->envelope->sender : NULL;
+}
+
+const char *
+ptn_sender_submitted(PtnHook *h)
+{
+	if (h->call->transaction != NULL)
+		return h->call->transaction->submitted_sender;
+	return h->call->envelope != NULL ? envelope_note(h->call->envelope, "submitted-sender") : NULL;
+}
+
+size_t
+ptn_recipients(PtnHook *h)
+{
+	return h->call->envelope != NULL ? h->call->envelope->recipients->len : 0;
+}
+
+const char *
+ptn_recipient(PtnHook *h, size_t i)
+{
+	const Envelope *envelope = h->call->envelope;
+
+	if (i == PTN_THIS)
+		i = h->call->recipient;
+	if (envelope == NULL || i >= envelope->recipients->len)
+		return NULL;
+	return ((const Recipient *)g_ptr_array_index(envelope->recipients, i))->address;
+}
+
+/* Notes are kept under the plugin's name: one does not read another's. */
+const char *
+ptn_noted(PtnHook *h, const char *name)
+{
+	g_autofree char *key = g_strdup_printf("%s.%s", h->instance->plugin->name, name);
+
+	return h->call->envelope != NULL ? envelope_note(h->call->envelope, key) : NULL;
+}
+
+const char *
+ptn_header(PtnHook *h, const char *name, size_t nth)
+{
+	g_autofree char *value = NULL;
+
+	if (h->call->transaction == NULL || h->call->transaction->content == NULL)
+		return NULL;
+	value = transaction_header(h->call->transaction, name, nth);
+	return region_strdup(h->call->region, value);
+}
+
+bool
+ptn_header_at(PtnHook *h, size_t i, const char **name, const char **raw_value)
+{
+	g_autofree char *found_name = NULL;
+	g_autofree char *found_value = NULL;
+
+	if (h->call->transaction == NULL || h->call->transaction->content == NULL ||
+		!transaction_header_at(h->call->transaction, i, &found_name, &found_value))
+		return false;
+	*name = region_strdup(h->call->region, found_name);
+	*raw_value = region_strdup(h->call->region, found_value);
+	return true;
+}
+
+const char *
+ptn_content(PtnHook *h, size_t *size, size_t *body)
+{
+	Transaction *transaction = h->call->transaction;
+
+	*size = *body = 0;
+	if (transaction == NULL || transaction->content == NULL)
+		return NULL;
+	*body = transaction->body_offset;
+	return content_data(transaction->content, size);
+}

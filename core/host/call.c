@@ -1,0 +1,40 @@
+/* call.c - calling a plugin's function with a PtnHook around it. */
+#include "host/host-private.h"
+
+static void
+call_let_go(PtnHook *h)
+{
+	g_clear_pointer(&h->streams, g_ptr_array_unref);
+	g_clear_pointer(&h->entries, g_ptr_array_unref);
+}
+
+PtnVerdict
+call_prepared(PtnHook *h, PtnFunction *function)
+{
+	g_autoptr(GPtrArray) lookups = NULL;
+	PtnVerdict verdict;
+
+	if (h->call->lookups == NULL)
+		h->call->lookups = lookups = g_ptr_array_new_with_free_func((GDestroyNotify)dns_query_unref);
+	verdict = function(h);
+	call_let_go(h);
+	if (lookups != NULL)
+		h->call->lookups = NULL;
+	return verdict;
+}
+
+PtnVerdict
+call_function(Binding *binding, PtnFunction *function, HookCall *call)
+{
+	PtnHook h = { .call = call, .instance = binding->instance, .set = binding->set };
+
+	return call_prepared(&h, function);
+}
+
+PtnVerdict
+call_hook(const HookRow *row, HookCall *call)
+{
+	Binding *binding = row->data;
+
+	return call_function(binding, binding->function, call);
+}

@@ -1,0 +1,143 @@
+/* host-options.c - options of plugins in the entries of the directory: names, checks, origins; and commands. */
+#include <string.h>
+
+#include "base/error.h"
+#include "host/host-private.h"
+
+static Instance *
+host_find(PluginSet *set, const char *name, size_t size)
+{
+	for (guint i = 0; i < set->instances->len; i++) {
+		Instance *instance = g_ptr_array_index(set->instances, i);
+
+		if (strlen(instance->plugin->name) == size && strncmp(instance->plugin->name, name, size) == 0)
+			return instance;
+	}
+	return NULL;
+}
+
+/* "PLUGIN.OPTION" */
+static const PtnOption *
+host_find_option(PluginSet *set, const char *name, Instance **instance)
+{
+	const char *dot = strchr(name, '.');
+
+	*instance = dot != NULL ? host_find(set, name, (size_t)(dot - name)) : NULL;
+	return *instance != NULL ? instance_option(*instance, dot + 1, false) : NULL;
+}
+
+bool
+host_option_of(PluginSet *set, const char *name, DirectoryEntry *account, DirectoryEntry *customer, char **value, char **from)
+{
+	const OptionPlaces places = { .account = account, .customer = customer };
+	Instance *instance;
+	const PtnOption *option = host_find_option(set, name, &instance);
+
+	if (option == NULL)
+		return false;
+	*value = g_strdup(option_text_for(instance, option, &places, from));
+	return true;
+}
+
+static unsigned
+host_place_of(PtnKind kind)
+{
+	switch (kind) {
+	case PTN_CUSTOMER:
+		return PTN_IN_CUSTOMER;
+	case PTN_DOMAIN:
+		return PTN_IN_DOMAIN;
+	case PTN_ACCOUNT:
+		return PTN_IN_ACCOUNT;
+	}
+	return 0;
+}
+
+GPtrArray *
+host_option_names(PluginSet *set, PtnKind kind)
+{
+	GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+
+	for (guint i = 0; i < set->instances->len; i++) {
+		const Instance *instance = g_ptr_array_index(set->instances, i);
+
+		for (const PtnOption *option = instance->plugin->options; option != NULL && option->name != NULL; option++)
+			if (option->places & host_place_of(kind))
+				g_ptr_array_add(names, g_strdup_printf("%s.%s", instance->plugin->name, option->name));
+	}
+	return names;
+}
+
+static bool
+host_ask_plugin(PluginSet *set, Instance *instance, const char *option, const char *value, GError **error)
+{
+	g_autoptr(Region) region = region_new();
+	HookCall call = { .region = region, .may_wait = true, .deadline_us = g_get_monotonic_time() + instance->core.deadline_us };
+	PtnHook h = { .call = &call, .instance = instance, .set = set };
+	const char *complaint = instance->plugin->check(&h, option, value);
+
+	return complaint == NULL || error_set(error, POSTERN_ERROR_INVALID, "%s: %s", option, complaint);
+}
+
+bool
+host_check_option(PluginSet *set, const char *name, PtnKind kind, const char *value, GError **error)
+{
+	Instance *instance;
+	const PtnOption *option = host_find_option(set, name, &instance);
+	g_autoptr(OptionValue) parsed = NULL;
+
+	if (option == NULL || !(option->places & host_place_of(kind)))
+		return error_set(error, POSTERN_ERROR_NOT_FOUND, "there is no option \"%s\" of a %s", name, directory_kind_name(kind));
+	parsed = option_parse(option, value, error);
+	if (parsed == NULL) {
+		g_prefix_error(error, "%s: ", name);
+		return false;
+	}
+	return instance->plugin->check == NULL || host_ask_plugin(set, instance, option->name, value, error);
+}
+
+/* ---- commands ---- */
+
+static const PtnCommand *
+host_find_command(const Instance *instance, const char *verb)
+{
+	for (const PtnCommand *command = instance->plugin->commands; command != NULL && command->verb != NULL; command++)
+		if (verb != NULL && strcmp(command->verb, verb) == 0)
+			return command;
+	return NULL;
+}
+
+static bool
+host_refuse_command(const Instance *instance, GError **error)
+{
+	GString *usage = g_string_new(NULL);
+
+	for (const PtnCommand *command = instance->plugin->commands; command != NULL && command->verb != NULL; command++)
+		g_string_append_printf(usage, "\n  %s %s %s - %s", instance->plugin->name, command->verb,
+			command->arguments != NULL ? command->arguments : "", command->help != NULL ? command->help : "");
+	error_set(error, POSTERN_ERROR_INVALID, usage->len > 0 ? "%s knows:%s" : "%s has no commands%s", instance->plugin->name,
+		usage->str);
+	g_string_free(usage, TRUE);
+	return false;
+}
+
+bool
+host_command(PluginSet *set, const char *plugin, const char *const *words, HostRow *row, void *data, GError **error)
+{
+	g_autoptr(Region) region = region_new();
+	Instance *instance = host_find(set, plugin, strlen(plugin));
+	const PtnCommand *command = instance != NULL ? host_find_command(instance, words[0]) : NULL;
+	HookCall call = { .region = region, .may_wait = true };
+	PtnHook h = { .call = &call, .instance = instance, .set = set, .row = row, .row_data = data };
+
+	if (instance == NULL)
+		return error_set(error, POSTERN_ERROR_NOT_FOUND, "there is no command \"%s\", and no plugin of that name is loaded",
+			plugin);
+	if (command == NULL)
+		return host_refuse_command(instance, error);
+	call.deadline_us = g_get_monotonic_time() + instance->core.deadline_us;
+	h.arguments = words + 1;
+	if (call_prepared(&h, command->function) == PTN_FAILED)
+		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "%s", call.failure != NULL ? call.failure : "it failed");
+	return true;
+}
