@@ -1,0 +1,273 @@
+/* auth - passwords of outbound accounts: crypt(3) hashes of the directory, and who may relay.
+ *
+ * A password costs some 24 ms of computing, so one that was right is remembered for a while: as a
+ * keyed digest, in memory only, over everything that could change.  Unknown logins take as long as
+ * known ones, and get the same words. */
+#include "plugin-api.h"
+
+#include <crypt.h>
+#include <glib.h>
+#include <string.h>
+
+enum { MOST_REMEMBERED = 100000, KEY_SIZE = 32 };
+
+#define WRONG "Error: authentication failed: wrong login or password"
+
+typedef struct {
+	GMutex lock;            /* guards `remembered` */
+	GHashTable *remembered; /* digest -> int64_t*: until when */
+	guint8 key[KEY_SIZE];
+	char *nobody;           /* a hash that no password has, for logins that do not exist */
+} Auth;
+
+/* ---- hashes ---- */
+
+static char *
+hash_of(const char *password, const char *setting)
+{
+	struct crypt_data *work = g_new0(struct crypt_data, 1);
+	const char *hash = crypt_r(password, setting, work);
+	char *copy = hash != NULL && hash[0] != '*' ? g_strdup(hash) : NULL;
+
+	explicit_bzero(work, sizeof *work);
+	g_free(work);
+	return copy;
+}
+
+/* Compares in a time that does not tell where the difference is. */
+static bool
+is_password_of(const char *password, const char *hash)
+{
+	g_autofree char *made = hash_of(password, hash);
+	const size_t size = strlen(hash);
+	unsigned difference = 0;
+
+	if (made == NULL || strlen(made) != size)
+		return false;
+	for (size_t i = 0; i < size; i++)
+		difference |= (unsigned char)made[i] ^ (unsigned char)hash[i];
+	return difference == 0;
+}
+
+static PtnVerdict
+start(PtnHook *h)
+{
+	Auth *auth = ptn_instance(h);
+	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
+	g_autofree char *password = g_uuid_string_random();
+
+	g_mutex_init(&auth->lock);
+	auth->remembered = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	for (size_t i = 0; i < KEY_SIZE; i += sizeof(guint32)) {
+		const guint32 word = g_random_int();
+
+		memcpy(auth->key + i, &word, sizeof word);
+	}
+	if (crypt_gensalt_rn("$y$", 0, NULL, 0, setting, sizeof setting) == NULL)
+		return ptn_fail(h, "crypt(3) makes no salt");
+	auth->nobody = hash_of(password, setting);
+	return auth->nobody != NULL ? PTN_NEXT : ptn_fail(h, "crypt(3) makes no yescrypt hash");
+}
+
+static PtnVerdict
+stop(PtnHook *h)
+{
+	Auth *auth = ptn_instance(h);
+
+	explicit_bzero(auth->key, sizeof auth->key);
+	g_hash_table_unref(auth->remembered);
+	g_free(auth->nobody);
+	g_mutex_clear(&auth->lock);
+	return PTN_NEXT;
+}
+
+/* ---- what was right a moment ago ---- */
+
+/* A changed password changes the hash, and so the digest. */
+static char *
+digest_of(const Auth *auth, const char *login, const char *password, const char *hash)
+{
+	GHmac *hmac = g_hmac_new(G_CHECKSUM_SHA256, auth->key, sizeof auth->key);
+	char *digest;
+
+	g_hmac_update(hmac, (const guchar *)login, (gssize)strlen(login) + 1);
+	g_hmac_update(hmac, (const guchar *)password, (gssize)strlen(password) + 1);
+	g_hmac_update(hmac, (const guchar *)hash, (gssize)strlen(hash) + 1);
+	digest = g_strdup(g_hmac_get_string(hmac));
+	g_hmac_unref(hmac);
+	return digest;
+}
+
+static bool
+is_remembered(PtnHook *h, const char *login, const char *hash)
+{
+	Auth *auth = ptn_instance(h);
+	g_autofree char *digest = digest_of(auth, login, ptn_password(h), hash);
+	const gint64 *until;
+	bool is_fresh;
+
+	g_mutex_lock(&auth->lock);
+	until = g_hash_table_lookup(auth->remembered, digest);
+	is_fresh = until != NULL && *until > ptn_now(h);
+	g_mutex_unlock(&auth->lock);
+	return is_fresh;
+}
+
+static gboolean
+is_over(gpointer digest, gpointer until, gpointer now)
+{
+	(void)digest;
+	return *(const gint64 *)until <= *(const gint64 *)now;
+}
+
+static void
+remember(PtnHook *h, const char *login, const char *hash)
+{
+	Auth *auth = ptn_instance(h);
+	const gint64 now = ptn_now(h), until = now + ptn_option_number(h, "remember");
+
+	g_mutex_lock(&auth->lock);
+	if (g_hash_table_size(auth->remembered) >= MOST_REMEMBERED)
+		g_hash_table_foreach_remove(auth->remembered, is_over, (gpointer)&now);
+	if (g_hash_table_size(auth->remembered) < MOST_REMEMBERED)
+		g_hash_table_insert(auth->remembered, digest_of(auth, login, ptn_password(h), hash),
+			g_memdup2(&until, sizeof until));
+	g_mutex_unlock(&auth->lock);
+}
+
+static PtnVerdict
+forget_old(PtnHook *h)
+{
+	Auth *auth = ptn_instance(h);
+	gint64 now = ptn_now(h);
+
+	g_mutex_lock(&auth->lock);
+	g_hash_table_foreach_remove(auth->remembered, is_over, &now);
+	g_mutex_unlock(&auth->lock);
+	return PTN_NEXT;
+}
+
+/* ---- the verdict ---- */
+
+static bool
+says_no(PtnEntry *entry, const char *name)
+{
+	const char *value = entry != NULL ? ptn_get(entry, name) : NULL;
+
+	return value != NULL && strcmp(value, "no") == 0;
+}
+
+static const char *
+reason_of(PtnEntry *entry)
+{
+	const char *reason = ptn_get(entry, "reason");
+
+	return reason != NULL && reason[0] != '\0' ? reason : "disabled";
+}
+
+/* Why the account may not submit, NULL: it may.  UNSURE is told by `status`. */
+static const char *
+why_barred(PtnHook *h, PtnEntry *account, PtnStatus *status)
+{
+	const char *owner = ptn_get(account, "customer");
+	PtnEntry *customer = NULL;
+
+	*status = owner != NULL ? ptn_find(h, PTN_CUSTOMER, owner, &customer) : PTN_NONE;
+	if (says_no(account, "enabled"))
+		return reason_of(account);
+	if (*status == PTN_OK && (says_no(customer, "enabled") || says_no(customer, "outbound")))
+		return reason_of(customer);
+	return NULL;
+}
+
+/* The password was right. */
+static PtnVerdict
+admit(PtnHook *h, PtnEntry *account)
+{
+	PtnStatus status;
+	const char *reason = why_barred(h, account, &status);
+
+	if (status == PTN_UNSURE)
+		return ptn_refuse(h, PTN_LOCAL, 454, "4.7.0", "Temporary authentication failure: the directory cannot be reached");
+	if (reason == NULL)
+		return ptn_identify(h, ptn_get(account, "name"));
+	if (ptn_option_number(h, "hide-disabled"))
+		return ptn_refuse(h, PTN_CREDENTIALS, 535, "5.7.8", WRONG);
+	return ptn_refuse(h, PTN_CREDENTIALS, 535, "5.7.13", "Error: authentication failed: this account may not send: %s", reason);
+}
+
+static PtnStatus
+find_account(PtnHook *h, PtnEntry **account, const char **hash)
+{
+	const PtnStatus status = ptn_find(h, PTN_ACCOUNT, ptn_login(h), account);
+
+	*hash = status == PTN_OK ? ptn_get(*account, "password") : NULL;
+	return status;
+}
+
+static PtnVerdict
+recall(PtnHook *h)
+{
+	PtnEntry *account = NULL;
+	const char *hash;
+
+	if (find_account(h, &account, &hash) == PTN_OK && hash != NULL && is_remembered(h, ptn_get(account, "name"), hash))
+		return admit(h, account);
+	return PTN_NEXT;
+}
+
+static PtnVerdict
+verify(PtnHook *h)
+{
+	const Auth *auth = ptn_instance(h);
+	PtnEntry *account = NULL;
+	const char *hash;
+	const PtnStatus status = find_account(h, &account, &hash);
+
+	if (status == PTN_UNSURE)
+		return ptn_refuse(h, PTN_LOCAL, 454, "4.7.0", "Temporary authentication failure: the directory cannot be reached");
+	if (hash == NULL) {
+		(void)is_password_of(ptn_password(h), auth->nobody);
+		return PTN_NEXT; /* another plugin may know the login */
+	}
+	if (!is_password_of(ptn_password(h), hash))
+		return PTN_NEXT;
+	remember(h, ptn_get(account, "name"), hash);
+	return admit(h, account);
+}
+
+static PtnVerdict
+permit(PtnHook *h)
+{
+	if (ptn_login(h) != NULL)
+		ptn_permit(h);
+	return PTN_NEXT;
+}
+
+static const PtnOption options[] = {
+	{ "least-password", PTN_NUMBER, PTN_IN_SERVER, "5", "characters that a new password has at least", 1, 1000 },
+	{ "remember", PTN_TIME, PTN_IN_SERVER, "10m", "how long a password that was right is not computed again", 0,
+		24 * 3600 * PTN_SECOND },
+	{ "hide-disabled", PTN_BOOL, PTN_IN_SERVER, "no", "answer a disabled account as if its password were wrong" },
+	{ 0 },
+};
+
+static const PtnHookRow hooks[] = {
+	{ PTN_AUTH, recall, PTN_INLINE },
+	{ PTN_AUTH, verify, PTN_HEAVY },
+	{ PTN_RCPT, permit, PTN_INLINE },
+	{ PTN_TICK, forget_old, 0 },
+	{ 0 },
+};
+
+PTN_PLUGIN(auth) = {
+	PTN_HEAD("auth"),
+	.version = "1",
+	.summary = "passwords of outbound accounts, kept in the directory",
+	.options = options,
+	.hooks = hooks,
+	.instance_size = sizeof(Auth),
+	.tick = 60 * PTN_SECOND,
+	.start = start,
+	.stop = stop,
+};
