@@ -89,7 +89,8 @@ bool spool_message_pieces(const SpoolMessage *message, SpoolPiece *piece, void *
 typedef struct {
 	QueueId id;
 	uint64_t size;
-	int64_t next_us, arrived_us;
+	int64_t next_us; /* of a held message: when it is released, or CLOCK_NEVER */
+	int64_t arrived_us;
 	unsigned n_pending, n_recipients, attempts;
 	bool is_held;
 	uint64_t version;

@@ -1,0 +1,264 @@
+/* spool-private.h - what the files of the spool share.
+ *
+ * Three threads: the committer (spool-commit.c) alone writes batches and is the only one to touch the active
+ * segment; the keeper (spool-segment.c) makes segments ready, seals, recycles, unlinks; the compactor
+ * (spool-compact.c) empties the oldest segment.  Locks: `lock` before `index_lock`, where both are held. */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "mail/spool-record.h"
+#include "mail/spool.h"
+
+enum {
+	SPOOL_SEGMENT_SIZE = 64 << 20,
+	SPOOL_LARGE = 256 << 10,
+	SPOOL_STEP = 1 << 20,       /* a segment is zero-filled in synced steps of this size */
+	SPOOL_BATCH_MOST = 4 << 20,
+	SPOOL_BATCH_PARTS = 1000,   /* below IOV_MAX */
+	SPOOL_STATES_MOST = 1 << 20, /* octets of a batch for states alone, and for what is moved */
+	SPOOL_MOVES_MOST = 512 << 10,
+	SPOOL_RESERVED = 2,         /* segments that new mail does not touch */
+	SPOOL_READY = SPOOL_RESERVED + 1,
+	SPOOL_SPARES = 4,
+	SPOOL_LEAST_SEGMENTS = 16,
+	SPOOL_NO_BATCH = 1, /* numbers of batches rise from here */
+};
+
+#define SPOOL_MEMORY (UINT64_C(256) << 20)
+#define SPOOL_STATE_DELAY_US (100 * INT64_C(1000))
+#define SPOOL_PROBE_US (5 * INT64_C(1000000)) /* a closed spool is tried again this often */
+#define SPOOL_RETRY_US (1 * INT64_C(1000000)) /* and what a full disk prevented, this often */
+
+typedef struct SpoolEntry SpoolEntry;
+typedef struct StatePut StatePut;
+
+/* Held by the log while it is in use, by each reader and job, by nothing else. */
+typedef struct {
+	gint refs;
+	int fd;
+	uint64_t number, size;
+	bool has_damage; /* kept in lost/ when it is free */
+
+	/* the committer's (at start: recovery's) */
+	uint64_t end; /* where the next batch goes */
+	uint64_t first_batch, previous, last_batch, oldest;
+	GByteArray *rows; /* of the summary; NULL once sealed */
+	bool is_ended;    /* by a failed sync: no summary */
+
+	/* index_lock */
+	SpoolEntry *entries;
+	uint64_t live_octets;
+} SpoolSegment;
+
+/* A content file, and how many contents lie in it. */
+typedef struct {
+	uint64_t number;
+	unsigned refs;
+} SpoolFile;
+
+/* The content of one transaction, shared by the entries of its messages. */
+typedef struct {
+	unsigned refs;
+	SpoolPlace place;
+	SpoolSegment *segment; /* IN_SEGMENT */
+} SpoolContent;
+
+/* A message in the index. */
+struct SpoolEntry {
+	QueueId id;
+	uint64_t given;         /* version given last */
+	uint64_t version;       /* of the state that the fields below tell */
+	SpoolSegment *segment;  /* of the message record */
+	SpoolSegment *state_segment; /* of the state record; NULL: it stands in the message record */
+	uint32_t offset, length, state_offset, state_length;
+	SpoolContent *content;
+	StatePut *pending;      /* its latest state, not yet durable; NULL: it is */
+	int64_t next_us, arrived_us;
+	uint32_t n_pending, n_recipients, attempts;
+	bool is_held, is_finished, is_moving;
+	SpoolEntry *older, *newer;         /* of all */
+	SpoolEntry *before, *after;        /* of its segment */
+};
+
+/* A state on its way to the log. */
+struct StatePut {
+	StatePut *next;
+	bool is_superseded; /* index_lock */
+	bool is_left;       /* its batch failed */
+	SpoolRow row;
+	uint32_t size;
+	uint8_t octets[];   /* the record */
+};
+
+typedef struct {
+	Envelope *envelope;
+	MessageState *state;
+} SpoolAddition;
+
+struct SpoolTransaction {
+	SpoolTransaction *next;
+	Content *content;
+	GArray *additions;  /* of SpoolAddition, until encoded */
+	GPtrArray *states;  /* of MessageState*, until encoded */
+	GByteArray *octets; /* its records */
+	GArray *rows;       /* of SpoolRow, offsets within `octets` */
+	uint32_t n_records;
+	bool is_barrier;    /* of spool_flush() */
+	uint64_t base;      /* where in the segment its octets went */
+	SpoolDone *done;
+	void *data;
+	SpoolResult result;
+};
+
+/* A message to be written anew, out of the oldest segment. */
+typedef struct SpoolMove SpoolMove;
+struct SpoolMove {
+	SpoolMove *next;
+	QueueId id;
+	uint64_t version; /* of `state`; if it is not the present one any more, the move is dropped */
+	SpoolSegment *from;
+	GByteArray *octets; /* the record */
+	SpoolRow row;
+	bool is_written;
+};
+
+/* One batch being put together by the committer. */
+typedef struct {
+	uint8_t header[SPOOL_BATCH_HEADER];
+	struct iovec *parts;
+	int n_parts;
+	uint64_t size;  /* header and records so far */
+	uint32_t n_records, n_rows;
+	SpoolTransaction *transactions, **last_transaction;
+	StatePut *states, **last_state;
+	SpoolMove *moves, **last_move;
+} SpoolBatch;
+
+struct Spool {
+	const Clock *clock;
+	const Disk *disk;
+	char *directory, *log_directory, *content_directory;
+	uint64_t segment_size, large, memory, keep_free;
+	uint8_t id[SPOOL_ID_SIZE];
+	int lock_fd;
+	bool is_read_only; /* spool_check() */
+	bool is_replaying; /* at start: files are looked after once all is known */
+
+	atomic_uint_fast64_t in_memory;   /* octets of content */
+	atomic_uint_fast64_t next_file;
+	gint n_files;
+
+	GMutex lock; /* guards what follows, up to the next lock */
+	GCond committer_wakes, keeper_wakes, compactor_wakes, ready_came;
+	bool is_stopping, is_closed, is_mail_full, has_prepare_failed, wants_probe;
+	bool is_keeper_stopping;
+	unsigned probes; /* how many ended */
+	SpoolTransaction *waiting, **last_waiting;
+	StatePut *states, **last_state;
+	int64_t states_since_us; /* of the first waiting state, monotonic */
+	SpoolMove *moves, **last_move;
+	uint64_t waiting_octets, state_octets;
+	GQueue segments; /* in use, oldest first; the last one is active */
+	GQueue ready;    /* zero-filled or recycled, in the order of their numbers */
+	GQueue freed;    /* to be recycled by the keeper */
+	GQueue sealing;  /* a summary is to be written */
+	GQueue spares;   /* numbers (new) of log/spare-N */
+	uint64_t next_segment;
+	SpoolFigures figures;
+	GPtrArray *damage;
+
+	/* the committer's own */
+	SpoolSegment *active;
+	uint64_t last_batch, next_batch;
+	uint64_t ended_segment, ended_batch; /* to be declared before anything is written */
+	SpoolBatch batch;
+
+	GMutex unlink_lock; /* within any other; guards `unlinks` */
+	GArray *unlinks;    /* numbers of content files that go */
+
+	GMutex index_lock; /* guards the index, and the marked fields of segments */
+	GHashTable *index; /* &entry->id → entry, owned */
+	GHashTable *files; /* &file->number → SpoolFile, owned */
+	SpoolEntry *oldest, *newest;
+	size_t n_messages; /* without those finished, whose record is not durable yet */
+
+	GThread *committer, *keeper, *compactor;
+};
+
+/* spool.c */
+Spool *spool_new(const SpoolSettings *settings);
+void spool_unload(Spool *spool);
+char *spool_segment_path(const Spool *spool, const char *prefix, uint64_t number); /* new */
+char *spool_file_path(const Spool *spool, uint64_t number);                        /* new */
+bool spool_sync_directory(Spool *spool, const char *path, GError **error);
+void spool_note_damage(Spool *spool, const char *format, ...) G_GNUC_PRINTF(2, 3);
+bool spool_lose(Spool *spool, const char *path); /* moves it to lost/ */
+void spool_list_init(Spool *spool);
+
+/* spool-start.c */
+bool spool_load(Spool *spool, GError **error); /* lock, format, recovery; no thread runs */
+
+/* spool-transaction.c */
+bool spool_encode(Spool *spool, SpoolTransaction *transaction);
+
+/* spool-commit.c */
+gpointer spool_committer(gpointer data);
+void spool_state_put_free(StatePut *put);
+void spool_move_free(SpoolMove *move);
+
+/* spool-batch.c */
+void spool_batch_init(SpoolBatch *batch);
+bool spool_batch_write(Spool *spool, SpoolBatch *batch);
+bool spool_pwrite(const Disk *disk, int fd, struct iovec *parts, int n, uint64_t offset);
+
+/* spool-segment.c */
+gpointer spool_keeper(gpointer data);
+SpoolSegment *spool_segment_new(uint64_t number, uint64_t size, int fd);
+SpoolSegment *spool_segment_ref(SpoolSegment *segment);
+void spool_segment_unref(Spool *spool, SpoolSegment *segment);
+void spool_segment_close(Spool *spool, SpoolSegment *segment);
+SpoolSegment *spool_segment_prepare(Spool *spool, GError **error);
+void spool_segment_add_row(SpoolSegment *segment, const SpoolRow *row);
+uint64_t spool_summary_size(uint64_t n_rows);
+bool spool_segment_write_header(Spool *spool, SpoolSegment *segment, uint64_t ended_segment, uint64_t ended_batch);
+
+/* spool-index.c; with index_lock held */
+void spool_index_init(Spool *spool);
+void spool_index_free(Spool *spool);
+SpoolEntry *spool_index_find(Spool *spool, QueueId id);
+SpoolContent *spool_index_content(Spool *spool, const SpoolPlace *place, SpoolSegment *segment);
+void spool_index_add(Spool *spool, const SpoolRow *row, SpoolSegment *segment, SpoolContent *content);
+void spool_index_place(SpoolEntry *entry, const SpoolRow *row, SpoolSegment *segment);
+void spool_index_apply(SpoolEntry *entry, const SpoolRow *row);
+void spool_index_set_state_place(SpoolEntry *entry, const SpoolRow *row, SpoolSegment *segment);
+void spool_index_remove(Spool *spool, SpoolEntry *entry);
+void spool_content_unref(Spool *spool, SpoolContent *content);
+void spool_index_move_content(Spool *spool, SpoolContent *content, const SpoolPlace *place);
+void spool_index_finish(Spool *spool, SpoolEntry *entry);
+void spool_index_sort(Spool *spool);
+SpoolFile *spool_index_file(Spool *spool, uint64_t number);
+
+/* spool-recover.c */
+bool spool_recover(Spool *spool, GError **error);
+
+/* What a segment says, by its summary or read batch by batch. */
+typedef struct {
+	GArray *rows; /* of SpoolRow */
+	uint64_t first_batch, previous, last_batch, oldest, end;
+	bool has_summary;
+	GPtrArray *findings; /* sentences */
+	GByteArray *buffer;  /* the batch looked at */
+} SpoolScan;
+
+/* spool-scan.c */
+void spool_scan_init(SpoolScan *scan);
+void spool_scan_clear(SpoolScan *scan);
+bool spool_scan_summary(Spool *spool, const SpoolSegment *segment, SpoolScan *scan);
+/* Batches above `limit` do not count; 0: all do. */
+void spool_scan_batches(Spool *spool, const SpoolSegment *segment, uint64_t limit, SpoolScan *scan);
+bool spool_pread(const Disk *disk, int fd, void *data, size_t size, uint64_t offset);
+
+/* spool-compact.c */
+gpointer spool_compactor(gpointer data);
+

@@ -1,0 +1,126 @@
+/* state.c - the state of a message and its record (doc/spool-format.md). */
+#include "mail/state.h"
+
+#include "mail/bytes.h"
+
+enum { STATE_IS_HELD = 1, STATE_IS_WARNED = 2 };
+
+MessageState *
+message_state_new(QueueId id, unsigned n_recipients)
+{
+	MessageState *state = g_new0(MessageState, 1);
+
+	state->id = id;
+	state->n_recipients = n_recipients;
+	state->recipients = g_new0(RecipientState, MAX(n_recipients, 1));
+	return state;
+}
+
+void
+message_state_free(MessageState *state)
+{
+	if (state == NULL)
+		return;
+	for (unsigned i = 0; i < state->n_recipients; i++)
+		g_free(state->recipients[i].reply);
+	g_free(state->recipients);
+	g_free(state->hold_reason);
+	g_free(state);
+}
+
+MessageState *
+message_state_copy(const MessageState *state)
+{
+	MessageState *copy = g_new(MessageState, 1);
+
+	*copy = *state;
+	copy->hold_reason = g_strdup(state->hold_reason);
+	copy->recipients = g_new0(RecipientState, MAX(state->n_recipients, 1));
+	for (unsigned i = 0; i < state->n_recipients; i++)
+		message_state_set_recipient(copy, i, state->recipients[i].status, state->recipients[i].reply);
+	return copy;
+}
+
+bool
+message_state_is_finished(const MessageState *state)
+{
+	for (unsigned i = 0; i < state->n_recipients; i++)
+		if (state->recipients[i].status == RECIPIENT_PENDING)
+			return false;
+	return true;
+}
+
+void
+message_state_set_recipient(MessageState *state, unsigned i, RecipientStatus status, const char *reply)
+{
+	RecipientState *recipient = &state->recipients[i];
+	char *copy = g_strdup(reply);
+
+	g_free(recipient->reply);
+	recipient->status = status;
+	recipient->reply = copy;
+}
+
+void
+message_state_encode(const MessageState *state, GByteArray *out)
+{
+	bytes_put64(out, state->id);
+	bytes_put64(out, state->version);
+	bytes_put64(out, (uint64_t)state->next_us);
+	bytes_put64(out, (uint64_t)state->release_at_us);
+	bytes_put64(out, (uint64_t)state->held_since_us);
+	bytes_put64(out, (uint64_t)state->held_total_us);
+	bytes_put32(out, state->attempts);
+	bytes_put32(out, (state->is_held ? STATE_IS_HELD : 0) | (state->is_warned ? STATE_IS_WARNED : 0));
+	bytes_put_text(out, state->hold_reason);
+	bytes_put32(out, state->n_recipients);
+	for (unsigned i = 0; i < state->n_recipients; i++) {
+		bytes_put8(out, (uint8_t)state->recipients[i].status);
+		bytes_put_text(out, state->recipients[i].reply);
+	}
+}
+
+static bool
+message_state_read_recipients(MessageState *state, BytesReader *reader)
+{
+	const uint32_t n = bytes_get32(reader);
+
+	/* A recipient takes five octets at least: no count makes us allocate more than the record can hold. */
+	if (reader->is_bad || n > (size_t)(reader->end - reader->at) / 5)
+		return false;
+	g_free(state->recipients);
+	state->recipients = g_new0(RecipientState, MAX(n, 1));
+	state->n_recipients = n;
+	for (unsigned i = 0; i < n; i++) {
+		const uint8_t status = bytes_get8(reader);
+
+		if (status > RECIPIENT_REMOVED)
+			return false;
+		state->recipients[i].status = status;
+		state->recipients[i].reply = bytes_get_text(reader);
+	}
+	return !reader->is_bad && reader->at == reader->end;
+}
+
+MessageState *
+message_state_decode(const uint8_t *data, size_t size)
+{
+	g_autoptr(MessageState) state = message_state_new(0, 0);
+	BytesReader reader = { data, data + size, false };
+	uint32_t flags;
+
+	state->id = bytes_get64(&reader);
+	state->version = bytes_get64(&reader);
+	state->next_us = (int64_t)bytes_get64(&reader);
+	state->release_at_us = (int64_t)bytes_get64(&reader);
+	state->held_since_us = (int64_t)bytes_get64(&reader);
+	state->held_total_us = (int64_t)bytes_get64(&reader);
+	state->attempts = bytes_get32(&reader);
+	flags = bytes_get32(&reader);
+	state->is_held = (flags & STATE_IS_HELD) != 0;
+	state->is_warned = (flags & STATE_IS_WARNED) != 0;
+	state->hold_reason = bytes_get_text(&reader);
+	if (reader.is_bad || flags > (STATE_IS_HELD | STATE_IS_WARNED) || !message_state_read_recipients(state, &reader))
+		return NULL;
+	return g_steal_pointer(&state);
+}
