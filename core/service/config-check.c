@@ -174,7 +174,7 @@ config_add_presets(Loader *loader, ConfigSection *section, const char *title, co
 
 		if (!config_may_be_set(section, option) || config_is_given(text, option->name))
 			continue;
-		if (option->is_required && option->preset == NULL)
+		if (option->is_required && option->preset == NULL && (text == NULL || !text->is_repeated))
 			config_complain(loader, "%s: [%s] %s: must be given (%s)", section->where, title, option->name, option->help);
 		entry = g_new0(ConfigEntry, 1);
 		entry->option = option;

@@ -140,6 +140,7 @@ config_add_section(Reader *reader, const char *title)
 
 		if (strcmp(other->title, title) == 0) {
 			config_complain(reader, "[%s] is given twice, first at %s", title, other->where);
+			section->is_repeated = true;
 			break;
 		}
 	}

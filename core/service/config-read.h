@@ -2,6 +2,7 @@
 #pragma once
 
 #include <glib.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct {
@@ -13,6 +14,7 @@ typedef struct {
 	char *title;     /* what the brackets hold, its words joined by one blank */
 	char *where;
 	GPtrArray *keys; /* ConfigKey* in file order */
+	bool is_repeated; /* a mistake named already */
 } ConfigText;
 
 /* New, empty; frees what is in it. */

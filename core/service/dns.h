@@ -24,10 +24,11 @@ typedef struct {
 } DnsSettings;
 
 Dns *dns_new(const DnsSettings *settings, GError **error);
-/* Ends its thread; queries still referenced stay readable and answer UNSURE. */
+/* Ends its thread; queries still referenced stay readable and answer UNSURE.  Nobody may start a query meanwhile. */
 void dns_free(Dns *dns);
 
-/* New reference; never waits.  From the cache the answer is there at once.  `type` PTN_EXCHANGERS:
+/* New reference; never waits.  From the cache the answer is there at once.  A name that cannot be one (an empty label,
+ * more than 253 octets) is NONE; U-labels are asked as A-labels.  `type` PTN_EXCHANGERS:
  * values "10 mx.example.org" in random order within a preference, implicit MX included ("0 name" when
  * there is no MX but A or AAAA), null MX is PTN_OK with count 0 (RFC 5321 5.1, RFC 7505). */
 DnsQuery *dns_start(Dns *dns, const char *name, PtnRecord type);
@@ -38,12 +39,15 @@ void dns_query_unref(DnsQuery *query);
 const PtnAnswer *dns_query_answer(const DnsQuery *query);
 /* Waits until the answer or `deadline_us` (monotonic); past it, an UNSURE answer.  Never NULL. */
 const PtnAnswer *dns_wait(DnsQuery *query, int64_t deadline_us);
+/* True: the answer is there, and it is UNSURE because DNSSEC says that it is forged or broken. */
+bool dns_query_is_bogus(const DnsQuery *query);
 
 /* A scripted DNS for tests and dry runs: the answer comes from `resolve` at once, which fills a new
- * PtnAnswer through dns_answer_new(). */
+ * PtnAnswer through dns_answer_new() (taken; NULL is UNSURE).  It is asked for each query, for MX, A and AAAA where the
+ * type is PTN_EXCHANGERS; `name` is in lower case, without a dot at its end.  It must not ask this Dns. */
 typedef PtnAnswer *DnsScript(void *data, const char *name, PtnRecord type);
 Dns *dns_new_scripted(DnsScript *resolve, void *data);
-/* Copies the values. */
+/* Copies the values (NULL: none), which end with NULL. */
 PtnAnswer *dns_answer_new(PtnStatus status, const char *const *values, int64_t ttl_us);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Dns, dns_free)

@@ -1,0 +1,433 @@
+/* dns.c - queries in front of a cache, lookups behind it.
+ *
+ * A lookup is a name and type on the wire: there is one of each at a time, it belongs to the service and runs to its
+ * end.  A query is somebody's interest in it; when its time is over it is answered "unsure", and the late answer still
+ * fills the cache.  PTN_EXCHANGERS is a query of up to three lookups. */
+#include "service/dns-private.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+enum { DNS_NAME_MAX = 253, DNS_LABEL_MAX = 63, DNS_LOOKUPS_MAX = 20000, DNS_PARTS = 3 };
+
+typedef enum { PART_ONLY = 0, PART_MX = 0, PART_A, PART_AAAA } PartIndex;
+
+struct DnsLookup {
+	char *key;
+	PtnRecord type;
+	GPtrArray *waiters; /* DnsQuery* with a reference each */
+};
+
+struct DnsQuery {
+	gatomicrefcount references;
+	char *name;
+	PtnRecord type;
+	bool is_fresh;
+	/* Under the lock of the Dns, until the answer is there. */
+	DnsPart parts[DNS_PARTS];
+	bool asked_addresses;
+	int64_t gives_up_us; /* monotonic */
+	GList link;          /* in Dns.pending, while link.data is not NULL */
+	/* Written once, before is_done. */
+	PtnAnswer shown;
+	DnsAnswer *answer;
+	atomic_bool is_done;
+	GMutex lock; /* for is_done and its waiters only; taken last */
+	GCond done;
+};
+
+struct Dns {
+	const Clock *clock;
+	int64_t timeout_us;
+	const DnsTransport *transport;
+	void *data;
+	DnsScript *script;
+	void *script_data;
+	GMutex lock;         /* guards all that follows */
+	DnsCache *cache;
+	GHashTable *lookups; /* of their keys */
+	GQueue pending;      /* queries without an answer, the oldest first */
+};
+
+/* ---- answers ---- */
+
+static void
+dns_answer_clear(void *data)
+{
+	DnsAnswer *answer = data;
+
+	g_strfreev((char **)(uintptr_t)answer->shown.values);
+}
+
+DnsAnswer *
+dns_answer_make(PtnStatus status, const char *const *values, int64_t ttl_us)
+{
+	DnsAnswer *answer = g_atomic_rc_box_new0(DnsAnswer);
+	static const char *const none[] = { NULL };
+	char **copy = g_strdupv((char **)(uintptr_t)(values != NULL ? values : none));
+
+	answer->shown = (PtnAnswer){ .status = status, .count = g_strv_length(copy), .values = (const char *const *)copy,
+		.ttl = ttl_us };
+	return answer;
+}
+
+DnsAnswer *
+dns_answer_ref(DnsAnswer *answer)
+{
+	return g_atomic_rc_box_acquire(answer);
+}
+
+void
+dns_answer_unref(DnsAnswer *answer)
+{
+	if (answer != NULL)
+		g_atomic_rc_box_release_full(answer, dns_answer_clear);
+}
+
+PtnAnswer *
+dns_answer_new(PtnStatus status, const char *const *values, int64_t ttl_us)
+{
+	return &dns_answer_make(status, values, ttl_us)->shown;
+}
+
+/* ---- queries ---- */
+
+static DnsQuery *
+dns_query_ref(DnsQuery *query)
+{
+	g_atomic_ref_count_inc(&query->references);
+	return query;
+}
+
+void
+dns_query_unref(DnsQuery *query)
+{
+	if (query == NULL || !g_atomic_ref_count_dec(&query->references))
+		return;
+	for (int i = 0; i < DNS_PARTS; i++)
+		dns_answer_unref(query->parts[i].answer);
+	dns_answer_unref(query->answer);
+	g_free(query->name);
+	g_mutex_clear(&query->lock);
+	g_cond_clear(&query->done);
+	g_free(query);
+}
+
+static void
+dns_query_unref_element(void *query)
+{
+	dns_query_unref(query);
+}
+
+static DnsQuery *
+dns_query_new(const char *name, PtnRecord type, bool is_fresh)
+{
+	DnsQuery *query = g_new0(DnsQuery, 1);
+
+	g_atomic_ref_count_init(&query->references);
+	query->name = g_strdup(name);
+	query->type = type;
+	query->is_fresh = is_fresh;
+	g_mutex_init(&query->lock);
+	g_cond_init(&query->done);
+	return query;
+}
+
+/* Takes `answer`. */
+static void
+dns_query_finish(DnsQuery *query, DnsAnswer *answer, int64_t ttl_us)
+{
+	query->answer = answer;
+	query->shown = answer->shown;
+	query->shown.ttl = ttl_us;
+	g_mutex_lock(&query->lock);
+	atomic_store_explicit(&query->is_done, true, memory_order_release);
+	g_cond_broadcast(&query->done);
+	g_mutex_unlock(&query->lock);
+}
+
+static bool
+dns_query_is_done(const DnsQuery *query)
+{
+	return atomic_load_explicit(&query->is_done, memory_order_acquire);
+}
+
+const PtnAnswer *
+dns_query_answer(const DnsQuery *query)
+{
+	return dns_query_is_done(query) ? &query->shown : NULL;
+}
+
+bool
+dns_query_is_bogus(const DnsQuery *query)
+{
+	return dns_query_is_done(query) && query->answer->is_bogus;
+}
+
+const PtnAnswer *
+dns_wait(DnsQuery *query, int64_t deadline_us)
+{
+	static const char *const none[] = { NULL };
+	static const PtnAnswer late = { .status = PTN_UNSURE, .values = none };
+
+	if (dns_query_is_done(query))
+		return &query->shown;
+	g_mutex_lock(&query->lock);
+	while (!dns_query_is_done(query) && g_cond_wait_until(&query->done, &query->lock, deadline_us))
+		;
+	g_mutex_unlock(&query->lock);
+	return dns_query_is_done(query) ? &query->shown : &late;
+}
+
+/* ---- lookups; with the lock held ---- */
+
+static void
+dns_lookup_free(void *data)
+{
+	DnsLookup *lookup = data;
+
+	g_ptr_array_unref(lookup->waiters);
+	g_free(lookup->key);
+	g_free(lookup);
+}
+
+static DnsLookup *
+dns_start_lookup(Dns *dns, const char *key, const char *name, PtnRecord type)
+{
+	DnsLookup *lookup;
+
+	if (g_hash_table_size(dns->lookups) >= DNS_LOOKUPS_MAX)
+		return NULL;
+	lookup = g_new0(DnsLookup, 1);
+	lookup->key = g_strdup(key);
+	lookup->type = type;
+	lookup->waiters = g_ptr_array_new_with_free_func(dns_query_unref_element);
+	if (!dns->transport->start(dns->data, name, type, lookup)) {
+		dns_lookup_free(lookup);
+		return NULL;
+	}
+	g_hash_table_insert(dns->lookups, lookup->key, lookup);
+	return lookup;
+}
+
+static DnsPart
+dns_ask_script(Dns *dns, const char *name, PtnRecord type)
+{
+	PtnAnswer *shown = dns->script(dns->script_data, name, type);
+	DnsAnswer *answer = shown != NULL ? (DnsAnswer *)(void *)shown : dns_answer_make(PTN_UNSURE, NULL, 0);
+
+	return (DnsPart){ answer, answer->shown.ttl };
+}
+
+/* The answer, if it is there; else the query waits for it. */
+static DnsPart
+dns_ask(Dns *dns, DnsQuery *query, PtnRecord type)
+{
+	g_autofree char *key = NULL;
+	DnsPart part = { NULL, 0 };
+	DnsLookup *lookup;
+
+	if (dns->script != NULL)
+		return dns_ask_script(dns, query->name, type);
+	key = g_strdup_printf("%u:%s", (unsigned)type, query->name);
+	if (!query->is_fresh)
+		part.answer = dns_cache_get(dns->cache, key, clock_monotonic(dns->clock), &part.ttl_us);
+	if (part.answer != NULL)
+		return part;
+	lookup = g_hash_table_lookup(dns->lookups, key);
+	if (lookup == NULL)
+		lookup = dns_start_lookup(dns, key, query->name, type);
+	if (lookup == NULL)
+		return (DnsPart){ dns_answer_make(PTN_UNSURE, NULL, 0), 0 };
+	g_ptr_array_add(lookup->waiters, dns_query_ref(query));
+	return part;
+}
+
+static void
+dns_settle(Dns *dns, DnsQuery *query, DnsAnswer *answer, int64_t ttl_us)
+{
+	if (query->link.data != NULL) {
+		g_queue_unlink(&dns->pending, &query->link);
+		query->link.data = NULL;
+	}
+	dns_query_finish(query, answer, ttl_us);
+}
+
+/* Asks what is not asked yet, and answers the query if that can be done. */
+static void
+dns_advance(Dns *dns, DnsQuery *query)
+{
+	DnsPart *parts = query->parts;
+	DnsAnswer *answer;
+
+	if (parts[PART_MX].answer == NULL)
+		return;
+	if (query->type != PTN_EXCHANGERS) {
+		dns_settle(dns, query, dns_answer_ref(parts[PART_ONLY].answer), parts[PART_ONLY].ttl_us);
+		return;
+	}
+	answer = dns_exchangers(query->name, &parts[PART_MX], &parts[PART_A], &parts[PART_AAAA]);
+	if (answer == NULL && !query->asked_addresses) {
+		query->asked_addresses = true;
+		parts[PART_A] = dns_ask(dns, query, PTN_A);
+		parts[PART_AAAA] = dns_ask(dns, query, PTN_AAAA);
+		answer = dns_exchangers(query->name, &parts[PART_MX], &parts[PART_A], &parts[PART_AAAA]);
+	}
+	if (answer != NULL)
+		dns_settle(dns, query, answer, answer->shown.ttl);
+}
+
+static void
+dns_feed(Dns *dns, DnsQuery *query, PtnRecord type, DnsAnswer *answer)
+{
+	const PartIndex i = query->type != PTN_EXCHANGERS || type == PTN_MX ? PART_MX : type == PTN_A ? PART_A : PART_AAAA;
+
+	if (dns_query_is_done(query))
+		return;
+	query->parts[i] = (DnsPart){ dns_answer_ref(answer), answer->shown.ttl };
+	dns_advance(dns, query);
+}
+
+void
+dns_deliver(Dns *dns, DnsLookup *lookup, DnsAnswer *answer)
+{
+	g_mutex_lock(&dns->lock);
+	(void)g_hash_table_steal(dns->lookups, lookup->key);
+	dns_cache_put(dns->cache, lookup->key, answer, clock_monotonic(dns->clock));
+	for (guint i = 0; i < lookup->waiters->len; i++)
+		dns_feed(dns, g_ptr_array_index(lookup->waiters, i), lookup->type, answer);
+	g_mutex_unlock(&dns->lock);
+	dns_lookup_free(lookup);
+	dns_answer_unref(answer);
+}
+
+int64_t
+dns_expire(Dns *dns)
+{
+	const int64_t now = clock_monotonic(dns->clock);
+	int64_t next = CLOCK_NEVER;
+	DnsQuery *query;
+
+	g_mutex_lock(&dns->lock);
+	while ((query = g_queue_peek_head(&dns->pending)) != NULL && query->gives_up_us <= now)
+		dns_settle(dns, query, dns_answer_make(PTN_UNSURE, NULL, 0), 0);
+	if (query != NULL)
+		next = query->gives_up_us;
+	g_mutex_unlock(&dns->lock);
+	return next;
+}
+
+/* ---- names ---- */
+
+static bool
+dns_name_is_possible(const char *name)
+{
+	size_t label = 0;
+
+	if (*name == '\0' || strlen(name) > DNS_NAME_MAX)
+		return false;
+	for (const char *c = name; *c != '\0'; c++) {
+		if ((unsigned char)*c <= ' ' || *c == 0x7f || *c == '\\' || (*c == '.' && label == 0))
+			return false;
+		label = *c == '.' ? 0 : label + 1;
+		if (label > DNS_LABEL_MAX)
+			return false;
+	}
+	return label > 0;
+}
+
+/* As the cache and the script know it; NULL: it cannot be a name.  New. */
+static char *
+dns_normalise(const char *name)
+{
+	g_autofree char *ascii = g_str_is_ascii(name) ? g_ascii_strdown(name, -1) : g_hostname_to_ascii(name);
+	const size_t length = ascii != NULL ? strlen(ascii) : 0;
+
+	if (length > 1 && ascii[length - 1] == '.')
+		ascii[length - 1] = '\0';
+	return ascii != NULL && dns_name_is_possible(ascii) ? g_steal_pointer(&ascii) : NULL;
+}
+
+static DnsQuery *
+dns_begin(Dns *dns, const char *name, PtnRecord type, bool is_fresh)
+{
+	g_autofree char *normal = dns_normalise(name);
+	DnsQuery *query = dns_query_new(normal, type, is_fresh);
+	bool is_first = false;
+
+	if (normal == NULL) {
+		dns_query_finish(query, dns_answer_make(PTN_NONE, NULL, 0), 0);
+		return query;
+	}
+	g_mutex_lock(&dns->lock);
+	query->parts[PART_MX] = dns_ask(dns, query, type == PTN_EXCHANGERS ? PTN_MX : type);
+	dns_advance(dns, query);
+	if (!dns_query_is_done(query)) {
+		is_first = g_queue_is_empty(&dns->pending);
+		query->gives_up_us = clock_monotonic(dns->clock) + dns->timeout_us;
+		query->link.data = query;
+		g_queue_push_tail_link(&dns->pending, &query->link);
+	}
+	g_mutex_unlock(&dns->lock);
+	if (is_first)
+		dns->transport->wake(dns->data);
+	return query;
+}
+
+DnsQuery *
+dns_start(Dns *dns, const char *name, PtnRecord type)
+{
+	return dns_begin(dns, name, type, false);
+}
+
+DnsQuery *
+dns_start_fresh(Dns *dns, const char *name, PtnRecord type)
+{
+	return dns_begin(dns, name, type, true);
+}
+
+/* ---- the service ---- */
+
+Dns *
+dns_new_over(const DnsTransport *transport, void *data, const DnsSettings *settings)
+{
+	Dns *dns = g_new0(Dns, 1);
+
+	dns->transport = transport;
+	dns->data = data;
+	dns->clock = settings->clock;
+	dns->timeout_us = settings->timeout_us;
+	g_mutex_init(&dns->lock);
+	dns->cache = dns_cache_new(settings->cache_size);
+	dns->lookups = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, dns_lookup_free);
+	g_queue_init(&dns->pending);
+	return dns;
+}
+
+Dns *
+dns_new_scripted(DnsScript *resolve, void *data)
+{
+	const DnsSettings settings = { .clock = clock_system() };
+	Dns *dns = dns_new_over(NULL, NULL, &settings);
+
+	dns->script = resolve;
+	dns->script_data = data;
+	return dns;
+}
+
+void
+dns_free(Dns *dns)
+{
+	DnsQuery *query;
+
+	if (dns == NULL)
+		return;
+	if (dns->transport != NULL)
+		dns->transport->stop(dns->data);
+	while ((query = g_queue_peek_head(&dns->pending)) != NULL)
+		dns_settle(dns, query, dns_answer_make(PTN_UNSURE, NULL, 0), 0);
+	g_hash_table_unref(dns->lookups);
+	dns_cache_free(dns->cache);
+	g_mutex_clear(&dns->lock);
+	g_free(dns);
+}

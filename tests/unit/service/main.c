@@ -1,0 +1,14 @@
+/* main.c - the tests of core/service. */
+#include "unit/service/suites.h"
+
+#include <stddef.h>
+
+int
+main(int argc, char **argv)
+{
+	static const UnitSuite *const suites[] = { &suite_option, &suite_config, &suite_metrics, &suite_password,
+		&suite_store_memory, &suite_store_sqlite, &suite_store_durable, &suite_store_file, &suite_directory,
+		&suite_dns_cache, &suite_dns, NULL };
+
+	return unit_main(argc, argv, suites);
+}

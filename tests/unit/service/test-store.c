@@ -1,0 +1,324 @@
+/* test-store.c - the contract of the store, the same for every back end. */
+#include <glib.h>
+#include <string.h>
+
+#include "service/store.h"
+#include "unit/service/fake-clock.h"
+#include "unit/service/suites.h"
+
+enum { STORE_THREADS = 4, STORE_ROUNDS = 200 };
+
+#define HOUR (3600 * CLOCK_SECOND)
+
+typedef struct {
+	FakeClock clock;
+	char *directory;
+	Store *store;
+} Fixture;
+
+typedef enum { STORE_MEMORY, STORE_SQLITE, STORE_DURABLE } StoreKind;
+
+static void
+fixture_open(Fixture *f, StoreKind kind)
+{
+	g_autofree char *url = NULL;
+	g_autoptr(GError) error = NULL;
+
+	f->clock = fake_clock();
+	f->directory = unit_new_directory();
+	url = kind == STORE_MEMORY ? g_strdup("memory:") : g_strdup_printf("sqlite:%s/s.db", f->directory);
+	f->store = store_open(url, kind == STORE_DURABLE, &f->clock.clock, &error);
+	if (f->store == NULL)
+		ASSERT_TEXT(error->message, NULL);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(f->store);
+}
+
+static void
+fixture_close(Fixture *f)
+{
+	store_close(f->store);
+	unit_remove_directory(f->directory);
+	g_free(f->directory);
+}
+
+static void
+assert_value(Store *store, const char *key, const char *expected)
+{
+	g_autofree char *value = NULL;
+	const PtnStatus status = store_get(store, key, CLOCK_NEVER, &value, NULL);
+
+	CU_ASSERT_EQUAL(status, expected != NULL ? PTN_OK : PTN_NONE);
+	ASSERT_TEXT(value, expected);
+}
+
+static void
+check_set(Fixture *f)
+{
+	Store *s = f->store;
+
+	CU_ASSERT_TRUE(store_is_local(s));
+	assert_value(s, "a", NULL);
+	CU_ASSERT_EQUAL(store_set(s, "a", "1", 0, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(store_set(s, "a", "2\nand more", 0, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(store_set(s, "b", "", 0, CLOCK_NEVER), PTN_OK);
+	assert_value(s, "a", "2\nand more");
+	assert_value(s, "b", "");
+	CU_ASSERT_EQUAL(store_remove(s, "a", CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(store_remove(s, "a", CLOCK_NEVER), PTN_NONE);
+	assert_value(s, "a", NULL);
+}
+
+static void
+check_expiry(Fixture *f)
+{
+	Store *s = f->store;
+
+	CU_ASSERT_EQUAL(store_set(s, "a", "1", 10 * CLOCK_SECOND, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(store_set(s, "endless", "1", INT64_MAX, CLOCK_NEVER), PTN_OK);
+	f->clock.now_us += 10 * CLOCK_SECOND - 1;
+	assert_value(s, "a", "1");
+	CU_ASSERT_EQUAL(store_claim(s, "a", "2", 0, CLOCK_NEVER), PTN_TAKEN);
+	f->clock.now_us += 1;
+	assert_value(s, "a", NULL);
+	assert_value(s, "endless", "1");
+	CU_ASSERT_EQUAL(store_remove(s, "a", CLOCK_NEVER), PTN_NONE);
+	CU_ASSERT_EQUAL(store_claim(s, "a", "2", CLOCK_SECOND, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(store_claim(s, "a", "3", CLOCK_SECOND, CLOCK_NEVER), PTN_TAKEN);
+	assert_value(s, "a", "2");
+}
+
+static void
+check_versions(Fixture *f)
+{
+	Store *s = f->store;
+	g_autofree char *value = NULL;
+	uint64_t version = 0, stale, read;
+
+	CU_ASSERT_EQUAL(store_replace(s, "a", "1", &version, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_TRUE(version > 0);
+	CU_ASSERT_EQUAL(store_get(s, "a", CLOCK_NEVER, &value, &read), PTN_OK);
+	CU_ASSERT_EQUAL(read, version);
+	stale = version;
+	CU_ASSERT_EQUAL(store_replace(s, "a", "2", &version, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_TRUE(version > stale);
+	CU_ASSERT_EQUAL(store_replace(s, "a", "3", &stale, CLOCK_NEVER), PTN_TAKEN);
+	read = 0;
+	CU_ASSERT_EQUAL(store_replace(s, "a", "3", &read, CLOCK_NEVER), PTN_TAKEN);
+	assert_value(s, "a", "2");
+	stale = version;
+	CU_ASSERT_EQUAL(store_replace(s, "a", NULL, &version, CLOCK_NEVER), PTN_OK);
+	assert_value(s, "a", NULL);
+	CU_ASSERT_EQUAL(store_replace(s, "a", "4", &stale, CLOCK_NEVER), PTN_TAKEN);
+	read = 0;
+	CU_ASSERT_EQUAL(store_replace(s, "a", "4", &read, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_TRUE(read > version);
+}
+
+static void
+check_counters(Fixture *f)
+{
+	Store *s = f->store;
+	int64_t total = -1;
+
+	f->clock.now_us += HOUR - CLOCK_SECOND;
+	CU_ASSERT_EQUAL(store_add(s, "c", 0, HOUR, CLOCK_NEVER, &total), PTN_OK);
+	CU_ASSERT_EQUAL(total, 0);
+	CU_ASSERT_EQUAL(store_add(s, "c", 3, HOUR, CLOCK_NEVER, &total), PTN_OK);
+	CU_ASSERT_EQUAL(store_add(s, "c", 4, HOUR, CLOCK_NEVER, &total), PTN_OK);
+	CU_ASSERT_EQUAL(total, 7);
+	CU_ASSERT_EQUAL(store_add(s, "c", -2, HOUR, CLOCK_NEVER, NULL), PTN_OK);
+	assert_value(s, "c", "5");
+	f->clock.now_us += CLOCK_SECOND;
+	CU_ASSERT_EQUAL(store_add(s, "c", 0, HOUR, CLOCK_NEVER, &total), PTN_OK);
+	CU_ASSERT_EQUAL(total, 0);
+	CU_ASSERT_EQUAL(store_add(s, "c", INT64_MAX, HOUR, CLOCK_NEVER, &total), PTN_OK);
+	CU_ASSERT_EQUAL(store_add(s, "c", 1, HOUR, CLOCK_NEVER, &total), PTN_OK);
+	CU_ASSERT_EQUAL(total, INT64_MAX);
+	CU_ASSERT_EQUAL(store_remove(s, "c", CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(store_add(s, "c", 1, HOUR, CLOCK_NEVER, &total), PTN_OK);
+	CU_ASSERT_EQUAL(total, 1);
+	CU_ASSERT_EQUAL(store_set(s, "text", "x", 0, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(store_add(s, "text", 1, HOUR, CLOCK_NEVER, &total), PTN_TAKEN);
+	assert_value(s, "text", "x");
+}
+
+/* Keys found, joined by blanks. */
+static char *
+list_keys(Store *store, const char *prefix, const char *after, size_t limit)
+{
+	g_autoptr(GPtrArray) items = NULL;
+	GString *keys = g_string_new(NULL);
+
+	CU_ASSERT_EQUAL_FATAL(store_list(store, prefix, after, limit, CLOCK_NEVER, &items), PTN_OK);
+	for (guint i = 0; i < items->len; i++)
+		g_string_append_printf(keys, "%s%s", i > 0 ? " " : "", ((const StoreItem *)g_ptr_array_index(items, i))->key);
+	return g_string_free(keys, FALSE);
+}
+
+static void
+check_list(Fixture *f)
+{
+	static const struct {
+		const char *prefix, *after;
+		size_t limit;
+		const char *keys;
+	} cases[] = {
+		{ "x/", NULL, 10, "x/ x/1 x/2 x/3" },
+		{ "x/", NULL, 2, "x/ x/1" },
+		{ "x/", "x/1", 10, "x/2 x/3" },
+		{ "x/", "x/15", 1, "x/2" },
+		{ "x/", "x/", 10, "x/1 x/2 x/3" },
+		{ "x/", "w", 10, "x/ x/1 x/2 x/3" },
+		{ "x/", "y", 10, "" },
+		{ "", NULL, 10, "w x/ x/1 x/2 x/3 x0" },
+		{ "z", NULL, 10, "" },
+		{ "x/", NULL, 0, "" },
+	};
+	static const char *const keys[] = { "x/3", "x0", "x/1", "w", "x/", "x/2" };
+
+	CU_ASSERT_EQUAL(store_set(f->store, "x/12", "gone", 1, CLOCK_NEVER), PTN_OK);
+	for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
+		CU_ASSERT_EQUAL(store_set(f->store, keys[i], "v", 0, CLOCK_NEVER), PTN_OK);
+	f->clock.now_us += 1;
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autofree char *found = list_keys(f->store, cases[i].prefix, cases[i].after, cases[i].limit);
+
+		ASSERT_TEXT(found, cases[i].keys);
+	}
+}
+
+static void
+check_changes(Fixture *f)
+{
+	Store *s = f->store;
+	uint64_t first, second, third;
+
+	CU_ASSERT_EQUAL(store_changes(s, "block/", CLOCK_NEVER, &first), PTN_NONE);
+	store_watch(s, "block/");
+	store_watch(s, "block/");
+	CU_ASSERT_EQUAL(store_changes(s, "block/", CLOCK_NEVER, &first), PTN_OK);
+	CU_ASSERT_EQUAL(store_set(s, "blocked", "1", 0, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(store_changes(s, "block/", CLOCK_NEVER, &second), PTN_OK);
+	CU_ASSERT_EQUAL(second, first);
+	CU_ASSERT_EQUAL(store_set(s, "block/192.0.2.1", "1", 0, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(store_changes(s, "block/", CLOCK_NEVER, &second), PTN_OK);
+	CU_ASSERT_TRUE(second > first);
+	CU_ASSERT_EQUAL(store_remove(s, "block/192.0.2.1", CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(store_changes(s, "block/", CLOCK_NEVER, &third), PTN_OK);
+	CU_ASSERT_TRUE(third > second);
+}
+
+static void
+check_odd_keys(Fixture *f)
+{
+	g_autofree char *longest = g_strnfill(500, 'k'), *too_long = g_strnfill(501, 'k');
+	g_autofree char *large = g_strnfill(1024 * 1024, 'v'), *too_large = g_strnfill(1024 * 1024 + 1, 'v');
+	Store *s = f->store;
+	char *value = NULL;
+
+	CU_ASSERT_EQUAL(store_set(s, longest, large, 0, CLOCK_NEVER), PTN_OK);
+	assert_value(s, longest, large);
+	CU_ASSERT_EQUAL(store_set(s, too_long, "v", 0, CLOCK_NEVER), PTN_UNSURE);
+	CU_ASSERT_EQUAL(store_set(s, "k", too_large, 0, CLOCK_NEVER), PTN_UNSURE);
+	CU_ASSERT_EQUAL(store_claim(s, "", "v", 0, CLOCK_NEVER), PTN_UNSURE);
+	CU_ASSERT_EQUAL(store_get(s, "a\nb", CLOCK_NEVER, &value, NULL), PTN_UNSURE);
+	CU_ASSERT_EQUAL(store_add(s, "k", 1, 0, CLOCK_NEVER, NULL), PTN_UNSURE);
+}
+
+/* Expired items go with later writes, whatever those are. */
+static void
+check_sweep(Fixture *f)
+{
+	g_autofree char *left = NULL;
+
+	for (int i = 0; i < 100; i++) {
+		g_autofree char *key = g_strdup_printf("old/%03d", i);
+
+		CU_ASSERT_EQUAL(store_set(f->store, key, "v", CLOCK_SECOND, CLOCK_NEVER), PTN_OK);
+	}
+	f->clock.now_us += 2 * CLOCK_SECOND;
+	for (int i = 0; i < 200; i++)
+		CU_ASSERT_EQUAL(store_set(f->store, "new", "v", 0, CLOCK_NEVER), PTN_OK);
+	f->clock.now_us -= 2 * CLOCK_SECOND;
+	left = list_keys(f->store, "", NULL, 1000);
+	ASSERT_TEXT(left, "new");
+}
+
+static void *
+store_hammer(void *data)
+{
+	Store *store = data;
+
+	for (int i = 0; i < STORE_ROUNDS; i++) {
+		g_autofree char *key = g_strdup_printf("k/%d", i % 17);
+		g_autofree char *value = NULL;
+		g_autoptr(GPtrArray) items = NULL;
+
+		(void)store_add(store, "count", 1, HOUR, CLOCK_NEVER, NULL);
+		(void)store_set(store, key, "v", i % 3, CLOCK_NEVER);
+		(void)store_get(store, key, CLOCK_NEVER, &value, NULL);
+		(void)store_remove(store, key, CLOCK_NEVER);
+		(void)store_list(store, "k/", NULL, 5, CLOCK_NEVER, &items);
+		if (i % 50 == 0)
+			(void)store_flush(store);
+	}
+	return NULL;
+}
+
+static void
+check_threads(Fixture *f)
+{
+	GThread *threads[STORE_THREADS];
+
+	for (int i = 0; i < STORE_THREADS; i++)
+		threads[i] = g_thread_new("store", store_hammer, f->store);
+	for (int i = 0; i < STORE_THREADS; i++)
+		(void)g_thread_join(threads[i]);
+	{
+		g_autofree char *expected = g_strdup_printf("%d", STORE_THREADS * STORE_ROUNDS);
+
+		assert_value(f->store, "count", expected);
+	}
+}
+
+static void
+check_describe(Fixture *f)
+{
+	g_autofree char *text = store_describe(f->store);
+
+	CU_ASSERT_TRUE(g_str_has_suffix(text, " ok"));
+}
+
+static void
+store_run(StoreKind kind, void (*check)(Fixture *f))
+{
+	Fixture f;
+
+	fixture_open(&f, kind);
+	check(&f);
+	fixture_close(&f);
+}
+
+#define STORE_SUITE(KIND, WHICH) \
+	static void KIND##_set(void) { store_run(WHICH, check_set); } \
+	static void KIND##_expiry(void) { store_run(WHICH, check_expiry); } \
+	static void KIND##_versions(void) { store_run(WHICH, check_versions); } \
+	static void KIND##_counters(void) { store_run(WHICH, check_counters); } \
+	static void KIND##_list(void) { store_run(WHICH, check_list); } \
+	static void KIND##_changes(void) { store_run(WHICH, check_changes); } \
+	static void KIND##_odd(void) { store_run(WHICH, check_odd_keys); } \
+	static void KIND##_sweep(void) { store_run(WHICH, check_sweep); } \
+	static void KIND##_threads(void) { store_run(WHICH, check_threads); } \
+	static void KIND##_describe(void) { store_run(WHICH, check_describe); } \
+	static const UnitTest KIND##_tests[] = { \
+		{ "get, set, remove", KIND##_set }, { "expiry by the clock; claim", KIND##_expiry }, \
+		{ "versions rise, replace compares them", KIND##_versions }, \
+		{ "counters over aligned windows", KIND##_counters }, { "lists by prefix, in pages", KIND##_list }, \
+		{ "the change feed", KIND##_changes }, { "keys and values out of bounds", KIND##_odd }, \
+		{ "the expired are swept", KIND##_sweep }, { "many threads", KIND##_threads }, \
+		{ "says that it is well", KIND##_describe }, { NULL, NULL } }; \
+	const UnitSuite suite_store_##KIND = { "store-" #KIND, KIND##_tests };
+
+STORE_SUITE(memory, STORE_MEMORY)
+STORE_SUITE(sqlite, STORE_SQLITE)
+STORE_SUITE(durable, STORE_DURABLE)
