@@ -20,6 +20,7 @@
 #include "service/store.h"
 
 typedef struct Observer Observer;
+typedef struct DeliverySettings DeliverySettings;
 
 /* Made by the daemon (or a test) before the first session; borrowed by all. */
 typedef struct {
@@ -47,12 +48,13 @@ typedef struct {
 	Chain *chain;
 	Dns *dns;
 	TlsServer *tls;          /* NULL: none is configured */
+	DeliverySettings *delivery; /* owned; see engine/route.h */
 	void (*release)(void *data); /* lets go of the instances behind `chain` */
 	void *release_data;
 } Snapshot;
 
-/* Takes settings and chain; `dns`, `tls` get a reference of their own. */
-Snapshot *snapshot_new(EngineSettings *settings, Chain *chain, Dns *dns, TlsServer *tls);
+/* Takes settings, delivery (may be NULL) and chain; `tls` gets a reference of its own, `dns` is borrowed. */
+Snapshot *snapshot_new(EngineSettings *settings, DeliverySettings *delivery, Chain *chain, Dns *dns, TlsServer *tls);
 Snapshot *snapshot_ref(Snapshot *snapshot);
 void snapshot_unref(Snapshot *snapshot);
 

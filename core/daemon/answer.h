@@ -1,0 +1,43 @@
+/* answer.h - what the daemon is asked by posternctl, and how it answers: text, tables, octets, an error.
+ *
+ * On the wire (a Unix stream socket) a request is a number of counted words and a counted input; an
+ * answer is lines, each a letter and escaped fields between tabs:
+ *   C column …   R cell …   T text   B base64   E error   X exit-code (the last one) */
+#pragma once
+
+#include <gio/gio.h>
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct Answer Answer;
+
+typedef struct {
+	char **words;     /* "queue", "list", …; NULL-terminated, options taken out */
+	char *input;      /* a password, a file; NULL: none. Wiped when the request ends */
+	bool is_dry, says_yes, says_all, says_hold;
+} Request;
+
+/* Reads a request; NULL with a sentence. */
+Request *request_read(GInputStream *stream, GError **error);
+/* Writes one; `words` as given on the command line. */
+bool request_write(GOutputStream *stream, const char *const *words, const char *input, GError **error);
+void request_free(Request *request);
+
+Answer *answer_new(GOutputStream *stream);
+/* Sends what is gathered and the exit code. */
+void answer_finish(Answer *answer);
+
+/* Begins a table.  Columns are lower case with hyphens; shown in upper case, and as keys of JSON. */
+void answer_columns(Answer *answer, const char *column, ...) G_GNUC_NULL_TERMINATED;
+/* As many cells as columns; a cell "" is empty. */
+void answer_row(Answer *answer, const char *cell, ...) G_GNUC_NULL_TERMINATED;
+void answer_row_v(Answer *answer, const char *const *cells);
+void answer_columns_v(Answer *answer, const char *const *columns);
+void answer_text(Answer *answer, const char *format, ...) G_GNUC_PRINTF(2, 3);
+void answer_octets(Answer *answer, const void *data, size_t size);
+/* The command failed: exit code 1. */
+void answer_fail(Answer *answer, const char *format, ...) G_GNUC_PRINTF(2, 3);
+bool answer_has_failed(const Answer *answer);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Request, request_free)

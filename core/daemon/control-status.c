@@ -1,0 +1,134 @@
+/* control-status.c - posternctl status, reload, alarms, plugins, hooks, metrics. */
+#include <string.h>
+
+#include "daemon/control.h"
+#include "host/module.h"
+
+static PluginSet *
+control_set(Daemon *daemon)
+{
+	PluginSet *set;
+
+	g_mutex_lock(&daemon->lock);
+	set = host_ref(daemon->set);
+	g_mutex_unlock(&daemon->lock);
+	return set;
+}
+
+static void
+control_count_plugin(void *data, const PtnPlugin *plugin, const HookPlugin *figures)
+{
+	(void)plugin, (void)figures;
+	++*(unsigned *)data;
+}
+
+void
+control_status(Daemon *daemon, const Request *request, Answer *answer)
+{
+	g_autoptr(PluginSet) set = control_set(daemon);
+	g_autofree char *directory = store_describe(daemon->directory_store);
+	g_autofree char *store = store_describe(daemon->engine.store);
+	g_autofree char *up = option_format_time((clock_wall(daemon->engine.clock) - daemon->started_us) / CLOCK_SECOND * CLOCK_SECOND);
+	SpoolFigures spool;
+	DeliveryFigures delivery;
+	g_autofree char *free_octets = NULL;
+	g_autoptr(GPtrArray) doors = NULL;
+	unsigned plugins = 0, alarms = metrics_alarms(daemon->engine.metrics);
+
+	(void)request;
+	spool_figures(daemon->engine.spool, &spool);
+	delivery_figures(daemon->delivery, &delivery);
+	free_octets = g_format_size_full(spool.free_octets, G_FORMAT_SIZE_IEC_UNITS);
+	g_mutex_lock(&daemon->lock);
+	doors = server_doors(daemon->server);
+	g_mutex_unlock(&daemon->lock);
+	host_each(set, control_count_plugin, &plugins);
+	answer_text(answer,
+		"up %s · %u listeners · %u connections · directory %s · store %s · spool %" G_GUINT64_FORMAT
+		" messages%s, %s free · %u under way · %u plugins · %u alarm%s",
+		up, doors->len, server_connections(daemon->server), directory, store, spool.messages,
+		spool.is_closed ? " (CLOSED)" : "", free_octets, delivery.in_hand, plugins, alarms, alarms == 1 ? "" : "s");
+}
+
+void
+control_reload(Daemon *daemon, const Request *request, Answer *answer)
+{
+	g_autoptr(GPtrArray) mistakes = g_ptr_array_new_with_free_func(g_free);
+	g_autofree char *text = daemon_reload(daemon, mistakes);
+
+	(void)request;
+	for (guint i = 0; i < mistakes->len; i++)
+		answer_fail(answer, "%s", (const char *)g_ptr_array_index(mistakes, i));
+	if (text != NULL)
+		answer_text(answer, "%s", text);
+	else
+		answer_fail(answer, "nothing was changed.");
+}
+
+static void
+control_put_alarm(void *data, const char *name, const char *text, int64_t since_us)
+{
+	g_autoptr(GDateTime) time = g_date_time_new_from_unix_local(since_us / CLOCK_SECOND);
+	g_autofree char *since = g_date_time_format(time, "%F %T");
+
+	answer_row(data, since, name, text, NULL);
+}
+
+void
+control_alarms(Daemon *daemon, const Request *request, Answer *answer)
+{
+	(void)request;
+	answer_columns(answer, "since", "alarm", "text", NULL);
+	metrics_each_alarm(daemon->engine.metrics, control_put_alarm, answer);
+}
+
+static void
+control_put_plugin(void *data, const PtnPlugin *plugin, const HookPlugin *figures)
+{
+	char calls[24], seconds[32], refusals[24], failures[24], busy[16], orphans[16];
+
+	g_snprintf(calls, sizeof calls, "%llu", atomic_load(&figures->calls));
+	g_snprintf(seconds, sizeof seconds, "%.3f", (double)atomic_load(&figures->time_us) / 1e6);
+	g_snprintf(refusals, sizeof refusals, "%llu", atomic_load(&figures->refusals));
+	g_snprintf(failures, sizeof failures, "%llu", atomic_load(&figures->failures));
+	g_snprintf(busy, sizeof busy, "%u", atomic_load(&figures->busy));
+	g_snprintf(orphans, sizeof orphans, "%u", atomic_load(&figures->orphans));
+	answer_row(data, plugin->name, plugin->version != NULL ? plugin->version : "", calls, seconds, refusals, failures, busy,
+		orphans, module_is_newer_on_disk(plugin->name) ? "file changed on disk: restart to load" : "", NULL);
+}
+
+void
+control_plugins(Daemon *daemon, const Request *request, Answer *answer)
+{
+	g_autoptr(PluginSet) set = control_set(daemon);
+
+	(void)request;
+	answer_columns(answer, "plugin", "version", "calls", "seconds", "refusals", "failures", "busy", "orphans", "note", NULL);
+	host_each(set, control_put_plugin, answer);
+}
+
+void
+control_hooks(Daemon *daemon, const Request *request, Answer *answer)
+{
+	g_autoptr(PluginSet) set = control_set(daemon);
+	g_autofree char *text = host_describe(set);
+
+	(void)request;
+	answer_text(answer, "%s", g_strchomp(text));
+}
+
+void
+control_metrics(Daemon *daemon, const Request *request, Answer *answer)
+{
+	g_autoptr(GPtrArray) names = metrics_names(daemon->engine.metrics);
+
+	(void)request;
+	answer_columns(answer, "metric", "value", NULL);
+	for (guint i = 0; i < names->len; i++) {
+		const char *name = g_ptr_array_index(names, i);
+		char value[24];
+
+		g_snprintf(value, sizeof value, "%" G_GINT64_FORMAT, metrics_get(daemon->engine.metrics, name));
+		answer_row(answer, name, value, NULL);
+	}
+}

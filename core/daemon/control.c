@@ -1,0 +1,164 @@
+/* control.c - the control socket and its table of commands. */
+#include "daemon/control.h"
+
+#include <gio/gunixsocketaddress.h>
+#include <grp.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/log.h"
+
+struct Control {
+	Daemon *daemon;
+	GMainLoop *loop;
+	GSocketService *service;
+	char *path;
+};
+
+static const ControlCommand control_commands[] = {
+	{ "status", "", "one line: is all well?", control_status },
+	{ "reload", "", "check the configuration, then use it", control_reload },
+	{ "alarms", "", "what needs the administrator", control_alarms },
+	{ "plugins", "", "calls, time, refusals and failures of each plugin", control_plugins },
+	{ "hooks", "", "the chain per stage", control_hooks },
+	{ "metrics", "", "all counters", control_metrics },
+};
+
+static void
+control_help(Answer *answer)
+{
+	answer_columns(answer, "command", "arguments", "what-it-does", NULL);
+	for (size_t i = 0; i < G_N_ELEMENTS(control_commands); i++)
+		answer_row(answer, control_commands[i].word, control_commands[i].arguments, control_commands[i].help, NULL);
+	answer_row(answer, "stop", "", "ends the daemon", NULL);
+}
+
+/* ---- commands of plugins ---- */
+
+static void
+control_put_row(void *data, const char *const *columns_and_texts)
+{
+	g_autoptr(GPtrArray) columns = g_ptr_array_new();
+	g_autoptr(GPtrArray) cells = g_ptr_array_new();
+	Answer *answer = data;
+
+	for (; columns_and_texts[0] != NULL && columns_and_texts[1] != NULL; columns_and_texts += 2) {
+		g_ptr_array_add(columns, (void *)(uintptr_t)columns_and_texts[0]);
+		g_ptr_array_add(cells, (void *)(uintptr_t)columns_and_texts[1]);
+	}
+	g_ptr_array_add(columns, NULL);
+	g_ptr_array_add(cells, NULL);
+	answer_columns_v(answer, (const char *const *)columns->pdata);
+	answer_row_v(answer, (const char *const *)cells->pdata);
+}
+
+static void
+control_ask_plugin(Daemon *daemon, const Request *request, Answer *answer)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(PluginSet) set = NULL;
+
+	g_mutex_lock(&daemon->lock);
+	set = host_ref(daemon->set);
+	g_mutex_unlock(&daemon->lock);
+	if (!host_command(set, request->words[0], (const char *const *)request->words + 1, control_put_row, answer, &error))
+		answer_fail(answer, "%s", error->message);
+}
+
+/* ---- serving ---- */
+
+static void
+control_run(Control *control, Request *request, Answer *answer)
+{
+	const char *word = request->words[0] != NULL ? request->words[0] : "help";
+
+	if (strcmp(word, "help") == 0) {
+		control_help(answer);
+		return;
+	}
+	if (strcmp(word, "stop") == 0) {
+		answer_text(answer, "stopping");
+		g_main_loop_quit(control->loop);
+		return;
+	}
+	for (size_t i = 0; i < G_N_ELEMENTS(control_commands); i++) {
+		if (strcmp(control_commands[i].word, word) == 0) {
+			control_commands[i].run(control->daemon, request, answer);
+			return;
+		}
+	}
+	control_ask_plugin(control->daemon, request, answer);
+}
+
+static gboolean
+control_serve(GThreadedSocketService *service, GSocketConnection *connection, GObject *source, gpointer data)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GInputStream) in = g_buffered_input_stream_new(g_io_stream_get_input_stream(G_IO_STREAM(connection)));
+	g_autoptr(Request) request = request_read(in, &error);
+	Answer *answer = answer_new(g_io_stream_get_output_stream(G_IO_STREAM(connection)));
+
+	(void)service, (void)source;
+	if (request == NULL)
+		answer_fail(answer, "%s", error->message);
+	else
+		control_run(data, request, answer);
+	answer_finish(answer);
+	return TRUE;
+}
+
+static bool
+control_set_group(const Daemon *daemon, const char *path, GError **error)
+{
+	const char *name = config_text(config_section(daemon->config, "server", NULL), "control-group");
+	const struct group *group = name != NULL ? getgrnam(name) : NULL;
+
+	if (chmod(path, name != NULL ? 0660 : 0600) != 0)
+		return error_set_errno(error, "cannot set the mode of %s", path);
+	if (group != NULL && chown(path, (uid_t)-1, group->gr_gid) != 0)
+		return error_set_errno(error, "cannot give %s to the group %s", path, name);
+	return true;
+}
+
+Control *
+control_start(Daemon *daemon, GMainLoop *loop, GError **error)
+{
+	const char *path = config_text(config_section(daemon->config, "server", NULL), "control");
+	g_autoptr(GSocketAddress) address = g_unix_socket_address_new(path);
+	Control *control = g_new0(Control, 1);
+	mode_t mask;
+	bool is_bound;
+
+	control->daemon = daemon;
+	control->loop = loop;
+	control->path = g_strdup(path);
+	control->service = g_threaded_socket_service_new(16);
+	(void)unlink(path); /* of a daemon that is gone: the spool's lock says that none runs */
+	mask = umask(0177);
+	is_bound = g_socket_listener_add_address(G_SOCKET_LISTENER(control->service), address, G_SOCKET_TYPE_STREAM,
+		G_SOCKET_PROTOCOL_DEFAULT, NULL, NULL, error);
+	umask(mask);
+	if (!is_bound || !control_set_group(daemon, path, error)) {
+		g_prefix_error(error, "control socket %s: ", path);
+		g_object_unref(control->service);
+		g_free(control->path);
+		g_free(control);
+		return NULL;
+	}
+	g_signal_connect(control->service, "run", G_CALLBACK(control_serve), control);
+	g_socket_service_start(control->service);
+	return control;
+}
+
+void
+control_stop(Control *control)
+{
+	g_socket_service_stop(control->service);
+	g_socket_listener_close(G_SOCKET_LISTENER(control->service));
+	(void)unlink(control->path);
+	g_object_unref(control->service);
+	g_free(control->path);
+	g_free(control);
+}

@@ -1,0 +1,25 @@
+/* control.h - the control socket: each request runs in a thread of its own. */
+#pragma once
+
+#include <glib.h>
+
+#include "daemon/answer.h"
+#include "daemon/daemon.h"
+
+typedef struct Control Control;
+
+/* `loop` is ended by `posternctl stop`. */
+Control *control_start(Daemon *daemon, GMainLoop *loop, GError **error);
+void control_stop(Control *control);
+
+/* `words` begin behind the command's own: of "queue list age>1h", "list". */
+typedef void ControlFunction(Daemon *daemon, const Request *request, Answer *answer);
+
+typedef struct {
+	const char *word;
+	const char *arguments, *help;
+	ControlFunction *run;
+} ControlCommand;
+
+/* A file per group of commands. */
+ControlFunction control_status, control_reload, control_alarms, control_plugins, control_hooks, control_metrics;

@@ -1,0 +1,444 @@
+/* daemon.c - everything wired together. */
+#include "daemon/daemon.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "daemon/options.h"
+#include "daemon/process.h"
+#include "daemon/settings.h"
+#include "engine/observer.h"
+
+#define DAEMON_DRAIN_US (30 * CLOCK_SECOND)   /* for sessions in the middle of a message */
+#define DAEMON_DELIVER_US (30 * CLOCK_SECOND) /* for deliveries under way               */
+#define DAEMON_WORK_US (10 * CLOCK_SECOND)
+
+/* ---- configuration ---- */
+
+bool
+daemon_load(const char *path, Loaded *loaded, GPtrArray *mistakes)
+{
+	g_autofree char *directory = NULL;
+	g_auto(GStrv) names = options_plugins(path, &directory);
+	g_autofree ConfigKind *kinds = NULL;
+
+	*loaded = (Loaded){ 0 };
+	loaded->rows = host_load(directory, (const char *const *)names, mistakes);
+	kinds = options_kinds(loaded->rows);
+	loaded->config = config_load(path, kinds, mistakes);
+	if (loaded->config != NULL) {
+		loaded->engine = settings_engine(loaded->config, mistakes);
+		loaded->delivery = settings_delivery(loaded->config, loaded->engine, mistakes);
+	}
+	if (mistakes->len == 0)
+		return true;
+	loaded_clear(loaded);
+	return false;
+}
+
+void
+loaded_clear(Loaded *loaded)
+{
+	g_clear_pointer(&loaded->config, config_unref);
+	g_clear_pointer(&loaded->engine, engine_settings_free);
+	g_clear_pointer(&loaded->delivery, delivery_settings_free);
+	g_clear_pointer(&loaded->rows, g_ptr_array_unref);
+}
+
+static bool
+daemon_open_log(const Config *config, GError **error)
+{
+	const ConfigSection *section = config_section(config, "log", NULL);
+
+	return log_open(config_text(section, "to"), (LogFormat)config_number(section, "format"),
+		(LogLevel)config_number(section, "level"), error);
+}
+
+/* ---- services ---- */
+
+static bool
+daemon_open_spool(Daemon *daemon, GError **error)
+{
+	const ConfigSection *section = config_section(daemon->config, "spool", NULL);
+	const SpoolSettings settings = { .directory = config_text(section, "directory"), .clock = daemon->engine.clock,
+		.large = (uint64_t)config_number(section, "large"), .memory = (uint64_t)config_number(section, "memory"),
+		.keep_free = (uint64_t)config_number(section, "keep-free") };
+
+	daemon->engine.spool = spool_open(&settings, error);
+	return daemon->engine.spool != NULL;
+}
+
+static bool
+daemon_open_stores(Daemon *daemon, GError **error)
+{
+	const char *directory = config_text(config_section(daemon->config, "directory", NULL), "at");
+	const char *store = config_text(config_section(daemon->config, "store", NULL), "at");
+	Store *durable;
+
+	durable = store_open(directory, true, daemon->engine.clock, error);
+	if (durable == NULL)
+		return false;
+	daemon->engine.directory = directory_new(durable);
+	daemon->directory_store = durable;
+	daemon->engine.store = store_open(store, false, daemon->engine.clock, error);
+	return daemon->engine.store != NULL;
+}
+
+static bool
+daemon_open_refusals(Daemon *daemon, GError **error)
+{
+	const ConfigSection *section = config_section(daemon->config, "log", NULL);
+
+	daemon->engine.refusals =
+		refusals_open(config_text(section, "refusals"), config_number(section, "keep-refusals"), error);
+	return daemon->engine.refusals != NULL;
+}
+
+static bool
+daemon_open_dns(Daemon *daemon, GError **error)
+{
+	const ConfigSection *section = config_section(daemon->config, "dns", NULL);
+	const DnsSettings settings = { .servers = config_list(section, "servers"),
+		.trust_anchor = config_text(section, "trust-anchor"), .stub_zones = config_list(section, "stub-zones"),
+		.timeout_us = config_number(section, "timeout"), .cache_size = (size_t)config_number(section, "cache"),
+		.clock = daemon->engine.clock };
+
+	daemon->services.dns = dns_new(&settings, error);
+	return daemon->services.dns != NULL;
+}
+
+static void
+daemon_start_pools(Daemon *daemon)
+{
+	const ConfigSection *section = config_section(daemon->config, "server", NULL);
+	const WorkersSettings waiters = { .name = "worker", .most = (unsigned)config_number(section, "max-workers"),
+		.most_queued = 10000, .clock = daemon->engine.clock };
+	const WorkersSettings crunchers = { .name = "cruncher", .most = g_get_num_processors(), .most_queued = 1000, .nice = 5,
+		.clock = daemon->engine.clock };
+
+	daemon->engine.waiters = workers_new(&waiters);
+	daemon->engine.crunchers = workers_new(&crunchers);
+	daemon->engine.observer = observer_new(daemon->engine.waiters, daemon->engine.metrics);
+}
+
+static bool
+daemon_pass_id(void *data, const SpoolSummary *summary)
+{
+	id_source_pass(data, summary->id);
+	return true;
+}
+
+static void
+daemon_queue_wake(void *data)
+{
+	const Daemon *daemon = data;
+
+	if (daemon->delivery != NULL)
+		delivery_wake(daemon->delivery);
+}
+
+static void
+daemon_retry_domain(void *data, const char *domain)
+{
+	const Daemon *daemon = data;
+
+	delivery_retry_domain(daemon->delivery, domain);
+}
+
+static bool
+daemon_open_services(Daemon *daemon, GError **error)
+{
+	const unsigned node = (unsigned)config_number(config_section(daemon->config, "server", NULL), "node");
+	Engine *engine = &daemon->engine;
+
+	engine->clock = clock_system();
+	engine->metrics = metrics_new();
+	engine->ids = id_source_new(engine->clock, node);
+	engine->session_ids = id_source_new(engine->clock, node);
+	engine->retry_domain = daemon_retry_domain;
+	engine->retry_data = daemon;
+	if (!daemon_open_spool(daemon, error) || !daemon_open_stores(daemon, error) || !daemon_open_refusals(daemon, error) ||
+		!daemon_open_dns(daemon, error))
+		return false;
+	spool_each(engine->spool, daemon_pass_id, engine->ids);
+	engine->queue = queue_new(engine->spool, engine->clock, daemon_queue_wake, daemon);
+	daemon_start_pools(daemon);
+	return true;
+}
+
+/* ---- the snapshot ---- */
+
+/* Takes engine and delivery settings of `loaded`. */
+static Snapshot *
+daemon_make_snapshot(Daemon *daemon, Loaded *loaded, PluginSet *set, GError **error)
+{
+	g_autoptr(GError) failure = NULL;
+	g_autoptr(TlsServer) tls = settings_tls(loaded->config, loaded->engine, daemon->state_directory, &failure);
+	Snapshot *snapshot;
+
+	if (failure != NULL) {
+		g_propagate_error(error, g_steal_pointer(&failure));
+		return NULL;
+	}
+	snapshot = snapshot_new(g_steal_pointer(&loaded->engine), g_steal_pointer(&loaded->delivery), host_chain(set),
+		daemon->services.dns, tls);
+	snapshot->release = host_unref;
+	snapshot->release_data = host_ref(set);
+	return snapshot;
+}
+
+static bool
+daemon_start_plugins(Daemon *daemon, Loaded *loaded, GError **error)
+{
+	daemon->services.engine = &daemon->engine;
+	daemon->services.helo = g_intern_string(loaded->delivery->helo);
+	daemon->services.tls = tls_client_new(NULL, error);
+	if (daemon->services.tls == NULL)
+		return false;
+	daemon->set = host_new(&daemon->services, loaded->rows, loaded->config, NULL, error);
+	return daemon->set != NULL;
+}
+
+static bool
+daemon_open_doors(Daemon *daemon, const GArray *inherited, GError **error)
+{
+	daemon->server = server_new(&daemon->engine, 0, error);
+	return daemon->server != NULL && server_open(daemon->server, daemon->snapshot, inherited, error);
+}
+
+static void
+daemon_begin(Daemon *daemon)
+{
+	g_autoptr(GPtrArray) damage = spool_damage(daemon->engine.spool);
+
+	for (guint i = 0; i < damage->len; i++)
+		log_event(LOG_LEVEL_ERROR, "spool damaged", "error", g_ptr_array_index(damage, i), NULL);
+	if (damage->len > 0)
+		metrics_alarm(daemon->engine.metrics, "spool.damage", g_ptr_array_index(damage, 0));
+	daemon->delivery = delivery_new(&daemon->engine, daemon->snapshot);
+	delivery_start(daemon->delivery);
+	delivery_wake(daemon->delivery);
+	server_start(daemon->server);
+	daemon->started_us = clock_wall(daemon->engine.clock);
+	log_event(LOG_LEVEL_INFO, "started", "config", daemon->config_path, NULL);
+}
+
+Daemon *
+daemon_start(const char *path, GError **error)
+{
+	Daemon *daemon = g_new0(Daemon, 1);
+	g_autoptr(GPtrArray) mistakes = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(GArray) sockets = NULL;
+	Loaded loaded;
+
+	daemon->config_path = g_strdup(path);
+	g_mutex_init(&daemon->lock);
+	daemon->old_rows = g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
+	if (!daemon_load(path, &loaded, mistakes)) {
+		g_autofree char *all = NULL;
+
+		g_ptr_array_add(mistakes, NULL);
+		all = g_strjoinv("\n", (char **)mistakes->pdata);
+		error_set(error, POSTERN_ERROR_INVALID, "%s", all);
+		return NULL;
+	}
+	daemon->config = loaded.config;
+	daemon->rows = g_steal_pointer(&loaded.rows);
+	loaded.rows = daemon->rows;
+	sockets = process_take_sockets();
+	if (!process_bind_low_ports(loaded.engine, sockets, error) || !process_become_user(daemon->config, error) ||
+		!daemon_open_log(daemon->config, error))
+		return NULL;
+	daemon->state_directory = settings_parent_of(config_text(config_section(daemon->config, "directory", NULL), "at"));
+	if (daemon->state_directory == NULL)
+		daemon->state_directory = g_strdup(config_text(config_section(daemon->config, "spool", NULL), "directory"));
+	if (!daemon_open_services(daemon, error) || !daemon_start_plugins(daemon, &loaded, error))
+		return NULL;
+	daemon->snapshot = daemon_make_snapshot(daemon, &loaded, daemon->set, error);
+	if (daemon->snapshot == NULL || !daemon_open_doors(daemon, sockets, error))
+		return NULL;
+	daemon_begin(daemon);
+	return daemon;
+}
+
+/* ---- reload ---- */
+
+/* Lock held. */
+static void
+daemon_swap_snapshot(Daemon *daemon, Snapshot *snapshot)
+{
+	Snapshot *old = daemon->snapshot;
+
+	daemon->snapshot = snapshot;
+	delivery_set_snapshot(daemon->delivery, snapshot);
+	snapshot_unref(old);
+}
+
+static bool
+daemon_apply(Daemon *daemon, Loaded *loaded, GError **error)
+{
+	g_autoptr(PluginSet) set = host_new(&daemon->services, loaded->rows, loaded->config, daemon->set, error);
+	g_autoptr(Snapshot) snapshot = NULL;
+
+	if (set == NULL)
+		return false;
+	snapshot = daemon_make_snapshot(daemon, loaded, set, error);
+	if (snapshot == NULL || !server_open(daemon->server, snapshot, NULL, error))
+		return false;
+	daemon_swap_snapshot(daemon, g_steal_pointer(&snapshot));
+	host_unref(daemon->set);
+	daemon->set = g_steal_pointer(&set);
+	return true;
+}
+
+static char *
+daemon_describe_reload(Daemon *daemon, const Config *before)
+{
+	static const char *const kinds[] = { "server", "listener", "tls", "spool", "directory", "store", "dns", "log", "delivery",
+		"route", "level" };
+	GString *text = g_string_new("reloaded:");
+	unsigned changed = 0;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)
+		if (!config_same(before, daemon->config, kinds[i])) {
+			g_string_append_printf(text, "%s [%s]", changed++ > 0 ? "," : "", kinds[i]);
+		}
+	for (guint i = 0; i < daemon->rows->len; i++) {
+		const PluginRows *row = g_ptr_array_index(daemon->rows, i);
+		g_autofree char *kind = g_strdup_printf("plugin %s", row->plugin->name);
+		g_autofree char *items = g_strdup_printf("plugin %s/", row->plugin->name);
+
+		if (!config_same(before, daemon->config, kind) || !config_same(before, daemon->config, items))
+			g_string_append_printf(text, "%s plugin %s restarted", changed++ > 0 ? "," : "", row->plugin->name);
+	}
+	g_string_append_printf(text, "%s, %u sessions keep the old configuration", changed == 0 ? " nothing changed" : "",
+		server_connections(daemon->server));
+	return g_string_free(text, FALSE);
+}
+
+char *
+daemon_reload(Daemon *daemon, GPtrArray *mistakes)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(Config) before = NULL;
+	char *text = NULL;
+	Loaded loaded;
+
+	g_mutex_lock(&daemon->lock);
+	if (!daemon_load(daemon->config_path, &loaded, mistakes)) {
+		g_mutex_unlock(&daemon->lock);
+		return NULL;
+	}
+	if (!daemon_apply(daemon, &loaded, &error) || !daemon_open_log(loaded.config, &error)) {
+		g_ptr_array_add(mistakes, g_strdup(error->message));
+	} else {
+		before = g_steal_pointer(&daemon->config);
+		daemon->config = g_steal_pointer(&loaded.config);
+		g_ptr_array_add(daemon->old_rows, daemon->rows);
+		daemon->rows = g_steal_pointer(&loaded.rows);
+		text = daemon_describe_reload(daemon, before);
+	}
+	loaded_clear(&loaded);
+	g_mutex_unlock(&daemon->lock);
+	return text;
+}
+
+void
+daemon_look_at_certificates(Daemon *daemon)
+{
+	g_autoptr(GPtrArray) mistakes = g_ptr_array_new_with_free_func(g_free);
+	g_autofree char *done = NULL;
+	bool is_stale;
+
+	g_mutex_lock(&daemon->lock);
+	is_stale = daemon->snapshot->tls != NULL && tls_server_is_stale(daemon->snapshot->tls);
+	g_mutex_unlock(&daemon->lock);
+	if (!is_stale)
+		return;
+	done = daemon_reload(daemon, mistakes);
+	metrics_alarm(daemon->engine.metrics, "tls.certificate", done != NULL ? NULL : g_ptr_array_index(mistakes, 0));
+	if (done != NULL)
+		log_event(LOG_LEVEL_INFO, "certificates read anew", NULL);
+}
+
+/* ---- each second ---- */
+
+static void
+daemon_watch_spool(Daemon *daemon)
+{
+	SpoolFigures figures;
+	SpoolResult reason;
+
+	spool_figures(daemon->engine.spool, &figures);
+	if (figures.is_closed && !spool_probe(daemon->engine.spool))
+		metrics_alarm(daemon->engine.metrics, "spool.closed", "the spool cannot be written: new mail gets 451");
+	else
+		metrics_alarm(daemon->engine.metrics, "spool.closed", NULL);
+	if (!spool_has_room(daemon->engine.spool, &reason) && reason == SPOOL_FULL)
+		metrics_alarm(daemon->engine.metrics, "spool.full", "the spool's volume is nearly full: new mail gets 452");
+	else
+		metrics_alarm(daemon->engine.metrics, "spool.full", NULL);
+}
+
+void
+daemon_tick(Daemon *daemon)
+{
+	const int64_t now_us = clock_wall(daemon->engine.clock);
+	const int64_t second = now_us / CLOCK_SECOND;
+
+	g_mutex_lock(&daemon->lock);
+	host_tick(daemon->set, now_us);
+	g_mutex_unlock(&daemon->lock);
+	daemon_watch_spool(daemon);
+	if (second % 60 == 0)
+		daemon_look_at_certificates(daemon);
+	if (second % 3600 == 0)
+		refusals_expire(daemon->engine.refusals, now_us);
+}
+
+/* ---- the stop ---- */
+
+static int64_t
+daemon_until(const Daemon *daemon, int64_t time_us, const volatile bool *is_hasty)
+{
+	return clock_monotonic(daemon->engine.clock) + (*is_hasty ? 0 : time_us);
+}
+
+/* What is left behind by a thread that does not return must not be freed: the process ends right after. */
+void
+daemon_stop(Daemon *daemon, const volatile bool *is_hasty)
+{
+	bool is_clean;
+
+	log_event(LOG_LEVEL_INFO, "stopping", NULL);
+	server_drain(daemon->server);
+	is_clean = server_stop(daemon->server, daemon_until(daemon, DAEMON_DRAIN_US, is_hasty));
+	is_clean &= delivery_stop(daemon->delivery, daemon_until(daemon, DAEMON_DELIVER_US, is_hasty));
+	observer_stop(daemon->engine.observer, daemon_until(daemon, DAEMON_WORK_US, is_hasty));
+	is_clean &= workers_stop(daemon->engine.waiters, daemon_until(daemon, DAEMON_WORK_US, is_hasty));
+	is_clean &= workers_stop(daemon->engine.crunchers, daemon_until(daemon, DAEMON_WORK_US, is_hasty));
+	if (!is_clean) {
+		(void)spool_flush(daemon->engine.spool);
+		(void)store_flush(daemon->engine.store);
+		log_event(LOG_LEVEL_WARNING, "stopped with work left behind; the queue has it", NULL);
+		_exit(EXIT_SUCCESS);
+	}
+	delivery_free(daemon->delivery);
+	server_free(daemon->server);
+	snapshot_unref(daemon->snapshot);
+	host_unref(daemon->set);
+	observer_free(daemon->engine.observer);
+	queue_free(daemon->engine.queue);
+	spool_close(daemon->engine.spool);
+	workers_free(daemon->engine.waiters);
+	workers_free(daemon->engine.crunchers);
+	dns_free(daemon->services.dns);
+	refusals_close(daemon->engine.refusals);
+	directory_free(daemon->engine.directory);
+	store_close(daemon->directory_store);
+	store_close(daemon->engine.store);
+	log_event(LOG_LEVEL_INFO, "stopped", NULL);
+}

@@ -1,0 +1,50 @@
+/* daemon.h - everything wired together: start, reload, drain, stop. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "engine/delivery.h"
+#include "engine/server.h"
+#include "host/host.h"
+
+/* Made by the main thread.  Whoever changes or reads config, set or snapshot holds the lock. */
+typedef struct {
+	char *config_path;     /* NULL: embedded defaults */
+	GMutex lock;
+	Config *config;
+	GPtrArray *rows;       /* of PluginRows*: the configuration in use points into them */
+	GPtrArray *old_rows;   /* of GPtrArray*: those of sessions that keep an older one */
+	PluginSet *set;
+	Snapshot *snapshot;
+	HostServices services;
+	Engine engine;
+	Store *directory_store;
+	Server *server;
+	Delivery *delivery;
+	int64_t started_us;    /* wall clock */
+	char *state_directory; /* for a certificate of our own */
+} Daemon;
+
+/* What a configuration turns into; also for `posternd -t` and --hooks, where nothing is started. */
+typedef struct {
+	Config *config;
+	GPtrArray *rows;
+	EngineSettings *engine;
+	DeliverySettings *delivery;
+} Loaded;
+
+/* False: `mistakes` has sentences. */
+bool daemon_load(const char *path, Loaded *loaded, GPtrArray *mistakes);
+void loaded_clear(Loaded *loaded);
+
+/* Opens everything and starts; NULL with a sentence. */
+Daemon *daemon_start(const char *path, GError **error);
+/* Checks, then swaps; on a mistake nothing changes.  The text says what changed; new. */
+char *daemon_reload(Daemon *daemon, GPtrArray *mistakes);
+/* Certificates whose files changed are read anew; a bad one raises an alarm and changes nothing. */
+void daemon_look_at_certificates(Daemon *daemon);
+/* Once a second, by the main thread. */
+void daemon_tick(Daemon *daemon);
+/* The stop order of the design; `is_hasty`: goes straight to the last batch. */
+void daemon_stop(Daemon *daemon, const volatile bool *is_hasty);

@@ -1,0 +1,275 @@
+/* options.c - every option of the core. */
+#include "daemon/options.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "host/host.h"
+#include "service/config-read.h"
+
+#define SERVER PTN_IN_SERVER
+#define HOUR (3600 * CLOCK_SECOND)
+#define DAY (24 * HOUR)
+
+static const char *const choices_tls[] = { "none", "starttls", "implicit", "auto", NULL };
+static const char *const choices_newline[] = { "refuse", "normalise", NULL };
+static const char *const choices_minimum[] = { "TLSv1.2", "TLSv1.3", NULL };
+static const char *const choices_format[] = { "text", "json", NULL };
+static const char *const choices_level[] = { "debug", "info", "warning", "error", NULL };
+static const char *const choices_policy[] = { "none", "may", "encrypt", "verify", NULL };
+
+static const PtnOption options_server[] = {
+	{ "hostname", PTN_HOST, SERVER, NULL, "our name in greeting, Received and reports; not set: the machine's" },
+	{ "banner-name", PTN_TEXT, SERVER, "Postern", "what the greeting calls the software" },
+	{ "header-prefix", PTN_TEXT, SERVER, "X-Postern", "begins the names of the header fields that we add" },
+	{ "abuse-text", PTN_TEXT, SERVER, NULL, "value of the header field PREFIX-Abuse of submitted mail; not set: no such field" },
+	{ "postmaster", PTN_MAILBOX, SERVER, NULL, "who is told what nobody else can be told; not set: postmaster@ our hostname" },
+	{ "support", PTN_TEXT, SERVER, NULL, "second line of every refusal; %{session} and %{cause} are filled in" },
+	{ "user", PTN_TEXT, SERVER, "postern", "user to run as, when started as root", .needs_restart = true },
+	{ "node", PTN_NUMBER, SERVER, "0", "number of this node, in every queue id; different on nodes that share anything", 0, 1023,
+		.needs_restart = true },
+	{ "max-message", PTN_SIZE, SERVER, "200M", "octets of a message (SIZE)", 1024, INT64_C(1) << 40 },
+	{ "max-recipients", PTN_NUMBER, SERVER, "1000", "recipients of a message; more get 452", 1, 100000 },
+	{ "max-received", PTN_NUMBER, SERVER, "50", "Received fields of a message; more are a loop", 1, 1000 },
+	{ "max-connections", PTN_NUMBER, SERVER, "20000", "connections at a time", 1, 1000000 },
+	{ "max-connections-per-client", PTN_NUMBER, SERVER, "50", "connections of one address at a time", 1, 1000000 },
+	{ "max-workers", PTN_NUMBER, SERVER, "256", "threads for hooks that wait", 4, 10000, .needs_restart = true },
+	{ "ehlo-without", PTN_TEXT | PTN_LIST, SERVER, "", "extensions that EHLO does not show" },
+	{ "soft-errors", PTN_NUMBER, SERVER, "10", "errors of a session before each further one costs error-delay", 0, 10000 },
+	{ "hard-errors", PTN_NUMBER, SERVER, "20", "errors that end a session", 1, 10000 },
+	{ "max-junk", PTN_NUMBER, SERVER, "100", "commands that do nothing (NOOP, RSET, VRFY, ETRN, HELP) before they count as errors", 0,
+		100000 },
+	{ "max-auth-failures", PTN_NUMBER, SERVER, "5", "failed authentications that end a session", 1, 1000 },
+	{ "idle-timeout", PTN_TIME, SERVER, "5m", "silence of a client that ends its session", CLOCK_SECOND, HOUR },
+	{ "session-max-time", PTN_TIME, SERVER, "1h", "age at which a session ends between two messages", CLOCK_SECOND, DAY },
+	{ "error-delay", PTN_TIME, SERVER, "1s", "wait before the reply, behind soft-errors", 0, 60 * CLOCK_SECOND },
+	{ "auth-delay", PTN_TIME, SERVER, "1s", "wait before the reply to a failed authentication", 0, 60 * CLOCK_SECOND },
+	{ "auto-tls-wait", PTN_TIME, SERVER, "200ms", "how long a listener with tls = auto waits for a ClientHello", CLOCK_SECOND / 100,
+		10 * CLOCK_SECOND },
+	{ "chain-deadline", PTN_TIME, SERVER, "60s", "time that all hooks of a stage may take together", CLOCK_SECOND, 10 * 60 * CLOCK_SECOND },
+	{ "add-date", PTN_BOOL, SERVER, "yes", "add Date where it is missing" },
+	{ "add-message-id", PTN_BOOL, SERVER, "yes", "add Message-ID where it is missing" },
+	{ "remove-bcc", PTN_BOOL, SERVER, "yes", "remove Bcc fields" },
+	{ "remove-return-path", PTN_BOOL, SERVER, "yes", "remove Return-Path fields" },
+	{ "show-login", PTN_BOOL, SERVER, "no", "name the login in Received" },
+	{ "hide-client", PTN_BOOL, SERVER, "no", "leave the client of submitted mail out of Received" },
+	{ "plugins", PTN_TEXT | PTN_LIST, SERVER, "auth sender-rules", "the chain, in this order, at every stage" },
+	{ "plugin-directory", PTN_FILE, SERVER, POSTERN_PLUGINDIR, "where NAME.so is looked for" },
+	{ "control", PTN_FILE, SERVER, "/run/postern/control", "socket for posternctl", .needs_restart = true },
+	{ "control-group", PTN_TEXT, SERVER, NULL, "group whose members may use posternctl; not set: the daemon's user alone",
+		.needs_restart = true },
+	{ 0 },
+};
+
+static const PtnOption options_listener[] = {
+	{ "addresses", PTN_TEXT | PTN_LIST, SERVER, "", "IP addresses to listen on; left out: all, IPv4 and IPv6" },
+	{ "ports", PTN_NUMBER | PTN_LIST, SERVER, NULL, "ports to listen on", .is_required = true },
+	{ "tls", PTN_CHOICE, SERVER, "starttls", "TLS: never, by STARTTLS, from the start, or as the client begins", 0, 0, choices_tls },
+	{ "auth", PTN_BOOL, SERVER, "yes", "clients authenticate; mail without it is refused" },
+	{ "auth-without-tls", PTN_BOOL, SERVER, "no", "AUTH is offered in clear, too" },
+	{ "bare-newline", PTN_CHOICE, SERVER, "refuse", "what to do with lines that do not end with CRLF", 0, 0, choices_newline },
+	{ "proxies", PTN_NETWORK | PTN_LIST, SERVER, "", "networks whose connections begin with a PROXY header" },
+	{ 0 },
+};
+
+static const PtnOption options_tls[] = {
+	{ "certificate", PTN_FILE, SERVER, NULL, "PEM file of the certificate and its chain", .is_required = true },
+	{ "key", PTN_FILE, SERVER, NULL, "PEM file of its key", .is_required = true },
+	{ "minimum", PTN_CHOICE, SERVER, "TLSv1.2", "oldest version of TLS; of [tls] alone", 0, 0, choices_minimum },
+	{ "ask-client-certificate", PTN_BOOL, SERVER, "no", "ask clients for a certificate, require none; of [tls] alone" },
+	{ 0 },
+};
+
+static const PtnOption options_spool_rows[] = {
+	{ "directory", PTN_FILE, SERVER, "/var/spool/postern", "where the queue is kept", .needs_restart = true },
+	{ "keep-free", PTN_SIZE, SERVER, "512M", "space on its volume below which new mail gets 452", 0, INT64_C(1) << 50, .needs_restart = true },
+	{ "large", PTN_SIZE, SERVER, "256K", "content above this has a file of its own", 4096, 64 << 20, .needs_restart = true },
+	{ "memory", PTN_SIZE, SERVER, "256M", "content in memory over all sessions", 1 << 20, INT64_C(1) << 40, .needs_restart = true },
+	{ 0 },
+};
+
+static const PtnOption options_directory[] = {
+	{ "at", PTN_URL, SERVER, "sqlite:/var/lib/postern/directory.db", "where customers, domains and accounts are kept", .needs_restart = true },
+	{ 0 },
+};
+
+static const PtnOption options_store[] = {
+	{ "at", PTN_URL, SERVER, "sqlite:/var/lib/postern/store.db", "where caches and counters are kept", .needs_restart = true },
+	{ 0 },
+};
+
+static const PtnOption options_dns[] = {
+	{ "servers", PTN_TEXT | PTN_LIST, SERVER, "", "resolvers, ADDRESS or ADDRESS@PORT; left out: those of /etc/resolv.conf", .needs_restart = true },
+	{ "trust-anchor", PTN_FILE, SERVER, NULL, "file of the root's keys; not set: no validation", .needs_restart = true },
+	{ "stub-zones", PTN_TEXT | PTN_LIST, SERVER, "", "ZONE=ADDRESS[@PORT]: zones asked there", .needs_restart = true },
+	{ "timeout", PTN_TIME, SERVER, "10s", "a query's whole time", CLOCK_SECOND, 60 * CLOCK_SECOND, .needs_restart = true },
+	{ "cache", PTN_NUMBER, SERVER, "100000", "answers kept", 100, 100000000, .needs_restart = true },
+	{ 0 },
+};
+
+static const PtnOption options_log[] = {
+	{ "to", PTN_TEXT, SERVER, "stderr", "stderr, journal, syslog:FACILITY, or a file" },
+	{ "format", PTN_CHOICE, SERVER, "text", "form of a line", 0, 0, choices_format },
+	{ "level", PTN_CHOICE, SERVER, "info", "least level that is written", 0, 0, choices_level },
+	{ "refusals", PTN_FILE, SERVER, "/var/lib/postern/refusals", "directory of the journal that posternctl why reads", .needs_restart = true },
+	{ "keep-refusals", PTN_TIME, SERVER, "14d", "how long refusals are kept", DAY, 3650 * DAY, .needs_restart = true },
+	{ 0 },
+};
+
+static const PtnOption options_delivery[] = {
+	{ "from-addresses", PTN_TEXT | PTN_LIST, SERVER, "", "our addresses to send from; left out: the system's choice" },
+	{ "helo", PTN_HOST, SERVER, NULL, "our name in EHLO; not set: hostname" },
+	{ "tls", PTN_CHOICE, SERVER, "may", "TLS to exchangers", 0, 0, choices_policy },
+	{ "trust", PTN_FILE, SERVER, NULL, "PEM file of certificates to trust for tls = verify; not set: the system's" },
+	{ "retry", PTN_TIME_RANGE, SERVER, "300s .. 4000s", "wait between attempts, doubling from the first to the second", CLOCK_SECOND, 10 * DAY },
+	{ "expire", PTN_TIME, SERVER, "5d", "age at which undelivered mail is returned; time held does not count", CLOCK_SECOND, 100 * DAY },
+	{ "warn-after", PTN_TIME, SERVER, "4h", "age at which the sender is told of the delay; 0: never", 0, 100 * DAY },
+	{ "connect-timeout", PTN_TIME, SERVER, "30s", "time to connect", CLOCK_SECOND, HOUR },
+	{ "command-timeout", PTN_TIME, SERVER, "5m", "time to wait for a reply", CLOCK_SECOND, HOUR },
+	{ "data-timeout", PTN_TIME, SERVER, "10m", "time to send content and wait for its reply", CLOCK_SECOND, 10 * HOUR },
+	{ "max-deliveries", PTN_NUMBER, SERVER, "200", "connections to other servers at a time", 1, 10000 },
+	{ "per-destination", PTN_NUMBER, SERVER, "20", "connections to one next hop at a time", 1, 10000 },
+	{ "per-connection", PTN_NUMBER, SERVER, "1000", "messages over one connection", 1, 1000000 },
+	{ 0 },
+};
+
+static const PtnOption options_route[] = {
+	{ "to", PTN_TEXT | PTN_LIST, SERVER, NULL, "domains, .DOMAIN for all below one, * for all", .is_required = true },
+	{ "next-hop", PTN_TEXT, SERVER, NULL, "smtp://[USER@]HOST[:PORT], smtp:[ADDRESS]:PORT, mx:DOMAIN, plugin:NAME", .is_required = true },
+	{ "password", PTN_SECRET, SERVER, NULL, "of USER; best as @FILE" },
+	{ "tls", PTN_CHOICE, SERVER, "may", "TLS to it", 0, 0, choices_policy },
+	{ 0 },
+};
+
+static const PtnOption options_level[] = {
+	{ "like", PTN_TEXT, SERVER, NULL, "another level, for what this one does not say" },
+	{ 0 },
+};
+
+static const ConfigKind options_core[] = {
+	{ "server", CONFIG_ONCE, options_server, false },
+	{ "listener", CONFIG_NAMED, options_listener, false },
+	{ "tls", CONFIG_BOTH, options_tls, false },
+	{ "spool", CONFIG_ONCE, options_spool_rows, false },
+	{ "directory", CONFIG_ONCE, options_directory, false },
+	{ "store", CONFIG_ONCE, options_store, false },
+	{ "dns", CONFIG_ONCE, options_dns, false },
+	{ "log", CONFIG_ONCE, options_log, false },
+	{ "delivery", CONFIG_ONCE, options_delivery, false },
+	{ "route", CONFIG_NAMED, options_route, false },
+	{ "level", CONFIG_NAMED, options_level, true },
+};
+
+ConfigKind *
+options_kinds(const GPtrArray *rows)
+{
+	const size_t core = G_N_ELEMENTS(options_core);
+	ConfigKind *kinds = g_new0(ConfigKind, core + 2 * (size_t)rows->len + 1);
+
+	memcpy(kinds, options_core, sizeof options_core);
+	for (guint i = 0; i < rows->len; i++) {
+		const PluginRows *row = g_ptr_array_index(rows, i);
+
+		kinds[core + 2 * i] = (ConfigKind){
+			g_intern_string(g_strdup_printf("plugin %s", row->plugin->name)), CONFIG_ONCE, row->rows, false
+		};
+		kinds[core + 2 * i + 1] = (ConfigKind){
+			g_intern_string(g_strdup_printf("plugin %s/", row->plugin->name)), CONFIG_NAMED, row->items, false
+		};
+	}
+	return kinds;
+}
+
+char *
+options_manual(void)
+{
+	GString *text = g_string_new(NULL);
+
+	for (size_t i = 0; i < G_N_ELEMENTS(options_core); i++) {
+		const ConfigKind *kind = &options_core[i];
+
+		g_string_append_printf(text, "## [%s%s]\n\n", kind->kind, kind->naming == CONFIG_NAMED ? " NAME" : "");
+		for (const PtnOption *option = kind->options; option->name != NULL; option++) {
+			g_autofree char *type = option_describe_type(option);
+
+			g_string_append_printf(text, "**%s** (%s; %s%s%s)\n:   %s.%s\n\n", option->name, type,
+				option->is_required ? "required" : option->preset == NULL ? "not set" : "default `",
+				option->preset != NULL ? option->preset : "", option->preset != NULL ? "`" : "", option->help,
+				option->needs_restart ? " Takes effect at the next start." : "");
+		}
+	}
+	return g_string_free(text, FALSE);
+}
+
+/* ---- the list of plugins, before their options are known ---- */
+
+static const char *
+options_raw(const GPtrArray *sections, const char *kind, const char *key)
+{
+	for (guint i = 0; i < sections->len; i++) {
+		const ConfigText *section = g_ptr_array_index(sections, i);
+
+		for (guint k = 0; strcmp(section->title, kind) == 0 && k < section->keys->len; k++) {
+			const ConfigKey *found = g_ptr_array_index(section->keys, k);
+
+			if (strcmp(found->key, key) == 0)
+				return found->value;
+		}
+	}
+	return NULL;
+}
+
+static char *
+options_value(const GPtrArray *sections, const char *kind, const char *key)
+{
+	const char *raw = options_raw(sections, kind, key);
+	const PtnOption *rows = strcmp(kind, "spool") == 0 ? options_spool_rows : options_server;
+
+	return g_strdup(raw != NULL ? raw : option_find(rows, key)->preset);
+}
+
+/* Mistakes of the file are found when it is checked as a whole. */
+char **
+options_plugins(const char *path, char **directory)
+{
+	g_autoptr(GPtrArray) sections = config_text_new();
+	g_autoptr(GPtrArray) mistakes = g_ptr_array_new_with_free_func(g_free);
+	g_autofree char *text = NULL;
+	g_autofree char *plugins = NULL;
+	g_autoptr(OptionValue) list = NULL;
+	gsize size;
+
+	if (path != NULL && g_file_get_contents(path, &text, &size, NULL))
+		config_read(text, size, path, sections, mistakes);
+	*directory = options_value(sections, "server", "plugin-directory");
+	plugins = options_value(sections, "server", "plugins");
+	list = option_parse(option_find(options_server, "plugins"), plugins, NULL);
+	return list != NULL ? g_strdupv(list->list) : g_new0(char *, 1);
+}
+
+/* ---- for posternctl, which reads no plugins ---- */
+
+static char *
+options_core_value(const char *path, const char *kind, const char *name)
+{
+	g_autoptr(GPtrArray) sections = config_text_new();
+	g_autoptr(GPtrArray) mistakes = g_ptr_array_new_with_free_func(g_free);
+	g_autofree char *text = NULL;
+	gsize size;
+
+	if (path != NULL && g_file_get_contents(path, &text, &size, NULL))
+		config_read(text, size, path, sections, mistakes);
+	return options_value(sections, kind, name);
+}
+
+char *
+options_control(const char *path)
+{
+	return options_core_value(path, "server", "control");
+}
+
+char *
+options_spool(const char *path)
+{
+	return options_core_value(path, "spool", "directory");
+}

@@ -1,0 +1,17 @@
+/* options.h - every option of the core, as rows: check, sample and manual come from them. */
+#pragma once
+
+#include <glib.h>
+
+#include "service/config.h"
+
+/* The kinds of section of the core, then those of the plugins in `rows` (PluginRows*); ends with an empty row.
+ * New, g_free(). */
+ConfigKind *options_kinds(const GPtrArray *rows);
+/* What [server] plugins says in `path` (NULL: its preset), read before the plugins' own options are known. */
+char **options_plugins(const char *path, char **directory);
+/* The option chapters as roff or Markdown for the manual: `section` NULL for all.  New. */
+char *options_manual(void);
+/* What [server] control and [spool] directory say in `path` (NULL: their presets); new. */
+char *options_control(const char *path);
+char *options_spool(const char *path);

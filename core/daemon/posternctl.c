@@ -1,0 +1,212 @@
+/* posternctl.c - asks the daemon over its control socket, and prints what it answers. */
+#include <gio/gunixsocketaddress.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "config.h"
+#include "daemon/answer.h"
+#include "daemon/options.h"
+#include "daemon/render.h"
+#include "mail/spool.h"
+
+typedef struct {
+	char *config, *socket;
+	gboolean is_json;
+	char *password_file;
+	char **words;
+} Arguments;
+
+/* ---- secrets ---- */
+
+static char *
+posternctl_prompt(const char *text)
+{
+	struct termios before, silent;
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t length;
+
+	fputs(text, stderr);
+	if (tcgetattr(STDIN_FILENO, &before) != 0)
+		return NULL;
+	silent = before;
+	silent.c_lflag &= ~(tcflag_t)ECHO;
+	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+	length = getline(&line, &size, stdin);
+	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+	fputc('\n', stderr);
+	if (length < 0) {
+		free(line);
+		return NULL;
+	}
+	line[strcspn(line, "\r\n")] = '\0';
+	return line;
+}
+
+static char *
+posternctl_ask_password(GError **error)
+{
+	g_autofree char *first = posternctl_prompt("New password: ");
+	g_autofree char *second = first != NULL ? posternctl_prompt("Again: ") : NULL;
+
+	if (first == NULL || second == NULL)
+		error_set(error, POSTERN_ERROR_INVALID, "no password was given");
+	else if (strcmp(first, second) != 0)
+		error_set(error, POSTERN_ERROR_INVALID, "the two passwords are not the same; nothing was changed");
+	else
+		return g_steal_pointer(&first);
+	return NULL;
+}
+
+static char *
+posternctl_read_all(const char *path, GError **error)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+	char buffer[4096];
+	size_t n;
+	char *read = NULL;
+
+	if (strcmp(path, "-") != 0)
+		return g_file_get_contents(path, &read, NULL, error) ? read : NULL;
+	while ((n = fread(buffer, 1, sizeof buffer, stdin)) > 0)
+		g_string_append_len(text, buffer, (gssize)n);
+	return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+static char *
+posternctl_password(const Arguments *arguments, GError **error)
+{
+	char *text;
+
+	if (arguments->password_file == NULL) {
+		if (isatty(STDIN_FILENO))
+			return posternctl_ask_password(error);
+		error_set(error, POSTERN_ERROR_INVALID, "a password is read from the terminal, or from --password-file FILE (- for stdin)");
+		return NULL;
+	}
+	text = posternctl_read_all(arguments->password_file, error);
+	if (text != NULL)
+		text[strcspn(text, "\r\n")] = '\0';
+	return text;
+}
+
+static bool
+posternctl_is(char *const *words, const char *first, const char *second)
+{
+	return words[0] != NULL && strcmp(words[0], first) == 0 &&
+		(second == NULL || (words[1] != NULL && strcmp(words[1], second) == 0));
+}
+
+/* The last word of "import" names a file here, not where the daemon runs. */
+static bool
+posternctl_input(Arguments *arguments, char **input, GError **error)
+{
+	const guint n = g_strv_length(arguments->words);
+
+	*input = NULL;
+	if (posternctl_is(arguments->words, "account", "add") || posternctl_is(arguments->words, "account", "passwd"))
+		*input = posternctl_password(arguments, error);
+	else if (posternctl_is(arguments->words, "import", NULL) && n > 1)
+		*input = posternctl_read_all(arguments->words[n - 1], error);
+	else
+		return true;
+	return *input != NULL;
+}
+
+/* ---- the daemon ---- */
+
+static GSocketConnection *
+posternctl_connect(const char *path, GError **error)
+{
+	g_autoptr(GSocketClient) client = g_socket_client_new();
+	g_autoptr(GSocketAddress) address = g_unix_socket_address_new(path);
+	g_autoptr(GError) failure = NULL;
+	GSocketConnection *connection =
+		g_socket_client_connect(client, G_SOCKET_CONNECTABLE(address), NULL, &failure);
+
+	if (connection == NULL)
+		error_set(error, POSTERN_ERROR_UNAVAILABLE, "posternd cannot be reached at %s: %s", path, failure->message);
+	return connection;
+}
+
+static int
+posternctl_ask(Arguments *arguments, GError **error)
+{
+	g_autofree char *path = arguments->socket != NULL ? g_strdup(arguments->socket) : options_control(arguments->config);
+	g_autofree char *input = NULL;
+	g_autoptr(GSocketConnection) connection = NULL;
+	bool is_sent;
+
+	if (!posternctl_input(arguments, &input, error))
+		return EXIT_FAILURE;
+	connection = posternctl_connect(path, error);
+	if (connection == NULL)
+		return EXIT_FAILURE;
+	is_sent = request_write(g_io_stream_get_output_stream(G_IO_STREAM(connection)),
+		(const char *const *)arguments->words, input, error);
+	if (input != NULL)
+		explicit_bzero(input, strlen(input));
+	if (!is_sent)
+		return EXIT_FAILURE;
+	return render_answer(g_io_stream_get_input_stream(G_IO_STREAM(connection)), arguments->is_json, error);
+}
+
+/* ---- a spool that no daemon owns ---- */
+
+static int
+posternctl_check_spool(const Arguments *arguments, GError **error)
+{
+	g_autofree char *directory =
+		arguments->words[2] != NULL ? g_strdup(arguments->words[2]) : options_spool(arguments->config);
+	const SpoolSettings settings = { .directory = directory, .clock = clock_system() };
+	g_autoptr(GPtrArray) findings = g_ptr_array_new_with_free_func(g_free);
+	const bool is_whole = spool_check(&settings, findings, error);
+
+	for (guint i = 0; i < findings->len; i++)
+		printf("%s\n", (const char *)g_ptr_array_index(findings, i));
+	if (is_whole)
+		printf("%s: all is whole.\n", directory);
+	return is_whole ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int
+main(int argc, char **argv)
+{
+	Arguments arguments = { 0 };
+	gboolean is_version = FALSE;
+	const GOptionEntry entries[] = {
+		{ "config", 'c', 0, G_OPTION_ARG_FILENAME, &arguments.config, "configuration of the daemon", "FILE" },
+		{ "socket", 's', 0, G_OPTION_ARG_FILENAME, &arguments.socket, "its control socket", "PATH" },
+		{ "json", 'j', 0, G_OPTION_ARG_NONE, &arguments.is_json, "answer as JSON", NULL },
+		{ "password-file", 0, 0, G_OPTION_ARG_FILENAME, &arguments.password_file, "read the password from there (- for stdin)",
+			"FILE" },
+		{ "version", 'V', 0, G_OPTION_ARG_NONE, &is_version, "print the version", NULL },
+		{ NULL },
+	};
+	g_autoptr(GOptionContext) context = g_option_context_new("COMMAND … - asks and steers posternd (try: posternctl help)");
+	g_autoptr(GError) error = NULL;
+	int code;
+
+	setlocale(LC_ALL, "");
+	g_option_context_add_main_entries(context, entries, NULL);
+	g_option_context_set_ignore_unknown_options(context, TRUE);
+	if (!g_option_context_parse(context, &argc, &argv, &error)) {
+		fprintf(stderr, "posternctl: %s\n", error->message);
+		return EXIT_FAILURE;
+	}
+	if (is_version)
+		return printf("posternctl %s\n", PACKAGE_VERSION) > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	arguments.words = argv + 1;
+	if (arguments.config == NULL && g_file_test(POSTERN_SYSCONFDIR "/postern.conf", G_FILE_TEST_EXISTS))
+		arguments.config = g_strdup(POSTERN_SYSCONFDIR "/postern.conf");
+	code = posternctl_is(arguments.words, "spool", "check") ? posternctl_check_spool(&arguments, &error)
+															: posternctl_ask(&arguments, &error);
+	if (error != NULL)
+		fprintf(stderr, "posternctl: %s\n", error->message);
+	return code;
+}

@@ -1,0 +1,8 @@
+/* render.h - an answer of the daemon for people (a table) or for programs (JSON). */
+#pragma once
+
+#include <gio/gio.h>
+#include <stdbool.h>
+
+/* Reads to the end and prints; the exit code. */
+int render_answer(GInputStream *stream, bool is_json, GError **error);

@@ -1,0 +1,371 @@
+/* settings.c - from the checked configuration to plain values. */
+#include "daemon/settings.h"
+
+#include <openssl/tls1.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "proto/path.h"
+
+static void
+settings_complain(GPtrArray *mistakes, const ConfigSection *section, const char *option, const char *format, ...)
+	G_GNUC_PRINTF(4, 5);
+
+static void
+settings_complain(GPtrArray *mistakes, const ConfigSection *section, const char *option, const char *format, ...)
+{
+	g_autofree char *text = NULL;
+	const char *where = config_where(section, option);
+	va_list arguments;
+
+	va_start(arguments, format);
+	text = g_strdup_vprintf(format, arguments);
+	va_end(arguments);
+	g_ptr_array_add(mistakes, g_strdup_printf("%s: %s", where != NULL ? where : "configuration", text));
+}
+
+char *
+settings_hostname(const Config *config)
+{
+	const char *set = config_text(config_section(config, "server", NULL), "hostname");
+	char name[256];
+
+	if (set != NULL)
+		return g_strdup(set);
+	if (gethostname(name, sizeof name) != 0 || !domain_is_valid(name))
+		return g_strdup("localhost.localdomain");
+	return strchr(name, '.') != NULL ? g_strdup(name) : g_strdup_printf("%s.localdomain", name);
+}
+
+char *
+settings_parent_of(const char *url)
+{
+	return g_str_has_prefix(url, "sqlite:") ? g_path_get_dirname(url + strlen("sqlite:")) : NULL;
+}
+
+/* ---- listeners ---- */
+
+static bool
+settings_has_ipv6(void)
+{
+	const int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0)
+		(void)close(fd);
+	return fd >= 0;
+}
+
+static void
+settings_add_address(ListenerSettings *listener, const char *text)
+{
+	IpAddress address;
+
+	if (ip_parse(text, &address))
+		g_array_append_val(listener->addresses, address);
+}
+
+static void
+settings_read_addresses(ListenerSettings *listener, const ConfigSection *section, GPtrArray *mistakes)
+{
+	const char *const *texts = section != NULL ? config_list(section, "addresses") : NULL;
+	IpAddress address;
+
+	if (texts == NULL || texts[0] == NULL) {
+		settings_add_address(listener, "0.0.0.0");
+		if (settings_has_ipv6())
+			settings_add_address(listener, "::");
+		return;
+	}
+	for (; *texts != NULL; texts++) {
+		if (ip_parse(*texts, &address))
+			g_array_append_val(listener->addresses, address);
+		else
+			settings_complain(mistakes, section, "addresses", "\"%s\" is not an IP address", *texts);
+	}
+}
+
+static void
+settings_add_port(ListenerSettings *listener, uint16_t port)
+{
+	g_array_append_val(listener->ports, port);
+}
+
+static void
+settings_read_ports(ListenerSettings *listener, const ConfigSection *section, GPtrArray *mistakes)
+{
+	const char *const *texts = config_list(section, "ports");
+	guint64 port;
+
+	for (; *texts != NULL; texts++) {
+		if (g_ascii_string_to_unsigned(*texts, 10, 1, 65535, &port, NULL))
+			settings_add_port(listener, (uint16_t)port);
+		else
+			settings_complain(mistakes, section, "ports", "\"%s\" is not a port, 1 to 65535", *texts);
+	}
+}
+
+static ListenerSettings *
+settings_listener(const ConfigSection *section, GPtrArray *mistakes)
+{
+	ListenerSettings *listener = listener_settings_new(config_section_name(section));
+	const char *const *proxies = config_list(section, "proxies");
+
+	settings_read_addresses(listener, section, mistakes);
+	settings_read_ports(listener, section, mistakes);
+	listener->tls = (ListenerTls)config_number(section, "tls");
+	listener->takes_auth = config_bool(section, "auth");
+	listener->takes_auth_in_clear = config_bool(section, "auth-without-tls");
+	listener->is_lenient = config_number(section, "bare-newline") == 1;
+	for (; *proxies != NULL; proxies++) {
+		IpNetwork network;
+
+		if (ip_network_parse(*proxies, &network, NULL))
+			g_array_append_val(listener->proxies, network);
+	}
+	return listener;
+}
+
+/* Without a [listener] the gateway takes submissions where clients expect it. */
+static void
+settings_default_listeners(EngineSettings *engine, GPtrArray *mistakes)
+{
+	static const struct {
+		const char *name;
+		uint16_t port;
+		ListenerTls tls;
+	} usual[] = { { "submission", 587, LISTENER_TLS_STARTTLS }, { "smtps", 465, LISTENER_TLS_IMPLICIT } };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(usual); i++) {
+		ListenerSettings *listener = listener_settings_new(usual[i].name);
+
+		settings_read_addresses(listener, NULL, mistakes);
+		settings_add_port(listener, usual[i].port);
+		listener->tls = usual[i].tls;
+		listener->takes_auth = true;
+		g_ptr_array_add(engine->listeners, listener);
+	}
+}
+
+static bool
+settings_has_port(const ListenerSettings *listener, uint16_t port)
+{
+	for (guint i = 0; i < listener->ports->len; i++)
+		if (g_array_index(listener->ports, uint16_t, i) == port)
+			return true;
+	return false;
+}
+
+static bool
+settings_has_address(const ListenerSettings *listener, const IpAddress *address)
+{
+	for (guint i = 0; i < listener->addresses->len; i++)
+		if (ip_equal(&g_array_index(listener->addresses, IpAddress, i), address))
+			return true;
+	return false;
+}
+
+static void
+settings_check_taken(const ConfigSection *section, const ListenerSettings *listener, const ListenerSettings *other,
+	GPtrArray *mistakes)
+{
+	char text[IP_TEXT_SIZE];
+
+	for (guint p = 0; p < listener->ports->len; p++)
+		for (guint a = 0; a < listener->addresses->len; a++) {
+			const IpAddress *address = &g_array_index(listener->addresses, IpAddress, a);
+			const uint16_t port = g_array_index(listener->ports, uint16_t, p);
+
+			if (settings_has_port(other, port) && settings_has_address(other, address))
+				settings_complain(mistakes, section, "ports", "[listener %s] port %u of %s is also taken by [listener %s]",
+					listener->name, port, ip_format(address, text), other->name);
+		}
+}
+
+static void
+settings_read_listeners(const Config *config, EngineSettings *engine, GPtrArray *mistakes)
+{
+	const GPtrArray *sections = config_sections(config, "listener");
+
+	for (guint i = 0; i < sections->len; i++) {
+		ListenerSettings *listener = settings_listener(g_ptr_array_index(sections, i), mistakes);
+
+		for (guint k = 0; k < engine->listeners->len; k++)
+			settings_check_taken(g_ptr_array_index(sections, i), listener, g_ptr_array_index(engine->listeners, k), mistakes);
+		g_ptr_array_add(engine->listeners, listener);
+	}
+	if (sections->len == 0)
+		settings_default_listeners(engine, mistakes);
+}
+
+/* ---- [server] ---- */
+
+EngineSettings *
+settings_engine(const Config *config, GPtrArray *mistakes)
+{
+	EngineSettings *engine = engine_settings_new();
+	const ConfigSection *server = config_section(config, "server", NULL);
+
+	engine->hostname = settings_hostname(config);
+	engine->banner_name = g_strdup(config_text(server, "banner-name"));
+	engine->header_prefix = g_strdup(config_text(server, "header-prefix"));
+	engine->abuse_text = g_strdup(config_text(server, "abuse-text"));
+	engine->support = g_strdup(config_text(server, "support"));
+	engine->ehlo_without = g_strdupv((char **)(uintptr_t)config_list(server, "ehlo-without"));
+	engine->max_message = config_number(server, "max-message");
+	engine->max_recipients = (unsigned)config_number(server, "max-recipients");
+	engine->max_received = (unsigned)config_number(server, "max-received");
+	engine->max_connections = (unsigned)config_number(server, "max-connections");
+	engine->max_connections_per_client = (unsigned)config_number(server, "max-connections-per-client");
+	engine->soft_errors = (unsigned)config_number(server, "soft-errors");
+	engine->hard_errors = (unsigned)config_number(server, "hard-errors");
+	engine->max_junk = (unsigned)config_number(server, "max-junk");
+	engine->max_auth_failures = (unsigned)config_number(server, "max-auth-failures");
+	engine->idle_us = config_number(server, "idle-timeout");
+	engine->session_max_us = config_number(server, "session-max-time");
+	engine->error_delay_us = config_number(server, "error-delay");
+	engine->auth_delay_us = config_number(server, "auth-delay");
+	engine->auto_tls_wait_us = config_number(server, "auto-tls-wait");
+	engine->chain_us = config_number(server, "chain-deadline");
+	engine->adds_date = config_bool(server, "add-date");
+	engine->adds_message_id = config_bool(server, "add-message-id");
+	engine->removes_bcc = config_bool(server, "remove-bcc");
+	engine->removes_return_path = config_bool(server, "remove-return-path");
+	engine->shows_login = config_bool(server, "show-login");
+	engine->hides_client = config_bool(server, "hide-client");
+	if (engine->header_prefix != NULL && engine->header_prefix[strspn(engine->header_prefix,
+			"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-")] != '\0')
+		settings_complain(mistakes, server, "header-prefix", "\"%s\" cannot begin the name of a header field",
+			engine->header_prefix);
+	settings_read_listeners(config, engine, mistakes);
+	return engine;
+}
+
+/* ---- [delivery], [route] ---- */
+
+static void
+settings_read_from(const ConfigSection *section, DeliverySettings *delivery, GPtrArray *mistakes)
+{
+	for (const char *const *text = config_list(section, "from-addresses"); *text != NULL; text++) {
+		IpAddress address;
+
+		if (ip_parse(*text, &address))
+			g_array_append_val(delivery->from, address);
+		else
+			settings_complain(mistakes, section, "from-addresses", "\"%s\" is not an IP address", *text);
+	}
+}
+
+static void
+settings_read_route(const ConfigSection *section, DeliverySettings *delivery, GPtrArray *mistakes)
+{
+	g_autoptr(GError) error = NULL;
+	const TlsPolicy tls = (TlsPolicy)config_number(section, "tls");
+	g_autoptr(NextHop) hop = next_hop_parse(config_text(section, "next-hop"), tls, &error);
+	const char *password = config_text(section, "password");
+
+	if (hop == NULL) {
+		settings_complain(mistakes, section, "next-hop", "%s", error->message);
+		return;
+	}
+	if (password != NULL && hop->user == NULL)
+		settings_complain(mistakes, section, "password", "a password without a user: next-hop = smtp://USER@HOST");
+	hop->password = g_strdup(password);
+	g_ptr_array_add(delivery->routes, route_new(config_section_name(section),
+		g_strdupv((char **)(uintptr_t)config_list(section, "to")), g_steal_pointer(&hop)));
+}
+
+/* Where we listen on port 25 an exchanger that leads to us is a loop. */
+static void
+settings_read_own(const EngineSettings *engine, DeliverySettings *delivery)
+{
+	for (guint i = 0; i < engine->listeners->len; i++) {
+		const ListenerSettings *listener = g_ptr_array_index(engine->listeners, i);
+
+		if (settings_has_port(listener, 25))
+			g_array_append_vals(delivery->own, listener->addresses->data, listener->addresses->len);
+	}
+}
+
+DeliverySettings *
+settings_delivery(const Config *config, const EngineSettings *engine, GPtrArray *mistakes)
+{
+	const ConfigSection *section = config_section(config, "delivery", NULL);
+	const GPtrArray *routes = config_sections(config, "route");
+	const char *helo = config_text(section, "helo");
+	const char *postmaster = config_text(config_section(config, "server", NULL), "postmaster");
+	DeliverySettings *delivery = delivery_settings_new();
+	g_autoptr(GError) error = NULL;
+
+	delivery->hostname = g_strdup(engine->hostname);
+	delivery->helo = g_strdup(helo != NULL ? helo : engine->hostname);
+	delivery->postmaster = postmaster != NULL ? g_strdup(postmaster) : g_strdup_printf("postmaster@%s", engine->hostname);
+	delivery->tls = (TlsPolicy)config_number(section, "tls");
+	delivery->retry_least_us = config_number(section, "retry");
+	delivery->retry_most_us = config_number_most(section, "retry");
+	delivery->expire_us = config_number(section, "expire");
+	delivery->warn_after_us = config_number(section, "warn-after");
+	delivery->connect_us = config_number(section, "connect-timeout");
+	delivery->command_us = config_number(section, "command-timeout");
+	delivery->data_us = config_number(section, "data-timeout");
+	delivery->max_deliveries = (unsigned)config_number(section, "max-deliveries");
+	delivery->per_destination = (unsigned)config_number(section, "per-destination");
+	delivery->per_connection = (unsigned)config_number(section, "per-connection");
+	delivery->client = tls_client_new(config_text(section, "trust"), &error);
+	if (delivery->client == NULL)
+		settings_complain(mistakes, section, "trust", "%s", error->message);
+	settings_read_from(section, delivery, mistakes);
+	settings_read_own(engine, delivery);
+	for (guint i = 0; i < routes->len; i++)
+		settings_read_route(g_ptr_array_index(routes, i), delivery, mistakes);
+	return delivery;
+}
+
+/* ---- [tls] ---- */
+
+static bool
+settings_wants_tls(const EngineSettings *engine)
+{
+	for (guint i = 0; i < engine->listeners->len; i++)
+		if (((const ListenerSettings *)g_ptr_array_index(engine->listeners, i))->tls != LISTENER_TLS_NONE)
+			return true;
+	return false;
+}
+
+static TlsServer *
+settings_own_tls(const EngineSettings *engine, const char *directory, GError **error)
+{
+	g_autofree char *certificate = g_build_filename(directory, "own-certificate.pem", NULL);
+	g_autofree char *key = g_build_filename(directory, "own-key.pem", NULL);
+	const TlsCertificate rows[] = { { NULL, certificate, key }, { 0 } };
+	const TlsServerSettings settings = { rows, TLS1_2_VERSION, false };
+
+	if (!g_file_test(certificate, G_FILE_TEST_EXISTS) && !tls_make_certificate(engine->hostname, certificate, key, error))
+		return NULL;
+	return tls_server_new(&settings, error);
+}
+
+TlsServer *
+settings_tls(const Config *config, const EngineSettings *engine, const char *state_directory, GError **error)
+{
+	const GPtrArray *sections = config_sections(config, "tls");
+	const ConfigSection *main_section = config_section(config, "tls", NULL);
+	g_autofree TlsCertificate *rows = g_new0(TlsCertificate, sections->len + 1);
+	TlsServerSettings settings = { rows, TLS1_2_VERSION, false };
+
+	if (!settings_wants_tls(engine))
+		return NULL;
+	if (sections->len == 0)
+		return settings_own_tls(engine, state_directory, error);
+	for (guint i = 0; i < sections->len; i++) {
+		const ConfigSection *section = g_ptr_array_index(sections, i);
+
+		rows[i] = (TlsCertificate){ config_section_name(section), config_text(section, "certificate"),
+			config_text(section, "key") };
+	}
+	if (main_section != NULL) {
+		settings.minimum = config_number(main_section, "minimum") == 1 ? TLS1_3_VERSION : TLS1_2_VERSION;
+		settings.asks_client = config_bool(main_section, "ask-client-certificate");
+	}
+	return tls_server_new(&settings, error);
+}

@@ -1,0 +1,20 @@
+/* settings.h - from the checked configuration to the plain values that the floors below want. */
+#pragma once
+
+#include <glib.h>
+
+#include "engine/route.h"
+#include "engine/settings.h"
+#include "service/config.h"
+
+/* New.  What the rows alone cannot check (an address that is none, a port taken twice, a password without a
+ * user) adds a sentence to `mistakes`. */
+EngineSettings *settings_engine(const Config *config, GPtrArray *mistakes);
+DeliverySettings *settings_delivery(const Config *config, const EngineSettings *engine, GPtrArray *mistakes);
+/* The certificates of the configuration; without any, one of our own making in `state_directory` if a listener wants
+ * TLS.  NULL without error: no TLS is asked for. */
+TlsServer *settings_tls(const Config *config, const EngineSettings *engine, const char *state_directory, GError **error);
+/* Our name: that of [server], else the machine's.  New. */
+char *settings_hostname(const Config *config);
+/* The directory of a "sqlite:PATH", to be made; NULL if it is none.  New. */
+char *settings_parent_of(const char *url);

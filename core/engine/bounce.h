@@ -1,0 +1,32 @@
+/* bounce.h - delivery status notifications: failed, delayed, delivered (RFC 3464, RFC 3461 6). */
+#pragma once
+
+#include <glib.h>
+
+#include "engine/smtp-client.h"
+#include "mail/spool.h"
+
+typedef enum { DSN_FAILED, DSN_DELAYED, DSN_DELIVERED, DSN_RELAYED } DsnAction;
+
+/* One recipient as it is reported. */
+typedef struct {
+	guint place;         /* in the envelope */
+	DsnAction action;
+	const char *reply;   /* last word of the next hop, or ours */
+	bool is_remote;
+	const char *peer;    /* NULL: no server was reached */
+} DsnRecipient;
+
+typedef struct {
+	const SpoolMessage *message;
+	const DeliverySettings *settings;
+	const DsnRecipient *recipients;
+	guint n;
+	int64_t now_us, expires_us;
+} DsnReport;
+
+/* True if RFC 3461 lets the sender be told of `action` for this recipient; never for a null sender. */
+bool dsn_is_wanted(const Envelope *envelope, guint place, DsnAction action);
+/* The whole message, CRLF line ends, to be sent from <> to the envelope's sender; new.
+ * The content must have been read. */
+char *dsn_write(const DsnReport *report, const char *message_id);

@@ -1,0 +1,57 @@
+/* delivery-private.h - what delivery*.c share. */
+#pragma once
+
+#include "engine/delivery.h"
+#include "engine/observer.h"
+#include "engine/smtp-client.h"
+
+enum { DELIVERY_IN_HAND = 20000 }; /* messages whose envelopes are in memory at a time */
+
+/* A message under way: shared by its jobs, settled by the last one that ends. */
+typedef struct {
+	Delivery *delivery;
+	Snapshot *snapshot;
+	SpoolMessage *message;
+	SentResult *results;  /* one per recipient of the envelope */
+	char **peers;         /* who spoke, per recipient; NULL: nobody */
+	bool *was_tried, *can_dsn;
+	char *hold_reason;    /* a route said so; NULL: none */
+	int64_t release_at_us;
+	atomic_uint jobs;
+} InHand;
+
+/* Recipients of one message that go the same way. */
+typedef struct Job {
+	InHand *in_hand;
+	GArray *places;       /* of guint */
+} Job;
+
+/* All that waits for one next hop. */
+typedef struct {
+	char *key;
+	NextHop *hop;
+	GQueue jobs;          /* of Job* */
+	unsigned threads;
+	bool is_waiting;      /* for a thread, in `waiting` */
+} Destination;
+
+struct Delivery {
+	Engine *engine;
+	GThread *scheduler;
+	GMutex lock;          /* guards all below */
+	GCond wake, has_job, has_ended;
+	Snapshot *snapshot;
+	GHashTable *destinations; /* key -> Destination* */
+	GQueue waiting;       /* destinations that want a thread when one is free */
+	unsigned threads, in_hand;
+	bool is_awake, is_stopping;
+};
+
+/* ---- delivery-thread.c ---- */
+/* Lock held: a job for `hop`; starts a thread if one may. */
+void delivery_add_job(Delivery *delivery, const NextHop *hop, Job *job);
+void delivery_free_destination(void *destination);
+
+/* ---- delivery-settle.c ---- */
+/* Any thread, no lock held: one job fewer; the last one settles the message. */
+void delivery_job_done(InHand *in_hand);

@@ -1,0 +1,337 @@
+/* delivery-thread.c - threads that serve one next hop: connect, send what waits, keep the connection a little. */
+#include <pthread.h>
+#include <sys/resource.h>
+
+#include "base/log.h"
+#include "engine/delivery-private.h"
+
+enum { DELIVERY_STACK = 512 * 1024 };
+
+#define DELIVERY_IDLE_US (2 * CLOCK_SECOND) /* a connection waits so long for another message */
+
+typedef struct {
+	Delivery *delivery;
+	Destination *destination;
+	SmtpClient *client;
+} Server;
+
+static bool delivery_start_thread(Delivery *delivery, Destination *destination);
+
+void
+delivery_free_destination(void *data)
+{
+	Destination *destination = data;
+
+	next_hop_free(destination->hop);
+	g_free(destination->key);
+	g_free(destination);
+}
+
+/* ---- results ---- */
+
+static void
+delivery_end_job(Job *job)
+{
+	InHand *in_hand = job->in_hand;
+
+	g_array_unref(job->places);
+	g_free(job);
+	delivery_job_done(in_hand);
+}
+
+static void
+delivery_set_all(Job *job, SentStatus status, const char *reply)
+{
+	for (guint i = 0; i < job->places->len; i++) {
+		const guint place = g_array_index(job->places, guint, i);
+
+		job->in_hand->was_tried[place] = true;
+		sent_result_set(&job->in_hand->results[place], status, false, reply);
+	}
+}
+
+/* What cannot be reached cannot be reached for those who wait behind, either. */
+static void
+delivery_fail_waiting(Server *server, SentStatus status, const char *reply)
+{
+	Delivery *delivery = server->delivery;
+	GQueue jobs = G_QUEUE_INIT;
+	Job *job;
+
+	g_mutex_lock(&delivery->lock);
+	jobs = server->destination->jobs;
+	g_queue_init(&server->destination->jobs);
+	g_mutex_unlock(&delivery->lock);
+	while ((job = g_queue_pop_head(&jobs)) != NULL) {
+		delivery_set_all(job, status, reply);
+		delivery_end_job(job);
+	}
+}
+
+/* ---- one job over SMTP ---- */
+
+/* False: nobody can be reached; the job has its result. */
+static bool
+delivery_connect(Server *server, Job *job)
+{
+	const Snapshot *snapshot = job->in_hand->snapshot;
+	const DeliverySettings *settings = snapshot->delivery;
+	g_autoptr(GPtrArray) addresses = NULL;
+	g_autofree char *reply = NULL;
+	SentStatus status = SENT_DEFERRED;
+	const HopResult found = route_addresses(snapshot->dns, settings, server->destination->hop,
+		g_get_monotonic_time() + settings->connect_us, &addresses, &reply);
+
+	if (found == HOP_OK)
+		server->client = smtp_client_open(settings, server->destination->hop, addresses, &status, &reply);
+	else if (found == HOP_FAIL)
+		status = SENT_FAILED;
+	if (server->client != NULL)
+		return true;
+	metrics_add(server->delivery->engine->metrics, "delivery.unreachable", 1);
+	delivery_set_all(job, status, reply);
+	delivery_fail_waiting(server, status, reply);
+	return false;
+}
+
+static void
+delivery_take_results(Server *server, Job *job, SentResult *results)
+{
+	for (guint i = 0; i < job->places->len; i++) {
+		const guint place = g_array_index(job->places, guint, i);
+
+		job->in_hand->was_tried[place] = true;
+		job->in_hand->peers[place] = g_strdup(smtp_client_peer(server->client));
+		job->in_hand->can_dsn[place] = smtp_client_relays_dsn(server->client);
+		job->in_hand->results[place] = results[i];
+	}
+}
+
+static bool
+delivery_was_lost(const SentResult *results, guint n)
+{
+	for (guint i = 0; i < n; i++)
+		if (results[i].status != SENT_DEFERRED || results[i].is_remote)
+			return false;
+	return true;
+}
+
+/* A kept connection may have been closed meanwhile: then, and only then, a new one is tried at once. */
+static void
+delivery_send(Server *server, Job *job)
+{
+	SpoolMessage *message = job->in_hand->message;
+	g_autofree SentResult *results = g_new0(SentResult, job->places->len);
+	bool is_reused = server->client != NULL && smtp_client_messages(server->client) > 0;
+
+	if (server->client != NULL && !smtp_client_is_alive(server->client))
+		g_clear_pointer(&server->client, smtp_client_close);
+	for (;;) {
+		if (server->client == NULL && !delivery_connect(server, job))
+			return;
+		if (smtp_client_send(server->client, message, (const guint *)(void *)job->places->data, job->places->len, results))
+			break;
+		if (!is_reused || !delivery_was_lost(results, job->places->len)) {
+			delivery_take_results(server, job, results);
+			g_clear_pointer(&server->client, smtp_client_close);
+			return;
+		}
+		is_reused = false;
+		g_clear_pointer(&server->client, smtp_client_close);
+		for (guint i = 0; i < job->places->len; i++)
+			g_clear_pointer(&results[i].reply, g_free);
+	}
+	delivery_take_results(server, job, results);
+	if (smtp_client_messages(server->client) >= job->in_hand->snapshot->delivery->per_connection)
+		g_clear_pointer(&server->client, smtp_client_close);
+}
+
+/* ---- a plugin as next hop ---- */
+
+static void
+delivery_apply(void *data, const HookRow *row, HookCall *call)
+{
+	(void)data, (void)row, (void)call; /* what is delivered is edited no more */
+}
+
+static void
+delivery_to_plugin_one(const HookRow *row, Job *job, guint place)
+{
+	const Snapshot *snapshot = job->in_hand->snapshot;
+	g_autoptr(Region) region = region_new();
+	Chain *chain = chain_new();
+	const ChainTask task = { .chain = chain, .chain_us = snapshot->settings->chain_us, .place = ON_WORKER,
+		.apply = delivery_apply };
+	ChainRun run = { .stage = PTN_DELIVER };
+	HookCall call = { .stage = PTN_DELIVER, .envelope = job->in_hand->message->envelope, .recipient = place, .region = region };
+	SentStatus status = SENT_DEFERRED;
+	g_autofree char *reply = NULL;
+	HookRow waiting = *row;
+	ChainResult result;
+
+	waiting.flags &= ~(unsigned)PTN_HEAVY; /* this thread is as good as a cruncher */
+	chain_add(chain, &waiting);
+	result = chain_run(&run, &task, &call);
+	if (result == CHAIN_SETTLED)
+		status = SENT_OK;
+	else if (result == CHAIN_REFUSED || result == CHAIN_CLOSED)
+		status = call.code >= 500 ? SENT_FAILED : SENT_DEFERRED;
+	reply = result == CHAIN_SETTLED ? g_strdup_printf("2.0.0 delivered by plugin %s", row->plugin->name)
+		: call.code != 0            ? g_strdup_printf("%d %s %s", call.code, call.enhanced, call.text)
+									: g_strdup_printf("4.3.0 plugin %s did not take it", row->plugin->name);
+	job->in_hand->was_tried[place] = true;
+	sent_result_set(&job->in_hand->results[place], status, false, reply);
+	chain_free(chain);
+}
+
+static void
+delivery_to_plugin(Server *server, Job *job)
+{
+	const char *name = server->destination->hop->host;
+	const HookRow *row;
+	g_autofree char *reply = NULL;
+
+	for (size_t i = 0; (row = chain_row(job->in_hand->snapshot->chain, PTN_DELIVER, i)) != NULL; i++) {
+		if (g_strcmp0(row->plugin->name, name) != 0)
+			continue;
+		for (guint k = 0; k < job->places->len; k++)
+			delivery_to_plugin_one(row, job, g_array_index(job->places, guint, k));
+		return;
+	}
+	reply = g_strdup_printf("4.3.5 no plugin %s that delivers is loaded", name);
+	delivery_set_all(job, SENT_DEFERRED, reply);
+}
+
+/* ---- the thread ---- */
+
+static void
+delivery_do_job(Server *server, Job *job)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree char *reply = NULL;
+
+	if (job->in_hand->message->content == NULL && !spool_read_content(job->in_hand->message, &error)) {
+		reply = g_strdup_printf("4.3.0 the message cannot be read: %s", error->message);
+		metrics_alarm(server->delivery->engine->metrics, "spool.damage", error->message);
+		delivery_set_all(job, SENT_DEFERRED, reply);
+	} else if (server->destination->hop->kind == HOP_PLUGIN) {
+		delivery_to_plugin(server, job);
+	} else {
+		delivery_send(server, job);
+	}
+	delivery_end_job(job);
+}
+
+/* Lock held.  With a connection it waits a little for more. */
+static Job *
+delivery_next_job(Server *server)
+{
+	Delivery *delivery = server->delivery;
+	const int64_t until_us = g_get_monotonic_time() + (server->client != NULL ? DELIVERY_IDLE_US : 0);
+
+	while (g_queue_is_empty(&server->destination->jobs) && !delivery->is_stopping &&
+		   g_queue_is_empty(&delivery->waiting))
+		if (!g_cond_wait_until(&delivery->has_job, &delivery->lock, until_us))
+			break;
+	return delivery->is_stopping ? NULL : g_queue_pop_head(&server->destination->jobs);
+}
+
+/* Lock held: the thread leaves its destination; one that waits for a thread gets one. */
+static void
+delivery_leave(Delivery *delivery, Destination *destination)
+{
+	Destination *next;
+
+	destination->threads--;
+	delivery->threads--;
+	if (destination->threads == 0 && g_queue_is_empty(&destination->jobs) && !destination->is_waiting)
+		g_hash_table_remove(delivery->destinations, destination->key);
+	next = delivery->is_stopping ? NULL : g_queue_pop_head(&delivery->waiting);
+	if (next != NULL) {
+		next->is_waiting = false;
+		(void)delivery_start_thread(delivery, next);
+	}
+	g_cond_broadcast(&delivery->has_ended);
+}
+
+static void *
+delivery_serve(void *data)
+{
+	Server *server = data;
+	Delivery *delivery = server->delivery;
+	Job *job;
+
+	pthread_setname_np(pthread_self(), "deliver");
+	g_mutex_lock(&delivery->lock);
+	while ((job = delivery_next_job(server)) != NULL) {
+		g_mutex_unlock(&delivery->lock);
+		delivery_do_job(server, job);
+		g_mutex_lock(&delivery->lock);
+	}
+	g_mutex_unlock(&delivery->lock);
+	g_clear_pointer(&server->client, smtp_client_close);
+	g_mutex_lock(&delivery->lock);
+	delivery_leave(delivery, server->destination);
+	g_mutex_unlock(&delivery->lock);
+	g_free(server);
+	return NULL;
+}
+
+static bool
+delivery_start_thread(Delivery *delivery, Destination *destination)
+{
+	Server *server = g_new0(Server, 1);
+	pthread_attr_t attributes;
+	pthread_t thread;
+	bool is_started;
+
+	server->delivery = delivery;
+	server->destination = destination;
+	pthread_attr_init(&attributes);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	pthread_attr_setstacksize(&attributes, DELIVERY_STACK);
+#endif
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	is_started = pthread_create(&thread, &attributes, delivery_serve, server) == 0;
+	pthread_attr_destroy(&attributes);
+	if (!is_started) {
+		g_free(server);
+		return false;
+	}
+	destination->threads++;
+	delivery->threads++;
+	return true;
+}
+
+static Destination *
+delivery_destination(Delivery *delivery, const NextHop *hop)
+{
+	Destination *destination = g_hash_table_lookup(delivery->destinations, hop->text);
+
+	if (destination != NULL)
+		return destination;
+	destination = g_new0(Destination, 1);
+	destination->key = g_strdup(hop->text);
+	destination->hop = next_hop_copy(hop);
+	g_queue_init(&destination->jobs);
+	g_hash_table_insert(delivery->destinations, destination->key, destination);
+	return destination;
+}
+
+void
+delivery_add_job(Delivery *delivery, const NextHop *hop, Job *job)
+{
+	const DeliverySettings *settings = job->in_hand->snapshot->delivery;
+	Destination *destination = delivery_destination(delivery, hop);
+
+	g_queue_push_tail(&destination->jobs, job);
+	if (destination->threads >= settings->per_destination) {
+		g_cond_broadcast(&delivery->has_job);
+	} else if (delivery->threads < settings->max_deliveries) {
+		(void)delivery_start_thread(delivery, destination);
+	} else if (destination->threads == 0 && !destination->is_waiting) {
+		destination->is_waiting = true;
+		g_queue_push_tail(&delivery->waiting, destination);
+		g_cond_broadcast(&delivery->has_job); /* threads that only keep a connection make room */
+	}
+}

@@ -1,0 +1,106 @@
+/* next-hop.c - where a recipient's mail goes next. */
+#include "engine/next-hop.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/ip.h"
+#include "proto/path.h"
+
+enum { NEXT_HOP_PORT = 25 };
+
+void
+next_hop_free(NextHop *hop)
+{
+	if (hop == NULL)
+		return;
+	g_free(hop->host);
+	g_free(hop->user);
+	if (hop->password != NULL)
+		explicit_bzero(hop->password, strlen(hop->password));
+	g_free(hop->password);
+	g_free(hop->text);
+	g_free(hop);
+}
+
+NextHop *
+next_hop_copy(const NextHop *hop)
+{
+	NextHop *copy = g_memdup2(hop, sizeof *hop);
+
+	copy->host = g_strdup(hop->host);
+	copy->user = g_strdup(hop->user);
+	copy->password = g_strdup(hop->password);
+	copy->text = g_strdup(hop->text);
+	return copy;
+}
+
+NextHop *
+next_hop_for_domain(const char *domain, TlsPolicy tls)
+{
+	NextHop *hop = g_new0(NextHop, 1);
+
+	hop->kind = HOP_MX;
+	hop->host = g_ascii_strdown(domain, -1);
+	hop->port = NEXT_HOP_PORT;
+	hop->tls = tls;
+	hop->text = g_strdup_printf("mx:%s", hop->host);
+	return hop;
+}
+
+static bool
+next_hop_take_port(NextHop *hop, const char *text, GError **error)
+{
+	guint64 port = NEXT_HOP_PORT;
+
+	if (text[0] != '\0' && (text[0] != ':' || !g_ascii_string_to_unsigned(text + 1, 10, 1, 65535, &port, NULL)))
+		return error_set(error, POSTERN_ERROR_INVALID, "\"%s\": the port is 1 to 65535, behind a colon", hop->text);
+	hop->port = (uint16_t)port;
+	return true;
+}
+
+/* HOST[:PORT] or [ADDRESS][:PORT] */
+static bool
+next_hop_take_host(NextHop *hop, const char *text, GError **error)
+{
+	const char *end = text[0] == '[' ? strchr(text, ']') : text + strcspn(text, ":");
+	IpAddress address;
+
+	if (end == NULL)
+		return error_set(error, POSTERN_ERROR_INVALID, "\"%s\": a bracket is not closed", hop->text);
+	hop->host = text[0] == '[' ? g_strndup(text + 1, (size_t)(end - text - 1)) : g_ascii_strdown(text, end - text);
+	if (text[0] == '[' && !ip_parse(hop->host, &address))
+		return error_set(error, POSTERN_ERROR_INVALID, "\"%s\": brackets hold an IP address", hop->text);
+	if (text[0] != '[' && !domain_is_valid(hop->host) && !ip_parse(hop->host, &address))
+		return error_set(error, POSTERN_ERROR_INVALID, "\"%s\": \"%s\" is no host name", hop->text, hop->host);
+	return next_hop_take_port(hop, text[0] == '[' ? end + 1 : end, error);
+}
+
+NextHop *
+next_hop_parse(const char *text, TlsPolicy tls, GError **error)
+{
+	g_autoptr(NextHop) hop = g_new0(NextHop, 1);
+	const char *rest, *at;
+
+	hop->text = g_strdup(text);
+	hop->tls = tls;
+	if (g_str_has_prefix(text, "plugin:")) {
+		hop->kind = HOP_PLUGIN;
+		hop->host = g_strdup(text + strlen("plugin:"));
+		return g_steal_pointer(&hop);
+	}
+	if (g_str_has_prefix(text, "mx:"))
+		return next_hop_for_domain(text + strlen("mx:"), tls);
+	if (!g_str_has_prefix(text, "smtp:")) {
+		error_set(error, POSTERN_ERROR_INVALID, "\"%s\" is no next hop: smtp://HOST:PORT, smtp:[ADDRESS]:PORT, mx:DOMAIN", text);
+		return NULL;
+	}
+	hop->kind = HOP_SMTP;
+	rest = text + strlen("smtp:");
+	if (g_str_has_prefix(rest, "//"))
+		rest += 2;
+	at = strrchr(rest, '@');
+	if (at != NULL)
+		hop->user = g_strndup(rest, (size_t)(at - rest));
+	return next_hop_take_host(hop, at != NULL ? at + 1 : rest, error) ? g_steal_pointer(&hop) : NULL;
+}

@@ -1,0 +1,32 @@
+/* next-hop.h - where a recipient's mail goes next, as text and as a value.
+ *
+ *   smtp://[USER@]HOST[:PORT]   smtp:[192.0.2.1]:2525   smtp:HOST:PORT   mx:DOMAIN   plugin:NAME
+ *
+ * Two recipients with the same text share connections. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "io/tls.h"
+
+typedef enum { HOP_MX, HOP_SMTP, HOP_PLUGIN } HopKind;
+
+typedef struct {
+	HopKind kind;
+	char *host;      /* domain, host, address without brackets, or plugin */
+	uint16_t port;
+	char *user;      /* NULL: no AUTH */
+	char *password;
+	TlsPolicy tls;
+	char *text;      /* what it is known by */
+} NextHop;
+
+/* New; NULL with a sentence. */
+NextHop *next_hop_parse(const char *text, TlsPolicy tls, GError **error);
+NextHop *next_hop_for_domain(const char *domain, TlsPolicy tls);
+NextHop *next_hop_copy(const NextHop *hop);
+void next_hop_free(NextHop *hop);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(NextHop, next_hop_free)

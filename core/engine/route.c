@@ -1,0 +1,339 @@
+/* route.c - the next hop of a recipient, and the addresses of a next hop (RFC 5321 5.1, RFC 7505). */
+#include "engine/route.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/path.h"
+
+static void
+route_free(void *data)
+{
+	Route *route = data;
+
+	g_free(route->name);
+	g_strfreev(route->to);
+	next_hop_free(route->hop);
+	g_free(route);
+}
+
+Route *
+route_new(const char *name, char **to, NextHop *hop)
+{
+	Route *route = g_new0(Route, 1);
+
+	route->name = g_strdup(name);
+	route->to = to;
+	route->hop = hop;
+	return route;
+}
+
+DeliverySettings *
+delivery_settings_new(void)
+{
+	DeliverySettings *settings = g_new0(DeliverySettings, 1);
+
+	settings->from = g_array_new(FALSE, FALSE, sizeof(IpAddress));
+	settings->own = g_array_new(FALSE, FALSE, sizeof(IpAddress));
+	settings->routes = g_ptr_array_new_with_free_func(route_free);
+	settings->tls = TLS_MAY;
+	settings->retry_least_us = 300 * CLOCK_SECOND;
+	settings->retry_most_us = 4000 * CLOCK_SECOND;
+	settings->expire_us = 5 * 86400 * CLOCK_SECOND;
+	settings->warn_after_us = 4 * 3600 * CLOCK_SECOND;
+	settings->connect_us = 30 * CLOCK_SECOND;
+	settings->command_us = 300 * CLOCK_SECOND;
+	settings->data_us = 600 * CLOCK_SECOND;
+	settings->max_deliveries = 200;
+	settings->per_destination = 20;
+	settings->per_connection = 1000;
+	return settings;
+}
+
+void
+delivery_settings_free(DeliverySettings *settings)
+{
+	if (settings == NULL)
+		return;
+	g_free(settings->hostname);
+	g_free(settings->helo);
+	g_free(settings->postmaster);
+	g_array_unref(settings->from);
+	g_array_unref(settings->own);
+	g_ptr_array_unref(settings->routes);
+	tls_client_free(settings->client);
+	g_free(settings);
+}
+
+void
+route_answer_clear(RouteAnswer *answer)
+{
+	g_clear_pointer(&answer->hop, next_hop_free);
+	g_clear_pointer(&answer->reply, g_free);
+}
+
+/* ---- which way ---- */
+
+typedef struct {
+	RouteAnswer *answer;
+	const DeliverySettings *settings;
+} RouteAct;
+
+static void
+route_apply(void *data, const HookRow *row, HookCall *call)
+{
+	const RouteAct *task = data;
+	RouteAnswer *answer = task->answer;
+
+	(void)row;
+	for (guint i = 0; i < call->acts->len; i++) {
+		const Act *act = &g_array_index(call->acts, Act, i);
+		g_autoptr(GError) error = NULL;
+
+		if (act->kind == ACT_HOLD) {
+			route_answer_clear(answer);
+			answer->result = ROUTE_HELD;
+			answer->reply = g_strdup(act->text);
+			answer->release_at_us = act->time_us;
+		} else if (act->kind == ACT_ROUTE && answer->result != ROUTE_HELD) {
+			route_answer_clear(answer);
+			answer->hop = next_hop_parse(act->text, task->settings->tls, &error);
+			answer->result = answer->hop != NULL ? ROUTE_FOUND : ROUTE_DEFERRED;
+			answer->reply = error != NULL ? g_strdup_printf("4.3.5 %s", error->message) : NULL;
+		}
+	}
+}
+
+/* True: a hook said where, or that it may not go. */
+static bool
+route_ask_hooks(Snapshot *snapshot, const DeliverySettings *settings, const Envelope *envelope, size_t i, RouteAnswer *answer)
+{
+	g_autoptr(Region) region = NULL;
+	RouteAct act = { answer, settings };
+	const ChainTask task = { .chain = snapshot->chain, .chain_us = snapshot->settings->chain_us, .place = ON_WORKER,
+		.apply = route_apply, .data = &act };
+	ChainRun run = { .stage = PTN_ROUTE };
+	HookCall call = { .stage = PTN_ROUTE, .envelope = envelope, .recipient = i };
+	ChainResult result;
+
+	if (!chain_has(snapshot->chain, PTN_ROUTE))
+		return false;
+	answer->result = ROUTE_DEFERRED;
+	call.region = region = region_new();
+	result = chain_run(&run, &task, &call);
+	if (result == CHAIN_REFUSED || result == CHAIN_CLOSED) {
+		route_answer_clear(answer);
+		answer->result = call.code >= 500 ? ROUTE_REFUSED : ROUTE_DEFERRED;
+		answer->reply = g_strdup_printf("%s %s", call.enhanced, call.text);
+		return true;
+	}
+	return answer->hop != NULL || answer->reply != NULL;
+}
+
+static bool
+route_matches(const Route *route, const char *domain)
+{
+	for (char **to = route->to; *to != NULL; to++) {
+		if (strcmp(*to, "*") == 0 || g_ascii_strcasecmp(*to, domain) == 0)
+			return true;
+		if ((*to)[0] == '.' && strlen(domain) > strlen(*to) &&
+			g_ascii_strcasecmp(domain + strlen(domain) - strlen(*to), *to) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A domain that the directory redirects: to its host and port, or held. */
+static bool
+route_ask_directory(const Engine *engine, const DeliverySettings *settings, const char *domain, RouteAnswer *answer)
+{
+	g_autoptr(DirectoryEntry) entry = NULL;
+	g_autoptr(GError) error = NULL;
+	g_autofree char *text = NULL;
+	const PtnStatus status = directory_find(engine->directory, PTN_DOMAIN, domain, CLOCK_NEVER, &entry);
+	const char *mode = status == PTN_OK ? directory_entry_get(entry, "mode") : NULL;
+	const char *destination = status == PTN_OK ? directory_entry_get(entry, "destination") : NULL;
+	const char *port = status == PTN_OK ? directory_entry_get(entry, "port") : NULL;
+	IpAddress address;
+
+	if (status == PTN_UNSURE) {
+		answer->result = ROUTE_DEFERRED;
+		answer->reply = g_strdup("4.3.0 the directory cannot be reached");
+		return true;
+	}
+	if (g_strcmp0(mode, "hold") == 0) {
+		answer->result = ROUTE_HELD;
+		answer->reply = g_strdup_printf("mail for %s is accepted and held", domain);
+		return true;
+	}
+	if (g_strcmp0(mode, "redirect") != 0 || destination == NULL)
+		return false;
+	text = ip_parse(destination, &address) ? g_strdup_printf("smtp:[%s]:%s", destination, port != NULL ? port : "25")
+										  : g_strdup_printf("smtp:%s:%s", destination, port != NULL ? port : "25");
+	answer->hop = next_hop_parse(text, settings->tls, &error);
+	answer->result = answer->hop != NULL ? ROUTE_FOUND : ROUTE_DEFERRED;
+	answer->reply = error != NULL ? g_strdup_printf("4.3.5 %s", error->message) : NULL;
+	return true;
+}
+
+void
+route_recipient(const Engine *engine, Snapshot *snapshot, const DeliverySettings *settings, const Envelope *envelope, size_t i,
+	RouteAnswer *answer)
+{
+	const Recipient *recipient = g_ptr_array_index(envelope->recipients, i);
+	const char *domain = mailbox_domain(recipient->address);
+
+	*answer = (RouteAnswer){ .result = ROUTE_FOUND };
+	if (route_ask_hooks(snapshot, settings, envelope, i, answer))
+		return;
+	for (guint k = 0; k < settings->routes->len; k++) {
+		const Route *route = g_ptr_array_index(settings->routes, k);
+
+		if (route_matches(route, domain)) {
+			answer->hop = next_hop_copy(route->hop);
+			return;
+		}
+	}
+	if (domain[0] == '\0')
+		domain = settings->hostname; /* <postmaster> */
+	if (!route_ask_directory(engine, settings, domain, answer))
+		answer->hop = next_hop_for_domain(domain, settings->tls);
+}
+
+/* ---- which addresses ---- */
+
+static void
+route_address_free(void *data)
+{
+	HopAddress *address = data;
+
+	g_free(address->name);
+	g_free(address);
+}
+
+static void
+route_add_address(GPtrArray *addresses, const char *name, const IpAddress *ip, uint16_t port)
+{
+	HopAddress *address = g_new0(HopAddress, 1);
+
+	address->name = g_strdup(name);
+	address->address = *ip;
+	address->port = port;
+	g_ptr_array_add(addresses, address);
+}
+
+/* Both families are asked for at once; true: one of them could not be found out. */
+static bool
+route_look_up_host(Dns *dns, const char *name, uint16_t port, int64_t deadline_us, GPtrArray *addresses)
+{
+	DnsQuery *const queries[] = { dns_start(dns, name, PTN_AAAA), dns_start(dns, name, PTN_A) };
+	bool is_unsure = false;
+
+	for (size_t q = 0; q < G_N_ELEMENTS(queries); q++) {
+		const PtnAnswer *answer = dns_wait(queries[q], deadline_us);
+		IpAddress ip;
+
+		is_unsure |= answer->status == PTN_UNSURE;
+		for (size_t i = 0; answer->status == PTN_OK && i < answer->count; i++)
+			if (ip_parse(answer->values[i], &ip))
+				route_add_address(addresses, name, &ip, port);
+		dns_query_unref(queries[q]);
+	}
+	return is_unsure;
+}
+
+static HopResult
+route_host_addresses(Dns *dns, const NextHop *hop, int64_t deadline_us, GPtrArray *addresses, char **reply)
+{
+	IpAddress ip;
+	bool is_unsure;
+
+	if (ip_parse(hop->host, &ip)) {
+		route_add_address(addresses, hop->host, &ip, hop->port);
+		return HOP_OK;
+	}
+	is_unsure = route_look_up_host(dns, hop->host, hop->port, deadline_us, addresses);
+	if (addresses->len > 0)
+		return HOP_OK;
+	/* a relay of the configuration whose name vanished is a mistake to mend, not a reason to bounce */
+	*reply = g_strdup_printf(is_unsure ? "4.4.3 the name of the next hop %s cannot be looked up now"
+									   : "4.4.4 the next hop %s has no address",
+		hop->host);
+	return HOP_DEFER;
+}
+
+static bool
+route_is_ours(const DeliverySettings *settings, const char *exchanger, const GPtrArray *addresses, guint first)
+{
+	if (g_ascii_strcasecmp(exchanger, settings->hostname) == 0)
+		return true;
+	for (guint i = first; i < addresses->len; i++)
+		for (guint k = 0; k < settings->own->len; k++)
+			if (ip_equal(&((const HopAddress *)addresses->pdata[i])->address, &g_array_index(settings->own, IpAddress, k)))
+				return true;
+	return false;
+}
+
+/* RFC 5321 5.1: if we are among the exchangers, only better ones than us are tried. */
+static HopResult
+route_exchangers(Dns *dns, const DeliverySettings *settings, const NextHop *hop, const PtnAnswer *answer, int64_t deadline_us,
+	GPtrArray *addresses, char **reply)
+{
+	bool is_unsure = false, is_ours = false;
+	long ours = 0;
+
+	for (size_t i = 0; i < answer->count && addresses->len < 50; i++) {
+		const char *space = strchr(answer->values[i], ' ');
+		const char *exchanger = space != NULL ? space + 1 : answer->values[i];
+		const long preference = strtol(answer->values[i], NULL, 10);
+		const guint first = addresses->len;
+
+		if (is_ours && preference >= ours)
+			break;
+		is_unsure |= route_look_up_host(dns, exchanger, hop->port, deadline_us, addresses);
+		if (!route_is_ours(settings, exchanger, addresses, first))
+			continue;
+		is_ours = true;
+		ours = preference;
+		g_ptr_array_set_size(addresses, (int)first);
+	}
+	if (addresses->len > 0)
+		return HOP_OK;
+	if (is_ours) {
+		*reply = g_strdup_printf("5.4.6 mail for %s loops back to ourselves", hop->host);
+		return HOP_FAIL;
+	}
+	*reply = g_strdup_printf(is_unsure ? "4.4.3 the exchangers of %s cannot be looked up now"
+									   : "4.4.4 no exchanger of %s has an address",
+		hop->host);
+	return HOP_DEFER;
+}
+
+HopResult
+route_addresses(Dns *dns, const DeliverySettings *settings, const NextHop *hop, int64_t deadline_us, GPtrArray **addresses,
+	char **reply)
+{
+	g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(route_address_free);
+	HopResult result = HOP_FAIL;
+
+	if (hop->kind == HOP_SMTP) {
+		result = route_host_addresses(dns, hop, deadline_us, found, reply);
+	} else {
+		g_autoptr(DnsQuery) query = dns_start(dns, hop->host, PTN_EXCHANGERS);
+		const PtnAnswer *answer = dns_wait(query, deadline_us);
+
+		if (answer->status == PTN_UNSURE) {
+			*reply = g_strdup_printf("4.4.3 the domain %s cannot be looked up now", hop->host);
+			result = HOP_DEFER;
+		} else if (answer->status != PTN_OK) {
+			*reply = g_strdup_printf("5.1.2 the domain %s does not exist or has no address", hop->host);
+		} else if (answer->count == 0) {
+			*reply = g_strdup_printf("5.1.10 the domain %s does not accept mail (null MX)", hop->host);
+		} else {
+			result = route_exchangers(dns, settings, hop, answer, deadline_us, found, reply);
+		}
+	}
+	if (result == HOP_OK)
+		*addresses = g_steal_pointer(&found);
+	return result;
+}

@@ -1,0 +1,68 @@
+/* route.h - the way out: settings of delivery, and the next hop of a recipient. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/ip.h"
+#include "engine/engine.h"
+#include "engine/next-hop.h"
+
+/* [route NAME]; tried in order. */
+typedef struct {
+	char *name;
+	char **to;     /* domains, ".parent" for all below, "*" for all */
+	NextHop *hop;
+} Route;
+
+struct DeliverySettings {
+	char *hostname, *helo, *postmaster;
+	GArray *from;          /* of IpAddress: our own to send from; empty: the system's choice */
+	GPtrArray *routes;     /* of Route*, frees them */
+	GArray *own;           /* of IpAddress: those we listen on: an MX that leads here is a loop */
+	TlsPolicy tls;
+	int64_t retry_least_us, retry_most_us, expire_us, warn_after_us;
+	int64_t connect_us, command_us, data_us;
+	unsigned max_deliveries, per_destination, per_connection;
+	TlsClient *client;     /* owned */
+};
+
+DeliverySettings *delivery_settings_new(void);
+void delivery_settings_free(DeliverySettings *settings);
+Route *route_new(const char *name, char **to /* takes */, NextHop *hop /* takes */);
+
+typedef enum {
+	ROUTE_FOUND,
+	ROUTE_REFUSED,   /* permanently: the reply says why */
+	ROUTE_DEFERRED,  /* it cannot be found out now      */
+	ROUTE_HELD,      /* the reply is the reason         */
+} RouteResult;
+
+typedef struct {
+	RouteResult result;
+	NextHop *hop;          /* new, of FOUND */
+	char *reply;           /* new, of the others: "5.4.6 …" */
+	int64_t release_at_us; /* of HELD */
+} RouteAnswer;
+
+void route_answer_clear(RouteAnswer *answer);
+/* Recipient `i` of the message: hooks of stage ROUTE, then [route]s, the directory's redirection, MX.
+ * Waits where a hook does. */
+void route_recipient(const Engine *engine, Snapshot *snapshot, const DeliverySettings *settings, const Envelope *envelope,
+	size_t i, RouteAnswer *answer);
+
+/* Addresses to try for a hop, best first. */
+typedef struct {
+	char *name;    /* of the host, for TLS and the log */
+	IpAddress address;
+	uint16_t port;
+} HopAddress;
+
+typedef enum { HOP_OK, HOP_DEFER, HOP_FAIL } HopResult;
+
+/* Looks up; waits until `deadline_us`.  An array of HopAddress* that frees them; else the reply ("5.1.2 …"), new. */
+HopResult route_addresses(Dns *dns, const DeliverySettings *settings, const NextHop *hop, int64_t deadline_us,
+	GPtrArray **addresses, char **reply);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DeliverySettings, delivery_settings_free)

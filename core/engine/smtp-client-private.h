@@ -1,0 +1,18 @@
+/* smtp-client-private.h - a client's inside, for smtp-client*.c only. */
+#pragma once
+
+#include "engine/smtp-client.h"
+#include "engine/smtp-dialog.h"
+
+struct SmtpClient {
+	const DeliverySettings *settings;
+	Wire *wire;
+	char *peer;
+	unsigned capabilities;
+	uint64_t size_limit;   /* 0: none was told */
+	unsigned messages;
+	bool is_broken, skips_tls, tried_tls;
+};
+
+/* Everything from now on ends within `time_us`. */
+void smtp_client_limit(SmtpClient *client, int64_t time_us);

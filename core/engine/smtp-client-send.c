@@ -1,0 +1,331 @@
+/* smtp-client-send.c - one transaction: envelope in one burst, content, a result per recipient. */
+#include <string.h>
+
+#include "engine/smtp-client-private.h"
+#include "proto/data.h"
+
+enum { SEND_GROUP = 100 }; /* recipients of one burst: their replies must fit the socket's buffers */
+
+typedef struct {
+	SmtpClient *client;
+	const SpoolMessage *message;
+	const guint *places;
+	guint n;
+	SentResult *results;
+	uint64_t size;
+	bool *is_open;       /* recipients that were accepted */
+	GError *error;       /* of the wire */
+} Sending;
+
+static char *
+send_reply_text(const ServerReply *reply)
+{
+	g_autofree char *text = g_strdelimit(g_strdup(reply->text->str), "\n", ' ');
+
+	return g_strdup_printf("%d %s%s%s", reply->code, reply->enhanced, reply->enhanced[0] != '\0' ? " " : "", text);
+}
+
+static SentStatus
+send_status_of(int code)
+{
+	return code / 100 == 2 ? SENT_OK : code / 100 == 5 ? SENT_FAILED : SENT_DEFERRED;
+}
+
+static void
+send_set(Sending *sending, guint i, SentStatus status, bool is_remote, const char *text)
+{
+	sent_result_set(&sending->results[i], status, is_remote, text);
+}
+
+static void
+send_set_open(Sending *sending, SentStatus status, bool is_remote, const char *text)
+{
+	for (guint i = 0; i < sending->n; i++)
+		if (sending->is_open[i])
+			send_set(sending, i, status, is_remote, text);
+}
+
+/* What is not settled when a connection breaks is tried again. */
+static bool
+send_broken(Sending *sending)
+{
+	g_autofree char *text = g_strdup_printf("4.4.2 %s: %s", sending->client->peer,
+		sending->error != NULL ? sending->error->message : "the connection was lost");
+
+	sending->client->is_broken = true;
+	send_set_open(sending, SENT_DEFERRED, false, text);
+	g_clear_error(&sending->error);
+	return false;
+}
+
+/* ---- what the server must be able to ---- */
+
+static bool
+send_add_size(void *data, const char *octets, size_t size)
+{
+	(void)octets;
+	*(uint64_t *)data += size;
+	return true;
+}
+
+static bool
+send_can(Sending *sending)
+{
+	SmtpClient *client = sending->client;
+	g_autofree char *text = NULL;
+
+	if ((client->capabilities & SMTP_SIZE) && client->size_limit > 0 && sending->size > client->size_limit)
+		text = g_strdup_printf("5.3.4 the message has %" G_GUINT64_FORMAT " octets, %s takes %" G_GUINT64_FORMAT, sending->size,
+			client->peer, client->size_limit);
+	else if (sending->message->envelope->is_smtputf8 && !(client->capabilities & SMTP_SMTPUTF8))
+		text = g_strdup_printf("5.6.7 %s does not take internationalized mail (SMTPUTF8)", client->peer);
+	if (text == NULL)
+		return true;
+	send_set_open(sending, SENT_FAILED, false, text);
+	return false;
+}
+
+/* ---- commands ---- */
+
+static bool
+send_mail(Sending *sending)
+{
+	const Envelope *envelope = sending->message->envelope;
+	const unsigned can = sending->client->capabilities;
+	g_autoptr(GString) line = g_string_new(NULL);
+
+	g_string_printf(line, "MAIL FROM:<%s>", envelope->sender);
+	if (can & SMTP_SIZE)
+		g_string_append_printf(line, " SIZE=%" G_GUINT64_FORMAT, sending->size);
+	if ((can & SMTP_8BITMIME) && envelope->body == BODY_8BITMIME)
+		g_string_append(line, " BODY=8BITMIME");
+	if ((can & SMTP_SMTPUTF8) && envelope->is_smtputf8)
+		g_string_append(line, " SMTPUTF8");
+	if ((can & SMTP_DSN) && envelope->ret != RET_NONE)
+		g_string_append(line, envelope->ret == RET_FULL ? " RET=FULL" : " RET=HDRS");
+	if ((can & SMTP_DSN) && envelope->envid != NULL)
+		g_string_append_printf(line, " ENVID=%s", envelope->envid);
+	return smtp_write_command(sending->client->wire, &sending->error, "%s", line->str);
+}
+
+static bool
+send_rcpt(Sending *sending, guint i)
+{
+	static const struct {
+		unsigned bit;
+		const char *word;
+	} words[] = { { NOTIFY_NEVER, "NEVER" }, { NOTIFY_SUCCESS, "SUCCESS" }, { NOTIFY_FAILURE, "FAILURE" },
+		{ NOTIFY_DELAY, "DELAY" } };
+	const Recipient *recipient = g_ptr_array_index(sending->message->envelope->recipients, sending->places[i]);
+	g_autoptr(GString) line = g_string_new(NULL);
+	const char *separator = " NOTIFY=";
+
+	g_string_printf(line, "RCPT TO:<%s>", recipient->address);
+	for (size_t k = 0; (sending->client->capabilities & SMTP_DSN) && k < G_N_ELEMENTS(words); k++) {
+		if (recipient->notify & words[k].bit) {
+			g_string_append_printf(line, "%s%s", separator, words[k].word);
+			separator = ",";
+		}
+	}
+	if ((sending->client->capabilities & SMTP_DSN) && recipient->original != NULL)
+		g_string_append_printf(line, " ORCPT=%s", recipient->original);
+	return smtp_write_command(sending->client->wire, &sending->error, "%s", line->str);
+}
+
+static bool
+send_read(Sending *sending, ServerReply *reply)
+{
+	smtp_client_limit(sending->client, sending->client->settings->command_us);
+	return smtp_read_reply(sending->client->wire, reply, &sending->error);
+}
+
+/* Reads the reply to MAIL; a refusal is everybody's. */
+static bool
+send_take_mail(Sending *sending, ServerReply *reply, bool *is_accepted)
+{
+	if (!send_read(sending, reply))
+		return false;
+	*is_accepted = reply->code / 100 == 2;
+	if (!*is_accepted) {
+		g_autofree char *text = send_reply_text(reply);
+
+		send_set_open(sending, send_status_of(reply->code), true, text);
+	}
+	return true;
+}
+
+static bool
+send_take_rcpt(Sending *sending, guint i, ServerReply *reply, bool is_mail_accepted)
+{
+	if (!send_read(sending, reply))
+		return false;
+	if (is_mail_accepted && reply->code / 100 != 2) {
+		g_autofree char *text = send_reply_text(reply);
+
+		/* 552 for too many recipients is 452 by its meaning (RFC 5321 4.5.3.1.10) */
+		send_set(sending, i, reply->code == 552 ? SENT_DEFERRED : send_status_of(reply->code), true, text);
+		sending->is_open[i] = false;
+	}
+	return true;
+}
+
+static guint
+send_count_open(const Sending *sending)
+{
+	guint open = 0;
+
+	for (guint i = 0; i < sending->n; i++)
+		open += sending->is_open[i];
+	return open;
+}
+
+/* MAIL, RCPT … in bursts where the server allows, one by one where not.  With the last burst goes DATA; its
+ * reply is read here, too: `data_code`. */
+static bool
+send_envelope(Sending *sending, bool *is_accepted, int *data_code, ServerReply *reply)
+{
+	const bool pipelines = (sending->client->capabilities & SMTP_PIPELINING) != 0;
+	const guint group = pipelines ? SEND_GROUP : 1;
+
+	*data_code = 0;
+	if (!send_mail(sending) || (!pipelines && !send_take_mail(sending, reply, is_accepted)))
+		return false;
+	if (!pipelines && !*is_accepted)
+		return true;
+	for (guint first = 0; first < sending->n; first += group) {
+		const guint end = MIN(first + group, sending->n);
+		const bool with_data = pipelines && end == sending->n;
+
+		for (guint i = first; i < end; i++)
+			if (!send_rcpt(sending, i))
+				return false;
+		if (with_data && !smtp_write_command(sending->client->wire, &sending->error, "DATA"))
+			return false;
+		if (pipelines && first == 0 && !send_take_mail(sending, reply, is_accepted))
+			return false;
+		for (guint i = first; i < end; i++)
+			if (!send_take_rcpt(sending, i, reply, *is_accepted))
+				return false;
+		if (with_data) {
+			if (!send_read(sending, reply))
+				return false;
+			*data_code = reply->code;
+		}
+	}
+	return true;
+}
+
+/* ---- content ---- */
+
+typedef struct {
+	Sending *sending;
+	uint8_t state;
+	bool is_lost;
+} Encoding;
+
+static void
+send_octets(void *data, const char *octets, size_t size)
+{
+	Encoding *encoding = data;
+
+	if (encoding->is_lost)
+		return;
+	smtp_client_limit(encoding->sending->client, encoding->sending->client->settings->data_us);
+	encoding->is_lost = !wire_write(encoding->sending->client->wire, octets, size, &encoding->sending->error);
+}
+
+static bool
+send_piece(void *data, const char *octets, size_t size)
+{
+	Encoding *encoding = data;
+
+	data_encode(&encoding->state, octets, size, send_octets, encoding);
+	return !encoding->is_lost;
+}
+
+static bool
+send_content(Sending *sending, bool has_recipients)
+{
+	Encoding encoding = { .sending = sending };
+	const char *end;
+
+	/* RFC 2920 3.1: a DATA that was accepted without recipients is ended with nothing in it */
+	if (has_recipients && !spool_message_pieces(sending->message, send_piece, &encoding))
+		return false;
+	if (encoding.is_lost)
+		return false;
+	end = has_recipients ? data_encode_end(encoding.state) : ".\r\n";
+	return wire_write(sending->client->wire, end, strlen(end), &sending->error) &&
+		wire_flush(sending->client->wire, &sending->error);
+}
+
+static bool
+send_finish(Sending *sending, ServerReply *reply)
+{
+	const bool has_recipients = send_count_open(sending) > 0;
+	g_autofree char *text = NULL;
+
+	if (!send_content(sending, has_recipients))
+		return false;
+	smtp_client_limit(sending->client, sending->client->settings->data_us);
+	if (!smtp_read_reply(sending->client->wire, reply, &sending->error))
+		return false;
+	text = send_reply_text(reply);
+	send_set_open(sending, send_status_of(reply->code), true, text);
+	return true;
+}
+
+static bool
+send_reset(Sending *sending, ServerReply *reply)
+{
+	return smtp_write_command(sending->client->wire, &sending->error, "RSET") && send_read(sending, reply);
+}
+
+/* After MAIL or all recipients were refused the connection is cleared for the next message. */
+static bool
+send_transaction(Sending *sending, ServerReply *reply)
+{
+	bool is_accepted = false;
+	int data_code = 0;
+
+	if (!send_envelope(sending, &is_accepted, &data_code, reply))
+		return false;
+	if (data_code == 0 && is_accepted && send_count_open(sending) > 0) {
+		if (!smtp_write_command(sending->client->wire, &sending->error, "DATA") || !send_read(sending, reply))
+			return false;
+		data_code = reply->code;
+	}
+	if (data_code == 354) {
+		if (!is_accepted) /* settled already; nothing of the message goes out */
+			memset(sending->is_open, 0, sending->n * sizeof *sending->is_open);
+		return send_finish(sending, reply);
+	}
+	if (is_accepted && send_count_open(sending) > 0) {
+		g_autofree char *text = send_reply_text(reply);
+
+		send_set_open(sending, send_status_of(data_code) == SENT_OK ? SENT_DEFERRED : send_status_of(data_code), true, text);
+	}
+	return send_reset(sending, reply);
+}
+
+bool
+smtp_client_send(SmtpClient *client, const SpoolMessage *message, const guint *places, guint n, SentResult *results)
+{
+	g_autofree bool *is_open = g_new(bool, n);
+	g_auto(ServerReply) reply;
+	Sending sending = { .client = client, .message = message, .places = places, .n = n, .results = results,
+		.is_open = is_open };
+
+	smtp_reply_init(&reply);
+	memset(is_open, true, n * sizeof *is_open);
+	(void)spool_message_pieces(message, send_add_size, &sending.size);
+	if (!send_can(&sending))
+		return true;
+	smtp_client_limit(client, client->settings->command_us);
+	if (!send_transaction(&sending, &reply))
+		return send_broken(&sending);
+	client->messages++;
+	if (reply.code == 421)
+		client->is_broken = true;
+	return !client->is_broken;
+}
