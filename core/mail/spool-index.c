@@ -42,7 +42,7 @@ spool_index_file(Spool *spool, uint64_t number)
 }
 
 /* A file that nothing names any more goes; the keeper unlinks it. */
-static void
+void
 spool_index_drop_file(Spool *spool, uint64_t number)
 {
 	SpoolFile *file = spool_index_file(spool, number);
