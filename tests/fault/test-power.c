@@ -7,7 +7,7 @@
 #include "fault/ledger.h"
 #include "unit/unit.h"
 
-enum { POWER_CUTS = 500 };
+enum { POWER_CUTS = 120 }; /* a scenario; POWER_CUTS in the environment asks for more */
 
 static char *
 power_new_directory(void)
@@ -82,6 +82,8 @@ power_scenario(uint32_t seed, unsigned n_operations, unsigned n_restarts)
 	g_autofree char *directory = unit_new_directory();
 	SimDisk *sim = sim_disk_new(directory);
 	Ledger *ledger = ledger_new(sim, seed);
+	const char *asked = g_getenv("POWER_CUTS");
+	const unsigned n_cuts = asked != NULL ? (unsigned)atoi(asked) : POWER_CUTS;
 
 	for (unsigned i = 0; i <= n_restarts; i++) {
 		Spool *spool = ledger_open(directory, sim_disk_table(sim));
@@ -90,7 +92,7 @@ power_scenario(uint32_t seed, unsigned n_operations, unsigned n_restarts)
 		ledger_work(ledger, spool, n_operations);
 		spool_close(spool);
 	}
-	CU_ASSERT_EQUAL(power_cut_all(ledger, sim, POWER_CUTS, seed), 0);
+	CU_ASSERT_EQUAL(power_cut_all(ledger, sim, n_cuts, seed), 0);
 	ledger_free(ledger);
 	sim_disk_free(sim);
 	unit_remove_directory(directory);
