@@ -304,8 +304,10 @@ spool_apply(Spool *spool, SpoolBatch *batch, bool is_good)
 	spool->figures.states += n_states;
 	for (const SpoolMove *move = batch->moves; move != NULL; move = move->next, spool->n_moves--)
 		spool->figures.compacted_octets += is_good && move->is_written ? move->octets->len : 0;
-	if (batch->moves != NULL || n_states > 0)
+	if (batch->moves != NULL || n_states > 0) {
 		g_cond_signal(&spool->compactor_wakes);
+		g_cond_signal(&spool->keeper_wakes);
+	}
 	g_mutex_unlock(&spool->lock);
 }
 

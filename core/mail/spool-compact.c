@@ -293,6 +293,7 @@ spool_compact(Spool *spool)
 	has_moved = spool_compact_some(spool, oldest);
 	spool_segment_unref(spool, oldest);
 	g_mutex_lock(&spool->lock);
+	g_cond_signal(&spool->keeper_wakes);
 	while (spool->n_moves > 0 && !spool->is_stopping)
 		g_cond_wait(&spool->compactor_wakes, &spool->lock);
 	if (!has_moved && !spool->is_stopping)

@@ -211,6 +211,9 @@ void spool_batch_init(SpoolBatch *batch);
 bool spool_batch_write(Spool *spool, SpoolBatch *batch);
 bool spool_pwrite(const Disk *disk, int fd, struct iovec *parts, int n, uint64_t offset);
 
+/* spool-file.c */
+void spool_unlink_later(Spool *spool, uint64_t number);
+
 /* spool-segment.c */
 gpointer spool_keeper(gpointer data);
 SpoolSegment *spool_segment_new(uint64_t number, uint64_t size, int fd);

@@ -241,7 +241,10 @@ spool_judge(Spool *spool, Recovery *recovery)
 			before->has_damage = true;
 		}
 		before = found->segment;
-		last = found->scan.last_batch != 0 ? found->scan.last_batch : last;
+		if (found->scan.last_batch != 0)
+			last = found->scan.last_batch;
+		else if (found->is_ended)
+			last = found->limit;
 	}
 }
 
