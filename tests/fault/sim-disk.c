@@ -560,6 +560,7 @@ cut_write_file(SimCut *cut, const char *path, unsigned number, GRand *rand, int 
 
 	GHashTableIter iter;
 	void *block, *op;
+	int fd;
 
 	g_byte_array_append(all, file->sure->data, file->sure->len);
 	g_hash_table_iter_init(&iter, file->spoiled);
@@ -571,7 +572,9 @@ cut_write_file(SimCut *cut, const char *path, unsigned number, GRand *rand, int 
 			cut_write_octets(all, write->offset + at, write->data + at, MIN(SIM_BLOCK, write->size - at));
 	}
 	cut_write_some(all, file->pending, rand, chance);
-	(void)g_file_set_contents_full(path, (const char *)all->data, (gssize)all->len, G_FILE_SET_CONTENTS_NONE, 0600, NULL);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, all->data, all->len) != (ssize_t)all->len || close(fd) != 0)
+		g_error("cannot write %s", path);
 }
 
 void
