@@ -372,6 +372,25 @@ queue_enter(Queue *queue, const MessageState *state)
 	queue_unlock_and_wake(queue);
 }
 
+static bool
+queue_refill_one(void *data, const SpoolSummary *summary)
+{
+	Queue *queue = data;
+
+	if (queue_find(queue, summary->id) == NULL)
+		(void)queue_fill_one(queue, summary);
+	return true;
+}
+
+/* The index lock is taken within ours, here alone; nowhere is it the other way round. */
+void
+queue_refill(Queue *queue)
+{
+	g_mutex_lock(&queue->lock);
+	spool_each(queue->spool, queue_refill_one, queue);
+	queue_unlock_and_wake(queue);
+}
+
 /* Lock held. */
 static QueueItem *
 queue_first_due(Queue *queue, int64_t now_us, int64_t *next_us)

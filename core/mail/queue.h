@@ -17,6 +17,8 @@ void queue_free(Queue *queue);
 
 /* After a transaction was committed: its messages are scheduled as their states say. */
 void queue_enter(Queue *queue, const MessageState *state);
+/* Enters what the spool has and the queue does not know (after spool_adopt()). */
+void queue_refill(Queue *queue);
 /* Takes the message that is due first, if one is due by `now_us`; else false and `next_us` says when (CLOCK_NEVER: nothing). */
 bool queue_take(Queue *queue, int64_t now_us, QueueId *id, int64_t *next_us);
 /* A message in hand: its new state is put to the spool and rescheduled (finished: forgotten).  Takes.

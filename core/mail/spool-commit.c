@@ -62,7 +62,6 @@ spool_fill_states(Spool *spool, SpoolBatch *batch)
 		spool->states = put->next;
 		if (spool->states == NULL)
 			spool->last_state = &spool->states;
-		spool->state_octets -= put->size;
 		if (put->is_superseded) {
 			spool_state_put_free(put);
 			continue;
@@ -132,7 +131,6 @@ spool_fill_transactions(Spool *spool, SpoolBatch *batch)
 		spool->waiting = transaction->next;
 		if (spool->waiting == NULL)
 			spool->last_waiting = &spool->waiting;
-		spool->waiting_octets -= transaction->octets->len;
 		transaction->next = NULL;
 		*batch->last_transaction = transaction;
 		batch->last_transaction = &transaction->next;
@@ -272,8 +270,6 @@ static void
 spool_requeue_states(Spool *spool, SpoolBatch *batch)
 {
 	g_mutex_lock(&spool->lock);
-	for (const StatePut *put = batch->states; put != NULL; put = put->next)
-		spool->state_octets += put->size;
 	if (batch->states != NULL) {
 		*batch->last_state = spool->states;
 		if (spool->states == NULL)
@@ -306,10 +302,12 @@ spool_apply(Spool *spool, SpoolBatch *batch, bool is_good)
 	g_mutex_lock(&spool->lock);
 	spool->figures.transactions += n_transactions;
 	spool->figures.states += n_states;
-	for (const SpoolMove *move = batch->moves; is_good && move != NULL; move = move->next)
-		spool->figures.compacted_octets += move->is_written ? move->octets->len : 0;
-	if (batch->moves != NULL || n_states > 0)
+	for (const SpoolMove *move = batch->moves; move != NULL; move = move->next, spool->n_moves--)
+		spool->figures.compacted_octets += is_good && move->is_written ? move->octets->len : 0;
+	if (batch->moves != NULL || n_states > 0) {
 		g_cond_signal(&spool->compactor_wakes);
+		g_cond_signal(&spool->keeper_wakes);
+	}
 	g_mutex_unlock(&spool->lock);
 }
 
@@ -399,7 +397,6 @@ spool_serve_closed(Spool *spool, int64_t *probe_us)
 
 	spool->waiting = NULL;
 	spool->last_waiting = &spool->waiting;
-	spool->waiting_octets = 0;
 	spool->wants_probe = false;
 	g_mutex_unlock(&spool->lock);
 	spool_post(waiting, SPOOL_CLOSED);

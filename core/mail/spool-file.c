@@ -53,13 +53,22 @@ spool_file_sync_names(Spool *spool, GError **error)
 	return spool_sync_directory(spool, spool->content_directory, error);
 }
 
+/* Any lock may be held; whoever holds none wakes the keeper. */
 void
-spool_file_forget(Spool *spool, uint64_t number)
+spool_unlink_later(Spool *spool, uint64_t number)
 {
 	g_mutex_lock(&spool->unlink_lock);
 	g_array_append_val(spool->unlinks, number);
 	g_mutex_unlock(&spool->unlink_lock);
+}
+
+void
+spool_file_forget(Spool *spool, uint64_t number)
+{
+	spool_unlink_later(spool, number);
+	g_mutex_lock(&spool->lock);
 	g_cond_signal(&spool->keeper_wakes);
+	g_mutex_unlock(&spool->lock);
 }
 
 void

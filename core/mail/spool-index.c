@@ -1,8 +1,6 @@
 /* spool-index.c - what is known of each live message without touching the disk. */
 #include "mail/spool-private.h"
 
-#include "mail/spool-file.h"
-
 static void
 spool_entry_free(void *data)
 {
@@ -42,7 +40,7 @@ spool_index_file(Spool *spool, uint64_t number)
 }
 
 /* A file that nothing names any more goes; the keeper unlinks it. */
-static void
+void
 spool_index_drop_file(Spool *spool, uint64_t number)
 {
 	SpoolFile *file = spool_index_file(spool, number);
@@ -51,7 +49,7 @@ spool_index_drop_file(Spool *spool, uint64_t number)
 		return;
 	g_hash_table_remove(spool->files, &number);
 	if (!spool->is_replaying)
-		spool_file_forget(spool, number);
+		spool_unlink_later(spool, number);
 }
 
 SpoolContent *

@@ -117,7 +117,6 @@ struct SpoolMove {
 	SpoolMove *next;
 	QueueId id;
 	uint64_t version; /* of `state`; if it is not the present one any more, the move is dropped */
-	SpoolSegment *from;
 	GByteArray *octets; /* the record */
 	SpoolRow row;
 	bool is_written;
@@ -152,13 +151,13 @@ struct Spool {
 	GMutex lock; /* guards what follows, up to the next lock */
 	GCond committer_wakes, keeper_wakes, compactor_wakes, ready_came;
 	bool is_stopping, is_closed, is_mail_full, has_prepare_failed, wants_probe;
-	bool is_keeper_stopping;
+	bool is_keeper_stopping, wants_retry; /* of what failed, now */
 	unsigned probes; /* how many ended */
 	SpoolTransaction *waiting, **last_waiting;
 	StatePut *states, **last_state;
 	int64_t states_since_us; /* of the first waiting state, monotonic */
 	SpoolMove *moves, **last_move;
-	uint64_t waiting_octets, state_octets;
+	uint64_t n_moves; /* waiting, or in the batch being written */
 	GQueue segments; /* in use, oldest first; the last one is active */
 	GQueue ready;    /* zero-filled or recycled, in the order of their numbers */
 	GQueue freed;    /* to be recycled by the keeper */
@@ -212,6 +211,9 @@ void spool_batch_init(SpoolBatch *batch);
 bool spool_batch_write(Spool *spool, SpoolBatch *batch);
 bool spool_pwrite(const Disk *disk, int fd, struct iovec *parts, int n, uint64_t offset);
 
+/* spool-file.c */
+void spool_unlink_later(Spool *spool, uint64_t number);
+
 /* spool-segment.c */
 gpointer spool_keeper(gpointer data);
 SpoolSegment *spool_segment_new(uint64_t number, uint64_t size, int fd);
@@ -238,6 +240,10 @@ void spool_index_move_content(Spool *spool, SpoolContent *content, const SpoolPl
 void spool_index_finish(Spool *spool, SpoolEntry *entry);
 void spool_index_sort(Spool *spool);
 SpoolFile *spool_index_file(Spool *spool, uint64_t number);
+void spool_index_drop_file(Spool *spool, uint64_t number);
+
+/* spool-check.c */
+GArray *spool_ids(Spool *spool); /* new, of QueueId: all live ones, oldest first */
 
 /* spool-recover.c */
 bool spool_recover(Spool *spool, GError **error);
@@ -258,6 +264,20 @@ bool spool_scan_summary(Spool *spool, const SpoolSegment *segment, SpoolScan *sc
 /* Batches above `limit` do not count; 0: all do. */
 void spool_scan_batches(Spool *spool, const SpoolSegment *segment, uint64_t limit, SpoolScan *scan);
 bool spool_pread(const Disk *disk, int fd, void *data, size_t size, uint64_t offset);
+
+/* Where a message is, taken under the index lock; the segments stay until it is let go of. */
+typedef struct {
+	SpoolSegment *segment, *state_segment, *content_segment;
+	uint32_t offset, length, state_offset, state_length;
+	uint64_t version;
+	SpoolPlace place;
+	GByteArray *pending; /* the state, not durable yet */
+} Whereabouts;
+
+/* spool-read.c */
+bool spool_look_up(Spool *spool, QueueId id, Whereabouts *found);
+void spool_let_go(Spool *spool, Whereabouts *found);
+SpoolMessage *spool_read_at(Spool *spool, QueueId id, const Whereabouts *found, GError **error); /* new */
 
 /* spool-compact.c */
 gpointer spool_compactor(gpointer data);

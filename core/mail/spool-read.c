@@ -8,15 +8,7 @@
 #include "mail/bytes.h"
 #include "mail/spool-private.h"
 
-/* Where a message is, taken under the index lock; the segments stay until it is let go of. */
-typedef struct {
-	SpoolSegment *segment, *state_segment, *content_segment;
-	uint32_t offset, length, state_offset, state_length;
-	SpoolPlace place;
-	GByteArray *pending; /* the state, not durable yet */
-} Whereabouts;
-
-static bool
+bool
 spool_look_up(Spool *spool, QueueId id, Whereabouts *found)
 {
 	const SpoolEntry *entry;
@@ -32,6 +24,7 @@ spool_look_up(Spool *spool, QueueId id, Whereabouts *found)
 	found->offset = entry->offset;
 	found->length = entry->length;
 	found->place = entry->content->place;
+	found->version = entry->version;
 	if (entry->content->segment != NULL)
 		found->content_segment = spool_segment_ref(entry->content->segment);
 	if (entry->pending != NULL) {
@@ -46,7 +39,7 @@ spool_look_up(Spool *spool, QueueId id, Whereabouts *found)
 	return true;
 }
 
-static void
+void
 spool_let_go(Spool *spool, Whereabouts *found)
 {
 	spool_segment_unref(spool, found->segment);
@@ -120,21 +113,28 @@ spool_read_found(SpoolMessage *message, QueueId id, const Whereabouts *found, GE
 }
 
 SpoolMessage *
-spool_read(Spool *spool, QueueId id, GError **error)
+spool_read_at(Spool *spool, QueueId id, const Whereabouts *found, GError **error)
 {
 	g_autoptr(SpoolMessage) message = g_new0(SpoolMessage, 1);
-	char text[ID_TEXT_SIZE];
-	Whereabouts found;
-	bool is_read;
 
 	message->spool = spool;
+	return spool_read_found(message, id, found, error) ? g_steal_pointer(&message) : NULL;
+}
+
+SpoolMessage *
+spool_read(Spool *spool, QueueId id, GError **error)
+{
+	SpoolMessage *message;
+	char text[ID_TEXT_SIZE];
+	Whereabouts found;
+
 	if (!spool_look_up(spool, id, &found)) {
 		(void)error_set(error, POSTERN_ERROR_NOT_FOUND, "no message %s", id_format(id, text));
 		return NULL;
 	}
-	is_read = spool_read_found(message, id, &found, error);
+	message = spool_read_at(spool, id, &found, error);
 	spool_let_go(spool, &found);
-	return is_read ? g_steal_pointer(&message) : NULL;
+	return message;
 }
 
 void

@@ -180,19 +180,6 @@ spool_message_encode(GByteArray *out, const SpoolPlace *place, const Envelope *e
 }
 
 void
-spool_message_encode_octets(GByteArray *out, const SpoolPlace *place, const GByteArray *state,
-	const GByteArray *envelope)
-{
-	const guint start = spool_message_start(out, place);
-
-	bytes_set32(out->data + start + 48, state->len);
-	bytes_set32(out->data + start + 52, envelope->len);
-	g_byte_array_append(out, state->data, state->len);
-	g_byte_array_append(out, envelope->data, envelope->len);
-	spool_record_finish(out, start);
-}
-
-void
 spool_state_encode(GByteArray *out, const MessageState *state, SpoolRow *row)
 {
 	const guint start = spool_record_start(out, SPOOL_RECORD_STATE);

@@ -97,9 +97,6 @@ spool_record_step(uint32_t length)
 /* Puts a message record; `row` gets what the index needs, `offset` being where in `out` it starts. */
 void spool_message_encode(GByteArray *out, const SpoolPlace *place, const Envelope *envelope,
 	const MessageState *state, SpoolRow *row);
-/* The same from octets that are known to be good. */
-void spool_message_encode_octets(GByteArray *out, const SpoolPlace *place, const GByteArray *state,
-	const GByteArray *envelope);
 void spool_state_encode(GByteArray *out, const MessageState *state, SpoolRow *row);
 /* A checked record.  `place`, `envelope`, `state` may be NULL; new.  False: malformed. */
 bool spool_message_decode(const uint8_t *record, uint32_t length, SpoolPlace *place, Envelope **envelope,

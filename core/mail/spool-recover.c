@@ -135,7 +135,7 @@ spool_scan_all(Spool *spool, Recovery *recovery)
 	for (guint i = 0; i < recovery->found->len; i++) {
 		Found *found = &g_array_index(recovery->found, Found, i);
 
-		if (found->is_ended || !spool_scan_summary(spool, found->segment, &found->scan))
+		if (found->is_ended || spool->is_read_only || !spool_scan_summary(spool, found->segment, &found->scan))
 			spool_scan_batches(spool, found->segment, found->is_ended ? MAX(found->limit, SPOOL_NO_BATCH) : 0, &found->scan);
 		if (found->scan.last_batch == 0)
 			continue;
@@ -241,7 +241,10 @@ spool_judge(Spool *spool, Recovery *recovery)
 			before->has_damage = true;
 		}
 		before = found->segment;
-		last = found->scan.last_batch != 0 ? found->scan.last_batch : last;
+		if (found->scan.last_batch != 0)
+			last = found->scan.last_batch;
+		else if (found->is_ended)
+			last = found->limit;
 	}
 }
 

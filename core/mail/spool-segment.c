@@ -348,8 +348,9 @@ spool_keeper(gpointer data)
 	g_mutex_lock(&spool->lock);
 	for (;;) {
 		const int64_t now_us = g_get_monotonic_time();
-		const bool may_retry = now_us >= retry_us;
+		const bool may_retry = now_us >= retry_us || spool->wants_retry;
 
+		spool->wants_retry = false;
 		if (spool_keeper_find_jobs(spool, &jobs, may_retry)) {
 			bool is_good;
 

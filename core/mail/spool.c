@@ -240,7 +240,6 @@ spool_enqueue(Spool *spool, SpoolTransaction *transaction, SpoolDone *done, void
 	was_empty = spool->waiting == NULL;
 	*spool->last_waiting = transaction;
 	spool->last_waiting = &transaction->next;
-	spool->waiting_octets += transaction->octets->len;
 	if (was_empty)
 		g_cond_signal(&spool->committer_wakes);
 	g_mutex_unlock(&spool->lock);
@@ -370,7 +369,6 @@ spool_put_state(Spool *spool, MessageState *state)
 	}
 	*spool->last_state = put;
 	spool->last_state = &put->next;
-	spool->state_octets += put->size;
 	g_mutex_unlock(&spool->lock);
 }
 
@@ -470,8 +468,9 @@ spool_probe(Spool *spool)
 
 	g_mutex_lock(&spool->lock);
 	before = spool->probes;
-	spool->wants_probe = true;
+	spool->wants_probe = spool->wants_retry = true;
 	g_cond_signal(&spool->committer_wakes);
+	g_cond_signal(&spool->keeper_wakes);
 	while (spool->probes == before)
 		g_cond_wait(&spool->ready_came, &spool->lock);
 	is_open = !spool->is_closed;

@@ -118,7 +118,9 @@ bool spool_probe(Spool *spool);
 /* Reads everything, changes nothing; one sentence per finding.  True: all is whole. */
 bool spool_check(const SpoolSettings *settings, GPtrArray *findings, GError **error);
 /* Takes the live messages of the spool in `directory` (of a lost node) into this one, each with its state,
- * and marks them there as taken, so that an interrupted adoption goes on where it stood.  `n`: how many. */
+ * and marks them there as taken, so that an interrupted adoption goes on where it stood: until it is marked
+ * there, a message is held here.  `n`: how many.  Damaged ones stay where they are, and make it false.
+ * A queue over this spool learns of them by queue_refill(). */
 bool spool_adopt(Spool *spool, const char *directory, size_t *n, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Spool, spool_close)

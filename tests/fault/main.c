@@ -1,0 +1,19 @@
+/* main.c - the spool against disks that fail. */
+#include <unistd.h>
+
+#include "base/log.h"
+#include "fault/fault.h"
+
+/* What the spool says of failures made on purpose is not for the reader of a test. */
+int
+main(int argc, char **argv)
+{
+	static const UnitSuite *const suites[] = { &power_suite, &failure_suite, &full_suite, &damage_suite, NULL };
+
+	/* Thousands of small files come and go: memory is the place for them, where there is some. */
+	if (g_getenv("TMPDIR") == NULL && access("/dev/shm", W_OK) == 0)
+		(void)g_setenv("TMPDIR", "/dev/shm", TRUE);
+	if (g_getenv("FAULT_LOG") == NULL)
+		(void)log_open("/dev/null", LOG_TEXT, LOG_LEVEL_ERROR, NULL);
+	return unit_main(argc, argv, suites);
+}

@@ -1,0 +1,37 @@
+/* sim-disk.h - a Disk over real files that fails on demand, and remembers enough to lose its power.
+ *
+ * Syncing does nothing to the real files; what would have survived is computed from the trace: what was
+ * synced stays, of the rest each block is kept, lost or half-written, each name kept or lost. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mail/disk.h"
+
+typedef enum { SIM_PWRITEV, SIM_FDATASYNC, SIM_FSYNC, SIM_RENAME, SIM_UNLINK, SIM_CALLS } SimCall;
+typedef enum { SIM_EIO, SIM_ENOSPC, SIM_SHORT } SimFault;
+
+typedef struct SimDisk SimDisk;
+
+/* New.  `root`: the directory in which all happens; borrowed. */
+SimDisk *sim_disk_new(const char *root);
+void sim_disk_free(SimDisk *sim);
+const Disk *sim_disk_table(SimDisk *sim);
+/* The `first` call of that kind from now on fails (1: the next one), and all later ones if `is_lasting`. */
+void sim_disk_fail(SimDisk *sim, SimCall call, SimFault fault, unsigned first, bool is_lasting);
+void sim_disk_heal(SimDisk *sim);
+unsigned sim_disk_failures(SimDisk *sim); /* how many calls failed so far */
+/* Octets that the files may hold together; 0: any. */
+void sim_disk_set_capacity(SimDisk *sim, uint64_t octets);
+/* How many steps were traced so far. */
+guint sim_disk_step(SimDisk *sim);
+
+/* Walks along the trace; steps only rise. */
+typedef struct SimCut SimCut;
+SimCut *sim_cut_new(SimDisk *sim);
+void sim_cut_free(SimCut *cut);
+void sim_cut_advance(SimCut *cut, guint step);
+/* Writes what a power cut at that step leaves into `directory` (empty, with the subdirectories of a spool). */
+void sim_cut_write(SimCut *cut, const char *directory, GRand *rand);

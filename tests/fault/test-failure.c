@@ -1,0 +1,187 @@
+/* test-failure.c - each call of the disk fails once, or from some call on for good; then the disk heals. */
+#include <stdio.h>
+
+#include "fault/fault.h"
+
+enum { FAILURE_WORK = 50, FAILURE_CUTS = 4 };
+
+typedef struct {
+	SimCall call;
+	SimFault fault;
+	unsigned most, step; /* which calls fail: 1, 1 + step, … up to most */
+	bool is_lasting;
+	unsigned aged; /* operations before, so that segments are sealed, compacted, recycled */
+} Sweep;
+
+static void
+failure_mend(SimDisk *sim, Spool *spool)
+{
+	SpoolResult reason;
+
+	sim_disk_heal(sim);
+	for (int i = 0; i < 2000 && !(spool_probe(spool) && spool_has_room(spool, &reason)); i++)
+		g_usleep(1000);
+}
+
+/* What is in the directory now, and what a power cut would leave. */
+static unsigned
+failure_check(Ledger *ledger, SimDisk *sim, const char *directory, uint32_t seed)
+{
+	Spool *spool = ledger_open(directory, ledger_fast_disk());
+	SpoolFigures figures;
+	unsigned n_bad;
+
+	if (spool == NULL)
+		return 1;
+	n_bad = ledger_compare(ledger, spool, sim_disk_step(sim));
+	spool_figures(spool, &figures);
+	if (figures.has_damage) {
+		g_autoptr(GPtrArray) damage = spool_damage(spool);
+
+		fprintf(stderr, "\n%s\n", (const char *)damage->pdata[0]);
+		n_bad++;
+	}
+	spool_close(spool);
+	return n_bad + power_cut_all(ledger, sim, FAILURE_CUTS, seed);
+}
+
+/* False: fewer calls than `first` were made. */
+static bool
+failure_run(const Sweep *sweep, unsigned first, unsigned *n_bad)
+{
+	g_autofree char *directory = unit_new_directory();
+	SimDisk *sim = sim_disk_new(directory);
+	Ledger *ledger = ledger_new(sim, first);
+	Spool *spool = ledger_open(directory, sim_disk_table(sim));
+	bool has_failed;
+	unsigned n_before;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(spool);
+	ledger_work(ledger, spool, sweep->aged);
+	sim_disk_fail(sim, sweep->call, sweep->fault, first, sweep->is_lasting);
+	ledger_work(ledger, spool, FAILURE_WORK);
+	/* Some calls are another thread's, which may come late. */
+	for (int i = 0; i < 50 && sim_disk_failures(sim) == 0; i++)
+		g_usleep(1000);
+	has_failed = sim_disk_failures(sim) > 0;
+	failure_mend(sim, spool);
+	n_before = ledger_answers(ledger, SPOOL_COMMITTED);
+	ledger_work(ledger, spool, 10);
+	if (ledger_commit(ledger, spool, 100, 1) != SPOOL_COMMITTED || ledger_answers(ledger, SPOOL_COMMITTED) == n_before) {
+		fprintf(stderr, "\nthe spool did not open again\n");
+		(*n_bad)++;
+	}
+	spool_close(spool);
+	*n_bad += failure_check(ledger, sim, directory, first);
+	ledger_free(ledger);
+	sim_disk_free(sim);
+	unit_remove_directory(directory);
+	return has_failed;
+}
+
+static void
+failure_sweep(const Sweep *sweep)
+{
+	unsigned n_bad = 0, n_failed = 0;
+
+	for (unsigned first = 1; first <= sweep->most && n_bad == 0; first += sweep->step) {
+		const bool has_failed = failure_run(sweep, first, &n_bad);
+
+		n_failed += has_failed;
+		if (n_bad > 0)
+			fprintf(stderr, "call kind %d, fault %d, lasting %d, first %u\n", sweep->call, sweep->fault, sweep->is_lasting, first);
+	}
+	CU_ASSERT_EQUAL(n_bad, 0);
+	CU_ASSERT(n_failed > 0);
+}
+
+static void
+failure_sweep_all(const Sweep *sweeps, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		failure_sweep(&sweeps[i]);
+}
+
+static void
+test_pwritev(void)
+{
+	static const Sweep sweeps[] = { { SIM_PWRITEV, SIM_EIO, 40, 1, false, 0 }, { SIM_PWRITEV, SIM_EIO, 40, 5, true, 0 },
+		{ SIM_PWRITEV, SIM_ENOSPC, 40, 3, false, 0 }, { SIM_PWRITEV, SIM_ENOSPC, 40, 7, true, 0 },
+		{ SIM_PWRITEV, SIM_EIO, 40, 7, false, 250 } };
+
+	failure_sweep_all(sweeps, G_N_ELEMENTS(sweeps));
+}
+
+static void
+test_short(void)
+{
+	static const Sweep sweeps[] = { { SIM_PWRITEV, SIM_SHORT, 30, 2, false, 0 }, { SIM_PWRITEV, SIM_SHORT, 30, 9, true, 0 } };
+
+	failure_sweep_all(sweeps, G_N_ELEMENTS(sweeps));
+}
+
+static void
+test_fdatasync(void)
+{
+	static const Sweep sweeps[] = { { SIM_FDATASYNC, SIM_EIO, 50, 1, false, 0 }, { SIM_FDATASYNC, SIM_EIO, 40, 4, true, 0 },
+		{ SIM_FDATASYNC, SIM_EIO, 50, 6, false, 250 }, { SIM_FDATASYNC, SIM_EIO, 40, 9, true, 250 } };
+
+	failure_sweep_all(sweeps, G_N_ELEMENTS(sweeps));
+}
+
+static void
+test_fsync(void)
+{
+	static const Sweep sweeps[] = { { SIM_FSYNC, SIM_EIO, 20, 2, false, 0 }, { SIM_FSYNC, SIM_EIO, 20, 6, true, 0 },
+		{ SIM_FSYNC, SIM_EIO, 20, 3, false, 250 } };
+
+	failure_sweep_all(sweeps, G_N_ELEMENTS(sweeps));
+}
+
+static void
+test_names(void)
+{
+	static const Sweep sweeps[] = { { SIM_RENAME, SIM_EIO, 8, 1, false, 20 }, { SIM_RENAME, SIM_EIO, 8, 3, true, 20 },
+		{ SIM_RENAME, SIM_EIO, 10, 2, false, 250 }, { SIM_UNLINK, SIM_EIO, 4, 1, false, 100 },
+		{ SIM_UNLINK, SIM_EIO, 3, 1, true, 250 } };
+
+	failure_sweep_all(sweeps, G_N_ELEMENTS(sweeps));
+}
+
+/* Whatever fails at the start, the next start finds all there was. */
+static void
+test_start(void)
+{
+	for (SimCall call = 0; call < SIM_CALLS; call++) {
+		for (unsigned first = 1; first <= 6; first++) {
+			g_autofree char *directory = unit_new_directory();
+			SimDisk *sim = sim_disk_new(directory);
+			Ledger *ledger = ledger_new(sim, first);
+			const SpoolSettings settings = { .directory = directory, .clock = clock_system(), .disk = sim_disk_table(sim),
+				.segment_size = 32 << 10 };
+			Spool *spool = ledger_open(directory, sim_disk_table(sim));
+
+			CU_ASSERT_PTR_NOT_NULL_FATAL(spool);
+			ledger_work(ledger, spool, 60);
+			spool_close(spool);
+			sim_disk_fail(sim, call, SIM_EIO, first, false);
+			spool = spool_open(&settings, NULL);
+			if (spool != NULL)
+				spool_close(spool);
+			sim_disk_heal(sim);
+			CU_ASSERT_EQUAL(failure_check(ledger, sim, directory, first), 0);
+			ledger_free(ledger);
+			sim_disk_free(sim);
+			unit_remove_directory(directory);
+		}
+	}
+}
+
+const UnitSuite failure_suite = { "failure", (const UnitTest[]){
+	{ "Q-02 B-13 every n-th pwritev fails", test_pwritev },
+	{ "Q-02 every n-th pwritev is short", test_short },
+	{ "Q-02 B-13 every n-th fdatasync fails: what was answered 451 does not come back", test_fdatasync },
+	{ "Q-02 every n-th fsync fails", test_fsync },
+	{ "Q-02 every n-th rename and unlink fails", test_names },
+	{ "Q-02 something fails at the start", test_start },
+	{ 0 } } };
