@@ -54,7 +54,8 @@ check_run(const DnsSettings *settings, char **questions)
 
 		g_ptr_array_add(queries, dns_start(dns, name, check_type(slash != NULL ? slash + 1 : "")));
 	}
-	for (guint i = 0; i < queries->len; i++)
+	/* The last one first: what it waited for is its own, not the others' time. */
+	for (guint i = queries->len; i-- > 0;)
 		check_show(questions[i], g_ptr_array_index(queries, i), start_us);
 	return 0;
 }
