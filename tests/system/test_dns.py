@@ -31,6 +31,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("nsd") or not shutil.which("unb
 
 
 def free_port():
+    """Of UDP on loopback."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
@@ -50,11 +51,7 @@ def wait_for(port):
     raise AssertionError("no DNS server at port %d" % port)
 
 
-@pytest.fixture(scope="module")
-def nsd(tmp_path_factory):
-    place = tmp_path_factory.mktemp("nsd")
-    port = free_port()
-    (place / "zone.test").write_text(ZONE)
+def run_nsd(place, port, zone, file):
     (place / "nsd.conf").write_text(f"""server:
   ip-address: 127.0.0.1@{port}
   username: ""
@@ -64,15 +61,23 @@ def nsd(tmp_path_factory):
   pidfile: "{place}/nsd.pid"
   xfrdfile: "{place}/xfrd.state"
   zonelistfile: "{place}/zone.list"
-  cookie-secret-file: ""
 remote-control:
   control-enable: no
 zone:
-  name: zone.test
-  zonefile: zone.test
+  name: {zone}
+  zonefile: {file}
 """)
     process = subprocess.Popen(["nsd", "-d", "-c", str(place / "nsd.conf")], stderr=subprocess.DEVNULL)
     wait_for(port)
+    return process
+
+
+@pytest.fixture(scope="module")
+def nsd(tmp_path_factory):
+    place = tmp_path_factory.mktemp("nsd")
+    port = free_port()
+    (place / "zone.test").write_text(ZONE)
+    process = run_nsd(place, port, "zone.test", "zone.test")
     yield port
     process.terminate()
     process.wait()
@@ -101,6 +106,53 @@ forward-zone:
     process = subprocess.Popen(["unbound", "-d", "-c", str(place / "unbound.conf")], stderr=subprocess.DEVNULL)
     wait_for(port)
     return process
+
+
+SIGNED = """$ORIGIN signed.test.
+$TTL 300
+@ IN SOA ns hostmaster 1 3600 600 86400 60
+@ IN NS ns
+ns IN A 127.0.0.1
+good IN A 192.0.2.1
+forged IN A 192.0.2.2
+"""
+
+
+@pytest.fixture
+def signed(tmp_path):
+    """An nsd with a signed zone, one record of which was changed after it was signed; its port and the anchor."""
+    if not shutil.which("ldns-signzone"):
+        pytest.skip("needs ldns-signzone")
+    (tmp_path / "zone").write_text(SIGNED)
+    key = subprocess.run(["ldns-keygen", "-a", "ECDSAP256SHA256", "-k", "signed.test"], cwd=tmp_path, check=True,
+                         capture_output=True, text=True).stdout.strip()
+    subprocess.run(["ldns-signzone", "-n", "zone", key], cwd=tmp_path, check=True)
+    signed_zone = (tmp_path / "zone.signed").read_text()
+    assert "192.0.2.2" in signed_zone
+    (tmp_path / "zone.signed").write_text(signed_zone.replace("192.0.2.2", "192.0.2.3"))
+    port = free_port()
+    process = run_nsd(tmp_path, port, "signed.test", "zone.signed")
+    yield port, str(tmp_path / (key + ".key"))
+    process.terminate()
+    process.wait()
+
+
+def test_dnssec(signed):
+    port, anchor = signed
+    names = ["good.signed.test/A", "forged.signed.test/A", "none.signed.test/A", "good.signed.test/X", "forged.signed.test/X"]
+    a = ask("--stub", f"signed.test=127.0.0.1@{port}", "--anchor", anchor, *names)
+    assert (a[names[0]][0], a[names[0]][4]) == ("found", ["secure"])
+    assert (a[names[1]][0], a[names[1]][4]) == ("unsure", ["bogus"])  # R-18
+    assert (a[names[2]][0], a[names[2]][4]) == ("none", ["secure"])
+    assert (a[names[3]][0], a[names[3]][4]) == ("found", ["secure"])
+    assert a[names[4]][0] == "unsure"
+
+
+def test_without_an_anchor_nothing_is_validated(signed):
+    port, _ = signed
+    a = ask("--stub", f"signed.test=127.0.0.1@{port}", "good.signed.test/A", "forged.signed.test/A")
+    assert (a["good.signed.test/A"][0], a["good.signed.test/A"][4]) == ("found", [])
+    assert a["forged.signed.test/A"][0] == "found"
 
 
 @pytest.fixture(scope="module")
