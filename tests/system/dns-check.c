@@ -1,6 +1,7 @@
 /* dns-check.c - asks the DNS service for names, all at once, and shows what it answers: for test_dns.py.
  *
- * dns-check [--server A] [--stub ZONE=A] [--anchor FILE] [--timeout MS] NAME/TYPE … */
+ * dns-check [--server A] [--stub ZONE=A] [--anchor FILE] [--timeout MS] NAME/TYPE …
+ * Without names it reads them from its input, one a line, and answers each before it reads the next. */
 #include <glib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,27 +37,55 @@ check_show(const char *question, DnsQuery *query, int64_t start_us)
 	printf("\n");
 }
 
+static DnsQuery *
+check_start(Dns *dns, const char *question)
+{
+	const char *slash = strrchr(question, '/');
+	g_autofree char *name = slash != NULL ? g_strndup(question, (size_t)(slash - question)) : g_strdup(question);
+
+	return dns_start(dns, name, check_type(slash != NULL ? slash + 1 : ""));
+}
+
+static void
+check_all(Dns *dns, char **questions)
+{
+	g_autoptr(GPtrArray) queries = g_ptr_array_new_with_free_func((GDestroyNotify)dns_query_unref);
+	const int64_t start_us = clock_monotonic(clock_system());
+
+	for (char **question = questions; *question != NULL; question++)
+		g_ptr_array_add(queries, check_start(dns, *question));
+	/* The last one first: what it waited for is its own, not the others' time. */
+	for (guint i = queries->len; i-- > 0;)
+		check_show(questions[i], g_ptr_array_index(queries, i), start_us);
+}
+
+static void
+check_input(Dns *dns)
+{
+	char line[1000];
+
+	while (fgets(line, sizeof line, stdin) != NULL) {
+		g_autoptr(DnsQuery) query = check_start(dns, g_strchomp(line));
+
+		check_show(line, query, clock_monotonic(clock_system()));
+		(void)fflush(stdout);
+	}
+}
+
 static int
 check_run(const DnsSettings *settings, char **questions)
 {
 	g_autoptr(GError) error = NULL;
 	g_autoptr(Dns) dns = dns_new(settings, &error);
-	g_autoptr(GPtrArray) queries = g_ptr_array_new_with_free_func((GDestroyNotify)dns_query_unref);
-	const int64_t start_us = clock_monotonic(clock_system());
 
 	if (dns == NULL) {
 		fprintf(stderr, "%s\n", error->message);
 		return 1;
 	}
-	for (char **question = questions; question != NULL && *question != NULL; question++) {
-		const char *slash = strrchr(*question, '/');
-		g_autofree char *name = slash != NULL ? g_strndup(*question, (size_t)(slash - *question)) : g_strdup(*question);
-
-		g_ptr_array_add(queries, dns_start(dns, name, check_type(slash != NULL ? slash + 1 : "")));
-	}
-	/* The last one first: what it waited for is its own, not the others' time. */
-	for (guint i = queries->len; i-- > 0;)
-		check_show(questions[i], g_ptr_array_index(queries, i), start_us);
+	if (questions != NULL)
+		check_all(dns, questions);
+	else
+		check_input(dns);
 	return 0;
 }
 
