@@ -1,7 +1,8 @@
 /* tsan-glib.c - tells ThreadSanitizer what GLib's mutexes, conditions and reference counts order.
  *
  * GLib builds them of futexes and atomics inside a library that is not instrumented, so each use of them would be
- * reported as a race.  Linked into a program under TSan these stand before GLib's own; otherwise the file is empty. */
+ * reported as a race.  Linked into a program under TSan these stand before GLib's own; otherwise the file is empty.
+ * Run with G_SLICE=always-malloc: GLib's own allocator hides from TSan who has a block next. */
 #ifdef __SANITIZE_THREAD__
 
 #include <dlfcn.h>
