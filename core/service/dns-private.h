@@ -9,6 +9,7 @@ typedef struct DnsLookup DnsLookup; /* a name and type being looked up */
 /* Immutable and reference-counted; `shown` comes first, so that a PtnAnswer of ours is one of these. */
 typedef struct {
 	PtnAnswer shown;
+	gatomicrefcount references;
 	bool is_bogus;
 	bool is_nxdomain; /* NONE for all types */
 } DnsAnswer;

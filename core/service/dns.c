@@ -51,21 +51,14 @@ struct Dns {
 
 /* ---- answers ---- */
 
-static void
-dns_answer_clear(void *data)
-{
-	DnsAnswer *answer = data;
-
-	g_strfreev((char **)(uintptr_t)answer->shown.values);
-}
-
 DnsAnswer *
 dns_answer_make(PtnStatus status, const char *const *values, int64_t ttl_us)
 {
-	DnsAnswer *answer = g_atomic_rc_box_new0(DnsAnswer);
 	static const char *const none[] = { NULL };
+	DnsAnswer *answer = g_new0(DnsAnswer, 1);
 	char **copy = g_strdupv((char **)(uintptr_t)(values != NULL ? values : none));
 
+	g_atomic_ref_count_init(&answer->references);
 	answer->shown = (PtnAnswer){ .status = status, .count = g_strv_length(copy), .values = (const char *const *)copy,
 		.ttl = ttl_us };
 	return answer;
@@ -74,14 +67,17 @@ dns_answer_make(PtnStatus status, const char *const *values, int64_t ttl_us)
 DnsAnswer *
 dns_answer_ref(DnsAnswer *answer)
 {
-	return g_atomic_rc_box_acquire(answer);
+	g_atomic_ref_count_inc(&answer->references);
+	return answer;
 }
 
 void
 dns_answer_unref(DnsAnswer *answer)
 {
-	if (answer != NULL)
-		g_atomic_rc_box_release_full(answer, dns_answer_clear);
+	if (answer == NULL || !g_atomic_ref_count_dec(&answer->references))
+		return;
+	g_strfreev((char **)(uintptr_t)answer->shown.values);
+	g_free(answer);
 }
 
 PtnAnswer *

@@ -16,14 +16,17 @@ typedef struct {
 	const char *stage, *plugin, *cause, *reply;
 } Refusal;
 
+/* Makes the directory if needed. */
 Refusals *refusals_open(const char *directory, int64_t keep_us, GError **error);
 void refusals_close(Refusals *refusals);
 void refusals_note(Refusals *refusals, const Refusal *refusal);
-/* Calls `each` for those in which `what` (NULL: all) equals a session, queue id, client, login, sender or recipient
+/* How many were lost because the queue was full or the disk refused. */
+uint64_t refusals_lost(Refusals *refusals);
+/* What was noted before the call is found.  Calls `each` for those in which `what` (NULL: all) equals a session, queue id, client, login, sender or recipient
  * (addresses without case), newest first, at most `limit`. */
 bool refusals_find(Refusals *refusals, const char *what, size_t limit,
 	void (*each)(void *data, const Refusal *refusal), void *data, GError **error);
-/* Removes the files of days older than the time to keep; called once an hour. */
+/* Removes the files of days older than the time to keep; called once an hour.  Days are those of UTC. */
 void refusals_expire(Refusals *refusals, int64_t now_us);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Refusals, refusals_close)

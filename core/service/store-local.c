@@ -9,7 +9,8 @@
 #include "service/store-private.h"
 #include "service/store-table.h"
 
-enum { LOCAL_VERSION_GAP = 1000 * 1000 };
+enum { LOCAL_VERSION_GAP = 1000 * 1000,
+	LOCAL_ITEMS_MAX = 500 * 1000 }; /* of caches and counters, whose keys come from peers; some 150 MB */
 
 typedef struct {
 	char *prefix;
@@ -50,11 +51,15 @@ local_mark(Local *local, const char *key)
 static void
 local_apply(Local *local, const StoreRow *row)
 {
-	g_autofree char *expired = store_table_sweep(local->table);
+	g_autofree char *expired = store_table_sweep(local->table), *evicted = NULL;
 
 	if (expired != NULL)
 		local_mark(local, expired);
 	store_table_apply(local->table, row);
+	if (!local->is_durable && store_table_size(local->table) > LOCAL_ITEMS_MAX)
+		evicted = store_table_evict(local->table);
+	if (evicted != NULL)
+		local_mark(local, evicted);
 	local_mark(local, row->key);
 	for (guint i = 0; i < local->watches->len; i++) {
 		Watch *watch = &g_array_index(local->watches, Watch, i);

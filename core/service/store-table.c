@@ -5,7 +5,8 @@
 
 #include "service/store-private.h"
 
-enum { TABLE_LOOK = 4 }; /* items looked at per sweep: the expired go faster than new ones come */
+enum { TABLE_LOOK = 4, /* items looked at per sweep: the expired go faster than new ones come */
+	TABLE_SAMPLE = 16 }; /* and for the one to evict */
 
 typedef struct {
 	TableItem shown; /* first, so that one is the other */
@@ -109,6 +110,30 @@ store_table_apply(StoreTable *table, const StoreRow *row)
 	item->shown.expires_us = row->expires_us;
 }
 
+/* The next item of a walk around the table that never ends; NULL: it is empty. */
+static Item *
+store_table_walk(StoreTable *table)
+{
+	Item *item;
+
+	if (table->sweep == NULL || g_sequence_iter_is_end(table->sweep))
+		table->sweep = g_sequence_get_begin_iter(table->order);
+	if (g_sequence_iter_is_end(table->sweep))
+		return NULL;
+	item = g_sequence_get(table->sweep);
+	table->sweep = g_sequence_iter_next(table->sweep);
+	return item;
+}
+
+static char *
+store_table_take_out(StoreTable *table, Item *item)
+{
+	char *key = g_strdup(item->shown.key);
+
+	store_table_forget(table, item);
+	return key;
+}
+
 /* Expired items cost memory only where somebody writes, so there they are looked for. */
 char *
 store_table_sweep(StoreTable *table)
@@ -116,22 +141,34 @@ store_table_sweep(StoreTable *table)
 	const int64_t now = clock_wall(table->clock);
 
 	for (int i = 0; i < TABLE_LOOK; i++) {
-		Item *item;
-		char *key;
+		Item *item = store_table_walk(table);
 
-		if (table->sweep == NULL || g_sequence_iter_is_end(table->sweep))
-			table->sweep = g_sequence_get_begin_iter(table->order);
-		if (g_sequence_iter_is_end(table->sweep))
+		if (item == NULL)
 			return NULL;
-		item = g_sequence_get(table->sweep);
-		table->sweep = g_sequence_iter_next(table->sweep);
-		if (item->shown.expires_us > now)
-			continue;
-		key = g_strdup(item->shown.key);
-		store_table_forget(table, item);
-		return key;
+		if (item->shown.expires_us <= now)
+			return store_table_take_out(table, item);
 	}
 	return NULL;
+}
+
+char *
+store_table_evict(StoreTable *table)
+{
+	Item *first = NULL;
+
+	for (int i = 0; i < TABLE_SAMPLE; i++) {
+		Item *item = store_table_walk(table);
+
+		if (item != NULL && (first == NULL || item->shown.expires_us < first->shown.expires_us))
+			first = item;
+	}
+	return first != NULL && first->shown.expires_us != CLOCK_NEVER ? store_table_take_out(table, first) : NULL;
+}
+
+size_t
+store_table_size(const StoreTable *table)
+{
+	return g_hash_table_size(table->items);
 }
 
 /* The first item that has `prefix` and comes after `after` (NULL: any). */

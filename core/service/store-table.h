@@ -2,6 +2,7 @@
 #pragma once
 
 #include <glib.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/clock.h"
@@ -25,5 +26,8 @@ const TableItem *store_table_find_any(const StoreTable *table, const char *key);
 void store_table_apply(StoreTable *table, const StoreRow *row);
 /* Removes one expired item if a short look finds one: its key (new), or NULL.  To be called with every write. */
 char *store_table_sweep(StoreTable *table);
+/* Removes the one that expires first of a few that have an expiry: its key (new), or NULL. */
+char *store_table_evict(StoreTable *table);
+size_t store_table_size(const StoreTable *table); /* the expired that are still there included */
 /* A new array of StoreItem* that frees them: those behind `after` (NULL: all) with `prefix`, at most `limit`. */
 GPtrArray *store_table_list(const StoreTable *table, const char *prefix, const char *after, size_t limit);

@@ -21,7 +21,8 @@ typedef struct {
 } StoreItem;
 
 /* `url`: "memory:", "sqlite:PATH".  `is_durable`: a write is on disk before its call returns (the
- * directory); else writes are kept in memory and written behind, once a second.  A file is open once at a
+ * directory); else writes are kept in memory and written behind, once a second, and beyond half a million items
+ * some of those that expire go before their time.  A file is open once at a
  * time.  Expiry goes by the wall clock.  New. */
 Store *store_open(const char *url, bool is_durable, const Clock *clock, GError **error);
 /* Writes what is still in memory, closes. */

@@ -1,4 +1,4 @@
-/* test-store-file.c - what outlives a close, a crash and a newer version. */
+/* test-store-file.c - what outlives a close, a crash and a newer version; the bounds of memory. */
 #include <glib.h>
 #include <glib/gstdio.h>
 #include <signal.h>
@@ -8,10 +8,11 @@
 #include <unistd.h>
 
 #include "service/store.h"
+#include "service/store-table.h"
 #include "unit/service/fake-clock.h"
 #include "unit/service/suites.h"
 
-enum { FILE_POLLS = 1000, FILE_POLL_US = 10000 };
+enum { FILE_POLLS = 1000, FILE_POLL_US = 10000, FILE_BOUND = 500 * 1000, FILE_MANY = FILE_BOUND + 1000 };
 
 typedef struct {
 	FakeClock clock;
@@ -299,6 +300,52 @@ test_write_behind_fails(void)
 	place_free(&place);
 }
 
+static void
+test_table_evicts(void)
+{
+	static const struct {
+		const char *key;
+		int64_t expires_us;
+	} items[] = { { "a", CLOCK_NEVER }, { "b", 30 }, { "c", 10 }, { "d", 20 } };
+	FakeClock clock = fake_clock();
+	StoreTable *table = store_table_new(&clock.clock);
+
+	for (size_t i = 0; i < G_N_ELEMENTS(items); i++) {
+		const StoreRow row = { (char *)(uintptr_t)items[i].key, (char *)(uintptr_t)"v", 1, items[i].expires_us };
+
+		store_table_apply(table, &row);
+	}
+	for (size_t i = 0; i < 4; i++) {
+		static const char *const order[] = { "c", "d", "b", NULL };
+		g_autofree char *evicted = store_table_evict(table);
+
+		ASSERT_TEXT(evicted, order[i]);
+	}
+	CU_ASSERT_EQUAL(store_table_size(table), 1);
+	store_table_free(table);
+}
+
+/* Keys come from peers: their number has a bound. */
+static void
+test_bounded(void)
+{
+	FakeClock clock = fake_clock();
+	Store *store = store_open("memory:", false, &clock.clock, NULL);
+	g_autoptr(GPtrArray) items = NULL;
+
+	CU_ASSERT_EQUAL(store_set(store, "kept", "v", 0, CLOCK_NEVER), PTN_OK);
+	for (int i = 0; i < FILE_MANY; i++) {
+		char key[32];
+
+		g_snprintf(key, sizeof key, "k/%d", i);
+		(void)store_set(store, key, "v", CLOCK_SECOND + i, CLOCK_NEVER);
+	}
+	CU_ASSERT_EQUAL(store_list(store, "", NULL, FILE_MANY, CLOCK_NEVER, &items), PTN_OK);
+	CU_ASSERT_EQUAL(items->len, FILE_BOUND);
+	assert_holds(store, "kept", "v");
+	store_close(store);
+}
+
 static const UnitTest store_file_tests[] = {
 	{ "K-08 V-15 values, counters and versions outlive a close", test_reopened },
 	{ "a durable write survives kill -9", test_crash_durable },
@@ -310,6 +357,8 @@ static const UnitTest store_file_tests[] = {
 	{ "URLs that name no store", test_bad_urls },
 	{ "a durable write that fails changes nothing", test_write_fails },
 	{ "what could not be written behind is tried again", test_write_behind_fails },
+	{ "the table evicts what expires first", test_table_evicts },
+	{ "a store of caches is bounded", test_bounded },
 	{ NULL, NULL },
 };
 const UnitSuite suite_store_file = { "store-file", store_file_tests };

@@ -1,0 +1,219 @@
+/* test-refusals.c - what was refused is found again, damage around it or not. */
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "service/refusals-line.h"
+#include "unit/service/suites.h"
+
+enum { REFUSALS_THREADS = 4, REFUSALS_ROUNDS = 500 };
+
+#define DAY (86400 * CLOCK_SECOND)
+#define NOON (INT64_C(20000) * DAY + DAY / 2) /* 2024-10-04 */
+
+typedef struct {
+	char *directory, *path;
+	Refusals *refusals;
+} Fixture;
+
+static void
+fixture_open(Fixture *f)
+{
+	f->directory = unit_new_directory();
+	f->path = g_build_filename(f->directory, "refusals", NULL);
+	f->refusals = refusals_open(f->path, 14 * DAY, NULL);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(f->refusals);
+}
+
+static void
+fixture_close(Fixture *f)
+{
+	refusals_close(f->refusals);
+	unit_remove_directory(f->directory);
+	g_free(f->directory);
+	g_free(f->path);
+}
+
+static void
+collect(void *data, const Refusal *refusal)
+{
+	g_string_append_printf(data, "%s;", refusal->session);
+}
+
+static void
+assert_found(Fixture *f, const char *what, size_t limit, const char *sessions)
+{
+	g_autoptr(GString) found = g_string_new(NULL);
+
+	CU_ASSERT_TRUE(refusals_find(f->refusals, what, limit, collect, found, NULL));
+	ASSERT_TEXT(found->str, sessions);
+}
+
+static void
+note(Fixture *f, int64_t time_us, const char *session, const char *login)
+{
+	const Refusal refusal = { .time_us = time_us, .session = session, .login = login, .client = "203.0.113.9",
+		.recipient = "x@y.example", .stage = "message", .plugin = "uribl/grey", .reply = "550 5.7.1 no" };
+
+	refusals_note(f->refusals, &refusal);
+}
+
+static void
+test_found(void)
+{
+	Fixture f;
+
+	fixture_open(&f);
+	note(&f, NOON - 2 * DAY, "a", "boss@acme.example");
+	note(&f, NOON, "b", "user@acme.example");
+	note(&f, NOON + 1, "c", "Boss@ACME.example");
+	note(&f, NOON + 2, "d", NULL);
+	assert_found(&f, NULL, 100, "d;c;b;a;");
+	assert_found(&f, NULL, 2, "d;c;");
+	assert_found(&f, "boss@acme.example", 100, "c;a;");
+	assert_found(&f, "b", 100, "b;");
+	assert_found(&f, "203.0.113.9", 3, "d;c;b;");
+	assert_found(&f, "X@Y.example", 1, "d;");
+	assert_found(&f, "message", 100, "");
+	fixture_close(&f);
+}
+
+static void
+test_reopened(void)
+{
+	Fixture f;
+
+	fixture_open(&f);
+	note(&f, NOON, "a", NULL);
+	refusals_close(f.refusals);
+	f.refusals = refusals_open(f.path, 14 * DAY, NULL);
+	note(&f, NOON + 1, "b", NULL);
+	assert_found(&f, NULL, 100, "b;a;");
+	CU_ASSERT_EQUAL(refusals_lost(f.refusals), 0);
+	fixture_close(&f);
+}
+
+static void
+test_damaged(void)
+{
+	g_autofree char *day = NULL, *text = NULL, *more = NULL;
+	Fixture f;
+
+	fixture_open(&f);
+	note(&f, NOON, "a", NULL);
+	assert_found(&f, NULL, 100, "a;");
+	day = g_build_filename(f.path, "2024-10-04.json", NULL);
+	CU_ASSERT_TRUE(g_file_get_contents(day, &text, NULL, NULL));
+	more = g_strconcat("junk\n{\"time\":1,\"session\":\"half", "\n\n", text, "{\"time\":5,\"session\":\"cut\",\"cl", NULL);
+	CU_ASSERT_TRUE(g_file_set_contents(day, more, -1, NULL));
+	assert_found(&f, NULL, 100, "a;");
+	refusals_close(f.refusals);
+	f.refusals = refusals_open(f.path, 14 * DAY, NULL);
+	note(&f, NOON, "b", NULL);
+	assert_found(&f, NULL, 100, "b;a;");
+	fixture_close(&f);
+}
+
+static void
+test_expired(void)
+{
+	Fixture f;
+
+	fixture_open(&f);
+	note(&f, NOON - 15 * DAY, "old", NULL);
+	note(&f, NOON - 14 * DAY, "oldest kept", NULL);
+	note(&f, NOON, "new", NULL);
+	assert_found(&f, NULL, 100, "new;oldest kept;old;");
+	refusals_expire(f.refusals, NOON);
+	assert_found(&f, NULL, 100, "new;oldest kept;");
+	fixture_close(&f);
+}
+
+static void
+test_lines(void)
+{
+	const Refusal refusal = { .time_us = 7, .session = "a\"b\\c\r\n\x01", .sender = "", .reply = "550 \xc3\xa4", .cause = "x\xff" };
+	g_autofree char *line = refusal_format(&refusal);
+	Refusal read;
+
+	ASSERT_TEXT(line, "{\"time\":7,\"session\":\"a\\\"b\\\\c\\u000d\\u000a\\u0001\",\"from\":\"\",\"cause\":\"x\xef\xbf\xbd\","
+		"\"reply\":\"550 \xc3\xa4\"}\n");
+	line[strlen(line) - 1] = '\0';
+	CU_ASSERT_TRUE_FATAL(refusal_parse(line, &read));
+	CU_ASSERT_EQUAL(read.time_us, 7);
+	ASSERT_TEXT(read.session, "a\"b\\c\r\n\x01");
+	ASSERT_TEXT(read.sender, "");
+	CU_ASSERT_PTR_NULL(read.login);
+}
+
+static void
+test_bad_lines(void)
+{
+	static const char *const lines[] = { "", "{", "{}", "{\"time\":", "{\"time\":1", "{\"time\":1,}", "{\"time\":1,\"a\"}",
+		"{\"time\":1,\"a\":}", "{\"time\":1,\"a\":\"b}", "{\"time\":1,\"a\":\"b\\", "{\"time\":1,\"a\":\"\\u00", "{\"time\":1,\"a\":\"\\x\"}",
+		"{\"time\":1,\"a\":\"\\u0000\"}", "{\"time\":1,\"a\":\"\\u1234\"}", "{\"time\":1} x", "{\"time\":1,\"a\":\"b\",", "[1]" };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(lines); i++) {
+		g_autofree char *line = g_strdup(lines[i]);
+		Refusal read;
+
+		if (refusal_parse(line, &read))
+			ASSERT_TEXT(lines[i], "refused");
+	}
+}
+
+static void *
+note_many(void *data)
+{
+	for (int i = 0; i < REFUSALS_ROUNDS; i++)
+		note(data, NOON + i, "s", NULL);
+	return NULL;
+}
+
+static void
+count(void *data, const Refusal *refusal)
+{
+	(void)refusal;
+	(*(int *)data)++;
+}
+
+static void
+test_threads(void)
+{
+	GThread *threads[REFUSALS_THREADS];
+	int found = 0;
+	Fixture f;
+
+	fixture_open(&f);
+	for (int i = 0; i < REFUSALS_THREADS; i++)
+		threads[i] = g_thread_new("note", note_many, &f);
+	for (int i = 0; i < REFUSALS_THREADS; i++)
+		(void)g_thread_join(threads[i]);
+	CU_ASSERT_TRUE(refusals_find(f.refusals, "s", 100000, count, &found, NULL));
+	CU_ASSERT_EQUAL(found, REFUSALS_THREADS * REFUSALS_ROUNDS);
+	fixture_close(&f);
+}
+
+static void
+test_no_directory(void)
+{
+	g_autoptr(GError) error = NULL;
+
+	CU_ASSERT_PTR_NULL(refusals_open("/proc/nonexistent", DAY, &error));
+	CU_ASSERT_PTR_NOT_NULL(error);
+}
+
+static const UnitTest refusals_tests[] = {
+	{ "found by session, login, client, address, newest first", test_found },
+	{ "found after a restart", test_reopened },
+	{ "damaged and partial lines are skipped", test_damaged },
+	{ "old days are removed", test_expired },
+	{ "a line holds any text and gives it back", test_lines },
+	{ "bad lines are refused", test_bad_lines },
+	{ "nothing is lost under threads", test_threads },
+	{ "a directory that cannot be made is named", test_no_directory },
+	{ NULL, NULL },
+};
+const UnitSuite suite_refusals = { "refusals", refusals_tests };
