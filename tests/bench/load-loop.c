@@ -209,9 +209,18 @@ load_event(Load *load, LoadSession *session, uint32_t events)
 		load_read(load, session);
 }
 
+/* Nobody is there, or nobody who speaks as we do: no need to try until the time is over. */
+static bool
+load_is_hopeless(const Load *load)
+{
+	return load->ready == 0 && load->broken > 20 * (gint64)load->options.sessions + 100;
+}
+
 static bool
 load_is_done(const Load *load)
 {
+	if (load_is_hopeless(load))
+		return true;
 	if (load->options.idle_seconds > 0)
 		return load->n_opening == 0 && load->connects == load->options.sessions;
 	return load->n_open == 0 && load->n_paused == 0;
