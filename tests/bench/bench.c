@@ -81,7 +81,8 @@ bench_tls_new(const SSL_METHOD *method)
 
 	if (tls == NULL)
 		bench_fail("no TLS context");
-	SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+		SSL_MODE_RELEASE_BUFFERS);
 	return tls;
 }
 
@@ -180,7 +181,8 @@ bench_write_tls(BenchLink *link, const char *first, size_t first_size, const cha
 ssize_t
 bench_write(BenchLink *link, const char *first, size_t first_size, const char *second, size_t second_size)
 {
-	struct iovec parts[2] = { { (void *)(uintptr_t)first, first_size }, { (void *)(uintptr_t)second, second_size } };
+	struct iovec parts[2] = { { (void *)(uintptr_t)first, first_size },
+		{ (void *)(uintptr_t)second, second_size } };
 	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
 	ssize_t result;
 

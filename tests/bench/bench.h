@@ -1,4 +1,5 @@
-/* bench.h - what the load generator and the sink share: time, addresses, limits, and a socket with or without TLS. */
+/* bench.h - what the load generator and the sink share: time, addresses, limits, and a socket with or
+ * without TLS. */
 #pragma once
 
 #include <glib.h>

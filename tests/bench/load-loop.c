@@ -43,7 +43,8 @@ load_open(Load *load, LoadSession *session)
 	load->n_open++;
 	load->n_opening++;
 	load_watch(load, session, EPOLL_CTL_ADD, true);
-	if (connect(session->link.fd, (const struct sockaddr *)&load->server.address, load->server.size) < 0 && errno != EINPROGRESS) {
+	if (connect(session->link.fd, (const struct sockaddr *)&load->server.address, load->server.size) < 0 &&
+		errno != EINPROGRESS) {
 		load_note_error(load, "connect: %s", g_strerror(errno));
 		load_close(load, session, true);
 	}
@@ -254,7 +255,8 @@ load_run(Load *load, const volatile sig_atomic_t *is_stopped)
 	int next = 0;
 
 	do {
-		while (next < load->options.sessions && (is_idle ? load->n_opening < LOAD_OPENING_MAX : load_has_work(load)))
+		while (next < load->options.sessions &&
+			(is_idle ? load->n_opening < LOAD_OPENING_MAX : load_has_work(load)))
 			load_open(load, &load->sessions[next++]);
 		load_round(load, load->n_paused > 0 ? 5 : 50);
 		if (load->n_paused > 0)

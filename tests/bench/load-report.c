@@ -49,18 +49,21 @@ load_report(Load *load)
 		",\"broken\":%" G_GINT64_FORMAT ",\"connects\":%" G_GINT64_FORMAT ",\"ready\":%" G_GINT64_FORMAT
 		",\"handshakes\":%" G_GINT64_FORMAT ",", load->accepted, options->messages, load->refused, load->broken,
 		load->connects, load->ready, load->handshakes);
-	printf("\"elapsed_s\":%.4f,\"per_s\":%.1f,\"mb_per_s\":%.2f,", elapsed, elapsed > 0 ? (double)counted / elapsed : 0,
+	printf("\"elapsed_s\":%.4f,\"per_s\":%.1f,\"mb_per_s\":%.2f,", elapsed,
+		elapsed > 0 ? (double)counted / elapsed : 0,
 		elapsed > 0 ? (double)load->accepted * (double)options->size_bytes / elapsed / 1e6 : 0);
 	load_report_times("latency_ms", load->latencies);
 	load_report_times("setup_ms", load->setups);
-	printf("\"client_cpu_s\":%.3f,\"start_ns\":%" G_GINT64_FORMAT ",\"last_ns\":%" G_GINT64_FORMAT ",\"first_error\":\"%s\"}\n",
+	printf("\"client_cpu_s\":%.3f,\"start_ns\":%" G_GINT64_FORMAT
+		",\"last_ns\":%" G_GINT64_FORMAT ",\"first_error\":\"%s\"}\n",
 		load_cpu_seconds(), load->started_ns, load->last_ns, load->first_error->str);
 }
 
 void
 load_report_idle(const Load *load)
 {
-	printf("{\"ready\":%" G_GINT64_FORMAT ",\"of\":%d,\"broken\":%" G_GINT64_FORMAT ",\"open_s\":%.2f,\"first_error\":\"%s\"}\n",
+	printf("{\"ready\":%" G_GINT64_FORMAT ",\"of\":%d,\"broken\":%" G_GINT64_FORMAT
+		",\"open_s\":%.2f,\"first_error\":\"%s\"}\n",
 		load->ready, load->options.sessions, load->broken, (double)(bench_now_ns() - load->started_ns) / 1e9,
 		load->first_error->str);
 	fflush(stdout);

@@ -139,8 +139,8 @@ load_after_data(Load *load, LoadSession *session)
 
 	g_string_append_printf(session->out, "From: <%s>\r\nTo: <%s>\r\nSubject: bench\r\n"
 		"Date: Thu, 01 Jan 2026 00:00:00 +0000\r\nMessage-ID: <%" G_GINT64_FORMAT ".%" G_GINT64_FORMAT "@%s>\r\n"
-		"X-Bench-Id: %" G_GINT64_FORMAT "\r\n\r\n", options->sender, options->recipient, load->started_ns, session->id,
-		options->helo, session->id);
+		"X-Bench-Id: %" G_GINT64_FORMAT "\r\n\r\n", options->sender, options->recipient, load->started_ns,
+		session->id, options->helo, session->id);
 	header = MIN(session->out->len - before, (size_t)options->size_bytes);
 	session->content = load->filler->str + header;
 	session->content_size = load->filler->len - header;
@@ -166,8 +166,9 @@ static const struct {
 	int code;
 	void (*proceed)(Load *load, LoadSession *session);
 } load_stages[] = {
-	{ STAGE_GREETING, 220, load_after_greeting }, { STAGE_EHLO, 250, load_after_ehlo }, { STAGE_AUTH, 235, load_after_auth },
-	{ STAGE_MAIL, 250, load_after_mail }, { STAGE_RCPT, 250, load_after_rcpt }, { STAGE_DATA, 354, load_after_data },
+	{ STAGE_GREETING, 220, load_after_greeting }, { STAGE_EHLO, 250, load_after_ehlo },
+	{ STAGE_AUTH, 235, load_after_auth }, { STAGE_MAIL, 250, load_after_mail },
+	{ STAGE_RCPT, 250, load_after_rcpt }, { STAGE_DATA, 354, load_after_data },
 	{ STAGE_CONTENT, 250, load_after_content },
 };
 

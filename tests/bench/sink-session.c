@@ -112,7 +112,9 @@ sink_starttls(SinkThread *thread, SinkSession *session)
 static void
 sink_auth(SinkThread *thread, SinkSession *session)
 {
-	g_string_append(session->out, thread->sink->options.has_auth ? "235 2.7.0 Ok\r\n" : "502 5.5.1 Not here\r\n");
+	const bool has_auth = thread->sink->options.has_auth;
+
+	g_string_append(session->out, has_auth ? "235 2.7.0 Ok\r\n" : "502 5.5.1 Not here\r\n");
 }
 
 static void
@@ -129,9 +131,9 @@ sink_command(SinkThread *thread, SinkSession *session)
 	static const struct {
 		const char *begin;
 		void (*run)(SinkThread *thread, SinkSession *session);
-	} commands[] = { { "EHLO", sink_ehlo }, { "HELO", sink_ok }, { "MAIL FROM:", sink_ok }, { "RCPT TO:", sink_rcpt },
-		{ "DATA", sink_data }, { "RSET", sink_ok }, { "NOOP", sink_ok }, { "QUIT", sink_quit }, { "STARTTLS", sink_starttls },
-		{ "AUTH PLAIN ", sink_auth } };
+	} commands[] = { { "EHLO", sink_ehlo }, { "HELO", sink_ok }, { "MAIL FROM:", sink_ok },
+		{ "RCPT TO:", sink_rcpt }, { "DATA", sink_data }, { "RSET", sink_ok }, { "NOOP", sink_ok },
+		{ "QUIT", sink_quit }, { "STARTTLS", sink_starttls }, { "AUTH PLAIN ", sink_auth } };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
 		if (g_ascii_strncasecmp(session->line, commands[i].begin, strlen(commands[i].begin)) == 0) {

@@ -63,7 +63,8 @@ load_read_options(int argc, char **argv, Load *load)
 		{ "host", 'H', 0, G_OPTION_ARG_STRING, &host, "a loopback address (127.0.0.1)", "ADDRESS" },
 		{ "port", 'p', 0, G_OPTION_ARG_INT, &port, "of the server", "PORT" },
 		{ "sessions", 'c', 0, G_OPTION_ARG_INT, &o->sessions, "at once (1)", "N" },
-		{ "per-session", 'm', 0, G_OPTION_ARG_INT, &o->messages_per_session, "messages in a session (1); 0: --messages counts sessions", "N" },
+		{ "per-session", 'm', 0, G_OPTION_ARG_INT, &o->messages_per_session,
+			"messages in a session (1); 0: --messages counts sessions", "N" },
 		{ "messages", 'n', 0, G_OPTION_ARG_INT64, &o->messages, "in all (100)", "N" },
 		{ "size", 's', 0, G_OPTION_ARG_INT64, &o->size_bytes, "of a message in octets (1024)", "N" },
 		{ "seconds", 't', 0, G_OPTION_ARG_DOUBLE, &o->seconds, "to stop after at the latest (60)", "S" },
@@ -123,8 +124,9 @@ main(int argc, char **argv)
 {
 	static Load load;
 
-	load.options = (LoadOptions){ .sessions = 1, .messages_per_session = 1, .messages = 100, .size_bytes = 1024, .seconds = 60,
-		.sender = g_strdup("sender@bench.test"), .recipient = g_strdup("rcpt@sink.test"), .helo = g_strdup("client.bench.test") };
+	load.options = (LoadOptions){ .sessions = 1, .messages_per_session = 1, .messages = 100, .size_bytes = 1024,
+		.seconds = 60, .sender = g_strdup("sender@bench.test"), .recipient = g_strdup("rcpt@sink.test"),
+		.helo = g_strdup("client.bench.test") };
 	load_read_options(argc, argv, &load);
 	bench_raise_limits();
 	signal(SIGINT, load_on_signal);

@@ -55,10 +55,13 @@ sink_report(const SinkMain *all)
 	}
 	span = (double)(sum.last_ns - sum.first_ns) / 1e9;
 	printf("{\"messages\":%" G_GINT64_FORMAT ",\"octets\":%" G_GINT64_FORMAT ",\"connections\":%" G_GINT64_FORMAT
-		",\"handshakes\":%" G_GINT64_FORMAT ",\"commits\":%" G_GINT64_FORMAT ",\"span_s\":%.4f,\"per_s\":%.1f,", sum.messages,
-		sum.octets, sum.connections, sum.handshakes, sum.commits, span, span > 0 ? (double)sum.messages / span : 0);
+		",\"handshakes\":%" G_GINT64_FORMAT ",\"commits\":%" G_GINT64_FORMAT
+		",\"span_s\":%.4f,\"per_s\":%.1f,", sum.messages,
+		sum.octets, sum.connections, sum.handshakes, sum.commits, span,
+		span > 0 ? (double)sum.messages / span : 0);
 	printf("\"unique\":%lld,\"missing\":%lld,\"doubled\":%lld,\"strangers\":%lld,\"first_ns\":%" G_GINT64_FORMAT
-		",\"last_ns\":%" G_GINT64_FORMAT "}\n", (long long)sink->unique, (long long)(sink->options.expected - sink->unique),
+		",\"last_ns\":%" G_GINT64_FORMAT "}\n", (long long)sink->unique,
+		(long long)(sink->options.expected - sink->unique),
 		(long long)sink->doubled, (long long)sink->strangers, sum.first_ns, sum.last_ns);
 	fflush(stdout);
 }
@@ -121,8 +124,10 @@ sink_read_options(int argc, char **argv, Sink *sink)
 		{ "key", 'k', 0, G_OPTION_ARG_FILENAME, &o->key, "of the certificate", "FILE" },
 		{ "tls", 'T', 0, G_OPTION_ARG_NONE, &o->is_implicit_tls, "implicit TLS", NULL },
 		{ "auth", 'a', 0, G_OPTION_ARG_NONE, &o->has_auth, "offer AUTH PLAIN; any password will do", NULL },
-		{ "store", 'W', 0, G_OPTION_ARG_FILENAME, &o->store, "store in PREFIX.0, PREFIX.1 …, synced before the reply", "PREFIX" },
-		{ "refuse", 'f', 0, G_OPTION_ARG_INT, &o->refuse_percent, "so many recipients of a hundred with 451", "N" },
+		{ "store", 'W', 0, G_OPTION_ARG_FILENAME, &o->store,
+			"store in PREFIX.0, PREFIX.1 …, synced before the reply", "PREFIX" },
+		{ "refuse", 'f', 0, G_OPTION_ARG_INT, &o->refuse_percent,
+			"so many recipients of a hundred with 451", "N" },
 		G_OPTION_ENTRY_NULL,
 	};
 	g_autoptr(GOptionContext) context = g_option_context_new("- takes and counts mail on the loopback");

@@ -43,7 +43,8 @@ log_fixture_end(LogFixture *fixture)
 static const char *
 behind_time(const char *line)
 {
-	const bool is_time = strlen(line) > 25 && line[4] == '-' && line[10] == 'T' && line[19] == '.' && line[23] == 'Z';
+	const bool is_time = strlen(line) > 25 && line[4] == '-' && line[10] == 'T' && line[19] == '.' &&
+		line[23] == 'Z';
 
 	return is_time ? line + 25 : line;
 }
@@ -91,11 +92,13 @@ writes_json(void)
 	LogFixture fixture = log_fixture(LOG_JSON, LOG_LEVEL_DEBUG);
 	g_autofree char *content = NULL;
 
-	log_event(LOG_LEVEL_DEBUG, "message accepted", "queue", "3F9A", "none", NULL, "reply", "250 \"Ok\"\n", NULL);
+	log_event(LOG_LEVEL_DEBUG, "message accepted", "queue", "3F9A", "none", NULL, "reply", "250 \"Ok\"\n",
+		NULL);
 	content = log_content(&fixture);
 	CU_ASSERT_TRUE(g_str_has_prefix(content, "{\"time\":\""));
 	ASSERT_TEXT(content + strlen("{\"time\":\"2026-11-22T08:00:00.000Z"),
-		"\",\"level\":\"debug\",\"event\":\"message accepted\",\"queue\":\"3F9A\",\"reply\":\"250 \\\"Ok\\\"\\u000a\"}\n");
+		"\",\"level\":\"debug\",\"event\":\"message accepted\","
+		"\"queue\":\"3F9A\",\"reply\":\"250 \\\"Ok\\\"\\u000a\"}\n");
 	log_fixture_end(&fixture);
 }
 
