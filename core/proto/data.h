@@ -22,7 +22,8 @@ typedef enum { DATA_MORE, DATA_END } DataResult;
 DataResult data_decode(DataDecoder *decoder, const char *input, size_t size, size_t *used,
 	void (*sink)(void *data, const char *octets, size_t size), void *data);
 /* After the last chunk: a CR that still waited for its LF was bare. */
-void data_decode_finish(DataDecoder *decoder, void (*sink)(void *data, const char *octets, size_t size), void *data);
+void data_decode_finish(DataDecoder *decoder,
+	void (*sink)(void *data, const char *octets, size_t size), void *data);
 
 /* The other way: stuffs dots for sending; `state` 0 at the start, kept between calls.  Bare CRs and LFs
  * become CRLF, as what we send must not mean two things.  data_encode_end() gives what ends the message:

@@ -44,9 +44,10 @@ reply_put_text(GString *text, const char *octets, size_t size)
 
 	for (size_t i = 0; i < size; i++) {
 		const unsigned char c = (unsigned char)octets[i];
-		const bool is_control = c < ' ' || c == 0x7f || (c == 0xc2 && is_utf8 && (unsigned char)octets[i + 1] < 0xa0);
+		const bool is_c1 = c == 0xc2 && is_utf8 && (unsigned char)octets[i + 1] < 0xa0;
+		const bool is_control = c < ' ' || c == 0x7f || is_c1;
 
-		if (is_control && c == 0xc2)
+		if (is_c1)
 			i++;
 		g_string_append_c(text, is_control || (c > 0x7f && !is_utf8) ? '?' : (char)c);
 	}

@@ -31,7 +31,8 @@ decode(const char *input, size_t size, DataDecoder decoder, size_t piece)
 	}
 	if (decoder.is_chunk)
 		data_decode_finish(&decoder, collect, text);
-	g_string_append_printf(text, "|%s%s|%s", result == DATA_END ? "E" : "M", decoder.has_bare ? "!" : "", input + at);
+	g_string_append_printf(text, "|%s%s|%s", result == DATA_END ? "E" : "M", decoder.has_bare ? "!" : "",
+		input + at);
 	return g_strdup(text->str);
 }
 
@@ -110,12 +111,16 @@ static void
 judges_line_ends(void)
 {
 	static const DataCase strict[] = {
-		{ "a\r\nb\r\n.\r\n", "a\r\nb\r\n|E|" }, { "a\nb\r\n.\r\n", "a\nb\r\n|E!|" }, { "a\rb\r\n.\r\n", "a\rb\r\n|E!|" },
-		{ "a\n..b\r\n.\r\n", "a\n..b\r\n|E!|" }, { "\n\r\n.\r\n", "\n\r\n|E!|" }, { "a\r\r\n.\r\n", "a\r\r\n|E!|" },
+		{ "a\r\nb\r\n.\r\n", "a\r\nb\r\n|E|" }, { "a\nb\r\n.\r\n", "a\nb\r\n|E!|" },
+		{ "a\rb\r\n.\r\n", "a\rb\r\n|E!|" },
+		{ "a\n..b\r\n.\r\n", "a\n..b\r\n|E!|" }, { "\n\r\n.\r\n", "\n\r\n|E!|" },
+		{ "a\r\r\n.\r\n", "a\r\r\n|E!|" },
 	};
 	static const DataCase lenient[] = {
-		{ "a\nb\r\n.\r\n", "a\r\nb\r\n|E|" }, { "a\rb\r\n.\r\n", "a\r\nb\r\n|E|" }, { "a\n..b\n.c\r\n.\r\n", "a\r\n.b\r\nc\r\n|E|" },
-		{ "a\r\r\r\nb\r\n.\r\n", "a\r\nb\r\n|E|" }, { "\n\r\r\n\r.\r\n", "\r\n\r\n\r\n.\r\n|M|" }, { "a\n\nb", "a\r\n\r\nb|M|" },
+		{ "a\nb\r\n.\r\n", "a\r\nb\r\n|E|" }, { "a\rb\r\n.\r\n", "a\r\nb\r\n|E|" },
+		{ "a\n..b\n.c\r\n.\r\n", "a\r\n.b\r\nc\r\n|E|" },
+		{ "a\r\r\r\nb\r\n.\r\n", "a\r\nb\r\n|E|" }, { "\n\r\r\n\r.\r\n", "\r\n\r\n\r\n.\r\n|M|" },
+		{ "a\n\nb", "a\r\n\r\nb|M|" },
 	};
 
 	check_cases(strict, G_N_ELEMENTS(strict), (DataDecoder){ 0 });
@@ -126,7 +131,8 @@ static void
 judges_chunks(void)
 {
 	static const DataCase strict[] = {
-		{ "a\r\n.\r\nb", "a\r\n.\r\nb|M|" }, { "..a\r\n", "..a\r\n|M|" }, { "a\nb", "a\nb|M!|" }, { "a\r", "a\r|M!|" },
+		{ "a\r\n.\r\nb", "a\r\n.\r\nb|M|" }, { "..a\r\n", "..a\r\n|M|" }, { "a\nb", "a\nb|M!|" },
+		{ "a\r", "a\r|M!|" },
 		{ ".", ".|M|" },
 	};
 	static const DataCase lenient[] = {

@@ -16,7 +16,8 @@ describe(const char *content, size_t size)
 
 	header_scan_start(&scan, content, size);
 	while (header_scan_next(&scan, &field))
-		g_string_append_printf(text, "%.*s|%.*s|%zu+%zu; ", (int)field.name_size, field.name, (int)field.value_size,
+		g_string_append_printf(text, "%.*s|%.*s|%zu+%zu; ", (int)field.name_size, field.name,
+			(int)field.value_size,
 			field.value, field.offset, field.size);
 	g_string_append_printf(text, "%zu %zu", scan.at, header_body(content, size));
 	return g_strdup(text->str);

@@ -20,10 +20,12 @@ check_cases(const LineCase *cases, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		size_t size = 99, used = 99;
-		const LineResult result = line_find(cases[i].data, strlen(cases[i].data), LIMIT, cases[i].is_lenient, &size, &used);
+		const LineResult result = line_find(cases[i].data, strlen(cases[i].data), LIMIT,
+			cases[i].is_lenient, &size, &used);
 		const bool is_more = cases[i].result == LINE_MORE;
 		g_autofree char *got = g_strdup_printf("%zu: %d %zu %zu", i, result, size, used);
-		g_autofree char *expected = g_strdup_printf("%zu: %d %zu %zu", i, cases[i].result, is_more ? 99 : cases[i].size,
+		g_autofree char *expected = g_strdup_printf("%zu: %d %zu %zu", i, cases[i].result,
+			is_more ? 99 : cases[i].size,
 			is_more ? 99 : cases[i].used);
 
 		ASSERT_TEXT(got, expected);

@@ -47,9 +47,11 @@ finds_domains(void)
 static void
 judges_domains(void)
 {
-	static const char *const good[] = { "example.net", "a.b", "localhost", "EXAMPLE.NET", "_dmarc.example.net", "1.example",
+	static const char *const good[] = { "example.net", "a.b", "localhost", "EXAMPLE.NET",
+		"_dmarc.example.net", "1.example",
 		"a--b.example", "4.3.2.1.xbl.example", "x1", "a.1a" };
-	static const char *const bad[] = { "", ".", "a.", ".a", "a..b", "-a.b", "a-.b", "a b", "a/b", "192.0.2.1", "1", "a.1",
+	static const char *const bad[] = { "", ".", "a.", ".a", "a..b", "-a.b", "a-.b", "a b", "a/b",
+		"192.0.2.1", "1", "a.1",
 		"b\xc3\xbc" "cher.example", "a:b", "[1.2.3.4]", "a\n.b", "a@b", "*.example" };
 	g_autofree char *label63 = g_strnfill(63, 'a');
 	g_autofree char *label64 = g_strnfill(64, 'a');
@@ -70,7 +72,8 @@ judges_domains(void)
 static void
 judges_helo(void)
 {
-	static const char *const good[] = { "example.net", "[192.0.2.1]", "[IPv6:2001:db8::1]", "MY_PC", "192.0.2.1", "x", "b\xc3\xbc" };
+	static const char *const good[] = { "example.net", "[192.0.2.1]", "[IPv6:2001:db8::1]", "MY_PC",
+		"192.0.2.1", "x", "b\xc3\xbc" };
 	static const char *const bad[] = { "", "a b", "a\tb", "a\x01", "a\x7f", "a\r", "\n" };
 	g_autofree char *size255 = g_strnfill(255, 'a');
 	g_autofree char *size256 = g_strnfill(256, 'a');

@@ -216,8 +216,10 @@ finds_smtputf8(void)
 	} cases[] = {
 		{ "FROM:<a@b> SMTPUTF8", true }, { "FROM:<b\xc3\xbc@b> SIZE=3 smtputf8 BODY=8BITMIME", true },
 		{ "FROM:<\"> SMTPUTF8\"@b>", false }, { "FROM:<\"a>\"@b> \t SMTPUTF8 ", true }, { "FROM:<a@b>", false },
-		{ "FROM:<a@b> SMTPUTF8=1", false }, { "FROM:<a@b> XSMTPUTF8", false }, { "FROM:<a@b> SMTPUTF88", false },
-		{ "FROM:<a@b> SMTPUTF8x", false }, { "FROM:a@b SMTPUTF8", false }, { "", false }, { "FROM:<a@b SMTPUTF8", false },
+		{ "FROM:<a@b> SMTPUTF8=1", false }, { "FROM:<a@b> XSMTPUTF8", false },
+		{ "FROM:<a@b> SMTPUTF88", false },
+		{ "FROM:<a@b> SMTPUTF8x", false }, { "FROM:a@b SMTPUTF8", false }, { "", false },
+		{ "FROM:<a@b SMTPUTF8", false },
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
@@ -230,7 +232,8 @@ splits_parameters(void)
 	g_autoptr(Region) region = region_new();
 	Path path;
 
-	CU_ASSERT_EQUAL_FATAL(path_parse(region, "FROM:<a@b.example> size=100  BODY=8BITMIME\tSMTPUTF8 X-1=a/b;c:<d> ",
+	CU_ASSERT_EQUAL_FATAL(path_parse(region,
+		"FROM:<a@b.example> size=100  BODY=8BITMIME\tSMTPUTF8 X-1=a/b;c:<d> ",
 		"FROM:", false, &path), PATH_OK);
 	CU_ASSERT_EQUAL_FATAL(path.n_parameters, 4);
 	ASSERT_TEXT(path.parameters[0].name, "SIZE");

@@ -79,8 +79,10 @@ parses_text(void)
 static void
 parses_binary(void)
 {
-	static const char tcp4[] = SIGNATURE "\x21\x11\x00\x0c" "\xc0\x00\x02\x01" "\xc0\x00\x02\x02" "\x9c\x40\x00\x19" "EHLO";
-	static const char tlv[] = SIGNATURE "\x21\x11\x00\x0f" "\xc0\x00\x02\x01" "\xc0\x00\x02\x02" "\x9c\x40\x00\x19" "\x04\x00\x00";
+	static const char tcp4[] = SIGNATURE "\x21\x11\x00\x0c"
+		"\xc0\x00\x02\x01" "\xc0\x00\x02\x02" "\x9c\x40\x00\x19" "EHLO";
+	static const char tlv[] = SIGNATURE "\x21\x11\x00\x0f"
+		"\xc0\x00\x02\x01" "\xc0\x00\x02\x02" "\x9c\x40\x00\x19" "\x04\x00\x00";
 	static const char local[] = SIGNATURE "\x20\x00\x00\x00";
 	static const char local_tlv[] = SIGNATURE "\x20\x11\x00\x02xx";
 	static const char unspec[] = SIGNATURE "\x21\x00\x00\x01x";
@@ -94,10 +96,13 @@ parses_binary(void)
 		size_t size;
 		const char *result;
 	} cases[] = {
-		{ tcp4, sizeof tcp4 - 1, "192.0.2.1 40000 192.0.2.2 25 28" }, { tlv, sizeof tlv - 1, "192.0.2.1 40000 192.0.2.2 25 31" },
-		{ tlv, sizeof tlv - 2, "more" }, { local, sizeof local - 1, "local 16" }, { local_tlv, sizeof local_tlv - 1, "local 18" },
+		{ tcp4, sizeof tcp4 - 1, "192.0.2.1 40000 192.0.2.2 25 28" },
+		{ tlv, sizeof tlv - 1, "192.0.2.1 40000 192.0.2.2 25 31" },
+		{ tlv, sizeof tlv - 2, "more" }, { local, sizeof local - 1, "local 16" },
+		{ local_tlv, sizeof local_tlv - 1, "local 18" },
 		{ unspec, sizeof unspec - 1, "local 17" }, { too_short, sizeof too_short - 1, "bad" },
-		{ datagram, sizeof datagram - 1, "bad" }, { version, sizeof version - 1, "bad" }, { command, sizeof command - 1, "bad" },
+		{ datagram, sizeof datagram - 1, "bad" }, { version, sizeof version - 1, "bad" },
+		{ command, sizeof command - 1, "bad" },
 		{ huge, sizeof huge - 1, "bad" }, { "\r\nEHLO", 6, "bad" },
 	};
 

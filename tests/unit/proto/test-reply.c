@@ -18,7 +18,8 @@ take(const char *lines)
 		result = reply_take_line(&reply, *line, strlen(*line));
 	if (result == REPLY_BAD)
 		return g_strdup("bad");
-	return g_strdup_printf("%s %d [%s] %s", result == REPLY_MORE ? "more" : "last", reply.code, reply.enhanced, text->str);
+	return g_strdup_printf("%s %d [%s] %s", result == REPLY_MORE ? "more" : "last", reply.code,
+		reply.enhanced, text->str);
 }
 
 static void
@@ -60,7 +61,8 @@ takes_replies(void)
 static void
 refuses_replies(void)
 {
-	static const char *const bad[] = { "2", "25", "25x", "150 x", "199 x", "600 x", "250x", "250_x", "2500", " 250 x",
+	static const char *const bad[] = { "2", "25", "25x", "150 x", "199 x", "600 x", "250x", "250_x",
+		"2500", " 250 x",
 		"hello", "250-a\n251 b", "550-a\n250 b", "250-a\nb", "250-a\n", "-50 x", "\n" };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
@@ -109,13 +111,20 @@ judges_ours(void)
 		const char *enhanced, *text;
 		bool is_utf8, is_valid;
 	} cases[] = {
-		{ 250, "2.1.0", "Ok", false, true }, { 550, "5.7.1", "no", false, true }, { 450, "4.1.8", "no", false, true },
-		{ 354, "", "go", false, true }, { 334, NULL, "VXNlcm5hbWU6", false, true }, { 354, "3.0.0", "go", false, false },
-		{ 550, "4.7.1", "no", false, false }, { 450, "5.7.1", "no", false, false }, { 550, "", "no", false, false },
-		{ 550, NULL, "no", false, false }, { 199, "1.0.0", "no", false, false }, { 600, "6.0.0", "no", false, false },
-		{ 550, "5.7.1 ", "no", false, false }, { 550, "5.7.1 x", "no", false, false }, { 550, "5.7", "no", false, false },
-		{ 550, "5..1", "no", false, false }, { 550, "5.7.1234", "no", false, false }, { 550, "5.7.1", "", false, false },
-		{ 550, "5.7.1", NULL, false, false }, { 550, "5.7.1", "a\r\n250 Ok", false, false }, { 550, "5.7.1", "a\tb", false, false },
+		{ 250, "2.1.0", "Ok", false, true }, { 550, "5.7.1", "no", false, true },
+		{ 450, "4.1.8", "no", false, true },
+		{ 354, "", "go", false, true }, { 334, NULL, "VXNlcm5hbWU6", false, true },
+		{ 354, "3.0.0", "go", false, false },
+		{ 550, "4.7.1", "no", false, false }, { 450, "5.7.1", "no", false, false },
+		{ 550, "", "no", false, false },
+		{ 550, NULL, "no", false, false }, { 199, "1.0.0", "no", false, false },
+		{ 600, "6.0.0", "no", false, false },
+		{ 550, "5.7.1 ", "no", false, false }, { 550, "5.7.1 x", "no", false, false },
+		{ 550, "5.7", "no", false, false },
+		{ 550, "5..1", "no", false, false }, { 550, "5.7.1234", "no", false, false },
+		{ 550, "5.7.1", "", false, false },
+		{ 550, "5.7.1", NULL, false, false }, { 550, "5.7.1", "a\r\n250 Ok", false, false },
+		{ 550, "5.7.1", "a\tb", false, false },
 		{ 550, "5.7.1", "b\xc3\xbc", false, false }, { 550, "5.7.1", "b\xc3\xbc", true, true },
 		{ 550, "5.7.1", "b\xfc", true, false }, { 550, "5.7.1", "b\xc2\x85", true, false },
 		{ 550, "5.7.1", "b\xe2\x80\xa8", true, false },

@@ -1,0 +1,336 @@
+"""servers.py - what tools/bench measures, and where it stands: posternd, Postfix, the sinks, and their volume."""
+import os
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+LOGIN, PASSWORD, RECIPIENT = "user@bench.test", "bench-password", "rcpt@sink.test"
+NAMES = {"posternd": "posternd", "postfix": "Postfix", "durable": "durable floor", "sink": "sink"}
+
+
+class CannotRun(Exception):
+    """One server cannot be measured, or the whole cannot: the message says why."""
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def run(*command, **options):
+    done = subprocess.run(command, capture_output=True, text=True, **options)
+    if done.returncode != 0:
+        raise CannotRun(f"{' '.join(command)}: {(done.stderr or done.stdout).strip()[-400:]}")
+    return done.stdout
+
+
+def write(path, text, mode=0o644):
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+    os.chmod(path, mode)
+    return path
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for_port(port, process, what, seconds=15):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if process is not None and process.poll() is not None:
+            raise CannotRun(f"{what} ended with {process.returncode}")
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise CannotRun(f"{what} does not listen on port {port}")
+
+
+# ---- servers -----------------------------------------------------------------------------------------
+
+class Server:
+    """What takes mail on `port`; `sink_port` is the next hop of those that relay."""
+    name, relays = "", False
+
+    def __init__(self, place):
+        self.place, self.process, self.port, self.sink_port = place, None, free_port(), free_port()
+        self.log = os.path.join(place.work, f"{self.name}.log")
+
+    def spawn(self, *command):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+    def start(self):
+        raise NotImplementedError
+
+    def stop(self):
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.process = None
+
+    def tail(self):
+        try:
+            with open(self.log, encoding="utf-8", errors="replace") as file:
+                return file.read()[-600:].strip()
+        except OSError:
+            return ""
+
+
+class Sink(Server):
+    name = "sink"
+
+    def start(self):
+        place = self.place
+        store = ["--store", os.path.join(place.volume, "floor")] if self.name == "durable" else []
+        self.spawn(place.program("smtp-sink"), "-p", str(self.port), "-a", "-C", place.certificate, "-k", place.key, *store)
+        wait_for_port(self.port, self.process, NAMES[self.name], 60)
+
+
+class Durable(Sink):
+    name = "durable"
+
+
+class Posternd(Server):
+    """Adapt configuration() and accounts() here when the server's own change."""
+    name, relays = "posternd", True
+
+    def configuration(self):
+        place = self.place
+        spool = os.path.join(place.volume, "posternd")
+        os.makedirs(spool, exist_ok=True)
+        return f"""
+[server]
+hostname = bench.test
+plugins = auth
+max-connections = 60000
+max-connections-per-client = 60000
+max-message = 209715200
+
+[listener bench]
+addresses = 127.0.0.1
+ports = {self.port}
+tls = starttls
+auth = yes
+auth-without-tls = yes
+inbound = yes
+
+[tls]
+certificate = {place.certificate}
+key = {place.key}
+
+[spool]
+directory = {spool}
+keep-free = 64M
+
+[directory]
+at = sqlite:{spool}/directory.db
+
+[store]
+at = sqlite:{spool}/store.db
+
+[log]
+to = {os.path.join(place.volume, "posternd.log")}
+
+[control]
+socket = {spool}/control
+
+[route sink]
+to = sink.test
+next-hop = smtp://[127.0.0.1]:{self.sink_port}
+"""
+
+    def accounts(self):
+        """sink.test is a domain of ours, so that mail for it is taken without AUTH, too."""
+        secret = write(os.path.join(self.place.work, "password"), PASSWORD + "\n", 0o600)
+        return [["customer", "add", "bench", "primary=root@bench.test", "postmaster=root@bench.test"],
+                ["domain", "add", "bench.test", "customer=bench", "mode=outbound-only"],
+                ["domain", "add", "sink.test", "customer=bench", "mode=redirect", f"destination=127.0.0.1:{self.sink_port}"],
+                ["account", "add", LOGIN, "--password-file", secret]]
+
+    def start(self):
+        config = write(os.path.join(self.place.work, "posternd.conf"), self.configuration())
+        daemon, control = self.place.installed("sbin/posternd"), self.place.installed("sbin/posternctl")
+        self.spawn(daemon, "-c", config)
+        wait_for_port(self.port, self.process, "posternd")
+        if not os.path.exists(os.path.join(self.place.work, "accounts-made")):
+            for command in self.accounts():
+                run(control, "-c", config, *command)
+            write(os.path.join(self.place.work, "accounts-made"), "")
+
+
+class Postfix(Server):
+    """An instance of its own: nothing of the installed one's configuration or queue is touched."""
+    name, relays = "postfix", True
+
+    def __init__(self, place):
+        super().__init__(place)
+        self.notes = []
+        self.directory = os.path.join(place.volume, "postfix")
+        self.config = os.path.join(self.directory, "config")
+
+    def main_cf(self, auth):
+        place = self.place
+        return f"""
+compatibility_level = 3.6
+queue_directory = {self.directory}/queue
+data_directory = {self.directory}/data
+command_directory = /usr/sbin
+daemon_directory = {self.daemons}
+myhostname = bench.test
+mydestination =
+local_recipient_maps =
+alias_maps =
+alias_database =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+relayhost = [127.0.0.1]:{self.sink_port}
+message_size_limit = 209715200
+mailbox_size_limit = 0
+default_process_limit = 250
+smtpd_client_connection_count_limit = 0
+smtpd_peername_lookup = no
+maillog_file_prefixes = {self.directory}
+maillog_file = {self.directory}/mail.log
+smtpd_tls_security_level = may
+smtpd_tls_cert_file = {place.certificate}
+smtpd_tls_key_file = {place.key}
+smtpd_sasl_auth_enable = {"yes" if auth else "no"}
+smtpd_sasl_local_domain = bench.test
+cyrus_sasl_config_path = {self.config}/sasl
+"""
+
+    def master_cf(self):
+        services = [f"127.0.0.1:{self.port} inet n - n - - smtpd"]
+        for row in ("pickup unix n 60 1", "cleanup unix n - 0", "qmgr unix n 300 1", "tlsmgr unix - 1000? 1",
+                    "rewrite unix - - - trivial-rewrite", "bounce unix - - 0", "defer unix - - 0 bounce",
+                    "trace unix - - 0 bounce", "verify unix - - 1", "flush unix n 1000? 0", "proxymap unix - - -",
+                    "smtp unix - - -", "relay unix - - - smtp", "showq unix n - -", "error unix - - -",
+                    "retry unix - - - error", "discard unix - - -", "anvil unix - - 1", "scache unix - - 1",
+                    "postlog unix-dgram n - 1 postlogd"):
+            name, kind, private, wakeup, limit, command = (row.split() + row.split()[:1])[:6]
+            services.append(f"{name} {kind} {private} - n {wakeup} {limit} {command}")
+        return "\n".join(services) + "\n"
+
+    def make_auth(self):
+        """Accounts for AUTH by Cyrus SASL; False: Postfix goes without."""
+        if shutil.which("saslpasswd2") is None:
+            self.notes.append("saslpasswd2 is not installed: Postfix went without AUTH in tls-auth")
+            return False
+        os.makedirs(f"{self.config}/sasl")
+        database = f"{self.config}/sasl/sasldb2"
+        user, domain = LOGIN.split("@")
+        run("saslpasswd2", "-c", "-p", "-f", database, "-u", domain, user, input=PASSWORD)
+        shutil.chown(database, "postfix")
+        write(f"{self.config}/sasl/smtpd.conf", f"pwcheck_method: auxprop\nauxprop_plugin: sasldb\n"
+              f"sasldb_path: {database}\nmech_list: PLAIN LOGIN\n")
+        return True
+
+    def prepare(self):
+        if os.geteuid() != 0:
+            raise CannotRun("Postfix has to be started by root")
+        self.daemons = next((d for d in ("/usr/lib/postfix/sbin", "/usr/libexec/postfix") if os.path.exists(f"{d}/master")), None)
+        if self.daemons is None:
+            raise CannotRun("Postfix is not installed")
+        os.makedirs(self.config)
+        os.makedirs(f"{self.directory}/data")
+        os.makedirs(f"{self.directory}/queue/pid")
+        for name in ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private", "saved", "trace"):
+            os.makedirs(f"{self.directory}/queue/{name}", 0o700)
+            shutil.chown(f"{self.directory}/queue/{name}", "postfix")
+        for name in ("maildrop", "public"):
+            os.makedirs(f"{self.directory}/queue/{name}")
+            shutil.chown(f"{self.directory}/queue/{name}", "postfix", "postdrop")
+            os.chmod(f"{self.directory}/queue/{name}", 0o1730 if name == "maildrop" else 0o2710)
+        shutil.chown(f"{self.directory}/data", "postfix")
+        auth = self.make_auth()
+        write(f"{self.config}/main.cf", self.main_cf(auth))
+        write(f"{self.config}/master.cf", self.master_cf())
+
+    def start(self):
+        if not os.path.exists(self.config):
+            self.prepare()
+        self.spawn(f"{self.daemons}/master", "-d", "-c", self.config)
+        wait_for_port(self.port, self.process, "Postfix")
+
+
+# ---- where all of it stands ----------------------------------------------------------------------------
+
+class Place:
+    """The build, and a working directory with the volume, both removed at the end."""
+
+    def __init__(self, arguments):
+        self.build = arguments.build
+        self.work = tempfile.mkdtemp(prefix="postern-bench-", dir=arguments.directory)
+        os.chmod(self.work, 0o755)
+        self.volume, self.device, self.notes = os.path.join(self.work, "volume"), None, []
+
+    def program(self, name):
+        return os.path.join(self.build, "tests/bench", name)
+
+    def installed(self, path):
+        return os.path.join(self.build, "installed", path)
+
+    def make(self):
+        os.makedirs(self.build, exist_ok=True)
+        if not os.path.exists(os.path.join(SOURCE, "configure")):
+            run("./autogen.sh", cwd=SOURCE)
+        if not os.path.exists(os.path.join(self.build, "Makefile")):
+            run(os.path.join(SOURCE, "configure"), "--quiet", "CFLAGS=-O2 -g", f"--prefix={self.build}/installed", cwd=self.build)
+        jobs = f"-j{os.cpu_count()}"
+        run("make", "--quiet", jobs, "bench-tools", cwd=self.build)
+        run("make", "--quiet", jobs, "install", cwd=self.build)
+
+    def make_certificate(self):
+        self.key, self.certificate = os.path.join(self.work, "key.pem"), os.path.join(self.work, "certificate.pem")
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+            "-subj", "/CN=bench.test", "-keyout", self.key, "-out", self.certificate)
+
+    def make_volume(self, size_mib):
+        """Direct I/O over an image that is written in full, so that a sync costs what it costs."""
+        os.makedirs(self.volume)
+        image = os.path.join(self.work, "image")
+        try:
+            if os.geteuid() != 0:
+                raise CannotRun("not root")
+            run("dd", "if=/dev/zero", f"of={image}", "bs=4M", f"count={size_mib // 4}", "oflag=direct", "status=none")
+            run("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0,nodiscard", "-J", "size=128", image)
+            self.device = run("losetup", "--find", "--show", "--direct-io=on", image).strip()
+            run("mount", "-o", "noatime,nodiscard", self.device, self.volume)
+            self.notes.append("volume: journalled ext4 on a loop device with direct I/O")
+        except (CannotRun, OSError) as error:
+            self.release()
+            self.notes.append(f"volume: a plain directory ({error})")
+
+    def release(self):
+        if self.device is None:
+            return
+        subprocess.run(["umount", self.volume], check=False, capture_output=True)
+        subprocess.run(["losetup", "-d", self.device], check=False)
+        self.device = None
+
+    def remove(self):
+        self.release()
+        if not os.path.ismount(self.volume):
+            shutil.rmtree(self.work, ignore_errors=True)
+
+
+def raise_limits():
+    for limit in (65536, resource.getrlimit(resource.RLIMIT_NOFILE)[1]):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+            return
+        except (ValueError, OSError):
+            pass

@@ -1,0 +1,143 @@
+/* smtp-load.c - sends messages to an SMTP server on the loopback, many sessions at once, and measures.
+ *
+ * Each message has an "X-Bench-Id: N", N from 1, so that smtp-sink can tell what was lost and what came
+ * twice.  The result is one line of JSON; with --idle a line when all sessions stand, and one at the end. */
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "load.h"
+
+static volatile sig_atomic_t load_is_stopped;
+
+static void
+load_on_signal(int number)
+{
+	(void)number;
+	load_is_stopped = 1;
+}
+
+/* Lines, counted from the end, so that whatever is left out at the front the end stays whole. */
+static GString *
+load_make_filler(size_t size)
+{
+	static const char line[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/abcdefghijkl\r\n";
+	const size_t line_size = strlen(line);
+	GString *filler = g_string_sized_new(size + 4);
+
+	g_string_set_size(filler, size);
+	for (size_t i = 0; i < size; i++)
+		filler->str[size - 1 - i] = line[line_size - 1 - i % line_size];
+	return g_string_append(filler, ".\r\n");
+}
+
+static char *
+load_make_auth(const char *auth)
+{
+	const char *colon = strchr(auth, ':');
+	g_autoptr(GString) plain = g_string_new(NULL);
+	g_autofree char *encoded = NULL;
+
+	if (colon == NULL)
+		bench_fail("--auth wants LOGIN:PASSWORD");
+	g_string_append_len(plain, "", 1);
+	g_string_append_len(plain, auth, colon - auth);
+	g_string_append_len(plain, "", 1);
+	g_string_append(plain, colon + 1);
+	encoded = g_base64_encode((const guchar *)plain->str, plain->len);
+	return g_strdup_printf("AUTH PLAIN %s\r\n", encoded);
+}
+
+static void
+load_read_options(int argc, char **argv, Load *load)
+{
+	LoadOptions *o = &load->options;
+	g_autofree char *host = g_strdup("127.0.0.1");
+	g_autoptr(GError) error = NULL;
+	int port = 0;
+	const GOptionEntry entries[] = {
+		{ "host", 'H', 0, G_OPTION_ARG_STRING, &host, "a loopback address (127.0.0.1)", "ADDRESS" },
+		{ "port", 'p', 0, G_OPTION_ARG_INT, &port, "of the server", "PORT" },
+		{ "sessions", 'c', 0, G_OPTION_ARG_INT, &o->sessions, "at once (1)", "N" },
+		{ "per-session", 'm', 0, G_OPTION_ARG_INT, &o->messages_per_session,
+			"messages in a session (1); 0: --messages counts sessions", "N" },
+		{ "messages", 'n', 0, G_OPTION_ARG_INT64, &o->messages, "in all (100)", "N" },
+		{ "size", 's', 0, G_OPTION_ARG_INT64, &o->size_bytes, "of a message in octets (1024)", "N" },
+		{ "seconds", 't', 0, G_OPTION_ARG_DOUBLE, &o->seconds, "to stop after at the latest (60)", "S" },
+		{ "idle", 'I', 0, G_OPTION_ARG_DOUBLE, &o->idle_seconds, "open --sessions and hold them so long", "S" },
+		{ "pipelining", 'P', 0, G_OPTION_ARG_NONE, &o->is_pipelining, "MAIL, RCPT and DATA together", NULL },
+		{ "starttls", 'S', 0, G_OPTION_ARG_NONE, &o->has_starttls, "STARTTLS", NULL },
+		{ "tls", 'T', 0, G_OPTION_ARG_NONE, &o->is_implicit_tls, "implicit TLS", NULL },
+		{ "auth", 'A', 0, G_OPTION_ARG_STRING, &o->auth, "AUTH PLAIN", "LOGIN:PASSWORD" },
+		{ "from", 'f', 0, G_OPTION_ARG_STRING, &o->sender, "sender", "ADDRESS" },
+		{ "to", 'd', 0, G_OPTION_ARG_STRING, &o->recipient, "recipient", "ADDRESS" },
+		{ "helo", 0, 0, G_OPTION_ARG_STRING, &o->helo, "name in EHLO", "NAME" },
+		{ "accepted-to", 'o', 0, G_OPTION_ARG_FILENAME, &o->accepted_to, "write the accepted ids there", "FILE" },
+		G_OPTION_ENTRY_NULL,
+	};
+	g_autoptr(GOptionContext) context = g_option_context_new("- measures an SMTP server on the loopback");
+
+	g_option_context_add_main_entries(context, entries, NULL);
+	if (!g_option_context_parse(context, &argc, &argv, &error))
+		bench_fail("%s", error->message);
+	if (argc > 1 || o->sessions < 1 || o->messages < 1 || o->messages_per_session < 0 || o->size_bytes < 0)
+		bench_fail("see --help");
+	if (o->has_starttls && o->is_implicit_tls)
+		bench_fail("--starttls and --tls exclude each other");
+	load->server = bench_loopback(host, port);
+}
+
+static void
+load_start(Load *load)
+{
+	const LoadOptions *options = &load->options;
+
+	load->filler = load_make_filler((size_t)options->size_bytes);
+	if (options->auth != NULL)
+		load->auth_line = load_make_auth(options->auth);
+	if (options->has_starttls || options->is_implicit_tls)
+		load->tls = bench_client_tls();
+	if (options->accepted_to != NULL && (load->accepted_log = fopen(options->accepted_to, "w")) == NULL)
+		bench_fail("%s: %s", options->accepted_to, g_strerror(errno));
+	load->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (load->epoll < 0)
+		bench_fail("epoll: %s", g_strerror(errno));
+	load->next_id = 1;
+	load->latencies = g_array_new(FALSE, FALSE, sizeof(guint32));
+	load->setups = g_array_new(FALSE, FALSE, sizeof(guint32));
+	load->first_error = g_string_new(NULL);
+	load->sessions = g_new0(LoadSession, options->sessions);
+	for (int i = 0; i < options->sessions; i++) {
+		load->sessions[i].link.fd = -1;
+		load->sessions[i].in = g_string_new(NULL);
+		load->sessions[i].out = g_string_new(NULL);
+	}
+	load->started_ns = bench_now_ns();
+}
+
+int
+main(int argc, char **argv)
+{
+	static Load load;
+
+	load.options = (LoadOptions){ .sessions = 1, .messages_per_session = 1, .messages = 100, .size_bytes = 1024,
+		.seconds = 60, .sender = g_strdup("sender@bench.test"), .recipient = g_strdup("rcpt@sink.test"),
+		.helo = g_strdup("client.bench.test") };
+	load_read_options(argc, argv, &load);
+	bench_raise_limits();
+	signal(SIGINT, load_on_signal);
+	signal(SIGTERM, load_on_signal);
+	load_start(&load);
+	load_run(&load, &load_is_stopped);
+	if (load.options.idle_seconds > 0)
+		printf("{\"dropped\":%" G_GINT64_FORMAT "}\n", load.dropped);
+	else
+		load_report(&load);
+	if (load.accepted_log != NULL)
+		fclose(load.accepted_log);
+	return 0;
+}

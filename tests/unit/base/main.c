@@ -1,0 +1,13 @@
+/* main.c - the tests of the base floor. */
+#include <stddef.h>
+
+#include "suites.h"
+
+int
+main(int argc, char **argv)
+{
+	static const UnitSuite *const suites[] = { &suite_error, &suite_id, &suite_ip, &suite_log,
+		&suite_region, NULL };
+
+	return unit_main(argc, argv, suites);
+}

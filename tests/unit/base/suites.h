@@ -1,0 +1,6 @@
+/* suites.h - the suites of the base floor. */
+#pragma once
+
+#include "unit/unit.h"
+
+extern const UnitSuite suite_error, suite_id, suite_ip, suite_log, suite_region;
