@@ -1,19 +1,9 @@
 /* control-status.c - posternctl status, reload, alarms, plugins, hooks, metrics. */
 #include <string.h>
 
+#include "daemon/control-directory.h"
 #include "daemon/control.h"
 #include "host/module.h"
-
-static PluginSet *
-control_set(Daemon *daemon)
-{
-	PluginSet *set;
-
-	g_mutex_lock(&daemon->lock);
-	set = host_ref(daemon->set);
-	g_mutex_unlock(&daemon->lock);
-	return set;
-}
 
 static void
 control_count_plugin(void *data, const PtnPlugin *plugin, const HookPlugin *figures)
@@ -25,7 +15,7 @@ control_count_plugin(void *data, const PtnPlugin *plugin, const HookPlugin *figu
 void
 control_status(Daemon *daemon, const Request *request, Answer *answer)
 {
-	g_autoptr(PluginSet) set = control_set(daemon);
+	g_autoptr(PluginSet) set = control_take_set(daemon);
 	g_autofree char *directory = store_describe(daemon->directory_store);
 	g_autofree char *store = store_describe(daemon->engine.store);
 	g_autofree char *up = option_format_time((clock_wall(daemon->engine.clock) - daemon->started_us) / CLOCK_SECOND * CLOCK_SECOND);
@@ -100,7 +90,7 @@ control_put_plugin(void *data, const PtnPlugin *plugin, const HookPlugin *figure
 void
 control_plugins(Daemon *daemon, const Request *request, Answer *answer)
 {
-	g_autoptr(PluginSet) set = control_set(daemon);
+	g_autoptr(PluginSet) set = control_take_set(daemon);
 
 	(void)request;
 	answer_columns(answer, "plugin", "version", "calls", "seconds", "refusals", "failures", "busy", "orphans", "note", NULL);
@@ -110,7 +100,7 @@ control_plugins(Daemon *daemon, const Request *request, Answer *answer)
 void
 control_hooks(Daemon *daemon, const Request *request, Answer *answer)
 {
-	g_autoptr(PluginSet) set = control_set(daemon);
+	g_autoptr(PluginSet) set = control_take_set(daemon);
 	g_autofree char *text = host_describe(set);
 
 	(void)request;

@@ -24,6 +24,9 @@ static const ControlCommand control_commands[] = {
 	{ "plugins", "", "calls, time, refusals and failures of each plugin", control_plugins },
 	{ "hooks", "", "the chain per stage", control_hooks },
 	{ "metrics", "", "all counters", control_metrics },
+	{ "customer", "add|set|show|list|enable|disable|remove NAME [OPTION=VALUE …]", "customers", control_customer },
+	{ "domain", "add|set|show|list|remove NAME [OPTION=VALUE …]", "mail domains", control_domain },
+	{ "account", "add|set|show|list|passwd|enable|disable|remove LOGIN [OPTION=VALUE …]", "outbound accounts", control_account },
 };
 
 static void

@@ -22,4 +22,5 @@ typedef struct {
 } ControlCommand;
 
 /* A file per group of commands. */
-ControlFunction control_status, control_reload, control_alarms, control_plugins, control_hooks, control_metrics;
+ControlFunction control_status, control_reload, control_alarms, control_plugins, control_hooks, control_metrics,
+	control_customer, control_domain, control_account;

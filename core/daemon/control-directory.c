@@ -1,0 +1,444 @@
+/* control-directory.c - posternctl customer, domain, account: add, set, show, list, passwd, enable, disable, remove. */
+#include <string.h>
+
+#include "base/error.h"
+#include "daemon/control-directory.h"
+#include "daemon/control.h"
+#include "proto/path.h"
+#include "service/password.h"
+
+/* Core's names per kind; those of plugins are added to them. */
+static const char *const directory_names[][10] = {
+	[PTN_CUSTOMER] = { "level", "primary", "postmaster", "alert", "outbound", "enabled", "reason", NULL },
+	[PTN_DOMAIN] = { "customer", "mode", "destination", "port", NULL },
+	[PTN_ACCOUNT] = { "type", "customer", "domain", "enabled", "reason", NULL },
+};
+
+PluginSet *
+control_take_set(Daemon *daemon)
+{
+	PluginSet *set;
+
+	g_mutex_lock(&daemon->lock);
+	set = host_ref(daemon->set);
+	g_mutex_unlock(&daemon->lock);
+	return set;
+}
+
+/* ---- name=value ---- */
+
+static bool
+directory_is_core_name(PtnKind kind, const char *name)
+{
+	for (const char *const *known = directory_names[kind]; *known != NULL; known++)
+		if (strcmp(*known, name) == 0)
+			return true;
+	return false;
+}
+
+static bool
+directory_unknown(PluginSet *set, PtnKind kind, const char *name, GError **error)
+{
+	g_autoptr(GPtrArray) known = host_option_names(set, kind);
+	const char *nearest;
+
+	for (const char *const *core = directory_names[kind]; *core != NULL; core++)
+		g_ptr_array_add(known, g_strdup(*core));
+	g_ptr_array_add(known, NULL);
+	nearest = option_nearest(name, (const char *const *)known->pdata);
+	if (nearest != NULL)
+		return error_set(error, POSTERN_ERROR_INVALID, "a %s has no option \"%s\" (did you mean \"%s\"?)", directory_kind_name(kind),
+			name, nearest);
+	return error_set(error, POSTERN_ERROR_INVALID, "a %s has no option \"%s\"", directory_kind_name(kind), name);
+}
+
+/* The options of sender-rules are known by their short names, too, where only one plugin has one of that name. */
+static char *
+directory_full_name(PluginSet *set, PtnKind kind, const char *name)
+{
+	g_autoptr(GPtrArray) names = NULL;
+	char *found = NULL;
+
+	if (directory_is_core_name(kind, name) || strchr(name, '.') != NULL)
+		return g_strdup(name);
+	names = host_option_names(set, kind);
+	for (guint i = 0; i < names->len; i++) {
+		const char *full = g_ptr_array_index(names, i);
+
+		if (strcmp(strchr(full, '.') + 1, name) != 0)
+			continue;
+		if (found != NULL) {
+			g_free(found);
+			return g_strdup(name);
+		}
+		found = g_strdup(full);
+	}
+	return found != NULL ? found : g_strdup(name);
+}
+
+/* "name+=word" and "name-=word" change one word of a list. */
+static char *
+directory_combine(DirectoryEntry *entry, const char *name, char how, const char *value)
+{
+	const char *const *words = directory_entry_get_list(entry, name);
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	for (; *words != NULL; words++)
+		if (strcmp(*words, value) != 0)
+			g_string_append_printf(text, "%s%s", text->len > 0 ? " " : "", *words);
+	if (how == '+')
+		g_string_append_printf(text, "%s%s", text->len > 0 ? " " : "", value);
+	return g_strdup(text->str);
+}
+
+bool
+control_set_value(PluginSet *set, DirectoryEntry *entry, const char *assignment, GError **error)
+{
+	const PtnKind kind = directory_entry_kind(entry);
+	const char *equals = strchr(assignment, '=');
+	g_autofree char *given = NULL;
+	g_autofree char *name = NULL;
+	g_autofree char *value = NULL;
+	char how = '=';
+
+	if (equals == NULL || equals == assignment)
+		return error_set(error, POSTERN_ERROR_INVALID, "\"%s\" is not NAME=VALUE", assignment);
+	if (equals[-1] == '+' || equals[-1] == '-')
+		how = equals[-1];
+	given = g_strndup(assignment, (size_t)(equals - assignment) - (how != '=' ? 1 : 0));
+	name = directory_full_name(set, kind, given);
+	value = how == '=' ? g_strdup(equals + 1) : directory_combine(entry, name, how, equals + 1);
+	if (!directory_is_core_name(kind, name)) {
+		if (strchr(name, '.') == NULL)
+			return directory_unknown(set, kind, name, error);
+		if (value[0] != '\0' && !host_check_option(set, name, kind, value, error))
+			return g_error_matches(*error, POSTERN_ERROR, POSTERN_ERROR_NOT_FOUND)
+					   ? (g_clear_error(error), directory_unknown(set, kind, name, error))
+					   : false;
+	}
+	directory_entry_set(entry, name, value[0] != '\0' ? value : NULL);
+	return true;
+}
+
+static bool
+directory_assign(PluginSet *set, DirectoryEntry *entry, char *const *words, GError **error)
+{
+	for (; *words != NULL; words++)
+		if (!control_set_value(set, entry, *words, error))
+			return false;
+	return true;
+}
+
+/* ---- saving ---- */
+
+bool
+control_save_entry(Daemon *daemon, DirectoryEntry *entry, GError **error)
+{
+	const char *kind = directory_kind_name(directory_entry_kind(entry));
+	const char *name = directory_entry_name(entry);
+
+	if (!directory_check(daemon->engine.directory, entry, error))
+		return false;
+	switch (directory_save(daemon->engine.directory, entry, CLOCK_NEVER)) {
+	case PTN_OK:
+		return true;
+	case PTN_TAKEN:
+		return error_set(error, POSTERN_ERROR_EXISTS,
+			directory_entry_version(entry) == 0 ? "there is a %s %s already" : "%s %s was changed by somebody else; try again", kind,
+			name);
+	default:
+		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "the %s %s cannot be written now", kind, name);
+	}
+}
+
+static DirectoryEntry *
+directory_need(Daemon *daemon, PtnKind kind, const char *name, GError **error)
+{
+	DirectoryEntry *entry = NULL;
+
+	if (name == NULL)
+		error_set(error, POSTERN_ERROR_INVALID, "which %s?", directory_kind_name(kind));
+	else if (directory_find(daemon->engine.directory, kind, name, CLOCK_NEVER, &entry) != PTN_OK)
+		error_set(error, POSTERN_ERROR_NOT_FOUND, "there is no %s %s", directory_kind_name(kind), name);
+	return entry;
+}
+
+/* ---- passwords ---- */
+
+bool
+control_set_password(PluginSet *set, DirectoryEntry *entry, const char *password, GError **error)
+{
+	g_autofree char *least = NULL;
+	g_autofree char *from = NULL;
+	g_autofree char *hash = NULL;
+	const char *complaint;
+	guint64 characters = 5;
+
+	if (password == NULL)
+		return error_set(error, POSTERN_ERROR_INVALID, "a password is needed");
+	if (host_option_of(set, "auth.least-password", NULL, NULL, &least, &from) && least != NULL)
+		(void)g_ascii_string_to_unsigned(least, 10, 1, 1000, &characters, NULL);
+	complaint = password_complaint(password, (int64_t)characters);
+	if (complaint != NULL)
+		return error_set(error, POSTERN_ERROR_INVALID, "%s", complaint);
+	hash = password_hash(password, error);
+	if (hash == NULL)
+		return false;
+	directory_entry_set(entry, "password", hash);
+	return true;
+}
+
+/* ---- verbs ---- */
+
+typedef bool DirectoryVerb(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *request, Answer *answer,
+	GError **error);
+
+static const char *
+directory_type_name(const char *type)
+{
+	if (g_strcmp0(type, "any") == 0)
+		return "any-address account";
+	return g_strcmp0(type, "server") == 0 ? "mail-server account" : "single-address account";
+}
+
+static bool
+directory_add(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *request, Answer *answer, GError **error)
+{
+	const char *name = request->words[2];
+	g_autoptr(DirectoryEntry) entry = name != NULL ? directory_entry_new(kind, name) : NULL;
+
+	if (entry == NULL)
+		return error_set(error, POSTERN_ERROR_INVALID, "what is the name of the %s?", directory_kind_name(kind));
+	if (!directory_assign(set, entry, request->words + 3, error))
+		return false;
+	if (kind == PTN_ACCOUNT && !control_set_password(set, entry, request->input, error))
+		return false;
+	if (!control_save_entry(daemon, entry, error))
+		return false;
+	if (kind != PTN_ACCOUNT) {
+		answer_text(answer, "Created %s %s.", directory_kind_name(kind), directory_entry_name(entry));
+		return true;
+	}
+	answer_text(answer, "Created %s %s of %s.", directory_type_name(directory_entry_get(entry, "type")),
+		directory_entry_name(entry), directory_entry_get(entry, "customer"));
+	if (g_strcmp0(directory_entry_get(entry, "type"), "server") == 0)
+		answer_text(answer, "It may not submit yet: the sources it may submit from must be filtered first (plugin ipfilter).");
+	return true;
+}
+
+static bool
+directory_set(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *request, Answer *answer, GError **error)
+{
+	g_autoptr(DirectoryEntry) entry = directory_need(daemon, kind, request->words[2], error);
+
+	if (entry == NULL)
+		return false;
+	if (request->words[3] == NULL)
+		return error_set(error, POSTERN_ERROR_INVALID, "nothing to set: give NAME=VALUE");
+	if (!directory_assign(set, entry, request->words + 3, error) || !control_save_entry(daemon, entry, error))
+		return false;
+	answer_text(answer, "set.");
+	return true;
+}
+
+static void
+directory_show_plugin_options(Daemon *daemon, PluginSet *set, DirectoryEntry *entry, Answer *answer)
+{
+	const PtnKind kind = directory_entry_kind(entry);
+	const char *owner = kind == PTN_ACCOUNT ? directory_entry_get(entry, "customer") : NULL;
+	g_autoptr(GPtrArray) names = host_option_names(set, kind);
+	g_autoptr(DirectoryEntry) customer = NULL;
+
+	if (owner != NULL)
+		(void)directory_find(daemon->engine.directory, PTN_CUSTOMER, owner, CLOCK_NEVER, &customer);
+	for (guint i = 0; i < names->len; i++) {
+		g_autofree char *value = NULL;
+		g_autofree char *from = NULL;
+		const char *name = g_ptr_array_index(names, i);
+
+		if (kind == PTN_ACCOUNT ? host_option_of(set, name, entry, customer, &value, &from)
+								: host_option_of(set, name, NULL, kind == PTN_CUSTOMER ? entry : NULL, &value, &from))
+			answer_row(answer, name, value != NULL ? value : "", from != NULL ? from : "", NULL);
+	}
+}
+
+static bool
+directory_show(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *request, Answer *answer, GError **error)
+{
+	g_autoptr(DirectoryEntry) entry = directory_need(daemon, kind, request->words[2], error);
+
+	if (entry == NULL)
+		return false;
+	answer_columns(answer, "option", "value", "from", NULL);
+	for (const char *const *name = directory_names[kind]; *name != NULL; name++) {
+		const char *value = directory_entry_get(entry, *name);
+		const bool is_switch = strcmp(*name, "enabled") == 0 || strcmp(*name, "outbound") == 0;
+
+		if (value != NULL)
+			answer_row(answer, *name, value, directory_kind_name(kind), NULL);
+		else if (is_switch)
+			answer_row(answer, *name, "yes", "preset", NULL);
+	}
+	directory_show_plugin_options(daemon, set, entry, answer);
+	return true;
+}
+
+static const char *
+directory_or_empty(DirectoryEntry *entry, const char *name)
+{
+	const char *value = directory_entry_get(entry, name);
+
+	return value != NULL ? value : "";
+}
+
+static void
+directory_list_row(PtnKind kind, DirectoryEntry *entry, Answer *answer)
+{
+	const char *name = directory_entry_name(entry);
+	const char *enabled = directory_entry_get(entry, "enabled");
+
+	if (kind == PTN_CUSTOMER)
+		answer_row(answer, name, directory_or_empty(entry, "level"), directory_or_empty(entry, "primary"),
+			enabled != NULL ? enabled : "yes", NULL);
+	else if (kind == PTN_DOMAIN)
+		answer_row(answer, name, directory_or_empty(entry, "customer"), directory_or_empty(entry, "mode"),
+			directory_or_empty(entry, "destination"), NULL);
+	else
+		answer_row(answer, name, directory_or_empty(entry, "type"), directory_or_empty(entry, "customer"),
+			enabled != NULL ? enabled : "yes", NULL);
+}
+
+static bool
+directory_show_list(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *request, Answer *answer, GError **error)
+{
+	g_autofree char *after = NULL;
+
+	(void)set, (void)request;
+	if (kind == PTN_CUSTOMER)
+		answer_columns(answer, "customer", "level", "primary", "enabled", NULL);
+	else if (kind == PTN_DOMAIN)
+		answer_columns(answer, "domain", "customer", "mode", "destination", NULL);
+	else
+		answer_columns(answer, "account", "type", "customer", "enabled", NULL);
+	for (;;) {
+		g_autoptr(GPtrArray) page = NULL;
+
+		if (directory_list(daemon->engine.directory, kind, NULL, after, 1000, CLOCK_NEVER, &page) == PTN_UNSURE)
+			return error_set(error, POSTERN_ERROR_UNAVAILABLE, "the directory cannot be read now");
+		if (page == NULL || page->len == 0)
+			return true;
+		for (guint i = 0; i < page->len; i++)
+			directory_list_row(kind, g_ptr_array_index(page, i), answer);
+		g_free(after);
+		after = g_strdup(directory_entry_name(g_ptr_array_index(page, page->len - 1)));
+	}
+}
+
+static bool
+directory_passwd(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *request, Answer *answer, GError **error)
+{
+	g_autoptr(DirectoryEntry) entry = directory_need(daemon, kind, request->words[2], error);
+
+	if (entry == NULL || !control_set_password(set, entry, request->input, error) ||
+		!control_save_entry(daemon, entry, error))
+		return false;
+	answer_text(answer, "The new password is in force.");
+	return true;
+}
+
+static bool
+directory_switch(Daemon *daemon, PtnKind kind, const Request *request, Answer *answer, GError **error)
+{
+	const bool is_enabled = strcmp(request->words[1], "enable") == 0;
+	g_autoptr(DirectoryEntry) entry = directory_need(daemon, kind, request->words[2], error);
+
+	if (entry == NULL)
+		return false;
+	directory_entry_set(entry, "enabled", is_enabled ? NULL : "no");
+	directory_entry_set(entry, "reason", NULL);
+	for (char *const *word = request->words + 3; *word != NULL; word++) {
+		if (is_enabled || !g_str_has_prefix(*word, "reason="))
+			return error_set(error, POSTERN_ERROR_INVALID, "\"%s\" is not reason=TEXT", *word);
+		directory_entry_set(entry, "reason", *word + strlen("reason="));
+	}
+	if (!control_save_entry(daemon, entry, error))
+		return false;
+	answer_text(answer, "%s %s is %s.", directory_kind_name(kind), directory_entry_name(entry),
+		is_enabled ? "enabled" : "disabled; its sessions end before their next message");
+	return true;
+}
+
+static bool
+directory_able(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *request, Answer *answer, GError **error)
+{
+	(void)set;
+	if (kind == PTN_DOMAIN)
+		return error_set(error, POSTERN_ERROR_INVALID, "a domain is not enabled or disabled: set its mode, or its customer");
+	return directory_switch(daemon, kind, request, answer, error);
+}
+
+static bool
+directory_remove_one(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *request, Answer *answer, GError **error)
+{
+	g_autoptr(GPtrArray) removed = g_ptr_array_new_with_free_func(g_free);
+
+	(void)set;
+	if (request->words[2] == NULL)
+		return error_set(error, POSTERN_ERROR_INVALID, "which %s?", directory_kind_name(kind));
+	if (!directory_remove_checked(daemon->engine.directory, kind, request->words[2], removed, error))
+		return false;
+	for (guint i = 0; i < removed->len; i++)
+		answer_text(answer, "removed %s", (const char *)g_ptr_array_index(removed, i));
+	return true;
+}
+
+static const struct {
+	const char *word;
+	DirectoryVerb *run;
+	bool is_of_accounts;
+} directory_verbs[] = {
+	{ "add", directory_add, false },
+	{ "set", directory_set, false },
+	{ "show", directory_show, false },
+	{ "list", directory_show_list, false },
+	{ "passwd", directory_passwd, true },
+	{ "enable", directory_able, false },
+	{ "disable", directory_able, false },
+	{ "remove", directory_remove_one, false },
+};
+
+static void
+directory_run(Daemon *daemon, PtnKind kind, const Request *request, Answer *answer)
+{
+	const char *word = request->words[1] != NULL ? request->words[1] : "list";
+	g_autoptr(PluginSet) set = control_take_set(daemon);
+	g_autoptr(GError) error = NULL;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(directory_verbs); i++) {
+		if (strcmp(directory_verbs[i].word, word) != 0 || (directory_verbs[i].is_of_accounts && kind != PTN_ACCOUNT))
+			continue;
+		if (!directory_verbs[i].run(daemon, set, kind, request, answer, &error))
+			answer_fail(answer, "%s", error->message);
+		return;
+	}
+	answer_fail(answer, "%s knows: add set show list %senable disable remove", directory_kind_name(kind),
+		kind == PTN_ACCOUNT ? "passwd " : "");
+}
+
+void
+control_customer(Daemon *daemon, const Request *request, Answer *answer)
+{
+	directory_run(daemon, PTN_CUSTOMER, request, answer);
+}
+
+void
+control_domain(Daemon *daemon, const Request *request, Answer *answer)
+{
+	directory_run(daemon, PTN_DOMAIN, request, answer);
+}
+
+void
+control_account(Daemon *daemon, const Request *request, Answer *answer)
+{
+	directory_run(daemon, PTN_ACCOUNT, request, answer);
+}
