@@ -12,7 +12,6 @@ static int
 dns_compare_preference(const void *a, const void *b)
 {
 	const char *const *left = a, *const *right = b;
-
 	const guint64 of_left = g_ascii_strtoull(*left, NULL, 10), of_right = g_ascii_strtoull(*right, NULL, 10);
 
 	return (of_left > of_right) - (of_left < of_right);
