@@ -4,7 +4,6 @@
  * alone says that there is no mail. */
 #include "service/dns-private.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { EXCHANGERS_MOST = 100 };
@@ -13,8 +12,9 @@ static int
 dns_compare_preference(const void *a, const void *b)
 {
 	const char *const *left = a, *const *right = b;
+	const guint64 of_left = g_ascii_strtoull(*left, NULL, 10), of_right = g_ascii_strtoull(*right, NULL, 10);
 
-	return (atoi(*left) > atoi(*right)) - (atoi(*left) < atoi(*right));
+	return (of_left > of_right) - (of_left < of_right);
 }
 
 static void

@@ -31,10 +31,15 @@ pytestmark = pytest.mark.skipif(not shutil.which("nsd") or not shutil.which("unb
 
 
 def free_port():
-    """Of UDP on loopback."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Free on loopback for UDP and for TCP, which the servers bind, too."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp:
+            udp.bind(("127.0.0.1", 0))
+            try:
+                tcp.bind(udp.getsockname())
+                return udp.getsockname()[1]
+            except OSError:
+                continue
 
 
 def wait_for(port):

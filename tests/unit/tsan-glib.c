@@ -3,6 +3,12 @@
  * GLib builds them of futexes and atomics inside a library that is not instrumented, so each use of them would be
  * reported as a race.  Linked into a program under TSan these stand before GLib's own; otherwise the file is empty.
  * Run with G_SLICE=always-malloc: GLib's own allocator hides from TSan who has a block next. */
+#if defined(__has_feature) /* clang */
+#if __has_feature(thread_sanitizer)
+#define __SANITIZE_THREAD__ 1
+#endif
+#endif
+
 #ifdef __SANITIZE_THREAD__
 
 #include <dlfcn.h>
