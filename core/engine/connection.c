@@ -247,6 +247,8 @@ connection_came_back(void *data)
 	if (connection->ahead != NULL) {
 		session_input(connection->session, connection->ahead->data, connection->ahead->len);
 		g_clear_pointer(&connection->ahead, g_byte_array_unref);
+		if (connection->need == SESSION_WANTS_INPUT)
+			connection->need = SESSION_WANTS_LOOP; /* what it wanted is there */
 	}
 	loop_set_timer(loop, &connection->timer, loop_now(loop) + connection->snapshot->settings->idle_us);
 	connection_settle(connection, connection->was_committed ? SESSION_WANTS_LOOP : connection->need);

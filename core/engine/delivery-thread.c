@@ -5,7 +5,10 @@
 #include "base/log.h"
 #include "engine/delivery-private.h"
 
-enum { DELIVERY_STACK = 512 * 1024 };
+enum {
+	DELIVERY_STACK = 512 * 1024,
+	DELIVERY_NICE = 19, /* mail that comes in goes first: what is queued is safe, a client that waits is not */
+};
 
 #define DELIVERY_IDLE_US (2 * CLOCK_SECOND) /* a connection waits so long for another message */
 
@@ -262,6 +265,7 @@ delivery_serve(void *data)
 	Job *job;
 
 	pthread_setname_np(pthread_self(), "deliver");
+	(void)setpriority(PRIO_PROCESS, 0, DELIVERY_NICE);
 	g_mutex_lock(&delivery->lock);
 	while ((job = delivery_next_job(server)) != NULL) {
 		g_mutex_unlock(&delivery->lock);

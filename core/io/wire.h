@@ -1,4 +1,4 @@
-/* wire.h - a connection to another server for straight-line code: waits, but never past its deadline.
+/* wire.h - a connection to another server for straight-line code: waits, but at most a second past its deadline.
  *
  * Workers and delivery threads only, one thread at a time. */
 #pragma once

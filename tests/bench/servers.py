@@ -57,7 +57,7 @@ def wait_for_port(port, process, what, seconds=15):
 
 class Server:
     """What takes mail on `port`; `sink_port` is the next hop of those that relay."""
-    name, relays = "", False
+    name, relays, needs_auth = "", False, False  # needs_auth: takes no mail without it
 
     def __init__(self, place):
         self.place, self.process, self.port, self.sink_port = place, None, free_port(), free_port()
@@ -104,7 +104,7 @@ class Durable(Sink):
 
 class Posternd(Server):
     """Adapt configuration() and accounts() here when the server's own change."""
-    name, relays = "posternd", True
+    name, relays, needs_auth = "posternd", True, True
 
     def configuration(self):
         place = self.place
@@ -156,11 +156,22 @@ next-hop = smtp://[127.0.0.1]:{self.sink_port}
                 ["domain", "add", "bench.test", "customer=bench", "mode=outbound-only"],
                 ["account", "add", LOGIN, "--password-file", secret]]
 
+    @staticmethod
+    def wait_until_it_answers(control, config, seconds=30):
+        """The port is bound before the queue is read."""
+        for _ in range(seconds * 10):
+            if subprocess.run([control, "-c", config, "status"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                              check=False).returncode == 0:
+                return
+            time.sleep(0.1)
+        raise CannotRun(f"posternd does not answer within {seconds} s")
+
     def start(self):
         config = write(os.path.join(self.place.work, "posternd.conf"), self.configuration())
         daemon, control = self.place.installed("sbin/posternd"), self.place.installed("sbin/posternctl")
         self.spawn(daemon, "-c", config)
         wait_for_port(self.port, self.process, "posternd")
+        self.wait_until_it_answers(control, config)
         if not os.path.exists(os.path.join(self.place.work, "accounts-made")):
             for command in self.accounts():
                 run(control, "-c", config, *command)
