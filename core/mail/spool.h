@@ -85,6 +85,9 @@ bool spool_read_content(SpoolMessage *message, GError **error);
 typedef bool SpoolPiece(void *data, const char *octets, size_t size);
 bool spool_message_pieces(const SpoolMessage *message, SpoolPiece *piece, void *data);
 
+/* Of a QueueId, for a GHashTable; g_int64_hash() lets ids of one second fall together. */
+guint spool_id_hash(const void *id);
+
 /* What the index knows of each live message, without touching the disk. */
 typedef struct {
 	QueueId id;
