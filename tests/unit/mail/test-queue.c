@@ -132,9 +132,11 @@ test_wake(void)
 	CU_ASSERT_EQUAL(bench_take(bench), 1);
 	CU_ASSERT_EQUAL(bench_take(bench), 2);
 	CU_ASSERT_EQUAL(bench_take(bench), 0);
-	CU_ASSERT(queue_update(bench->queue, bench_state(bench, 1, RECIPIENT_PENDING, bench->fixture->now_us + 50), NULL));
+	CU_ASSERT(queue_update(bench->queue,
+		bench_state(bench, 1, RECIPIENT_PENDING, bench->fixture->now_us + 50), NULL));
 	CU_ASSERT_EQUAL(bench->n_wakes, 2);
-	CU_ASSERT(queue_update(bench->queue, bench_state(bench, 2, RECIPIENT_PENDING, bench->fixture->now_us + 60), NULL));
+	CU_ASSERT(queue_update(bench->queue,
+		bench_state(bench, 2, RECIPIENT_PENDING, bench->fixture->now_us + 60), NULL));
 	CU_ASSERT_EQUAL(bench->n_wakes, 2);
 }
 
@@ -263,7 +265,8 @@ test_bounce(void)
 	CU_ASSERT_EQUAL(bench_take(bench), 1);
 	CU_ASSERT_EQUAL(bench_take(bench), 2);
 	CU_ASSERT(queue_update(bench->queue, bench_state(bench, 1, RECIPIENT_BOUNCED, 0), bench_bounce(bench, 11, 10)));
-	CU_ASSERT_FALSE(queue_update(bench->queue, bench_state(bench, 2, RECIPIENT_BOUNCED, 0), bench_bounce(bench, 12, 300 << 10)));
+	CU_ASSERT_FALSE(queue_update(bench->queue, bench_state(bench, 2, RECIPIENT_BOUNCED, 0),
+		bench_bounce(bench, 12, 300 << 10)));
 	CU_ASSERT_FALSE(spool_summary(bench->fixture->spool, 1, &summary));
 	CU_ASSERT(spool_summary(bench->fixture->spool, 2, &summary));
 	CU_ASSERT(spool_summary(bench->fixture->spool, 11, &summary));

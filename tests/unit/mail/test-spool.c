@@ -35,7 +35,8 @@ test_pieces(void)
 		const char *body, *top, *bottom, *wanted;
 		Cut cuts[2];
 	} cases[] = {
-		{ "A: 1\r\nB: 2\r\n\r\nbody\r\n", "T: 0\r\n", "Z: 9\r\n", "T: 0\r\nA: 1\r\nB: 2\r\nZ: 9\r\n\r\nbody\r\n", { { 0 } } },
+		{ "A: 1\r\nB: 2\r\n\r\nbody\r\n", "T: 0\r\n", "Z: 9\r\n",
+			"T: 0\r\nA: 1\r\nB: 2\r\nZ: 9\r\n\r\nbody\r\n", { { 0 } } },
 		{ "A: 1\r\nB: 2\r\n\r\nbody\r\n", "", "Z: 9\r\n", "B: 2\r\nZ: 9\r\n\r\nbody\r\n", { { 0, 6 }, { 0 } } },
 		{ "A: 1\r\nB: 2\r\n\r\nbody\r\n", "", "Z: 9\r\n", "A: 1\r\nZ: 9\r\n\r\nby\r\n", { { 6, 6 }, { 15, 2 } } },
 		{ "\r\nbody\r\n", "T: 0\r\n", "Z: 9\r\n", "T: 0\r\nZ: 9\r\n\r\nbody\r\n", { { 0 } } },
