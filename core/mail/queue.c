@@ -343,7 +343,7 @@ queue_new(Spool *spool, const Clock *clock, void (*wake)(void *data), void *data
 	queue->data = data;
 	queue->told_us = CLOCK_NEVER;
 	g_mutex_init(&queue->lock);
-	queue->items = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, queue_item_free);
+	queue->items = g_hash_table_new_full(spool_id_hash, g_int64_equal, NULL, queue_item_free);
 	queue->heap = g_ptr_array_new();
 	spool_each(spool, queue_fill_one, queue);
 	return queue;

@@ -84,17 +84,26 @@ spool_keep_file(Spool *spool, const SpoolEntry *entry)
 		(void)spool_lose(spool, path);
 }
 
-/* What cannot be read cannot be moved: its segment is kept in lost/, and it is said. */
 static void
-spool_give_up_message(Spool *spool, SpoolSegment *segment, QueueId id)
+spool_say_damaged(Spool *spool, SpoolSegment *segment, QueueId id)
 {
 	char text[ID_TEXT_SIZE];
-	SpoolEntry *entry;
 
 	g_mutex_lock(&spool->lock);
 	segment->has_damage = true;
 	spool_note_damage(spool, "segment %" G_GUINT64_FORMAT ": message %s is damaged; the segment is kept in lost/",
 		segment->number, id_format(id, text));
+	g_mutex_unlock(&spool->lock);
+	log_event(LOG_LEVEL_ERROR, "a message in the spool is damaged", "queue", text, NULL);
+}
+
+/* What cannot be read cannot be moved: its segment is kept in lost/, and it is said. */
+static void
+spool_give_up_message(Spool *spool, SpoolSegment *segment, QueueId id)
+{
+	SpoolEntry *entry;
+
+	spool_say_damaged(spool, segment, id);
 	g_mutex_lock(&spool->index_lock);
 	entry = spool_index_find(spool, id);
 	if (entry != NULL && entry->pending == NULL) {
@@ -102,8 +111,6 @@ spool_give_up_message(Spool *spool, SpoolSegment *segment, QueueId id)
 		spool_index_remove(spool, entry);
 	}
 	g_mutex_unlock(&spool->index_lock);
-	g_mutex_unlock(&spool->lock);
-	log_event(LOG_LEVEL_ERROR, "a damaged message was set aside", "queue", text, NULL);
 }
 
 /* ---- content ---- */
@@ -127,7 +134,7 @@ spool_carry_one(Spool *spool, SpoolSegment *segment, GByteArray *octets, Carry *
 		return false;
 	}
 	if (crc32c(0, octets->data + start, carry->from.size) != carry->from.crc)
-		segment->has_damage = true;
+		spool_say_damaged(spool, segment, carry->id);
 	carry->to = carry->from;
 	carry->to.kind = SPOOL_IN_FILE;
 	carry->to.offset = start;
@@ -297,7 +304,8 @@ spool_compact(Spool *spool)
 	while (spool->n_moves > 0 && !spool->is_stopping)
 		g_cond_wait(&spool->compactor_wakes, &spool->lock);
 	if (!has_moved && !spool->is_stopping)
-		(void)g_cond_wait_until(&spool->compactor_wakes, &spool->lock, g_get_monotonic_time() + SPOOL_STATE_DELAY_US);
+		(void)g_cond_wait_until(&spool->compactor_wakes, &spool->lock,
+			g_get_monotonic_time() + SPOOL_STATE_DELAY_US);
 }
 
 gpointer
@@ -312,7 +320,8 @@ spool_compactor(gpointer data)
 		if (spool_is_too_long(spool) && !spool->is_closed)
 			spool_compact(spool);
 		else
-			(void)g_cond_wait_until(&spool->compactor_wakes, &spool->lock, g_get_monotonic_time() + 10 * SPOOL_RETRY_US);
+			(void)g_cond_wait_until(&spool->compactor_wakes, &spool->lock,
+				g_get_monotonic_time() + 10 * SPOOL_RETRY_US);
 	}
 	g_mutex_unlock(&spool->lock);
 	return NULL;

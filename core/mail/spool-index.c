@@ -1,4 +1,6 @@
 /* spool-index.c - what is known of each live message without touching the disk. */
+#include <string.h>
+
 #include "mail/spool-private.h"
 
 static void
@@ -13,11 +15,20 @@ spool_file_free(void *data)
 	g_slice_free(SpoolFile, data);
 }
 
+guint
+spool_id_hash(const void *id)
+{
+	uint64_t bits;
+
+	memcpy(&bits, id, sizeof bits);
+	return (guint)(bits * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+}
+
 void
 spool_index_init(Spool *spool)
 {
-	spool->index = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, spool_entry_free);
-	spool->files = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, spool_file_free);
+	spool->index = g_hash_table_new_full(spool_id_hash, g_int64_equal, NULL, spool_entry_free);
+	spool->files = g_hash_table_new_full(spool_id_hash, g_int64_equal, NULL, spool_file_free);
 }
 
 SpoolEntry *

@@ -85,7 +85,7 @@ struct SpoolEntry {
 struct StatePut {
 	StatePut *next;
 	bool is_superseded; /* index_lock */
-	bool is_left;       /* its batch failed */
+	int64_t put_us;     /* monotonic */
 	SpoolRow row;
 	uint32_t size;
 	uint8_t octets[];   /* the record */
@@ -206,6 +206,10 @@ gpointer spool_committer(gpointer data);
 void spool_state_put_free(StatePut *put);
 void spool_move_free(SpoolMove *move);
 
+/* spool-fill.c; with `lock` held */
+bool spool_fill(Spool *spool, SpoolBatch *batch);
+void spool_roll(Spool *spool);
+
 /* spool-batch.c */
 void spool_batch_init(SpoolBatch *batch);
 bool spool_batch_write(Spool *spool, SpoolBatch *batch);
@@ -260,6 +264,7 @@ typedef struct {
 /* spool-scan.c */
 void spool_scan_init(SpoolScan *scan);
 void spool_scan_clear(SpoolScan *scan);
+void spool_scan_drop_rows(SpoolScan *scan);
 bool spool_scan_summary(Spool *spool, const SpoolSegment *segment, SpoolScan *scan);
 /* Batches above `limit` do not count; 0: all do. */
 void spool_scan_batches(Spool *spool, const SpoolSegment *segment, uint64_t limit, SpoolScan *scan);

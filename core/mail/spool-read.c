@@ -1,4 +1,5 @@
-/* spool-read.c - a message comes back: one read for envelope and state, one more for a later state, one for content. */
+/* spool-read.c - a message comes back: one read for envelope and state, one more for a later state, and
+ * one for content. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -93,7 +94,8 @@ spool_read_state(Spool *spool, const Whereabouts *found, MessageState **state, G
 static bool
 spool_read_found(SpoolMessage *message, QueueId id, const Whereabouts *found, GError **error)
 {
-	g_autofree uint8_t *record = spool_read_record(message->spool, found->segment, found->offset, found->length, error);
+	g_autofree uint8_t *record =
+		spool_read_record(message->spool, found->segment, found->offset, found->length, error);
 	MessageState *state;
 
 	if (record == NULL)

@@ -357,7 +357,8 @@ spool_row_decode(const uint8_t data[SPOOL_ROW], SpoolRow *row)
 	row->batch = bytes_at64(data + 88);
 	if (row->type == SPOOL_RECORD_STATE)
 		return true;
-	return row->type == SPOOL_RECORD_MESSAGE && row->place.kind != SPOOL_IN_BATCH && spool_place_is_possible(&row->place);
+	return row->type == SPOOL_RECORD_MESSAGE && row->place.kind != SPOOL_IN_BATCH &&
+		spool_place_is_possible(&row->place);
 }
 
 void

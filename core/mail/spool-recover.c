@@ -66,7 +66,8 @@ spool_find_segment(Spool *spool, Recovery *recovery, uint64_t number, GError **e
 		result = spool_segment_header_decode(block, &found.header);
 	if (result == SPOOL_HEADER_OTHER_VERSION) {
 		(void)spool->disk->close(spool->disk, fd);
-		return error_set(error, POSTERN_ERROR_INVALID, "%s is of a format version that this Postern does not know", path);
+		return error_set(error, POSTERN_ERROR_INVALID, "%s is of a format version that this Postern does not know",
+			path);
 	}
 	found.has_header = result == SPOOL_HEADER_GOOD && found.header.number == number &&
 		memcmp(found.header.spool, spool->id, SPOOL_ID_SIZE) == 0;
@@ -129,6 +130,7 @@ spool_apply_ends(Recovery *recovery)
 	}
 }
 
+/* The rows of one segment take megabytes: only one at a time has them in memory. */
 static void
 spool_scan_all(Spool *spool, Recovery *recovery)
 {
@@ -136,7 +138,10 @@ spool_scan_all(Spool *spool, Recovery *recovery)
 		Found *found = &g_array_index(recovery->found, Found, i);
 
 		if (found->is_ended || spool->is_read_only || !spool_scan_summary(spool, found->segment, &found->scan))
-			spool_scan_batches(spool, found->segment, found->is_ended ? MAX(found->limit, SPOOL_NO_BATCH) : 0, &found->scan);
+			spool_scan_batches(spool, found->segment, found->is_ended ? MAX(found->limit, SPOOL_NO_BATCH) : 0,
+				&found->scan);
+		if (found->scan.has_summary)
+			spool_scan_drop_rows(&found->scan);
 		if (found->scan.last_batch == 0)
 			continue;
 		recovery->n_used = i + 1;
@@ -202,6 +207,10 @@ spool_replay(Spool *spool, Found *found)
 	segment->oldest = found->scan.oldest;
 	segment->end = found->scan.end;
 	segment->is_ended = found->is_ended;
+	if (found->scan.has_summary && !spool_scan_summary(spool, segment, &found->scan)) {
+		spool_scan_drop_rows(&found->scan);
+		spool_scan_batches(spool, segment, 0, &found->scan);
+	}
 	for (guint i = 0; i < found->scan.rows->len; i++) {
 		const SpoolRow *row = &g_array_index(found->scan.rows, SpoolRow, i);
 
@@ -212,8 +221,10 @@ spool_replay(Spool *spool, Found *found)
 		} else {
 			spool_replay_state(spool, row, segment);
 		}
-		spool_segment_add_row(segment, row);
+		if (!found->scan.has_summary)
+			spool_segment_add_row(segment, row);
 	}
+	spool_scan_drop_rows(&found->scan);
 }
 
 /* What each found, and whether the batches of one follow on those of the one before. */
@@ -296,7 +307,8 @@ spool_distribute(Spool *spool, Recovery *recovery)
 		g_queue_push_tail(&spool->segments, segment);
 		if (segment == spool->active)
 			continue;
-		if (found->scan.has_summary || found->is_ended || segment->has_damage || spool->is_read_only || segment->first_batch == 0)
+		if (found->scan.has_summary || found->is_ended || segment->has_damage || spool->is_read_only ||
+			segment->first_batch == 0)
 			g_clear_pointer(&segment->rows, g_byte_array_unref);
 		else
 			g_queue_push_tail(&spool->sealing, spool_segment_ref(segment));

@@ -42,6 +42,13 @@ spool_scan_clear(SpoolScan *scan)
 	g_clear_pointer(&scan->buffer, g_byte_array_unref);
 }
 
+void
+spool_scan_drop_rows(SpoolScan *scan)
+{
+	g_array_unref(scan->rows);
+	scan->rows = g_array_new(FALSE, FALSE, sizeof(SpoolRow));
+}
+
 static bool
 spool_scan_trailer(Spool *spool, const SpoolSegment *segment, uint8_t octets[SPOOL_TRAILER], SpoolTrailer *trailer)
 {

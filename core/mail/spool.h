@@ -85,6 +85,9 @@ bool spool_read_content(SpoolMessage *message, GError **error);
 typedef bool SpoolPiece(void *data, const char *octets, size_t size);
 bool spool_message_pieces(const SpoolMessage *message, SpoolPiece *piece, void *data);
 
+/* Of a QueueId, for a GHashTable; g_int64_hash() lets ids of one second fall together. */
+guint spool_id_hash(const void *id);
+
 /* What the index knows of each live message, without touching the disk. */
 typedef struct {
 	QueueId id;
@@ -104,6 +107,8 @@ size_t spool_count(Spool *spool);
 typedef struct {
 	uint64_t messages, segments, log_octets, live_octets, files, free_octets;
 	uint64_t commits, transactions, states, sync_us_last, sync_us_max, compacted_octets;
+	/* From spool_put_state() until it is durable: a crash within delivers again what the next hop has. */
+	uint64_t state_us_last, state_us_max;
 	bool is_closed, has_damage;
 } SpoolFigures;
 

@@ -135,7 +135,8 @@ ledger_send(Ledger *ledger, Spool *spool, size_t size, unsigned n_copies, Sent *
 		return NULL;
 	*sent = g_new0(Sent, 1);
 	transaction = spool_transaction_new();
-	**sent = (Sent){ .first = ledger->next, .n = 1 + n_copies, .size = size, .sent = ledger_step(ledger), .answered = NEVER };
+	**sent = (Sent){ .first = ledger->next, .n = 1 + n_copies, .size = size, .sent = ledger_step(ledger),
+		.answered = NEVER };
 	spool_transaction_set_content(transaction, content);
 	for (unsigned i = 0; i <= n_copies; i++)
 		spool_transaction_add(transaction, ledger_envelope(ledger->next + i, i), NULL);
@@ -195,7 +196,8 @@ ledger_commit_many(Ledger *ledger, Spool *spool, unsigned n)
 	unsigned flown = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		SpoolTransaction *transaction = ledger_send(ledger, spool, (size_t)g_rand_int_range(ledger->rand, 0, LEDGER_MOST),
+		const size_t size = (size_t)g_rand_int_range(ledger->rand, 0, LEDGER_MOST);
+		SpoolTransaction *transaction = ledger_send(ledger, spool, size,
 			(unsigned)g_rand_int_range(ledger->rand, 0, 3), &flights[flown].sent);
 
 		if (transaction == NULL)
@@ -276,7 +278,8 @@ ledger_work(Ledger *ledger, Spool *spool, unsigned n)
 		else if (what < 50)
 			ledger_commit_many(ledger, spool, 1 + (unsigned)what % 8);
 		else if (what < 90)
-			ledger_put(ledger, spool, (guint)g_rand_int_range(ledger->rand, 0, (gint32)ledger->live->len), what >= 60);
+			ledger_put(ledger, spool, (guint)g_rand_int_range(ledger->rand, 0, (gint32)ledger->live->len),
+				what >= 60);
 		else
 			(void)ledger_flush(ledger, spool);
 	}
@@ -421,8 +424,8 @@ ledger_compare(Ledger *ledger, Spool *spool, guint step)
 static bool
 ledger_digest_one(void *data, const SpoolSummary *summary)
 {
-	g_string_append_printf(data, "%u %u %d %u %u %u\n", (unsigned)summary->id, (unsigned)summary->size, (int)summary->next_us,
-		summary->n_pending, summary->attempts, (unsigned)summary->version);
+	g_string_append_printf(data, "%u %u %d %u %u %u\n", (unsigned)summary->id, (unsigned)summary->size,
+		(int)summary->next_us, summary->n_pending, summary->attempts, (unsigned)summary->version);
 	return true;
 }
 

@@ -67,7 +67,8 @@ failure_run(const Sweep *sweep, unsigned first, unsigned *n_bad)
 	failure_mend(sim, spool);
 	n_before = ledger_answers(ledger, SPOOL_COMMITTED);
 	ledger_work(ledger, spool, 10);
-	if (ledger_commit(ledger, spool, 100, 1) != SPOOL_COMMITTED || ledger_answers(ledger, SPOOL_COMMITTED) == n_before) {
+	if (ledger_commit(ledger, spool, 100, 1) != SPOOL_COMMITTED ||
+		ledger_answers(ledger, SPOOL_COMMITTED) == n_before) {
 		fprintf(stderr, "\nthe spool did not open again\n");
 		(*n_bad)++;
 	}
@@ -89,7 +90,8 @@ failure_sweep(const Sweep *sweep)
 
 		n_failed += has_failed;
 		if (n_bad > 0)
-			fprintf(stderr, "call kind %d, fault %d, lasting %d, first %u\n", sweep->call, sweep->fault, sweep->is_lasting, first);
+			fprintf(stderr, "call kind %d, fault %d, lasting %d, first %u\n", sweep->call, sweep->fault,
+				sweep->is_lasting, first);
 	}
 	CU_ASSERT_EQUAL(n_bad, 0);
 	CU_ASSERT(n_failed > 0);
@@ -105,7 +107,8 @@ failure_sweep_all(const Sweep *sweeps, size_t n)
 static void
 test_pwritev(void)
 {
-	static const Sweep sweeps[] = { { SIM_PWRITEV, SIM_EIO, 40, 1, false, 0 }, { SIM_PWRITEV, SIM_EIO, 40, 5, true, 0 },
+	static const Sweep sweeps[] = { { SIM_PWRITEV, SIM_EIO, 40, 1, false, 0 },
+		{ SIM_PWRITEV, SIM_EIO, 40, 5, true, 0 },
 		{ SIM_PWRITEV, SIM_ENOSPC, 40, 3, false, 0 }, { SIM_PWRITEV, SIM_ENOSPC, 40, 7, true, 0 },
 		{ SIM_PWRITEV, SIM_EIO, 40, 7, false, 250 } };
 
@@ -115,7 +118,8 @@ test_pwritev(void)
 static void
 test_short(void)
 {
-	static const Sweep sweeps[] = { { SIM_PWRITEV, SIM_SHORT, 30, 2, false, 0 }, { SIM_PWRITEV, SIM_SHORT, 30, 9, true, 0 } };
+	static const Sweep sweeps[] = { { SIM_PWRITEV, SIM_SHORT, 30, 2, false, 0 },
+		{ SIM_PWRITEV, SIM_SHORT, 30, 9, true, 0 } };
 
 	failure_sweep_all(sweeps, G_N_ELEMENTS(sweeps));
 }
@@ -123,7 +127,8 @@ test_short(void)
 static void
 test_fdatasync(void)
 {
-	static const Sweep sweeps[] = { { SIM_FDATASYNC, SIM_EIO, 50, 1, false, 0 }, { SIM_FDATASYNC, SIM_EIO, 40, 4, true, 0 },
+	static const Sweep sweeps[] = { { SIM_FDATASYNC, SIM_EIO, 50, 1, false, 0 },
+		{ SIM_FDATASYNC, SIM_EIO, 40, 4, true, 0 },
 		{ SIM_FDATASYNC, SIM_EIO, 50, 6, false, 250 }, { SIM_FDATASYNC, SIM_EIO, 40, 9, true, 250 } };
 
 	failure_sweep_all(sweeps, G_N_ELEMENTS(sweeps));
@@ -157,8 +162,8 @@ test_start(void)
 			g_autofree char *directory = unit_new_directory();
 			SimDisk *sim = sim_disk_new(directory);
 			Ledger *ledger = ledger_new(sim, first);
-			const SpoolSettings settings = { .directory = directory, .clock = clock_system(), .disk = sim_disk_table(sim),
-				.segment_size = 32 << 10 };
+			const SpoolSettings settings = { .directory = directory, .clock = clock_system(),
+				.disk = sim_disk_table(sim), .segment_size = 32 << 10 };
 			Spool *spool = ledger_open(directory, sim_disk_table(sim));
 
 			CU_ASSERT_PTR_NOT_NULL_FATAL(spool);

@@ -61,6 +61,18 @@ test_keep_free(void)
 	unit_remove_directory(directory);
 }
 
+/* Until the background has nothing to do: the reserve is there. */
+static void
+full_wait_for_quiet(SimDisk *sim)
+{
+	guint before = G_MAXUINT;
+
+	for (int i = 0; i < 200 && sim_disk_step(sim) != before; i++) {
+		before = sim_disk_step(sim);
+		g_usleep(30000);
+	}
+}
+
 /* Nothing can be synced: the spool is closed, says so, and opens again. */
 static void
 test_closed(void)
@@ -74,6 +86,7 @@ test_closed(void)
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(spool);
 	ledger_work(ledger, spool, 20);
+	full_wait_for_quiet(sim);
 	sim_disk_fail(sim, SIM_FDATASYNC, SIM_EIO, 1, true);
 	CU_ASSERT_EQUAL(ledger_commit(ledger, spool, 500, 2), SPOOL_CLOSED);
 	CU_ASSERT_EQUAL(ledger_commit(ledger, spool, 500, 0), SPOOL_CLOSED);

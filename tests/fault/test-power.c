@@ -7,7 +7,7 @@
 #include "fault/ledger.h"
 #include "unit/unit.h"
 
-enum { POWER_CUTS = 120 }; /* a scenario; POWER_CUTS in the environment asks for more */
+enum { POWER_CUTS = 70 }; /* a scenario; POWER_CUTS in the environment asks for more */
 
 static char *
 power_new_directory(void)

@@ -1,0 +1,260 @@
+/* test-spool.c - commit, read, change, end, and all of it again after a restart. */
+#include <string.h>
+
+#include "base/error.h"
+#include "unit/mail/mail.h"
+
+static void
+test_commit(void)
+{
+	g_autoptr(Fixture) fixture = fixture_new();
+
+	for (int i = 0; i < 2; i++) {
+		g_autofree char *text = NULL;
+		g_autoptr(SpoolMessage) message = NULL;
+
+		if (i == 0) {
+			CU_ASSERT_EQUAL(fixture_commit(fixture, 10, "Subject: x\r\n\r\nbody\r\n", 2), SPOOL_COMMITTED);
+		} else {
+			fixture_reopen(fixture);
+		}
+		message = spool_read(fixture->spool, 10, NULL);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(message);
+		CU_ASSERT_EQUAL(message->state->n_recipients, 2);
+		CU_ASSERT_EQUAL(message->state->next_us, fixture->now_us);
+		CU_ASSERT_EQUAL(message->size, 20);
+		text = fixture_read(fixture->spool, 10);
+		ASSERT_TEXT(text, "Subject: x\r\n\r\nbody\r\n");
+	}
+}
+
+static void
+test_pieces(void)
+{
+	static const struct {
+		const char *body, *top, *bottom, *wanted;
+		Cut cuts[2];
+	} cases[] = {
+		{ "A: 1\r\nB: 2\r\n\r\nbody\r\n", "T: 0\r\n", "Z: 9\r\n",
+			"T: 0\r\nA: 1\r\nB: 2\r\nZ: 9\r\n\r\nbody\r\n", { { 0 } } },
+		{ "A: 1\r\nB: 2\r\n\r\nbody\r\n", "", "Z: 9\r\n", "B: 2\r\nZ: 9\r\n\r\nbody\r\n", { { 0, 6 }, { 0 } } },
+		{ "A: 1\r\nB: 2\r\n\r\nbody\r\n", "", "Z: 9\r\n", "A: 1\r\nZ: 9\r\n\r\nby\r\n", { { 6, 6 }, { 15, 2 } } },
+		{ "\r\nbody\r\n", "T: 0\r\n", "Z: 9\r\n", "T: 0\r\nZ: 9\r\n\r\nbody\r\n", { { 0 } } },
+		{ "A: 1\r\n", "", "Z: 9\r\n", "A: 1\r\nZ: 9\r\n", { { 0 } } },
+		{ "A: 1\r\n\r\nA: 2\r\n\r\n", "", "", "A: 1\r\n\r\nA: 2\r\n\r\n", { { 0 } } },
+		{ "", "T: 0\r\n", "", "T: 0\r\n", { { 0 } } },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(Fixture) fixture = fixture_new();
+		SpoolTransaction *transaction = spool_transaction_new();
+		Content *content = content_new(fixture->spool);
+		Envelope *envelope = fixture_envelope(1, 1);
+		g_autofree char *text = NULL;
+
+		content_append(content, cases[i].body, strlen(cases[i].body));
+		g_free(envelope->top);
+		envelope->top = g_strdup(cases[i].top);
+		g_free(envelope->bottom);
+		envelope->bottom = g_strdup(cases[i].bottom);
+		for (size_t k = 0; k < 2 && cases[i].cuts[k].length > 0; k++)
+			g_array_append_val(envelope->cuts, cases[i].cuts[k]);
+		spool_transaction_set_content(transaction, content);
+		spool_transaction_add(transaction, envelope, NULL);
+		CU_ASSERT_EQUAL(spool_commit_wait(fixture->spool, transaction), SPOOL_COMMITTED);
+		text = fixture_read(fixture->spool, 1);
+		ASSERT_TEXT(text, cases[i].wanted);
+	}
+}
+
+static MessageState *
+spool_test_state(QueueId id, unsigned attempts, RecipientStatus status)
+{
+	MessageState *state = message_state_new(id, 1);
+
+	state->attempts = attempts;
+	state->next_us = attempts * CLOCK_SECOND;
+	message_state_set_recipient(state, 0, status, "said");
+	return state;
+}
+
+static void
+test_states(void)
+{
+	g_autoptr(Fixture) fixture = fixture_new();
+
+	CU_ASSERT_EQUAL(fixture_commit(fixture, 10, "body", 1), SPOOL_COMMITTED);
+	for (unsigned i = 1; i <= 50; i++) {
+		g_autoptr(SpoolMessage) message = NULL;
+
+		spool_put_state(fixture->spool, spool_test_state(10, i, RECIPIENT_PENDING));
+		if (i % 10 == 0)
+			CU_ASSERT(spool_flush(fixture->spool));
+		if (i % 20 == 0)
+			fixture_reopen(fixture);
+		message = spool_read(fixture->spool, 10, NULL);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(message);
+		CU_ASSERT_EQUAL(message->state->attempts, i);
+		ASSERT_TEXT(message->state->recipients[0].reply, "said");
+	}
+	fixture_reopen(fixture);
+	CU_ASSERT_EQUAL(spool_count(fixture->spool), 1);
+	spool_put_state(fixture->spool, spool_test_state(10, 51, RECIPIENT_DELIVERED));
+	CU_ASSERT_EQUAL(spool_count(fixture->spool), 0);
+	CU_ASSERT_PTR_NULL(spool_read(fixture->spool, 10, NULL));
+	spool_put_state(fixture->spool, spool_test_state(10, 52, RECIPIENT_PENDING));
+	fixture_reopen(fixture);
+	CU_ASSERT_EQUAL(spool_count(fixture->spool), 0);
+}
+
+/* A bounce and the state that says so: together. */
+static void
+test_bounce(void)
+{
+	g_autoptr(Fixture) fixture = fixture_new();
+	SpoolTransaction *transaction = spool_transaction_new();
+	Content *content = content_new(fixture->spool);
+	SpoolSummary summary;
+
+	CU_ASSERT_EQUAL(fixture_commit(fixture, 10, "body", 1), SPOOL_COMMITTED);
+	content_append(content, "report", 6);
+	spool_transaction_set_content(transaction, content);
+	spool_transaction_add(transaction, fixture_envelope(11, 1), NULL);
+	spool_transaction_add_state(transaction, spool_test_state(10, 1, RECIPIENT_BOUNCED));
+	CU_ASSERT_EQUAL(spool_commit_wait(fixture->spool, transaction), SPOOL_COMMITTED);
+	for (int i = 0; i < 2; i++) {
+		CU_ASSERT_FALSE(spool_summary(fixture->spool, 10, &summary));
+		CU_ASSERT(spool_summary(fixture->spool, 11, &summary));
+		fixture_reopen(fixture);
+	}
+}
+
+static void
+test_too_large(void)
+{
+	g_autoptr(Fixture) fixture = fixture_new();
+	g_autofree char *body = g_strnfill(300 << 10, 'x');
+
+	CU_ASSERT_EQUAL(fixture_commit(fixture, 1, body, 1), SPOOL_FAILED);
+	CU_ASSERT_EQUAL(fixture_commit(fixture, 2, "body", 1), SPOOL_COMMITTED);
+	CU_ASSERT_EQUAL(spool_count(fixture->spool), 1);
+}
+
+static bool
+spool_test_collect(void *data, const SpoolSummary *summary)
+{
+	g_string_append_printf(data, "%u ", (unsigned)summary->id);
+	return summary->id != 4;
+}
+
+static void
+test_each(void)
+{
+	g_autoptr(Fixture) fixture = fixture_new();
+	static const QueueId ids[] = { 5, 2, 9, 1, 3 };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(ids); i++)
+		CU_ASSERT_EQUAL(fixture_commit(fixture, ids[i], "body", 1), SPOOL_COMMITTED);
+	for (int i = 0; i < 2; i++) {
+		g_autoptr(GString) seen = g_string_new(NULL);
+
+		spool_each(fixture->spool, spool_test_collect, seen);
+		ASSERT_TEXT(seen->str, "1 2 3 5 9 ");
+		fixture_reopen(fixture);
+	}
+}
+
+static void
+test_held(void)
+{
+	g_autoptr(Fixture) fixture = fixture_new();
+	MessageState *state = message_state_new(10, 1);
+	SpoolTransaction *transaction = spool_transaction_new();
+	SpoolSummary summary;
+
+	state->is_held = true;
+	state->hold_reason = g_strdup("policy");
+	spool_transaction_add(transaction, fixture_envelope(10, 1), state);
+	CU_ASSERT_EQUAL(spool_commit_wait(fixture->spool, transaction), SPOOL_COMMITTED);
+	for (int i = 0; i < 2; i++) {
+		g_autoptr(SpoolMessage) message = spool_read(fixture->spool, 10, NULL);
+
+		CU_ASSERT_PTR_NOT_NULL_FATAL(message);
+		ASSERT_TEXT(message->state->hold_reason, "policy");
+		CU_ASSERT(spool_summary(fixture->spool, 10, &summary));
+		CU_ASSERT(summary.is_held);
+		CU_ASSERT_EQUAL(summary.next_us, CLOCK_NEVER);
+		fixture_reopen(fixture);
+	}
+}
+
+typedef struct {
+	Fixture *fixture;
+	QueueId first;
+} Submitter;
+
+enum { SUBMITTED = 200 };
+
+static gpointer
+spool_test_submit(gpointer data)
+{
+	const Submitter *submitter = data;
+	unsigned n = 0;
+
+	for (QueueId id = submitter->first; id < submitter->first + SUBMITTED; id++) {
+		n += fixture_commit(submitter->fixture, id, "a body that many send", 1) == SPOOL_COMMITTED;
+		spool_put_state(submitter->fixture->spool,
+			spool_test_state(id, 1, id % 4 == 0 ? RECIPIENT_PENDING : RECIPIENT_DELIVERED));
+	}
+	return GUINT_TO_POINTER(n);
+}
+
+/* Eight at once, states in between, through many segments: each message comes back once. */
+static void
+test_many(void)
+{
+	g_autoptr(Fixture) fixture = fixture_new();
+	Submitter submitters[8];
+	GThread *threads[8];
+	SpoolFigures figures;
+
+	for (unsigned i = 0; i < 8; i++) {
+		submitters[i] = (Submitter){ fixture, 10000 * (i + 1) };
+		threads[i] = g_thread_new("submit", spool_test_submit, &submitters[i]);
+	}
+	for (unsigned i = 0; i < 8; i++)
+		CU_ASSERT_EQUAL(GPOINTER_TO_UINT(g_thread_join(threads[i])), SUBMITTED);
+	CU_ASSERT(spool_flush(fixture->spool));
+	spool_figures(fixture->spool, &figures);
+	CU_ASSERT_EQUAL(figures.transactions, 8 * SUBMITTED);
+	CU_ASSERT_EQUAL(spool_count(fixture->spool), 8 * SUBMITTED / 4);
+	fixture_reopen(fixture);
+	CU_ASSERT_EQUAL(spool_count(fixture->spool), 8 * SUBMITTED / 4);
+	for (unsigned i = 0; i < 8; i++) {
+		g_autofree char *text = fixture_read(fixture->spool, submitters[i].first + 4);
+
+		ASSERT_TEXT(text, "a body that many send");
+	}
+}
+
+static void
+test_not_found(void)
+{
+	g_autoptr(Fixture) fixture = fixture_new();
+	g_autoptr(GError) error = NULL;
+
+	CU_ASSERT_PTR_NULL(spool_read(fixture->spool, 1, &error));
+	CU_ASSERT(g_error_matches(error, POSTERN_ERROR, POSTERN_ERROR_NOT_FOUND));
+}
+
+const UnitSuite spool_suite = { "spool", (const UnitTest[]){
+	{ "Q-02 a message is there after the commit, and after a restart", test_commit },
+	{ "a message is read with its edits", test_pieces },
+	{ "Q-02 the latest state is the one that is read", test_states },
+	{ "a bounce and the state of its message come together", test_bounce },
+	{ "what fits no segment is refused", test_too_large },
+	{ "all live messages, oldest first", test_each },
+	{ "a message may begin held", test_held },
+	{ "Q-02 many at once", test_many },
+	{ "no such message", test_not_found },
+	{ 0 } } };
