@@ -1,0 +1,163 @@
+#!/usr/bin/python3
+"""lint - the rules of the design that a script can prove: floors, sizes, banned calls, writable globals, options
+against the manual, symbols of plugins.  Run by make check; prints each breach with file and line."""
+import os
+import re
+import subprocess
+import sys
+
+TOP = os.environ.get("TOP_SRCDIR", ".")
+BUILD = os.environ.get("TOP_BUILDDIR", TOP)
+FLOORS = {"base": 0, "proto": 1, "io": 1, "service": 2, "mail": 3, "engine": 4, "host": 5, "daemon": 6}
+# beside the order of the floors: what a floor must not know, though it lies below or beside
+FORBIDDEN = {"proto": {"io"}, "io": {"proto"}}
+BANNED = ["strcpy", "strcat", "sprintf", "vsprintf", "gets", "alloca", "system", "popen", "tmpnam", "strtok", "rand"]
+FILE_MAX, FUNCTION_MAX, LINE_MAX = 600, 80, 130
+WRITABLE = {"core/base/log.c", "core/host/module.c"}  # and core/daemon/: see ARCHITECTURE.md
+breaches = []
+
+
+def breach(path, line, text):
+    breaches.append(f"{os.path.relpath(path, TOP)}:{line}: {text}")
+
+
+def sources(*folders):
+    for folder in folders:
+        for base, _, names in os.walk(os.path.join(TOP, folder)):
+            for name in sorted(names):
+                if name.endswith((".c", ".h")):
+                    path = os.path.join(base, name)
+                    with open(path, encoding="utf-8") as file:
+                        yield path, file.read().split("\n")
+
+
+def without_comments_and_texts(lines):
+    text = "\n".join(lines)
+    blank = lambda match: re.sub(r"[^\n]", " ", match.group(0))  # noqa: E731
+    return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', blank, text, flags=re.S).split("\n")
+
+
+def check_floors():
+    for path, lines in sources("core"):
+        floor = os.path.relpath(path, os.path.join(TOP, "core")).split(os.sep)[0]
+        for number, line in enumerate(lines, 1):
+            match = re.match(r'#include "([a-z]+)/', line)
+            if not match or match.group(1) not in FLOORS:
+                continue
+            other = match.group(1)
+            if FLOORS[other] > FLOORS[floor] or other in FORBIDDEN.get(floor, set()) or \
+                    (FLOORS[other] == FLOORS[floor] and other != floor):
+                breach(path, number, f"{floor} must not include {other}")
+    for path, lines in sources("plugins"):
+        for number, line in enumerate(lines, 1):
+            match = re.match(r'#include "([^"]+)"', line)
+            own = os.path.exists(os.path.join(os.path.dirname(path), match.group(1))) if match else True
+            if not own and match.group(1) not in ("plugin-api.h", "plugin-test.h", "unit/unit.h"):
+                breach(path, number, "a plugin includes plugin-api.h and its own files, nothing else of ours")
+
+
+def check_sizes():
+    for path, lines in sources("core", "plugins", "tests"):
+        if len(lines) - 1 > FILE_MAX:
+            breach(path, len(lines) - 1, f"more than {FILE_MAX} lines: a second idea?")
+        opened = 0
+        for number, line in enumerate(lines, 1):
+            width = len(line.expandtabs(4))
+            if width > LINE_MAX:
+                breach(path, number, f"{width} columns")
+            if line == "{":
+                opened = number
+            elif line == "}" and opened:
+                if number - opened > FUNCTION_MAX:
+                    breach(path, opened, f"a function of {number - opened} lines")
+                opened = 0
+
+
+def check_calls():
+    pattern = re.compile(r"(?<![A-Za-z0-9_.>])(" + "|".join(BANNED) + r")\s*\(")
+    for path, lines in sources("core", "plugins", "tests"):
+        for number, line in enumerate(without_comments_and_texts(lines), 1):
+            match = pattern.search(line)
+            if match:
+                breach(path, number, f"{match.group(1)}() is banned")
+            if re.search(r"(?<![A-Za-z0-9_])goto\s", line):
+                breach(path, number, "no goto")
+
+
+def check_writable():
+    """Invariant 10: writable globals only in base/log.c, the table of what the linker holds, and daemon/."""
+    for path, lines in sources("core"):
+        name = os.path.relpath(path, TOP)
+        if name in WRITABLE or name.startswith("core/daemon/") or path.endswith(".h"):
+            continue
+        depth = 0
+        for number, line in enumerate(without_comments_and_texts(lines), 1):
+            if re.match(r"\s*static (?!const|inline|_Thread_local)", line) and "(" not in line and \
+                    not re.search(r"\bconst\b", line) and re.search(r"[;=\[]", line) and not line.strip().endswith(")"):
+                breach(path, number, "a writable global")
+            depth += line.count("{") - line.count("}")
+
+
+def check_manual():
+    """Every option of the core stands in the manual as --print-options prints it, and the sample names only such."""
+    daemon = os.path.join(BUILD, "core/daemon/posternd")
+    if not os.path.exists(daemon):
+        return
+    rows = subprocess.run([daemon, "--print-options"], capture_output=True, text=True, check=True).stdout
+    manual = os.path.join(TOP, "doc/postern.conf.5.md")
+    with open(manual, encoding="utf-8") as file:
+        text = file.read()
+    for block in filter(None, rows.strip().split("\n\n")):
+        if block not in text:
+            breach(manual, 1, f"does not say as the daemon does (posternd --print-options): {block.splitlines()[0]}")
+    known = set(re.findall(r"^\*\*([a-z0-9-]+)\*\* \(", rows, re.M))
+    told = re.findall(r"^\*\*([a-z0-9-]+)\*\* \(", text, re.M)
+    for name in sorted(set(told) - known):
+        breach(manual, 1, f"tells of an option that does not exist: {name}")
+
+
+def check_plugin_manuals():
+    for name in sorted(os.listdir(os.path.join(TOP, "plugins"))):
+        folder = os.path.join(TOP, "plugins", name)
+        if not os.path.isdir(folder):
+            continue
+        manual = os.path.join(folder, f"{name}.md")
+        text = open(manual, encoding="utf-8").read() if os.path.exists(manual) else ""
+        with open(os.path.join(folder, f"{name}.c"), encoding="utf-8") as file:
+            source = file.read()
+        table = re.search(r"PtnOption options\[\] = \{(.*?)\n\};", source, re.S)
+        for option in re.findall(r'^\t\{ "([a-z0-9-]+)",', table.group(1) if table else "", re.M):
+            if f"**{option}**" not in text:
+                breach(manual, 1, f"does not tell of option {option}")
+
+
+def check_symbols():
+    """A plugin needs no symbol of ours that plugin-api.h does not declare; the daemon shows no other."""
+    with open(os.path.join(TOP, "plugin-api.h"), encoding="utf-8") as file:
+        declared = set(re.findall(r"\b(ptn_[a-z_0-9]+)\(", file.read()))
+    daemon = os.path.join(BUILD, "core/daemon/posternd")
+    shown = subprocess.run(["nm", "-D", "--defined-only", daemon], capture_output=True, text=True, check=False).stdout
+    names = {line.split()[-1] for line in shown.splitlines() if line} if os.path.exists(daemon) else set()
+    ours = {name for name in names if name.startswith("ptn_") and not name.startswith("ptn_plugin_")}
+    for name in sorted(ours - declared):
+        breach(daemon, 0, f"shows {name}, which plugin-api.h does not declare")
+    for name in sorted(declared - ours if ours else set()):
+        breach(daemon, 0, f"lacks {name}, which plugin-api.h declares")
+    for base, _, files in os.walk(os.path.join(BUILD, "plugins")):
+        for name in filter(lambda name: name.endswith(".so"), files):
+            path = os.path.join(base, name)
+            needed = subprocess.run(["nm", "-D", "--undefined-only", path], capture_output=True, text=True, check=True).stdout
+            for symbol in (line.split()[-1].split("@")[0] for line in needed.splitlines()):
+                if symbol.startswith("ptn_") and symbol not in declared:
+                    breach(path, 0, f"needs {symbol}")
+
+
+def main():
+    for check in (check_floors, check_sizes, check_calls, check_writable, check_manual, check_plugin_manuals, check_symbols):
+        check()
+    print("\n".join(breaches))
+    print(f"{len(breaches)} breaches")
+    return 1 if breaches else 0
+
+
+sys.exit(main())
