@@ -1,63 +1,17 @@
-/* connection.c - moves octets between a stream and its session, and lends the session to workers.
+/* connection.c - moves octets between a stream and its session; runs on the connection's loop.
  *
- * Everything here runs on the connection's loop, but for connection_work(), connection_flush_loan() and
- * connection_committed().  The session is lent: the connection never is. */
+ * The session is lent (connection-loan.c); the connection never is. */
 #include <openssl/ssl.h>
 #include <string.h>
 
 #include "base/log.h"
-#include "engine/server-private.h"
+#include "engine/connection-private.h"
 #include "io/socket.h"
 #include "proto/proxy.h"
 
-enum {
-	CONNECTION_LENT_INPUT = 512 * 1024, /* read ahead for a session that is lent */
-	CONNECTION_UNSENT = 64 * 1024,      /* replies a client may leave unread     */
-};
-
-#define CONNECTION_HANDSHAKE_US (60 * CLOCK_SECOND)
-#define CONNECTION_GRACE_US CLOCK_SECOND    /* for a hook to notice its deadline itself */
-#define CONNECTION_QUEUE_US (10 * CLOCK_SECOND) /* a loan may wait for its worker        */
-
-typedef enum { PHASE_PROXY, PHASE_AUTO, PHASE_HANDSHAKE, PHASE_OPEN, PHASE_GONE } Phase;
-
-struct Connection {
-	Side *side;
-	Snapshot *snapshot;
-	const ListenerSettings *listener;
-	Session *session;      /* NULL before it is known how the client speaks */
-	Stream stream;
-	LoopWatch watch;
-	LoopTimer timer;
-	GList link;
-	Phase phase;
-	IpAddress client;
-	IpAddress peer;        /* who connected: the client, or its proxy */
-	uint16_t client_port;
-	bool is_lent, is_paused, is_closing, wants_tls, wants_write, is_draining;
-	GByteArray *ahead;     /* read while the session is lent */
-	GString *out;
-	size_t out_sent;
-	Work work;
-	Workers *pool;
-	LoopPost back;
-	SessionNeed need;      /* of the loan that came back */
-	bool was_committed;
-	SpoolResult result;
-};
-
-typedef struct {
-	LoopPost post;
-	Connection *connection;
-	GString *out;
-} EarnedReplies;
-
-static void connection_settle(Connection *connection, SessionNeed need);
-static void connection_ready(void *data, unsigned events);
-
 /* ---- the end ---- */
 
-static void
+void
 connection_free(Connection *connection)
 {
 	g_queue_unlink(&connection->side->connections, &connection->link);
@@ -74,7 +28,7 @@ connection_free(Connection *connection)
 }
 
 /* The descriptor goes at once; the rest when the session comes back. */
-static void
+void
 connection_close(Connection *connection)
 {
 	Loop *loop = connection->side->loop;
@@ -115,7 +69,7 @@ connection_watch(Connection *connection)
 }
 
 /* False: the connection is gone. */
-static bool
+bool
 connection_send(Connection *connection)
 {
 	GString *out = connection->out;
@@ -142,7 +96,7 @@ connection_send(Connection *connection)
 	return true;
 }
 
-static void
+void
 connection_add_output(Connection *connection, GString *more)
 {
 	if (more == NULL)
@@ -209,7 +163,7 @@ connection_start_tls(Connection *connection)
 }
 
 /* What was earned goes out; then what had to wait for that. */
-static void
+void
 connection_flush(Connection *connection)
 {
 	if (connection->is_paused) {
@@ -227,190 +181,6 @@ connection_flush(Connection *connection)
 		return;
 	}
 	connection_watch(connection);
-}
-
-/* ---- loans ---- */
-
-static void
-connection_came_back(void *data)
-{
-	Connection *connection = data;
-	Loop *loop = connection->side->loop;
-
-	connection->is_lent = false;
-	if (connection->was_committed)
-		session_committed(connection->session, connection->result);
-	if (connection->phase == PHASE_GONE) {
-		connection_free(connection);
-		return;
-	}
-	if (connection->ahead != NULL) {
-		session_input(connection->session, connection->ahead->data, connection->ahead->len);
-		g_clear_pointer(&connection->ahead, g_byte_array_unref);
-		if (connection->need == SESSION_WANTS_INPUT)
-			connection->need = SESSION_WANTS_LOOP; /* what it wanted is there */
-	}
-	loop_set_timer(loop, &connection->timer, loop_now(loop) + connection->snapshot->settings->idle_us);
-	connection_settle(connection, connection->was_committed ? SESSION_WANTS_LOOP : connection->need);
-}
-
-/* By the committer. */
-static void
-connection_committed(void *data, SpoolResult result)
-{
-	Connection *connection = data;
-
-	connection->result = result;
-	connection->was_committed = true;
-	loop_post(connection->side->loop, &connection->back);
-}
-
-static void
-connection_commit(Connection *connection)
-{
-	spool_commit(connection->side->server->engine->spool, session_take_transaction(connection->session),
-		connection_committed, connection);
-}
-
-static void
-connection_take_earned(void *data)
-{
-	EarnedReplies *earned = data;
-	Connection *connection = earned->connection;
-
-	if (connection->phase == PHASE_GONE) {
-		g_string_free(earned->out, TRUE);
-	} else {
-		connection_add_output(connection, earned->out);
-		connection_flush(connection);
-	}
-	g_free(earned);
-}
-
-/* By a worker: replies already earned do not wait for the hook that comes. */
-static void
-connection_flush_loan(void *data)
-{
-	Connection *connection = data;
-	EarnedReplies *earned;
-
-	if (!connection->is_lent) /* on the loop connection_settle() takes them */
-		return;
-	earned = g_new0(EarnedReplies, 1);
-	earned->connection = connection;
-	earned->out = session_take_output(connection->session);
-	earned->post.run = connection_take_earned;
-	earned->post.data = earned;
-	loop_post(connection->side->loop, &earned->post);
-}
-
-/* By a worker. */
-static void
-connection_work(void *data)
-{
-	Connection *connection = data;
-	Engine *engine = connection->side->server->engine;
-	const Place place = connection->pool == engine->crunchers ? ON_CRUNCHER : ON_WORKER;
-
-	connection->was_committed = false;
-	if (clock_monotonic(engine->clock) - connection->work.queued_us > CONNECTION_QUEUE_US)
-		session_busy(connection->session);
-	connection->need = session_run(connection->session, place);
-	if (connection->need == SESSION_WANTS_COMMIT)
-		connection_commit(connection);
-	else
-		loop_post(connection->side->loop, &connection->back);
-}
-
-static bool
-connection_lend(Connection *connection, Workers *pool)
-{
-	Loop *loop = connection->side->loop;
-
-	connection->is_lent = true;
-	connection->pool = pool;
-	connection->was_committed = false;
-	if (!workers_run(pool, &connection->work)) {
-		connection->is_lent = false;
-		session_busy(connection->session);
-		return false;
-	}
-	loop_set_timer(loop, &connection->timer, loop_now(loop) + CONNECTION_GRACE_US);
-	return true;
-}
-
-/* A hook that does not come back: the client is told, the session is left to the hook's thread. */
-static void
-connection_watch_loan(Connection *connection)
-{
-	Loop *loop = connection->side->loop;
-	const int64_t deadline_us = session_hook_deadline(connection->session);
-
-	if (deadline_us == 0 || loop_now(loop) < deadline_us + CONNECTION_GRACE_US) {
-		loop_set_timer(loop, &connection->timer,
-			deadline_us == 0 ? loop_now(loop) + CONNECTION_GRACE_US : deadline_us + CONNECTION_GRACE_US);
-		return;
-	}
-	session_orphan(connection->session);
-	if (connection->out == NULL)
-		connection->out = g_string_new(NULL);
-	g_string_append_printf(connection->out, "421 4.3.0 %s Error: a check did not finish, try again later\r\n",
-		connection->snapshot->settings->hostname);
-	if (connection_send(connection))
-		connection_close(connection);
-}
-
-/* ---- driving the session ---- */
-
-/* True: it is the loop's turn again. */
-static bool
-connection_serve_need(Connection *connection, SessionNeed need)
-{
-	Engine *engine = connection->side->server->engine;
-	Loop *loop = connection->side->loop;
-
-	switch (need) {
-	case SESSION_WANTS_LOOP:
-		return true;
-	case SESSION_WANTS_INPUT:
-		if (connection->is_draining && session_is_between_messages(connection->session)) {
-			session_say_end(connection->session, SESSION_STOPPING);
-			return true;
-		}
-		return false;
-	case SESSION_WANTS_WORKER:
-		return !connection_lend(connection, engine->waiters);
-	case SESSION_WANTS_CRUNCHER:
-		return !connection_lend(connection, engine->crunchers);
-	case SESSION_WANTS_COMMIT:
-		connection->is_lent = true;
-		loop_clear_timer(loop, &connection->timer);
-		connection_commit(connection);
-		return false;
-	case SESSION_WANTS_TLS:
-		connection->wants_tls = true;
-		return false;
-	case SESSION_WANTS_PAUSE:
-		connection->is_paused = true;
-		loop_set_timer(loop, &connection->timer, loop_now(loop) + session_pause_us(connection->session));
-		return false;
-	case SESSION_WANTS_CLOSE:
-		connection->is_closing = true;
-		return false;
-	}
-	return false;
-}
-
-/* Output is taken before the session is lent: afterwards it is the worker's. */
-static void
-connection_settle(Connection *connection, SessionNeed need)
-{
-	connection_add_output(connection, session_take_output(connection->session));
-	while (connection_serve_need(connection, need)) {
-		need = session_run(connection->session, ON_LOOP);
-		connection_add_output(connection, session_take_output(connection->session));
-	}
-	connection_flush(connection);
 }
 
 static void

@@ -1,0 +1,61 @@
+/* connection-private.h - what connection.c and connection-loan.c share. */
+#pragma once
+
+#include "engine/server-private.h"
+
+enum {
+	CONNECTION_LENT_INPUT = 512 * 1024, /* read ahead for a session that is lent */
+	CONNECTION_UNSENT = 64 * 1024,      /* replies a client may leave unread     */
+};
+
+#define CONNECTION_HANDSHAKE_US (60 * CLOCK_SECOND)
+#define CONNECTION_GRACE_US CLOCK_SECOND    /* for a hook to notice its deadline itself */
+#define CONNECTION_QUEUE_US (10 * CLOCK_SECOND) /* a loan may wait for its worker        */
+
+typedef enum { PHASE_PROXY, PHASE_AUTO, PHASE_HANDSHAKE, PHASE_OPEN, PHASE_GONE } Phase;
+
+struct Connection {
+	Side *side;
+	Snapshot *snapshot;
+	const ListenerSettings *listener;
+	Session *session;      /* NULL before it is known how the client speaks */
+	Stream stream;
+	LoopWatch watch;
+	LoopTimer timer;
+	GList link;
+	Phase phase;
+	IpAddress client;
+	IpAddress peer;        /* who connected: the client, or its proxy */
+	uint16_t client_port;
+	bool is_lent, is_paused, is_closing, wants_tls, wants_write, is_draining;
+	GByteArray *ahead;     /* read while the session is lent */
+	GString *out;
+	size_t out_sent;
+	Work work;
+	Workers *pool;
+	LoopPost back;
+	SessionNeed need;      /* of the loan that came back */
+	bool was_committed;
+	SpoolResult result;
+};
+
+/* ---- connection.c ---- */
+void connection_free(Connection *connection);
+void connection_close(Connection *connection);
+/* False: the connection is gone. */
+bool connection_send(Connection *connection);
+/* What was earned goes out; then what had to wait for that. */
+void connection_flush(Connection *connection);
+void connection_add_output(Connection *connection, GString *more /* takes; NULL: nothing */);
+
+/* ---- connection-loan.c ---- */
+/* Serves what the session needs, and runs it until it needs something from outside. */
+void connection_settle(Connection *connection, SessionNeed need);
+/* The loan's timer: is its hook stuck? */
+void connection_watch_loan(Connection *connection);
+/* By a worker, with a Connection*: replies already earned do not wait for the hook that comes. */
+void connection_flush_loan(void *data);
+/* The session came back; run by the loop. */
+void connection_came_back(void *data);
+/* By a worker: runs the session there. */
+void connection_work(void *data);
