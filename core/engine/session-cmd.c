@@ -159,18 +159,20 @@ session_take_line(Session *session, Place place, SessionNeed *need)
 		&used);
 	if (result == LINE_MORE)
 		return false;
-	if (result == LINE_BARE && session_is_foreign(octets)) /* HTTP by hand ends lines with LF */
-		session_event(session, "not-smtp");
+	line = result == LINE_OK || result == LINE_BARE ? g_strndup(octets, size) : NULL;
 	session->in_taken += result == LINE_BARE ? waiting : used;
 	if (session->skips_line && result != LINE_BARE) {
 		session->skips_line = result == LINE_TOO_LONG;
+		return true;
+	}
+	if (result == LINE_BARE && session_is_foreign(line)) { /* HTTP by hand ends lines with LF */
+		session_take_command(session, line, size);
 		return true;
 	}
 	if (result != LINE_OK) {
 		session_reject_line(session, result);
 		return true;
 	}
-	line = g_strndup(octets, size);
 	if (session->input == INPUT_SASL)
 		cmd_auth_take_response(session, line, size);
 	else
