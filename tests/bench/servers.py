@@ -2,6 +2,7 @@
 import os
 import resource
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -65,19 +66,27 @@ class Server:
 
     def spawn(self, *command):
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                                            start_new_session=True)
 
     def start(self):
         raise NotImplementedError
 
     def stop(self):
-        if self.process is not None and self.process.poll() is None:
+        if self.process is None:
+            return
+        group = self.process.pid
+        if self.process.poll() is None:
             self.process.terminate()
             try:
                 self.process.wait(30)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        try:
+            os.killpg(group, signal.SIGKILL)   # what Postfix's master leaves behind holds the volume
+        except ProcessLookupError:
+            pass
         self.process = None
 
     def tail(self):
@@ -322,7 +331,10 @@ class Place:
     def release(self):
         if self.device is None:
             return
-        subprocess.run(["umount", self.volume], check=False, capture_output=True)
+        for _ in range(50):
+            if subprocess.run(["umount", self.volume], check=False, capture_output=True).returncode == 0:
+                break
+            time.sleep(0.2)
         subprocess.run(["losetup", "-d", self.device], check=False)
         self.device = None
 
