@@ -422,12 +422,17 @@ class Postern:
         with open(self.place / "stderr", "ab") as stderr:
             self.process = subprocess.Popen([BUILD / "core/daemon/posternd", "-c", self.config], stderr=stderr,
                                             stdin=subprocess.DEVNULL, cwd=self.place, env=environment)
-        wait_until(self.is_ready, "posternd")
+        try:
+            wait_until(self.is_ready, "posternd")
+        except AssertionError:
+            self.kill()
+            raise
 
     def is_ready(self):
-        if self.process.poll() is not None:
-            raise AssertionError("posternd ended with %d: %s" % (self.process.returncode, self.stderr()))
-        return self.ask("status").returncode == 0
+        assert self.process.poll() is None, "posternd ended with %d: %s" % (self.process.returncode, self.stderr())
+        done = self.ask("status")
+        assert not REPORTS.search(done.stderr.decode()), done.stderr.decode()
+        return done.returncode == 0
 
     def stderr(self):
         return (self.place / "stderr").read_text(errors="replace")
