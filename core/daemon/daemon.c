@@ -407,6 +407,22 @@ daemon_until(const Daemon *daemon, int64_t time_us, const volatile bool *is_hast
 	return clock_monotonic(daemon->engine.clock) + (*is_hasty ? 0 : time_us);
 }
 
+static void
+daemon_free(Daemon *daemon)
+{
+	tls_client_free(daemon->services.tls);
+	id_source_free(daemon->engine.ids);
+	id_source_free(daemon->engine.session_ids);
+	metrics_free(daemon->engine.metrics);
+	config_unref(daemon->config);
+	g_ptr_array_unref(daemon->rows);
+	g_ptr_array_unref(daemon->old_rows);
+	g_mutex_clear(&daemon->lock);
+	g_free(daemon->config_path);
+	g_free(daemon->state_directory);
+	g_free(daemon);
+}
+
 /* What is left behind by a thread that does not return must not be freed: the process ends right after. */
 void
 daemon_stop(Daemon *daemon, const volatile bool *is_hasty)
@@ -441,4 +457,5 @@ daemon_stop(Daemon *daemon, const volatile bool *is_hasty)
 	store_close(daemon->directory_store);
 	store_close(daemon->engine.store);
 	log_event(LOG_LEVEL_INFO, "stopped", NULL);
+	daemon_free(daemon);
 }

@@ -136,6 +136,7 @@ main_run(const char *path)
 	process_notify("STOPPING=1");
 	control_stop(control);
 	daemon_stop(at.daemon, &main_is_hasty);
+	g_main_loop_unref(at.loop);
 	return EXIT_SUCCESS;
 }
 

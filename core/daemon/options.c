@@ -170,12 +170,11 @@ options_kinds(const GPtrArray *rows)
 	for (guint i = 0; i < rows->len; i++) {
 		const PluginRows *row = g_ptr_array_index(rows, i);
 
-		kinds[core + 2 * i] = (ConfigKind){
-			g_intern_string(g_strdup_printf("plugin %s", row->plugin->name)), CONFIG_ONCE, row->rows, false
-		};
-		kinds[core + 2 * i + 1] = (ConfigKind){
-			g_intern_string(g_strdup_printf("plugin %s/", row->plugin->name)), CONFIG_NAMED, row->items, false
-		};
+		g_autofree char *own = g_strdup_printf("plugin %s", row->plugin->name);
+		g_autofree char *items = g_strdup_printf("plugin %s/", row->plugin->name);
+
+		kinds[core + 2 * i] = (ConfigKind){ g_intern_string(own), CONFIG_ONCE, row->rows, false };
+		kinds[core + 2 * i + 1] = (ConfigKind){ g_intern_string(items), CONFIG_NAMED, row->items, false };
 	}
 	return kinds;
 }

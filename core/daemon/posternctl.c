@@ -174,10 +174,20 @@ posternctl_check_spool(const Arguments *arguments, GError **error)
 	return is_whole ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static void
+arguments_clear(Arguments *arguments)
+{
+	g_free(arguments->config);
+	g_free(arguments->socket);
+	g_free(arguments->password_file);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Arguments, arguments_clear)
+
 int
 main(int argc, char **argv)
 {
-	Arguments arguments = { 0 };
+	g_auto(Arguments) arguments = { 0 };
 	gboolean is_version = FALSE;
 	const GOptionEntry entries[] = {
 		{ "config", 'c', 0, G_OPTION_ARG_FILENAME, &arguments.config, "configuration of the daemon", "FILE" },
