@@ -12,7 +12,7 @@ FLOORS = {"base": 0, "proto": 1, "io": 1, "service": 2, "mail": 3, "engine": 4, 
 # beside the order of the floors: what a floor must not know, though it lies below or beside
 FORBIDDEN = {"proto": {"io"}, "io": {"proto"}}
 BANNED = ["strcpy", "strcat", "sprintf", "vsprintf", "gets", "alloca", "system", "popen", "tmpnam", "strtok", "rand"]
-FILE_MAX, FUNCTION_MAX, LINE_MAX = 600, 80, 130
+FILE_MAX, FUNCTION_MAX, LINE_MAX = 600, 80, 115
 WRITABLE = {"core/base/log.c", "core/host/module.c"}  # and core/daemon/: see ARCHITECTURE.md
 breaches = []
 
