@@ -1,0 +1,69 @@
+/* plugin-test.h - a host for the test of a plugin: the whole engine with a scripted DNS, an empty directory and
+ * store in memory, and a clock that the test moves; no network, no daemon, one thread.
+ *
+ *	PtnTest *t = ptn_test_new(&ptn_plugin_listed, "[plugin listed]\nzone = dnsbl.test\n");
+ *	ptn_test_dns(t, "9.113.0.203.dnsbl.test", PTN_A, PTN_OK, "127.0.0.2", NULL);
+ *	ptn_test_connect(t, "203.0.113.9");
+ *	assert(strncmp(ptn_test_reply(t), "554 5.7.1", 9) == 0);
+ *	ptn_test_free(t);
+ *
+ * Mistakes of the test itself (a configuration that is wrong, say) end the program with a sentence.  Texts that are
+ * returned live until the next call. */
+#pragma once
+
+#include "plugin-api.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+typedef struct PtnTest PtnTest;
+
+/* `config`: sections as in postern.conf, NULL for none; [server] plugins is not needed.  The listener of the session
+ * offers AUTH in clear.  The directory has customer "acme" (primary it@acme.example) with domain example.net. */
+PtnTest *ptn_test_new(const PtnPlugin *plugin, const char *config);
+/* The same with several plugins, in this order; the list ends with NULL. */
+PtnTest *ptn_test_new_chain(const PtnPlugin *const *plugins, const char *config);
+void ptn_test_free(PtnTest *test);
+
+/* What the DNS answers from now on; values end with NULL.  A name that was not told does not exist.  MX values are
+ * "10 mx.example.org"; a hook that asks for PTN_EXCHANGERS gets what follows from MX, A and AAAA. */
+void ptn_test_dns(PtnTest *test, const char *name, PtnRecord type, PtnStatus status, ...) PTN_ENDS_WITH_NULL;
+/* Makes or changes an entry of the directory: name, value, …, NULL.  "password" takes the password itself. */
+void ptn_test_entry(PtnTest *test, PtnKind kind, const char *name, ...) PTN_ENDS_WITH_NULL;
+/* Time passes; ticks of the plugins that come due are run. */
+void ptn_test_advance(PtnTest *test, int64_t time);
+/* An account of type "server" may submit though no plugin filters its sources. */
+void ptn_test_open_server_accounts(PtnTest *test);
+
+/* A new session from this address (the one before is ended); its greeting is the reply. */
+void ptn_test_connect(PtnTest *test, const char *ip);
+/* Lines without their ends, each sent with CRLF; what they were answered is the reply. */
+const char *ptn_test_say(PtnTest *test, const char *line);
+/* Octets as they are. */
+const char *ptn_test_send(PtnTest *test, const void *data, size_t size);
+/* AUTH PLAIN. */
+const char *ptn_test_login(PtnTest *test, const char *login, const char *password);
+/* MAIL, RCPT, DATA and this content, which needs no final dot; the last reply, or the first refusal. */
+const char *ptn_test_submit(PtnTest *test, const char *sender, const char *recipient, const char *content);
+/* All that was said since the last say, connect or send: lines with "\n". */
+const char *ptn_test_reply(PtnTest *test);
+/* True when the session was closed by us. */
+bool ptn_test_is_closed(PtnTest *test);
+
+/* Messages that were queued, in order, copies too. */
+size_t ptn_test_queued(PtnTest *test);
+const char *ptn_test_queued_sender(PtnTest *test, size_t i);
+const char *ptn_test_queued_recipient(PtnTest *test, size_t i, size_t recipient);
+/* As it would be sent, CRLF line ends. */
+const char *ptn_test_queued_text(PtnTest *test, size_t i);
+const char *ptn_test_queued_note(PtnTest *test, size_t i, const char *name); /* "PLUGIN.name", or one of the core's */
+bool ptn_test_queued_is_held(PtnTest *test, size_t i);
+/* A counter ("plugin.NAME.metric", "event.auth-failure"). */
+int64_t ptn_test_count(PtnTest *test, const char *metric);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif

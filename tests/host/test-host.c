@@ -1,0 +1,575 @@
+/* test-host.c - the engine without loops, network and daemon: for the tests of plugins, for replays and fuzzers.
+ *
+ * Everything but DNS and clock is the real thing: sessions, chain, host, spool (in a temporary directory), directory
+ * and store (in memory).  A session runs where its hooks may wait, and commits before the next line is read. */
+#include "test-host.h"
+
+#include <glib/gstdio.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "engine/engine.h"
+#include "engine/observer.h"
+#include "engine/route.h"
+#include "engine/session.h"
+#include "host/host.h"
+#include "host/module.h"
+#include "service/password.h"
+
+typedef struct {
+	Clock clock; /* first: a Clock* leads here */
+	int64_t offset_us;
+} TestClock;
+
+struct PtnTest {
+	TestClock clock;
+	Engine engine;
+	Store *directory_store;
+	HostServices services;
+	char *directory;     /* of the spool */
+	GHashTable *dns;     /* "name/type" -> PtnAnswer* */
+	GPtrArray *answers;  /* PtnAnswer*, kept until the end */
+	Config *config;
+	GPtrArray *rows;
+	PluginSet *set;
+	Snapshot *snapshot;
+	EngineSettings *settings; /* of the snapshot; changed only between sessions */
+	ListenerSettings *listener;
+	Session *session;
+	GString *reply;
+	GPtrArray *texts;    /* handed out, until the next call */
+	bool is_closed;
+};
+
+static void G_GNUC_NORETURN
+test_die(const char *what, const char *why)
+{
+	fprintf(stderr, "plugin-test: %s: %s\n", what, why);
+	abort();
+}
+
+/* ---- clock and DNS ---- */
+
+static int64_t
+test_wall(const Clock *clock)
+{
+	return INT64_C(1790000000) * CLOCK_SECOND + ((const TestClock *)clock)->offset_us;
+}
+
+static int64_t
+test_monotonic(const Clock *clock)
+{
+	return INT64_C(1000) * CLOCK_SECOND + ((const TestClock *)clock)->offset_us;
+}
+
+static char *
+test_dns_key(const char *name, PtnRecord type)
+{
+	g_autofree char *lower = g_ascii_strdown(name, -1);
+
+	return g_strdup_printf("%s/%d", lower, (int)type);
+}
+
+static PtnAnswer *
+test_resolve(void *data, const char *name, PtnRecord type)
+{
+	static const char *const none[] = { NULL };
+	const PtnTest *test = data;
+	g_autofree char *key = test_dns_key(name, type);
+	const PtnAnswer *told = g_hash_table_lookup(test->dns, key);
+
+	if (told == NULL)
+		return dns_answer_new(PTN_NONE, none, 300 * PTN_SECOND);
+	return dns_answer_new(told->status, told->values, 300 * PTN_SECOND);
+}
+
+void
+ptn_test_dns(PtnTest *test, const char *name, PtnRecord type, PtnStatus status, ...)
+{
+	g_autoptr(GPtrArray) values = g_ptr_array_new();
+	const char *value;
+	va_list more;
+
+	va_start(more, status);
+	while ((value = va_arg(more, const char *)) != NULL)
+		g_ptr_array_add(values, (void *)(uintptr_t)value);
+	va_end(more);
+	g_ptr_array_add(values, NULL);
+	g_hash_table_insert(test->dns, test_dns_key(name, type),
+		dns_answer_new(status, (const char *const *)values->pdata, 300 * PTN_SECOND));
+}
+
+/* ---- making it ---- */
+
+static void
+test_retry_domain(void *data, const char *domain)
+{
+	const PtnTest *test = data;
+	g_autofree char *name = g_strdup_printf("retried.%s", domain);
+
+	metrics_add(test->engine.metrics, name, 1);
+}
+
+static void
+test_open_services(PtnTest *test)
+{
+	g_autoptr(GError) error = NULL;
+	const SpoolSettings spool = { .directory = test->directory, .clock = &test->clock.clock, .segment_size = 1 << 20 };
+	const WorkersSettings pool = { .name = "test-worker", .most = 2, .clock = &test->clock.clock };
+	Engine *engine = &test->engine;
+
+	engine->clock = &test->clock.clock;
+	engine->ids = id_source_new(engine->clock, 0);
+	engine->session_ids = id_source_new(engine->clock, 0);
+	engine->metrics = metrics_new();
+	engine->spool = spool_open(&spool, &error);
+	if (engine->spool == NULL)
+		test_die("spool", error->message);
+	engine->queue = queue_new(engine->spool, engine->clock, NULL, NULL);
+	engine->store = store_open("memory:", false, engine->clock, &error);
+	test->directory_store = store_open("memory:", true, engine->clock, &error);
+	engine->directory = directory_new(test->directory_store);
+	engine->waiters = workers_new(&pool);
+	engine->crunchers = workers_new(&pool);
+	engine->observer = observer_new(engine->waiters, engine->metrics);
+	engine->retry_domain = test_retry_domain;
+	engine->retry_data = test;
+	test->services = (HostServices){ .engine = engine, .dns = dns_new_scripted(test_resolve, test),
+		.tls = tls_client_new(NULL, NULL), .directory = "/nonexistent", .helo = "test.example.net" };
+}
+
+static const PtnOption test_level_options[] = { { "like", PTN_TEXT, PTN_IN_SERVER, NULL, "another level" }, { 0 } };
+
+static void
+test_load_config(PtnTest *test, const char *config)
+{
+	g_autoptr(GPtrArray) mistakes = g_ptr_array_new_with_free_func(g_free);
+	g_autofree ConfigKind *kinds = g_new0(ConfigKind, 2 * (size_t)test->rows->len + 2);
+
+	kinds[0] = (ConfigKind){ "level", CONFIG_NAMED, test_level_options, true };
+	for (guint i = 0; i < test->rows->len; i++) {
+		const PluginRows *row = g_ptr_array_index(test->rows, i);
+		g_autofree char *kind = g_strdup_printf("plugin %s", row->plugin->name);
+		g_autofree char *items = g_strdup_printf("plugin %s/", row->plugin->name);
+
+		kinds[2 * i + 1] = (ConfigKind){ g_intern_string(kind), CONFIG_ONCE, row->rows, false };
+		kinds[2 * i + 2] = (ConfigKind){ g_intern_string(items), CONFIG_NAMED, row->items, false };
+	}
+	test->config = config_parse(config != NULL ? config : "", "test.conf", kinds, mistakes);
+	if (test->config == NULL)
+		test_die("configuration", g_ptr_array_index(mistakes, 0));
+}
+
+static void
+test_load_plugins(PtnTest *test, const PtnPlugin *const *plugins, const char *config)
+{
+	g_autoptr(GPtrArray) names = g_ptr_array_new();
+	g_autoptr(GPtrArray) mistakes = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(GError) error = NULL;
+
+	for (; *plugins != NULL; plugins++) {
+		module_add_linked(*plugins);
+		g_ptr_array_add(names, (void *)(uintptr_t)(*plugins)->name);
+	}
+	g_ptr_array_add(names, NULL);
+	test->rows = host_load("/nonexistent", (const char *const *)names->pdata, mistakes);
+	if (mistakes->len > 0)
+		test_die("plugin", g_ptr_array_index(mistakes, 0));
+	test_load_config(test, config);
+	test->set = host_new(&test->services, test->rows, test->config, NULL, &error);
+	if (test->set == NULL)
+		test_die("plugin", error->message);
+}
+
+static void
+test_make_snapshot(PtnTest *test)
+{
+	EngineSettings *settings = engine_settings_new();
+
+	settings->hostname = g_strdup("test.example.net");
+	settings->banner_name = g_strdup("Postern");
+	settings->header_prefix = g_strdup("X-Postern");
+	test->listener = listener_settings_new("test");
+	test->listener->takes_auth = test->listener->takes_auth_in_clear = true;
+	g_ptr_array_add(settings->listeners, test->listener);
+	test->settings = settings;
+	test->snapshot = snapshot_new(settings, NULL, host_chain(test->set), test->services.dns, NULL);
+}
+
+PtnTest *
+ptn_test_new_chain(const PtnPlugin *const *plugins, const char *config)
+{
+	PtnTest *test = g_new0(PtnTest, 1);
+
+	(void)log_open("stderr", LOG_TEXT, LOG_LEVEL_WARNING, NULL);
+	test->clock.clock = (Clock){ test_wall, test_monotonic };
+	test->directory = g_dir_make_tmp("postern-test-XXXXXX", NULL);
+	if (test->directory == NULL)
+		test_die("temporary directory", "cannot be made");
+	test->dns = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	test->texts = g_ptr_array_new_with_free_func(g_free);
+	test->reply = g_string_new(NULL);
+	test_open_services(test);
+	ptn_test_entry(test, PTN_CUSTOMER, "acme", "primary", "it@acme.example", NULL);
+	ptn_test_entry(test, PTN_DOMAIN, "example.net", "customer", "acme", "mode", "outbound-only", NULL);
+	test_load_plugins(test, plugins, config);
+	test_make_snapshot(test);
+	return test;
+}
+
+PtnTest *
+ptn_test_new(const PtnPlugin *plugin, const char *config)
+{
+	const PtnPlugin *const plugins[] = { plugin, NULL };
+
+	return ptn_test_new_chain(plugins, config);
+}
+
+static void
+test_end_session(PtnTest *test)
+{
+	if (test->session == NULL)
+		return;
+	session_end(test->session);
+	session_free(test->session);
+	test->session = NULL;
+	observer_stop(test->engine.observer, g_get_monotonic_time() + 10 * PTN_SECOND);
+}
+
+static void
+test_remove_directory(const char *path)
+{
+	GDir *dir = g_dir_open(path, 0, NULL);
+	const char *name;
+
+	while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
+		g_autofree char *inner = g_build_filename(path, name, NULL);
+
+		if (g_file_test(inner, G_FILE_TEST_IS_DIR))
+			test_remove_directory(inner);
+		else
+			(void)g_unlink(inner);
+	}
+	if (dir != NULL)
+		g_dir_close(dir);
+	(void)g_rmdir(path);
+}
+
+void
+ptn_test_free(PtnTest *test)
+{
+	Engine *engine = &test->engine;
+	const int64_t soon_us = clock_monotonic(engine->clock) + 10 * PTN_SECOND;
+
+	test_end_session(test);
+	(void)workers_stop(engine->waiters, soon_us);
+	(void)workers_stop(engine->crunchers, soon_us);
+	snapshot_unref(test->snapshot);
+	host_unref(test->set);
+	g_ptr_array_unref(test->rows);
+	config_unref(test->config);
+	observer_free(engine->observer);
+	workers_free(engine->waiters);
+	workers_free(engine->crunchers);
+	queue_free(engine->queue);
+	spool_close(engine->spool);
+	directory_free(engine->directory);
+	store_close(test->directory_store);
+	store_close(engine->store);
+	dns_free(test->services.dns);
+	tls_client_free(test->services.tls);
+	id_source_free(engine->ids);
+	id_source_free(engine->session_ids);
+	metrics_free(engine->metrics);
+	g_hash_table_unref(test->dns);
+	g_ptr_array_unref(test->texts);
+	g_string_free(test->reply, TRUE);
+	test_remove_directory(test->directory);
+	g_free(test->directory);
+	g_free(test);
+}
+
+EngineSettings *
+test_host_settings(PtnTest *test)
+{
+	return test->settings;
+}
+
+ListenerSettings *
+test_host_listener(PtnTest *test)
+{
+	return test->listener;
+}
+
+void
+ptn_test_open_server_accounts(PtnTest *test)
+{
+	test->settings->opens_server_accounts = true;
+}
+
+/* ---- the directory, the time ---- */
+
+void
+ptn_test_entry(PtnTest *test, PtnKind kind, const char *name, ...)
+{
+	DirectoryEntry *entry = NULL;
+	g_autoptr(GError) error = NULL;
+	const char *option;
+	va_list more;
+
+	if (directory_find(test->engine.directory, kind, name, CLOCK_NEVER, &entry) != PTN_OK)
+		entry = directory_entry_new(kind, name);
+	va_start(more, name);
+	while ((option = va_arg(more, const char *)) != NULL) {
+		const char *value = va_arg(more, const char *);
+		g_autofree char *hash = strcmp(option, "password") == 0 ? password_hash(value, NULL) : NULL;
+
+		directory_entry_set(entry, option, hash != NULL ? hash : value);
+	}
+	va_end(more);
+	if (!directory_check(test->engine.directory, entry, &error))
+		test_die(name, error->message);
+	if (directory_save(test->engine.directory, entry, CLOCK_NEVER) != PTN_OK)
+		test_die(name, "cannot be saved");
+	directory_entry_free(entry);
+}
+
+void
+ptn_test_advance(PtnTest *test, int64_t time)
+{
+	test->clock.offset_us += time;
+	host_tick(test->set, clock_wall(&test->clock.clock));
+	g_usleep(1000);
+}
+
+/* ---- the session ---- */
+
+static const char *
+test_hand_out(PtnTest *test, char *text /* takes */)
+{
+	g_ptr_array_add(test->texts, text);
+	return text;
+}
+
+static void
+test_take_output(PtnTest *test)
+{
+	GString *out = session_take_output(test->session);
+
+	if (out == NULL)
+		return;
+	for (size_t i = 0; i < out->len; i++)
+		if (out->str[i] != '\r')
+			g_string_append_c(test->reply, out->str[i]);
+	g_string_free(out, TRUE);
+}
+
+static void
+test_run(PtnTest *test)
+{
+	Place place = ON_WORKER;
+
+	for (;;) {
+		const SessionNeed need = session_run(test->session, place);
+
+		test_take_output(test);
+		place = need == SESSION_WANTS_CRUNCHER ? ON_CRUNCHER : ON_WORKER;
+		switch (need) {
+		case SESSION_WANTS_COMMIT:
+			session_committed(test->session,
+				spool_commit_wait(test->engine.spool, session_take_transaction(test->session)));
+			break;
+		case SESSION_WANTS_TLS:
+			session_secured(test->session, "TLSv1.3", "TLS_TEST", NULL);
+			break;
+		case SESSION_WANTS_CLOSE:
+			test->is_closed = true;
+			return;
+		case SESSION_WANTS_INPUT:
+			return;
+		case SESSION_WANTS_WORKER:
+		case SESSION_WANTS_CRUNCHER:
+		case SESSION_WANTS_LOOP:
+		case SESSION_WANTS_PAUSE:
+			break;
+		}
+	}
+}
+
+void
+ptn_test_connect(PtnTest *test, const char *ip)
+{
+	SessionSettings settings = { .engine = &test->engine, .snapshot = test->snapshot, .listener = test->listener,
+		.client_port = 40000 };
+
+	if (!ip_parse(ip, &settings.client))
+		test_die(ip, "not an IP address");
+	test_end_session(test);
+	g_string_truncate(test->reply, 0);
+	test->is_closed = false;
+	test->session = session_new(&settings);
+	test_run(test);
+}
+
+const char *
+ptn_test_send(PtnTest *test, const void *data, size_t size)
+{
+	if (test->session == NULL)
+		ptn_test_connect(test, "192.0.2.1");
+	g_ptr_array_set_size(test->texts, 0);
+	g_string_truncate(test->reply, 0);
+	if (!test->is_closed) {
+		session_input(test->session, data, size);
+		test_run(test);
+	}
+	return test->reply->str;
+}
+
+const char *
+ptn_test_say(PtnTest *test, const char *line)
+{
+	g_autofree char *whole = g_strdup_printf("%s\r\n", line);
+
+	return ptn_test_send(test, whole, strlen(whole));
+}
+
+const char *
+ptn_test_reply(PtnTest *test)
+{
+	return test->reply->str;
+}
+
+bool
+ptn_test_is_closed(PtnTest *test)
+{
+	return test->is_closed;
+}
+
+const char *
+ptn_test_login(PtnTest *test, const char *login, const char *password)
+{
+	const size_t login_size = strlen(login), size = login_size + strlen(password) + 2;
+	g_autofree char *octets = g_malloc0(size);
+	g_autofree char *word = NULL;
+	g_autofree char *line = NULL;
+
+	memcpy(octets + 1, login, login_size);
+	memcpy(octets + login_size + 2, password, strlen(password));
+	word = g_base64_encode((const guchar *)octets, size);
+	line = g_strdup_printf("EHLO client.example.net\r\nAUTH PLAIN %s", word);
+	(void)ptn_test_say(test, line);
+	return test_hand_out(test, g_strdup(strstr(test->reply->str, "\n250 ") != NULL
+											? strchr(strstr(test->reply->str, "\n250 ") + 1, '\n') + 1
+											: test->reply->str));
+}
+
+static bool
+test_is_refused(const char *reply)
+{
+	return reply[0] == '4' || reply[0] == '5';
+}
+
+const char *
+ptn_test_submit(PtnTest *test, const char *sender, const char *recipient, const char *content)
+{
+	g_autofree char *mail = g_strdup_printf("MAIL FROM:<%s>", sender);
+	g_autofree char *rcpt = g_strdup_printf("RCPT TO:<%s>", recipient);
+	g_autofree char *data = g_strdup_printf("%s%s.", content, g_str_has_suffix(content, "\r\n") ? "" : "\r\n");
+	const char *const steps[] = { mail, rcpt, "DATA", data };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(steps); i++)
+		if (test_is_refused(ptn_test_say(test, steps[i])))
+			break;
+	return test->reply->str;
+}
+
+/* ---- the queue ---- */
+
+static bool
+test_collect(void *data, const SpoolSummary *summary)
+{
+	g_array_append_val((GArray *)data, summary->id);
+	return true;
+}
+
+static SpoolMessage *
+test_message(PtnTest *test, size_t i)
+{
+	g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(QueueId));
+	g_autoptr(GError) error = NULL;
+	SpoolMessage *message;
+
+	spool_each(test->engine.spool, test_collect, ids);
+	if (i >= ids->len)
+		test_die("queue", "there is no such message");
+	message = spool_read(test->engine.spool, g_array_index(ids, QueueId, i), &error);
+	if (message == NULL)
+		test_die("queue", error->message);
+	return message;
+}
+
+size_t
+ptn_test_queued(PtnTest *test)
+{
+	return spool_count(test->engine.spool);
+}
+
+const char *
+ptn_test_queued_sender(PtnTest *test, size_t i)
+{
+	g_autoptr(SpoolMessage) message = test_message(test, i);
+
+	return test_hand_out(test, g_strdup(message->envelope->sender));
+}
+
+const char *
+ptn_test_queued_recipient(PtnTest *test, size_t i, size_t recipient)
+{
+	g_autoptr(SpoolMessage) message = test_message(test, i);
+
+	if (recipient >= message->envelope->recipients->len)
+		return NULL;
+	return test_hand_out(test, g_strdup(((const Recipient *)message->envelope->recipients->pdata[recipient])->address));
+}
+
+static bool
+test_add_piece(void *data, const char *octets, size_t size)
+{
+	g_string_append_len(data, octets, (gssize)size);
+	return true;
+}
+
+const char *
+ptn_test_queued_text(PtnTest *test, size_t i)
+{
+	g_autoptr(SpoolMessage) message = test_message(test, i);
+	GString *text = g_string_new(NULL);
+
+	if (!spool_read_content(message, NULL) || !spool_message_pieces(message, test_add_piece, text))
+		test_die("queue", "the content cannot be read");
+	return test_hand_out(test, g_string_free(text, FALSE));
+}
+
+const char *
+ptn_test_queued_note(PtnTest *test, size_t i, const char *name)
+{
+	g_autoptr(SpoolMessage) message = test_message(test, i);
+
+	return test_hand_out(test, g_strdup(envelope_note(message->envelope, name)));
+}
+
+bool
+ptn_test_queued_is_held(PtnTest *test, size_t i)
+{
+	g_autoptr(SpoolMessage) message = test_message(test, i);
+
+	return message->state->is_held;
+}
+
+int64_t
+ptn_test_count(PtnTest *test, const char *metric)
+{
+	return metrics_get(test->engine.metrics, metric);
+}

@@ -1,0 +1,11 @@
+/* test-host.h - what replays and fuzzers want of the test host beyond plugin-test.h. */
+#pragma once
+
+#include "plugin-test.h"
+
+#include "engine/settings.h"
+
+/* Settings of the engine: to be changed before ptn_test_connect(). */
+EngineSettings *test_host_settings(PtnTest *test);
+/* The listener of the sessions. */
+ListenerSettings *test_host_listener(PtnTest *test);
