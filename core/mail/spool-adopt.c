@@ -2,10 +2,15 @@
  *
  * A message is first committed here, held; then marked as taken there, durably; then released here.  So
  * wherever this is interrupted, it is live in one place only, and the next attempt finishes what is left. */
+#include <string.h>
+
 #include "base/error.h"
 #include "mail/spool-private.h"
 
 enum { ADOPT_AT_ONCE = 100 };
+
+/* Between our reason and that of a hold which was there before. */
+static const char adopt_held[] = "; held: ";
 
 typedef struct {
 	Spool *to, *from;
@@ -56,8 +61,9 @@ spool_adopt_commit(Adoption *adoption, const SpoolMessage *message, GError **err
 		return false;
 	state = message_state_copy(message->state);
 	g_free(state->hold_reason);
+	state->hold_reason = state->is_held
+		? g_strconcat(adoption->reason, adopt_held, message->state->hold_reason, NULL) : g_strdup(adoption->reason);
 	state->is_held = true;
-	state->hold_reason = g_strdup(adoption->reason);
 	state->release_at_us = 0;
 	transaction = spool_transaction_new();
 	spool_transaction_set_content(transaction, content);
@@ -111,6 +117,19 @@ spool_adopt_settle(Adoption *adoption, GError **error)
 	return true;
 }
 
+/* As it was before ours; a hold that was there stays, but nobody knows any more when it was to end. */
+static void
+spool_adopt_restore_hold(MessageState *state, const char *rest)
+{
+	char *reason = g_str_has_prefix(rest, adopt_held) ? g_strdup(rest + strlen(adopt_held)) : NULL;
+
+	g_free(state->hold_reason);
+	state->hold_reason = reason;
+	state->is_held = reason != NULL;
+	if (reason == NULL)
+		state->held_since_us = 0;
+}
+
 /* What an interrupted adoption marked there and did not release here. */
 static void
 spool_adopt_release(Adoption *adoption)
@@ -126,11 +145,10 @@ spool_adopt_release(Adoption *adoption)
 			spool_summary(adoption->from, id, &summary))
 			continue;
 		message = spool_read(adoption->to, id, NULL);
-		if (message == NULL || g_strcmp0(message->state->hold_reason, adoption->reason) != 0)
+		if (message == NULL || message->state->hold_reason == NULL ||
+			!g_str_has_prefix(message->state->hold_reason, adoption->reason))
 			continue;
-		message->state->is_held = false;
-		message->state->held_since_us = 0;
-		g_clear_pointer(&message->state->hold_reason, g_free);
+		spool_adopt_restore_hold(message->state, message->state->hold_reason + strlen(adoption->reason));
 		spool_put_state(adoption->to, g_steal_pointer(&message->state));
 		adoption->n++;
 	}

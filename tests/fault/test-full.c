@@ -97,7 +97,7 @@ test_closed(void)
 	CU_ASSERT(figures.is_closed);
 	CU_ASSERT_FALSE(spool_probe(spool));
 	sim_disk_heal(sim);
-	for (int i = 0; i < 1000 && !spool_probe(spool); i++)
+	for (int i = 0; i < 2000 && !(spool_probe(spool) && spool_has_room(spool, &reason)); i++)
 		g_usleep(1000);
 	spool_figures(spool, &figures);
 	CU_ASSERT_FALSE(figures.is_closed);

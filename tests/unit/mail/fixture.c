@@ -6,7 +6,7 @@
 static int64_t
 fixture_now(const Clock *clock)
 {
-	return ((const Fixture *)clock)->now_us;
+	return atomic_load(&((Fixture *)(uintptr_t)clock)->now_us);
 }
 
 static int

@@ -1,6 +1,8 @@
 /* mail.h - the suites of this floor, and what they share. */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "mail/spool.h"
 #include "unit/unit.h"
 
@@ -10,7 +12,7 @@ extern const UnitSuite crc32c_suite, envelope_suite, state_suite, record_suite, 
 /* A spool in a directory of its own, over a disk that does not sync, with a clock that stands still. */
 typedef struct {
 	Clock clock; /* first: the table is the object */
-	int64_t now_us;
+	_Atomic int64_t now_us; /* the spool's threads read it, too */
 	char *directory;
 	SpoolSettings settings;
 	Spool *spool;

@@ -11,7 +11,7 @@ static Fixture *
 adopt_new_lost_node(void)
 {
 	Fixture *lost = fixture_new();
-	MessageState *state = message_state_new(1, 2);
+	MessageState *state = message_state_new(1, 2), *held = message_state_new(2, 2);
 	SpoolTransaction *transaction = spool_transaction_new();
 	Content *content = content_new(lost->spool);
 	g_autofree char *large = g_strnfill(40 << 10, 'l');
@@ -21,6 +21,9 @@ adopt_new_lost_node(void)
 	state->attempts = 3;
 	message_state_set_recipient(state, 0, RECIPIENT_DELIVERED, "250 Ok");
 	spool_put_state(lost->spool, state);
+	held->is_held = true;
+	held->hold_reason = g_strdup("policy");
+	spool_put_state(lost->spool, held);
 	content_append(content, large, 40 << 10);
 	CU_ASSERT(content_finish(content, NULL) && content_flush(content, NULL) && content_finish(content, NULL));
 	spool_transaction_set_content(transaction, content);
@@ -41,13 +44,16 @@ adopt_check(Fixture *fixture)
 	CU_ASSERT_EQUAL(message->state->recipients[0].status, RECIPIENT_DELIVERED);
 	CU_ASSERT_EQUAL(message->state->recipients[1].status, RECIPIENT_PENDING);
 	for (QueueId id = 1; id <= ADOPTED; id++) {
+		g_autoptr(SpoolMessage) held = id == 2 ? spool_read(fixture->spool, id, NULL) : NULL;
 		g_autofree char *text = fixture_read(fixture->spool, id);
 		SpoolSummary summary;
 
 		CU_ASSERT_PTR_NOT_NULL_FATAL(text);
 		CU_ASSERT_EQUAL(strlen(text), id == ADOPTED ? 40 << 10 : strlen("of a lost node\r\n"));
 		CU_ASSERT(spool_summary(fixture->spool, id, &summary));
-		CU_ASSERT_FALSE(summary.is_held);
+		CU_ASSERT_EQUAL(summary.is_held, id == 2);
+		if (held != NULL)
+			ASSERT_TEXT(held->state->hold_reason, "policy");
 	}
 }
 
