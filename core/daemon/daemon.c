@@ -387,15 +387,17 @@ void
 daemon_tick(Daemon *daemon)
 {
 	const int64_t now_us = clock_wall(daemon->engine.clock);
-	const int64_t second = now_us / CLOCK_SECOND;
+	const int64_t minute = now_us / (60 * CLOCK_SECOND);
 
 	g_mutex_lock(&daemon->lock);
 	host_tick(daemon->set, now_us);
 	g_mutex_unlock(&daemon->lock);
 	daemon_watch_spool(daemon);
-	if (second % 60 == 0)
-		daemon_look_at_certificates(daemon);
-	if (second % 3600 == 0)
+	if (minute == daemon->minute)
+		return;
+	daemon->minute = minute;
+	daemon_look_at_certificates(daemon);
+	if (minute % 60 == 0)
 		refusals_expire(daemon->engine.refusals, now_us);
 }
 

@@ -23,6 +23,7 @@ typedef struct {
 	Server *server;
 	Delivery *delivery;
 	int64_t started_us;    /* wall clock */
+	int64_t minute;        /* of the last look at certificates */
 	char *state_directory; /* for a certificate of our own */
 } Daemon;
 

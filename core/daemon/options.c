@@ -23,7 +23,6 @@ static const PtnOption options_server[] = {
 	{ "banner-name", PTN_TEXT, SERVER, "Postern", "what the greeting calls the software" },
 	{ "header-prefix", PTN_TEXT, SERVER, "X-Postern", "begins the names of the header fields that we add" },
 	{ "abuse-text", PTN_TEXT, SERVER, NULL, "value of the header field PREFIX-Abuse of submitted mail; not set: no such field" },
-	{ "postmaster", PTN_MAILBOX, SERVER, NULL, "who is told what nobody else can be told; not set: postmaster@ our hostname" },
 	{ "support", PTN_TEXT, SERVER, NULL, "second line of every refusal; %{session} and %{cause} are filled in" },
 	{ "user", PTN_TEXT, SERVER, "postern", "user to run as, when started as root", .needs_restart = true },
 	{ "node", PTN_NUMBER, SERVER, "0", "number of this node, in every queue id; different on nodes that share anything", 0, 1023,

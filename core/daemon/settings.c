@@ -293,13 +293,11 @@ settings_delivery(const Config *config, const EngineSettings *engine, GPtrArray 
 	const ConfigSection *section = config_section(config, "delivery", NULL);
 	const GPtrArray *routes = config_sections(config, "route");
 	const char *helo = config_text(section, "helo");
-	const char *postmaster = config_text(config_section(config, "server", NULL), "postmaster");
 	DeliverySettings *delivery = delivery_settings_new();
 	g_autoptr(GError) error = NULL;
 
 	delivery->hostname = g_strdup(engine->hostname);
 	delivery->helo = g_strdup(helo != NULL ? helo : engine->hostname);
-	delivery->postmaster = postmaster != NULL ? g_strdup(postmaster) : g_strdup_printf("postmaster@%s", engine->hostname);
 	delivery->tls = (TlsPolicy)config_number(section, "tls");
 	delivery->retry_least_us = config_number(section, "retry");
 	delivery->retry_most_us = config_number_most(section, "retry");

@@ -105,8 +105,8 @@ cmd_authenticated_refused(Session *session)
 	cmd_auth_refused(session);
 }
 
-const CommandRow session_auth_row = { "", STATE_ANY, PTN_AUTH, false, NULL, cmd_auth_judge, cmd_auth_refused };
-const CommandRow session_authenticated_row = { "", STATE_ANY, PTN_AUTHENTICATED, false, NULL, cmd_auth_succeed,
+const CommandRow session_auth_row = { "", STATE_ANY, PTN_AUTH, NULL, cmd_auth_judge, cmd_auth_refused };
+const CommandRow session_authenticated_row = { "", STATE_ANY, PTN_AUTHENTICATED, NULL, cmd_auth_succeed,
 	cmd_authenticated_refused };
 
 /* ---- gathering them ---- */

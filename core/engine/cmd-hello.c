@@ -31,7 +31,7 @@ cmd_end(Session *session)
 	session->is_closing = true;
 }
 
-const CommandRow session_connect_row = { "", STATE_ANY, PTN_CONNECT, false, NULL, cmd_greet, cmd_end };
+const CommandRow session_connect_row = { "", STATE_ANY, PTN_CONNECT, NULL, cmd_greet, cmd_end };
 
 bool
 cmd_hello_check(Session *session, const Command *command)

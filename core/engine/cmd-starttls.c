@@ -47,4 +47,4 @@ cmd_tls_refused(Session *session)
 	session->is_closing = true;
 }
 
-const CommandRow session_tls_row = { "", STATE_ANY, PTN_TLS, false, NULL, cmd_tls_proceed, cmd_tls_refused };
+const CommandRow session_tls_row = { "", STATE_ANY, PTN_TLS, NULL, cmd_tls_proceed, cmd_tls_refused };

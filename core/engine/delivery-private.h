@@ -32,6 +32,7 @@ typedef struct {
 	NextHop *hop;
 	GQueue jobs;          /* of Job* */
 	unsigned threads;
+	GCond has_job;        /* one job wakes one of its threads */
 	bool is_waiting;      /* for a thread, in `waiting` */
 } Destination;
 
@@ -39,7 +40,7 @@ struct Delivery {
 	Engine *engine;
 	GThread *scheduler;
 	GMutex lock;          /* guards all below */
-	GCond wake, has_job, has_ended;
+	GCond wake, has_ended;
 	Snapshot *snapshot;
 	GHashTable *destinations; /* key -> Destination* */
 	GQueue waiting;       /* destinations that want a thread when one is free */
@@ -51,6 +52,8 @@ struct Delivery {
 /* Lock held: a job for `hop`; starts a thread if one may. */
 void delivery_add_job(Delivery *delivery, const NextHop *hop, Job *job);
 void delivery_free_destination(void *destination);
+/* Lock held: threads that only keep a connection look up. */
+void delivery_wake_threads(Delivery *delivery);
 
 /* ---- delivery-settle.c ---- */
 /* Any thread, no lock held: one job fewer; the last one settles the message. */

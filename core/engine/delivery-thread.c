@@ -12,10 +12,13 @@ enum {
 
 #define DELIVERY_IDLE_US (2 * CLOCK_SECOND) /* a connection waits so long for another message */
 
+#define DELIVERY_TRUST_US (CLOCK_SECOND / 10)  /* a connection that worked just now is not looked at again */
+
 typedef struct {
 	Delivery *delivery;
 	Destination *destination;
 	SmtpClient *client;
+	int64_t used_us;      /* when the connection last worked */
 } Server;
 
 static bool delivery_start_thread(Delivery *delivery, Destination *destination);
@@ -26,8 +29,20 @@ delivery_free_destination(void *data)
 	Destination *destination = data;
 
 	next_hop_free(destination->hop);
+	g_cond_clear(&destination->has_job);
 	g_free(destination->key);
 	g_free(destination);
+}
+
+void
+delivery_wake_threads(Delivery *delivery)
+{
+	GHashTableIter each;
+	gpointer destination;
+
+	g_hash_table_iter_init(&each, delivery->destinations);
+	while (g_hash_table_iter_next(&each, NULL, &destination))
+		g_cond_broadcast(&((Destination *)destination)->has_job);
 }
 
 /* ---- results ---- */
@@ -127,7 +142,8 @@ delivery_send(Server *server, Job *job)
 	g_autofree SentResult *results = g_new0(SentResult, job->places->len);
 	bool is_reused = server->client != NULL && smtp_client_messages(server->client) > 0;
 
-	if (server->client != NULL && !smtp_client_is_alive(server->client))
+	if (server->client != NULL && g_get_monotonic_time() - server->used_us > DELIVERY_TRUST_US &&
+		!smtp_client_is_alive(server->client))
 		g_clear_pointer(&server->client, smtp_client_close);
 	for (;;) {
 		if (server->client == NULL && !delivery_connect(server, job))
@@ -145,6 +161,7 @@ delivery_send(Server *server, Job *job)
 			g_clear_pointer(&results[i].reply, g_free);
 	}
 	delivery_take_results(server, job, results);
+	server->used_us = g_get_monotonic_time();
 	if (smtp_client_messages(server->client) >= job->in_hand->snapshot->delivery->per_connection)
 		g_clear_pointer(&server->client, smtp_client_close);
 }
@@ -234,7 +251,7 @@ delivery_next_job(Server *server)
 
 	while (g_queue_is_empty(&server->destination->jobs) && !delivery->is_stopping &&
 		   g_queue_is_empty(&delivery->waiting))
-		if (!g_cond_wait_until(&delivery->has_job, &delivery->lock, until_us))
+		if (!g_cond_wait_until(&server->destination->has_job, &delivery->lock, until_us))
 			break;
 	return delivery->is_stopping ? NULL : g_queue_pop_head(&server->destination->jobs);
 }
@@ -318,6 +335,7 @@ delivery_destination(Delivery *delivery, const NextHop *hop)
 	destination->key = g_strdup(hop->text);
 	destination->hop = next_hop_copy(hop);
 	g_queue_init(&destination->jobs);
+	g_cond_init(&destination->has_job);
 	g_hash_table_insert(delivery->destinations, destination->key, destination);
 	return destination;
 }
@@ -330,12 +348,12 @@ delivery_add_job(Delivery *delivery, const NextHop *hop, Job *job)
 
 	g_queue_push_tail(&destination->jobs, job);
 	if (destination->threads >= settings->per_destination) {
-		g_cond_broadcast(&delivery->has_job);
+		g_cond_signal(&destination->has_job);
 	} else if (delivery->threads < settings->max_deliveries) {
 		(void)delivery_start_thread(delivery, destination);
 	} else if (destination->threads == 0 && !destination->is_waiting) {
 		destination->is_waiting = true;
 		g_queue_push_tail(&delivery->waiting, destination);
-		g_cond_broadcast(&delivery->has_job); /* threads that only keep a connection make room */
+		delivery_wake_threads(delivery); /* those that only keep a connection make room */
 	}
 }

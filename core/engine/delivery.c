@@ -14,7 +14,6 @@ delivery_new(Engine *engine, Snapshot *snapshot)
 	delivery->snapshot = snapshot_ref(snapshot);
 	g_mutex_init(&delivery->lock);
 	g_cond_init(&delivery->wake);
-	g_cond_init(&delivery->has_job);
 	g_cond_init(&delivery->has_ended);
 	delivery->destinations = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, delivery_free_destination);
 	g_queue_init(&delivery->waiting);
@@ -31,7 +30,6 @@ delivery_free(Delivery *delivery)
 	snapshot_unref(delivery->snapshot);
 	g_mutex_clear(&delivery->lock);
 	g_cond_clear(&delivery->wake);
-	g_cond_clear(&delivery->has_job);
 	g_cond_clear(&delivery->has_ended);
 	g_free(delivery);
 }
@@ -220,12 +218,7 @@ delivery_wait(Delivery *delivery, int64_t next_us)
 static bool
 delivery_may_begin(Delivery *delivery)
 {
-	SpoolFigures figures;
-
-	if (delivery->in_hand >= DELIVERY_IN_HAND)
-		return false;
-	spool_figures(delivery->engine->spool, &figures);
-	return !figures.is_closed; /* what cannot be recorded is not begun */
+	return delivery->in_hand < DELIVERY_IN_HAND && !spool_is_closed(delivery->engine->spool);
 }
 
 static void *
@@ -267,7 +260,7 @@ delivery_stop(Delivery *delivery, int64_t deadline_us)
 	g_mutex_lock(&delivery->lock);
 	delivery->is_stopping = true;
 	g_cond_broadcast(&delivery->wake);
-	g_cond_broadcast(&delivery->has_job);
+	delivery_wake_threads(delivery);
 	g_mutex_unlock(&delivery->lock);
 	if (delivery->scheduler != NULL)
 		g_thread_join(g_steal_pointer(&delivery->scheduler));

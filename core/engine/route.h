@@ -17,7 +17,7 @@ typedef struct {
 } Route;
 
 struct DeliverySettings {
-	char *hostname, *helo, *postmaster;
+	char *hostname, *helo;
 	GArray *from;          /* of IpAddress: our own to send from; empty: the system's choice */
 	GPtrArray *routes;     /* of Route*, frees them */
 	GArray *own;           /* of IpAddress: those we listen on: an MX that leads here is a loop */

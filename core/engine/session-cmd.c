@@ -5,21 +5,21 @@
 #include "proto/line.h"
 
 static const CommandRow session_commands[] = {
-	/* verb, legal states, stage, may wait, check, proceed, refused */
-	{ "EHLO", STATE_ANY, PTN_HELO, false, cmd_hello_check, cmd_hello_proceed, NULL },
-	{ "HELO", STATE_ANY, PTN_HELO, false, cmd_hello_check, cmd_helo_proceed, NULL },
-	{ "STARTTLS", STATE_START | STATE_READY, 0, false, cmd_starttls_check, cmd_starttls_proceed, NULL },
-	{ "AUTH", STATE_READY, 0, false, cmd_auth_check, cmd_auth_proceed, NULL },
-	{ "MAIL", STATE_READY, PTN_MAIL, false, cmd_mail_check, cmd_mail_proceed, cmd_mail_refused },
-	{ "RCPT", STATE_MAIL | STATE_RCPT, PTN_RCPT, false, cmd_rcpt_check, cmd_rcpt_proceed, cmd_rcpt_refused },
-	{ "DATA", STATE_RCPT, PTN_DATA, false, cmd_data_check, cmd_data_proceed, NULL },
-	{ "BDAT", STATE_RCPT | STATE_CHUNK, PTN_DATA, false, cmd_bdat_check, cmd_bdat_proceed, cmd_bdat_refused },
-	{ "RSET", STATE_ANY, 0, false, cmd_none_check, cmd_rset_proceed, NULL },
-	{ "NOOP", STATE_ANY, 0, false, NULL, cmd_noop_proceed, NULL },
-	{ "VRFY", STATE_ANY, 0, false, cmd_vrfy_check, cmd_noop_proceed, NULL },
-	{ "ETRN", STATE_READY, 0, false, cmd_etrn_check, cmd_noop_proceed, NULL },
-	{ "HELP", STATE_ANY, 0, false, NULL, cmd_help_proceed, NULL },
-	{ "QUIT", STATE_ANY, 0, false, cmd_none_check, cmd_quit_proceed, NULL },
+	/* verb, legal states, stage, check, proceed, refused */
+	{ "EHLO", STATE_ANY, PTN_HELO, cmd_hello_check, cmd_hello_proceed, NULL },
+	{ "HELO", STATE_ANY, PTN_HELO, cmd_hello_check, cmd_helo_proceed, NULL },
+	{ "STARTTLS", STATE_START | STATE_READY, 0, cmd_starttls_check, cmd_starttls_proceed, NULL },
+	{ "AUTH", STATE_READY, 0, cmd_auth_check, cmd_auth_proceed, NULL },
+	{ "MAIL", STATE_READY, PTN_MAIL, cmd_mail_check, cmd_mail_proceed, cmd_mail_refused },
+	{ "RCPT", STATE_MAIL | STATE_RCPT, PTN_RCPT, cmd_rcpt_check, cmd_rcpt_proceed, cmd_rcpt_refused },
+	{ "DATA", STATE_RCPT, PTN_DATA, cmd_data_check, cmd_data_proceed, NULL },
+	{ "BDAT", STATE_RCPT | STATE_CHUNK, PTN_DATA, cmd_bdat_check, cmd_bdat_proceed, cmd_bdat_refused },
+	{ "RSET", STATE_ANY, 0, cmd_none_check, cmd_rset_proceed, NULL },
+	{ "NOOP", STATE_ANY, 0, NULL, cmd_noop_proceed, NULL },
+	{ "VRFY", STATE_ANY, 0, cmd_vrfy_check, cmd_noop_proceed, NULL },
+	{ "ETRN", STATE_READY, 0, cmd_etrn_check, cmd_noop_proceed, NULL },
+	{ "HELP", STATE_ANY, 0, NULL, cmd_help_proceed, NULL },
+	{ "QUIT", STATE_ANY, 0, cmd_none_check, cmd_quit_proceed, NULL },
 };
 
 const CommandRow *
@@ -143,7 +143,7 @@ session_line_limit(const Session *session, const char *line, size_t size)
 }
 
 bool
-session_take_line(Session *session, Place place, SessionNeed *need)
+session_take_line(Session *session, SessionNeed *need)
 {
 	const size_t waiting = session_input_waiting(session);
 	const char *octets = waiting > 0 ? (const char *)session->in->data + session->in_taken : NULL;
@@ -151,7 +151,6 @@ session_take_line(Session *session, Place place, SessionNeed *need)
 	g_autofree char *line = NULL;
 	LineResult result;
 
-	(void)place;
 	*need = SESSION_WANTS_INPUT;
 	if (waiting == 0)
 		return false;

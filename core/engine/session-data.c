@@ -125,7 +125,7 @@ session_queue_message(Session *session)
 	session->wants = SESSION_WANTS_COMMIT;
 }
 
-const CommandRow session_message_row = { "", STATE_ANY, PTN_MESSAGE, false, NULL, session_queue_message,
+const CommandRow session_message_row = { "", STATE_ANY, PTN_MESSAGE, NULL, session_queue_message,
 	session_drop_transaction };
 
 /* ---- taking octets ---- */

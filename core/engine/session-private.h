@@ -24,7 +24,6 @@ typedef struct {
 	const char *verb;
 	unsigned states;
 	PtnStage stage;                              /* 0: no hooks */
-	bool may_wait;                               /* check or proceed: only on a worker */
 	bool (*check)(Session *session, const Command *command); /* false: it has replied */
 	void (*proceed)(Session *session);
 	void (*refused)(Session *session);           /* after a hook refused; NULL: nothing to undo */
@@ -100,7 +99,7 @@ void session_observe(Session *session, PtnStage stage, PtnCause cause, int code,
 /* ---- session-cmd.c ---- */
 const CommandRow *session_find_command(const char *verb);
 /* Takes the next command or SASL line; false: none is complete, or `need` says where it is to go on. */
-bool session_take_line(Session *session, Place place, SessionNeed *need);
+bool session_take_line(Session *session, SessionNeed *need);
 /* Lines a browser or a message would send instead of commands (C-17). */
 bool session_is_foreign(const char *line);
 

@@ -130,10 +130,6 @@ session_run_stage(Session *session, Place place, SessionNeed *need)
 		.place = place, .before_wait = session_before_wait, .apply = session_apply, .data = session };
 	ChainResult result = CHAIN_PASSED;
 
-	if (row->may_wait && place != ON_WORKER) {
-		*need = SESSION_WANTS_WORKER;
-		return false;
-	}
 	if (row->stage != 0 && chain_has(task.chain, row->stage)) {
 		if (session->call == NULL)
 			session->call = session_new_call(session);

@@ -124,7 +124,7 @@ session_step(Session *session, Place place, SessionNeed *need)
 	}
 	if (session->input == INPUT_DATA || session->input == INPUT_CHUNK)
 		return session_take_data(session, place, need);
-	return session_take_line(session, place, need);
+	return session_take_line(session, need);
 }
 
 SessionNeed

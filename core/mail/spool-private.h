@@ -144,6 +144,8 @@ struct Spool {
 	bool is_read_only; /* spool_check() */
 	bool is_replaying; /* at start: files are looked after once all is known */
 
+	atomic_llong looked_us;           /* when free space was last asked for */
+	atomic_bool is_volume_short;
 	atomic_uint_fast64_t in_memory;   /* octets of content */
 	atomic_uint_fast64_t next_file;
 	gint n_files;

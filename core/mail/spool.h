@@ -113,6 +113,8 @@ typedef struct {
 } SpoolFigures;
 
 void spool_figures(Spool *spool, SpoolFigures *figures);
+/* After SPOOL_CLOSED, until a probe succeeds: what cannot be recorded is not begun. */
+bool spool_is_closed(Spool *spool);
 /* New: what was found damaged at start, one sentence each. */
 GPtrArray *spool_damage(Spool *spool);
 /* After SPOOL_CLOSED: tries to write and sync again; true if it is open. */

@@ -54,6 +54,7 @@ test_keep_free(void)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(spool);
 	CU_ASSERT(spool_has_room(spool, &reason));
 	sim_disk_set_capacity(sim, 99 * FULL_SEGMENT);
+	g_usleep(100000); /* what was seen is believed for a moment */
 	CU_ASSERT_FALSE(spool_has_room(spool, &reason));
 	CU_ASSERT_EQUAL(reason, SPOOL_FULL);
 	spool_close(spool);
