@@ -258,11 +258,23 @@ import_tell(const Import *import, bool is_dry)
 		import->added, import->changed, import->same);
 }
 
+/* "customers.ini:12: …", by line: `data` is the name of the file. */
+static int
+import_compare_mistakes(const void *a, const void *b, void *data)
+{
+	const size_t skipped = strlen(data) + 1;
+	const gint64 one = g_ascii_strtoll(*(const char *const *)a + skipped, NULL, 10);
+	const gint64 two = g_ascii_strtoll(*(const char *const *)b + skipped, NULL, 10);
+
+	return one < two ? -1 : one > two;
+}
+
 static void
-import_tell_mistakes(const Import *import)
+import_tell_mistakes(const Import *import, char *name)
 {
 	const guint n = import->mistakes->len;
 
+	g_ptr_array_sort_with_data(import->mistakes, import_compare_mistakes, name);
 	for (guint i = 0; i < MIN(n, IMPORT_MISTAKES); i++)
 		answer_fail(import->answer, "%s", (const char *)g_ptr_array_index(import->mistakes, i));
 	answer_fail(import->answer, "%u mistake%s; nothing was written.", n, n == 1 ? "" : "s");
@@ -294,7 +306,7 @@ import_run(Import *import, const Request *request, GError **error)
 	for (guint i = 0; i < import->items->len; i++)
 		import_try(import, &g_array_index(import->items, Item, i));
 	if (import->mistakes->len > 0) {
-		import_tell_mistakes(import);
+		import_tell_mistakes(import, request->words[1]);
 		return true;
 	}
 	if (!request->is_dry && !import_write_all(import, error))

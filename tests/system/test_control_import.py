@@ -96,11 +96,13 @@ customer = fine
 mode = nonsense
 """ % hashed
     errors = imported(postern, text, code=1)
-    lines = dict(line.partition("customers.ini:")[2].partition(": ")[::2] for line in errors.splitlines() if "customers.ini" in line)
+    named = [line.partition("customers.ini:")[2] for line in errors.splitlines() if "customers.ini" in line]
+    lines = dict(line.partition(": ")[::2] for line in named)
+    assert list(lines) == sorted(lines)
     first = FILE.count("\n")
     for number, complaint in ((1, "cannot name a customer"), (3, 'did you mean "primary"'), (5, "none of"), (6, "no customer"),
                               (9, "not a crypt(3) hash"), (11, "no password"), (12, "no domain"), (14, "key = value"),
-                              (15, "fine")):
+                              (15, "is none of: redirect")):
         assert complaint in lines.pop(str(first + number)), errors
     assert not lines, lines
     assert "9 mistakes; nothing was written" in errors
