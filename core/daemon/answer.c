@@ -61,8 +61,6 @@ request_take_flag(Request *request, const char *word)
 		request->says_yes = true;
 	else if (strcmp(word, "--dry-run") == 0)
 		request->is_dry = true;
-	else if (strcmp(word, "--all") == 0)
-		request->says_all = true;
 	else if (strcmp(word, "--hold") == 0)
 		request->says_hold = true;
 	else

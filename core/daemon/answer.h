@@ -15,7 +15,7 @@ typedef struct Answer Answer;
 typedef struct {
 	char **words;     /* "queue", "list", …; NULL-terminated, options taken out */
 	char *input;      /* a password, a file; NULL: none. Wiped when the request ends */
-	bool is_dry, says_yes, says_all, says_hold;
+	bool is_dry, says_yes, says_hold;
 } Request;
 
 /* Reads a request; NULL with a sentence. */

@@ -3,8 +3,8 @@
 
 #include "base/error.h"
 #include "daemon/control-directory.h"
+#include "daemon/control-queue.h"
 #include "daemon/control.h"
-#include "proto/path.h"
 #include "service/password.h"
 
 /* Core's names per kind; those of plugins are added to them. */
@@ -91,6 +91,15 @@ directory_combine(DirectoryEntry *entry, const char *name, char how, const char 
 	return g_strdup(text->str);
 }
 
+static bool
+directory_is_one_line(const char *value)
+{
+	for (const char *c = value; *c != '\0'; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			return false;
+	return g_utf8_validate(value, -1, NULL);
+}
+
 bool
 control_set_value(PluginSet *set, DirectoryEntry *entry, const char *assignment, GError **error)
 {
@@ -106,6 +115,10 @@ control_set_value(PluginSet *set, DirectoryEntry *entry, const char *assignment,
 	if (equals[-1] == '+' || equals[-1] == '-')
 		how = equals[-1];
 	given = g_strndup(assignment, (size_t)(equals - assignment) - (how != '=' ? 1 : 0));
+	if (strcmp(given, "password") == 0)
+		return error_set(error, POSTERN_ERROR_INVALID, "a password is not given as a word, which others may see: posternctl account passwd");
+	if (!directory_is_one_line(equals + 1))
+		return error_set(error, POSTERN_ERROR_INVALID, "%s: a value is one line, without control characters", given);
 	name = directory_full_name(set, kind, given);
 	value = how == '=' ? g_strdup(equals + 1) : directory_combine(entry, name, how, equals + 1);
 	if (!directory_is_core_name(kind, name)) {
@@ -365,6 +378,11 @@ directory_switch(Daemon *daemon, PtnKind kind, const Request *request, Answer *a
 		return false;
 	answer_text(answer, "%s %s is %s.", directory_kind_name(kind), directory_entry_name(entry),
 		is_enabled ? "enabled" : "disabled; its sessions end before their next message");
+	if (request->says_hold) {
+		const size_t n = queue_hold_all(daemon, directory_kind_name(kind), directory_entry_name(entry), "its sender was disabled");
+
+		answer_text(answer, "%zu message%s of its own held.", n, n == 1 ? " is" : "s are");
+	}
 	return true;
 }
 
@@ -414,6 +432,10 @@ directory_run(Daemon *daemon, PtnKind kind, const Request *request, Answer *answ
 	g_autoptr(PluginSet) set = control_take_set(daemon);
 	g_autoptr(GError) error = NULL;
 
+	if (request->says_hold && strcmp(word, "disable") != 0) {
+		answer_fail(answer, "%s %s takes no --hold; nothing was done.", directory_kind_name(kind), word);
+		return;
+	}
 	for (size_t i = 0; i < G_N_ELEMENTS(directory_verbs); i++) {
 		if (strcmp(directory_verbs[i].word, word) != 0 || (directory_verbs[i].is_of_accounts && kind != PTN_ACCOUNT))
 			continue;

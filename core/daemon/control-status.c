@@ -58,8 +58,7 @@ control_reload(Daemon *daemon, const Request *request, Answer *answer)
 static void
 control_put_alarm(void *data, const char *name, const char *text, int64_t since_us)
 {
-	g_autoptr(GDateTime) time = g_date_time_new_from_unix_local(since_us / CLOCK_SECOND);
-	g_autofree char *since = g_date_time_format(time, "%F %T");
+	g_autofree char *since = control_format_time(since_us);
 
 	answer_row(data, since, name, text, NULL);
 }

@@ -24,9 +24,17 @@ static const ControlCommand control_commands[] = {
 	{ "plugins", "", "calls, time, refusals and failures of each plugin", control_plugins },
 	{ "hooks", "", "the chain per stage", control_hooks },
 	{ "metrics", "", "all counters", control_metrics },
-	{ "customer", "add|set|show|list|enable|disable|remove NAME [OPTION=VALUE …]", "customers", control_customer },
+	{ "customer", "add|set|show|list|enable|disable|remove NAME [OPTION=VALUE …]", "customers", control_customer,
+		TAKES_HOLD },
 	{ "domain", "add|set|show|list|remove NAME [OPTION=VALUE …]", "mail domains", control_domain },
-	{ "account", "add|set|show|list|passwd|enable|disable|remove LOGIN [OPTION=VALUE …]", "outbound accounts", control_account },
+	{ "account", "add|set|show|list|passwd|enable|disable|remove LOGIN [OPTION=VALUE …]", "outbound accounts", control_account,
+		TAKES_HOLD },
+	{ "export", "", "customers, domains and accounts as text", control_export },
+	{ "import", "FILE [--dry-run]", "add and change them as a text says", control_import, TAKES_DRY_RUN },
+	{ "queue", "[list|show|cat|hold|release|retry|bounce|remove ID|SELECTOR … [--yes]]", "what waits, and why", control_queue,
+		TAKES_YES | TAKES_DRY_RUN },
+	{ "why", "ADDRESS|LOGIN|CLIENT|SESSION|ID [limit=N]", "what was refused, and why", control_why },
+	{ "spool", "[adopt DIRECTORY]", "figures of the spool; take over that of a lost node", control_spool },
 };
 
 static void
@@ -72,11 +80,42 @@ control_ask_plugin(Daemon *daemon, const Request *request, Answer *answer)
 
 /* ---- serving ---- */
 
+char *
+control_format_time(int64_t us)
+{
+	g_autoptr(GDateTime) time = us != CLOCK_NEVER ? g_date_time_new_from_unix_local(us / CLOCK_SECOND) : NULL;
+
+	return time != NULL ? g_date_time_format(time, "%F %T") : g_strdup("");
+}
+
+/* An option that is not meant for the command changes what it does, so it is never passed over. */
+static bool
+control_refuses_options(const Request *request, unsigned takes, Answer *answer)
+{
+	const char *refused = NULL;
+
+	if (request->says_yes && !(takes & TAKES_YES))
+		refused = "--yes";
+	else if (request->is_dry && !(takes & TAKES_DRY_RUN))
+		refused = "--dry-run";
+	else if (request->says_hold && !(takes & TAKES_HOLD))
+		refused = "--hold";
+	if (refused != NULL)
+		answer_fail(answer, "%s takes no %s; nothing was done.", request->words[0] != NULL ? request->words[0] : "help", refused);
+	return refused != NULL;
+}
+
 static void
 control_run(Control *control, Request *request, Answer *answer)
 {
 	const char *word = request->words[0] != NULL ? request->words[0] : "help";
+	unsigned takes = 0;
 
+	for (size_t i = 0; i < G_N_ELEMENTS(control_commands); i++)
+		if (strcmp(control_commands[i].word, word) == 0)
+			takes = control_commands[i].takes;
+	if (control_refuses_options(request, takes, answer))
+		return;
 	if (strcmp(word, "help") == 0) {
 		control_help(answer);
 		return;

@@ -18,6 +18,7 @@ typedef struct {
 	char *config, *socket;
 	gboolean is_json;
 	char *password_file;
+	char *directory; /* made absolute */
 	char **words;
 } Arguments;
 
@@ -102,17 +103,26 @@ posternctl_is(char *const *words, const char *first, const char *second)
 		(second == NULL || (words[1] != NULL && strcmp(words[1], second) == 0));
 }
 
-/* The last word of "import" names a file here, not where the daemon runs. */
+/* What "import" names is a file here, not where the daemon runs. */
+static const char *
+posternctl_file(char *const *words)
+{
+	for (words++; *words != NULL; words++)
+		if (strncmp(*words, "--", 2) != 0)
+			return *words;
+	return NULL;
+}
+
 static bool
 posternctl_input(Arguments *arguments, char **input, GError **error)
 {
-	const guint n = g_strv_length(arguments->words);
+	const char *file = posternctl_is(arguments->words, "import", NULL) ? posternctl_file(arguments->words) : NULL;
 
 	*input = NULL;
 	if (posternctl_is(arguments->words, "account", "add") || posternctl_is(arguments->words, "account", "passwd"))
 		*input = posternctl_password(arguments, error);
-	else if (posternctl_is(arguments->words, "import", NULL) && n > 1)
-		*input = posternctl_read_all(arguments->words[n - 1], error);
+	else if (file != NULL)
+		*input = posternctl_read_all(file, error);
 	else
 		return true;
 	return *input != NULL;
@@ -180,9 +190,68 @@ arguments_clear(Arguments *arguments)
 	g_free(arguments->config);
 	g_free(arguments->socket);
 	g_free(arguments->password_file);
+	g_free(arguments->directory);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Arguments, arguments_clear)
+
+/* ---- the command line ---- */
+
+static const char posternctl_help[] =
+	"Looking:\n"
+	"  status, alarms, metrics            is all well?\n"
+	"  plugins, hooks                     what they did; the chain per stage\n"
+	"  queue, queue list|show|cat         what waits, and why\n"
+	"  why WHAT                           what was refused, and why\n"
+	"  spool, spool check [DIRECTORY]     its figures; a spool that no daemon uses\n"
+	"Customers, domains and accounts:\n"
+	"  customer|domain|account add|set|show|list|remove NAME [OPTION=VALUE ...]\n"
+	"  customer|account enable|disable NAME [reason=TEXT] [--hold]\n"
+	"  account passwd LOGIN\n"
+	"  export, import FILE [--dry-run]\n"
+	"Changing:\n"
+	"  queue hold|release|retry|bounce|remove ID\n"
+	"  queue hold|release|retry|bounce|remove SELECTOR ... [--yes]\n"
+	"  spool adopt DIRECTORY              takes over the mail of a lost node\n"
+	"  reload, stop\n"
+	"Plugins have commands of their own: posternctl PLUGIN.  The daemon's whole list: posternctl help.\n";
+
+/* Words that the daemon reads as options; any other would be taken for a name, or passed over. */
+static bool
+posternctl_knows_options(char *const *words, GError **error)
+{
+	static const char *const known[] = { "--yes", "--dry-run", "--hold", NULL };
+
+	for (; *words != NULL; words++)
+		if ((*words)[0] == '-' && (*words)[1] != '\0' && !g_strv_contains(known, *words))
+			return error_set(error, POSTERN_ERROR_INVALID, "there is no option %s (see posternctl --help)", *words);
+	return true;
+}
+
+/* The daemon stands elsewhere. */
+static void
+posternctl_make_absolute(Arguments *arguments)
+{
+	if (posternctl_is(arguments->words, "spool", "adopt") && arguments->words[2] != NULL) {
+		arguments->directory = g_canonicalize_filename(arguments->words[2], NULL);
+		arguments->words[2] = arguments->directory;
+	}
+}
+
+static int
+posternctl_run(Arguments *arguments, GError **error)
+{
+	if (arguments->words[0] == NULL) {
+		error_set(error, POSTERN_ERROR_INVALID, "what is to be done?  See posternctl --help");
+		return EXIT_FAILURE;
+	}
+	if (!posternctl_knows_options(arguments->words, error))
+		return EXIT_FAILURE;
+	if (posternctl_is(arguments->words, "spool", "check"))
+		return posternctl_check_spool(arguments, error);
+	posternctl_make_absolute(arguments);
+	return posternctl_ask(arguments, error);
+}
 
 int
 main(int argc, char **argv)
@@ -198,12 +267,13 @@ main(int argc, char **argv)
 		{ "version", 'V', 0, G_OPTION_ARG_NONE, &is_version, "print the version", NULL },
 		{ NULL },
 	};
-	g_autoptr(GOptionContext) context = g_option_context_new("COMMAND … - asks and steers posternd (try: posternctl help)");
+	g_autoptr(GOptionContext) context = g_option_context_new("COMMAND ... - asks and steers posternd");
 	g_autoptr(GError) error = NULL;
 	int code;
 
 	setlocale(LC_ALL, "");
 	g_option_context_add_main_entries(context, entries, NULL);
+	g_option_context_set_description(context, posternctl_help);
 	g_option_context_set_ignore_unknown_options(context, TRUE);
 	if (!g_option_context_parse(context, &argc, &argv, &error)) {
 		fprintf(stderr, "posternctl: %s\n", error->message);
@@ -214,8 +284,7 @@ main(int argc, char **argv)
 	arguments.words = argv + 1;
 	if (arguments.config == NULL && g_file_test(POSTERN_SYSCONFDIR "/postern.conf", G_FILE_TEST_EXISTS))
 		arguments.config = g_strdup(POSTERN_SYSCONFDIR "/postern.conf");
-	code = posternctl_is(arguments.words, "spool", "check") ? posternctl_check_spool(&arguments, &error)
-															: posternctl_ask(&arguments, &error);
+	code = posternctl_run(&arguments, &error);
 	if (error != NULL)
 		fprintf(stderr, "posternctl: %s\n", error->message);
 	return code;

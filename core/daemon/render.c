@@ -166,12 +166,14 @@ render_text(Render *render, char letter, const char *text)
 {
 	render_flush_table(render);
 	g_clear_pointer(&render->columns, g_strfreev);
-	if (letter == 'B')
-		render_put_octets(text);
+	if (letter == 'E')
+		fprintf(stderr, "%s\n", text);
 	else if (render->is_json)
-		render_json_text(render, letter == 'E' ? "error" : "text", text);
+		render_json_text(render, letter == 'B' ? "base64" : "text", text);
+	else if (letter == 'B')
+		render_put_octets(text);
 	else
-		fprintf(letter == 'E' ? stderr : stdout, "%s\n", text);
+		printf("%s\n", text);
 }
 
 static void

@@ -4,5 +4,5 @@
 #include <gio/gio.h>
 #include <stdbool.h>
 
-/* Reads to the end and prints; the exit code. */
+/* Reads to the end and prints; errors go to stderr in either form.  The exit code. */
 int render_answer(GInputStream *stream, bool is_json, GError **error);

@@ -107,6 +107,8 @@ config_entry(const ConfigSection *section, const char *option)
 const char *
 config_text(const ConfigSection *section, const char *option)
 {
+	if (section->is_more_taken && !g_hash_table_contains(section->entries, option))
+		return NULL;
 	return config_entry(section, option)->value->text;
 }
 

@@ -39,7 +39,7 @@ const GPtrArray *config_sections(const Config *config, const char *kind);
 const char *config_section_name(const ConfigSection *section); /* NULL: it has none */
 
 /* Values as set or preset; asking for what the table does not have is a programmer's error.  config_text() also knows
- * the keys of config_more(). */
+ * the keys of config_more(): of a `takes_more` section any key may be asked for, NULL if it is not set. */
 const char *config_text(const ConfigSection *section, const char *option);   /* NULL: not set, no preset */
 int64_t config_number(const ConfigSection *section, const char *option);     /* BOOL, NUMBER, SIZE, TIME, CHOICE; least of a TIME_RANGE */
 int64_t config_number_most(const ConfigSection *section, const char *option); /* of a TIME_RANGE */

@@ -1,0 +1,67 @@
+"""posternctl spool: figures, check, and adopting the mail of a lost node."""
+def later(make_sink):
+    return make_sink({"RCPT": lambda argument: "450 4.2.1 later"})
+
+
+def test_figures(postern, sink):
+    postern.send()
+    sink.wait(1)
+    postern.wait_queue(0)
+    figures = {row["figure"]: row["value"] for row in postern.ctl("spool", json=True)}
+    assert (figures["open"], figures["damaged"], figures["messages"]) == ("yes", "no", "0")
+    assert int(figures["segments"]) > 0 and int(figures["transactions"]) == 1 and int(figures["commits"]) >= 1
+    assert int(figures["free-octets"]) > 0
+
+
+def test_check_finds_a_whole_spool_whole(make_postern, make_sink):
+    postern = make_postern(sink=later(make_sink))
+    postern.send()
+    postern.send(content="Subject: large\n\n" + 40000 * "0123456789\n")
+    postern.wait_queue(2, "state=deferred")
+    postern.stop()
+    assert "all is whole" in postern.ctl("spool", "check")
+    assert "all is whole" in postern.ctl("spool", "check", postern.place / "spool")
+
+
+def test_check_finds_damage_and_changes_nothing(make_postern, make_sink):
+    postern = make_postern(sink=later(make_sink))
+    queue_id = postern.send(content="Subject: large\n\n" + 40000 * "0123456789\n")
+    postern.wait_queue(1, "state=deferred")
+    postern.stop()
+    large = max((path for path in (postern.place / "spool").rglob("*") if path.is_file() and path.stat().st_size < 1 << 20),
+                key=lambda path: path.stat().st_size)
+    octets = bytearray(large.read_bytes())
+    octets[1000] ^= 1
+    large.write_bytes(octets)
+    done = postern.ask("spool", "check")
+    assert done.returncode == 1 and queue_id in done.stdout.decode()
+    assert large.read_bytes() == octets
+    assert postern.ask("spool", "check", postern.place / "nowhere").returncode == 1
+
+
+def test_the_mail_of_a_lost_node_is_adopted(make_postern, make_sink):
+    lost = make_postern({"server": {"node": "1"}}, sink=later(make_sink))
+    lost_ids = [lost.send("a@one.example"), lost.send("b@one.example"), lost.send("c@one.example")]
+    lost.wait_queue(3, "state=deferred")
+    lost.ctl("queue", "hold", lost_ids[1], "reason=for a while")
+    lost.kill()
+    sink = make_sink()
+    heir = make_postern({"server": {"node": "2"}}, sink=sink)
+    assert "adopted 3 messages" in heir.ctl("spool", "adopt", lost.place / "spool")
+    messages = sink.wait(2)
+    assert sorted(message.recipients[0] for message in messages) == ["a@one.example", "c@one.example"]
+    held = heir.wait_queue(1)
+    assert (held[0]["id"], held[0]["state"], held[0]["reason"]) == (lost_ids[1], "held", "for a while")
+    assert "adopted 0 messages" in heir.ctl("spool", "adopt", lost.place / "spool")
+    heir.ctl("queue", "release", lost_ids[1])
+    sink.wait(3)
+    heir.wait_queue(0)
+    lost.start()
+    assert lost.queue() == []
+
+
+def test_adopt_says_what_is_wrong(postern):
+    assert "no spool in" in postern.ctl("spool", "adopt", postern.place / "nowhere", code=1)
+    assert "owned by another process" in postern.ctl("spool", "adopt", postern.place / "spool", code=1)
+    assert "spool knows" in postern.ctl("spool", "frob", code=1)
+    assert "spool knows" in postern.ctl("spool", "adopt", code=1)
