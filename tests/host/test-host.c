@@ -337,6 +337,13 @@ ptn_test_entry(PtnTest *test, PtnKind kind, const char *name, ...)
 }
 
 void
+ptn_test_remove(PtnTest *test, PtnKind kind, const char *name)
+{
+	if (directory_remove(test->engine.directory, kind, name, CLOCK_NEVER) != PTN_OK)
+		test_die(name, "cannot be removed");
+}
+
+void
 ptn_test_advance(PtnTest *test, int64_t time)
 {
 	test->clock.offset_us += time;
