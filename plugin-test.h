@@ -32,6 +32,8 @@ void ptn_test_free(PtnTest *test);
 void ptn_test_dns(PtnTest *test, const char *name, PtnRecord type, PtnStatus status, ...) PTN_ENDS_WITH_NULL;
 /* Makes or changes an entry of the directory: name, value, …, NULL.  "password" takes the password itself. */
 void ptn_test_entry(PtnTest *test, PtnKind kind, const char *name, ...) PTN_ENDS_WITH_NULL;
+/* Takes an entry out of the directory. */
+void ptn_test_remove(PtnTest *test, PtnKind kind, const char *name);
 /* Time passes; ticks of the plugins that come due are run. */
 void ptn_test_advance(PtnTest *test, int64_t time);
 /* An account of type "server" may submit though no plugin filters its sources. */

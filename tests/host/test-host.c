@@ -2,48 +2,21 @@
  *
  * Everything but DNS and clock is the real thing: sessions, chain, host, spool (in a temporary directory), directory
  * and store (in memory).  A session runs where its hooks may wait, and commits before the next line is read. */
-#include "test-host.h"
+#include "test-host-private.h"
 
 #include <glib/gstdio.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
-#include "engine/engine.h"
 #include "engine/observer.h"
 #include "engine/route.h"
-#include "engine/session.h"
-#include "host/host.h"
 #include "host/module.h"
 #include "service/password.h"
 
-typedef struct {
-	Clock clock; /* first: a Clock* leads here */
-	int64_t offset_us;
-} TestClock;
-
-struct PtnTest {
-	TestClock clock;
-	Engine engine;
-	Store *directory_store;
-	HostServices services;
-	char *directory;     /* of the spool */
-	GHashTable *dns;     /* "name/type" -> PtnAnswer* */
-	GPtrArray *answers;  /* PtnAnswer*, kept until the end */
-	Config *config;
-	GPtrArray *rows;
-	PluginSet *set;
-	Snapshot *snapshot;
-	EngineSettings *settings; /* of the snapshot; changed only between sessions */
-	ListenerSettings *listener;
-	Session *session;
-	GString *reply;
-	GPtrArray *texts;    /* handed out, until the next call */
-	bool is_closed;
-};
-
-static void G_GNUC_NORETURN
+void
 test_die(const char *what, const char *why)
 {
 	fprintf(stderr, "plugin-test: %s: %s\n", what, why);
@@ -304,6 +277,25 @@ test_host_listener(PtnTest *test)
 }
 
 void
+test_host_offer_tls(PtnTest *test)
+{
+	g_autofree char *certificate = g_strdup_printf("%s.crt", test->directory);
+	g_autofree char *key = g_strdup_printf("%s.key", test->directory);
+	const TlsCertificate rows[] = { { NULL, certificate, key }, { 0 } };
+	const TlsServerSettings settings = { .certificates = rows, .minimum = TLS1_2_VERSION };
+	g_autoptr(GError) error = NULL;
+
+	if (!tls_make_certificate("test.example.net", certificate, key, &error))
+		test_die("certificate", error->message);
+	test->snapshot->tls = tls_server_new(&settings, &error);
+	if (test->snapshot->tls == NULL)
+		test_die("certificate", error->message);
+	test->listener->tls = LISTENER_TLS_STARTTLS;
+	(void)g_unlink(certificate);
+	(void)g_unlink(key);
+}
+
+void
 ptn_test_open_server_accounts(PtnTest *test)
 {
 	test->settings->opens_server_accounts = true;
@@ -337,6 +329,13 @@ ptn_test_entry(PtnTest *test, PtnKind kind, const char *name, ...)
 }
 
 void
+ptn_test_remove(PtnTest *test, PtnKind kind, const char *name)
+{
+	if (directory_remove(test->engine.directory, kind, name, CLOCK_NEVER) != PTN_OK)
+		test_die(name, "cannot be removed");
+}
+
+void
 ptn_test_advance(PtnTest *test, int64_t time)
 {
 	test->clock.offset_us += time;
@@ -346,7 +345,7 @@ ptn_test_advance(PtnTest *test, int64_t time)
 
 /* ---- the session ---- */
 
-static const char *
+const char *
 test_hand_out(PtnTest *test, char *text /* takes */)
 {
 	g_ptr_array_add(test->texts, text);
@@ -485,91 +484,13 @@ ptn_test_submit(PtnTest *test, const char *sender, const char *recipient, const 
 	return test->reply->str;
 }
 
-/* ---- the queue ---- */
-
-static bool
-test_collect(void *data, const SpoolSummary *summary)
+void
+test_host_idle(PtnTest *test)
 {
-	g_array_append_val((GArray *)data, summary->id);
-	return true;
-}
-
-static SpoolMessage *
-test_message(PtnTest *test, size_t i)
-{
-	g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(QueueId));
-	g_autoptr(GError) error = NULL;
-	SpoolMessage *message;
-
-	spool_each(test->engine.spool, test_collect, ids);
-	if (i >= ids->len)
-		test_die("queue", "there is no such message");
-	message = spool_read(test->engine.spool, g_array_index(ids, QueueId, i), &error);
-	if (message == NULL)
-		test_die("queue", error->message);
-	return message;
-}
-
-size_t
-ptn_test_queued(PtnTest *test)
-{
-	return spool_count(test->engine.spool);
-}
-
-const char *
-ptn_test_queued_sender(PtnTest *test, size_t i)
-{
-	g_autoptr(SpoolMessage) message = test_message(test, i);
-
-	return test_hand_out(test, g_strdup(message->envelope->sender));
-}
-
-const char *
-ptn_test_queued_recipient(PtnTest *test, size_t i, size_t recipient)
-{
-	g_autoptr(SpoolMessage) message = test_message(test, i);
-
-	if (recipient >= message->envelope->recipients->len)
-		return NULL;
-	return test_hand_out(test, g_strdup(((const Recipient *)message->envelope->recipients->pdata[recipient])->address));
-}
-
-static bool
-test_add_piece(void *data, const char *octets, size_t size)
-{
-	g_string_append_len(data, octets, (gssize)size);
-	return true;
-}
-
-const char *
-ptn_test_queued_text(PtnTest *test, size_t i)
-{
-	g_autoptr(SpoolMessage) message = test_message(test, i);
-	GString *text = g_string_new(NULL);
-
-	if (!spool_read_content(message, NULL) || !spool_message_pieces(message, test_add_piece, text))
-		test_die("queue", "the content cannot be read");
-	return test_hand_out(test, g_string_free(text, FALSE));
-}
-
-const char *
-ptn_test_queued_note(PtnTest *test, size_t i, const char *name)
-{
-	g_autoptr(SpoolMessage) message = test_message(test, i);
-
-	return test_hand_out(test, g_strdup(envelope_note(message->envelope, name)));
-}
-
-bool
-ptn_test_queued_is_held(PtnTest *test, size_t i)
-{
-	g_autoptr(SpoolMessage) message = test_message(test, i);
-
-	return message->state->is_held;
-}
-
-int64_t
-ptn_test_count(PtnTest *test, const char *metric)
-{
-	return metrics_get(test->engine.metrics, metric);
+	ptn_test_advance(test, test->settings->idle_us);
+	g_string_truncate(test->reply, 0);
+	if (test->session == NULL || test->is_closed)
+		return;
+	session_say_end(test->session, SESSION_IDLE);
+	test_run(test);
 }

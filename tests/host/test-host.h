@@ -9,3 +9,7 @@
 EngineSettings *test_host_settings(PtnTest *test);
 /* The listener of the sessions. */
 ListenerSettings *test_host_listener(PtnTest *test);
+/* STARTTLS is offered from now on, with a certificate made for it; the handshake itself is left out. */
+void test_host_offer_tls(PtnTest *test);
+/* The client says nothing until its time is over: what the loop does then. */
+void test_host_idle(PtnTest *test);

@@ -1,0 +1,40 @@
+/* test-host-private.h - the inside of a PtnTest, for test-*.c of this folder only. */
+#pragma once
+
+#include "test-host.h"
+
+#include <glib.h>
+
+#include "engine/engine.h"
+#include "engine/session.h"
+#include "host/host.h"
+
+typedef struct {
+	Clock clock; /* first: a Clock* leads here */
+	int64_t offset_us;
+} TestClock;
+
+struct PtnTest {
+	TestClock clock;
+	Engine engine;
+	Store *directory_store;
+	HostServices services;
+	char *directory;     /* of the spool */
+	GHashTable *dns;     /* "name/type" -> PtnAnswer* */
+	GPtrArray *answers;  /* PtnAnswer*, kept until the end */
+	Config *config;
+	GPtrArray *rows;
+	PluginSet *set;
+	Snapshot *snapshot;
+	EngineSettings *settings; /* of the snapshot; changed only between sessions */
+	ListenerSettings *listener;
+	Session *session;
+	GString *reply;
+	GPtrArray *texts;    /* handed out, until the next call */
+	bool is_closed;
+};
+
+/* Ends the program: the test itself is wrong. */
+void test_die(const char *what, const char *why) G_GNUC_NORETURN;
+/* Takes the text; it lives until the next call. */
+const char *test_hand_out(PtnTest *test, char *text);

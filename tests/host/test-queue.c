@@ -1,0 +1,93 @@
+/* test-queue.c - what was queued in a test host, and what was counted. */
+#include "test-host-private.h"
+
+#include <string.h>
+
+/* ---- the queue ---- */
+
+static bool
+test_collect(void *data, const SpoolSummary *summary)
+{
+	g_array_append_val((GArray *)data, summary->id);
+	return true;
+}
+
+static SpoolMessage *
+test_message(PtnTest *test, size_t i)
+{
+	g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(QueueId));
+	g_autoptr(GError) error = NULL;
+	SpoolMessage *message;
+
+	spool_each(test->engine.spool, test_collect, ids);
+	if (i >= ids->len)
+		test_die("queue", "there is no such message");
+	message = spool_read(test->engine.spool, g_array_index(ids, QueueId, i), &error);
+	if (message == NULL)
+		test_die("queue", error->message);
+	return message;
+}
+
+size_t
+ptn_test_queued(PtnTest *test)
+{
+	return spool_count(test->engine.spool);
+}
+
+const char *
+ptn_test_queued_sender(PtnTest *test, size_t i)
+{
+	g_autoptr(SpoolMessage) message = test_message(test, i);
+
+	return test_hand_out(test, g_strdup(message->envelope->sender));
+}
+
+const char *
+ptn_test_queued_recipient(PtnTest *test, size_t i, size_t recipient)
+{
+	g_autoptr(SpoolMessage) message = test_message(test, i);
+
+	if (recipient >= message->envelope->recipients->len)
+		return NULL;
+	return test_hand_out(test, g_strdup(((const Recipient *)message->envelope->recipients->pdata[recipient])->address));
+}
+
+static bool
+test_add_piece(void *data, const char *octets, size_t size)
+{
+	g_string_append_len(data, octets, (gssize)size);
+	return true;
+}
+
+const char *
+ptn_test_queued_text(PtnTest *test, size_t i)
+{
+	g_autoptr(SpoolMessage) message = test_message(test, i);
+	GString *text = g_string_new(NULL);
+
+	if (!spool_read_content(message, NULL) || !spool_message_pieces(message, test_add_piece, text))
+		test_die("queue", "the content cannot be read");
+	return test_hand_out(test, g_string_free(text, FALSE));
+}
+
+const char *
+ptn_test_queued_note(PtnTest *test, size_t i, const char *name)
+{
+	g_autoptr(SpoolMessage) message = test_message(test, i);
+
+	return test_hand_out(test, g_strdup(envelope_note(message->envelope, name)));
+}
+
+bool
+ptn_test_queued_is_held(PtnTest *test, size_t i)
+{
+	g_autoptr(SpoolMessage) message = test_message(test, i);
+
+	return message->state->is_held;
+}
+
+int64_t
+ptn_test_count(PtnTest *test, const char *metric)
+{
+	return metrics_get(test->engine.metrics, metric);
+}
