@@ -49,7 +49,6 @@ def shared(tmp_path_factory):
     """One daemon for all tests of a file that leave nothing behind; `shared.sink` is its next hop."""
     sink = Sink()
     daemon = Postern(tmp_path_factory.mktemp("shared"), sink=sink)
-    daemon.sink = sink
     yield daemon
     daemon.stop()
     sink.close()

@@ -2,6 +2,7 @@
 import base64
 import json
 import os
+import random
 import re
 import smtplib
 import socket
@@ -19,9 +20,16 @@ REPORTS = re.compile(r"Sanitizer|runtime error:|\(process:\d+\)|\*\*", re.M)
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below those that the system gives to outgoing connections, so that none of them takes it meanwhile."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            try:
+                tcp.bind(("127.0.0.1", port))
+                udp.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def wait_until(is_true, what="it", seconds=PATIENCE):
@@ -56,11 +64,13 @@ class Reply:
 class Dialog:
     """A client that says exactly what it is told to."""
 
-    def __init__(self, port, implicit_tls=False, source=None, greet=True):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE,
+    def __init__(self, port, implicit_tls=False, source=None, greet=True, host="127.0.0.1", name=None, first=b""):
+        """`name` is asked for by SNI; `first` is said before anything is read, and before TLS."""
+        self.socket = socket.create_connection((host, port), timeout=PATIENCE,
                                                source_address=(source, 0) if source else None)
+        self.socket.sendall(first)
         if implicit_tls:
-            self.socket = client_tls().wrap_socket(self.socket)
+            self.socket = client_tls().wrap_socket(self.socket, server_hostname=name)
         self.pending = b""
         self.greeting = self.reply() if greet else None
 
@@ -117,12 +127,27 @@ class Dialog:
         except ConnectionError:
             return True
 
+    def rest(self):
+        """All lines until the server closes or falls silent for a moment."""
+        lines = []
+        self.socket.settimeout(0.5)
+        try:
+            while line := self.line():
+                lines.append(line)
+        except OSError:
+            pass
+        return lines
+
     def hello(self, name="client.example.net"):
         return self.expect("250", "EHLO " + name)
 
-    def starttls(self):
+    def starttls(self, context=None, name=None):
         self.expect("220", "STARTTLS")
-        self.socket = client_tls().wrap_socket(self.socket)
+        self.socket = (context or client_tls()).wrap_socket(self.socket, server_hostname=name)
+
+    def certificate(self):
+        """The name in the certificate that the server showed."""
+        return certificate_name(self.socket.getpeercert(binary_form=True))
 
     def auth(self, login=LOGIN, password=PASSWORD):
         """The reply to AUTH PLAIN, whatever it is."""
@@ -159,11 +184,26 @@ def client_tls():
     return context
 
 
+def certificate_name(octets):
+    text = subprocess.run(["openssl", "x509", "-inform", "DER", "-noout", "-subject", "-nameopt", "multiline"],
+                          input=octets, capture_output=True, check=True).stdout.decode()
+    return re.search(r"commonName\s*= (.*)", text).group(1)
+
+
+def make_certificate(folder, name, file=None):
+    """Paths of a certificate and its key."""
+    stem = Path(folder) / (file or name)
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-days", "2", "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:" + name,
+                    "-keyout", "%s.key" % stem, "-out", "%s.pem" % stem], check=True, capture_output=True)
+    return "%s.pem" % stem, "%s.key" % stem
+
+
 # ---- a next hop ----
 
 class Message:
     def __init__(self, session):
-        self.helo, self.login = session.helo, session.login
+        self.helo, self.login, self.tls = session.helo, session.login, session.tls
         self.sender, self.sender_parameters = session.sender
         self.recipients = [address for address, _ in session.recipients]
         self.recipient_parameters = [parameters for _, parameters in session.recipients]
@@ -187,7 +227,7 @@ class Message:
 class SinkSession:
     def __init__(self, sink, connection):
         self.sink, self.connection, self.stream = sink, connection, connection.makefile("rwb")
-        self.helo = self.login = self.sender = None
+        self.helo = self.login = self.sender = self.tls = None
         self.recipients = []
 
     def say(self, text):
@@ -237,8 +277,21 @@ class SinkSession:
         self.sender, self.recipients = None, []
 
     def auth(self, argument):
+        if argument == "LOGIN":
+            self.say("334 VXNlcm5hbWU6")
+            login = base64.b64decode(self.stream.readline()).decode()
+            self.say("334 UGFzc3dvcmQ6")
+            self.stream.readline()
+        else:
+            login = base64.b64decode(argument.split()[1]).split(b"\0")[1].decode()
         if self.answer("AUTH", argument, "235 2.7.0 Ok"):
-            self.login = base64.b64decode(argument.split()[1]).split(b"\0")[1].decode()
+            self.login = login
+
+    def starttls(self, argument):
+        if not self.answer("STARTTLS", argument, "220 2.0.0 go ahead" if self.sink.tls else "454 4.7.0 no"):
+            return
+        self.connection = self.sink.tls.wrap_socket(self.connection, server_side=True)
+        self.tls, self.stream = self.connection.version(), self.connection.makefile("rwb")
 
     def command(self, line):
         verb, _, argument = line.partition(" ")
@@ -246,7 +299,7 @@ class SinkSession:
         self.sink.note(verb, argument)
         if verb in ("EHLO", "HELO", "LHLO"):
             self.hello(verb, argument)
-        elif verb in ("MAIL", "RCPT", "AUTH"):
+        elif verb in ("MAIL", "RCPT", "AUTH", "STARTTLS"):
             getattr(self, verb.lower())(argument)
         elif verb == "DATA":
             self.data()
@@ -283,12 +336,18 @@ class Sink:
     used up one by one (then the ordinary), or a function of the argument (of ".": the Message) that returns a reply or None.
     """
 
-    def __init__(self, replies=None, extensions=("PIPELINING", "8BITMIME", "SIZE 0", "ENHANCEDSTATUSCODES"), port=0):
+    def __init__(self, replies=None, extensions=("PIPELINING", "8BITMIME", "SIZE 0", "ENHANCEDSTATUSCODES"), port=0,
+                 host="127.0.0.1", certificate=None):
+        """`certificate`: of make_certificate(), for STARTTLS."""
         self.replies, self.extensions = dict(replies or {}), list(extensions)
+        self.tls = None
+        if certificate:
+            self.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            self.tls.load_cert_chain(*certificate)
         self.messages, self.commands, self.connections = [], [], 0
         self.changed = threading.Condition()
         self.open = set()
-        self.listener = socket.create_server(("127.0.0.1", port), backlog=200)
+        self.listener = socket.create_server((host, port), backlog=200)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -361,7 +420,7 @@ class Postern:
         self.place = Path(place)
         self.place.mkdir(parents=True, exist_ok=True)
         self.ports = {name: free_port() for name in ("submission", "smtps")}
-        self.sink_port = sink.port if sink else free_port()
+        self.sink, self.sink_port = sink, sink.port if sink else free_port()
         self.config = self.place / "postern.conf"
         self.sections = self.presets()
         self.process = None
@@ -441,6 +500,15 @@ class Postern:
         """All that was logged."""
         path = self.place / "log"
         return path.read_text(errors="replace") if path.exists() else ""
+
+    def accepted(self):
+        """How many messages were queued so far."""
+        return self.log().count(" message accepted ")
+
+    def settle(self):
+        """Waits until the spool is empty; how many messages the sink has then."""
+        wait_until(lambda: " spool 0 messages" in self.ctl("status"), "an empty spool")
+        return len(self.sink.messages)
 
     def wait_log(self, pattern, seconds=PATIENCE):
         return wait_until(lambda: re.search(pattern, self.log()), "%s in the log" % pattern, seconds)
