@@ -346,21 +346,36 @@ daemon_reload(Daemon *daemon, GPtrArray *mistakes)
 	return text;
 }
 
+/* Lock held.  The configuration in use, not the file: what is edited there waits for its own reload. */
+static bool
+daemon_renew_certificates(Daemon *daemon, GError **error)
+{
+	g_autoptr(GPtrArray) mistakes = g_ptr_array_new_with_free_func(g_free);
+	Loaded loaded = { .config = config_ref(daemon->config) };
+	g_autoptr(Snapshot) snapshot = NULL;
+
+	loaded.engine = settings_engine(loaded.config, mistakes);
+	loaded.delivery = settings_delivery(loaded.config, loaded.engine, mistakes);
+	snapshot = daemon_make_snapshot(daemon, &loaded, daemon->set, error);
+	loaded_clear(&loaded);
+	if (snapshot == NULL || !server_open(daemon->server, snapshot, NULL, error))
+		return false;
+	daemon_swap_snapshot(daemon, g_steal_pointer(&snapshot));
+	return true;
+}
+
 void
 daemon_look_at_certificates(Daemon *daemon)
 {
-	g_autoptr(GPtrArray) mistakes = g_ptr_array_new_with_free_func(g_free);
-	g_autofree char *done = NULL;
-	bool is_stale;
+	g_autoptr(GError) error = NULL;
+	bool is_renewed = false;
 
 	g_mutex_lock(&daemon->lock);
-	is_stale = daemon->snapshot->tls != NULL && tls_server_is_stale(daemon->snapshot->tls);
+	if (daemon->snapshot->tls != NULL && tls_server_is_stale(daemon->snapshot->tls))
+		is_renewed = daemon_renew_certificates(daemon, &error);
 	g_mutex_unlock(&daemon->lock);
-	if (!is_stale)
-		return;
-	done = daemon_reload(daemon, mistakes);
-	metrics_alarm(daemon->engine.metrics, "tls.certificate", done != NULL ? NULL : g_ptr_array_index(mistakes, 0));
-	if (done != NULL)
+	metrics_alarm(daemon->engine.metrics, "tls.certificate", error != NULL ? error->message : NULL);
+	if (is_renewed)
 		log_event(LOG_LEVEL_INFO, "certificates read anew", NULL);
 }
 

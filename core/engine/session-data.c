@@ -8,6 +8,8 @@ enum { DATA_STEP = 256 * 1024 };
 void
 session_drop_transaction(Session *session)
 {
+	if (session->transaction != NULL)
+		session_observe(session, PTN_RESET, 0, 0, NULL, NULL);
 	g_clear_pointer(&session->transaction, transaction_free);
 	g_clear_pointer(&session->queue_text, g_free);
 	session->pending = NULL;
