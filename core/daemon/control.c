@@ -31,8 +31,8 @@ static const ControlCommand control_commands[] = {
 		TAKES_HOLD },
 	{ "export", "", "customers, domains and accounts as text", control_export },
 	{ "import", "FILE [--dry-run]", "add and change them as a text says", control_import, TAKES_DRY_RUN },
-	{ "queue", "[list|show|cat|hold|release|retry|bounce|remove ID|SELECTOR … [--yes]]", "what waits, and why", control_queue,
-		TAKES_YES | TAKES_DRY_RUN },
+	{ "queue", "[list|show|cat|hold|release|retry|bounce|remove ID|SELECTOR … [--yes]]", "what waits, and why",
+		control_queue, TAKES_YES | TAKES_DRY_RUN },
 	{ "why", "ADDRESS|LOGIN|CLIENT|SESSION|ID [limit=N]", "what was refused, and why", control_why },
 	{ "spool", "[adopt DIRECTORY]", "figures of the spool; take over that of a lost node", control_spool },
 };
@@ -101,7 +101,8 @@ control_refuses_options(const Request *request, unsigned takes, Answer *answer)
 	else if (request->says_hold && !(takes & TAKES_HOLD))
 		refused = "--hold";
 	if (refused != NULL)
-		answer_fail(answer, "%s takes no %s; nothing was done.", request->words[0] != NULL ? request->words[0] : "help", refused);
+		answer_fail(answer, "%s takes no %s; nothing was done.",
+			request->words[0] != NULL ? request->words[0] : "help", refused);
 	return refused != NULL;
 }
 
