@@ -10,7 +10,8 @@ typedef struct Control Control;
 
 /* `loop` is ended by `posternctl stop`. */
 Control *control_start(Daemon *daemon, GMainLoop *loop, GError **error);
-void control_stop(Control *control);
+/* Waits ten seconds for requests that run; false: one goes on. */
+bool control_stop(Control *control);
 
 /* `words` begin behind the command's own: of "queue list age>1h", "list". */
 typedef void ControlFunction(Daemon *daemon, const Request *request, Answer *answer);
