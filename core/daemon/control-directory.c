@@ -116,9 +116,11 @@ control_set_value(PluginSet *set, DirectoryEntry *entry, const char *assignment,
 		how = equals[-1];
 	given = g_strndup(assignment, (size_t)(equals - assignment) - (how != '=' ? 1 : 0));
 	if (strcmp(given, "password") == 0)
-		return error_set(error, POSTERN_ERROR_INVALID, "a password is not given as a word, which others may see: posternctl account passwd");
+		return error_set(error, POSTERN_ERROR_INVALID,
+			"a password is not given as a word, which others may see: posternctl account passwd");
 	if (!directory_is_one_line(equals + 1))
-		return error_set(error, POSTERN_ERROR_INVALID, "%s: a value is one line, without control characters", given);
+		return error_set(
+			error, POSTERN_ERROR_INVALID, "%s: a value is one line, without control characters", given);
 	name = directory_full_name(set, kind, given);
 	value = how == '=' ? g_strdup(equals + 1) : directory_combine(entry, name, how, equals + 1);
 	if (!directory_is_core_name(kind, name)) {
@@ -140,6 +142,23 @@ directory_assign(PluginSet *set, DirectoryEntry *entry, char *const *words, GErr
 		if (!control_set_value(set, entry, *words, error))
 			return false;
 	return true;
+}
+
+/* It may come with a later configuration, so this only warns. */
+static void
+directory_warn_of_level(Daemon *daemon, DirectoryEntry *entry, Answer *answer)
+{
+	const char *level = directory_entry_get(entry, "level");
+	bool is_known;
+
+	if (level == NULL || directory_entry_kind(entry) != PTN_CUSTOMER)
+		return;
+	g_mutex_lock(&daemon->lock);
+	is_known = config_section(daemon->config, "level", level) != NULL;
+	g_mutex_unlock(&daemon->lock);
+	if (!is_known)
+		answer_text(answer, "warning: the configuration has no [level %s]: presets hold for %s.", level,
+			directory_entry_name(entry));
 }
 
 /* ---- saving ---- */
@@ -230,6 +249,7 @@ directory_add(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *reque
 		return false;
 	if (kind != PTN_ACCOUNT) {
 		answer_text(answer, "Created %s %s.", directory_kind_name(kind), directory_entry_name(entry));
+		directory_warn_of_level(daemon, entry, answer);
 		return true;
 	}
 	answer_text(answer, "Created %s %s of %s.", directory_type_name(directory_entry_get(entry, "type")),
@@ -251,6 +271,7 @@ directory_set(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *reque
 	if (!directory_assign(set, entry, request->words + 3, error) || !control_save_entry(daemon, entry, error))
 		return false;
 	answer_text(answer, "set.");
+	directory_warn_of_level(daemon, entry, answer);
 	return true;
 }
 
@@ -379,7 +400,8 @@ directory_switch(Daemon *daemon, PtnKind kind, const Request *request, Answer *a
 	answer_text(answer, "%s %s is %s.", directory_kind_name(kind), directory_entry_name(entry),
 		is_enabled ? "enabled" : "disabled; its sessions end before their next message");
 	if (request->says_hold) {
-		const size_t n = queue_hold_all(daemon, directory_kind_name(kind), directory_entry_name(entry), "its sender was disabled");
+		const size_t n = queue_hold_all(
+			daemon, directory_kind_name(kind), directory_entry_name(entry), "its sender was disabled");
 
 		answer_text(answer, "%zu message%s of its own held.", n, n == 1 ? " is" : "s are");
 	}

@@ -10,8 +10,8 @@ export_needs_quotes(const char *value)
 {
 	const size_t size = strlen(value);
 
-	return size == 0 || value[0] == '"' || value[0] == '#' || strstr(value, " #") != NULL || strstr(value, "\t#") != NULL ||
-		g_ascii_isspace(value[0]) || g_ascii_isspace(value[size - 1]);
+	return size == 0 || value[0] == '"' || value[0] == '#' || strstr(value, " #") != NULL ||
+		   strstr(value, "\t#") != NULL || g_ascii_isspace(value[0]) || g_ascii_isspace(value[size - 1]);
 }
 
 static void
@@ -32,7 +32,8 @@ export_put_value(GString *out, const char *name, const char *value)
 static bool
 export_fits_heading(const char *name)
 {
-	return strpbrk(name, "]\t") == NULL && strstr(name, "  ") == NULL && name[0] != ' ' && name[strlen(name) - 1] != ' ';
+	return strpbrk(name, "]\t") == NULL && strstr(name, "  ") == NULL && name[0] != ' ' &&
+		   name[strlen(name) - 1] != ' ';
 }
 
 static void

@@ -21,17 +21,16 @@ typedef struct {
 	Daemon *daemon;
 	PluginSet *set;
 	Directory *copy;
-	GArray *items;        /* of Item, customers first, then domains, then accounts */
-	GPtrArray *mistakes;  /* of char* */
-	GPtrArray *rows;      /* of char**: what is done if there is no mistake */
+	GArray *items;		 /* of Item, customers first, then domains, then accounts */
+	GPtrArray *mistakes; /* of char* */
+	GPtrArray *rows;	 /* of char**: what is done if there is no mistake */
 	Answer *answer;
 	guint added, changed, same;
 } Import;
 
 static const PtnKind import_kinds[] = { PTN_CUSTOMER, PTN_DOMAIN, PTN_ACCOUNT };
 
-static void G_GNUC_PRINTF(3, 4)
-import_complain(Import *import, const char *where, const char *format, ...)
+static void G_GNUC_PRINTF(3, 4) import_complain(Import *import, const char *where, const char *format, ...)
 {
 	g_autofree char *text = NULL;
 	va_list arguments;
@@ -79,8 +78,8 @@ import_sort(Import *import, const GPtrArray *sections)
 		const ConfigText *section = g_ptr_array_index(sections, i);
 
 		if (!import_is_entry(section->title))
-			import_complain(import, section->where, "[%s] is none of [customer NAME], [domain NAME], [account LOGIN]",
-				section->title);
+			import_complain(import, section->where,
+				"[%s] is none of [customer NAME], [domain NAME], [account LOGIN]", section->title);
 	}
 	for (size_t i = 0; i < G_N_ELEMENTS(import_kinds); i++)
 		import_take_sections(import, sections, import_kinds[i]);
@@ -176,8 +175,8 @@ import_try(Import *import, const Item *item)
 	if (!directory_check(import->copy, entry, &error))
 		import_complain(import, item->section->where, "%s", error->message);
 	else if (item->kind == PTN_ACCOUNT && directory_entry_get(entry, "password") == NULL)
-		import_complain(import, item->section->where, "account %s has no password: give the hash that export writes, or \"*\" for none",
-			item->name);
+		import_complain(import, item->section->where,
+			"account %s has no password: give the hash that export writes, or \"*\" for none", item->name);
 	else if (directory_save(import->copy, entry, CLOCK_NEVER) == PTN_OK)
 		import_report(import, item, before, entry);
 	else
@@ -225,7 +224,8 @@ import_copy(Import *import, PtnKind kind)
 	for (;;) {
 		g_autoptr(GPtrArray) page = NULL;
 
-		if (directory_list(import->daemon->engine.directory, kind, NULL, after, IMPORT_PAGE, CLOCK_NEVER, &page) != PTN_OK)
+		if (directory_list(import->daemon->engine.directory, kind, NULL, after, IMPORT_PAGE, CLOCK_NEVER, &page) !=
+			PTN_OK)
 			return false;
 		if (page->len == 0)
 			return true;
@@ -241,7 +241,8 @@ import_copy_all(Import *import, GError **error)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS(import_kinds); i++)
 		if (!import_copy(import, import_kinds[i]))
-			return error_set(error, POSTERN_ERROR_UNAVAILABLE, "the directory cannot be read now; nothing was written");
+			return error_set(
+				error, POSTERN_ERROR_UNAVAILABLE, "the directory cannot be read now; nothing was written");
 	return true;
 }
 
@@ -253,8 +254,9 @@ import_tell(const Import *import, bool is_dry)
 	answer_columns(import->answer, "what", "kind", "name", "values", NULL);
 	for (guint i = 0; i < import->rows->len; i++)
 		answer_row_v(import->answer, g_ptr_array_index(import->rows, i));
-	answer_text(import->answer, is_dry ? "%u would be added, %u changed, %u are so already; nothing was written."
-										: "%u added, %u changed, %u were so already.",
+	answer_text(import->answer,
+		is_dry ? "%u would be added, %u changed, %u are so already; nothing was written."
+			   : "%u added, %u changed, %u were so already.",
 		import->added, import->changed, import->same);
 }
 
@@ -325,7 +327,12 @@ control_import(Daemon *daemon, const Request *request, Answer *answer)
 	g_autoptr(GArray) items = g_array_new(FALSE, FALSE, sizeof(Item));
 	g_autoptr(GPtrArray) mistakes = g_ptr_array_new_with_free_func(g_free);
 	g_autoptr(GPtrArray) rows = g_ptr_array_new_with_free_func((GDestroyNotify)g_strfreev);
-	Import import = { .daemon = daemon, .set = set, .copy = copy, .items = items, .mistakes = mistakes, .rows = rows,
+	Import import = { .daemon = daemon,
+		.set = set,
+		.copy = copy,
+		.items = items,
+		.mistakes = mistakes,
+		.rows = rows,
 		.answer = answer };
 
 	if (request->words[1] == NULL || request->words[2] != NULL || request->input == NULL)

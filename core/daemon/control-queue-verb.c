@@ -22,7 +22,7 @@ static const Verb queue_verbs[] = {
 };
 
 typedef struct {
-	GArray *ids;          /* of QueueId */
+	GArray *ids;		  /* of QueueId */
 	GHashTable *accounts; /* a set */
 } Meant;
 
@@ -42,7 +42,8 @@ static char *
 queue_describe(const Meant *meant)
 {
 	const guint n = meant->ids->len, accounts = g_hash_table_size(meant->accounts);
-	g_autofree char *of = accounts > 0 ? g_strdup_printf(" of %u account%s", accounts, accounts == 1 ? "" : "s") : g_strdup("");
+	g_autofree char *of =
+		accounts > 0 ? g_strdup_printf(" of %u account%s", accounts, accounts == 1 ? "" : "s") : g_strdup("");
 
 	return g_strdup_printf("%u message%s%s", n, n == 1 ? "" : "s", of);
 }
@@ -51,8 +52,9 @@ static bool
 queue_do_one(Daemon *daemon, const Verb *verb, QueueId id, const char *reason)
 {
 	char text[ID_TEXT_SIZE];
-	const bool is_done = strcmp(verb->word, "bounce") == 0 ? queue_expire(daemon->engine.queue, id)
-															: queue_do(daemon->engine.queue, id, verb->verb, reason);
+	const bool is_done = strcmp(verb->word, "bounce") == 0
+							 ? queue_expire(daemon->engine.queue, id)
+							 : queue_do(daemon->engine.queue, id, verb->verb, reason);
 
 	if (is_done) {
 		g_autofree char *event = g_strdup_printf("%s by the administrator", verb->done);
@@ -98,7 +100,8 @@ queue_change_one(Daemon *daemon, const Verb *verb, const Request *request, Queue
 }
 
 static void
-queue_change_many(Daemon *daemon, const Verb *verb, const Request *request, const Selector *selector, Answer *answer)
+queue_change_many(
+	Daemon *daemon, const Verb *verb, const Request *request, const Selector *selector, Answer *answer)
 {
 	g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(QueueId));
 	g_autoptr(GHashTable) accounts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -153,7 +156,8 @@ queue_change(Daemon *daemon, const Request *request, Answer *answer, GError **er
 	if (selector == NULL)
 		return false;
 	if (selector_is_empty(selector))
-		return error_set(error, POSTERN_ERROR_INVALID, "which messages?  Give an id, or selectors (\"age>0s\" means all)");
+		return error_set(
+			error, POSTERN_ERROR_INVALID, "which messages?  Give an id, or selectors (\"age>0s\" means all)");
 	if (selector_is_one_id(selector, &id))
 		return queue_change_one(daemon, &verb, request, id, answer);
 	queue_change_many(daemon, &verb, request, selector, answer);

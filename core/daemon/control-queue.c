@@ -143,7 +143,8 @@ queue_reason(const SpoolMessage *message)
 	if (message->state->is_held)
 		return queue_or_empty(message->state->hold_reason);
 	for (unsigned i = 0; i < message->state->n_recipients; i++)
-		if (message->state->recipients[i].status == RECIPIENT_PENDING && message->state->recipients[i].reply != NULL)
+		if (message->state->recipients[i].status == RECIPIENT_PENDING &&
+			message->state->recipients[i].reply != NULL)
 			return message->state->recipients[i].reply;
 	return "";
 }
@@ -172,8 +173,8 @@ queue_list(Daemon *daemon, const Request *request, Answer *answer, GError **erro
 
 	if (selector == NULL)
 		return false;
-	answer_columns(answer, "id", "state", "arrived", "size", "account", "sender", "recipients", "attempts", "next", "reason",
-		NULL);
+	answer_columns(answer, "id", "state", "arrived", "size", "account", "sender", "recipients", "attempts", "next",
+		"reason", NULL);
 	(void)selector_each(selector, daemon, queue_list_one, answer);
 	return true;
 }
@@ -281,7 +282,8 @@ queue_show(Daemon *daemon, const Request *request, Answer *answer, GError **erro
 	answer_columns(answer, "what", "value", NULL);
 	answer_row(answer, "id", id_format(message->envelope->id, id), NULL);
 	if (spool_summary(daemon->engine.spool, message->envelope->id, &summary))
-		queue_put_fact(answer, "state", queue_state_name(queue_state_of(&summary, clock_wall(daemon->engine.clock))));
+		queue_put_fact(
+			answer, "state", queue_state_name(queue_state_of(&summary, clock_wall(daemon->engine.clock))));
 	queue_put_time(answer, "arrived", message->envelope->arrived_us);
 	queue_show_state(message->state, answer);
 	queue_show_envelope(message, answer);
@@ -303,7 +305,7 @@ queue_cat(Daemon *daemon, const Request *request, Answer *answer, GError **error
 	g_autoptr(SpoolMessage) message = queue_need(daemon, request, error);
 
 	return message != NULL && spool_read_content(message, error) &&
-		spool_message_pieces(message, queue_put_piece, answer);
+		   spool_message_pieces(message, queue_put_piece, answer);
 }
 
 /* ---- the command ---- */
@@ -334,7 +336,8 @@ queue_run(Daemon *daemon, const Request *request, Answer *answer, GError **error
 		if (strcmp(queue_words[i].word, word) != 0)
 			continue;
 		if (!queue_words[i].changes && (request->says_yes || request->is_dry))
-			return error_set(error, POSTERN_ERROR_INVALID, "queue %s only looks: it takes no --yes and no --dry-run", word);
+			return error_set(
+				error, POSTERN_ERROR_INVALID, "queue %s only looks: it takes no --yes and no --dry-run", word);
 		return queue_words[i].run(daemon, request, answer, error);
 	}
 	return error_set(error, POSTERN_ERROR_INVALID, "queue knows: list show cat hold release retry bounce remove");

@@ -19,10 +19,10 @@ typedef enum {
 
 typedef struct {
 	SelectBy by;
-	char how;        /* '=', '<' or '>'             */
-	char *text;      /* of '='                      */
-	bool is_exact;   /* no "*" in it                */
-	int64_t number;  /* age in µs, size in octets, a QueueState */
+	char how;       /* '=', '<' or '>' */
+	char *text;     /* of '=' */
+	bool is_exact;  /* "*" stands for itself */
+	int64_t number; /* age in µs, size in octets, a QueueState */
 } Test;
 
 struct Selector {
@@ -111,9 +111,11 @@ selector_refuse(const char *word, const char *name, GError **error)
 		known[i] = selector_names[i].name;
 	nearest = option_nearest(name, known);
 	if (nearest != NULL)
-		return error_set(error, POSTERN_ERROR_INVALID, "\"%s\": no such selector (did you mean \"%s\"?)", word, nearest);
+		return error_set(
+			error, POSTERN_ERROR_INVALID, "\"%s\": no such selector (did you mean \"%s\"?)", word, nearest);
 	return error_set(error, POSTERN_ERROR_INVALID,
-		"\"%s\" is neither an id nor a selector (account= customer= sender= recipient= domain= state= age> age< size> size<)",
+		"\"%s\" is neither an id nor a selector "
+		"(account= customer= sender= recipient= domain= state= age> age< size> size<)",
 		word);
 }
 
@@ -121,7 +123,8 @@ static bool
 selector_read_value(Test *test, const char *value, GError **error)
 {
 	const PtnOption option = { .name = selector_names[test->by].name,
-		.type = test->by == BY_STATE ? PTN_CHOICE : selector_names[test->by].type, .choices = queue_state_names };
+		.type = test->by == BY_STATE ? PTN_CHOICE : selector_names[test->by].type,
+		.choices = queue_state_names };
 	g_autoptr(OptionValue) parsed = NULL;
 
 	if (test->how == '=' && test->by != BY_STATE) {
@@ -237,7 +240,8 @@ selector_matches_recipient(const Test *test, const SpoolMessage *message)
 		const Recipient *recipient = g_ptr_array_index(message->envelope->recipients, i);
 
 		if (message->state->recipients[i].status == RECIPIENT_PENDING &&
-			selector_matches_text(test, test->by == BY_DOMAIN ? mailbox_domain(recipient->address) : recipient->address))
+			selector_matches_text(
+				test, test->by == BY_DOMAIN ? mailbox_domain(recipient->address) : recipient->address))
 			return true;
 	}
 	return false;
@@ -325,7 +329,8 @@ selector_passes_all(const Selector *selector, const SpoolMessage *message)
 }
 
 size_t
-selector_each(const Selector *selector, Daemon *daemon, void (*each)(void *data, const Selected *selected), void *data)
+selector_each(
+	const Selector *selector, Daemon *daemon, void (*each)(void *data, const Selected *selected), void *data)
 {
 	g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(SpoolSummary));
 	Search search = { selector, clock_wall(daemon->engine.clock), found };
@@ -339,7 +344,8 @@ selector_each(const Selector *selector, Daemon *daemon, void (*each)(void *data,
 		const Selected selected = { *summary, message, queue_state_of(summary, search.now_us) };
 
 		/* Gone since the index was read: delivered. */
-		if (g_error_matches(error, POSTERN_ERROR, POSTERN_ERROR_NOT_FOUND) || !selector_passes_all(selector, message))
+		if (g_error_matches(error, POSTERN_ERROR, POSTERN_ERROR_NOT_FOUND) ||
+			!selector_passes_all(selector, message))
 			continue;
 		each(data, &selected);
 		n++;

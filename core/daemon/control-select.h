@@ -11,7 +11,8 @@ typedef struct Selector Selector;
 typedef enum { QUEUE_IS_ACTIVE, QUEUE_IS_DEFERRED, QUEUE_IS_HELD } QueueState;
 
 /* Words: an id (several: any of them), account= customer= sender= recipient= domain= with "*" for anything,
- * state=held|deferred|active, age>1h age<5m size>1M size<64K.  New; NULL with a sentence.  No words: all messages. */
+ * state=held|deferred|active, age>1h age<5m size>1M size<64K.  New; NULL with a sentence.
+ * No words: all messages. */
 Selector *selector_parse(char *const *words, GError **error);
 /* All with that account or customer; "*" in `value` stands for itself.  New. */
 Selector *selector_new_exact(const char *name, const char *value);
@@ -27,7 +28,8 @@ typedef struct {
 } Selected;
 
 /* Calls `each` for what is meant, oldest first.  Waits for the disk.  How many. */
-size_t selector_each(const Selector *selector, Daemon *daemon, void (*each)(void *data, const Selected *selected), void *data);
+size_t selector_each(
+	const Selector *selector, Daemon *daemon, void (*each)(void *data, const Selected *selected), void *data);
 /* "active": new, due or under way; "deferred": tried, waiting for the next time; "held". */
 const char *queue_state_name(QueueState state);
 QueueState queue_state_of(const SpoolSummary *summary, int64_t now_us);

@@ -18,9 +18,10 @@ why_put_row(void *data, const Refusal *refusal)
 {
 	g_autofree char *time = control_format_time(refusal->time_us);
 
-	answer_row(data, time, why_or_empty(refusal->session), why_or_empty(refusal->client), why_or_empty(refusal->login),
-		why_or_empty(refusal->sender), why_or_empty(refusal->recipient), why_or_empty(refusal->stage),
-		why_or_empty(refusal->plugin), why_or_empty(refusal->cause), why_or_empty(refusal->reply), NULL);
+	answer_row(data, time, why_or_empty(refusal->session), why_or_empty(refusal->client),
+		why_or_empty(refusal->login), why_or_empty(refusal->sender), why_or_empty(refusal->recipient),
+		why_or_empty(refusal->stage), why_or_empty(refusal->plugin), why_or_empty(refusal->cause),
+		why_or_empty(refusal->reply), NULL);
 }
 
 static bool
@@ -31,13 +32,15 @@ why_read_words(char *const *words, const char **what, guint64 *limit, GError **e
 			if (!g_ascii_string_to_unsigned(*words + strlen("limit="), 10, 1, WHY_ROWS_MOST, limit, NULL))
 				return error_set(error, POSTERN_ERROR_INVALID, "limit is a number, 1 to %d", WHY_ROWS_MOST);
 		} else if (*what != NULL) {
-			return error_set(error, POSTERN_ERROR_INVALID, "why asks for one thing at a time: %s or %s?", *what, *words);
+			return error_set(
+				error, POSTERN_ERROR_INVALID, "why asks for one thing at a time: %s or %s?", *what, *words);
 		} else {
 			*what = *words;
 		}
 	}
 	return *what != NULL ||
-		error_set(error, POSTERN_ERROR_INVALID, "why what?  Give an address, a login, a client's address, a session or a queue id");
+		   error_set(error, POSTERN_ERROR_INVALID,
+			   "why what?  Give an address, a login, a client's address, a session or a queue id");
 }
 
 void
@@ -52,8 +55,8 @@ control_why(Daemon *daemon, const Request *request, Answer *answer)
 	if (why_read_words(request->words + 1, &what, &limit, &error)) {
 		if (ip_parse(what, &address))
 			what = ip_format(&address, client); /* as it was noted */
-		answer_columns(answer, "time", "session", "client", "login", "sender", "recipient", "stage", "plugin", "cause", "reply",
-			NULL);
+		answer_columns(answer, "time", "session", "client", "login", "sender", "recipient", "stage", "plugin",
+			"cause", "reply", NULL);
 		if (refusals_find(daemon->engine.refusals, what, (size_t)limit, why_put_row, answer, &error))
 			return;
 	}

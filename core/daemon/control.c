@@ -10,11 +10,18 @@
 #include "base/error.h"
 #include "base/log.h"
 
+#define CONTROL_STOP_US (10 * CLOCK_SECOND)
+
+/* Freed with the last request: threads of the service may come to it late. */
 struct Control {
 	Daemon *daemon;
 	GMainLoop *loop;
 	GSocketService *service;
 	char *path;
+	GMutex lock; /* guards what follows */
+	GCond ended;
+	GPtrArray *connections; /* GSocketConnection*, of requests that are being read or run */
+	bool is_stopping;
 };
 
 static const ControlCommand control_commands[] = {
@@ -31,8 +38,8 @@ static const ControlCommand control_commands[] = {
 		TAKES_HOLD },
 	{ "export", "", "customers, domains and accounts as text", control_export },
 	{ "import", "FILE [--dry-run]", "add and change them as a text says", control_import, TAKES_DRY_RUN },
-	{ "queue", "[list|show|cat|hold|release|retry|bounce|remove ID|SELECTOR … [--yes]]", "what waits, and why", control_queue,
-		TAKES_YES | TAKES_DRY_RUN },
+	{ "queue", "[list|show|cat|hold|release|retry|bounce|remove ID|SELECTOR … [--yes]]", "what waits, and why",
+		control_queue, TAKES_YES | TAKES_DRY_RUN },
 	{ "why", "ADDRESS|LOGIN|CLIENT|SESSION|ID [limit=N]", "what was refused, and why", control_why },
 	{ "spool", "[adopt DIRECTORY]", "figures of the spool; take over that of a lost node", control_spool },
 };
@@ -101,7 +108,8 @@ control_refuses_options(const Request *request, unsigned takes, Answer *answer)
 	else if (request->says_hold && !(takes & TAKES_HOLD))
 		refused = "--hold";
 	if (refused != NULL)
-		answer_fail(answer, "%s takes no %s; nothing was done.", request->words[0] != NULL ? request->words[0] : "help", refused);
+		answer_fail(answer, "%s takes no %s; nothing was done.",
+			request->words[0] != NULL ? request->words[0] : "help", refused);
 	return refused != NULL;
 }
 
@@ -134,21 +142,54 @@ control_run(Control *control, Request *request, Answer *answer)
 	control_ask_plugin(control->daemon, request, answer);
 }
 
-static gboolean
-control_serve(GThreadedSocketService *service, GSocketConnection *connection, GObject *source, gpointer data)
+static void
+control_answer(Control *control, GSocketConnection *connection)
 {
 	g_autoptr(GError) error = NULL;
 	g_autoptr(GInputStream) in = g_buffered_input_stream_new(g_io_stream_get_input_stream(G_IO_STREAM(connection)));
 	g_autoptr(Request) request = request_read(in, &error);
 	Answer *answer = answer_new(g_io_stream_get_output_stream(G_IO_STREAM(connection)));
 
-	(void)service, (void)source;
 	if (request == NULL)
 		answer_fail(answer, "%s", error->message);
 	else
-		control_run(data, request, answer);
+		control_run(control, request, answer);
 	answer_finish(answer);
+}
+
+static gboolean
+control_serve(GThreadedSocketService *service, GSocketConnection *connection, GObject *source, gpointer data)
+{
+	Control *control = data;
+	bool is_stopping;
+
+	(void)service, (void)source;
+	g_mutex_lock(&control->lock);
+	is_stopping = control->is_stopping;
+	if (!is_stopping)
+		g_ptr_array_add(control->connections, connection);
+	g_mutex_unlock(&control->lock);
+	if (is_stopping)
+		return TRUE;
+	control_answer(control, connection);
+	g_mutex_lock(&control->lock);
+	g_ptr_array_remove_fast(control->connections, connection);
+	g_cond_broadcast(&control->ended);
+	g_mutex_unlock(&control->lock);
 	return TRUE;
+}
+
+static void
+control_free(void *data, GClosure *closure)
+{
+	Control *control = data;
+
+	(void)closure;
+	g_ptr_array_unref(control->connections);
+	g_mutex_clear(&control->lock);
+	g_cond_clear(&control->ended);
+	g_free(control->path);
+	g_free(control);
 }
 
 static bool
@@ -176,6 +217,9 @@ control_start(Daemon *daemon, GMainLoop *loop, GError **error)
 	control->daemon = daemon;
 	control->loop = loop;
 	control->path = g_strdup(path);
+	control->connections = g_ptr_array_new();
+	g_mutex_init(&control->lock);
+	g_cond_init(&control->ended);
 	control->service = g_threaded_socket_service_new(16);
 	(void)unlink(path); /* of a daemon that is gone: the spool's lock says that none runs */
 	mask = umask(0177);
@@ -185,22 +229,43 @@ control_start(Daemon *daemon, GMainLoop *loop, GError **error)
 	if (!is_bound || !control_set_group(daemon, path, error)) {
 		g_prefix_error(error, "control socket %s: ", path);
 		g_object_unref(control->service);
-		g_free(control->path);
-		g_free(control);
+		control_free(control, NULL);
 		return NULL;
 	}
-	g_signal_connect(control->service, "run", G_CALLBACK(control_serve), control);
+	g_signal_connect_data(control->service, "run", G_CALLBACK(control_serve), control, control_free, 0);
 	g_socket_service_start(control->service);
 	return control;
 }
 
-void
+/* A client that says nothing keeps nobody; to one that has asked, the answer still goes. */
+static bool
+control_wait(Control *control)
+{
+	const int64_t until_us = g_get_monotonic_time() + CONTROL_STOP_US;
+	bool is_done = true;
+
+	g_mutex_lock(&control->lock);
+	control->is_stopping = true;
+	for (guint i = 0; i < control->connections->len; i++) {
+		GSocketConnection *connection = g_ptr_array_index(control->connections, i);
+
+		(void)g_socket_shutdown(g_socket_connection_get_socket(connection), TRUE, FALSE, NULL);
+	}
+	while (control->connections->len > 0 && is_done)
+		is_done = g_cond_wait_until(&control->ended, &control->lock, until_us);
+	g_mutex_unlock(&control->lock);
+	return is_done;
+}
+
+bool
 control_stop(Control *control)
 {
+	bool is_done;
+
 	g_socket_service_stop(control->service);
 	g_socket_listener_close(G_SOCKET_LISTENER(control->service));
 	(void)unlink(control->path);
+	is_done = control_wait(control);
 	g_object_unref(control->service);
-	g_free(control->path);
-	g_free(control);
+	return is_done;
 }

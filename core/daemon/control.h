@@ -10,7 +10,8 @@ typedef struct Control Control;
 
 /* `loop` is ended by `posternctl stop`. */
 Control *control_start(Daemon *daemon, GMainLoop *loop, GError **error);
-void control_stop(Control *control);
+/* Waits ten seconds for requests that run; false: one goes on. */
+bool control_stop(Control *control);
 
 /* `words` begin behind the command's own: of "queue list age>1h", "list". */
 typedef void ControlFunction(Daemon *daemon, const Request *request, Answer *answer);
@@ -26,7 +27,8 @@ typedef struct {
 
 /* A file per group of commands. */
 ControlFunction control_status, control_reload, control_alarms, control_plugins, control_hooks, control_metrics,
-	control_customer, control_domain, control_account, control_export, control_import, control_queue, control_spool, control_why;
+	control_customer, control_domain, control_account, control_export, control_import, control_queue,
+	control_spool, control_why;
 
 /* "2026-11-22 09:14:02", local time; "" for CLOCK_NEVER.  New. */
 char *control_format_time(int64_t us);

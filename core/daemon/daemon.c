@@ -442,13 +442,13 @@ daemon_free(Daemon *daemon)
 
 /* What is left behind by a thread that does not return must not be freed: the process ends right after. */
 void
-daemon_stop(Daemon *daemon, const volatile bool *is_hasty)
+daemon_stop(Daemon *daemon, bool is_in_use, const volatile bool *is_hasty)
 {
-	bool is_clean;
+	bool is_clean = !is_in_use;
 
 	log_event(LOG_LEVEL_INFO, "stopping", NULL);
 	server_drain(daemon->server);
-	is_clean = server_stop(daemon->server, daemon_until(daemon, DAEMON_DRAIN_US, is_hasty));
+	is_clean &= server_stop(daemon->server, daemon_until(daemon, DAEMON_DRAIN_US, is_hasty));
 	is_clean &= delivery_stop(daemon->delivery, daemon_until(daemon, DAEMON_DELIVER_US, is_hasty));
 	observer_stop(daemon->engine.observer, daemon_until(daemon, DAEMON_WORK_US, is_hasty));
 	is_clean &= workers_stop(daemon->engine.waiters, daemon_until(daemon, DAEMON_WORK_US, is_hasty));

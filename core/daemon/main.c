@@ -111,6 +111,7 @@ main_run(const char *path)
 	g_autoptr(GError) error = NULL;
 	Main at = { 0 };
 	Control *control;
+	bool is_in_use;
 
 	process_raise_limits();
 	signal(SIGPIPE, SIG_IGN);
@@ -134,8 +135,8 @@ main_run(const char *path)
 	signal(SIGTERM, main_on_second_term);
 	signal(SIGINT, main_on_second_term);
 	process_notify("STOPPING=1");
-	control_stop(control);
-	daemon_stop(at.daemon, &main_is_hasty);
+	is_in_use = !control_stop(control);
+	daemon_stop(at.daemon, is_in_use, &main_is_hasty);
 	g_main_loop_unref(at.loop);
 	return EXIT_SUCCESS;
 }

@@ -224,7 +224,8 @@ posternctl_knows_options(char *const *words, GError **error)
 
 	for (; *words != NULL; words++)
 		if ((*words)[0] == '-' && (*words)[1] != '\0' && !g_strv_contains(known, *words))
-			return error_set(error, POSTERN_ERROR_INVALID, "there is no option %s (see posternctl --help)", *words);
+			return error_set(
+				error, POSTERN_ERROR_INVALID, "there is no option %s (see posternctl --help)", *words);
 	return true;
 }
 

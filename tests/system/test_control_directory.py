@@ -106,8 +106,10 @@ def test_P_09_levels_hold_where_nothing_nearer_does_and_show_says_so(make_poster
         return postern.options("account", LOGIN)["quota.messages"]
 
     assert messages() == ("10", "preset")
+    assert "no [level unheard-of]" in postern.ctl("customer", "set", "acme", "level=unheard-of")
+    assert messages() == ("10", "preset")
     for level, value in (("standard", "2000"), ("personal", "200"), ("personal-plus", "200")):
-        postern.ctl("customer", "set", "acme", "level=" + level)
+        assert "warning" not in postern.ctl("customer", "set", "acme", "level=" + level)
         assert messages()[0] == value and "level" in messages()[1]
     postern.ctl("customer", "set", "acme", "quota.messages=300")
     assert messages() == ("300", "customer")

@@ -1,4 +1,7 @@
 """The thin thread: a message goes in by submission, and out to the next hop."""
+import socket
+import time
+
 from postern import LOGIN, PASSWORD, client_tls
 
 
@@ -18,6 +21,18 @@ def test_a_message_outlives_a_crash(make_postern, make_sink):
     postern.kill()
     postern.start()
     assert sink.wait(1)[0].recipients == ["rcpt@example.org"]
+
+
+def test_a_silent_client_of_the_control_socket_does_not_delay_the_stop(make_postern):
+    postern = make_postern(with_account=False)
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.connect(str(postern.place / "control"))
+        assert postern.ctl("status")
+        start = time.monotonic()
+        postern.ctl("stop")
+        assert postern.process.wait(30) == 0
+        assert time.monotonic() - start < 9
+        assert b"ended too early" in silent.recv(1000)
 
 
 def test_ordinary_clients_submit_with_tls(postern, sink):
