@@ -46,7 +46,6 @@ session_start_chunk(Session *session, uint64_t size, bool is_last)
 	session->chunk_is_last = is_last;
 	session->state = STATE_CHUNK;
 	session_start_content(session, INPUT_CHUNK);
-	session->data_ended = size == 0;
 }
 
 void
@@ -232,7 +231,7 @@ session_take_data(Session *session, Place place, SessionNeed *need)
 	if (!session->skips_chunk && session->transaction->content != NULL && content_wants_flush(session->transaction->content))
 		return session_flush_content(session, place, need);
 	*need = SESSION_WANTS_INPUT;
-	if (waiting == 0)
+	if (waiting == 0 && (session->input == INPUT_DATA || session->chunk_left > 0)) /* "BDAT 0 LAST" ends without octets */
 		return false;
 	return session->input == INPUT_DATA ? session_take_dotted(session, octets, waiting)
 										: session_take_chunk(session, octets, waiting);

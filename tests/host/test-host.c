@@ -446,6 +446,17 @@ ptn_test_is_closed(PtnTest *test)
 	return test->is_closed;
 }
 
+/* Of two replies the second. */
+static const char *
+test_behind_first(const char *replies)
+{
+	const char *line = replies;
+
+	while (line[0] != '\0' && line[3] == '-')
+		line = strchr(line, '\n') + 1;
+	return strchr(line, '\n') != NULL && strchr(line, '\n')[1] != '\0' ? strchr(line, '\n') + 1 : replies;
+}
+
 const char *
 ptn_test_login(PtnTest *test, const char *login, const char *password)
 {
@@ -459,9 +470,7 @@ ptn_test_login(PtnTest *test, const char *login, const char *password)
 	word = g_base64_encode((const guchar *)octets, size);
 	line = g_strdup_printf("EHLO client.example.net\r\nAUTH PLAIN %s", word);
 	(void)ptn_test_say(test, line);
-	return test_hand_out(test, g_strdup(strstr(test->reply->str, "\n250 ") != NULL
-											? strchr(strstr(test->reply->str, "\n250 ") + 1, '\n') + 1
-											: test->reply->str));
+	return test_hand_out(test, g_strdup(test_behind_first(test->reply->str)));
 }
 
 static bool
