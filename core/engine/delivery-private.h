@@ -31,7 +31,7 @@ typedef struct {
 	char *key;
 	NextHop *hop;
 	GQueue jobs;          /* of Job* */
-	unsigned threads;
+	unsigned threads, idle; /* idle: those that keep a connection and wait for a job */
 	GCond has_job;        /* one job wakes one of its threads */
 	bool is_waiting;      /* for a thread, in `waiting` */
 } Destination;

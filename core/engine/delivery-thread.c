@@ -249,10 +249,12 @@ delivery_next_job(Server *server)
 	Delivery *delivery = server->delivery;
 	const int64_t until_us = g_get_monotonic_time() + (server->client != NULL ? DELIVERY_IDLE_US : 0);
 
+	server->destination->idle++;
 	while (g_queue_is_empty(&server->destination->jobs) && !delivery->is_stopping &&
 		   g_queue_is_empty(&delivery->waiting))
 		if (!g_cond_wait_until(&server->destination->has_job, &delivery->lock, until_us))
 			break;
+	server->destination->idle--;
 	return delivery->is_stopping ? NULL : g_queue_pop_head(&server->destination->jobs);
 }
 
@@ -347,7 +349,7 @@ delivery_add_job(Delivery *delivery, const NextHop *hop, Job *job)
 	Destination *destination = delivery_destination(delivery, hop);
 
 	g_queue_push_tail(&destination->jobs, job);
-	if (destination->threads >= settings->per_destination) {
+	if (destination->threads >= settings->per_destination || g_queue_get_length(&destination->jobs) <= destination->idle) {
 		g_cond_signal(&destination->has_job);
 	} else if (delivery->threads < settings->max_deliveries) {
 		(void)delivery_start_thread(delivery, destination);

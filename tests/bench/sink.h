@@ -16,7 +16,7 @@ typedef struct {
 	gint64 expected;       /* ids 1 … expected are looked for; 0: none */
 	double seconds;
 	gboolean is_implicit_tls, has_auth;
-	char *store, *certificate, *key;
+	char *store, *certificate, *key, *ids_to;
 } SinkOptions;
 
 /* What all threads share: the ids seen. */

@@ -79,6 +79,23 @@ sink_list_ids(const Sink *sink, const char *what, bool is_missing)
 		fputc('\n', stderr);
 }
 
+/* "ID TIMES" of each that came. */
+static void
+sink_write_ids(const Sink *sink)
+{
+	FILE *file = sink->options.ids_to != NULL ? fopen(sink->options.ids_to, "w") : NULL;
+
+	if (sink->options.ids_to == NULL)
+		return;
+	if (file == NULL)
+		bench_fail("%s: cannot be written", sink->options.ids_to);
+	for (gint64 id = 1; id <= sink->options.expected; id++)
+		if (sink->seen[id] > 0)
+			fprintf(file, "%" G_GINT64_FORMAT " %d\n", id, sink->seen[id]);
+	if (fclose(file) != 0)
+		bench_fail("%s: cannot be written", sink->options.ids_to);
+}
+
 static gboolean
 sink_on_end(gpointer data)
 {
@@ -126,6 +143,7 @@ sink_read_options(int argc, char **argv, Sink *sink)
 		{ "auth", 'a', 0, G_OPTION_ARG_NONE, &o->has_auth, "offer AUTH PLAIN; any password will do", NULL },
 		{ "store", 'W', 0, G_OPTION_ARG_FILENAME, &o->store,
 			"store in PREFIX.0, PREFIX.1 …, synced before the reply", "PREFIX" },
+		{ "ids-to", 'i', 0, G_OPTION_ARG_FILENAME, &o->ids_to, "write there at the end which ids came, and how often", "FILE" },
 		{ "refuse", 'f', 0, G_OPTION_ARG_INT, &o->refuse_percent,
 			"so many recipients of a hundred with 451", "N" },
 		G_OPTION_ENTRY_NULL,
@@ -184,6 +202,7 @@ main(int argc, char **argv)
 	for (int i = 0; i < sink.options.threads; i++)
 		g_thread_join(all.threads[i].thread);
 	sink_report(&all);
+	sink_write_ids(&sink);
 	sink_list_ids(&sink, "missing: ", true);
 	sink_list_ids(&sink, "doubled: ", false);
 	return sink.unique < sink.options.expected ? 1 : 0;

@@ -1,7 +1,11 @@
 """Fixtures of the system tests; see postern.py."""
+import shutil
+import socket
+import subprocess
+
 import pytest
 
-from postern import Postern, Sink
+from postern import Postern, Sink, free_port, wait_until
 
 
 @pytest.fixture
@@ -52,3 +56,73 @@ def shared(tmp_path_factory):
     yield daemon
     daemon.stop()
     sink.close()
+
+
+ZONES = {
+    "example.net": """$ORIGIN example.net.
+$TTL 300
+@ IN SOA ns hostmaster 1 3600 600 86400 60
+@ IN NS ns
+ns IN A 127.0.0.1
+@ IN MX 10 mail
+mail IN A 192.0.2.1
+sub IN A 192.0.2.1
+a.b IN MX 10 mail
+sendonly IN MX 0 .
+text IN TXT "no address here"
+""",
+    "example.org": """$ORIGIN example.org.
+$TTL 300
+@ IN SOA ns hostmaster 1 3600 600 86400 60
+@ IN NS ns
+ns IN A 127.0.0.1
+nullmx IN MX 0 .
+ours IN MX 10 mail.example.net.
+ours IN MX 20 two.mx
+two IN MX 10 one.mx
+two IN MX 20 two.mx
+alone IN A 127.0.0.7
+nowhere IN MX 10 gone.mx
+one.mx IN A 127.0.0.6
+two.mx IN A 127.0.0.7
+""",
+}
+
+
+@pytest.fixture(scope="session")
+def dns(tmp_path_factory):
+    """Options for a daemon that knows the two domains by an nsd of ours, and of others only that nobody answers."""
+    if not shutil.which("nsd"):
+        pytest.skip("needs nsd")
+    place, port = tmp_path_factory.mktemp("nsd"), free_port()
+    config = """server:
+  ip-address: 127.0.0.1@%d
+  username: ""
+  chroot: ""
+  zonesdir: "%s"
+  database: ""
+  pidfile: ""
+  xfrdfile: "%s/xfrd.state"
+  zonelistfile: "%s/zone.list"
+remote-control:
+  control-enable: no
+""" % (port, place, place, place)
+    for name, text in ZONES.items():
+        (place / name).write_text(text)
+        config += "zone:\n  name: %s\n  zonefile: %s\n" % (name, name)
+    (place / "nsd.conf").write_text(config)
+    process = subprocess.Popen(["nsd", "-d", "-c", str(place / "nsd.conf")], stderr=subprocess.DEVNULL)
+    query = b"\xab\xcd\x01\0\0\x01\0\0\0\0\0\0\x07example\x03org\0\0\x06\0\x01"
+
+    def answers():
+        with socket.socket(type=socket.SOCK_DGRAM) as s:
+            s.settimeout(0.1)
+            s.sendto(query, ("127.0.0.1", port))
+            try:
+                return s.recv(1000)
+            except OSError:
+                return None
+    wait_until(answers, "nsd")
+    yield {"dns": {"stub-zones": " ".join("%s=127.0.0.1@%d" % (name, port) for name in ZONES)}}
+    process.terminate()
+    process.wait()
