@@ -12,7 +12,7 @@ def reply_to_login(postern, login=LOGIN, password=PASSWORD):
         return dialog.auth(login, password)
 
 
-def test_P_01_three_types_of_account_can_be_made(shared):
+def test_P_01_three_types_of_account_can_be_made(shared):  # P-01
     shared.add_account("single@example.net", "secret1")
     shared.add_account("@example.net", "secret2")
     answer = shared.add_account("example.net", "secret3", "type=server")
@@ -24,7 +24,7 @@ def test_P_01_three_types_of_account_can_be_made(shared):
         shared.ctl("account", "remove", login)
 
 
-def test_P_02_the_login_names_address_or_domain_and_the_type_follows(shared):
+def test_P_02_the_login_names_address_or_domain_and_the_type_follows(shared):  # P-02
     assert "needs type=server" in shared.ctl("account", "add", "example.net", "--password-file", "-", input="secret\n", code=1)
     assert "form of type" in shared.ctl("account", "add", "x@example.net", "type=any", "--password-file", "-", input="secret\n",
                                         code=1)
@@ -33,7 +33,7 @@ def test_P_02_the_login_names_address_or_domain_and_the_type_follows(shared):
     shared.ctl("account", "remove", "@example.net")
 
 
-def test_P_03_the_domain_must_be_one_of_the_customer(shared):
+def test_P_03_the_domain_must_be_one_of_the_customer(shared):  # P-03
     shared.ctl("customer", "add", "other")
     shared.ctl("domain", "add", "other.example", "customer=other", "mode=outbound-only")
     assert "no domain" in shared.ctl("account", "add", "x@nowhere.example", "--password-file", "-", input="secret\n", code=1)
@@ -43,7 +43,7 @@ def test_P_03_the_domain_must_be_one_of_the_customer(shared):
     shared.ctl("customer", "remove", "other")
 
 
-def test_P_04_passwords_have_five_characters_which_are_code_points(shared):
+def test_P_04_passwords_have_five_characters_which_are_code_points(shared):  # P-04
     for password, is_taken in (("abcd", False), ("äöüß", False), ("abcde", True), ("äöüßé", True)):
         words = ["account", "passwd", LOGIN, "--password-file", "-"]
         assert (shared.ask(*words, input=password + "\n").returncode == 0) == is_taken, password
@@ -51,7 +51,7 @@ def test_P_04_passwords_have_five_characters_which_are_code_points(shared):
     shared.set_password(LOGIN, PASSWORD)
 
 
-def test_P_05_enable_disable_and_delete(shared):
+def test_P_05_enable_disable_and_delete(shared):  # P-05
     shared.add_account("short@example.net", "secret")
     for verb, code in (("disable", 535), ("enable", 235), ("remove", 535)):
         shared.ctl("account", verb, "short@example.net")
@@ -60,7 +60,7 @@ def test_P_05_enable_disable_and_delete(shared):
     assert "no account" in shared.ctl("account", "remove", "short@example.net", code=1)
 
 
-def test_A_11_a_new_password_holds_at_once(shared):
+def test_A_11_a_new_password_holds_at_once(shared):  # A-11
     shared.set_password(LOGIN, "another password")
     assert reply_to_login(shared).text.startswith("535 5.7.8")
     assert reply_to_login(shared, password="another password").code == 235
@@ -69,13 +69,13 @@ def test_A_11_a_new_password_holds_at_once(shared):
     assert reply_to_login(shared).code == 235
 
 
-def test_P_06_the_list_has_the_login_in_column_account(shared):
+def test_P_06_the_list_has_the_login_in_column_account(shared):  # P-06
     lines = shared.ctl("account", "list").splitlines()
     assert lines[0].split()[0] == "ACCOUNT" and lines[1].split()[0] == LOGIN
     assert shared.options("account", LOGIN.upper())["type"] == ("single", "account")
 
 
-def test_P_08_a_customer_has_three_addresses(shared):
+def test_P_08_a_customer_has_three_addresses(shared):  # P-08
     shared.ctl("customer", "set", "acme", "primary=it@acme.example", "postmaster=pm@acme.example", "alert=noc@acme.example")
     options = shared.options("customer", "acme")
     assert [options[name][0] for name in ("primary", "postmaster", "alert")] == [
@@ -93,7 +93,7 @@ PTN_PLUGIN(quota) = { PTN_HEAD("quota"), .version = "1", .summary = "has a limit
 """
 
 
-def test_P_09_levels_hold_where_nothing_nearer_does_and_show_says_so(make_postern, sink):
+def test_P_09_levels_hold_where_nothing_nearer_does_and_show_says_so(make_postern, sink):  # P-09
     postern = make_postern(sink=sink)
     source = postern.place / "quota.c"
     source.write_text(QUOTA)
@@ -119,7 +119,7 @@ def test_P_09_levels_hold_where_nothing_nearer_does_and_show_says_so(make_poster
     assert 'did you mean "quota.messages"' in postern.ctl("account", "set", LOGIN, "quota.mesages=4", code=1)
 
 
-def test_P_10_a_domain_takes_its_accounts_with_it(shared):
+def test_P_10_a_domain_takes_its_accounts_with_it(shared):  # P-10
     shared.ctl("domain", "add", "gone.example", "customer=acme", "mode=outbound-only")
     shared.add_account("a@gone.example", "secret")
     shared.add_account("@gone.example", "secret")
@@ -131,7 +131,7 @@ def test_P_10_a_domain_takes_its_accounts_with_it(shared):
 
 @pytest.mark.parametrize("off, on", [(["set", "acme", "outbound=no"], ["set", "acme", "outbound="]),
                                      (["disable", "acme", "reason=listed on XBL"], ["enable", "acme"])])
-def test_P_11_a_customer_that_is_stopped_stops_all_its_accounts_at_once(shared, off, on):
+def test_P_11_a_customer_that_is_stopped_stops_all_its_accounts_at_once(shared, off, on):  # P-11
     with shared.session() as dialog:
         dialog.mail()
         shared.ctl("customer", *off)
@@ -142,7 +142,7 @@ def test_P_11_a_customer_that_is_stopped_stops_all_its_accounts_at_once(shared, 
     assert reply_to_login(shared).code == 235
 
 
-def test_P_12_a_name_is_given_once(shared):
+def test_P_12_a_name_is_given_once(shared):  # P-12
     for words in (["customer", "add", "acme"], ["customer", "add", "ACME"],
                   ["domain", "add", "Example.NET", "customer=acme", "mode=hold"],
                   ["account", "add", LOGIN.upper(), "--password-file", "-"]):
@@ -150,7 +150,7 @@ def test_P_12_a_name_is_given_once(shared):
     assert reply_to_login(shared).code == 235
 
 
-def test_A_09_a_disabled_account_is_told_why_but_only_with_its_password(shared):
+def test_A_09_a_disabled_account_is_told_why_but_only_with_its_password(shared):  # A-09
     shared.ctl("account", "disable", LOGIN, "reason=stolen password, ticket 812")
     wrong, unknown = reply_to_login(shared, password="wrong one"), reply_to_login(shared, "nobody@example.net")
     assert wrong.text == unknown.text and wrong.text.startswith("535 5.7.8")
@@ -162,7 +162,7 @@ def test_A_09_a_disabled_account_is_told_why_but_only_with_its_password(shared):
     assert "reason" not in shared.options("account", LOGIN)
 
 
-def test_A_10_a_deleted_account_is_unknown(shared):
+def test_A_10_a_deleted_account_is_unknown(shared):  # A-10
     shared.add_account("deleted@example.net", "secret")
     assert reply_to_login(shared, "deleted@example.net", "secret").code == 235
     shared.ctl("account", "remove", "deleted@example.net")
