@@ -12,7 +12,7 @@ FLOORS = {"base": 0, "proto": 1, "io": 1, "service": 2, "mail": 3, "engine": 4, 
 # beside the order of the floors: what a floor must not know, though it lies below or beside
 FORBIDDEN = {"proto": {"io"}, "io": {"proto"}}
 BANNED = ["strcpy", "strcat", "sprintf", "vsprintf", "gets", "alloca", "system", "popen", "tmpnam", "strtok", "rand"]
-FILE_MAX, FUNCTION_MAX, LINE_MAX, TEST_LINE_MAX = 600, 80, 115, 145  # tables of cases are wide
+FILE_MAX, FUNCTION_MAX, LINE_MAX, TEST_LINE_MAX = 600, 80, 115, 145  # tables of cases and remarks are wider
 WRITABLE = {"core/base/log.c", "core/host/module.c"}  # and core/daemon/: see ARCHITECTURE.md
 breaches = []
 
@@ -62,8 +62,10 @@ def check_sizes():
             breach(path, len(lines) - 1, f"more than {FILE_MAX} lines: a second idea?")
         opened = 0
         for number, line in enumerate(lines, 1):
+            code = re.sub(r"\s*(/\*.*|\*/.*)$|^\s*\*.*$", "", line)  # a remark behind the code may reach further
+            is_test = f"{os.sep}test" in path[len(TOP):]
             width = len(line.expandtabs(4))
-            if width > (TEST_LINE_MAX if f"{os.sep}test" in path[len(TOP):] else LINE_MAX):
+            if width > TEST_LINE_MAX or (not is_test and len(code.expandtabs(4)) > LINE_MAX):
                 breach(path, number, f"{width} columns")
             if line == "{":
                 opened = number
