@@ -13,7 +13,8 @@ EngineSettings *settings_engine(const Config *config, GPtrArray *mistakes);
 DeliverySettings *settings_delivery(const Config *config, const EngineSettings *engine, GPtrArray *mistakes);
 /* The certificates of the configuration; without any, one of our own making in `state_directory` if a listener wants
  * TLS.  NULL without error: no TLS is asked for. */
-TlsServer *settings_tls(const Config *config, const EngineSettings *engine, const char *state_directory, GError **error);
+TlsServer *settings_tls(const Config *config, const EngineSettings *engine, const char *state_directory,
+	GError **error);
 /* Our name: that of [server], else the machine's.  New. */
 char *settings_hostname(const Config *config);
 /* The directory of a "sqlite:PATH", to be made; NULL if it is none.  New. */

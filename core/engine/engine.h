@@ -54,7 +54,8 @@ typedef struct {
 } Snapshot;
 
 /* Takes settings, delivery (may be NULL) and chain; `tls` gets a reference of its own, `dns` is borrowed. */
-Snapshot *snapshot_new(EngineSettings *settings, DeliverySettings *delivery, Chain *chain, Dns *dns, TlsServer *tls);
+Snapshot *snapshot_new(EngineSettings *settings, DeliverySettings *delivery, Chain *chain, Dns *dns,
+	TlsServer *tls);
 Snapshot *snapshot_ref(Snapshot *snapshot);
 void snapshot_unref(Snapshot *snapshot);
 

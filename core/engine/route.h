@@ -49,8 +49,8 @@ typedef struct {
 void route_answer_clear(RouteAnswer *answer);
 /* Recipient `i` of the message: hooks of stage ROUTE, then [route]s, the directory's redirection, MX.
  * Waits where a hook does. */
-void route_recipient(const Engine *engine, Snapshot *snapshot, const DeliverySettings *settings, const Envelope *envelope,
-	size_t i, RouteAnswer *answer);
+void route_recipient(const Engine *engine, Snapshot *snapshot, const DeliverySettings *settings,
+	const Envelope *envelope, size_t i, RouteAnswer *answer);
 
 /* Addresses to try for a hop, best first. */
 typedef struct {

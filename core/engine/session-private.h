@@ -94,7 +94,8 @@ void session_event(Session *session, const char *name);
 void session_begin_stage(Session *session, const CommandRow *row);
 /* Runs the hooks of `session->row`; false: `need` says where it is to go on. */
 bool session_run_stage(Session *session, Place place, SessionNeed *need);
-void session_observe(Session *session, PtnStage stage, PtnCause cause, int code, const char *enhanced, const char *text);
+void session_observe(Session *session, PtnStage stage, PtnCause cause, int code, const char *enhanced,
+	const char *text);
 
 /* ---- session-cmd.c ---- */
 const CommandRow *session_find_command(const char *verb);

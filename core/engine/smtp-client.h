@@ -29,7 +29,8 @@ SmtpClient *smtp_client_open(const DeliverySettings *settings, const NextHop *ho
 void smtp_client_close(SmtpClient *client); /* says QUIT, waits for nothing */
 /* One transaction for the recipients whose places in the envelope are in `places`; `results` has as many.
  * False: the connection is of no more use. */
-bool smtp_client_send(SmtpClient *client, const SpoolMessage *message, const guint *places, guint n, SentResult *results);
+bool smtp_client_send(SmtpClient *client, const SpoolMessage *message, const guint *places, guint n,
+	SentResult *results);
 bool smtp_client_is_alive(SmtpClient *client);
 unsigned smtp_client_messages(const SmtpClient *client);
 const char *smtp_client_peer(const SmtpClient *client); /* "mx.example.org[192.0.2.1]:25" */

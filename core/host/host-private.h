@@ -75,4 +75,5 @@ bool instance_agrees(const Instance *instance, Config *config);
 typedef struct {
 	DirectoryEntry *account, *domain, *customer;
 } OptionPlaces;
-const char *option_text_for(const Instance *instance, const PtnOption *option, const OptionPlaces *places, char **from);
+const char *option_text_for(const Instance *instance, const PtnOption *option,
+	const OptionPlaces *places, char **from);

@@ -32,7 +32,8 @@ GPtrArray *host_load(const char *directory, const char *const *names, GPtrArray 
 
 /* Makes and starts the instances, taking over from `before` (NULL: none) those whose sections did not change.
  * False: one did not start; `before` is whole. */
-PluginSet *host_new(const HostServices *services, const GPtrArray *rows, Config *config, PluginSet *before, GError **error);
+PluginSet *host_new(const HostServices *services, const GPtrArray *rows, Config *config,
+	PluginSet *before, GError **error);
 /* Instances stop when nobody has them any more. */
 PluginSet *host_ref(PluginSet *set);
 void host_unref(void *set);
@@ -44,17 +45,19 @@ void host_tick(PluginSet *set, int64_t now_us);
 char *host_describe(PluginSet *set);
 /* What the option holds for an entry of the directory, and where that comes from ("account", "level standard", "preset", a file's line).
  * False: there is no such plugin or option.  New texts. */
-bool host_option_of(PluginSet *set, const char *name, DirectoryEntry *account, DirectoryEntry *customer, char **value,
-	char **from);
+bool host_option_of(PluginSet *set, const char *name, DirectoryEntry *account, DirectoryEntry *customer,
+	char **value, char **from);
 /* Checks `value` for option "PLUGIN.OPTION" of an entry.  The sentence says what would be right. */
 bool host_check_option(PluginSet *set, const char *name, PtnKind kind, const char *value, GError **error);
 /* Names "PLUGIN.OPTION" that entries of `kind` may have, sorted; new. */
 GPtrArray *host_option_names(PluginSet *set, PtnKind kind);
 /* One row of figures per plugin. */
-void host_each(PluginSet *set, void (*each)(void *data, const PtnPlugin *plugin, const HookPlugin *figures), void *data);
+void host_each(PluginSet *set, void (*each)(void *data, const PtnPlugin *plugin,
+	const HookPlugin *figures), void *data);
 
 /* `posternctl NAME verb …`.  `row` gets column, text, …, NULL.  False: the error says why. */
 typedef void HostRow(void *data, const char *const *columns_and_texts);
-bool host_command(PluginSet *set, const char *plugin, const char *const *words, HostRow *row, void *data, GError **error);
+bool host_command(PluginSet *set, const char *plugin, const char *const *words, HostRow *row,
+	void *data, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PluginSet, host_unref)

@@ -14,7 +14,8 @@
 typedef struct Wire Wire;
 
 /* Connects until `deadline_us` (monotonic).  NULL on failure. */
-Wire *wire_open(const IpAddress *address, uint16_t port, const IpAddress *from, int64_t deadline_us, GError **error);
+Wire *wire_open(const IpAddress *address, uint16_t port, const IpAddress *from, int64_t deadline_us,
+	GError **error);
 Wire *wire_open_unix(const char *path, GError **error);
 void wire_close(Wire *wire);
 /* Every call from now on ends by then. */

@@ -199,7 +199,8 @@ directory_check_type(DirectoryEntry *entry, LoginForm form, GError **error)
 
 	if (type == NULL && form == LOGIN_SERVER)
 		return error_set(error, POSTERN_ERROR_INVALID,
-			"\"%s\" has the form of a mail server's login, which needs type=server; any address of the domain: \"@%s\"; "
+			"\"%s\" has the form of a mail server's login, which needs type=server; "
+			"any address of the domain: \"@%s\"; "
 			"a single one: \"user@%s\"", login, login, login);
 	if (type == NULL) {
 		directory_entry_set(entry, "type", directory_types[form]);

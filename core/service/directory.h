@@ -32,8 +32,8 @@ void directory_entry_free(DirectoryEntry *entry);
 PtnStatus directory_save(Directory *directory, DirectoryEntry *entry, int64_t deadline_us);
 PtnStatus directory_remove(Directory *directory, PtnKind kind, const char *name, int64_t deadline_us);
 /* Entries of a kind by name, after `after`, at most `limit`; with_option NULL: all.  New array that frees. */
-PtnStatus directory_list(Directory *directory, PtnKind kind, const char *with_option, const char *after, size_t limit,
-	int64_t deadline_us, GPtrArray **entries);
+PtnStatus directory_list(Directory *directory, PtnKind kind, const char *with_option, const char *after,
+	size_t limit, int64_t deadline_us, GPtrArray **entries);
 /* Rises whenever an entry of `kind` changes, on any node. */
 PtnStatus directory_changes(Directory *directory, PtnKind kind, int64_t deadline_us, uint64_t *number);
 
@@ -56,7 +56,8 @@ const char *const *directory_entry_names(DirectoryEntry *entry);
 bool directory_check(Directory *directory, DirectoryEntry *entry, GError **error);
 /* A domain removed takes its accounts with it; a customer with domains is refused.
  * `removed` (elements are freed by g_free) gets "account NAME", "domain NAME" of what went. */
-bool directory_remove_checked(Directory *directory, PtnKind kind, const char *name, GPtrArray *removed, GError **error);
+bool directory_remove_checked(Directory *directory, PtnKind kind, const char *name, GPtrArray *removed,
+	GError **error);
 
 /* The account's or customer's standing: NULL if it may submit, else the reason ("disabled", or the text
  * given when it was).  Considers account and customer.  `customer` may be NULL. */

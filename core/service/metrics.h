@@ -19,7 +19,7 @@ GPtrArray *metrics_names(Metrics *metrics);
 void metrics_alarm(Metrics *metrics, const char *name, const char *text);
 unsigned metrics_alarms(Metrics *metrics);
 /* Calls `each` for every raised alarm, in order of names, `since_us` wall clock. */
-void metrics_each_alarm(Metrics *metrics, void (*each)(void *data, const char *name, const char *text, int64_t since_us),
-	void *data);
+void metrics_each_alarm(Metrics *metrics, void (*each)(void *data, const char *name, const char *text,
+	int64_t since_us), void *data);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Metrics, metrics_free)

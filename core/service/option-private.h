@@ -6,6 +6,7 @@
 /* Of PTN_NUMBER, PTN_SIZE, PTN_TIME; checks the range of `option`. */
 bool option_parse_number(const PtnOption *option, const char *text, int64_t *number, GError **error);
 /* "5m .. 15m", "5m". */
-bool option_parse_time_range(const PtnOption *option, const char *text, int64_t *least, int64_t *most, GError **error);
+bool option_parse_time_range(const PtnOption *option, const char *text, int64_t *least, int64_t *most,
+	GError **error);
 /* As an administrator would write it.  New. */
 char *option_format_number(unsigned type, int64_t number);

@@ -22,7 +22,8 @@ void refusals_close(Refusals *refusals);
 void refusals_note(Refusals *refusals, const Refusal *refusal);
 /* How many were lost because the queue was full or the disk refused. */
 uint64_t refusals_lost(Refusals *refusals);
-/* What was noted before the call is found.  Calls `each` for those in which `what` (NULL: all) equals a session, queue id, client, login, sender or recipient
+/* What was noted before the call is found.  Calls `each` for those in which `what` (NULL: all) equals a
+ * session, queue id, client, login, sender or recipient
  * (addresses without case), newest first, at most `limit`. */
 bool refusals_find(Refusals *refusals, const char *what, size_t limit,
 	void (*each)(void *data, const Refusal *refusal), void *data, GError **error);

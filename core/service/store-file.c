@@ -111,7 +111,8 @@ store_file_set_up(StoreFile *file, bool is_durable, GError **error)
 	return store_file_run(file, "PRAGMA journal_mode = WAL", error) &&
 		store_file_run(file, is_durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", error) &&
 		store_file_run(file, "BEGIN IMMEDIATE;"
-			"CREATE TABLE IF NOT EXISTS items (key TEXT PRIMARY KEY, value TEXT NOT NULL, version INTEGER NOT NULL,"
+			"CREATE TABLE IF NOT EXISTS items (key TEXT PRIMARY KEY, value TEXT NOT NULL, "
+		"version INTEGER NOT NULL,"
 			" expires INTEGER NOT NULL) WITHOUT ROWID;"
 			"CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;"
 			"INSERT OR IGNORE INTO meta VALUES ('version', 0)", error) &&

@@ -17,7 +17,8 @@ struct StoreBackend {
 	PtnStatus (*set)(void *data, const char *key, const char *value, int64_t ttl_us, int64_t deadline_us);
 	PtnStatus (*claim)(void *data, const char *key, const char *value, int64_t ttl_us, int64_t deadline_us);
 	PtnStatus (*replace)(void *data, const char *key, const char *value, uint64_t *version, int64_t deadline_us);
-	PtnStatus (*add)(void *data, const char *key, int64_t n, int64_t window_us, int64_t deadline_us, int64_t *total);
+	PtnStatus (*add)(void *data, const char *key, int64_t n, int64_t window_us, int64_t deadline_us,
+		int64_t *total);
 	PtnStatus (*remove)(void *data, const char *key, int64_t deadline_us);
 	PtnStatus (*list)(void *data, const char *prefix, const char *after, size_t limit, int64_t deadline_us,
 		GPtrArray **items);

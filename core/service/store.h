@@ -45,7 +45,8 @@ PtnStatus store_remove(Store *store, const char *key, int64_t deadline_us);
 /* Adds to the counter of the present window (windows are aligned to 1970); `total` (may be NULL) gets the new sum; `n` 0
  * only reads it.  A key counts over one length of window; with another one it starts anew.  Its value is the sum as
  * text; TAKEN: the key holds something else. */
-PtnStatus store_add(Store *store, const char *key, int64_t n, int64_t window_us, int64_t deadline_us, int64_t *total);
+PtnStatus store_add(Store *store, const char *key, int64_t n, int64_t window_us, int64_t deadline_us,
+	int64_t *total);
 /* Items whose keys start with `prefix`, in order, after the key `after` (NULL: from the start), at most
  * `limit`.  A new array of StoreItem* that frees them.  Never on a hot path. */
 PtnStatus store_list(Store *store, const char *prefix, const char *after, size_t limit, int64_t deadline_us,
