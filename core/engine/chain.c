@@ -79,12 +79,21 @@ chain_fail(HookCall *call, const char *why)
 	return PTN_FAILED;
 }
 
+/* Observers hear of what is over: `call` holds a reply that was given, not theirs. */
+static bool
+chain_is_told(const HookRow *row)
+{
+	return row->stage >= PTN_QUEUED;
+}
+
 /* Verdicts that make no sense at this stage count as failures. */
 static PtnVerdict
 chain_judge(const HookRow *row, HookCall *call, PtnVerdict verdict)
 {
 	const bool may_settle = row->stage == PTN_AUTH || row->stage == PTN_ROUTE || row->stage == PTN_DELIVER;
 
+	if (chain_is_told(row) && verdict != PTN_NEXT && verdict != PTN_FAILED)
+		return chain_fail(call, "it judged what is over");
 	switch (verdict) {
 	case PTN_NEXT:
 	case PTN_FAILED:
@@ -116,7 +125,8 @@ chain_call(ChainRun *run, const HookRow *row, HookCall *call)
 
 	call->deadline_us = MIN(begun_us + plugin->deadline_us, run->deadline_us);
 	call->would_have_waited = false;
-	call->code = 0;
+	if (!chain_is_told(row))
+		call->code = 0;
 	call->failure = NULL;
 	atomic_store(&run->running, row);
 	atomic_store(&run->hook_deadline_us, call->deadline_us);
@@ -174,8 +184,9 @@ static PtnVerdict
 chain_settle_failure(const HookRow *row, HookCall *call)
 {
 	atomic_fetch_add(&row->plugin->failures, 1);
-	chain_log(row, call, row->plugin->passes_on_error ? "plugin failed, passed" : "plugin failed, deferred", call->failure);
-	if (row->plugin->passes_on_error)
+	chain_log(row, call, row->plugin->passes_on_error || chain_is_told(row) ? "plugin failed, passed" : "plugin failed, deferred",
+		call->failure);
+	if (row->plugin->passes_on_error || chain_is_told(row))
 		return PTN_NEXT;
 	call->cause = PTN_LOCAL;
 	call->code = row->stage == PTN_AUTH ? 454 : 451;
@@ -188,10 +199,17 @@ static PtnVerdict
 chain_run_row(ChainRun *run, const ChainTask *task, const HookRow *row, HookCall *call)
 {
 	const char *why_not = chain_why_not(row);
+	const HookCall before = *call;
 	PtnVerdict verdict;
 
 	call->may_wait = task->place != ON_LOOP;
 	verdict = why_not != NULL ? chain_fail(call, why_not) : chain_call(run, row, call);
+	if (chain_is_told(row)) { /* the next one hears what this one heard */
+		call->cause = before.cause;
+		call->code = before.code;
+		call->enhanced = before.enhanced;
+		call->text = before.text;
+	}
 	if (verdict == PTN_WAIT) {
 		chain_drop_acts(call);
 		return PTN_WAIT;

@@ -126,6 +126,8 @@ route_ask_hooks(Snapshot *snapshot, const DeliverySettings *settings, const Enve
 		answer->reply = g_strdup_printf("%s %s", call.enhanced, call.text);
 		return true;
 	}
+	if (answer->hop == NULL && answer->reply == NULL)
+		answer->result = ROUTE_FOUND; /* they have no opinion */
 	return answer->hop != NULL || answer->reply != NULL;
 }
 

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "mail/bytes.h"
 #include "mail/spool-private.h"
+#include "proto/header.h"
 
 bool
 spool_look_up(Spool *spool, QueueId id, Whereabouts *found)
@@ -233,16 +234,17 @@ spool_read_content(SpoolMessage *message, GError **error)
 
 /* ---- as it is sent ---- */
 
-/* Behind the header's last line: where the empty line starts, or the end where there is no body. */
+/* Behind the header's last field: where the empty line starts, or what is no field, or the end. */
 static uint64_t
 spool_header_end(const char *content, uint64_t size)
 {
-	const char *empty;
+	HeaderScan scan;
+	HeaderField field;
 
-	if (size >= 2 && memcmp(content, "\r\n", 2) == 0)
-		return 0;
-	empty = memmem(content, size, "\r\n\r\n", 4);
-	return empty != NULL ? (uint64_t)(empty - content) + 2 : size;
+	header_scan_start(&scan, content, size);
+	while (header_scan_next(&scan, &field))
+		;
+	return scan.at;
 }
 
 /* The content from `from` to `to`, without what is cut. */

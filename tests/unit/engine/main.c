@@ -1,0 +1,13 @@
+/* main.c - the tests of the engine floor. */
+#include "suites.h"
+
+#include <stddef.h>
+
+int
+main(int argc, char **argv)
+{
+	static const UnitSuite *const suites[] = { &suite_chain, &suite_transaction, &suite_bounce, &suite_next_hop, &suite_route,
+		&suite_settings, &suite_observer, NULL };
+
+	return unit_main(argc, argv, suites);
+}

@@ -1,0 +1,7 @@
+/* suites.h - the suites of the engine floor. */
+#pragma once
+
+#include "unit/unit.h"
+
+extern const UnitSuite suite_chain, suite_transaction, suite_bounce, suite_next_hop, suite_route, suite_settings,
+	suite_observer;

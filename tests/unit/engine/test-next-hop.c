@@ -1,0 +1,57 @@
+/* test-next-hop.c - next hops as text. */
+#include "engine/next-hop.h"
+
+#include "suites.h"
+
+static void
+test_good(void)
+{
+	static const struct {
+		const char *text;
+		HopKind kind;
+		const char *host;
+		int port;
+		const char *user;
+	} cases[] = { { "smtp:[192.0.2.1]:2525", HOP_SMTP, "192.0.2.1", 2525, NULL }, { "smtp:relay.example.org", HOP_SMTP, "relay.example.org", 25, NULL },
+		{ "smtp://relay@Relay.Example.org:587", HOP_SMTP, "relay.example.org", 587, "relay" },
+		{ "smtp://a@b@relay.example.org", HOP_SMTP, "relay.example.org", 25, "a@b" },
+		{ "smtp:[2001:db8::1]", HOP_SMTP, "2001:db8::1", 25, NULL }, { "mx:Example.ORG", HOP_MX, "example.org", 25, NULL },
+		{ "plugin:bcc-mirror", HOP_PLUGIN, "bcc-mirror", 0, NULL } };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(NextHop) hop = next_hop_parse(cases[i].text, TLS_VERIFY, NULL);
+		g_autoptr(NextHop) copy = NULL;
+
+		CU_ASSERT_PTR_NOT_NULL_FATAL(hop);
+		copy = next_hop_copy(hop);
+		CU_ASSERT_EQUAL(copy->kind, cases[i].kind);
+		ASSERT_TEXT(copy->host, cases[i].host);
+		CU_ASSERT_EQUAL(copy->port, cases[i].port);
+		ASSERT_TEXT(copy->user, cases[i].user);
+		CU_ASSERT(cases[i].kind == HOP_PLUGIN || copy->tls == TLS_VERIFY);
+	}
+}
+
+static void
+test_bad(void)
+{
+	static const char *const cases[] = { "", "relay.example.org", "smtp:", "smtp:[192.0.2.1", "smtp:[relay.example.org]",
+		"smtp:relay.example.org:0", "smtp:relay.example.org:65536", "smtp:relay.example.org:x", "smtp:re lay", "lmtp:relay.example.org",
+		"smtp:[192.0.2.1]2525" };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(GError) error = NULL;
+		g_autoptr(NextHop) hop = next_hop_parse(cases[i], TLS_MAY, &error);
+
+		ASSERT_TEXT(hop != NULL ? cases[i] : NULL, NULL);
+		CU_ASSERT_PTR_NOT_NULL(error);
+	}
+}
+
+static const UnitTest tests[] = {
+	{ "hosts, addresses, ports, users, MX, plugins", test_good },
+	{ "what is none says why", test_bad },
+	{ NULL, NULL },
+};
+
+const UnitSuite suite_next_hop = { "next-hop", tests };

@@ -1,0 +1,260 @@
+/* test-route.c - the next hop of a recipient, and the addresses of a next hop, over a scripted DNS. */
+#include "engine/route.h"
+
+#include <string.h>
+
+#include "proto/path.h"
+#include "suites.h"
+#include "unit/service/fake-clock.h"
+
+typedef struct {
+	FakeClock clock;
+	Engine engine;
+	Dns *dns;
+	DeliverySettings *settings; /* of the snapshot */
+	Chain *chain;
+	Snapshot *snapshot;
+} World;
+
+static PtnAnswer *
+world_resolve(void *data, const char *name, PtnRecord type)
+{
+	static const struct {
+		const char *name;
+		PtnRecord type;
+		PtnStatus status;
+		const char *values[4];
+	} zone[] = {
+		{ "plain.example", PTN_MX, PTN_OK, { "10 mx1.example", "20 mx2.example" } },
+		{ "mx1.example", PTN_A, PTN_OK, { "192.0.2.1" } },
+		{ "mx2.example", PTN_A, PTN_OK, { "192.0.2.2" } },
+		{ "implicit.example", PTN_A, PTN_OK, { "192.0.2.3" } },
+		{ "null.example", PTN_MX, PTN_OK, { "0 ." } },
+		{ "failing.example", PTN_MX, PTN_UNSURE, { NULL } },
+		{ "halffailing.example", PTN_MX, PTN_OK, { "10 failing-host.example" } },
+		{ "failing-host.example", PTN_A, PTN_UNSURE, { NULL } },
+		{ "noaddress.example", PTN_MX, PTN_OK, { "10 nowhere.example" } },
+		{ "ours.example", PTN_MX, PTN_OK, { "10 mail.example.net", "20 mx2.example" } },
+		{ "backup.example", PTN_MX, PTN_OK, { "10 mx1.example", "20 us.example", "30 mx2.example" } },
+		{ "us.example", PTN_A, PTN_OK, { "192.0.2.250" } },
+	};
+
+	(void)data;
+	for (size_t i = 0; i < G_N_ELEMENTS(zone); i++)
+		if (strcmp(zone[i].name, name) == 0 && zone[i].type == type)
+			return dns_answer_new(zone[i].status, zone[i].values, CLOCK_SECOND);
+	return dns_answer_new(PTN_NONE, NULL, CLOCK_SECOND);
+}
+
+static void
+world_start(World *world)
+{
+	IpAddress own;
+
+	*world = (World){ .clock = fake_clock(), .chain = chain_new() };
+	world->engine.clock = &world->clock.clock;
+	world->engine.store = store_open("memory:", true, world->engine.clock, NULL);
+	world->engine.directory = directory_new(world->engine.store);
+	world->dns = dns_new_scripted(world_resolve, NULL);
+	world->settings = delivery_settings_new();
+	world->settings->hostname = g_strdup("mail.example.net");
+	CU_ASSERT(ip_parse("192.0.2.250", &own));
+	g_array_append_val(world->settings->own, own);
+	world->snapshot = snapshot_new(engine_settings_new(), world->settings, world->chain, world->dns, NULL);
+}
+
+static void
+world_end(World *world)
+{
+	snapshot_unref(world->snapshot);
+	dns_free(world->dns);
+	directory_free(world->engine.directory);
+	store_close(world->engine.store);
+}
+
+static void
+world_add_route(World *world, const char *to, const char *hop)
+{
+	char **domains = g_strsplit(to, " ", -1);
+
+	g_ptr_array_add(world->settings->routes, route_new(to, domains, next_hop_parse(hop, TLS_MAY, NULL)));
+}
+
+static void
+world_add_domain(World *world, const char *name, const char *mode, const char *destination)
+{
+	DirectoryEntry *entry = directory_entry_new(PTN_DOMAIN, name);
+
+	directory_entry_set(entry, "mode", mode);
+	directory_entry_set(entry, "destination", destination);
+	CU_ASSERT_EQUAL(directory_save(world->engine.directory, entry, CLOCK_NEVER), PTN_OK);
+	directory_entry_free(entry);
+}
+
+/* "FOUND mx:example.org" or the result and the reply. */
+static void
+check_route(World *world, const char *recipient, const char *expected)
+{
+	static const char *const names[] = { "FOUND", "REFUSED", "DEFERRED", "HELD" };
+	g_autoptr(Envelope) envelope = envelope_new(1);
+	g_autofree char *shown = NULL;
+	RouteAnswer answer;
+
+	envelope_add_recipient(envelope, recipient, NULL, 0);
+	route_recipient(&world->engine, world->snapshot, world->settings, envelope, 0, &answer);
+	shown = g_strdup_printf("%s %s", names[answer.result], answer.hop != NULL ? answer.hop->text : answer.reply);
+	ASSERT_TEXT(shown, expected);
+	route_answer_clear(&answer);
+}
+
+/* "OK 192.0.2.1 192.0.2.2", or "DEFER 4.4.3", "FAIL 5.1.2". */
+static void
+check_addresses(World *world, const char *text, const char *expected)
+{
+	static const char *const names[] = { "OK", "DEFER", "FAIL" };
+	g_autoptr(NextHop) hop = next_hop_parse(text, TLS_MAY, NULL);
+	g_autoptr(GPtrArray) addresses = NULL;
+	g_autofree char *reply = NULL;
+	g_autoptr(GString) shown = g_string_new(NULL);
+	const HopResult result = route_addresses(world->dns, world->settings, hop, CLOCK_NEVER, &addresses, &reply);
+
+	g_string_append(shown, names[result]);
+	if (reply != NULL)
+		g_string_append_printf(shown, " %.*s", (int)strcspn(reply, " "), reply);
+	for (guint i = 0; addresses != NULL && i < addresses->len; i++) {
+		char ip[IP_TEXT_SIZE];
+
+		g_string_append_printf(shown, " %s", ip_format(&((const HopAddress *)addresses->pdata[i])->address, ip));
+	}
+	ASSERT_TEXT(shown->str, expected);
+}
+
+static void
+test_exchangers(void)
+{
+	World world;
+
+	world_start(&world);
+	check_addresses(&world, "mx:plain.example", "OK 192.0.2.1 192.0.2.2");
+	check_addresses(&world, "mx:implicit.example", "OK 192.0.2.3");
+	check_addresses(&world, "smtp:mx1.example:2525", "OK 192.0.2.1");
+	check_addresses(&world, "smtp:[192.0.2.9]", "OK 192.0.2.9");
+	world_end(&world);
+}
+
+static void
+test_no_way(void)
+{
+	World world;
+
+	world_start(&world);
+	check_addresses(&world, "mx:null.example", "FAIL 5.1.10");
+	check_addresses(&world, "mx:missing.example", "FAIL 5.1.2");
+	check_addresses(&world, "mx:failing.example", "DEFER 4.4.3");
+	check_addresses(&world, "mx:halffailing.example", "DEFER 4.4.3");
+	check_addresses(&world, "mx:noaddress.example", "DEFER 4.4.4");
+	check_addresses(&world, "smtp:failing-host.example", "DEFER 4.4.3");
+	check_addresses(&world, "smtp:missing.example", "DEFER 4.4.4");
+	world_end(&world);
+}
+
+static void
+test_ours(void)
+{
+	World world;
+
+	world_start(&world);
+	check_addresses(&world, "mx:ours.example", "FAIL 5.4.6");
+	check_addresses(&world, "mx:backup.example", "OK 192.0.2.1");
+	world_end(&world);
+}
+
+static void
+test_order(void)
+{
+	World world;
+
+	world_start(&world);
+	check_route(&world, "x@plain.example", "FOUND mx:plain.example");
+	world_add_domain(&world, "redirected.example", "redirect", "mx.redirected.example");
+	world_add_domain(&world, "held.example", "hold", NULL);
+	check_route(&world, "x@redirected.example", "FOUND smtp:mx.redirected.example:25");
+	check_route(&world, "x@held.example", "HELD mail for held.example is accepted and held");
+	world_add_route(&world, "partner.example .internal.example", "smtp:relay.example.org:587");
+	check_route(&world, "x@PARTNER.example", "FOUND smtp:relay.example.org:587");
+	check_route(&world, "x@a.internal.example", "FOUND smtp:relay.example.org:587");
+	check_route(&world, "x@internal.example", "FOUND mx:internal.example");
+	world_add_route(&world, "*", "smtp:[192.0.2.77]");
+	check_route(&world, "x@redirected.example", "FOUND smtp:[192.0.2.77]");
+	world_end(&world);
+}
+
+static PtnVerdict
+hook_route(const HookRow *row, HookCall *call)
+{
+	const Recipient *recipient = g_ptr_array_index(call->envelope->recipients, call->recipient);
+
+	(void)row;
+	if (g_str_has_prefix(recipient->address, "route@"))
+		hook_add_act(call, ACT_ROUTE)->text = "smtp:[192.0.2.88]:26";
+	else if (g_str_has_prefix(recipient->address, "nonsense@"))
+		hook_add_act(call, ACT_ROUTE)->text = "carrier pigeon";
+	else if (g_str_has_prefix(recipient->address, "hold@"))
+		hook_add_act(call, ACT_HOLD)->text = "wait for it";
+	else if (g_str_has_prefix(recipient->address, "fail@"))
+		return PTN_FAILED;
+	if (!g_str_has_prefix(recipient->address, "no@"))
+		return PTN_NEXT;
+	call->code = 550;
+	call->enhanced = "5.7.1";
+	call->text = "not there";
+	return PTN_REFUSED;
+}
+
+static void
+test_hooks(void)
+{
+	HookPlugin plugin = { .name = "p", .deadline_us = CLOCK_SECOND, .at_once = 1 };
+	const HookRow row = { .plugin = &plugin, .stage = PTN_ROUTE, .run = hook_route };
+	World world;
+
+	world_start(&world);
+	chain_add(world.chain, &row);
+	check_route(&world, "route@plain.example", "FOUND smtp:[192.0.2.88]:26");
+	check_route(&world, "hold@plain.example", "HELD wait for it");
+	check_route(&world, "no@plain.example", "REFUSED 5.7.1 not there");
+	check_route(&world, "fail@plain.example", "DEFERRED 4.3.0 Error: temporary problem, try again later");
+	check_route(&world, "other@plain.example", "FOUND mx:plain.example");
+	world_end(&world);
+}
+
+static void
+test_bad_hook_route(void)
+{
+	HookPlugin plugin = { .name = "p", .deadline_us = CLOCK_SECOND, .at_once = 1 };
+	const HookRow row = { .plugin = &plugin, .stage = PTN_ROUTE, .run = hook_route };
+	g_autoptr(Envelope) envelope = envelope_new(1);
+	RouteAnswer answer;
+	World world;
+
+	world_start(&world);
+	chain_add(world.chain, &row);
+	envelope_add_recipient(envelope, "nonsense@plain.example", NULL, 0);
+	route_recipient(&world.engine, world.snapshot, world.settings, envelope, 0, &answer);
+	CU_ASSERT_EQUAL(answer.result, ROUTE_DEFERRED);
+	CU_ASSERT(answer.reply != NULL && g_str_has_prefix(answer.reply, "4.3.5 "));
+	route_answer_clear(&answer);
+	world_end(&world);
+}
+
+static const UnitTest tests[] = {
+	{ "MX by preference, implicit MX, hosts and addresses", test_exchangers },
+	{ "null MX and NXDOMAIN fail, what cannot be found out is deferred", test_no_way },
+	{ "if we are an exchanger only better ones are tried; the best is ourselves: a loop", test_ours },
+	{ "[route]s, then the directory, then MX", test_order },
+	{ "hooks at ROUTE come first", test_hooks },
+	{ "a next hop that a plugin made up is deferred, not lost", test_bad_hook_route },
+	{ NULL, NULL },
+};
+
+const UnitSuite suite_route = { "route", tests };

@@ -1,0 +1,43 @@
+/* test-settings.c - the presets that the catalogue of behaviours names. */
+#include "engine/settings.h"
+
+#include "base/clock.h"
+#include "suites.h"
+
+static void
+test_presets(void)
+{
+	g_autoptr(EngineSettings) settings = engine_settings_new();
+
+	CU_ASSERT_EQUAL(settings->max_message, 209715200);
+	CU_ASSERT_EQUAL(settings->max_recipients, 1000);
+	CU_ASSERT_EQUAL(settings->max_connections_per_client, 50);
+	CU_ASSERT_EQUAL(settings->soft_errors, 10);
+	CU_ASSERT_EQUAL(settings->hard_errors, 20);
+	CU_ASSERT_EQUAL(settings->max_junk, 100);
+	CU_ASSERT_EQUAL(settings->idle_us, 300 * CLOCK_SECOND);
+	CU_ASSERT_EQUAL(settings->error_delay_us, CLOCK_SECOND);
+	CU_ASSERT_FALSE(settings->shows_login);
+	CU_ASSERT_FALSE(settings->opens_server_accounts);
+	CU_ASSERT_TRUE(settings->removes_bcc && settings->adds_date && settings->adds_message_id);
+}
+
+static void
+test_listener(void)
+{
+	ListenerSettings *listener = listener_settings_new("submission");
+
+	ASSERT_TEXT(listener->name, "submission");
+	CU_ASSERT_EQUAL(listener->tls, LISTENER_TLS_NONE);
+	CU_ASSERT_FALSE(listener->takes_auth || listener->takes_auth_in_clear || listener->is_lenient);
+	CU_ASSERT_EQUAL(listener->ports->len, 0);
+	listener_settings_free(listener);
+}
+
+static const UnitTest tests[] = {
+	{ "E-05, E-14 limits and times are those of the catalogue", test_presets },
+	{ "C-11, E-12 a listener permits nothing by itself", test_listener },
+	{ NULL, NULL },
+};
+
+const UnitSuite suite_settings = { "settings", tests };
