@@ -134,7 +134,7 @@ def test_smtplib(gate, listener):
 
 def curl(gate, *more, password=PASSWORD, sender=LOGIN, scheme="smtp", port="submission", text=""):
     return run(need("curl"), "-sS", "--max-time", "30", "%s://localhost:%d/client.example.net" % (scheme, gate.ports[port]), "-4",
-               "--mail-from", sender, "--mail-rcpt", "rcpt@example.org", "-u", "%s:%s" % (LOGIN, password), "-T", "-", *more, text=text)
+               "--mail-from", sender, "--mail-rcpt", "rcpt@example.org", "-u", "%s:%s" % (LOGIN, password), "-T", "-", "--crlf", *more, text=text)
 
 
 @pytest.mark.parametrize("more, scheme, port", [((), "smtp", "submission"), (("--ssl-reqd",), "smtp", "submission"),
