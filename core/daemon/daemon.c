@@ -424,6 +424,30 @@ daemon_until(const Daemon *daemon, int64_t time_us, const volatile bool *is_hast
 	return clock_monotonic(daemon->engine.clock) + (*is_hasty ? 0 : time_us);
 }
 
+/* A second SIGTERM may come at any time of the wait. */
+static bool
+daemon_stop_sessions(Daemon *daemon, const volatile bool *is_hasty)
+{
+	const int64_t until_us = daemon_until(daemon, DAEMON_DRAIN_US, is_hasty);
+
+	server_drain(daemon->server);
+	while (server_connections(daemon->server) > 0 && clock_monotonic(daemon->engine.clock) < until_us && !*is_hasty)
+		g_usleep(10000);
+	return server_stop(daemon->server, clock_monotonic(daemon->engine.clock));
+}
+
+static bool
+daemon_stop_deliveries(Daemon *daemon, const volatile bool *is_hasty)
+{
+	const int64_t until_us = daemon_until(daemon, DAEMON_DELIVER_US, is_hasty);
+	bool is_done;
+
+	do
+		is_done = delivery_stop(daemon->delivery, clock_monotonic(daemon->engine.clock) + CLOCK_SECOND / 10);
+	while (!is_done && clock_monotonic(daemon->engine.clock) < until_us && !*is_hasty);
+	return is_done;
+}
+
 static void
 daemon_free(Daemon *daemon)
 {
@@ -447,9 +471,8 @@ daemon_stop(Daemon *daemon, bool is_in_use, const volatile bool *is_hasty)
 	bool is_clean = !is_in_use;
 
 	log_event(LOG_LEVEL_INFO, "stopping", NULL);
-	server_drain(daemon->server);
-	is_clean &= server_stop(daemon->server, daemon_until(daemon, DAEMON_DRAIN_US, is_hasty));
-	is_clean &= delivery_stop(daemon->delivery, daemon_until(daemon, DAEMON_DELIVER_US, is_hasty));
+	is_clean &= daemon_stop_sessions(daemon, is_hasty);
+	is_clean &= daemon_stop_deliveries(daemon, is_hasty);
 	observer_stop(daemon->engine.observer, daemon_until(daemon, DAEMON_WORK_US, is_hasty));
 	is_clean &= workers_stop(daemon->engine.waiters, daemon_until(daemon, DAEMON_WORK_US, is_hasty));
 	is_clean &= workers_stop(daemon->engine.crunchers, daemon_until(daemon, DAEMON_WORK_US, is_hasty));

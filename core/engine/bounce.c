@@ -86,7 +86,8 @@ dsn_put_text_part(GString *out, const DsnReport *report)
 			report->recipients[i].reply != NULL ? report->recipients[i].reply : "");
 }
 
-/* The enhanced code of a reply: "550 5.1.1 …" or "5.1.1 …"; else what the action means at least. */
+/* The enhanced code of a reply: "550 5.1.1 …" or "5.1.1 …"; else what the action means at least.  Mail that
+ * was given up after temporary failures has failed with a 4 (RFC 3463 3.5: X.4.7). */
 static char *
 dsn_status(const DsnRecipient *recipient)
 {
@@ -95,7 +96,7 @@ dsn_status(const DsnRecipient *recipient)
 
 	if (isdigit((unsigned char)at[0]) && isdigit((unsigned char)at[1]) && isdigit((unsigned char)at[2]) && at[3] == ' ')
 		at += 4;
-	if (at[0] == least[recipient->action][0] && at[1] == '.') {
+	if ((at[0] == least[recipient->action][0] || (at[0] == '4' && recipient->action == DSN_FAILED)) && at[1] == '.') {
 		const size_t size = strspn(at, "0123456789.");
 
 		if (size >= 5 && size <= 9 && isdigit((unsigned char)at[size - 1]))

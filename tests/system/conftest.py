@@ -85,6 +85,15 @@ alone IN A 127.0.0.7
 nowhere IN MX 10 gone.mx
 one.mx IN A 127.0.0.6
 two.mx IN A 127.0.0.7
+client IN A 198.18.0.9
+liar IN A 198.18.0.1
+""",
+    "0.18.198.in-addr.arpa": """$ORIGIN 0.18.198.in-addr.arpa.
+$TTL 300
+@ IN SOA ns.example.org. hostmaster.example.org. 1 3600 600 86400 60
+@ IN NS ns.example.org.
+9 IN PTR client.example.org.
+10 IN PTR liar.example.org.
 """,
 }
 

@@ -290,6 +290,8 @@ class SinkSession:
     def starttls(self, argument):
         if not self.answer("STARTTLS", argument, "220 2.0.0 go ahead" if self.sink.tls else "454 4.7.0 no"):
             return
+        if not self.sink.tls:
+            raise ConnectionError("the script said yes, and this is what comes of it")
         self.connection = self.sink.tls.wrap_socket(self.connection, server_side=True)
         self.tls, self.stream = self.connection.version(), self.connection.makefile("rwb")
 
@@ -479,13 +481,16 @@ class Postern:
     def start(self):
         environment = dict(os.environ, G_DEBUG="fatal-criticals", UBSAN_OPTIONS="print_stacktrace=1")
         with open(self.place / "stderr", "ab") as stderr:
-            self.process = subprocess.Popen([BUILD / "core/daemon/posternd", "-c", self.config], stderr=stderr,
-                                            stdin=subprocess.DEVNULL, cwd=self.place, env=environment)
+            self.process = self.launch([BUILD / "core/daemon/posternd", "-c", self.config], stderr=stderr,
+                                       stdin=subprocess.DEVNULL, cwd=self.place, env=environment)
         try:
             wait_until(self.is_ready, "posternd")
         except AssertionError:
             self.kill()
             raise
+
+    def launch(self, command, **options):
+        return subprocess.Popen(command, **options)
 
     def is_ready(self):
         assert self.process.poll() is None, "posternd ended with %d: %s" % (self.process.returncode, self.stderr())
