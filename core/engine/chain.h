@@ -61,7 +61,6 @@ typedef struct {
 	int64_t deadline_us;  /* of the whole; 0: not begun */
 	atomic_llong hook_deadline_us; /* of the hook that runs now, monotonic; 0: none: for who watches */
 	_Atomic(const HookRow *) running;
-	atomic_bool is_orphaned; /* nobody waits for the running hook any more */
 } ChainRun;
 
 typedef struct {
