@@ -97,8 +97,8 @@ dsn_status(const DsnRecipient *recipient)
 
 	if (isdigit((unsigned char)at[0]) && isdigit((unsigned char)at[1]) && isdigit((unsigned char)at[2]) && at[3] == ' ')
 		at += 4;
-	if (at[0] == class && at[1] == '.' &&
-		(class == least[recipient->action][0] || (class == '4' && recipient->action == DSN_FAILED))) {
+	if ((class == least[recipient->action][0] || (class == '4' && recipient->action == DSN_FAILED)) && at[0] == class &&
+		at[1] == '.') {
 		const size_t size = strspn(at, "0123456789.");
 
 		if (size >= 5 && size <= 9 && isdigit((unsigned char)at[size - 1]))

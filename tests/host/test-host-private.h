@@ -21,7 +21,6 @@ struct PtnTest {
 	HostServices services;
 	char *directory;     /* of the spool */
 	GHashTable *dns;     /* "name/type" -> PtnAnswer* */
-	GPtrArray *answers;  /* PtnAnswer*, kept until the end */
 	Config *config;
 	GPtrArray *rows;
 	PluginSet *set;

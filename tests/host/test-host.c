@@ -37,6 +37,15 @@ test_monotonic(const Clock *clock)
 	return INT64_C(1000) * CLOCK_SECOND + ((const TestClock *)clock)->offset_us;
 }
 
+static void
+test_free_answer(void *data)
+{
+	PtnAnswer *answer = data;
+
+	g_strfreev((char **)(uintptr_t)answer->values);
+	g_free(answer);
+}
+
 static char *
 test_dns_key(const char *name, PtnRecord type)
 {
@@ -181,7 +190,7 @@ ptn_test_new_chain(const PtnPlugin *const *plugins, const char *config)
 	test->directory = g_dir_make_tmp("postern-test-XXXXXX", NULL);
 	if (test->directory == NULL)
 		test_die("temporary directory", "cannot be made");
-	test->dns = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	test->dns = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, test_free_answer);
 	test->texts = g_ptr_array_new_with_free_func(g_free);
 	test->reply = g_string_new(NULL);
 	test_open_services(test);
