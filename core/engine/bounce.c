@@ -93,10 +93,12 @@ dsn_status(const DsnRecipient *recipient)
 {
 	static const char *const least[] = { "5.0.0", "4.0.0", "2.0.0", "2.0.0" };
 	const char *at = recipient->reply != NULL ? recipient->reply : "";
+	const char class = at[0];
 
 	if (isdigit((unsigned char)at[0]) && isdigit((unsigned char)at[1]) && isdigit((unsigned char)at[2]) && at[3] == ' ')
 		at += 4;
-	if ((at[0] == least[recipient->action][0] || (at[0] == '4' && recipient->action == DSN_FAILED)) && at[1] == '.') {
+	if (at[0] == class && at[1] == '.' &&
+		(class == least[recipient->action][0] || (class == '4' && recipient->action == DSN_FAILED))) {
 		const size_t size = strspn(at, "0123456789.");
 
 		if (size >= 5 && size <= 9 && isdigit((unsigned char)at[size - 1]))

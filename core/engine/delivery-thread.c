@@ -18,6 +18,7 @@ typedef struct {
 	Delivery *delivery;
 	Destination *destination;
 	SmtpClient *client;
+	Snapshot *snapshot;   /* whose settings the client keeps to; NULL without one */
 	int64_t used_us;      /* when the connection last worked */
 } Server;
 
@@ -88,11 +89,19 @@ delivery_fail_waiting(Server *server, SentStatus status, const char *reply)
 
 /* ---- one job over SMTP ---- */
 
+/* The connection outlives the job it was opened for, and so must its settings. */
+static void
+delivery_hang_up(Server *server)
+{
+	g_clear_pointer(&server->client, smtp_client_close);
+	g_clear_pointer(&server->snapshot, snapshot_unref);
+}
+
 /* False: nobody can be reached; the job has its result. */
 static bool
 delivery_connect(Server *server, Job *job)
 {
-	const Snapshot *snapshot = job->in_hand->snapshot;
+	Snapshot *snapshot = job->in_hand->snapshot;
 	const DeliverySettings *settings = snapshot->delivery;
 	g_autoptr(GPtrArray) addresses = NULL;
 	g_autofree char *reply = NULL;
@@ -104,8 +113,10 @@ delivery_connect(Server *server, Job *job)
 		server->client = smtp_client_open(settings, server->destination->hop, addresses, &status, &reply);
 	else if (found == HOP_FAIL)
 		status = SENT_FAILED;
-	if (server->client != NULL)
+	if (server->client != NULL) {
+		server->snapshot = snapshot_ref(snapshot);
 		return true;
+	}
 	metrics_add(server->delivery->engine->metrics, "delivery.unreachable", 1);
 	delivery_set_all(job, status, reply);
 	delivery_fail_waiting(server, status, reply);
@@ -144,7 +155,7 @@ delivery_send(Server *server, Job *job)
 
 	if (server->client != NULL && g_get_monotonic_time() - server->used_us > DELIVERY_TRUST_US &&
 		!smtp_client_is_alive(server->client))
-		g_clear_pointer(&server->client, smtp_client_close);
+		delivery_hang_up(server);
 	for (;;) {
 		if (server->client == NULL && !delivery_connect(server, job))
 			return;
@@ -152,18 +163,18 @@ delivery_send(Server *server, Job *job)
 			break;
 		if (!is_reused || !delivery_was_lost(results, job->places->len)) {
 			delivery_take_results(server, job, results);
-			g_clear_pointer(&server->client, smtp_client_close);
+			delivery_hang_up(server);
 			return;
 		}
 		is_reused = false;
-		g_clear_pointer(&server->client, smtp_client_close);
+		delivery_hang_up(server);
 		for (guint i = 0; i < job->places->len; i++)
 			g_clear_pointer(&results[i].reply, g_free);
 	}
 	delivery_take_results(server, job, results);
 	server->used_us = g_get_monotonic_time();
 	if (smtp_client_messages(server->client) >= job->in_hand->snapshot->delivery->per_connection)
-		g_clear_pointer(&server->client, smtp_client_close);
+		delivery_hang_up(server);
 }
 
 /* ---- a plugin as next hop ---- */
@@ -308,7 +319,7 @@ delivery_serve(void *data)
 		g_mutex_lock(&delivery->lock);
 	}
 	g_mutex_unlock(&delivery->lock);
-	g_clear_pointer(&server->client, smtp_client_close);
+	delivery_hang_up(server);
 	g_mutex_lock(&delivery->lock);
 	delivery_leave(delivery, server->destination);
 	g_mutex_unlock(&delivery->lock);

@@ -21,7 +21,7 @@ typedef struct {
 /* A listening socket; its settings change at reload. */
 typedef struct {
 	Server *server;
-	int fd;
+	atomic_int fd;        /* -1: closed; loops may be looking at it */
 	IpAddress address;
 	uint16_t port;
 	GMutex lock;          /* guards the two below */

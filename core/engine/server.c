@@ -276,9 +276,10 @@ server_listener_of(const Snapshot *snapshot, const Door *door)
 static void
 server_close_door(Server *server, Door *door)
 {
-	(void)shutdown(door->fd, SHUT_RD);
-	(void)close(door->fd);
-	door->fd = -1;
+	const int fd = atomic_exchange(&door->fd, -1);
+
+	(void)shutdown(fd, SHUT_RD);
+	(void)close(fd);
 	g_ptr_array_add(server->closed, door);
 }
 

@@ -92,7 +92,9 @@ void
 session_begin_stage(Session *session, const CommandRow *row)
 {
 	session->row = row;
-	session->run = (ChainRun){ .stage = row->stage };
+	session->run.stage = row->stage;
+	session->run.next = 0;
+	session->run.deadline_us = 0; /* the rest is at rest between hooks, and the loop may be looking at it */
 }
 
 /* ---- running ---- */

@@ -30,11 +30,15 @@ module_table(void)
 void
 module_add_linked(const PtnPlugin *plugin)
 {
-	Module *module = g_new0(Module, 1);
+	Module *module;
 
-	module->plugin = plugin;
 	g_mutex_lock(&modules.lock);
-	g_hash_table_insert(module_table(), g_strdup(plugin->name), module);
+	module = g_hash_table_lookup(module_table(), plugin->name);
+	if (module == NULL) {
+		module = g_new0(Module, 1);
+		g_hash_table_insert(module_table(), g_strdup(plugin->name), module);
+	}
+	module->plugin = plugin;
 	g_mutex_unlock(&modules.lock);
 }
 

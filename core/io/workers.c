@@ -110,7 +110,7 @@ workers_run(Workers *workers, Work *work)
 	work->next = NULL;
 	work->queued_us = clock_monotonic(workers->settings.clock);
 	g_mutex_lock(&workers->lock);
-	if (workers->idle <= workers->queued && workers->threads < workers->settings.most)
+	if (!workers->is_stopped && workers->idle <= workers->queued && workers->threads < workers->settings.most)
 		(void)workers_start_thread(workers);
 	if (!workers->is_stopped && workers->threads > 0 &&
 		(workers->settings.most_queued == 0 || workers->queued < workers->settings.most_queued + workers->idle)) {

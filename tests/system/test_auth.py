@@ -185,7 +185,7 @@ def test_changed_and_deleted(make_postern, sink):
         dialog.hello()
         assert dialog.auth().raw == [WRONG]
         assert dialog.auth(password="another-password").code == 235
-        postern.ctl("account", "remove", LOGIN, "--yes")
+        postern.ctl("account", "remove", LOGIN)
         dialog.expect("421 4.7.0", "MAIL FROM:<%s>" % LOGIN)
     with postern.smtp() as dialog:
         dialog.hello()

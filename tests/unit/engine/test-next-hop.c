@@ -12,7 +12,8 @@ test_good(void)
 		const char *host;
 		int port;
 		const char *user;
-	} cases[] = { { "smtp:[192.0.2.1]:2525", HOP_SMTP, "192.0.2.1", 2525, NULL }, { "smtp:relay.example.org", HOP_SMTP, "relay.example.org", 25, NULL },
+	} cases[] = { { "smtp:[192.0.2.1]:2525", HOP_SMTP, "192.0.2.1", 2525, NULL },
+		{ "smtp:relay.example.org", HOP_SMTP, "relay.example.org", 25, NULL },
 		{ "smtp://relay@Relay.Example.org:587", HOP_SMTP, "relay.example.org", 587, "relay" },
 		{ "smtp://a@b@relay.example.org", HOP_SMTP, "relay.example.org", 25, "a@b" },
 		{ "smtp:[2001:db8::1]", HOP_SMTP, "2001:db8::1", 25, NULL }, { "mx:Example.ORG", HOP_MX, "example.org", 25, NULL },

@@ -1,0 +1,6 @@
+/* suites.h - the suites of the io floor. */
+#pragma once
+
+#include "unit/unit.h"
+
+extern const UnitSuite suite_loop, suite_workers;
