@@ -332,8 +332,9 @@ daemon_reload(Daemon *daemon, GPtrArray *mistakes)
 		g_mutex_unlock(&daemon->lock);
 		return NULL;
 	}
-	if (!daemon_apply(daemon, &loaded, &error) || !daemon_open_log(loaded.config, &error)) {
+	if (!daemon_open_log(loaded.config, &error) || !daemon_apply(daemon, &loaded, &error)) {
 		g_ptr_array_add(mistakes, g_strdup(error->message));
+		(void)daemon_open_log(daemon->config, NULL);
 	} else {
 		before = g_steal_pointer(&daemon->config);
 		daemon->config = g_steal_pointer(&loaded.config);

@@ -136,10 +136,12 @@ chain_call(ChainRun *run, const HookRow *row, HookCall *call)
 	atomic_store(&run->hook_deadline_us, 0);
 	if (atomic_exchange(&run->running, NULL) == NULL) {
 		atomic_fetch_sub(&plugin->orphans, 1);
-		verdict = chain_fail(call, "it came back too late");
+		run->is_orphaned = true;
 	}
 	atomic_fetch_add(&plugin->calls, 1);
 	atomic_fetch_add(&plugin->time_us, (unsigned long long)(g_get_monotonic_time() - begun_us));
+	if (run->is_orphaned)
+		return chain_fail(call, "it came back too late");
 	if (call->would_have_waited)
 		return PTN_WAIT;
 	verdict = chain_judge(row, call, verdict);
@@ -236,6 +238,8 @@ chain_run_row(ChainRun *run, const ChainTask *task, const HookRow *row, HookCall
 static bool
 chain_may_run_here(const HookRow *row, Place place, ChainResult *elsewhere)
 {
+	if (place == ANYWHERE)
+		return true;
 	if (row->flags & PTN_HEAVY) {
 		*elsewhere = CHAIN_WANTS_CRUNCHER;
 		return place == ON_CRUNCHER;
@@ -262,6 +266,8 @@ chain_run(ChainRun *run, const ChainTask *task, HookCall *call)
 		if (task->place != ON_LOOP && task->before_wait != NULL && !task->before_wait(task->data))
 			return CHAIN_CLOSED;
 		verdict = chain_run_row(run, task, row, call);
+		if (run->is_orphaned)
+			return CHAIN_CLOSED;
 		if (verdict == PTN_WAIT && task->place == ON_LOOP)
 			return CHAIN_WANTS_WORKER;
 		if (verdict == PTN_REFUSED || verdict == PTN_CLOSED)

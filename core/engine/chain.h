@@ -43,7 +43,8 @@ bool chain_has(const Chain *chain, PtnStage stage);
 /* How many plugins there are: places in the arrays of their states. */
 unsigned chain_plugins(const Chain *chain);
 
-typedef enum { ON_LOOP, ON_WORKER, ON_CRUNCHER } Place;
+/* ANYWHERE: a thread that takes every hook as it comes: observers, delivery. */
+typedef enum { ON_LOOP, ON_WORKER, ON_CRUNCHER, ANYWHERE } Place;
 
 typedef enum {
 	CHAIN_PASSED,
@@ -61,6 +62,7 @@ typedef struct {
 	int64_t deadline_us;  /* of the whole; 0: not begun */
 	atomic_llong hook_deadline_us; /* of the hook that runs now, monotonic; 0: none: for who watches */
 	_Atomic(const HookRow *) running;
+	bool is_orphaned;     /* a hook came back after it was given up: nobody waits for what it said */
 } ChainRun;
 
 typedef struct {

@@ -14,17 +14,17 @@ cmd_auth_wipe(Session *session)
 	session->input = INPUT_COMMANDS;
 }
 
-/* Every failure costs the client the same words and the same time. */
+/* After the reply: what was wrong with the credentials counts, what was wrong with us does not. */
 static void
-cmd_auth_fail(Session *session, int code, const char *enhanced, const char *text)
+cmd_auth_count(Session *session)
 {
 	const EngineSettings *settings = session->snapshot->settings;
 
-	cmd_auth_wipe(session);
-	session_reject(session, code < 500 ? PTN_LOCAL : PTN_CREDENTIALS, code, enhanced, "%s", text);
-	if (code < 500 || session->is_closing)
+	if (session->reply_code < 500)
 		return;
 	session_event(session, "auth-failure");
+	if (session->is_closing)
+		return;
 	if (++session->auth_failures >= settings->max_auth_failures) {
 		session_close_with(session, PTN_CREDENTIALS, 421, "4.7.0", "Error: too many failed authentications");
 		return;
@@ -33,17 +33,21 @@ cmd_auth_fail(Session *session, int code, const char *enhanced, const char *text
 	session->wants = SESSION_WANTS_PAUSE;
 }
 
+/* Every failure costs the client the same words and the same time. */
+static void
+cmd_auth_fail(Session *session, int code, const char *enhanced, const char *text)
+{
+	cmd_auth_wipe(session);
+	session_reject(session, code < 500 ? PTN_LOCAL : PTN_CREDENTIALS, code, enhanced, "%s", text);
+	cmd_auth_count(session);
+}
+
 static void
 cmd_auth_refused(Session *session)
 {
 	cmd_auth_wipe(session);
 	g_clear_pointer(&session->identified, g_free);
-	session_event(session, "auth-failure");
-	session->auth_failures++;
-	if (session->is_closing)
-		return;
-	session->pause_us = session->snapshot->settings->auth_delay_us;
-	session->wants = SESSION_WANTS_PAUSE;
+	cmd_auth_count(session);
 }
 
 /* ---- credentials are complete ---- */

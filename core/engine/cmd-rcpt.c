@@ -107,6 +107,7 @@ cmd_rcpt_check(Session *session, const Command *command)
 		return false;
 	}
 	if (cmd_rcpt_parameters(session, &path, &recipient)) {
+		session->accepted = recipients->len;
 		envelope_add_recipient(session->transaction->envelope, path.address, recipient.original, recipient.notify);
 		session->pending = g_ptr_array_index(recipients, recipients->len - 1);
 		session->transaction->is_permitted = false;
@@ -120,7 +121,7 @@ cmd_rcpt_refused(Session *session)
 {
 	GPtrArray *recipients = session->transaction->envelope->recipients;
 
-	g_ptr_array_set_size(recipients, (int)recipients->len - 1);
+	g_ptr_array_set_size(recipients, (int)session->accepted); /* a hook may have made several of it */
 	session->pending = NULL;
 }
 

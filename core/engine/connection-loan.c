@@ -123,14 +123,13 @@ void
 connection_watch_loan(Connection *connection)
 {
 	Loop *loop = connection->side->loop;
-	const int64_t deadline_us = session_hook_deadline(connection->session);
+	const int64_t now_us = loop_now(loop), deadline_us = session_hook_deadline(connection->session);
+	const int64_t until_us = (deadline_us == 0 ? now_us : deadline_us) + CONNECTION_GRACE_US;
 
-	if (deadline_us == 0 || loop_now(loop) < deadline_us + CONNECTION_GRACE_US) {
-		loop_set_timer(loop, &connection->timer,
-			deadline_us == 0 ? loop_now(loop) + CONNECTION_GRACE_US : deadline_us + CONNECTION_GRACE_US);
+	if (now_us < until_us || !session_orphan(connection->session)) {
+		loop_set_timer(loop, &connection->timer, MAX(until_us, now_us + 1));
 		return;
 	}
-	session_orphan(connection->session);
 	if (connection->out == NULL)
 		connection->out = g_string_new(NULL);
 	g_string_append_printf(connection->out, "421 4.3.0 %s Error: a check did not finish, try again later\r\n",

@@ -346,7 +346,7 @@ connection_timeout(void *data)
 
 	if (connection->phase == PHASE_AUTO) {
 		connection_begin(connection, false);
-	} else if (connection->phase != PHASE_OPEN || connection->is_closing) {
+	} else if (connection->phase != PHASE_OPEN || connection->is_closing || connection->wants_tls) {
 		connection_close(connection);
 	} else if (connection->is_lent) {
 		connection_watch_loan(connection);
@@ -390,6 +390,7 @@ connection_open(Side *side, Door *door, int fd, const IpAddress *client, uint16_
 	connection->listener = door->settings;
 	g_mutex_unlock(&door->lock);
 	connection->side = side;
+	connection->is_draining = atomic_load(&side->server->is_draining); /* accepted just before its door was shut */
 	connection->client = connection->peer = *client;
 	connection->client_port = port;
 	connection->stream.fd = fd;

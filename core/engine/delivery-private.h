@@ -12,6 +12,7 @@ typedef struct {
 	Delivery *delivery;
 	Snapshot *snapshot;
 	SpoolMessage *message;
+	GMutex lock;          /* while the first job reads the content */
 	SentResult *results;  /* one per recipient of the envelope */
 	char **peers;         /* who spoke, per recipient; NULL: nobody */
 	bool *was_tried, *can_dsn;

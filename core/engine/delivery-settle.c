@@ -195,6 +195,18 @@ settle_send_other_reports(Settling *settling)
 	}
 }
 
+/* Without its report a recipient is not given up; what was delivered stays delivered. */
+static void
+settle_keep_failed(Settling *settling)
+{
+	const InHand *in_hand = settling->in_hand;
+
+	for (guint i = 0; i < in_hand->message->envelope->recipients->len; i++)
+		if (in_hand->was_tried[i] && in_hand->results[i].status == SENT_FAILED)
+			message_state_set_recipient(settling->state, i, RECIPIENT_PENDING, in_hand->results[i].reply);
+	settling->state->next_us = settling->now_us + in_hand->snapshot->delivery->retry_least_us;
+}
+
 static void
 settle_commit(Settling *settling)
 {
@@ -204,13 +216,8 @@ settle_commit(Settling *settling)
 
 	if (settling->reports[DSN_FAILED] != NULL) {
 		transaction = settle_write_report(settling, DSN_FAILED, &id);
-		if (transaction == NULL) { /* without its report the message is not given up */
-			MessageState *old = message_state_copy(settling->in_hand->message->state);
-
-			old->next_us = settling->now_us + settling->in_hand->snapshot->delivery->retry_least_us;
-			(void)queue_update(engine->queue, old, NULL);
-			return;
-		}
+		if (transaction == NULL)
+			settle_keep_failed(settling);
 	}
 	if (queue_update(engine->queue, g_steal_pointer(&settling->state), transaction) && transaction != NULL) {
 		g_autoptr(MessageState) state = message_state_new(id, 1);
@@ -235,6 +242,7 @@ settle_free(InHand *in_hand)
 	g_free(in_hand->can_dsn);
 	g_free(in_hand->hold_reason);
 	spool_message_free(in_hand->message);
+	g_mutex_clear(&in_hand->lock);
 	snapshot_unref(in_hand->snapshot);
 	g_free(in_hand);
 	g_mutex_lock(&delivery->lock);

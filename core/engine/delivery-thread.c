@@ -191,17 +191,15 @@ delivery_to_plugin_one(const HookRow *row, Job *job, guint place)
 	const Snapshot *snapshot = job->in_hand->snapshot;
 	g_autoptr(Region) region = region_new();
 	Chain *chain = chain_new();
-	const ChainTask task = { .chain = chain, .chain_us = snapshot->settings->chain_us, .place = ON_WORKER,
+	const ChainTask task = { .chain = chain, .chain_us = snapshot->settings->chain_us, .place = ANYWHERE,
 		.apply = delivery_apply };
 	ChainRun run = { .stage = PTN_DELIVER };
 	HookCall call = { .stage = PTN_DELIVER, .envelope = job->in_hand->message->envelope, .recipient = place, .region = region };
 	SentStatus status = SENT_DEFERRED;
 	g_autofree char *reply = NULL;
-	HookRow waiting = *row;
 	ChainResult result;
 
-	waiting.flags &= ~(unsigned)PTN_HEAVY; /* this thread is as good as a cruncher */
-	chain_add(chain, &waiting);
+	chain_add(chain, row);
 	result = chain_run(&run, &task, &call);
 	if (result == CHAIN_SETTLED)
 		status = SENT_OK;
@@ -240,8 +238,12 @@ delivery_do_job(Server *server, Job *job)
 {
 	g_autoptr(GError) error = NULL;
 	g_autofree char *reply = NULL;
+	bool is_read;
 
-	if (job->in_hand->message->content == NULL && !spool_read_content(job->in_hand->message, &error)) {
+	g_mutex_lock(&job->in_hand->lock);
+	is_read = spool_read_content(job->in_hand->message, &error);
+	g_mutex_unlock(&job->in_hand->lock);
+	if (!is_read) {
 		reply = g_strdup_printf("4.3.0 the message cannot be read: %s", error->message);
 		metrics_alarm(server->delivery->engine->metrics, "spool.damage", error->message);
 		delivery_set_all(job, SENT_DEFERRED, reply);
@@ -269,7 +271,18 @@ delivery_next_job(Server *server)
 	return delivery->is_stopping ? NULL : g_queue_pop_head(&server->destination->jobs);
 }
 
-/* Lock held: the thread leaves its destination; one that waits for a thread gets one. */
+/* Lock held. */
+static void
+delivery_want_thread(Delivery *delivery, Destination *destination)
+{
+	if (destination->threads > 0 || destination->is_waiting)
+		return;
+	destination->is_waiting = true;
+	g_queue_push_tail(&delivery->waiting, destination);
+}
+
+/* Lock held: the thread leaves its destination; one that waits for a thread gets one.  A job may have come after the
+ * thread had decided to leave: then its own destination waits, too. */
 static void
 delivery_leave(Delivery *delivery, Destination *destination)
 {
@@ -277,12 +290,15 @@ delivery_leave(Delivery *delivery, Destination *destination)
 
 	destination->threads--;
 	delivery->threads--;
-	if (destination->threads == 0 && g_queue_is_empty(&destination->jobs) && !destination->is_waiting)
+	if (!g_queue_is_empty(&destination->jobs))
+		delivery_want_thread(delivery, destination);
+	else if (destination->threads == 0 && !destination->is_waiting)
 		g_hash_table_remove(delivery->destinations, destination->key);
 	next = delivery->is_stopping ? NULL : g_queue_pop_head(&delivery->waiting);
 	if (next != NULL) {
 		next->is_waiting = false;
-		(void)delivery_start_thread(delivery, next);
+		if (!delivery_start_thread(delivery, next))
+			delivery_want_thread(delivery, next);
 	}
 	g_cond_broadcast(&delivery->has_ended);
 }
@@ -362,11 +378,8 @@ delivery_add_job(Delivery *delivery, const NextHop *hop, Job *job)
 	g_queue_push_tail(&destination->jobs, job);
 	if (destination->threads >= settings->per_destination || g_queue_get_length(&destination->jobs) <= destination->idle) {
 		g_cond_signal(&destination->has_job);
-	} else if (delivery->threads < settings->max_deliveries) {
-		(void)delivery_start_thread(delivery, destination);
-	} else if (destination->threads == 0 && !destination->is_waiting) {
-		destination->is_waiting = true;
-		g_queue_push_tail(&delivery->waiting, destination);
+	} else if (delivery->threads >= settings->max_deliveries || !delivery_start_thread(delivery, destination)) {
+		delivery_want_thread(delivery, destination);
 		delivery_wake_threads(delivery); /* those that only keep a connection make room */
 	}
 }

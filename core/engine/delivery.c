@@ -67,6 +67,7 @@ delivery_take_in_hand(Delivery *delivery, SpoolMessage *message)
 
 	in_hand->delivery = delivery;
 	in_hand->message = message;
+	g_mutex_init(&in_hand->lock);
 	in_hand->results = g_new0(SentResult, n);
 	in_hand->peers = g_new0(char *, n);
 	in_hand->was_tried = g_new0(bool, n);

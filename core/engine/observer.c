@@ -89,7 +89,7 @@ static void
 observer_call(Told *told)
 {
 	const ChainTask task = { .chain = told->snapshot->chain, .chain_us = told->snapshot->settings->chain_us,
-		.place = ON_WORKER, .apply = observer_apply };
+		.place = ANYWHERE, .apply = observer_apply };
 	ChainRun run = { .stage = told->call.stage };
 
 	(void)chain_run(&run, &task, &told->call);

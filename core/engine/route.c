@@ -109,7 +109,7 @@ route_ask_hooks(Snapshot *snapshot, const DeliverySettings *settings, const Enve
 {
 	g_autoptr(Region) region = NULL;
 	RouteAct act = { answer, settings };
-	const ChainTask task = { .chain = snapshot->chain, .chain_us = snapshot->settings->chain_us, .place = ON_WORKER,
+	const ChainTask task = { .chain = snapshot->chain, .chain_us = snapshot->settings->chain_us, .place = ANYWHERE,
 		.apply = route_apply, .data = &act };
 	ChainRun run = { .stage = PTN_ROUTE };
 	HookCall call = { .stage = PTN_ROUTE, .envelope = envelope, .recipient = i };

@@ -42,7 +42,6 @@ struct Server {
 	atomic_bool is_draining;
 	GMutex lock;          /* guards the table below */
 	GHashTable *clients;  /* IpAddress -> count */
-	bool is_started;
 };
 
 enum { SERVER_READ = 64 * 1024 };

@@ -387,7 +387,6 @@ server_new(Engine *engine, unsigned n_loops, GError **error)
 void
 server_start(Server *server)
 {
-	server->is_started = true;
 	for (unsigned i = 0; i < server->n_sides; i++)
 		server->sides[i].thread = g_thread_new("loop", server_run_side, &server->sides[i]);
 }

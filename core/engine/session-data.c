@@ -1,6 +1,5 @@
 /* session-data.c - the octets of a message, from DATA or BDAT to the hand-over to the spool. */
-#include <string.h>
-
+#include "base/log.h"
 #include "engine/session-private.h"
 
 enum { DATA_STEP = 256 * 1024 };
@@ -39,9 +38,31 @@ session_start_data(Session *session)
 	session_start_content(session, INPUT_DATA);
 }
 
+static bool
+session_refuse_endless(Session *session)
+{
+	if (session->in != NULL)
+		session->in_taken = session->in->len;
+	session_close_with(session, PTN_POLICY, 552, "5.3.4", "Error: message file too big");
+	session_drop_transaction(session);
+	session->input = INPUT_COMMANDS;
+	return true;
+}
+
+/* A chunk that is refused, too, is read to its end, but not for ever. */
+static bool
+session_is_endless(const Session *session, uint64_t size)
+{
+	return size > 2 * (uint64_t)session->snapshot->settings->max_message;
+}
+
 void
 session_start_chunk(Session *session, uint64_t size, bool is_last)
 {
+	if (session_is_endless(session, size)) {
+		(void)session_refuse_endless(session);
+		return;
+	}
 	session->chunk_left = size;
 	session->chunk_is_last = is_last;
 	session->state = STATE_CHUNK;
@@ -51,12 +72,24 @@ session_start_chunk(Session *session, uint64_t size, bool is_last)
 void
 session_skip_chunk(Session *session, uint64_t size)
 {
+	if (session_is_endless(session, size)) {
+		session->is_closing = true; /* it has its reply */
+		return;
+	}
 	session->chunk_left = size;
 	session->skips_chunk = size > 0;
 	session->input = size > 0 ? INPUT_CHUNK : INPUT_COMMANDS;
 }
 
 /* ---- the end of the data ---- */
+
+static void
+session_log_write_error(const Session *session, const GError *error)
+{
+	if (error != NULL)
+		log_event(LOG_LEVEL_ERROR, "message cannot be written", "session", session->facts.id, "queue", session->queue_text,
+			"error", error->message, NULL);
+}
 
 static void
 session_offer_to_hooks(Session *session)
@@ -93,6 +126,7 @@ session_finish_data(Session *session, Place place, SessionNeed *need)
 			return false;
 		}
 		session->data_failed = !content_finish(content, &error);
+		session_log_write_error(session, error);
 	}
 	session->input = INPUT_COMMANDS;
 	session->data_ended = false;
@@ -158,16 +192,6 @@ session_refuse_bare(Session *session)
 }
 
 static bool
-session_refuse_endless(Session *session)
-{
-	session->in_taken = session->in->len;
-	session_close_with(session, PTN_POLICY, 552, "5.3.4", "Error: message file too big");
-	session_drop_transaction(session);
-	session->input = INPUT_COMMANDS;
-	return true;
-}
-
-static bool
 session_take_dotted(Session *session, const char *octets, size_t size)
 {
 	size_t used;
@@ -176,7 +200,7 @@ session_take_dotted(Session *session, const char *octets, size_t size)
 	session->in_taken += used;
 	if (session->decoder.has_bare)
 		return session_refuse_bare(session);
-	if (session->data_size > 2 * (uint64_t)session->snapshot->settings->max_message)
+	if (session_is_endless(session, session->data_size))
 		return session_refuse_endless(session);
 	session->data_ended = result == DATA_END;
 	return true;
@@ -214,6 +238,7 @@ session_flush_content(Session *session, Place place, SessionNeed *need)
 		return false;
 	}
 	session->data_failed = !content_flush(session->transaction->content, &error);
+	session_log_write_error(session, error);
 	if (session->data_failed)
 		g_clear_pointer(&session->transaction->content, content_free);
 	return true;

@@ -49,7 +49,8 @@ struct Session {
 	SessionNeed wants;         /* SESSION_WANTS_INPUT: nothing special */
 	int64_t pause_us;
 	int64_t begun_us;          /* monotonic */
-	unsigned errors, junk, auth_failures, messages;
+	unsigned errors, junk, auth_failures;
+	int reply_code;            /* of the last refusal */
 	bool is_closing, is_secured, skips_line, failed_recipient;
 	bool has_read_account, has_lost_account;
 	atomic_bool is_gone;
@@ -65,6 +66,7 @@ struct Session {
 	/* the message being made */
 	Transaction *transaction;
 	Recipient *pending;        /* RCPT under way */
+	guint accepted;            /* recipients before it */
 	DataDecoder decoder;
 	uint64_t chunk_left;
 	bool chunk_is_last, skips_chunk, data_failed, data_ended;

@@ -112,6 +112,7 @@ session_refuse(Session *session, PtnCause cause, const char *plugin, int code, c
 		text);
 	const bool has_support = session->snapshot->settings->support != NULL && cause != PTN_PROTOCOL && cause != PTN_LOCAL;
 
+	session->reply_code = code;
 	session_put_line(session, code, has_support ? '-' : ' ', enhanced, text);
 	if (has_support) {
 		g_autofree char *support = session_support(session, cause);

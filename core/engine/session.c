@@ -138,6 +138,18 @@ session_run(Session *session, Place place)
 	return need;
 }
 
+/* What came while the session was lent may have come in clear, behind STARTTLS (C-14). */
+static void
+session_refuse_clear_input(Session *session)
+{
+	if (session_input_waiting(session) == 0)
+		return;
+	session->row = NULL;
+	session->in_taken = session->in->len;
+	session_event(session, "starttls-injection");
+	session_close_with(session, PTN_PROTOCOL, 554, "5.5.0", "Error: commands were pipelined behind STARTTLS");
+}
+
 void
 session_secured(Session *session, const char *version, const char *cipher, const char *client_name)
 {
@@ -148,6 +160,7 @@ session_secured(Session *session, const char *version, const char *cipher, const
 	if (session->wants == SESSION_WANTS_TLS) {
 		session->wants = SESSION_WANTS_INPUT;
 		session_begin_stage(session, &session_tls_row);
+		session_refuse_clear_input(session);
 	} else {
 		session_begin_stage(session, &session_connect_row);
 	}
@@ -197,16 +210,18 @@ session_hook_deadline(const Session *session)
 	return atomic_load(&session->run.hook_deadline_us);
 }
 
-void
+bool
 session_orphan(Session *session)
 {
-	const HookRow *row;
+	const HookRow *row = chain_orphan(&session->run);
 
+	if (row == NULL)
+		return false;
 	session_gone(session);
-	row = chain_orphan(&session->run);
 	metrics_add(session->engine->metrics, "session.orphans", 1);
 	log_event(LOG_LEVEL_WARNING, "plugin does not return, session given up", "session", session->facts.id, "plugin",
-		row != NULL ? row->plugin->name : NULL, "stage", row != NULL ? stage_name(row->stage) : NULL, NULL);
+		row->plugin->name, "stage", stage_name(row->stage), NULL);
+	return true;
 }
 
 void
@@ -267,7 +282,6 @@ session_committed(Session *session, SpoolResult result)
 {
 	session->wants = SESSION_WANTS_INPUT;
 	if (result == SPOOL_COMMITTED) {
-		session->messages++;
 		metrics_add(session->engine->metrics, "messages.accepted", 1);
 		session_reply(session, 250, "2.0.0", "Ok: queued as %s", session->queue_text);
 		session_log_queued(session);

@@ -69,7 +69,7 @@ bool session_is_between_messages(const Session *session);
 void session_gone(Session *session);
 /* Any thread: when the running hook's deadline is (monotonic µs; 0: none runs). */
 int64_t session_hook_deadline(const Session *session);
-/* Any thread: gives up the running hook; logs plugin and stage. */
-void session_orphan(Session *session);
+/* Any thread: gives up the running hook and what it was asked about; logs plugin and stage.  False: it came back just now. */
+bool session_orphan(Session *session);
 /* Last of all: tells the observers. */
 void session_end(Session *session);

@@ -115,6 +115,7 @@ smtp_client_secure(SmtpClient *client, const NextHop *hop, const char *name, Ser
 	client->tried_tls = true;
 	if (!wire_start_tls(client->wire, client->settings->client, name, hop->tls, error))
 		return false;
+	client->tried_tls = false; /* what fails from now on is no reason to go on in clear */
 	return smtp_client_say_hello(client, reply, error);
 }
 
@@ -136,7 +137,7 @@ smtp_client_base64(const char *a, const char *b, const char *c)
 static bool
 smtp_client_auth_login(SmtpClient *client, const NextHop *hop, ServerReply *reply, GError **error)
 {
-	const char *const steps[] = { hop->user, hop->password };
+	const char *const steps[] = { hop->user, hop->password != NULL ? hop->password : "" };
 
 	if (!smtp_write_command(client->wire, error, "AUTH LOGIN") || !smtp_client_read(client, reply, error))
 		return false;
@@ -168,7 +169,7 @@ smtp_client_authenticate(SmtpClient *client, const NextHop *hop, ServerReply *re
 	if (reply->code == 235)
 		return true;
 	return error_set(error, POSTERN_ERROR_UNAVAILABLE, "4.7.8 %s refused our login: %d %s", client->peer, reply->code,
-		reply->text->str);
+		g_strdelimit(reply->text->str, "\n", ' '));
 }
 
 static bool
@@ -180,8 +181,7 @@ smtp_client_greet(SmtpClient *client, const NextHop *hop, const char *name, GErr
 	if (!smtp_client_read(client, &reply, error))
 		return false;
 	if (reply.code != 220) /* RFC 5321 3.1: 554 speaks for this host only */
-		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "%d %s %s (in the greeting)", reply.code, reply.enhanced,
-			reply.text->str);
+		return smtp_client_refused(&reply, "the connection", error);
 	return smtp_client_say_hello(client, &reply, error) && smtp_client_secure(client, hop, name, &reply, error) &&
 		smtp_client_authenticate(client, hop, &reply, error);
 }

@@ -175,7 +175,7 @@ host_run_tick(void *data)
 	Tick *tick = data;
 	Instance *instance = tick->instance;
 
-	for (const PtnHookRow *row = instance->plugin->hooks; row->function != NULL; row++) {
+	for (const PtnHookRow *row = instance->plugin->hooks; row != NULL && row->function != NULL; row++) {
 		g_autoptr(Region) region = NULL;
 		HookCall call = { 0 };
 		PtnHook h = { .call = &call, .instance = instance, .set = tick->set };

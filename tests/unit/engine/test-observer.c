@@ -101,7 +101,42 @@ test_order(void)
 	world_end(&world);
 }
 
+static PtnVerdict
+refuse(const HookRow *row, HookCall *call)
+{
+	(void)row;
+	call->code = 550;
+	call->enhanced = "5.7.1";
+	call->text = "too late";
+	return PTN_REFUSED;
+}
+
+static PtnVerdict
+fail(const HookRow *row, HookCall *call)
+{
+	(void)row, (void)call;
+	return PTN_FAILED;
+}
+
+static void
+test_failures(void)
+{
+	World world;
+	const HookRow rows[] = { { .plugin = &world.plugin, .stage = PTN_DELIVERED, .run = refuse },
+		{ .plugin = &world.plugin, .stage = PTN_DELIVERED, .run = fail },
+		{ .plugin = &world.plugin, .stage = PTN_DELIVERED, .flags = PTN_HEAVY, .run = hear } };
+
+	world_start(&world);
+	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
+		chain_add(world.snapshot->chain, &rows[i]);
+	observer_tell(world.observer, &(Observation){ .snapshot = world.snapshot, .stage = PTN_DELIVERED, .code = 250 });
+	observer_stop(world.observer, g_get_monotonic_time() + 10 * CLOCK_SECOND);
+	ASSERT_TEXT(heard->str, "delivered 250 - -\n");
+	world_end(&world);
+}
+
 static const UnitTest tests[] = {
+	{ "one that refuses or fails keeps nothing from those behind it, heavy or not", test_failures },
 	{ "facts are those of the moment; stages that nobody hears are not kept", test_copies },
 	{ "everything comes in order, whatever threads there are", test_order },
 	{ NULL, NULL },
