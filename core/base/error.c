@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-G_DEFINE_QUARK(postern-error-quark, postern_error)
+G_DEFINE_QUARK(postern - error - quark, postern_error)
 
 bool
 error_set(GError **error, PosternError code, const char *format, ...)

@@ -47,7 +47,7 @@ id_next(IdSource *source)
 		next = MAX(now, last + 1);
 	while (!atomic_compare_exchange_weak(&source->last, &last, next));
 	return (next >> ID_SEQUENCE_BITS) << ID_TIME_SHIFT | (uint64_t)source->node << ID_SEQUENCE_BITS |
-		(next & ((1u << ID_SEQUENCE_BITS) - 1));
+		   (next & ((1u << ID_SEQUENCE_BITS) - 1));
 }
 
 void

@@ -26,7 +26,8 @@ static struct {
 static const struct {
 	const char *name;
 	int priority;
-} log_levels[] = { { "debug", LOG_DEBUG }, { "info", LOG_INFO }, { "warning", LOG_WARNING }, { "error", LOG_ERR } };
+} log_levels[] = { { "debug", LOG_DEBUG }, { "info", LOG_INFO }, { "warning", LOG_WARNING },
+	{ "error", LOG_ERR } };
 
 static bool
 log_find_facility(const char *name, int *facility)
@@ -34,9 +35,9 @@ log_find_facility(const char *name, int *facility)
 	static const struct {
 		const char *name;
 		int facility;
-	} known[] = { { "mail", LOG_MAIL }, { "daemon", LOG_DAEMON }, { "local0", LOG_LOCAL0 }, { "local1", LOG_LOCAL1 },
-		{ "local2", LOG_LOCAL2 }, { "local3", LOG_LOCAL3 }, { "local4", LOG_LOCAL4 }, { "local5", LOG_LOCAL5 },
-		{ "local6", LOG_LOCAL6 }, { "local7", LOG_LOCAL7 } };
+	} known[] = { { "mail", LOG_MAIL }, { "daemon", LOG_DAEMON }, { "local0", LOG_LOCAL0 },
+		{ "local1", LOG_LOCAL1 }, { "local2", LOG_LOCAL2 }, { "local3", LOG_LOCAL3 }, { "local4", LOG_LOCAL4 },
+		{ "local5", LOG_LOCAL5 }, { "local6", LOG_LOCAL6 }, { "local7", LOG_LOCAL7 } };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(known); i++) {
 		if (strcmp(known[i].name, name) == 0) {
@@ -105,7 +106,8 @@ log_put_quoted(GString *line, const char *value)
 static void
 log_put_text_value(GString *line, const char *value)
 {
-	static const char plain[] = "!#$%&'()*+,-./0123456789:;<>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcdefghijklmnopqrstuvwxyz{|}~";
+	static const char plain[] =
+		"!#$%&'()*+,-./0123456789:;<>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcdefghijklmnopqrstuvwxyz{|}~";
 
 	if (*value != '\0' && value[strspn(value, plain)] == '\0')
 		g_string_append(line, value);
@@ -164,7 +166,8 @@ log_write(LogLevel level, GString *line)
 		return;
 	}
 	if (log_target.sink == SINK_JOURNAL)
-		g_string_prepend_c(g_string_prepend_c(g_string_prepend_c(line, '>'), (char)('0' + log_levels[level].priority)), '<');
+		g_string_prepend_c(
+			g_string_prepend_c(g_string_prepend_c(line, '>'), (char)('0' + log_levels[level].priority)), '<');
 	g_string_append_c(line, '\n');
 	(void)!write(log_target.fd, line->str, line->len);
 }

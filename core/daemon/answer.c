@@ -32,7 +32,7 @@ request_read_number(GInputStream *stream, guint64 most, guint64 *number, GError 
 	}
 	text[size] = '\0';
 	return g_ascii_string_to_unsigned(text, 10, 0, most, number, NULL) ||
-		error_set(error, POSTERN_ERROR_INVALID, "the request is malformed");
+		   error_set(error, POSTERN_ERROR_INVALID, "the request is malformed");
 }
 
 static char *
@@ -114,7 +114,7 @@ request_write(GOutputStream *stream, const char *const *words, const char *input
 		g_string_append_printf(out, "%zu\n%s", strlen(*words), *words);
 	g_string_append_printf(out, "%zu\n%s", input != NULL ? strlen(input) : (size_t)0, input != NULL ? input : "");
 	return g_output_stream_write_all(stream, out->str, out->len, NULL, NULL, error) &&
-		g_output_stream_flush(stream, NULL, error);
+		   g_output_stream_flush(stream, NULL, error);
 }
 
 void
@@ -164,7 +164,11 @@ answer_put_field(Answer *answer, const char *text)
 
 	for (const char *c = valid; *c != '\0'; c++) {
 		if (*c == '\\' || *c == '\t' || *c == '\n' || *c == '\r')
-			g_string_append_printf(answer->out, "\\%c", *c == '\t' ? 't' : *c == '\n' ? 'n' : *c == '\r' ? 'r' : '\\');
+			g_string_append_printf(answer->out, "\\%c",
+				*c == '\t'   ? 't'
+				: *c == '\n' ? 'n'
+				: *c == '\r' ? 'r'
+							 : '\\');
 		else
 			g_string_append_c(answer->out, *c);
 	}

@@ -47,8 +47,8 @@ directory_unknown(PluginSet *set, PtnKind kind, const char *name, GError **error
 	g_ptr_array_add(known, NULL);
 	nearest = option_nearest(name, (const char *const *)known->pdata);
 	if (nearest != NULL)
-		return error_set(error, POSTERN_ERROR_INVALID, "a %s has no option \"%s\" (did you mean \"%s\"?)", directory_kind_name(kind),
-			name, nearest);
+		return error_set(error, POSTERN_ERROR_INVALID, "a %s has no option \"%s\" (did you mean \"%s\"?)",
+			directory_kind_name(kind), name, nearest);
 	return error_set(error, POSTERN_ERROR_INVALID, "a %s has no option \"%s\"", directory_kind_name(kind), name);
 }
 
@@ -176,8 +176,9 @@ control_save_entry(Daemon *daemon, DirectoryEntry *entry, GError **error)
 		return true;
 	case PTN_TAKEN:
 		return error_set(error, POSTERN_ERROR_EXISTS,
-			directory_entry_version(entry) == 0 ? "there is a %s %s already" : "%s %s was changed by somebody else; try again", kind,
-			name);
+			directory_entry_version(entry) == 0 ? "there is a %s %s already"
+												: "%s %s was changed by somebody else; try again",
+			kind, name);
 	default:
 		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "the %s %s cannot be written now", kind, name);
 	}
@@ -222,8 +223,8 @@ control_set_password(PluginSet *set, DirectoryEntry *entry, const char *password
 
 /* ---- verbs ---- */
 
-typedef bool DirectoryVerb(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *request, Answer *answer,
-	GError **error);
+typedef bool DirectoryVerb(
+	Daemon *daemon, PluginSet *set, PtnKind kind, const Request *request, Answer *answer, GError **error);
 
 static const char *
 directory_type_name(const char *type)
@@ -255,7 +256,8 @@ directory_add(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *reque
 	answer_text(answer, "Created %s %s of %s.", directory_type_name(directory_entry_get(entry, "type")),
 		directory_entry_name(entry), directory_entry_get(entry, "customer"));
 	if (g_strcmp0(directory_entry_get(entry, "type"), "server") == 0)
-		answer_text(answer, "It may not submit yet: the sources it may submit from must be filtered first (plugin ipfilter).");
+		answer_text(answer,
+			"It may not submit yet: the sources it may submit from must be filtered first (plugin ipfilter).");
 	return true;
 }
 
@@ -290,14 +292,16 @@ directory_show_plugin_options(Daemon *daemon, PluginSet *set, DirectoryEntry *en
 		g_autofree char *from = NULL;
 		const char *name = g_ptr_array_index(names, i);
 
-		if (kind == PTN_ACCOUNT ? host_option_of(set, name, entry, customer, &value, &from)
-								: host_option_of(set, name, NULL, kind == PTN_CUSTOMER ? entry : NULL, &value, &from))
+		if (kind == PTN_ACCOUNT
+				? host_option_of(set, name, entry, customer, &value, &from)
+				: host_option_of(set, name, NULL, kind == PTN_CUSTOMER ? entry : NULL, &value, &from))
 			answer_row(answer, name, value != NULL ? value : "", from != NULL ? from : "", NULL);
 	}
 }
 
 static bool
-directory_show(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *request, Answer *answer, GError **error)
+directory_show(
+	Daemon *daemon, PluginSet *set, PtnKind kind, const Request *request, Answer *answer, GError **error)
 {
 	g_autoptr(DirectoryEntry) entry = directory_need(daemon, kind, request->words[2], error);
 
@@ -343,7 +347,8 @@ directory_list_row(PtnKind kind, DirectoryEntry *entry, Answer *answer)
 }
 
 static bool
-directory_show_list(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *request, Answer *answer, GError **error)
+directory_show_list(
+	Daemon *daemon, PluginSet *set, PtnKind kind, const Request *request, Answer *answer, GError **error)
 {
 	g_autofree char *after = NULL;
 
@@ -369,7 +374,8 @@ directory_show_list(Daemon *daemon, PluginSet *set, PtnKind kind, const Request 
 }
 
 static bool
-directory_passwd(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *request, Answer *answer, GError **error)
+directory_passwd(
+	Daemon *daemon, PluginSet *set, PtnKind kind, const Request *request, Answer *answer, GError **error)
 {
 	g_autoptr(DirectoryEntry) entry = directory_need(daemon, kind, request->words[2], error);
 
@@ -409,16 +415,19 @@ directory_switch(Daemon *daemon, PtnKind kind, const Request *request, Answer *a
 }
 
 static bool
-directory_able(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *request, Answer *answer, GError **error)
+directory_able(
+	Daemon *daemon, PluginSet *set, PtnKind kind, const Request *request, Answer *answer, GError **error)
 {
 	(void)set;
 	if (kind == PTN_DOMAIN)
-		return error_set(error, POSTERN_ERROR_INVALID, "a domain is not enabled or disabled: set its mode, or its customer");
+		return error_set(
+			error, POSTERN_ERROR_INVALID, "a domain is not enabled or disabled: set its mode, or its customer");
 	return directory_switch(daemon, kind, request, answer, error);
 }
 
 static bool
-directory_remove_one(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *request, Answer *answer, GError **error)
+directory_remove_one(
+	Daemon *daemon, PluginSet *set, PtnKind kind, const Request *request, Answer *answer, GError **error)
 {
 	g_autoptr(GPtrArray) removed = g_ptr_array_new_with_free_func(g_free);
 
@@ -459,7 +468,8 @@ directory_run(Daemon *daemon, PtnKind kind, const Request *request, Answer *answ
 		return;
 	}
 	for (size_t i = 0; i < G_N_ELEMENTS(directory_verbs); i++) {
-		if (strcmp(directory_verbs[i].word, word) != 0 || (directory_verbs[i].is_of_accounts && kind != PTN_ACCOUNT))
+		if (strcmp(directory_verbs[i].word, word) != 0 ||
+			(directory_verbs[i].is_of_accounts && kind != PTN_ACCOUNT))
 			continue;
 		if (!directory_verbs[i].run(daemon, set, kind, request, answer, &error))
 			answer_fail(answer, "%s", error->message);

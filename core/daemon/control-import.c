@@ -21,9 +21,9 @@ typedef struct {
 	Daemon *daemon;
 	PluginSet *set;
 	Directory *copy;
-	GArray *items;		 /* of Item, customers first, then domains, then accounts */
+	GArray *items;       /* of Item, customers first, then domains, then accounts */
 	GPtrArray *mistakes; /* of char* */
-	GPtrArray *rows;	 /* of char**: what is done if there is no mistake */
+	GPtrArray *rows;     /* of char**: what is done if there is no mistake */
 	Answer *answer;
 	guint added, changed, same;
 } Import;

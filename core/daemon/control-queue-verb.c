@@ -22,7 +22,7 @@ static const Verb queue_verbs[] = {
 };
 
 typedef struct {
-	GArray *ids;		  /* of QueueId */
+	GArray *ids;          /* of QueueId */
 	GHashTable *accounts; /* a set */
 } Meant;
 

@@ -9,7 +9,7 @@
 
 typedef struct {
 	GHashTable *before; /* ids of what was not held */
-	GArray *ids;		/* of QueueId: what is not held now, and was not there or held */
+	GArray *ids;        /* of QueueId: what is not held now, and was not there or held */
 	IdSource *source;
 } Adopted;
 

@@ -18,7 +18,8 @@ control_status(Daemon *daemon, const Request *request, Answer *answer)
 	g_autoptr(PluginSet) set = control_take_set(daemon);
 	g_autofree char *directory = store_describe(daemon->directory_store);
 	g_autofree char *store = store_describe(daemon->engine.store);
-	g_autofree char *up = option_format_time((clock_wall(daemon->engine.clock) - daemon->started_us) / CLOCK_SECOND * CLOCK_SECOND);
+	g_autofree char *up =
+		option_format_time((clock_wall(daemon->engine.clock) - daemon->started_us) / CLOCK_SECOND * CLOCK_SECOND);
 	SpoolFigures spool;
 	DeliveryFigures delivery;
 	g_autofree char *free_octets = NULL;
@@ -37,7 +38,8 @@ control_status(Daemon *daemon, const Request *request, Answer *answer)
 		"up %s · %u listeners · %u connections · directory %s · store %s · spool %" G_GUINT64_FORMAT
 		" messages%s, %s free · %u under way · %u plugins · %u alarm%s",
 		up, doors->len, server_connections(daemon->server), directory, store, spool.messages,
-		spool.is_closed ? " (CLOSED)" : "", free_octets, delivery.in_hand, plugins, alarms, alarms == 1 ? "" : "s");
+		spool.is_closed ? " (CLOSED)" : "", free_octets, delivery.in_hand, plugins, alarms,
+		alarms == 1 ? "" : "s");
 }
 
 void
@@ -82,8 +84,9 @@ control_put_plugin(void *data, const PtnPlugin *plugin, const HookPlugin *figure
 	g_snprintf(failures, sizeof failures, "%llu", atomic_load(&figures->failures));
 	g_snprintf(busy, sizeof busy, "%u", atomic_load(&figures->busy));
 	g_snprintf(orphans, sizeof orphans, "%u", atomic_load(&figures->orphans));
-	answer_row(data, plugin->name, plugin->version != NULL ? plugin->version : "", calls, seconds, refusals, failures, busy,
-		orphans, module_is_newer_on_disk(plugin->name) ? "file changed on disk: restart to load" : "", NULL);
+	answer_row(data, plugin->name, plugin->version != NULL ? plugin->version : "", calls, seconds, refusals,
+		failures, busy, orphans,
+		module_is_newer_on_disk(plugin->name) ? "file changed on disk: restart to load" : "", NULL);
 }
 
 void
@@ -92,7 +95,8 @@ control_plugins(Daemon *daemon, const Request *request, Answer *answer)
 	g_autoptr(PluginSet) set = control_take_set(daemon);
 
 	(void)request;
-	answer_columns(answer, "plugin", "version", "calls", "seconds", "refusals", "failures", "busy", "orphans", "note", NULL);
+	answer_columns(
+		answer, "plugin", "version", "calls", "seconds", "refusals", "failures", "busy", "orphans", "note", NULL);
 	host_each(set, control_put_plugin, answer);
 }
 

@@ -34,8 +34,8 @@ static const ControlCommand control_commands[] = {
 	{ "customer", "add|set|show|list|enable|disable|remove NAME [OPTION=VALUE …]", "customers", control_customer,
 		TAKES_HOLD },
 	{ "domain", "add|set|show|list|remove NAME [OPTION=VALUE …]", "mail domains", control_domain },
-	{ "account", "add|set|show|list|passwd|enable|disable|remove LOGIN [OPTION=VALUE …]", "outbound accounts", control_account,
-		TAKES_HOLD },
+	{ "account", "add|set|show|list|passwd|enable|disable|remove LOGIN [OPTION=VALUE …]", "outbound accounts",
+		control_account, TAKES_HOLD },
 	{ "export", "", "customers, domains and accounts as text", control_export },
 	{ "import", "FILE [--dry-run]", "add and change them as a text says", control_import, TAKES_DRY_RUN },
 	{ "queue", "[list|show|cat|hold|release|retry|bounce|remove ID|SELECTOR … [--yes]]", "what waits, and why",
@@ -49,7 +49,8 @@ control_help(Answer *answer)
 {
 	answer_columns(answer, "command", "arguments", "what-it-does", NULL);
 	for (size_t i = 0; i < G_N_ELEMENTS(control_commands); i++)
-		answer_row(answer, control_commands[i].word, control_commands[i].arguments, control_commands[i].help, NULL);
+		answer_row(
+			answer, control_commands[i].word, control_commands[i].arguments, control_commands[i].help, NULL);
 	answer_row(answer, "stop", "", "ends the daemon", NULL);
 }
 
@@ -81,7 +82,8 @@ control_ask_plugin(Daemon *daemon, const Request *request, Answer *answer)
 	g_mutex_lock(&daemon->lock);
 	set = host_ref(daemon->set);
 	g_mutex_unlock(&daemon->lock);
-	if (!host_command(set, request->words[0], (const char *const *)request->words + 1, control_put_row, answer, &error))
+	if (!host_command(
+			set, request->words[0], (const char *const *)request->words + 1, control_put_row, answer, &error))
 		answer_fail(answer, "%s", error->message);
 }
 
@@ -146,7 +148,8 @@ static void
 control_answer(Control *control, GSocketConnection *connection)
 {
 	g_autoptr(GError) error = NULL;
-	g_autoptr(GInputStream) in = g_buffered_input_stream_new(g_io_stream_get_input_stream(G_IO_STREAM(connection)));
+	g_autoptr(GInputStream) in =
+		g_buffered_input_stream_new(g_io_stream_get_input_stream(G_IO_STREAM(connection)));
 	g_autoptr(Request) request = request_read(in, &error);
 	Answer *answer = answer_new(g_io_stream_get_output_stream(G_IO_STREAM(connection)));
 

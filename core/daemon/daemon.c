@@ -63,8 +63,10 @@ static bool
 daemon_open_spool(Daemon *daemon, GError **error)
 {
 	const ConfigSection *section = config_section(daemon->config, "spool", NULL);
-	const SpoolSettings settings = { .directory = config_text(section, "directory"), .clock = daemon->engine.clock,
-		.large = (uint64_t)config_number(section, "large"), .memory = (uint64_t)config_number(section, "memory"),
+	const SpoolSettings settings = { .directory = config_text(section, "directory"),
+		.clock = daemon->engine.clock,
+		.large = (uint64_t)config_number(section, "large"),
+		.memory = (uint64_t)config_number(section, "memory"),
 		.keep_free = (uint64_t)config_number(section, "keep-free") };
 
 	daemon->engine.spool = spool_open(&settings, error);
@@ -102,8 +104,10 @@ daemon_open_dns(Daemon *daemon, GError **error)
 {
 	const ConfigSection *section = config_section(daemon->config, "dns", NULL);
 	const DnsSettings settings = { .servers = config_list(section, "servers"),
-		.trust_anchor = config_text(section, "trust-anchor"), .stub_zones = config_list(section, "stub-zones"),
-		.timeout_us = config_number(section, "timeout"), .cache_size = (size_t)config_number(section, "cache"),
+		.trust_anchor = config_text(section, "trust-anchor"),
+		.stub_zones = config_list(section, "stub-zones"),
+		.timeout_us = config_number(section, "timeout"),
+		.cache_size = (size_t)config_number(section, "cache"),
 		.clock = daemon->engine.clock };
 
 	daemon->services.dns = dns_new(&settings, error);
@@ -114,9 +118,14 @@ static void
 daemon_start_pools(Daemon *daemon)
 {
 	const ConfigSection *section = config_section(daemon->config, "server", NULL);
-	const WorkersSettings waiters = { .name = "worker", .most = (unsigned)config_number(section, "max-workers"),
-		.most_queued = 10000, .clock = daemon->engine.clock };
-	const WorkersSettings crunchers = { .name = "cruncher", .most = g_get_num_processors(), .most_queued = 1000, .nice = 5,
+	const WorkersSettings waiters = { .name = "worker",
+		.most = (unsigned)config_number(section, "max-workers"),
+		.most_queued = 10000,
+		.clock = daemon->engine.clock };
+	const WorkersSettings crunchers = { .name = "cruncher",
+		.most = g_get_num_processors(),
+		.most_queued = 1000,
+		.nice = 5,
 		.clock = daemon->engine.clock };
 
 	daemon->engine.waiters = workers_new(&waiters);
@@ -160,8 +169,8 @@ daemon_open_services(Daemon *daemon, GError **error)
 	engine->session_ids = id_source_new(engine->clock, node);
 	engine->retry_domain = daemon_retry_domain;
 	engine->retry_data = daemon;
-	if (!daemon_open_spool(daemon, error) || !daemon_open_stores(daemon, error) || !daemon_open_refusals(daemon, error) ||
-		!daemon_open_dns(daemon, error))
+	if (!daemon_open_spool(daemon, error) || !daemon_open_stores(daemon, error) ||
+		!daemon_open_refusals(daemon, error) || !daemon_open_dns(daemon, error))
 		return false;
 	spool_each(engine->spool, daemon_pass_id, engine->ids);
 	engine->queue = queue_new(engine->spool, engine->clock, daemon_queue_wake, daemon);
@@ -252,9 +261,11 @@ daemon_start(const char *path, GError **error)
 	if (!process_bind_low_ports(loaded.engine, sockets, error) || !process_become_user(daemon->config, error) ||
 		!daemon_open_log(daemon->config, error))
 		return NULL;
-	daemon->state_directory = settings_parent_of(config_text(config_section(daemon->config, "directory", NULL), "at"));
+	daemon->state_directory =
+		settings_parent_of(config_text(config_section(daemon->config, "directory", NULL), "at"));
 	if (daemon->state_directory == NULL)
-		daemon->state_directory = g_strdup(config_text(config_section(daemon->config, "spool", NULL), "directory"));
+		daemon->state_directory =
+			g_strdup(config_text(config_section(daemon->config, "spool", NULL), "directory"));
 	if (!daemon_open_services(daemon, error) || !daemon_start_plugins(daemon, &loaded, error))
 		return NULL;
 	daemon->snapshot = daemon_make_snapshot(daemon, &loaded, daemon->set, error);
@@ -297,8 +308,8 @@ daemon_apply(Daemon *daemon, Loaded *loaded, GError **error)
 static char *
 daemon_describe_reload(Daemon *daemon, const Config *before)
 {
-	static const char *const kinds[] = { "server", "listener", "tls", "spool", "directory", "store", "dns", "log", "delivery",
-		"route", "level" };
+	static const char *const kinds[] = { "server", "listener", "tls", "spool", "directory", "store", "dns", "log",
+		"delivery", "route", "level" };
 	GString *text = g_string_new("reloaded:");
 	unsigned changed = 0;
 
@@ -314,8 +325,8 @@ daemon_describe_reload(Daemon *daemon, const Config *before)
 		if (!config_same(before, daemon->config, kind) || !config_same(before, daemon->config, items))
 			g_string_append_printf(text, "%s plugin %s restarted", changed++ > 0 ? "," : "", row->plugin->name);
 	}
-	g_string_append_printf(text, "%s, %u sessions keep the old configuration", changed == 0 ? " nothing changed" : "",
-		server_connections(daemon->server));
+	g_string_append_printf(text, "%s, %u sessions keep the old configuration",
+		changed == 0 ? " nothing changed" : "", server_connections(daemon->server));
 	return g_string_free(text, FALSE);
 }
 
@@ -394,7 +405,8 @@ daemon_watch_spool(Daemon *daemon)
 	else
 		metrics_alarm(daemon->engine.metrics, "spool.closed", NULL);
 	if (!spool_has_room(daemon->engine.spool, &reason) && reason == SPOOL_FULL)
-		metrics_alarm(daemon->engine.metrics, "spool.full", "the spool's volume is nearly full: new mail gets 452");
+		metrics_alarm(
+			daemon->engine.metrics, "spool.full", "the spool's volume is nearly full: new mail gets 452");
 	else
 		metrics_alarm(daemon->engine.metrics, "spool.full", NULL);
 }
@@ -432,7 +444,8 @@ daemon_stop_sessions(Daemon *daemon, const volatile bool *is_hasty)
 	const int64_t until_us = daemon_until(daemon, DAEMON_DRAIN_US, is_hasty);
 
 	server_drain(daemon->server);
-	while (server_connections(daemon->server) > 0 && clock_monotonic(daemon->engine.clock) < until_us && !*is_hasty)
+	while (
+		server_connections(daemon->server) > 0 && clock_monotonic(daemon->engine.clock) < until_us && !*is_hasty)
 		g_usleep(10000);
 	return server_stop(daemon->server, clock_monotonic(daemon->engine.clock));
 }

@@ -161,13 +161,15 @@ main(int argc, char **argv)
 	setlocale(LC_ALL, "C.UTF-8");
 	g_option_context_add_main_entries(context, entries, NULL);
 	if (!g_option_context_parse(context, &argc, &argv, &error) || argc > 1) {
-		fprintf(stderr, "posternd: %s (see posternd --help)\n", error != NULL ? error->message : "it takes no arguments");
+		fprintf(stderr, "posternd: %s (see posternd --help)\n",
+			error != NULL ? error->message : "it takes no arguments");
 		return EXIT_FAILURE;
 	}
 	linked_plugins_add();
 	if (is_version)
-		return printf("posternd %s, plugin API %d.%d\n", PACKAGE_VERSION, PTN_API_MAJOR, PTN_API_MINOR) > 0 ? EXIT_SUCCESS
-																											 : EXIT_FAILURE;
+		return printf("posternd %s, plugin API %d.%d\n", PACKAGE_VERSION, PTN_API_MAJOR, PTN_API_MINOR) > 0
+				   ? EXIT_SUCCESS
+				   : EXIT_FAILURE;
 	if (is_manual) {
 		g_autofree char *text = options_manual();
 

@@ -87,7 +87,8 @@ posternctl_password(const Arguments *arguments, GError **error)
 	if (arguments->password_file == NULL) {
 		if (isatty(STDIN_FILENO))
 			return posternctl_ask_password(error);
-		error_set(error, POSTERN_ERROR_INVALID, "a password is read from the terminal, or from --password-file FILE (- for stdin)");
+		error_set(error, POSTERN_ERROR_INVALID,
+			"a password is read from the terminal, or from --password-file FILE (- for stdin)");
 		return NULL;
 	}
 	text = posternctl_read_all(arguments->password_file, error);
@@ -100,7 +101,7 @@ static bool
 posternctl_is(char *const *words, const char *first, const char *second)
 {
 	return words[0] != NULL && strcmp(words[0], first) == 0 &&
-		(second == NULL || (words[1] != NULL && strcmp(words[1], second) == 0));
+		   (second == NULL || (words[1] != NULL && strcmp(words[1], second) == 0));
 }
 
 /* What "import" names is a file here, not where the daemon runs. */
@@ -136,18 +137,19 @@ posternctl_connect(const char *path, GError **error)
 	g_autoptr(GSocketClient) client = g_socket_client_new();
 	g_autoptr(GSocketAddress) address = g_unix_socket_address_new(path);
 	g_autoptr(GError) failure = NULL;
-	GSocketConnection *connection =
-		g_socket_client_connect(client, G_SOCKET_CONNECTABLE(address), NULL, &failure);
+	GSocketConnection *connection = g_socket_client_connect(client, G_SOCKET_CONNECTABLE(address), NULL, &failure);
 
 	if (connection == NULL)
-		error_set(error, POSTERN_ERROR_UNAVAILABLE, "posternd cannot be reached at %s: %s", path, failure->message);
+		error_set(
+			error, POSTERN_ERROR_UNAVAILABLE, "posternd cannot be reached at %s: %s", path, failure->message);
 	return connection;
 }
 
 static int
 posternctl_ask(Arguments *arguments, GError **error)
 {
-	g_autofree char *path = arguments->socket != NULL ? g_strdup(arguments->socket) : options_control(arguments->config);
+	g_autofree char *path =
+		arguments->socket != NULL ? g_strdup(arguments->socket) : options_control(arguments->config);
 	g_autofree char *input = NULL;
 	g_autoptr(GSocketConnection) connection = NULL;
 	bool is_sent;
@@ -263,8 +265,8 @@ main(int argc, char **argv)
 		{ "config", 'c', 0, G_OPTION_ARG_FILENAME, &arguments.config, "configuration of the daemon", "FILE" },
 		{ "socket", 's', 0, G_OPTION_ARG_FILENAME, &arguments.socket, "its control socket", "PATH" },
 		{ "json", 'j', 0, G_OPTION_ARG_NONE, &arguments.is_json, "answer as JSON", NULL },
-		{ "password-file", 0, 0, G_OPTION_ARG_FILENAME, &arguments.password_file, "read the password from there (- for stdin)",
-			"FILE" },
+		{ "password-file", 0, 0, G_OPTION_ARG_FILENAME, &arguments.password_file,
+			"read the password from there (- for stdin)", "FILE" },
 		{ "version", 'V', 0, G_OPTION_ARG_NONE, &is_version, "print the version", NULL },
 		{ NULL },
 	};

@@ -101,8 +101,8 @@ process_make_directories(const Config *config, const struct passwd *user, GError
 	g_autofree char *directory = settings_parent_of(config_text(config_section(config, "directory", NULL), "at"));
 	g_autofree char *store = settings_parent_of(config_text(config_section(config, "store", NULL), "at"));
 	g_autofree char *control = g_path_get_dirname(config_text(config_section(config, "server", NULL), "control"));
-	const char *const paths[] = { config_text(config_section(config, "spool", NULL), "directory"), directory, store,
-		config_text(config_section(config, "log", NULL), "refusals"), control };
+	const char *const paths[] = { config_text(config_section(config, "spool", NULL), "directory"), directory,
+		store, config_text(config_section(config, "log", NULL), "refusals"), control };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(paths); i++)
 		if (paths[i] != NULL && !process_make_directory(paths[i], user, error))
@@ -118,7 +118,8 @@ process_set_groups(const struct passwd *user, const char *control_group, GError 
 	gid_t groups[2] = { user->pw_gid, group != NULL ? group->gr_gid : 0 };
 
 	if (control_group != NULL && group == NULL)
-		return error_set(error, POSTERN_ERROR_INVALID, "there is no group \"%s\" ([server] control-group)", control_group);
+		return error_set(
+			error, POSTERN_ERROR_INVALID, "there is no group \"%s\" ([server] control-group)", control_group);
 	if (setgroups(group != NULL ? 2 : 1, groups) != 0 || setgid(user->pw_gid) != 0)
 		return error_set_errno(error, "cannot take the group of %s", user->pw_name);
 	return true;

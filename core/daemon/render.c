@@ -8,8 +8,8 @@
 #include "base/error.h"
 
 typedef struct {
-	char **columns;   /* of the table being read; NULL: none */
-	GPtrArray *rows;  /* of char** */
+	char **columns;  /* of the table being read; NULL: none */
+	GPtrArray *rows; /* of char** */
 	bool is_json;
 	bool has_printed; /* something of the JSON array */
 	int code;
@@ -141,7 +141,8 @@ render_flush_table(Render *render)
 static void
 render_start_table(Render *render, char **columns)
 {
-	if (render->columns != NULL && g_strv_equal((const char *const *)render->columns, (const char *const *)columns)) {
+	if (render->columns != NULL &&
+		g_strv_equal((const char *const *)render->columns, (const char *const *)columns)) {
 		g_strfreev(columns);
 		return;
 	}

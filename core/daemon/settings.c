@@ -8,9 +8,8 @@
 
 #include "proto/path.h"
 
-static void
-settings_complain(GPtrArray *mistakes, const ConfigSection *section, const char *option, const char *format, ...)
-	G_GNUC_PRINTF(4, 5);
+static void settings_complain(GPtrArray *mistakes, const ConfigSection *section, const char *option,
+	const char *format, ...) G_GNUC_PRINTF(4, 5);
 
 static void
 settings_complain(GPtrArray *mistakes, const ConfigSection *section, const char *option, const char *format, ...)
@@ -177,8 +176,9 @@ settings_check_taken(const ConfigSection *section, const ListenerSettings *liste
 			const uint16_t port = g_array_index(listener->ports, uint16_t, p);
 
 			if (settings_has_port(other, port) && settings_has_address(other, address))
-				settings_complain(mistakes, section, "ports", "[listener %s] port %u of %s is also taken by [listener %s]",
-					listener->name, port, ip_format(address, text), other->name);
+				settings_complain(mistakes, section, "ports",
+					"[listener %s] port %u of %s is also taken by [listener %s]", listener->name, port,
+					ip_format(address, text), other->name);
 		}
 }
 
@@ -191,7 +191,8 @@ settings_read_listeners(const Config *config, EngineSettings *engine, GPtrArray 
 		ListenerSettings *listener = settings_listener(g_ptr_array_index(sections, i), mistakes);
 
 		for (guint k = 0; k < engine->listeners->len; k++)
-			settings_check_taken(g_ptr_array_index(sections, i), listener, g_ptr_array_index(engine->listeners, k), mistakes);
+			settings_check_taken(
+				g_ptr_array_index(sections, i), listener, g_ptr_array_index(engine->listeners, k), mistakes);
 		g_ptr_array_add(engine->listeners, listener);
 	}
 	if (sections->len == 0)
@@ -233,8 +234,9 @@ settings_engine(const Config *config, GPtrArray *mistakes)
 	engine->removes_return_path = config_bool(server, "remove-return-path");
 	engine->shows_login = config_bool(server, "show-login");
 	engine->hides_client = config_bool(server, "hide-client");
-	if (engine->header_prefix != NULL && engine->header_prefix[strspn(engine->header_prefix,
-			"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-")] != '\0')
+	if (engine->header_prefix != NULL &&
+		engine->header_prefix[strspn(
+			engine->header_prefix, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-")] != '\0')
 		settings_complain(mistakes, server, "header-prefix", "\"%s\" cannot begin the name of a header field",
 			engine->header_prefix);
 	settings_read_listeners(config, engine, mistakes);
@@ -271,8 +273,9 @@ settings_read_route(const ConfigSection *section, DeliverySettings *delivery, GP
 	if (password != NULL && hop->user == NULL)
 		settings_complain(mistakes, section, "password", "a password without a user: next-hop = smtp://USER@HOST");
 	hop->password = g_strdup(password);
-	g_ptr_array_add(delivery->routes, route_new(config_section_name(section),
-		g_strdupv((char **)(uintptr_t)config_list(section, "to")), g_steal_pointer(&hop)));
+	g_ptr_array_add(
+		delivery->routes, route_new(config_section_name(section),
+							  g_strdupv((char **)(uintptr_t)config_list(section, "to")), g_steal_pointer(&hop)));
 }
 
 /* Where we listen on port 25 an exchanger that leads to us is a loop. */
@@ -338,7 +341,8 @@ settings_own_tls(const EngineSettings *engine, const char *directory, GError **e
 	const TlsCertificate rows[] = { { NULL, certificate, key }, { 0 } };
 	const TlsServerSettings settings = { rows, TLS1_2_VERSION, false };
 
-	if (!g_file_test(certificate, G_FILE_TEST_EXISTS) && !tls_make_certificate(engine->hostname, certificate, key, error))
+	if (!g_file_test(certificate, G_FILE_TEST_EXISTS) &&
+		!tls_make_certificate(engine->hostname, certificate, key, error))
 		return NULL;
 	return tls_server_new(&settings, error);
 }

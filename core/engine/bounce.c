@@ -95,10 +95,11 @@ dsn_status(const DsnRecipient *recipient)
 	const char *at = recipient->reply != NULL ? recipient->reply : "";
 	const char class = at[0];
 
-	if (isdigit((unsigned char)at[0]) && isdigit((unsigned char)at[1]) && isdigit((unsigned char)at[2]) && at[3] == ' ')
+	if (isdigit((unsigned char)at[0]) && isdigit((unsigned char)at[1]) && isdigit((unsigned char)at[2]) &&
+		at[3] == ' ')
 		at += 4;
-	if ((class == least[recipient->action][0] || (class == '4' && recipient->action == DSN_FAILED)) && at[0] == class &&
-		at[1] == '.') {
+	if ((class == least[recipient->action][0] || (class == '4' && recipient->action == DSN_FAILED)) &&
+		at[0] == class && at[1] == '.') {
 		const size_t size = strspn(at, "0123456789.");
 
 		if (size >= 5 && size <= 9 && isdigit((unsigned char)at[size - 1]))
@@ -127,11 +128,13 @@ dsn_put_recipient_fields(GString *out, const DsnReport *report, guint i)
 				recipient->original, decoded);
 	}
 	g_string_append_printf(out, "Final-Recipient: %s;%s\r\nAction: %s\r\nStatus: %s\r\n",
-		g_str_is_ascii(recipient->address) ? "rfc822" : "utf-8", recipient->address, dsn_actions[told->action], status);
+		g_str_is_ascii(recipient->address) ? "rfc822" : "utf-8", recipient->address, dsn_actions[told->action],
+		status);
 	if (told->peer != NULL)
 		g_string_append_printf(out, "Remote-MTA: dns; %s\r\n", told->peer);
 	if (told->reply != NULL)
-		g_string_append_printf(out, "Diagnostic-Code: %s; %s\r\n", told->is_remote ? "smtp" : "x-postern", told->reply);
+		g_string_append_printf(
+			out, "Diagnostic-Code: %s; %s\r\n", told->is_remote ? "smtp" : "x-postern", told->reply);
 	g_string_append_printf(out, "Last-Attempt-Date: %s\r\n", date_format(report->now_us, date));
 	if (told->action == DSN_DELAYED)
 		g_string_append_printf(out, "Will-Retry-Until: %s\r\n", date_format(report->expires_us, date));
@@ -167,7 +170,8 @@ dsn_returns_all(const DsnReport *report)
 
 	if (report->recipients[0].action != DSN_FAILED || envelope->ret == RET_HDRS)
 		return false;
-	return report->message->size <= DSN_FULL_MOST || (envelope->ret == RET_FULL && report->message->size <= 20 * DSN_FULL_MOST);
+	return report->message->size <= DSN_FULL_MOST ||
+		   (envelope->ret == RET_FULL && report->message->size <= 20 * DSN_FULL_MOST);
 }
 
 /* A NUL would end the text that we are; nothing in a header or a returned message needs one. */
@@ -184,9 +188,11 @@ dsn_put_message_part(GString *out, const DsnReport *report, const char *boundary
 	for (size_t i = 0; i < size; i++)
 		if (whole->str[i] == '\0')
 			whole->str[i] = ' ';
-	g_string_append_printf(out, "\r\n--%s\r\nContent-Description: Undelivered Message%s\r\nContent-Type: %s\r\n%s\r\n", boundary,
-		is_all ? "" : " Header", is_all ? (is_utf8 ? "message/global" : "message/rfc822")
-										 : (is_utf8 ? "message/global-headers" : "text/rfc822-headers"),
+	g_string_append_printf(out,
+		"\r\n--%s\r\nContent-Description: Undelivered Message%s\r\nContent-Type: %s\r\n%s\r\n", boundary,
+		is_all ? "" : " Header",
+		is_all ? (is_utf8 ? "message/global" : "message/rfc822")
+			   : (is_utf8 ? "message/global-headers" : "text/rfc822-headers"),
 		g_str_is_ascii(whole->str) ? "" : "Content-Transfer-Encoding: 8bit\r\n");
 	g_string_append_len(out, whole->str, (gssize)size);
 }
@@ -197,7 +203,8 @@ char *
 dsn_write(const DsnReport *report, const char *message_id)
 {
 	const char *hostname = report->settings->hostname;
-	g_autofree char *boundary = g_strdup_printf("%s.%" G_GINT64_FORMAT "/%s", message_id, report->now_us, hostname);
+	g_autofree char *boundary =
+		g_strdup_printf("%s.%" G_GINT64_FORMAT "/%s", message_id, report->now_us, hostname);
 	const DsnAction action = report->recipients[0].action;
 	const bool is_utf8 = report->message->envelope->is_smtputf8;
 	GString *out = g_string_new(NULL);
@@ -207,14 +214,15 @@ dsn_write(const DsnReport *report, const char *message_id)
 		"From: Mail Delivery System <MAILER-DAEMON@%s>\r\nTo: %s\r\nSubject: %s\r\nDate: %s\r\n"
 		"Message-ID: <%s@%s>\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"
 		"Content-Type: multipart/report; report-type=%s;\r\n\tboundary=\"%s\"\r\n\r\n",
-		hostname, report->message->envelope->sender, dsn_subject(action), date_format(report->now_us, date), message_id,
-		hostname, is_utf8 ? "global-delivery-status" : "delivery-status", boundary);
+		hostname, report->message->envelope->sender, dsn_subject(action), date_format(report->now_us, date),
+		message_id, hostname, is_utf8 ? "global-delivery-status" : "delivery-status", boundary);
 	g_string_append_printf(out,
 		"This is a MIME-encapsulated message.\r\n\r\n--%s\r\nContent-Description: Notification\r\n"
 		"Content-Type: text/plain; charset=utf-8\r\n\r\n",
 		boundary);
 	dsn_put_text_part(out, report);
-	g_string_append_printf(out, "\r\n--%s\r\nContent-Description: Delivery report\r\nContent-Type: message/%s\r\n\r\n", boundary,
+	g_string_append_printf(out,
+		"\r\n--%s\r\nContent-Description: Delivery report\r\nContent-Type: message/%s\r\n\r\n", boundary,
 		is_utf8 ? "global-delivery-status" : "delivery-status");
 	dsn_put_status_part(out, report);
 	dsn_put_message_part(out, report, boundary);

@@ -186,14 +186,16 @@ static PtnVerdict
 chain_settle_failure(const HookRow *row, HookCall *call)
 {
 	atomic_fetch_add(&row->plugin->failures, 1);
-	chain_log(row, call, row->plugin->passes_on_error || chain_is_told(row) ? "plugin failed, passed" : "plugin failed, deferred",
+	chain_log(row, call,
+		row->plugin->passes_on_error || chain_is_told(row) ? "plugin failed, passed" : "plugin failed, deferred",
 		call->failure);
 	if (row->plugin->passes_on_error || chain_is_told(row))
 		return PTN_NEXT;
 	call->cause = PTN_LOCAL;
 	call->code = row->stage == PTN_AUTH ? 454 : 451;
 	call->enhanced = row->stage == PTN_AUTH ? "4.7.0" : "4.3.0";
-	call->text = row->stage == PTN_AUTH ? "Temporary authentication failure" : "Error: temporary problem, try again later";
+	call->text =
+		row->stage == PTN_AUTH ? "Temporary authentication failure" : "Error: temporary problem, try again later";
 	return PTN_REFUSED;
 }
 

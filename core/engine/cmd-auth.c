@@ -29,7 +29,8 @@ cmd_auth_count(Session *session)
 		session_close_with(session, PTN_CREDENTIALS, 421, "4.7.0", "Error: too many failed authentications");
 		return;
 	}
-	session->pause_us = MAX(settings->auth_delay_us, session->wants == SESSION_WANTS_PAUSE ? session->pause_us : 0);
+	session->pause_us =
+		MAX(settings->auth_delay_us, session->wants == SESSION_WANTS_PAUSE ? session->pause_us : 0);
 	session->wants = SESSION_WANTS_PAUSE;
 }
 
@@ -60,7 +61,7 @@ cmd_auth_is_of_served_domain(Session *session, const char *login)
 	g_autoptr(DirectoryEntry) entry = NULL;
 
 	return domain[0] != '\0' && login[0] != '@' &&
-		directory_find(session->engine->directory, PTN_DOMAIN, domain, CLOCK_NEVER, &entry) == PTN_OK;
+		   directory_find(session->engine->directory, PTN_DOMAIN, domain, CLOCK_NEVER, &entry) == PTN_OK;
 }
 
 static void
@@ -95,7 +96,8 @@ cmd_auth_succeed(Session *session)
 	session->auth_failures = 0;
 	metrics_add(session->engine->metrics, "auth.succeeded", 1);
 	log_event(LOG_LEVEL_INFO, "authenticated", "session", session->facts.id, "client",
-		ip_format(&session->facts.client, client), "login", session->facts.login, "tls", session->facts.tls_version, NULL);
+		ip_format(&session->facts.client, client), "login", session->facts.login, "tls",
+		session->facts.tls_version, NULL);
 	session_reply(session, 235, "2.7.0", "Authentication successful");
 	session_observe(session, PTN_REPLY, 0, 235, "2.7.0", "Authentication successful");
 }
@@ -139,7 +141,8 @@ cmd_auth_take_plain(Session *session, const char *octets, size_t size)
 	if (password == NULL || memchr(password + 1, '\0', size - (size_t)(password + 1 - octets)) != NULL)
 		cmd_auth_fail(session, 535, "5.7.8", "Error: authentication failed: Invalid SASL PLAIN message");
 	else if (octets[0] != '\0' && strcmp(octets, login + 1) != 0)
-		cmd_auth_fail(session, 535, "5.7.8", "Error: authentication failed: acting for another login is not allowed");
+		cmd_auth_fail(
+			session, 535, "5.7.8", "Error: authentication failed: acting for another login is not allowed");
 	else
 		cmd_auth_set(session, login + 1, password + 1);
 }
@@ -148,8 +151,7 @@ static bool
 cmd_auth_is_base64(const char *text)
 {
 	const size_t length = strlen(text);
-	const size_t digits =
-		strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
+	const size_t digits = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
 
 	return length % 4 == 0 && length - digits <= 2 && strspn(text + digits, "=") == length - digits;
 }
@@ -205,7 +207,8 @@ cmd_auth_check(Session *session, const Command *command)
 	else if (!session->listener->takes_auth || !chain_has(session->snapshot->chain, PTN_AUTH))
 		session_reject(session, PTN_PROTOCOL, 503, "5.5.1", "Error: authentication not enabled");
 	else if (!session->is_secured && !session->listener->takes_auth_in_clear)
-		session_reject(session, PTN_CREDENTIALS, 538, "5.7.11", "Encryption required for this authentication mechanism");
+		session_reject(
+			session, PTN_CREDENTIALS, 538, "5.7.11", "Encryption required for this authentication mechanism");
 	else if (command->argument[0] == '\0')
 		session_reject(session, PTN_PROTOCOL, 501, "5.5.4", "Syntax: AUTH mechanism");
 	else {

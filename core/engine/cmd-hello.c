@@ -59,7 +59,7 @@ static bool
 cmd_offers_auth(const Session *session)
 {
 	return session->listener->takes_auth && chain_has(session->snapshot->chain, PTN_AUTH) &&
-		(session->is_secured || session->listener->takes_auth_in_clear);
+		   (session->is_secured || session->listener->takes_auth_in_clear);
 }
 
 /* `ehlo-without` names first words. */

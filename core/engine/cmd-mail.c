@@ -15,7 +15,8 @@ cmd_mail_account_may(Session *session)
 	const char *barred;
 
 	if (status == PTN_UNSURE) {
-		session_reject(session, PTN_LOCAL, 451, "4.3.0", "Error: the directory cannot be reached, try again later");
+		session_reject(
+			session, PTN_LOCAL, 451, "4.3.0", "Error: the directory cannot be reached, try again later");
 		return false;
 	}
 	if (session->has_lost_account) {
@@ -43,7 +44,8 @@ cmd_mail_session_may(Session *session)
 {
 	SpoolResult reason;
 
-	if (clock_monotonic(session->engine->clock) - session->begun_us > session->snapshot->settings->session_max_us) {
+	if (clock_monotonic(session->engine->clock) - session->begun_us >
+		session->snapshot->settings->session_max_us) {
 		session_close_with(session, PTN_LOCAL, 421, "4.3.0", "Error: session has lasted too long, connect again");
 		return false;
 	}
@@ -193,8 +195,8 @@ cmd_mail_path(Session *session, PathResult result, const Path *path)
 		session_reject(session, PTN_PROTOCOL, 553, "5.6.7", "Must declare SMTPUTF8 to send a non-ASCII address");
 		return false;
 	case PATH_NOT_QUALIFIED:
-		session_reject(session, PTN_POLICY, 504, "5.5.2", "<%s>: Sender address rejected: need fully-qualified address",
-			path->address);
+		session_reject(session, PTN_POLICY, 504, "5.5.2",
+			"<%s>: Sender address rejected: need fully-qualified address", path->address);
 		return false;
 	case PATH_BAD_ADDRESS:
 	case PATH_LITERAL:

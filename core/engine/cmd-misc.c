@@ -67,7 +67,8 @@ cmd_etrn_check(Session *session, const Command *command)
 void
 cmd_help_proceed(Session *session)
 {
-	session_reply(session, 214, "2.0.0", "EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY ETRN HELP QUIT");
+	session_reply(
+		session, 214, "2.0.0", "EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY ETRN HELP QUIT");
 }
 
 void

@@ -11,10 +11,11 @@ cmd_rcpt_path(Session *session, PathResult result, const Path *path)
 	if (result == PATH_SYNTAX || (result == PATH_OK && path->n_parameters > PARAMETERS_MAX))
 		session_reject(session, PTN_PROTOCOL, 501, "5.5.4", "Syntax: RCPT TO:<address>");
 	else if (result == PATH_NEEDS_UTF8)
-		session_reject(session, PTN_PROTOCOL, 553, "5.6.7", "Must declare SMTPUTF8 to send to a non-ASCII address");
+		session_reject(
+			session, PTN_PROTOCOL, 553, "5.6.7", "Must declare SMTPUTF8 to send to a non-ASCII address");
 	else if (result == PATH_NOT_QUALIFIED)
-		session_reject(session, PTN_POLICY, 504, "5.5.2", "<%s>: Recipient address rejected: need fully-qualified address",
-			path->address);
+		session_reject(session, PTN_POLICY, 504, "5.5.2",
+			"<%s>: Recipient address rejected: need fully-qualified address", path->address);
 	else
 		session_reject(session, PTN_PROTOCOL, 501, "5.1.3", "Bad recipient address syntax");
 	return false;
@@ -55,7 +56,7 @@ cmd_rcpt_orcpt(const char *value)
 	const char *semicolon = value != NULL ? strchr(value, ';') : NULL;
 
 	return semicolon != NULL && semicolon > value && semicolon[1] != '\0' && strlen(value) <= 500 &&
-		xtext_is_valid(semicolon + 1);
+		   xtext_is_valid(semicolon + 1);
 }
 
 static bool
@@ -100,7 +101,8 @@ cmd_rcpt_check(Session *session, const Command *command)
 
 	session->failed_recipient = true;
 	if (!cmd_rcpt_path(session,
-			path_parse(region, command->argument, "TO:", session->transaction->envelope->is_smtputf8, &path), &path))
+			path_parse(region, command->argument, "TO:", session->transaction->envelope->is_smtputf8, &path),
+			&path))
 		return false;
 	if (recipients->len >= session->snapshot->settings->max_recipients) {
 		session_reject(session, PTN_RATE, 452, "4.5.3", "Error: too many recipients");

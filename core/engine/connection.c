@@ -231,9 +231,14 @@ connection_read(Connection *connection)
 static void
 connection_begin(Connection *connection, bool is_secured)
 {
-	const SessionSettings settings = { .engine = connection->side->server->engine, .snapshot = connection->snapshot,
-		.listener = connection->listener, .client = connection->client, .client_port = connection->client_port,
-		.is_secured = is_secured, .flush = connection_flush_loan, .data = connection };
+	const SessionSettings settings = { .engine = connection->side->server->engine,
+		.snapshot = connection->snapshot,
+		.listener = connection->listener,
+		.client = connection->client,
+		.client_port = connection->client_port,
+		.is_secured = is_secured,
+		.flush = connection_flush_loan,
+		.data = connection };
 	Loop *loop = connection->side->loop;
 
 	connection->session = session_new(&settings);
@@ -270,7 +275,8 @@ connection_choose(Connection *connection)
 
 	if (tls == LISTENER_TLS_AUTO) {
 		connection->phase = PHASE_AUTO;
-		loop_set_timer(loop, &connection->timer, loop_now(loop) + connection->snapshot->settings->auto_tls_wait_us);
+		loop_set_timer(
+			loop, &connection->timer, loop_now(loop) + connection->snapshot->settings->auto_tls_wait_us);
 		connection_watch(connection);
 		connection_detect_tls(connection);
 	} else if (connection->listener->tls == LISTENER_TLS_IMPLICIT && tls == LISTENER_TLS_NONE) {
@@ -298,7 +304,8 @@ connection_read_proxy(Connection *connection)
 	if (result != PROXY_OK || recv(connection->stream.fd, header, used, 0) != (ssize_t)used) {
 		char text[IP_TEXT_SIZE];
 
-		log_event(LOG_LEVEL_WARNING, "no PROXY header from a trusted proxy", "client", ip_format(&connection->peer, text), NULL);
+		log_event(LOG_LEVEL_WARNING, "no PROXY header from a trusted proxy", "client",
+			ip_format(&connection->peer, text), NULL);
 		connection_close(connection);
 		return;
 	}
@@ -365,7 +372,8 @@ void
 connection_drain(Connection *connection)
 {
 	connection->is_draining = true;
-	if (connection->phase == PHASE_OPEN && !connection->is_lent && !connection->is_paused && !connection->is_closing)
+	if (connection->phase == PHASE_OPEN && !connection->is_lent && !connection->is_paused &&
+		!connection->is_closing)
 		connection_settle(connection, SESSION_WANTS_LOOP);
 	else if (connection->phase != PHASE_OPEN)
 		connection_close(connection);

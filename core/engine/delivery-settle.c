@@ -27,9 +27,10 @@ settle_log(const Settling *settling, guint i, const char *event)
 	char id[ID_TEXT_SIZE], delay[24];
 
 	g_snprintf(delay, sizeof delay, "%.3f", (double)(settling->now_us - envelope->arrived_us) / 1e6);
-	log_event(LOG_LEVEL_INFO, event, "queue", id_format(envelope->id, id), "session", envelope_note(envelope, "session"),
-		"login", envelope_note(envelope, "account"), "from", envelope->sender, "to", recipient->address, "relay",
-		in_hand->peers[i], "delay", delay, "reply", in_hand->results[i].reply, NULL);
+	log_event(LOG_LEVEL_INFO, event, "queue", id_format(envelope->id, id), "session",
+		envelope_note(envelope, "session"), "login", envelope_note(envelope, "account"), "from", envelope->sender,
+		"to", recipient->address, "relay", in_hand->peers[i], "delay", delay, "reply", in_hand->results[i].reply,
+		NULL);
 }
 
 static void
@@ -37,9 +38,14 @@ settle_observe(const Settling *settling, guint i, PtnStage stage)
 {
 	const InHand *in_hand = settling->in_hand;
 	const char *reply = in_hand->results[i].reply;
-	const Observation observation = { .snapshot = in_hand->snapshot, .stage = stage,
-		.envelope = in_hand->message->envelope, .recipient = i, .code = reply != NULL ? atoi(reply) : 0,
-		.cause = PTN_REMOTE, .text = reply, .is_ours = !in_hand->results[i].is_remote };
+	const Observation observation = { .snapshot = in_hand->snapshot,
+		.stage = stage,
+		.envelope = in_hand->message->envelope,
+		.recipient = i,
+		.code = reply != NULL ? atoi(reply) : 0,
+		.cause = PTN_REMOTE,
+		.text = reply,
+		.is_ours = !in_hand->results[i].is_remote };
 
 	if (chain_has(in_hand->snapshot->chain, stage))
 		observer_tell(in_hand->delivery->engine->observer, &observation);
@@ -49,8 +55,11 @@ static void
 settle_report(Settling *settling, guint i, DsnAction action)
 {
 	const InHand *in_hand = settling->in_hand;
-	const DsnRecipient told = { .place = i, .action = action, .reply = in_hand->results[i].reply,
-		.is_remote = in_hand->results[i].is_remote, .peer = in_hand->peers[i] };
+	const DsnRecipient told = { .place = i,
+		.action = action,
+		.reply = in_hand->results[i].reply,
+		.is_remote = in_hand->results[i].is_remote,
+		.peer = in_hand->peers[i] };
 
 	if (!dsn_is_wanted(in_hand->message->envelope, i, action))
 		return;
@@ -160,8 +169,11 @@ settle_write_report(Settling *settling, DsnAction action, QueueId *id)
 	InHand *in_hand = settling->in_hand;
 	const Envelope *envelope = in_hand->message->envelope;
 	const GArray *recipients = settling->reports[action];
-	const DsnReport report = { .message = in_hand->message, .settings = in_hand->snapshot->delivery,
-		.recipients = (const DsnRecipient *)(void *)recipients->data, .n = recipients->len, .now_us = settling->now_us,
+	const DsnReport report = { .message = in_hand->message,
+		.settings = in_hand->snapshot->delivery,
+		.recipients = (const DsnRecipient *)(void *)recipients->data,
+		.n = recipients->len,
+		.now_us = settling->now_us,
 		.expires_us = envelope->arrived_us + in_hand->snapshot->delivery->expire_us };
 	g_autofree char *text = NULL;
 	char name[ID_TEXT_SIZE + 2];
@@ -187,7 +199,8 @@ settle_send_other_reports(Settling *settling)
 		if (settling->reports[others[i]] == NULL)
 			continue;
 		transaction = settle_write_report(settling, others[i], &id);
-		if (transaction != NULL && spool_commit_wait(settling->in_hand->delivery->engine->spool, transaction) == SPOOL_COMMITTED) {
+		if (transaction != NULL &&
+			spool_commit_wait(settling->in_hand->delivery->engine->spool, transaction) == SPOOL_COMMITTED) {
 			g_autoptr(MessageState) state = message_state_new(id, 1);
 
 			queue_enter(settling->in_hand->delivery->engine->queue, state);
@@ -257,7 +270,8 @@ static void
 settle_message(InHand *in_hand)
 {
 	const Envelope *envelope = in_hand->message->envelope;
-	Settling settling = { .in_hand = in_hand, .state = message_state_copy(in_hand->message->state),
+	Settling settling = { .in_hand = in_hand,
+		.state = message_state_copy(in_hand->message->state),
 		.now_us = clock_wall(in_hand->delivery->engine->clock) };
 
 	settling.age_us = settling.now_us - envelope->arrived_us - settling.state->held_total_us;

@@ -12,14 +12,14 @@ enum {
 
 #define DELIVERY_IDLE_US (2 * CLOCK_SECOND) /* a connection waits so long for another message */
 
-#define DELIVERY_TRUST_US (CLOCK_SECOND / 10)  /* a connection that worked just now is not looked at again */
+#define DELIVERY_TRUST_US (CLOCK_SECOND / 10) /* a connection that worked just now is not looked at again */
 
 typedef struct {
 	Delivery *delivery;
 	Destination *destination;
 	SmtpClient *client;
-	Snapshot *snapshot;   /* whose settings the client keeps to; NULL without one */
-	int64_t used_us;      /* when the connection last worked */
+	Snapshot *snapshot; /* whose settings the client keeps to; NULL without one */
+	int64_t used_us;    /* when the connection last worked */
 } Server;
 
 static bool delivery_start_thread(Delivery *delivery, Destination *destination);
@@ -159,7 +159,8 @@ delivery_send(Server *server, Job *job)
 	for (;;) {
 		if (server->client == NULL && !delivery_connect(server, job))
 			return;
-		if (smtp_client_send(server->client, message, (const guint *)(void *)job->places->data, job->places->len, results))
+		if (smtp_client_send(
+				server->client, message, (const guint *)(void *)job->places->data, job->places->len, results))
 			break;
 		if (!is_reused || !delivery_was_lost(results, job->places->len)) {
 			delivery_take_results(server, job, results);
@@ -191,10 +192,13 @@ delivery_to_plugin_one(const HookRow *row, Job *job, guint place)
 	const Snapshot *snapshot = job->in_hand->snapshot;
 	g_autoptr(Region) region = region_new();
 	Chain *chain = chain_new();
-	const ChainTask task = { .chain = chain, .chain_us = snapshot->settings->chain_us, .place = ANYWHERE,
-		.apply = delivery_apply };
+	const ChainTask task = {
+		.chain = chain, .chain_us = snapshot->settings->chain_us, .place = ANYWHERE, .apply = delivery_apply
+	};
 	ChainRun run = { .stage = PTN_DELIVER };
-	HookCall call = { .stage = PTN_DELIVER, .envelope = job->in_hand->message->envelope, .recipient = place, .region = region };
+	HookCall call = {
+		.stage = PTN_DELIVER, .envelope = job->in_hand->message->envelope, .recipient = place, .region = region
+	};
 	SentStatus status = SENT_DEFERRED;
 	g_autofree char *reply = NULL;
 	ChainResult result;
@@ -206,7 +210,7 @@ delivery_to_plugin_one(const HookRow *row, Job *job, guint place)
 	else if (result == CHAIN_REFUSED || result == CHAIN_CLOSED)
 		status = call.code >= 500 ? SENT_FAILED : SENT_DEFERRED;
 	reply = result == CHAIN_SETTLED ? g_strdup_printf("2.0.0 delivered by plugin %s", row->plugin->name)
-		: call.code != 0            ? g_strdup_printf("%d %s %s", call.code, call.enhanced, call.text)
+			: call.code != 0        ? g_strdup_printf("%d %s %s", call.code, call.enhanced, call.text)
 									: g_strdup_printf("4.3.0 plugin %s did not take it", row->plugin->name);
 	job->in_hand->was_tried[place] = true;
 	sent_result_set(&job->in_hand->results[place], status, false, reply);
@@ -376,7 +380,8 @@ delivery_add_job(Delivery *delivery, const NextHop *hop, Job *job)
 	Destination *destination = delivery_destination(delivery, hop);
 
 	g_queue_push_tail(&destination->jobs, job);
-	if (destination->threads >= settings->per_destination || g_queue_get_length(&destination->jobs) <= destination->idle) {
+	if (destination->threads >= settings->per_destination ||
+		g_queue_get_length(&destination->jobs) <= destination->idle) {
 		g_cond_signal(&destination->has_job);
 	} else if (delivery->threads >= settings->max_deliveries || !delivery_start_thread(delivery, destination)) {
 		delivery_want_thread(delivery, destination);

@@ -125,8 +125,8 @@ delivery_route_one(InHand *in_hand, GPtrArray *ways, guint i)
 {
 	RouteAnswer answer;
 
-	route_recipient(in_hand->delivery->engine, in_hand->snapshot, in_hand->snapshot->delivery, in_hand->message->envelope, i,
-		&answer);
+	route_recipient(in_hand->delivery->engine, in_hand->snapshot, in_hand->snapshot->delivery,
+		in_hand->message->envelope, i, &answer);
 	switch (answer.result) {
 	case ROUTE_FOUND:
 		delivery_add_way(ways, in_hand, answer.hop, i);
@@ -207,7 +207,8 @@ static void
 delivery_wait(Delivery *delivery, int64_t next_us)
 {
 	const int64_t now_us = clock_wall(delivery->engine->clock);
-	const int64_t wait_us = next_us == CLOCK_NEVER ? 60 * CLOCK_SECOND : CLAMP(next_us - now_us, 0, 60 * CLOCK_SECOND);
+	const int64_t wait_us =
+		next_us == CLOCK_NEVER ? 60 * CLOCK_SECOND : CLAMP(next_us - now_us, 0, 60 * CLOCK_SECOND);
 	const int64_t until_us = g_get_monotonic_time() + wait_us;
 
 	while (!delivery->is_awake && !delivery->is_stopping)
@@ -319,7 +320,8 @@ delivery_run_retry(void *data)
 
 	spool_each(retry->delivery->engine->spool, delivery_collect_id, ids);
 	for (guint i = 0; i < ids->len; i++) {
-		g_autoptr(SpoolMessage) message = spool_read(retry->delivery->engine->spool, g_array_index(ids, QueueId, i), NULL);
+		g_autoptr(SpoolMessage) message =
+			spool_read(retry->delivery->engine->spool, g_array_index(ids, QueueId, i), NULL);
 
 		if (message != NULL && delivery_is_for(message, retry->domain))
 			(void)queue_do(retry->delivery->engine->queue, g_array_index(ids, QueueId, i), QUEUE_RETRY, NULL);

@@ -56,11 +56,25 @@ hook_add_act(HookCall *call, ActKind kind)
 const char *
 stage_name(PtnStage stage)
 {
-	static const char *const names[] = { [PTN_CONNECT] = "connect", [PTN_TLS] = "tls", [PTN_HELO] = "helo",
-		[PTN_AUTH] = "auth", [PTN_AUTHENTICATED] = "authenticated", [PTN_MAIL] = "mail", [PTN_RCPT] = "rcpt",
-		[PTN_DATA] = "data", [PTN_MESSAGE] = "message", [PTN_ROUTE] = "route", [PTN_DELIVER] = "deliver",
-		[PTN_QUEUED] = "queued", [PTN_REPLY] = "reply", [PTN_RESET] = "reset", [PTN_DISCONNECT] = "disconnect",
-		[PTN_DELIVERED] = "delivered", [PTN_DEFERRED] = "deferred", [PTN_BOUNCED] = "bounced", [PTN_TICK] = "tick" };
+	static const char *const names[] = { [PTN_CONNECT] = "connect",
+		[PTN_TLS] = "tls",
+		[PTN_HELO] = "helo",
+		[PTN_AUTH] = "auth",
+		[PTN_AUTHENTICATED] = "authenticated",
+		[PTN_MAIL] = "mail",
+		[PTN_RCPT] = "rcpt",
+		[PTN_DATA] = "data",
+		[PTN_MESSAGE] = "message",
+		[PTN_ROUTE] = "route",
+		[PTN_DELIVER] = "deliver",
+		[PTN_QUEUED] = "queued",
+		[PTN_REPLY] = "reply",
+		[PTN_RESET] = "reset",
+		[PTN_DISCONNECT] = "disconnect",
+		[PTN_DELIVERED] = "delivered",
+		[PTN_DEFERRED] = "deferred",
+		[PTN_BOUNCED] = "bounced",
+		[PTN_TICK] = "tick" };
 
 	return (size_t)stage < G_N_ELEMENTS(names) && names[stage] != NULL ? names[stage] : "?";
 }
@@ -68,9 +82,14 @@ stage_name(PtnStage stage)
 const char *
 cause_name(PtnCause cause)
 {
-	static const char *const names[] = { [PTN_POLICY] = "policy", [PTN_DNS] = "dns", [PTN_REMOTE] = "remote",
-		[PTN_RATE] = "rate", [PTN_CONTENT] = "content", [PTN_CREDENTIALS] = "credentials",
-		[PTN_PROTOCOL] = "protocol", [PTN_LOCAL] = "local" };
+	static const char *const names[] = { [PTN_POLICY] = "policy",
+		[PTN_DNS] = "dns",
+		[PTN_REMOTE] = "remote",
+		[PTN_RATE] = "rate",
+		[PTN_CONTENT] = "content",
+		[PTN_CREDENTIALS] = "credentials",
+		[PTN_PROTOCOL] = "protocol",
+		[PTN_LOCAL] = "local" };
 
 	return (size_t)cause < G_N_ELEMENTS(names) && names[cause] != NULL ? names[cause] : "?";
 }

@@ -54,7 +54,8 @@ next_hop_take_port(NextHop *hop, const char *text, GError **error)
 	guint64 port = NEXT_HOP_PORT;
 
 	if (text[0] != '\0' && (text[0] != ':' || !g_ascii_string_to_unsigned(text + 1, 10, 1, 65535, &port, NULL)))
-		return error_set(error, POSTERN_ERROR_INVALID, "\"%s\": the port is 1 to 65535, behind a colon", hop->text);
+		return error_set(
+			error, POSTERN_ERROR_INVALID, "\"%s\": the port is 1 to 65535, behind a colon", hop->text);
 	hop->port = (uint16_t)port;
 	return true;
 }
@@ -92,7 +93,8 @@ next_hop_parse(const char *text, TlsPolicy tls, GError **error)
 	if (g_str_has_prefix(text, "mx:"))
 		return next_hop_for_domain(text + strlen("mx:"), tls);
 	if (!g_str_has_prefix(text, "smtp:")) {
-		error_set(error, POSTERN_ERROR_INVALID, "\"%s\" is no next hop: smtp://HOST:PORT, smtp:[ADDRESS]:PORT, mx:DOMAIN", text);
+		error_set(error, POSTERN_ERROR_INVALID,
+			"\"%s\" is no next hop: smtp://HOST:PORT, smtp:[ADDRESS]:PORT, mx:DOMAIN", text);
 		return NULL;
 	}
 	hop->kind = HOP_SMTP;

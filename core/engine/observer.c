@@ -88,8 +88,10 @@ observer_apply(void *data, const HookRow *row, HookCall *call)
 static void
 observer_call(Told *told)
 {
-	const ChainTask task = { .chain = told->snapshot->chain, .chain_us = told->snapshot->settings->chain_us,
-		.place = ANYWHERE, .apply = observer_apply };
+	const ChainTask task = { .chain = told->snapshot->chain,
+		.chain_us = told->snapshot->settings->chain_us,
+		.place = ANYWHERE,
+		.apply = observer_apply };
 	ChainRun run = { .stage = told->call.stage };
 
 	(void)chain_run(&run, &task, &told->call);

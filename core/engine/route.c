@@ -105,12 +105,16 @@ route_apply(void *data, const HookRow *row, HookCall *call)
 
 /* True: a hook said where, or that it may not go. */
 static bool
-route_ask_hooks(Snapshot *snapshot, const DeliverySettings *settings, const Envelope *envelope, size_t i, RouteAnswer *answer)
+route_ask_hooks(
+	Snapshot *snapshot, const DeliverySettings *settings, const Envelope *envelope, size_t i, RouteAnswer *answer)
 {
 	g_autoptr(Region) region = NULL;
 	RouteAct act = { answer, settings };
-	const ChainTask task = { .chain = snapshot->chain, .chain_us = snapshot->settings->chain_us, .place = ANYWHERE,
-		.apply = route_apply, .data = &act };
+	const ChainTask task = { .chain = snapshot->chain,
+		.chain_us = snapshot->settings->chain_us,
+		.place = ANYWHERE,
+		.apply = route_apply,
+		.data = &act };
 	ChainRun run = { .stage = PTN_ROUTE };
 	HookCall call = { .stage = PTN_ROUTE, .envelope = envelope, .recipient = i };
 	ChainResult result;
@@ -146,7 +150,8 @@ route_matches(const Route *route, const char *domain)
 
 /* A domain that the directory redirects: to its host and port, or held. */
 static bool
-route_ask_directory(const Engine *engine, const DeliverySettings *settings, const char *domain, RouteAnswer *answer)
+route_ask_directory(
+	const Engine *engine, const DeliverySettings *settings, const char *domain, RouteAnswer *answer)
 {
 	g_autoptr(DirectoryEntry) entry = NULL;
 	g_autoptr(GError) error = NULL;
@@ -169,8 +174,9 @@ route_ask_directory(const Engine *engine, const DeliverySettings *settings, cons
 	}
 	if (g_strcmp0(mode, "redirect") != 0 || destination == NULL)
 		return false;
-	text = ip_parse(destination, &address) ? g_strdup_printf("smtp:[%s]:%s", destination, port != NULL ? port : "25")
-										  : g_strdup_printf("smtp:%s:%s", destination, port != NULL ? port : "25");
+	text = ip_parse(destination, &address)
+			   ? g_strdup_printf("smtp:[%s]:%s", destination, port != NULL ? port : "25")
+			   : g_strdup_printf("smtp:%s:%s", destination, port != NULL ? port : "25");
 	answer->hop = next_hop_parse(text, settings->tls, &error);
 	answer->result = answer->hop != NULL ? ROUTE_FOUND : ROUTE_DEFERRED;
 	answer->reply = error != NULL ? g_strdup_printf("4.3.5 %s", error->message) : NULL;
@@ -178,8 +184,8 @@ route_ask_directory(const Engine *engine, const DeliverySettings *settings, cons
 }
 
 void
-route_recipient(const Engine *engine, Snapshot *snapshot, const DeliverySettings *settings, const Envelope *envelope, size_t i,
-	RouteAnswer *answer)
+route_recipient(const Engine *engine, Snapshot *snapshot, const DeliverySettings *settings,
+	const Envelope *envelope, size_t i, RouteAnswer *answer)
 {
 	const Recipient *recipient = g_ptr_array_index(envelope->recipients, i);
 	const char *domain = mailbox_domain(recipient->address);
@@ -270,15 +276,16 @@ route_is_ours(const DeliverySettings *settings, const char *exchanger, const GPt
 		return true;
 	for (guint i = first; i < addresses->len; i++)
 		for (guint k = 0; k < settings->own->len; k++)
-			if (ip_equal(&((const HopAddress *)addresses->pdata[i])->address, &g_array_index(settings->own, IpAddress, k)))
+			if (ip_equal(&((const HopAddress *)addresses->pdata[i])->address,
+					&g_array_index(settings->own, IpAddress, k)))
 				return true;
 	return false;
 }
 
 /* RFC 5321 5.1: if we are among the exchangers, only better ones than us are tried. */
 static HopResult
-route_exchangers(Dns *dns, const DeliverySettings *settings, const NextHop *hop, const PtnAnswer *answer, int64_t deadline_us,
-	GPtrArray *addresses, char **reply)
+route_exchangers(Dns *dns, const DeliverySettings *settings, const NextHop *hop, const PtnAnswer *answer,
+	int64_t deadline_us, GPtrArray *addresses, char **reply)
 {
 	bool is_unsure = false, is_ours = false;
 	long ours = 0;
@@ -311,8 +318,8 @@ route_exchangers(Dns *dns, const DeliverySettings *settings, const NextHop *hop,
 }
 
 HopResult
-route_addresses(Dns *dns, const DeliverySettings *settings, const NextHop *hop, int64_t deadline_us, GPtrArray **addresses,
-	char **reply)
+route_addresses(Dns *dns, const DeliverySettings *settings, const NextHop *hop, int64_t deadline_us,
+	GPtrArray **addresses, char **reply)
 {
 	g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(route_address_free);
 	HopResult result = HOP_FAIL;

@@ -68,8 +68,8 @@ server_turn_away(Door *door, int fd, const IpAddress *client, const char *why)
 
 	g_mutex_lock(&door->lock);
 	if (door->settings->tls != LISTENER_TLS_IMPLICIT) {
-		const int size = snprintf(line, sizeof line, "421 4.7.0 %s Error: %s from %s\r\n", door->snapshot->settings->hostname,
-			why, ip_format(client, text));
+		const int size = snprintf(line, sizeof line, "421 4.7.0 %s Error: %s from %s\r\n",
+			door->snapshot->settings->hostname, why, ip_format(client, text));
 
 		(void)!send(fd, line, (size_t)MIN(size, (int)sizeof line - 1), MSG_NOSIGNAL | MSG_DONTWAIT);
 	}
@@ -217,7 +217,8 @@ typedef struct {
 } Opening;
 
 static bool
-server_open_one(Opening *opening, const ListenerSettings *listener, const IpAddress *address, uint16_t port, GError **error)
+server_open_one(
+	Opening *opening, const ListenerSettings *listener, const IpAddress *address, uint16_t port, GError **error)
 {
 	Door *door = server_find_door(opening->server->doors, address, port);
 	int fd;
@@ -448,7 +449,8 @@ server_doors(Server *server)
 		const Door *door = g_ptr_array_index(server->doors, i);
 		char text[IP_TEXT_SIZE];
 
-		g_ptr_array_add(texts, g_strdup_printf("%s %s:%u", door->settings->name, ip_format(&door->address, text), door->port));
+		g_ptr_array_add(
+			texts, g_strdup_printf("%s %s:%u", door->settings->name, ip_format(&door->address, text), door->port));
 	}
 	return texts;
 }

@@ -35,7 +35,8 @@ session_read_account(Session *session)
 	if (directory_changes(session->engine->directory, PTN_ACCOUNT, CLOCK_NEVER, &accounts) == PTN_UNSURE ||
 		directory_changes(session->engine->directory, PTN_CUSTOMER, CLOCK_NEVER, &customers) == PTN_UNSURE)
 		return PTN_UNSURE;
-	if (session->has_read_account && accounts == session->account_changes && customers == session->customer_changes)
+	if (session->has_read_account && accounts == session->account_changes &&
+		customers == session->customer_changes)
 		return session->facts.account != NULL ? PTN_OK : PTN_NONE;
 	status = session_load_account(session);
 	if (status == PTN_UNSURE)
@@ -74,8 +75,8 @@ session_confirm_name(Session *session, const char *name)
 		return;
 	}
 	session->is_confirming_name = true;
-	session->name_query = dns_start(session->snapshot->dns, session->facts.client_name,
-		ip_is_v4(&session->facts.client) ? PTN_A : PTN_AAAA);
+	session->name_query = dns_start(
+		session->snapshot->dns, session->facts.client_name, ip_is_v4(&session->facts.client) ? PTN_A : PTN_AAAA);
 }
 
 static void

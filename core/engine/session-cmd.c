@@ -34,7 +34,8 @@ session_find_command(const char *verb)
 bool
 session_is_foreign(const char *line)
 {
-	static const char *const verbs[] = { "GET ", "POST ", "PUT ", "HEAD ", "CONNECT ", "OPTIONS ", "DELETE ", "PRI * " };
+	static const char *const verbs[] = { "GET ", "POST ", "PUT ", "HEAD ", "CONNECT ", "OPTIONS ", "DELETE ",
+		"PRI * " };
 	const size_t word = strcspn(line, " \t:");
 
 	for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++)
@@ -62,7 +63,8 @@ session_reject_order(Session *session, const char *verb)
 	if (strcmp(verb, "AUTH") == 0 && session->state != STATE_START)
 		text = "Error: MAIL transaction in progress";
 	if (strcmp(verb, "STARTTLS") == 0 || strcmp(verb, "ETRN") == 0)
-		text = session->state == STATE_START ? "Error: send HELO/EHLO first" : "Error: MAIL transaction in progress";
+		text =
+			session->state == STATE_START ? "Error: send HELO/EHLO first" : "Error: MAIL transaction in progress";
 	session_reject(session, PTN_PROTOCOL, strstr(text, "no valid") != NULL ? 554 : 503, "5.5.1", "%s", text);
 }
 
@@ -154,8 +156,8 @@ session_take_line(Session *session, SessionNeed *need)
 	*need = SESSION_WANTS_INPUT;
 	if (waiting == 0)
 		return false;
-	result = line_find(octets, waiting, session_line_limit(session, octets, waiting), session->listener->is_lenient, &size,
-		&used);
+	result = line_find(octets, waiting, session_line_limit(session, octets, waiting),
+		session->listener->is_lenient, &size, &used);
 	if (result == LINE_MORE)
 		return false;
 	line = result == LINE_OK || result == LINE_BARE ? g_strndup(octets, size) : NULL;

@@ -87,8 +87,8 @@ static void
 session_log_write_error(const Session *session, const GError *error)
 {
 	if (error != NULL)
-		log_event(LOG_LEVEL_ERROR, "message cannot be written", "session", session->facts.id, "queue", session->queue_text,
-			"error", error->message, NULL);
+		log_event(LOG_LEVEL_ERROR, "message cannot be written", "session", session->facts.id, "queue",
+			session->queue_text, "error", error->message, NULL);
 }
 
 static void
@@ -253,10 +253,12 @@ session_take_data(Session *session, Place place, SessionNeed *need)
 	if (session->data_ended)
 		return session->input == INPUT_DATA ? session_finish_data(session, place, need)
 											: session_finish_chunk(session, place, need);
-	if (!session->skips_chunk && session->transaction->content != NULL && content_wants_flush(session->transaction->content))
+	if (!session->skips_chunk && session->transaction->content != NULL &&
+		content_wants_flush(session->transaction->content))
 		return session_flush_content(session, place, need);
 	*need = SESSION_WANTS_INPUT;
-	if (waiting == 0 && (session->input == INPUT_DATA || session->chunk_left > 0)) /* "BDAT 0 LAST" ends without octets */
+	if (waiting == 0 &&
+		(session->input == INPUT_DATA || session->chunk_left > 0)) /* "BDAT 0 LAST" ends without octets */
 		return false;
 	return session->input == INPUT_DATA ? session_take_dotted(session, octets, waiting)
 										: session_take_chunk(session, octets, waiting);

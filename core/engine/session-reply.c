@@ -72,18 +72,23 @@ session_note_refusal(Session *session, PtnCause cause, const char *plugin, const
 	const Transaction *transaction = session->transaction;
 	const Recipient *last = session->pending;
 	char client[IP_TEXT_SIZE];
-	const Refusal refusal = { .time_us = clock_wall(session->engine->clock), .session = session->facts.id,
-		.queue_id = session->queue_text, .client = ip_format(&session->facts.client, client),
+	const Refusal refusal = { .time_us = clock_wall(session->engine->clock),
+		.session = session->facts.id,
+		.queue_id = session->queue_text,
+		.client = ip_format(&session->facts.client, client),
 		.login = session->facts.login != NULL ? session->facts.login : session->sasl_login,
 		.sender = transaction != NULL ? transaction->submitted_sender : NULL,
-		.recipient = last != NULL ? last->address : NULL, .stage = session_stage_now(session), .plugin = plugin,
-		.cause = cause_name(cause), .reply = reply };
+		.recipient = last != NULL ? last->address : NULL,
+		.stage = session_stage_now(session),
+		.plugin = plugin,
+		.cause = cause_name(cause),
+		.reply = reply };
 
 	if (session->engine->refusals != NULL)
 		refusals_note(session->engine->refusals, &refusal);
-	log_event(LOG_LEVEL_INFO, "refused", "session", refusal.session, "queue", refusal.queue_id, "client", refusal.client,
-		"login", refusal.login, "from", refusal.sender, "to", refusal.recipient, "stage", refusal.stage, "plugin", plugin,
-		"cause", refusal.cause, "reply", reply, NULL);
+	log_event(LOG_LEVEL_INFO, "refused", "session", refusal.session, "queue", refusal.queue_id, "client",
+		refusal.client, "login", refusal.login, "from", refusal.sender, "to", refusal.recipient, "stage",
+		refusal.stage, "plugin", plugin, "cause", refusal.cause, "reply", reply, NULL);
 }
 
 /* From the soft limit on each error costs a second, at the hard one the session ends (part 2). */
@@ -106,11 +111,13 @@ session_count_error(Session *session)
 }
 
 static void
-session_refuse(Session *session, PtnCause cause, const char *plugin, int code, const char *enhanced, const char *text)
+session_refuse(
+	Session *session, PtnCause cause, const char *plugin, int code, const char *enhanced, const char *text)
 {
-	g_autofree char *reply = g_strdup_printf("%d%s%s %s", code, enhanced != NULL ? " " : "", enhanced != NULL ? enhanced : "",
-		text);
-	const bool has_support = session->snapshot->settings->support != NULL && cause != PTN_PROTOCOL && cause != PTN_LOCAL;
+	g_autofree char *reply =
+		g_strdup_printf("%d%s%s %s", code, enhanced != NULL ? " " : "", enhanced != NULL ? enhanced : "", text);
+	const bool has_support =
+		session->snapshot->settings->support != NULL && cause != PTN_PROTOCOL && cause != PTN_LOCAL;
 
 	session->reply_code = code;
 	session_put_line(session, code, has_support ? '-' : ' ', enhanced, text);

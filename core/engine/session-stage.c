@@ -128,8 +128,12 @@ bool
 session_run_stage(Session *session, Place place, SessionNeed *need)
 {
 	const CommandRow *row = session->row;
-	const ChainTask task = { .chain = session->snapshot->chain, .chain_us = session->snapshot->settings->chain_us,
-		.place = place, .before_wait = session_before_wait, .apply = session_apply, .data = session };
+	const ChainTask task = { .chain = session->snapshot->chain,
+		.chain_us = session->snapshot->settings->chain_us,
+		.place = place,
+		.before_wait = session_before_wait,
+		.apply = session_apply,
+		.data = session };
 	ChainResult result = CHAIN_PASSED;
 
 	if (row->stage != 0 && chain_has(task.chain, row->stage)) {
@@ -157,7 +161,8 @@ session_busy(Session *session)
 		session_close_with(session, PTN_LOCAL, 421, "4.3.2", "Error: too busy, try again later");
 		return;
 	}
-	session_reject(session, PTN_LOCAL, is_auth ? 454 : 451, is_auth ? "4.7.0" : "4.3.2", "Error: too busy, try again later");
+	session_reject(
+		session, PTN_LOCAL, is_auth ? 454 : 451, is_auth ? "4.7.0" : "4.3.2", "Error: too busy, try again later");
 	session_end_stage(session);
 	if (row->refused != NULL)
 		row->refused(session);
@@ -169,9 +174,15 @@ void
 session_observe(Session *session, PtnStage stage, PtnCause cause, int code, const char *enhanced, const char *text)
 {
 	const Transaction *transaction = session->transaction;
-	const Observation observation = { .snapshot = session->snapshot, .stage = stage, .facts = &session->facts,
-		.envelope = transaction != NULL ? transaction->envelope : NULL, .code = code, .cause = cause,
-		.enhanced = enhanced, .text = text, .is_ours = true };
+	const Observation observation = { .snapshot = session->snapshot,
+		.stage = stage,
+		.facts = &session->facts,
+		.envelope = transaction != NULL ? transaction->envelope : NULL,
+		.code = code,
+		.cause = cause,
+		.enhanced = enhanced,
+		.text = text,
+		.is_ours = true };
 
 	if (chain_has(session->snapshot->chain, stage))
 		observer_tell(session->engine->observer, &observation);

@@ -41,7 +41,8 @@ session_put_origin(const Session *session, GString *line)
 		session->facts.client_name != NULL ? session->facts.client_name : "unknown",
 		ip_is_v4(&session->facts.client) ? "" : "IPv6:", ip_format(&session->facts.client, client));
 	if (session->facts.tls_version != NULL)
-		g_string_append_printf(line, "(using %s with cipher %s)\r\n\t", session->facts.tls_version, session->facts.tls_cipher);
+		g_string_append_printf(
+			line, "(using %s with cipher %s)\r\n\t", session->facts.tls_version, session->facts.tls_cipher);
 	if (session->snapshot->settings->shows_login && session->facts.login != NULL)
 		g_string_append_printf(line, "(authenticated as %s)\r\n\t", session->facts.login);
 }
@@ -59,7 +60,8 @@ session_put_received(Session *session)
 	g_string_append_printf(line, "by %s (%s) with %s id %s", session->snapshot->settings->hostname,
 		session->snapshot->settings->banner_name, protocol, session->queue_text);
 	if (envelope->recipients->len == 1)
-		g_string_append_printf(line, "\r\n\tfor <%s>", ((const Recipient *)g_ptr_array_index(envelope->recipients, 0))->address);
+		g_string_append_printf(
+			line, "\r\n\tfor <%s>", ((const Recipient *)g_ptr_array_index(envelope->recipients, 0))->address);
 	g_string_append_printf(line, "; %s\r\n", date_format(envelope->arrived_us, date));
 }
 
@@ -70,14 +72,16 @@ session_put_service(Session *session)
 	const EngineSettings *settings = session->snapshot->settings;
 	Transaction *transaction = session->transaction;
 	const int64_t now_us = transaction->envelope->arrived_us;
-	g_autofree char *id = g_strdup_printf("%x.%" G_GINT64_MODIFIER "x.%" G_GINT64_MODIFIER "x.%x", (unsigned)getpid(),
-		now_us / CLOCK_SECOND, now_us % CLOCK_SECOND, atomic_fetch_add(&session->engine->submissions, 1));
+	g_autofree char *id =
+		g_strdup_printf("%x.%" G_GINT64_MODIFIER "x.%" G_GINT64_MODIFIER "x.%x", (unsigned)getpid(),
+			now_us / CLOCK_SECOND, now_us % CLOCK_SECOND, atomic_fetch_add(&session->engine->submissions, 1));
 
 	envelope_set_note(transaction->envelope, "submit", id);
 	if (settings->header_prefix == NULL || session->facts.login == NULL)
 		return;
 	if (settings->abuse_text != NULL)
-		g_string_append_printf(transaction->bottom, "%s-Abuse: %s\r\n", settings->header_prefix, settings->abuse_text);
+		g_string_append_printf(
+			transaction->bottom, "%s-Abuse: %s\r\n", settings->header_prefix, settings->abuse_text);
 	g_string_append_printf(transaction->bottom, "%s-Submit: Submit ID %s\r\n", settings->header_prefix, id);
 }
 
@@ -147,7 +151,8 @@ session_trace(Session *session)
 	if (facts.has_return_path && settings->removes_return_path)
 		session_remove(session, "Return-Path");
 	if (!facts.has_date && settings->adds_date)
-		g_string_append_printf(bottom, "Date: %s\r\n", date_format(session->transaction->envelope->arrived_us, date));
+		g_string_append_printf(
+			bottom, "Date: %s\r\n", date_format(session->transaction->envelope->arrived_us, date));
 	if (!facts.has_message_id && settings->adds_message_id)
 		g_string_append_printf(bottom, "Message-ID: <%s@%s>\r\n", session->queue_text, settings->hostname);
 	session_put_service(session);

@@ -219,17 +219,20 @@ session_orphan(Session *session)
 		return false;
 	session_gone(session);
 	metrics_add(session->engine->metrics, "session.orphans", 1);
-	log_event(LOG_LEVEL_WARNING, "plugin does not return, session given up", "session", session->facts.id, "plugin",
-		row->plugin->name, "stage", stage_name(row->stage), NULL);
+	log_event(LOG_LEVEL_WARNING, "plugin does not return, session given up", "session", session->facts.id,
+		"plugin", row->plugin->name, "stage", stage_name(row->stage), NULL);
 	return true;
 }
 
 void
 session_end(Session *session)
 {
-	const Observation observation = { .snapshot = session->snapshot, .stage = PTN_DISCONNECT, .facts = &session->facts,
+	const Observation observation = { .snapshot = session->snapshot,
+		.stage = PTN_DISCONNECT,
+		.facts = &session->facts,
 		.session_region = g_steal_pointer(&session->region),
-		.session_states = g_steal_pointer(&session->plugin_states), .lookups = g_steal_pointer(&session->lookups) };
+		.session_states = g_steal_pointer(&session->plugin_states),
+		.lookups = g_steal_pointer(&session->lookups) };
 
 	if (session->is_ended)
 		return;
@@ -255,9 +258,10 @@ session_log_queued(const Session *session)
 
 	g_snprintf(size, sizeof size, "%" G_GUINT64_FORMAT, session->data_size);
 	g_snprintf(count, sizeof count, "%u", envelope->recipients->len);
-	log_event(LOG_LEVEL_INFO, "message accepted", "session", session->facts.id, "queue", session->queue_text, "submit",
-		envelope_note(envelope, "submit"), "client", ip_format(&session->facts.client, client), "login",
-		session->facts.login, "from", envelope->sender, "to", first->address, "recipients", count, "size", size, NULL);
+	log_event(LOG_LEVEL_INFO, "message accepted", "session", session->facts.id, "queue", session->queue_text,
+		"submit", envelope_note(envelope, "submit"), "client", ip_format(&session->facts.client, client), "login",
+		session->facts.login, "from", envelope->sender, "to", first->address, "recipients", count, "size", size,
+		NULL);
 }
 
 static void

@@ -13,8 +13,8 @@ typedef struct {
 	guint n;
 	SentResult *results;
 	uint64_t size;
-	bool *is_open;       /* recipients that were accepted */
-	GError *error;       /* of the wire */
+	bool *is_open; /* recipients that were accepted */
+	GError *error; /* of the wire */
 } Sending;
 
 static char *
@@ -75,8 +75,8 @@ send_can(Sending *sending)
 	g_autofree char *text = NULL;
 
 	if ((client->capabilities & SMTP_SIZE) && client->size_limit > 0 && sending->size > client->size_limit)
-		text = g_strdup_printf("5.3.4 the message has %" G_GUINT64_FORMAT " octets, %s takes %" G_GUINT64_FORMAT, sending->size,
-			client->peer, client->size_limit);
+		text = g_strdup_printf("5.3.4 the message has %" G_GUINT64_FORMAT " octets, %s takes %" G_GUINT64_FORMAT,
+			sending->size, client->peer, client->size_limit);
 	else if (sending->message->envelope->is_smtputf8 && !(client->capabilities & SMTP_SMTPUTF8))
 		text = g_strdup_printf("5.6.7 %s does not take internationalized mail (SMTPUTF8)", client->peer);
 	if (text == NULL)
@@ -256,7 +256,7 @@ send_content(Sending *sending, bool has_recipients)
 		return false;
 	end = has_recipients ? data_encode_end(encoding.state) : ".\r\n";
 	return wire_write(sending->client->wire, end, strlen(end), &sending->error) &&
-		wire_flush(sending->client->wire, &sending->error);
+		   wire_flush(sending->client->wire, &sending->error);
 }
 
 static bool
@@ -303,18 +303,21 @@ send_transaction(Sending *sending, ServerReply *reply)
 	if (is_accepted && send_count_open(sending) > 0) {
 		g_autofree char *text = send_reply_text(reply);
 
-		send_set_open(sending, send_status_of(data_code) == SENT_OK ? SENT_DEFERRED : send_status_of(data_code), true, text);
+		send_set_open(
+			sending, send_status_of(data_code) == SENT_OK ? SENT_DEFERRED : send_status_of(data_code), true, text);
 	}
 	return send_reset(sending, reply);
 }
 
 bool
-smtp_client_send(SmtpClient *client, const SpoolMessage *message, const guint *places, guint n, SentResult *results)
+smtp_client_send(
+	SmtpClient *client, const SpoolMessage *message, const guint *places, guint n, SentResult *results)
 {
 	g_autofree bool *is_open = g_new(bool, n);
 	g_auto(ServerReply) reply;
-	Sending sending = { .client = client, .message = message, .places = places, .n = n, .results = results,
-		.is_open = is_open };
+	Sending sending = {
+		.client = client, .message = message, .places = places, .n = n, .results = results, .is_open = is_open
+	};
 
 	smtp_reply_init(&reply);
 	memset(is_open, true, n * sizeof *is_open);

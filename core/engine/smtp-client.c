@@ -76,8 +76,8 @@ smtp_client_refused(const ServerReply *reply, const char *at, GError **error)
 {
 	g_autofree char *text = g_strdelimit(g_strdup(reply->text->str), "\n", ' ');
 
-	return error_set(error, reply->code >= 500 ? POSTERN_ERROR_INVALID : POSTERN_ERROR_UNAVAILABLE, "%d %s %s (in reply to %s)",
-		reply->code, reply->enhanced, text, at);
+	return error_set(error, reply->code >= 500 ? POSTERN_ERROR_INVALID : POSTERN_ERROR_UNAVAILABLE,
+		"%d %s %s (in reply to %s)", reply->code, reply->enhanced, text, at);
 }
 
 static bool
@@ -107,7 +107,8 @@ smtp_client_secure(SmtpClient *client, const NextHop *hop, const char *name, Ser
 	if (hop->tls == TLS_NONE || (hop->tls == TLS_MAY && (!is_offered || client->skips_tls)))
 		return true;
 	if (!is_offered)
-		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "4.7.4 TLS is required, but %s does not offer it", client->peer);
+		return error_set(
+			error, POSTERN_ERROR_UNAVAILABLE, "4.7.4 TLS is required, but %s does not offer it", client->peer);
 	if (!smtp_write_command(client->wire, error, "STARTTLS") || !smtp_client_read(client, reply, error))
 		return false;
 	if (reply->code != 220)
@@ -159,17 +160,19 @@ smtp_client_authenticate(SmtpClient *client, const NextHop *hop, ServerReply *re
 	if (client->capabilities & SMTP_AUTH_PLAIN) {
 		g_autofree char *word = smtp_client_base64("", hop->user, hop->password != NULL ? hop->password : "");
 
-		if (!smtp_write_command(client->wire, error, "AUTH PLAIN %s", word) || !smtp_client_read(client, reply, error))
+		if (!smtp_write_command(client->wire, error, "AUTH PLAIN %s", word) ||
+			!smtp_client_read(client, reply, error))
 			return false;
 	} else if ((client->capabilities & SMTP_AUTH_LOGIN) == 0) {
-		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "4.7.0 %s offers no authentication that we know", client->peer);
+		return error_set(
+			error, POSTERN_ERROR_UNAVAILABLE, "4.7.0 %s offers no authentication that we know", client->peer);
 	} else if (!smtp_client_auth_login(client, hop, reply, error)) {
 		return false;
 	}
 	if (reply->code == 235)
 		return true;
-	return error_set(error, POSTERN_ERROR_UNAVAILABLE, "4.7.8 %s refused our login: %d %s", client->peer, reply->code,
-		g_strdelimit(reply->text->str, "\n", ' '));
+	return error_set(error, POSTERN_ERROR_UNAVAILABLE, "4.7.8 %s refused our login: %d %s", client->peer,
+		reply->code, g_strdelimit(reply->text->str, "\n", ' '));
 }
 
 static bool
@@ -183,7 +186,7 @@ smtp_client_greet(SmtpClient *client, const NextHop *hop, const char *name, GErr
 	if (reply.code != 220) /* RFC 5321 3.1: 554 speaks for this host only */
 		return smtp_client_refused(&reply, "the connection", error);
 	return smtp_client_say_hello(client, &reply, error) && smtp_client_secure(client, hop, name, &reply, error) &&
-		smtp_client_authenticate(client, hop, &reply, error);
+		   smtp_client_authenticate(client, hop, &reply, error);
 }
 
 /* ---- opening ---- */
@@ -198,8 +201,8 @@ smtp_client_from(const DeliverySettings *settings, const IpAddress *to)
 }
 
 static SmtpClient *
-smtp_client_try(const DeliverySettings *settings, const NextHop *hop, const HopAddress *to, bool skips_tls, bool *tried_tls,
-	GError **error)
+smtp_client_try(const DeliverySettings *settings, const NextHop *hop, const HopAddress *to, bool skips_tls,
+	bool *tried_tls, GError **error)
 {
 	g_autoptr(SmtpClient) client = g_new0(SmtpClient, 1);
 	char text[IP_TEXT_SIZE];
@@ -219,8 +222,8 @@ smtp_client_try(const DeliverySettings *settings, const NextHop *hop, const HopA
 }
 
 SmtpClient *
-smtp_client_open(const DeliverySettings *settings, const NextHop *hop, const GPtrArray *addresses, SentStatus *status,
-	char **reply)
+smtp_client_open(const DeliverySettings *settings, const NextHop *hop, const GPtrArray *addresses,
+	SentStatus *status, char **reply)
 {
 	*status = SENT_DEFERRED;
 	*reply = NULL;

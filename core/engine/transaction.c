@@ -209,7 +209,8 @@ transaction_search(FieldSearch *search)
 	if (!transaction_visit(transaction->top->str, transaction->top->len, transaction_match, search))
 		return true;
 	search->is_content = true;
-	if (content != NULL && !transaction_visit(content, MIN(size, transaction->body_offset), transaction_match, search))
+	if (content != NULL &&
+		!transaction_visit(content, MIN(size, transaction->body_offset), transaction_match, search))
 		return true;
 	search->is_content = false;
 	return !transaction_visit(transaction->bottom->str, transaction->bottom->len, transaction_match, search);

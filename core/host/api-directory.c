@@ -91,7 +91,8 @@ ptn_each(PtnHook *h, PtnKind kind, const char *with_option, PtnEntry **entry)
 const char *
 ptn_get(PtnEntry *entry, const char *name)
 {
-	return strcmp(name, "name") == 0 ? directory_entry_name(entry->entry) : directory_entry_get(entry->entry, name);
+	return strcmp(name, "name") == 0 ? directory_entry_name(entry->entry)
+									 : directory_entry_get(entry->entry, name);
 }
 
 const char *const *
@@ -108,7 +109,8 @@ api_unshare(PtnEntry *entry)
 
 	if (!entry->is_shared)
 		return true;
-	if (ptn_find(entry->h, directory_entry_kind(entry->entry), directory_entry_name(entry->entry), &fresh) != PTN_OK)
+	if (ptn_find(entry->h, directory_entry_kind(entry->entry), directory_entry_name(entry->entry), &fresh) !=
+		PTN_OK)
 		return false;
 	entry->entry = fresh->entry;
 	entry->is_shared = false;

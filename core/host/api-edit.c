@@ -166,8 +166,8 @@ void
 ptn_copy_header(PtnCopy *copy, const char *name, const char *value)
 {
 	if (copy->is_good && header_name_is_valid(name))
-		copy->act.headers =
-			region_printf(api_region(copy->h), "%s%s: %s\r\n", copy->act.headers, name, api_header_value(copy->h, value));
+		copy->act.headers = region_printf(
+			api_region(copy->h), "%s%s: %s\r\n", copy->act.headers, name, api_header_value(copy->h, value));
 }
 
 void

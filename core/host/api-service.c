@@ -62,7 +62,8 @@ ptn_is_within(const char *ip, const char *network)
 	IpAddress address;
 	IpNetwork parsed;
 
-	return ip_parse(ip, &address) && ip_network_parse(network, &parsed, NULL) && ip_network_contains(&parsed, &address);
+	return ip_parse(ip, &address) && ip_network_parse(network, &parsed, NULL) &&
+		   ip_network_contains(&parsed, &address);
 }
 
 bool
@@ -269,7 +270,8 @@ ptn_store_get(PtnHook *h, const char *key, const char **value)
 	g_autofree char *full = api_key(h, key);
 	g_autofree char *found = NULL;
 	Store *store = api_store(h);
-	const PtnStatus status = store != NULL ? store_get(store, full, h->call->deadline_us, &found, NULL) : PTN_UNSURE;
+	const PtnStatus status =
+		store != NULL ? store_get(store, full, h->call->deadline_us, &found, NULL) : PTN_UNSURE;
 
 	if (status == PTN_OK)
 		*value = region_strdup(h->call->region, found);

@@ -39,7 +39,8 @@ ptn_client(PtnHook *h)
 {
 	char text[IP_TEXT_SIZE];
 
-	return h->call->facts != NULL ? region_strdup(h->call->region, ip_format(&h->call->facts->client, text)) : NULL;
+	return h->call->facts != NULL ? region_strdup(h->call->region, ip_format(&h->call->facts->client, text))
+								  : NULL;
 }
 
 const char *
@@ -69,7 +70,8 @@ api_queue_id(PtnHook *h)
 {
 	char text[ID_TEXT_SIZE];
 
-	return h->call->envelope != NULL ? region_strdup(h->call->region, id_format(h->call->envelope->id, text)) : NULL;
+	return h->call->envelope != NULL ? region_strdup(h->call->region, id_format(h->call->envelope->id, text))
+									 : NULL;
 }
 
 static const char *

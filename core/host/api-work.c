@@ -19,13 +19,16 @@ api_run_background(void *data)
 {
 	Background *background = data;
 	g_autoptr(Region) region = region_new();
-	HookCall call = { .region = region, .may_wait = true,
+	HookCall call = { .region = region,
+		.may_wait = true,
 		.deadline_us = g_get_monotonic_time() + background->instance->core.deadline_us };
-	PtnHook h = { .call = &call, .instance = background->instance, .set = background->set, .work_data = background->data };
+	PtnHook h = {
+		.call = &call, .instance = background->instance, .set = background->set, .work_data = background->data
+	};
 
 	if (call_prepared(&h, background->function) == PTN_FAILED)
-		log_event(LOG_LEVEL_WARNING, "plugin failed", "plugin", background->instance->plugin->name, "stage", "background",
-			"error", call.failure, NULL);
+		log_event(LOG_LEVEL_WARNING, "plugin failed", "plugin", background->instance->plugin->name, "stage",
+			"background", "error", call.failure, NULL);
 	g_clear_pointer(&call.acts, g_array_unref);
 	atomic_fetch_sub(&background->instance->core.background, 1);
 	host_unref(background->set);

@@ -27,7 +27,8 @@ host_find_option(PluginSet *set, const char *name, Instance **instance)
 }
 
 bool
-host_option_of(PluginSet *set, const char *name, DirectoryEntry *account, DirectoryEntry *customer, char **value, char **from)
+host_option_of(
+	PluginSet *set, const char *name, DirectoryEntry *account, DirectoryEntry *customer, char **value, char **from)
 {
 	const OptionPlaces places = { .account = account, .customer = customer };
 	Instance *instance;
@@ -72,7 +73,9 @@ static bool
 host_ask_plugin(PluginSet *set, Instance *instance, const char *option, const char *value, GError **error)
 {
 	g_autoptr(Region) region = region_new();
-	HookCall call = { .region = region, .may_wait = true, .deadline_us = g_get_monotonic_time() + instance->core.deadline_us };
+	HookCall call = {
+		.region = region, .may_wait = true, .deadline_us = g_get_monotonic_time() + instance->core.deadline_us
+	};
 	PtnHook h = { .call = &call, .instance = instance, .set = set };
 	const char *complaint = instance->plugin->check(&h, option, value);
 
@@ -87,7 +90,8 @@ host_check_option(PluginSet *set, const char *name, PtnKind kind, const char *va
 	g_autoptr(OptionValue) parsed = NULL;
 
 	if (option == NULL || !(option->places & host_place_of(kind)))
-		return error_set(error, POSTERN_ERROR_NOT_FOUND, "there is no option \"%s\" of a %s", name, directory_kind_name(kind));
+		return error_set(
+			error, POSTERN_ERROR_NOT_FOUND, "there is no option \"%s\" of a %s", name, directory_kind_name(kind));
 	parsed = option_parse(option, value, error);
 	if (parsed == NULL) {
 		g_prefix_error(error, "%s: ", name);
@@ -101,7 +105,8 @@ host_check_option(PluginSet *set, const char *name, PtnKind kind, const char *va
 static const PtnCommand *
 host_find_command(const Instance *instance, const char *verb)
 {
-	for (const PtnCommand *command = instance->plugin->commands; command != NULL && command->verb != NULL; command++)
+	for (const PtnCommand *command = instance->plugin->commands; command != NULL && command->verb != NULL;
+		 command++)
 		if (verb != NULL && strcmp(command->verb, verb) == 0)
 			return command;
 	return NULL;
@@ -112,17 +117,19 @@ host_refuse_command(const Instance *instance, GError **error)
 {
 	GString *usage = g_string_new(NULL);
 
-	for (const PtnCommand *command = instance->plugin->commands; command != NULL && command->verb != NULL; command++)
+	for (const PtnCommand *command = instance->plugin->commands; command != NULL && command->verb != NULL;
+		 command++)
 		g_string_append_printf(usage, "\n  %s %s %s - %s", instance->plugin->name, command->verb,
 			command->arguments != NULL ? command->arguments : "", command->help != NULL ? command->help : "");
-	error_set(error, POSTERN_ERROR_INVALID, usage->len > 0 ? "%s knows:%s" : "%s has no commands%s", instance->plugin->name,
-		usage->str);
+	error_set(error, POSTERN_ERROR_INVALID, usage->len > 0 ? "%s knows:%s" : "%s has no commands%s",
+		instance->plugin->name, usage->str);
 	g_string_free(usage, TRUE);
 	return false;
 }
 
 bool
-host_command(PluginSet *set, const char *plugin, const char *const *words, HostRow *row, void *data, GError **error)
+host_command(
+	PluginSet *set, const char *plugin, const char *const *words, HostRow *row, void *data, GError **error)
 {
 	g_autoptr(Region) region = region_new();
 	Instance *instance = host_find(set, plugin, strlen(plugin));
@@ -131,13 +138,14 @@ host_command(PluginSet *set, const char *plugin, const char *const *words, HostR
 	PtnHook h = { .call = &call, .instance = instance, .set = set, .row = row, .row_data = data };
 
 	if (instance == NULL)
-		return error_set(error, POSTERN_ERROR_NOT_FOUND, "there is no command \"%s\", and no plugin of that name is loaded",
-			plugin);
+		return error_set(error, POSTERN_ERROR_NOT_FOUND,
+			"there is no command \"%s\", and no plugin of that name is loaded", plugin);
 	if (command == NULL)
 		return host_refuse_command(instance, error);
 	call.deadline_us = g_get_monotonic_time() + instance->core.deadline_us;
 	h.arguments = words + 1;
 	if (call_prepared(&h, command->function) == PTN_FAILED)
-		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "%s", call.failure != NULL ? call.failure : "it failed");
+		return error_set(
+			error, POSTERN_ERROR_UNAVAILABLE, "%s", call.failure != NULL ? call.failure : "it failed");
 	return true;
 }

@@ -12,8 +12,8 @@ static const char *const host_modes[] = { "enforce", "warn", "off", NULL };
 static const char *const host_on_error[] = { "defer", "pass", NULL };
 
 static const PtnOption host_common[] = {
-	{ "mode", PTN_CHOICE, PTN_IN_SERVER, "enforce", "whether what it says is done, only logged, or not even asked", 0, 0,
-		host_modes },
+	{ "mode", PTN_CHOICE, PTN_IN_SERVER, "enforce", "whether what it says is done, only logged, or not even asked",
+		0, 0, host_modes },
 	{ "on-error", PTN_CHOICE, PTN_IN_SERVER, "defer", "what to do when it fails or is late", 0, 0, host_on_error },
 	{ "deadline", PTN_TIME, PTN_IN_SERVER, "10s", "time that one of its hooks may take", CLOCK_SECOND / 10,
 		60 * CLOCK_SECOND, NULL },
@@ -187,8 +187,8 @@ host_run_tick(void *data)
 		call.may_wait = true;
 		call.deadline_us = g_get_monotonic_time() + instance->core.deadline_us;
 		if (call_prepared(&h, row->function) == PTN_FAILED)
-			log_event(LOG_LEVEL_WARNING, "plugin failed", "plugin", instance->plugin->name, "stage", "tick", "error",
-				call.failure, NULL);
+			log_event(LOG_LEVEL_WARNING, "plugin failed", "plugin", instance->plugin->name, "stage", "tick",
+				"error", call.failure, NULL);
 		g_clear_pointer(&call.acts, g_array_unref);
 	}
 	atomic_store(&instance->is_ticking, false);
@@ -222,9 +222,9 @@ host_tick(PluginSet *set, int64_t now_us)
 
 /* ---- for people ---- */
 
-static const PtnStage host_stages[] = { PTN_CONNECT, PTN_TLS, PTN_HELO, PTN_AUTH, PTN_AUTHENTICATED, PTN_MAIL, PTN_RCPT,
-	PTN_DATA, PTN_MESSAGE, PTN_ROUTE, PTN_DELIVER, PTN_QUEUED, PTN_REPLY, PTN_RESET, PTN_DISCONNECT, PTN_DELIVERED,
-	PTN_DEFERRED, PTN_BOUNCED };
+static const PtnStage host_stages[] = { PTN_CONNECT, PTN_TLS, PTN_HELO, PTN_AUTH, PTN_AUTHENTICATED, PTN_MAIL,
+	PTN_RCPT, PTN_DATA, PTN_MESSAGE, PTN_ROUTE, PTN_DELIVER, PTN_QUEUED, PTN_REPLY, PTN_RESET, PTN_DISCONNECT,
+	PTN_DELIVERED, PTN_DEFERRED, PTN_BOUNCED };
 
 static void
 host_describe_row(GString *text, const HookRow *row)
@@ -232,8 +232,11 @@ host_describe_row(GString *text, const HookRow *row)
 	g_autofree char *deadline = option_format_time(row->plugin->deadline_us);
 
 	g_string_append_printf(text, "  %-20s %-8s mode=%s on-error=%s deadline=%s%s\n", row->plugin->name,
-		row->flags & PTN_INLINE ? "inline" : row->flags & PTN_HEAVY ? "heavy" : "waits", host_modes[row->plugin->mode],
-		host_on_error[row->plugin->passes_on_error ? 1 : 0], deadline, row->flags & PTN_LATE ? " late" : "");
+		row->flags & PTN_INLINE  ? "inline"
+		: row->flags & PTN_HEAVY ? "heavy"
+								 : "waits",
+		host_modes[row->plugin->mode], host_on_error[row->plugin->passes_on_error ? 1 : 0], deadline,
+		row->flags & PTN_LATE ? " late" : "");
 }
 
 char *

@@ -51,8 +51,9 @@ static PtnVerdict
 instance_call(Instance *instance, PtnFunction *function, char **failure)
 {
 	g_autoptr(Region) region = region_new();
-	HookCall call = { .region = region, .may_wait = true,
-		.deadline_us = g_get_monotonic_time() + instance->core.deadline_us };
+	HookCall call = {
+		.region = region, .may_wait = true, .deadline_us = g_get_monotonic_time() + instance->core.deadline_us
+	};
 	PtnHook h = { .call = &call, .instance = instance };
 	const PtnVerdict verdict = call_prepared(&h, function);
 
@@ -98,7 +99,7 @@ instance_agrees(const Instance *instance, Config *config)
 	g_autofree char *items = g_strdup_printf("plugin %s/", instance->plugin->name);
 
 	return config_same(instance->config, config, kind) && config_same(instance->config, config, items) &&
-		config_same(instance->config, config, "level");
+		   config_same(instance->config, config, "level");
 }
 
 /* ---- options ---- */
@@ -106,7 +107,8 @@ instance_agrees(const Instance *instance, Config *config)
 const PtnOption *
 instance_option(const Instance *instance, const char *name, bool is_item)
 {
-	const PtnOption *option = instance->plugin->options != NULL ? option_find(instance->plugin->options, name) : NULL;
+	const PtnOption *option =
+		instance->plugin->options != NULL ? option_find(instance->plugin->options, name) : NULL;
 
 	if (option == NULL)
 		return NULL;

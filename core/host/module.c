@@ -48,13 +48,15 @@ static bool
 module_check_version(const PtnPlugin *plugin, const char *name, GError **error)
 {
 	if (plugin->api_major != PTN_API_MAJOR)
-		return error_set(error, POSTERN_ERROR_INVALID, "plugin %s was built for API %u, this Postern has API %d", name,
-			plugin->api_major, PTN_API_MAJOR);
+		return error_set(error, POSTERN_ERROR_INVALID, "plugin %s was built for API %u, this Postern has API %d",
+			name, plugin->api_major, PTN_API_MAJOR);
 	if (plugin->api_minor > PTN_API_MINOR)
-		return error_set(error, POSTERN_ERROR_INVALID, "plugin %s was built for API %u.%u, newer than this Postern's %d.%d",
-			name, plugin->api_major, plugin->api_minor, PTN_API_MAJOR, PTN_API_MINOR);
+		return error_set(error, POSTERN_ERROR_INVALID,
+			"plugin %s was built for API %u.%u, newer than this Postern's %d.%d", name, plugin->api_major,
+			plugin->api_minor, PTN_API_MAJOR, PTN_API_MINOR);
 	if (plugin->struct_size > sizeof(PtnPlugin))
-		return error_set(error, POSTERN_ERROR_INVALID, "plugin %s has a larger PtnPlugin than this Postern knows", name);
+		return error_set(
+			error, POSTERN_ERROR_INVALID, "plugin %s has a larger PtnPlugin than this Postern knows", name);
 	return true;
 }
 
@@ -75,16 +77,19 @@ static bool
 module_check_hooks(const PtnPlugin *plugin, GError **error)
 {
 	for (const PtnHookRow *row = plugin->hooks; row != NULL && row->function != NULL; row++) {
-		const bool is_known = (row->stage >= PTN_CONNECT && row->stage <= PTN_MESSAGE) || row->stage == PTN_ROUTE ||
-			row->stage == PTN_DELIVER || (row->stage >= PTN_QUEUED && row->stage <= PTN_TICK);
+		const bool is_known = (row->stage >= PTN_CONNECT && row->stage <= PTN_MESSAGE) ||
+							  row->stage == PTN_ROUTE || row->stage == PTN_DELIVER ||
+							  (row->stage >= PTN_QUEUED && row->stage <= PTN_TICK);
 
 		if (!is_known)
-			return error_set(error, POSTERN_ERROR_INVALID, "plugin %s has a hook at stage %d, which does not exist",
-				plugin->name, (int)row->stage);
+			return error_set(error, POSTERN_ERROR_INVALID,
+				"plugin %s has a hook at stage %d, which does not exist", plugin->name, (int)row->stage);
 		if ((row->flags & PTN_INLINE) && (row->flags & PTN_HEAVY))
-			return error_set(error, POSTERN_ERROR_INVALID, "plugin %s has a hook that is both inline and heavy", plugin->name);
+			return error_set(
+				error, POSTERN_ERROR_INVALID, "plugin %s has a hook that is both inline and heavy", plugin->name);
 		if (row->stage == PTN_TICK && plugin->tick <= 0)
-			return error_set(error, POSTERN_ERROR_INVALID, "plugin %s has a tick hook and no time between ticks", plugin->name);
+			return error_set(
+				error, POSTERN_ERROR_INVALID, "plugin %s has a tick hook and no time between ticks", plugin->name);
 	}
 	return true;
 }
@@ -92,13 +97,15 @@ module_check_hooks(const PtnPlugin *plugin, GError **error)
 static bool
 module_check_commands(const PtnPlugin *plugin, GError **error)
 {
-	static const char *const words[] = { "status", "reload", "stop", "queue", "spool", "customer", "domain", "account",
-		"import", "export", "why", "plugins", "alarms", "doctor", "explain", "usage", "store", "complaint", "help" };
+	static const char *const words[] = { "status", "reload", "stop", "queue", "spool", "customer", "domain",
+		"account", "import", "export", "why", "plugins", "alarms", "doctor", "explain", "usage", "store",
+		"complaint", "help" };
 
 	for (size_t i = 0; plugin->commands != NULL && plugin->commands->verb != NULL && i < G_N_ELEMENTS(words); i++)
 		if (strcmp(plugin->name, words[i]) == 0)
 			return error_set(error, POSTERN_ERROR_INVALID,
-				"plugin %s has commands, but \"posternctl %s\" is one of Postern's own", plugin->name, plugin->name);
+				"plugin %s has commands, but \"posternctl %s\" is one of Postern's own", plugin->name,
+				plugin->name);
 	return true;
 }
 
@@ -111,7 +118,8 @@ module_accept(const PtnPlugin *plugin, const char *name, GError **error)
 		return NULL;
 	whole = module_complete(plugin);
 	if (whole->name == NULL || strcmp(whole->name, name) != 0) {
-		error_set(error, POSTERN_ERROR_INVALID, "plugin %s calls itself \"%s\"", name, whole->name != NULL ? whole->name : "");
+		error_set(error, POSTERN_ERROR_INVALID, "plugin %s calls itself \"%s\"", name,
+			whole->name != NULL ? whole->name : "");
 		return NULL;
 	}
 	return module_check_hooks(whole, error) && module_check_commands(whole, error) ? whole : NULL;
@@ -129,8 +137,8 @@ module_explain(const char *name, const char *reason, GError **error)
 	if (symbol != NULL && g_str_has_prefix(symbol + strlen("undefined symbol: "), "ptn_")) {
 		symbol += strlen("undefined symbol: ");
 		function = g_strndup(symbol, strspn(symbol, "abcdefghijklmnopqrstuvwxyz_0123456789"));
-		error_set(error, POSTERN_ERROR_INVALID, "%s.so needs %s(), which this Postern lacks; it was built for a newer one", name,
-			function);
+		error_set(error, POSTERN_ERROR_INVALID,
+			"%s.so needs %s(), which this Postern lacks; it was built for a newer one", name, function);
 		return;
 	}
 	error_set(error, POSTERN_ERROR_INVALID, "plugin %s cannot be loaded: %s", name, reason);
@@ -207,7 +215,8 @@ module_is_newer_on_disk(const char *name)
 	g_mutex_lock(&modules.lock);
 	module = g_hash_table_lookup(module_table(), name);
 	if (module != NULL && module->path != NULL && stat(module->path, &status) == 0)
-		is_newer = status.st_mtim.tv_sec != module->changed.tv_sec || status.st_mtim.tv_nsec != module->changed.tv_nsec;
+		is_newer =
+			status.st_mtim.tv_sec != module->changed.tv_sec || status.st_mtim.tv_nsec != module->changed.tv_nsec;
 	g_mutex_unlock(&modules.lock);
 	return is_newer;
 }

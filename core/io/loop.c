@@ -73,7 +73,7 @@ static uint32_t
 loop_epoll_events(unsigned events)
 {
 	return (events & LOOP_READ ? EPOLLIN : 0u) | (events & LOOP_WRITE ? EPOLLOUT : 0u) |
-		(events & LOOP_SHARED ? EPOLLEXCLUSIVE : 0u);
+		   (events & LOOP_SHARED ? EPOLLEXCLUSIVE : 0u);
 }
 
 bool

@@ -46,7 +46,8 @@ tls_set_common(SSL_CTX *context, int minimum)
 {
 	SSL_CTX_set_min_proto_version(context, minimum);
 	SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
-	SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_mode(
+		context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
 }
 
 static int
@@ -114,7 +115,8 @@ tls_load(const TlsCertificate *certificate, const TlsServerSettings *settings, G
 }
 
 static bool
-tls_add_certificate(TlsServer *server, const TlsCertificate *certificate, const TlsServerSettings *settings, GError **error)
+tls_add_certificate(
+	TlsServer *server, const TlsCertificate *certificate, const TlsServerSettings *settings, GError **error)
 {
 	TlsName name = { 0 };
 
@@ -244,7 +246,7 @@ tls_make_certificate(const char *name, const char *certificate, const char *key,
 		return error_set(error, POSTERN_ERROR_IO, "cannot make a key: %s", tls_failure());
 	own = tls_sign_own(pair, name);
 	is_made = PEM_write_bio_X509(public, own) == 1 &&
-		PEM_write_bio_PrivateKey(private, pair, NULL, NULL, 0, NULL, NULL) == 1;
+			  PEM_write_bio_PrivateKey(private, pair, NULL, NULL, 0, NULL, NULL) == 1;
 	is_made = is_made ? tls_write_pem(private, key, 0600, error) && tls_write_pem(public, certificate, 0644, error)
 					  : error_set(error, POSTERN_ERROR_IO, "cannot write a certificate: %s", tls_failure());
 	X509_free(own);

@@ -182,7 +182,8 @@ wire_read_line(Wire *wire, size_t most, GError **error)
 
 	wire_drop_taken(wire);
 	for (;;) {
-		uint8_t *end = wire->in->len > looked ? memchr(wire->in->data + looked, '\n', wire->in->len - looked) : NULL;
+		uint8_t *end =
+			wire->in->len > looked ? memchr(wire->in->data + looked, '\n', wire->in->len - looked) : NULL;
 
 		if (end != NULL) {
 			wire->in_taken = (size_t)(end - wire->in->data) + 1;
@@ -224,5 +225,6 @@ bool
 wire_is_alive(Wire *wire)
 {
 	wire_drop_taken(wire);
-	return wire->in->len == 0 && !socket_wait(wire->stream.fd, false, 0); /* a server that speaks unasked says 421 */
+	return wire->in->len == 0 &&
+		   !socket_wait(wire->stream.fd, false, 0); /* a server that speaks unasked says 421 */
 }

@@ -78,7 +78,8 @@ const Disk *
 disk_system(void)
 {
 	static const Disk system = { disk_system_open, disk_system_close, disk_system_pread, disk_system_pwritev,
-		disk_system_fdatasync, disk_system_fsync, disk_system_rename, disk_system_unlink, disk_system_free_octets };
+		disk_system_fdatasync, disk_system_fsync, disk_system_rename, disk_system_unlink,
+		disk_system_free_octets };
 
 	return &system;
 }

@@ -13,10 +13,10 @@ enum { WANTS_HOLD = 1, WANTS_RELEASE = 2, WANTS_RETRY = 4, WANTS_REMOVE = 8 };
 typedef struct {
 	QueueId id;
 	int64_t next_us;
-	guint at;        /* in the heap */
-	uint8_t wants;   /* verbs that came while it was in hand */
+	guint at;      /* in the heap */
+	uint8_t wants; /* verbs that came while it was in hand */
 	bool is_in_hand, is_held, is_expired;
-	char *reason;    /* of WANTS_HOLD */
+	char *reason; /* of WANTS_HOLD */
 } QueueItem;
 
 struct Queue {
@@ -530,8 +530,10 @@ queue_want(Queue *queue, QueueId id, unsigned wants, const char *reason, bool is
 bool
 queue_do(Queue *queue, QueueId id, QueueVerb verb, const char *reason)
 {
-	static const unsigned wants[] = { [QUEUE_HOLD] = WANTS_HOLD, [QUEUE_RELEASE] = WANTS_RELEASE,
-		[QUEUE_RETRY] = WANTS_RETRY, [QUEUE_REMOVE] = WANTS_REMOVE };
+	static const unsigned wants[] = { [QUEUE_HOLD] = WANTS_HOLD,
+		[QUEUE_RELEASE] = WANTS_RELEASE,
+		[QUEUE_RETRY] = WANTS_RETRY,
+		[QUEUE_REMOVE] = WANTS_REMOVE };
 
 	return queue_want(queue, id, wants[verb], reason, false);
 }

@@ -14,8 +14,8 @@ static const char adopt_held[] = "; held: ";
 
 typedef struct {
 	Spool *to, *from;
-	char *reason;  /* of the hold meanwhile */
-	char *reply;   /* what is left there */
+	char *reason;      /* of the hold meanwhile */
+	char *reply;       /* what is left there */
 	GPtrArray *states; /* as they were there, of those committed but not marked yet */
 	size_t n, n_damaged;
 } Adoption;
@@ -62,14 +62,15 @@ spool_adopt_commit(Adoption *adoption, const SpoolMessage *message, GError **err
 	state = message_state_copy(message->state);
 	g_free(state->hold_reason);
 	state->hold_reason = state->is_held
-		? g_strconcat(adoption->reason, adopt_held, message->state->hold_reason, NULL) : g_strdup(adoption->reason);
+							 ? g_strconcat(adoption->reason, adopt_held, message->state->hold_reason, NULL)
+							 : g_strdup(adoption->reason);
 	state->is_held = true;
 	state->release_at_us = 0;
 	transaction = spool_transaction_new();
 	spool_transaction_set_content(transaction, content);
 	spool_transaction_add(transaction, envelope_copy(message->envelope), state);
 	return spool_commit_wait(adoption->to, transaction) == SPOOL_COMMITTED ||
-		error_set(error, POSTERN_ERROR_IO, "the spool %s cannot take a message", adoption->to->directory);
+		   error_set(error, POSTERN_ERROR_IO, "the spool %s cannot take a message", adoption->to->directory);
 }
 
 /* One that is here already comes from an adoption that was interrupted.  What is damaged stays. */
@@ -177,8 +178,11 @@ spool_adopt_all(Adoption *adoption, GError **error)
 bool
 spool_adopt(Spool *spool, const char *directory, size_t *n, GError **error)
 {
-	const SpoolSettings settings = { .directory = directory, .clock = spool->clock, .disk = spool->disk,
-		.segment_size = spool->segment_size, .large = spool->large };
+	const SpoolSettings settings = { .directory = directory,
+		.clock = spool->clock,
+		.disk = spool->disk,
+		.segment_size = spool->segment_size,
+		.large = spool->large };
 	g_autofree char *format = g_build_filename(directory, "format", NULL);
 	g_autofree char *theirs = NULL, *ours = spool_id_text(spool);
 	Adoption adoption = { .to = spool };

@@ -49,9 +49,12 @@ static uint64_t
 spool_batch_seal_header(Spool *spool, SpoolBatch *batch)
 {
 	const SpoolSegment *oldest;
-	SpoolBatchHeader header = { .segment = spool->active->number, .number = spool->next_batch++,
-		.previous = spool->last_batch, .written_us = clock_wall(spool->clock),
-		.length = (uint32_t)batch->size, .n_records = batch->n_records };
+	SpoolBatchHeader header = { .segment = spool->active->number,
+		.number = spool->next_batch++,
+		.previous = spool->last_batch,
+		.written_us = clock_wall(spool->clock),
+		.length = (uint32_t)batch->size,
+		.n_records = batch->n_records };
 	uint32_t crc;
 
 	g_mutex_lock(&spool->lock);

@@ -107,7 +107,7 @@ spool_apply(Spool *spool, SpoolBatch *batch, bool is_good)
 
 	g_mutex_lock(&spool->index_lock);
 	for (SpoolTransaction *transaction = batch->transactions; is_good && transaction != NULL;
-		transaction = transaction->next) {
+		 transaction = transaction->next) {
 		if (transaction->result != SPOOL_COMMITTED)
 			continue;
 		spool_apply_transaction(spool, transaction);
@@ -240,7 +240,8 @@ spool_has_work(const Spool *spool, int64_t now_us)
 {
 	if (spool->waiting != NULL || spool->moves != NULL || spool->wants_probe)
 		return true;
-	return spool->states != NULL && (now_us >= spool->states_since_us + SPOOL_STATE_DELAY_US || spool->is_stopping);
+	return spool->states != NULL &&
+		   (now_us >= spool->states_since_us + SPOOL_STATE_DELAY_US || spool->is_stopping);
 }
 
 static void

@@ -61,7 +61,8 @@ spool_pick(const SpoolSegment *segment)
 	GArray *ids = g_array_new(FALSE, FALSE, sizeof(QueueId));
 	uint64_t octets = 0;
 
-	for (SpoolEntry *entry = segment->entries; entry != NULL && ids->len < COMPACT_MESSAGES; entry = entry->after) {
+	for (SpoolEntry *entry = segment->entries; entry != NULL && ids->len < COMPACT_MESSAGES;
+		 entry = entry->after) {
 		if (entry->is_finished || entry->is_moving)
 			continue;
 		octets += entry->length + (entry->content->segment != NULL ? entry->content->place.size : 0);
@@ -170,7 +171,7 @@ spool_write_pack(Spool *spool, const GByteArray *octets, uint64_t *number)
 	if (fd < 0)
 		return false;
 	is_written = spool_file_write(disk, fd, octets->data, octets->len, 0) && disk->fsync(disk, fd) == 0 &&
-		spool_file_sync_names(spool, NULL);
+				 spool_file_sync_names(spool, NULL);
 	(void)disk->close(disk, fd);
 	if (!is_written)
 		spool_file_forget(spool, *number);
@@ -304,8 +305,8 @@ spool_compact(Spool *spool)
 	while (spool->n_moves > 0 && !spool->is_stopping)
 		g_cond_wait(&spool->compactor_wakes, &spool->lock);
 	if (!has_moved && !spool->is_stopping)
-		(void)g_cond_wait_until(&spool->compactor_wakes, &spool->lock,
-			g_get_monotonic_time() + SPOOL_STATE_DELAY_US);
+		(void)g_cond_wait_until(
+			&spool->compactor_wakes, &spool->lock, g_get_monotonic_time() + SPOOL_STATE_DELAY_US);
 }
 
 gpointer
@@ -320,8 +321,8 @@ spool_compactor(gpointer data)
 		if (spool_is_too_long(spool) && !spool->is_closed)
 			spool_compact(spool);
 		else
-			(void)g_cond_wait_until(&spool->compactor_wakes, &spool->lock,
-				g_get_monotonic_time() + 10 * SPOOL_RETRY_US);
+			(void)g_cond_wait_until(
+				&spool->compactor_wakes, &spool->lock, g_get_monotonic_time() + 10 * SPOOL_RETRY_US);
 	}
 	g_mutex_unlock(&spool->lock);
 	return NULL;

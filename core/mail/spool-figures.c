@@ -14,7 +14,8 @@ spool_volume_is_short(Spool *spool)
 		return false;
 	if (now_us - atomic_load(&spool->looked_us) < SPOOL_LOOK_US)
 		return atomic_load(&spool->is_volume_short);
-	is_short = spool->disk->free_octets(spool->disk, spool->directory, &free_octets) == 0 && free_octets < spool->keep_free;
+	is_short = spool->disk->free_octets(spool->disk, spool->directory, &free_octets) == 0 &&
+			   free_octets < spool->keep_free;
 	atomic_store(&spool->is_volume_short, is_short);
 	atomic_store(&spool->looked_us, now_us);
 	return is_short;
@@ -56,9 +57,15 @@ spool_has_room(Spool *spool, SpoolResult *reason)
 static void
 spool_summarize(const SpoolEntry *entry, SpoolSummary *summary)
 {
-	*summary = (SpoolSummary){ .id = entry->id, .size = entry->content->place.size, .next_us = entry->next_us,
-		.arrived_us = entry->arrived_us, .n_pending = entry->n_pending, .n_recipients = entry->n_recipients,
-		.attempts = entry->attempts, .is_held = entry->is_held, .version = entry->version };
+	*summary = (SpoolSummary){ .id = entry->id,
+		.size = entry->content->place.size,
+		.next_us = entry->next_us,
+		.arrived_us = entry->arrived_us,
+		.n_pending = entry->n_pending,
+		.n_recipients = entry->n_recipients,
+		.attempts = entry->attempts,
+		.is_held = entry->is_held,
+		.version = entry->version };
 }
 
 void

@@ -64,8 +64,8 @@ spool_read_record(Spool *spool, const SpoolSegment *segment, uint32_t offset, ui
 		return NULL;
 	}
 	if (!spool_record_check(record, length, 0, &found) || found != length) {
-		(void)error_set(error, POSTERN_ERROR_DAMAGED, "segment %" G_GUINT64_FORMAT ", octet %u: a record is damaged",
-			segment->number, offset);
+		(void)error_set(error, POSTERN_ERROR_DAMAGED,
+			"segment %" G_GUINT64_FORMAT ", octet %u: a record is damaged", segment->number, offset);
 		return NULL;
 	}
 	return g_steal_pointer(&record);
@@ -88,8 +88,9 @@ spool_read_state(Spool *spool, const Whereabouts *found, MessageState **state, G
 	if (record == NULL)
 		return false;
 	*state = spool_state_decode(record, found->state_length);
-	return *state != NULL || error_set(error, POSTERN_ERROR_DAMAGED, "segment %" G_GUINT64_FORMAT
-		", octet %u: a state is malformed", found->state_segment->number, found->state_offset);
+	return *state != NULL ||
+		   error_set(error, POSTERN_ERROR_DAMAGED, "segment %" G_GUINT64_FORMAT ", octet %u: a state is malformed",
+			   found->state_segment->number, found->state_offset);
 }
 
 static bool
@@ -103,8 +104,9 @@ spool_read_found(SpoolMessage *message, QueueId id, const Whereabouts *found, GE
 		return false;
 	if (!spool_message_decode(record, found->length, NULL, &message->envelope, &message->state) ||
 		message->envelope->id != id)
-		return error_set(error, POSTERN_ERROR_DAMAGED, "segment %" G_GUINT64_FORMAT
-			", octet %u: a message record is malformed", found->segment->number, found->offset);
+		return error_set(error, POSTERN_ERROR_DAMAGED,
+			"segment %" G_GUINT64_FORMAT ", octet %u: a message record is malformed", found->segment->number,
+			found->offset);
 	if (!spool_read_state(message->spool, found, &state, error))
 		return false;
 	if (state != NULL) {
@@ -274,6 +276,6 @@ spool_message_pieces(const SpoolMessage *message, SpoolPiece *piece, void *data)
 	const uint64_t header_end = bottom > 0 ? spool_header_end(message->content, message->size) : 0;
 
 	return (top == 0 || piece(data, envelope->top, top)) && spool_send_part(message, 0, header_end, piece, data) &&
-		(bottom == 0 || piece(data, envelope->bottom, bottom)) &&
-		spool_send_part(message, header_end, message->size, piece, data);
+		   (bottom == 0 || piece(data, envelope->bottom, bottom)) &&
+		   spool_send_part(message, header_end, message->size, piece, data);
 }

@@ -159,8 +159,8 @@ spool_row_from_state(SpoolRow *row, const MessageState *state)
 }
 
 void
-spool_message_encode(GByteArray *out, const SpoolPlace *place, const Envelope *envelope, const MessageState *state,
-	SpoolRow *row)
+spool_message_encode(
+	GByteArray *out, const SpoolPlace *place, const Envelope *envelope, const MessageState *state, SpoolRow *row)
 {
 	const guint start = spool_message_start(out, place), state_at = out->len;
 	guint envelope_at;
@@ -199,12 +199,12 @@ spool_place_is_possible(const SpoolPlace *place)
 	if (place->kind == SPOOL_IN_FILE)
 		return place->offset <= INT64_MAX && place->size <= INT64_MAX - place->offset;
 	return (place->kind == SPOOL_IN_BATCH || place->kind == SPOOL_IN_SEGMENT) && place->size <= UINT32_MAX &&
-		place->at <= UINT32_MAX;
+		   place->at <= UINT32_MAX;
 }
 
 bool
-spool_message_decode(const uint8_t *record, uint32_t length, SpoolPlace *place, Envelope **envelope,
-	MessageState **state)
+spool_message_decode(
+	const uint8_t *record, uint32_t length, SpoolPlace *place, Envelope **envelope, MessageState **state)
 {
 	g_autoptr(Envelope) new_envelope = NULL;
 	g_autoptr(MessageState) new_state = NULL;
@@ -300,7 +300,8 @@ spool_batch_rows(const uint8_t *data, const SpoolBatchHeader *header, uint64_t b
 		if (data[at + 8] == SPOOL_RECORD_CONTENT)
 			continue;
 		if (!spool_record_row(data + at, length, &row) ||
-			(row.type == SPOOL_RECORD_MESSAGE && !spool_place_resolve(data, header->length, base, at, &row.place))) {
+			(row.type == SPOOL_RECORD_MESSAGE &&
+				!spool_place_resolve(data, header->length, base, at, &row.place))) {
 			is_good = false;
 			continue;
 		}
@@ -358,7 +359,7 @@ spool_row_decode(const uint8_t data[SPOOL_ROW], SpoolRow *row)
 	if (row->type == SPOOL_RECORD_STATE)
 		return true;
 	return row->type == SPOOL_RECORD_MESSAGE && row->place.kind != SPOOL_IN_BATCH &&
-		spool_place_is_possible(&row->place);
+		   spool_place_is_possible(&row->place);
 }
 
 void

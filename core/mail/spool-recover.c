@@ -21,7 +21,7 @@ typedef struct {
 } Found;
 
 typedef struct {
-	GArray *found; /* of Found, by number */
+	GArray *found;         /* of Found, by number */
 	GPtrArray *unfinished; /* paths of segments whose making was interrupted */
 	uint64_t highest_batch, oldest;
 	guint n_used; /* how many have batches, or stand before one that has */
@@ -66,11 +66,11 @@ spool_find_segment(Spool *spool, Recovery *recovery, uint64_t number, GError **e
 		result = spool_segment_header_decode(block, &found.header);
 	if (result == SPOOL_HEADER_OTHER_VERSION) {
 		(void)spool->disk->close(spool->disk, fd);
-		return error_set(error, POSTERN_ERROR_INVALID, "%s is of a format version that this Postern does not know",
-			path);
+		return error_set(
+			error, POSTERN_ERROR_INVALID, "%s is of a format version that this Postern does not know", path);
 	}
 	found.has_header = result == SPOOL_HEADER_GOOD && found.header.number == number &&
-		memcmp(found.header.spool, spool->id, SPOOL_ID_SIZE) == 0;
+					   memcmp(found.header.spool, spool->id, SPOOL_ID_SIZE) == 0;
 	found.segment = spool_segment_new(number, (uint64_t)status.st_size / SPOOL_BLOCK * SPOOL_BLOCK, fd);
 	spool_scan_init(&found.scan);
 	g_array_append_val(recovery->found, found);
@@ -138,8 +138,8 @@ spool_scan_all(Spool *spool, Recovery *recovery)
 		Found *found = &g_array_index(recovery->found, Found, i);
 
 		if (found->is_ended || spool->is_read_only || !spool_scan_summary(spool, found->segment, &found->scan))
-			spool_scan_batches(spool, found->segment, found->is_ended ? MAX(found->limit, SPOOL_NO_BATCH) : 0,
-				&found->scan);
+			spool_scan_batches(
+				spool, found->segment, found->is_ended ? MAX(found->limit, SPOOL_NO_BATCH) : 0, &found->scan);
 		if (found->scan.has_summary)
 			spool_scan_drop_rows(&found->scan);
 		if (found->scan.last_batch == 0)
@@ -243,12 +243,15 @@ spool_judge(Spool *spool, Recovery *recovery)
 			spool_note_damage(spool, "%s", (const char *)found->scan.findings->pdata[k]);
 		found->segment->has_damage = found->scan.findings->len > 0;
 		if (!found->has_header) {
-			spool_note_damage(spool, "segment %" G_GUINT64_FORMAT ": its header is damaged", found->segment->number);
+			spool_note_damage(
+				spool, "segment %" G_GUINT64_FORMAT ": its header is damaged", found->segment->number);
 			found->segment->has_damage = true;
 		}
 		if (before != NULL && found->scan.first_batch != 0 && found->scan.previous != last) {
-			spool_note_damage(spool, "segment %" G_GUINT64_FORMAT ": its end is damaged, batch %" G_GUINT64_FORMAT
-				" was the last to be read", before->number, last);
+			spool_note_damage(spool,
+				"segment %" G_GUINT64_FORMAT ": its end is damaged, batch %" G_GUINT64_FORMAT
+				" was the last to be read",
+				before->number, last);
 			before->has_damage = true;
 		}
 		before = found->segment;
@@ -383,6 +386,6 @@ spool_recover(Spool *spool, GError **error)
 	spool->is_replaying = false;
 	/* What was written but not synced before a kill is there now: it must not go once we build on it. */
 	return spool->active == NULL || spool->is_read_only ||
-		spool->disk->fdatasync(spool->disk, spool->active->fd) == 0 ||
-		error_set_errno(error, "cannot sync segment %" G_GUINT64_FORMAT, spool->active->number);
+		   spool->disk->fdatasync(spool->disk, spool->active->fd) == 0 ||
+		   error_set_errno(error, "cannot sync segment %" G_GUINT64_FORMAT, spool->active->number);
 }

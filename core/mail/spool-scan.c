@@ -56,8 +56,8 @@ spool_scan_trailer(Spool *spool, const SpoolSegment *segment, uint8_t octets[SPO
 		!spool_pread(spool->disk, segment->fd, octets, SPOOL_TRAILER, segment->size - SPOOL_TRAILER))
 		return false;
 	return spool_trailer_decode(octets, trailer) && trailer->segment == segment->number &&
-		memcmp(trailer->spool, spool->id, SPOOL_ID_SIZE) == 0 && trailer->start >= SPOOL_BLOCK &&
-		trailer->start + (uint64_t)trailer->n_rows * SPOOL_ROW + SPOOL_TRAILER <= segment->size;
+		   memcmp(trailer->spool, spool->id, SPOOL_ID_SIZE) == 0 && trailer->start >= SPOOL_BLOCK &&
+		   trailer->start + (uint64_t)trailer->n_rows * SPOOL_ROW + SPOOL_TRAILER <= segment->size;
 }
 
 bool
@@ -101,20 +101,21 @@ spool_scan_add_row(void *user, const SpoolRow *row)
 static void
 spool_scan_find(SpoolScan *scan, const SpoolSegment *segment, uint64_t at, const char *what)
 {
-	g_ptr_array_add(scan->findings, g_strdup_printf("segment %" G_GUINT64_FORMAT ", octet %" G_GUINT64_FORMAT ": %s",
-		segment->number, at, what));
+	g_ptr_array_add(
+		scan->findings, g_strdup_printf("segment %" G_GUINT64_FORMAT ", octet %" G_GUINT64_FORMAT ": %s",
+							segment->number, at, what));
 }
 
 static bool
 spool_scan_is_ours(const Spool *spool, const SpoolSegment *segment, const SpoolBatchHeader *header, uint64_t at)
 {
 	return header->segment == segment->number && memcmp(header->spool, spool->id, SPOOL_ID_SIZE) == 0 &&
-		header->length <= segment->size - at;
+		   header->length <= segment->size - at;
 }
 
 static void
-spool_scan_note(SpoolScan *scan, const SpoolSegment *segment, const SpoolBatchHeader *header, const uint8_t *data,
-	uint64_t at)
+spool_scan_note(
+	SpoolScan *scan, const SpoolSegment *segment, const SpoolBatchHeader *header, const uint8_t *data, uint64_t at)
 {
 	if (scan->first_batch == 0) {
 		scan->first_batch = header->number;

@@ -71,13 +71,16 @@ spool_segment_write_header(Spool *spool, SpoolSegment *segment, uint64_t ended_s
 {
 	uint8_t block[SPOOL_BLOCK];
 	struct iovec part = { block, SPOOL_BLOCK };
-	SpoolSegmentHeader header = { .number = segment->number, .size = segment->size,
-		.made_us = clock_wall(spool->clock), .ended_segment = ended_segment, .ended_batch = ended_batch };
+	SpoolSegmentHeader header = { .number = segment->number,
+		.size = segment->size,
+		.made_us = clock_wall(spool->clock),
+		.ended_segment = ended_segment,
+		.ended_batch = ended_batch };
 
 	memcpy(header.spool, spool->id, SPOOL_ID_SIZE);
 	spool_segment_header_encode(&header, block);
 	return spool_pwrite(spool->disk, segment->fd, &part, 1, 0) &&
-		spool->disk->fdatasync(spool->disk, segment->fd) == 0;
+		   spool->disk->fdatasync(spool->disk, segment->fd) == 0;
 }
 
 static uint64_t
@@ -230,8 +233,12 @@ spool_keeper_seal(Spool *spool, SpoolSegment *segment)
 {
 	const guint n = segment->rows->len / SPOOL_ROW;
 	const uint64_t size = spool_summary_size(n);
-	SpoolTrailer trailer = { .segment = segment->number, .start = segment->size - size, .n_rows = n,
-		.first_batch = segment->first_batch, .previous = segment->previous, .last_batch = segment->last_batch,
+	SpoolTrailer trailer = { .segment = segment->number,
+		.start = segment->size - size,
+		.n_rows = n,
+		.first_batch = segment->first_batch,
+		.previous = segment->previous,
+		.last_batch = segment->last_batch,
 		.oldest = segment->oldest };
 	struct iovec part;
 
@@ -244,7 +251,7 @@ spool_keeper_seal(Spool *spool, SpoolSegment *segment)
 		spool_trailer_encode(&trailer, crc, segment->rows->data + size - SPOOL_TRAILER);
 		part = (struct iovec){ segment->rows->data, size };
 		(void)(spool_pwrite(spool->disk, segment->fd, &part, 1, trailer.start) &&
-			spool->disk->fdatasync(spool->disk, segment->fd) == 0);
+			   spool->disk->fdatasync(spool->disk, segment->fd) == 0);
 	}
 	g_clear_pointer(&segment->rows, g_byte_array_unref);
 	spool_segment_unref(spool, segment);
@@ -259,7 +266,7 @@ spool_keeper_free(Spool *spool, SpoolSegment *segment)
 	g_autofree char *path = spool_segment_path(spool, "", segment->number);
 	g_autofree char *spare = spool_segment_path(spool, "spare-", segment->number);
 	const bool is_spare = !segment->has_damage && segment->size == spool->segment_size &&
-		g_queue_get_length(&spool->spares) < SPOOL_SPARES;
+						  g_queue_get_length(&spool->spares) < SPOOL_SPARES;
 
 	if (segment->has_damage) {
 		if (access(path, F_OK) == 0 && !spool_lose(spool, path))
@@ -311,7 +318,7 @@ spool_keeper_find_jobs(Spool *spool, KeeperJobs *jobs, bool may_retry)
 	}
 	g_mutex_unlock(&spool->unlink_lock);
 	jobs->wants_segment = !spool->is_keeper_stopping && g_queue_get_length(&spool->ready) < SPOOL_READY &&
-		(!spool->has_prepare_failed || may_retry);
+						  (!spool->has_prepare_failed || may_retry);
 	return jobs->freed != NULL || jobs->sealed != NULL || jobs->unlinks != NULL || jobs->wants_segment;
 }
 

@@ -137,7 +137,8 @@ spool_lock(Spool *spool, GError **error)
 	if (flock(spool->lock_fd, LOCK_EX | LOCK_NB) == 0)
 		return true;
 	if (errno == EWOULDBLOCK)
-		return error_set(error, POSTERN_ERROR_EXISTS, "the spool %s is owned by another process", spool->directory);
+		return error_set(
+			error, POSTERN_ERROR_EXISTS, "the spool %s is owned by another process", spool->directory);
 	return error_set_errno(error, "cannot lock %s", path);
 }
 

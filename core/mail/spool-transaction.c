@@ -81,8 +81,10 @@ spool_encode_content(SpoolTransaction *transaction, SpoolPlace *place)
 		content_place(transaction->content, &found);
 	if (!found.is_ready)
 		return false;
-	*place = (SpoolPlace){ .kind = found.is_file ? SPOOL_IN_FILE : SPOOL_IN_BATCH, .crc = found.crc,
-		.size = found.size, .at = found.file };
+	*place = (SpoolPlace){ .kind = found.is_file ? SPOOL_IN_FILE : SPOOL_IN_BATCH,
+		.crc = found.crc,
+		.size = found.size,
+		.at = found.file };
 	if (found.is_file)
 		return true;
 	if (found.size > UINT32_MAX / 2)
@@ -96,7 +98,8 @@ spool_encode_content(SpoolTransaction *transaction, SpoolPlace *place)
 }
 
 static void
-spool_encode_addition(Spool *spool, SpoolTransaction *transaction, const SpoolPlace *place, SpoolAddition *addition)
+spool_encode_addition(
+	Spool *spool, SpoolTransaction *transaction, const SpoolPlace *place, SpoolAddition *addition)
 {
 	const Envelope *envelope = addition->envelope;
 	SpoolRow row = { 0 };
@@ -139,7 +142,8 @@ static size_t
 spool_transaction_guess(const SpoolTransaction *transaction)
 {
 	const size_t content = transaction->content != NULL && !content_has_file(transaction->content)
-		? content_size(transaction->content) : 0;
+							   ? content_size(transaction->content)
+							   : 0;
 
 	return content + 1000;
 }
@@ -157,7 +161,8 @@ spool_encode(Spool *spool, SpoolTransaction *transaction)
 	if (n > 0 && !spool_encode_content(transaction, &place))
 		return false;
 	for (guint i = 0; i < n; i++)
-		spool_encode_addition(spool, transaction, &place, &g_array_index(transaction->additions, SpoolAddition, i));
+		spool_encode_addition(
+			spool, transaction, &place, &g_array_index(transaction->additions, SpoolAddition, i));
 	for (guint i = 0; transaction->states != NULL && i < transaction->states->len; i++)
 		spool_encode_state(spool, transaction, transaction->states->pdata[i]);
 	spool_transaction_clear(transaction);

@@ -120,7 +120,8 @@ message_state_decode(const uint8_t *data, size_t size)
 	state->is_held = (flags & STATE_IS_HELD) != 0;
 	state->is_warned = (flags & STATE_IS_WARNED) != 0;
 	state->hold_reason = bytes_get_text(&reader);
-	if (reader.is_bad || flags > (STATE_IS_HELD | STATE_IS_WARNED) || !message_state_read_recipients(state, &reader))
+	if (reader.is_bad || flags > (STATE_IS_HELD | STATE_IS_WARNED) ||
+		!message_state_read_recipients(state, &reader))
 		return NULL;
 	return g_steal_pointer(&state);
 }

@@ -8,11 +8,11 @@
 #include <string.h>
 
 typedef enum {
-	AT_START,        /* of a line, behind CRLF or at the very start                 */
-	AT_LOOSE,        /* of a line, behind a bare CR or LF: a dot here ends nothing  */
+	AT_START, /* of a line, behind CRLF or at the very start                 */
+	AT_LOOSE, /* of a line, behind a bare CR or LF: a dot here ends nothing  */
 	IN_TEXT,
 	AFTER_CR,
-	AFTER_DOT,       /* the first octet of a line                                   */
+	AFTER_DOT, /* the first octet of a line                                   */
 	AFTER_LOOSE_DOT,
 	AFTER_DOT_CR,
 	AT_END,

@@ -16,7 +16,6 @@ date_format(int64_t us, char text[DATE_SIZE])
 
 	gmtime_r(&seconds, &parts);
 	g_snprintf(text, DATE_SIZE, "%.3s, %02d %.3s %04d %02d:%02d:%02d +0000", days + parts.tm_wday * 3,
-		parts.tm_mday, months + parts.tm_mon * 3, parts.tm_year + 1900, parts.tm_hour, parts.tm_min,
-		parts.tm_sec);
+		parts.tm_mday, months + parts.tm_mon * 3, parts.tm_year + 1900, parts.tm_hour, parts.tm_min, parts.tm_sec);
 	return text;
 }

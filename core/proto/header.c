@@ -69,8 +69,12 @@ header_scan_next(HeaderScan *scan, HeaderField *field)
 	while (size < left && header_is_blank(line[size]))
 		size += header_line_size(line + size, left - size);
 	end = size >= 2 && line[size - 1] == '\n' && line[size - 2] == '\r' ? size - 2 : size;
-	*field = (HeaderField){ .name = line, .name_size = name_size, .value = line + colon + 1,
-		.value_size = end - colon - 1, .offset = scan->at, .size = size };
+	*field = (HeaderField){ .name = line,
+		.name_size = name_size,
+		.value = line + colon + 1,
+		.value_size = end - colon - 1,
+		.offset = scan->at,
+		.size = size };
 	scan->at += size;
 	scan->n_fields++;
 	return true;

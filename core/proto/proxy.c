@@ -10,7 +10,10 @@ enum {
 	PROXY_V2_START = 16,
 	PROXY_LOCAL = 0x20,
 	PROXY_PROXY = 0x21,
-	PROXY_UNSPEC = 0x00, PROXY_TCP4 = 0x11, PROXY_TCP6 = 0x21, PROXY_UNIX_STREAM = 0x31,
+	PROXY_UNSPEC = 0x00,
+	PROXY_TCP4 = 0x11,
+	PROXY_TCP6 = 0x21,
+	PROXY_UNIX_STREAM = 0x31,
 };
 
 static const char proxy_v1_start[] = "PROXY ";
@@ -56,7 +59,7 @@ proxy_parse_words(const char *text, ProxyHeader *header)
 	if ((!is_v6 && g_strcmp0(words[0], "TCP4") != 0) || g_strv_length(words) != 5)
 		return false;
 	return proxy_parse_ip(words[1], is_v6, &header->client) && proxy_parse_ip(words[2], is_v6, &header->server) &&
-		proxy_parse_port(words[3], &header->client_port) && proxy_parse_port(words[4], &header->server_port);
+		   proxy_parse_port(words[3], &header->client_port) && proxy_parse_port(words[4], &header->server_port);
 }
 
 static ProxyResult
@@ -131,8 +134,7 @@ proxy_parse_v2(const char *data, size_t size, ProxyHeader *header, size_t *used)
 	if (size - PROXY_V2_START < length)
 		return PROXY_MORE;
 	header->is_local = command == PROXY_LOCAL;
-	if (!header->is_local &&
-		!proxy_read_addresses((unsigned char)data[13], data + PROXY_V2_START, length, header))
+	if (!header->is_local && !proxy_read_addresses((unsigned char)data[13], data + PROXY_V2_START, length, header))
 		return PROXY_BAD;
 	*used = PROXY_V2_START + length;
 	return PROXY_OK;

@@ -57,8 +57,7 @@ config_find_kind(const ConfigKind *kinds, const char *title, const char **name)
 	return found;
 }
 
-static void G_GNUC_PRINTF(2, 3)
-config_complain(Loader *loader, const char *format, ...)
+static void G_GNUC_PRINTF(2, 3) config_complain(Loader *loader, const char *format, ...)
 {
 	va_list arguments;
 
@@ -78,8 +77,8 @@ config_complain_section(Loader *loader, const ConfigText *text)
 			config_complain(loader, "%s: [%s] needs a name: [%s NAME]", text->where, text->title, text->title);
 			return;
 		}
-		if (blank != NULL && kind->naming == CONFIG_ONCE && strncmp(kind->kind, text->title, strlen(kind->kind)) == 0 &&
-			text->title[strlen(kind->kind)] == ' ') {
+		if (blank != NULL && kind->naming == CONFIG_ONCE &&
+			strncmp(kind->kind, text->title, strlen(kind->kind)) == 0 && text->title[strlen(kind->kind)] == ' ') {
 			config_complain(loader, "%s: [%s] takes no name: [%s]", text->where, text->title, kind->kind);
 			return;
 		}
@@ -93,7 +92,8 @@ config_complain_section(Loader *loader, const ConfigText *text)
 		nearest = option_nearest(word, (const char *const *)known->pdata);
 	}
 	if (nearest != NULL)
-		config_complain(loader, "%s: [%s]: no such section (did you mean \"%s\"?)", text->where, text->title, nearest);
+		config_complain(
+			loader, "%s: [%s]: no such section (did you mean \"%s\"?)", text->where, text->title, nearest);
 	else
 		config_complain(loader, "%s: [%s]: no such section", text->where, text->title);
 }
@@ -110,7 +110,8 @@ config_complain_key(Loader *loader, const ConfigSection *section, const char *ti
 	g_ptr_array_add(known, NULL);
 	nearest = option_nearest(key->key, (const char *const *)known->pdata);
 	if (nearest != NULL)
-		config_complain(loader, "%s: [%s] %s: no such option (did you mean \"%s\"?)", key->where, title, key->key, nearest);
+		config_complain(
+			loader, "%s: [%s] %s: no such option (did you mean \"%s\"?)", key->where, title, key->key, nearest);
 	else if (option_find(section->options, key->key) != NULL)
 		config_complain(loader, "%s: [%s] %s: cannot be set in this section", key->where, title, key->key);
 	else
@@ -175,12 +176,15 @@ config_add_presets(Loader *loader, ConfigSection *section, const char *title, co
 		if (!config_may_be_set(section, option) || config_is_given(text, option->name))
 			continue;
 		if (option->is_required && option->preset == NULL && (text == NULL || !text->is_repeated))
-			config_complain(loader, "%s: [%s] %s: must be given (%s)", section->where, title, option->name, option->help);
+			config_complain(
+				loader, "%s: [%s] %s: must be given (%s)", section->where, title, option->name, option->help);
 		entry = g_new0(ConfigEntry, 1);
 		entry->option = option;
-		entry->value = option->preset != NULL ? option_parse(option, option->preset, &error) : g_new0(OptionValue, 1);
+		entry->value =
+			option->preset != NULL ? option_parse(option, option->preset, &error) : g_new0(OptionValue, 1);
 		if (entry->value == NULL) {
-			config_complain(loader, "%s: [%s] %s: the preset: %s", section->where, title, option->name, error->message);
+			config_complain(
+				loader, "%s: [%s] %s: the preset: %s", section->where, title, option->name, error->message);
 			entry->value = g_new0(OptionValue, 1);
 		}
 		g_hash_table_replace(section->entries, g_strdup(option->name), entry);

@@ -22,8 +22,7 @@ typedef struct {
 	bool is_quoted;      /* the value of `key` was closed by its quote                     */
 } Reader;
 
-static void G_GNUC_PRINTF(2, 3)
-config_complain(Reader *reader, const char *format, ...)
+static void G_GNUC_PRINTF(2, 3) config_complain(Reader *reader, const char *format, ...)
 {
 	g_autofree char *text = NULL;
 	va_list arguments;
@@ -183,7 +182,8 @@ config_add_key(Reader *reader, const char *name, const char *value)
 		const ConfigKey *other = g_ptr_array_index(reader->section->keys, i);
 
 		if (strcmp(other->key, name) == 0) {
-			config_complain(reader, "[%s] %s: is given twice, first at %s", reader->section->title, name, other->where);
+			config_complain(
+				reader, "[%s] %s: is given twice, first at %s", reader->section->title, name, other->where);
 			break;
 		}
 	}
@@ -244,7 +244,8 @@ config_read_more(Reader *reader, char *line)
 		return;
 	text = config_cut_comment(line);
 	if (config_looks_like_key(text)) {
-		config_complain(reader, "an indented line continues the value above; keys start at the line's first column");
+		config_complain(
+			reader, "an indented line continues the value above; keys start at the line's first column");
 		return;
 	}
 	if (reader->key == NULL || reader->is_quoted) {

@@ -200,8 +200,9 @@ config_same(const Config *a, const Config *b, const char *kind)
 static void
 config_print_value(GString *text, const char *value)
 {
-	const bool is_plain = *value != '"' && *value != '#' && strstr(value, " #") == NULL && strstr(value, "\t#") == NULL &&
-		!g_ascii_isspace(*value) && (*value == '\0' || !g_ascii_isspace(value[strlen(value) - 1]));
+	const bool is_plain = *value != '"' && *value != '#' && strstr(value, " #") == NULL &&
+						  strstr(value, "\t#") == NULL && !g_ascii_isspace(*value) &&
+						  (*value == '\0' || !g_ascii_isspace(value[strlen(value) - 1]));
 
 	if (is_plain) {
 		g_string_append(text, value);

@@ -75,7 +75,8 @@ directory_check_customer(Directory *directory, DirectoryEntry *entry, GError **e
 	if (strlen(name) > CHECK_NAME_MAX || !g_ascii_isalnum(*name) ||
 		name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.")] != '\0')
 		return error_set(error, POSTERN_ERROR_INVALID,
-			"\"%s\" cannot name a customer: letters, digits, \"-\", \"_\" and \".\", at most %d", name, CHECK_NAME_MAX);
+			"\"%s\" cannot name a customer: letters, digits, \"-\", \"_\" and \".\", at most %d", name,
+			CHECK_NAME_MAX);
 	for (size_t i = 0; i < G_N_ELEMENTS(addresses); i++) {
 		const char *value = directory_entry_get(entry, addresses[i]);
 
@@ -89,18 +90,20 @@ directory_check_customer(Directory *directory, DirectoryEntry *entry, GError **e
 /* ---- domains ---- */
 
 static bool
-directory_check_exists(Directory *directory, PtnKind kind, const char *name, DirectoryEntry **entry, GError **error)
+directory_check_exists(
+	Directory *directory, PtnKind kind, const char *name, DirectoryEntry **entry, GError **error)
 {
 	const char *word = directory_kind_name(kind);
 
 	switch (directory_find(directory, kind, name, directory_deadline(), entry)) {
-	case PTN_OK: return true;
+	case PTN_OK:
+		return true;
 	case PTN_NONE:
-		return error_set(error, POSTERN_ERROR_NOT_FOUND, "there is no %s \"%s\"; add it first: posternctl %s add %s", word,
-			name, word, name);
+		return error_set(error, POSTERN_ERROR_NOT_FOUND,
+			"there is no %s \"%s\"; add it first: posternctl %s add %s", word, name, word, name);
 	default:
-		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "the directory cannot tell now whether there is a %s \"%s\"",
-			word, name);
+		return error_set(error, POSTERN_ERROR_UNAVAILABLE,
+			"the directory cannot tell now whether there is a %s \"%s\"", word, name);
 	}
 }
 
@@ -122,7 +125,8 @@ directory_split_destination(DirectoryEntry *entry, GError **error)
 	end += is_bracketed;
 	port = *end == ':' ? g_strdup(end + 1) : NULL;
 	if (!ip_parse(host, &address) && (is_bracketed || !domain_is_valid(host)))
-		return error_set(error, POSTERN_ERROR_INVALID, "destination: \"%s\" is neither a host name nor an IP address", host);
+		return error_set(
+			error, POSTERN_ERROR_INVALID, "destination: \"%s\" is neither a host name nor an IP address", host);
 	directory_entry_set(entry, "destination", host);
 	if (port != NULL)
 		directory_entry_set(entry, "port", port);
@@ -145,15 +149,16 @@ directory_check_destination(DirectoryEntry *entry, const char *mode, GError **er
 		return false;
 	port = directory_entry_get(entry, "port");
 	if (port != NULL && !g_ascii_string_to_unsigned(port, 10, 1, CHECK_PORT_MAX, &number, NULL))
-		return error_set(error, POSTERN_ERROR_INVALID, "port: \"%s\" is not a number from 1 to %d", port, CHECK_PORT_MAX);
+		return error_set(
+			error, POSTERN_ERROR_INVALID, "port: \"%s\" is not a number from 1 to %d", port, CHECK_PORT_MAX);
 	return true;
 }
 
 static bool
 directory_check_domain(Directory *directory, DirectoryEntry *entry, GError **error)
 {
-	static const char *const modes[] = { "redirect", "hold", "hosted", "forward", "forward-mailbox", "secondary-mx",
-		"outbound-only", NULL };
+	static const char *const modes[] = { "redirect", "hold", "hosted", "forward", "forward-mailbox",
+		"secondary-mx", "outbound-only", NULL };
 	const char *name = directory_entry_name(entry);
 	const char *customer = directory_entry_get(entry, "customer"), *mode = directory_entry_get(entry, "mode");
 	g_autoptr(DirectoryEntry) owner = NULL;
@@ -163,9 +168,10 @@ directory_check_domain(Directory *directory, DirectoryEntry *entry, GError **err
 	if (customer == NULL)
 		return error_set(error, POSTERN_ERROR_INVALID, "whose is %s?  Give customer=NAME", name);
 	if (mode == NULL)
-		return error_set(error, POSTERN_ERROR_INVALID, "how is mail for %s handled?  Give mode=redirect, hold, hosted, …", name);
+		return error_set(error, POSTERN_ERROR_INVALID,
+			"how is mail for %s handled?  Give mode=redirect, hold, hosted, …", name);
 	return directory_check_choice("mode", mode, modes, error) && directory_check_destination(entry, mode, error) &&
-		directory_check_exists(directory, PTN_CUSTOMER, customer, &owner, error);
+		   directory_check_exists(directory, PTN_CUSTOMER, customer, &owner, error);
 }
 
 /* ---- accounts ---- */
@@ -201,7 +207,8 @@ directory_check_type(DirectoryEntry *entry, LoginForm form, GError **error)
 		return error_set(error, POSTERN_ERROR_INVALID,
 			"\"%s\" has the form of a mail server's login, which needs type=server; "
 			"any address of the domain: \"@%s\"; "
-			"a single one: \"user@%s\"", login, login, login);
+			"a single one: \"user@%s\"",
+			login, login, login);
 	if (type == NULL) {
 		directory_entry_set(entry, "type", directory_types[form]);
 		return true;
@@ -211,8 +218,8 @@ directory_check_type(DirectoryEntry *entry, LoginForm form, GError **error)
 	for (LoginForm other = LOGIN_SINGLE; other <= LOGIN_SERVER; other++)
 		if (strcmp(type, directory_types[other]) == 0 && other != form)
 			return error_set(error, POSTERN_ERROR_INVALID,
-				"login \"%s\" has the form of type %s; the login of type %s is %s", login, directory_types[form], type,
-				directory_form_texts[other]);
+				"login \"%s\" has the form of type %s; the login of type %s is %s", login, directory_types[form],
+				type, directory_form_texts[other]);
 	return true;
 }
 
@@ -222,8 +229,8 @@ directory_check_password(const DirectoryEntry *entry, GError **error)
 	const char *hash = directory_entry_get(entry, "password");
 
 	if (hash != NULL && *hash != '$' && *hash != '*' && *hash != '!')
-		return error_set(error, POSTERN_ERROR_INVALID,
-			"password: not a crypt(3) hash; posternctl account passwd makes one");
+		return error_set(
+			error, POSTERN_ERROR_INVALID, "password: not a crypt(3) hash; posternctl account passwd makes one");
 	return true;
 }
 
@@ -241,13 +248,15 @@ directory_check_account(Directory *directory, DirectoryEntry *entry, GError **er
 		!directory_check_exists(directory, PTN_DOMAIN, domain, &served, error))
 		return false;
 	if (given != NULL && g_ascii_strcasecmp(given, domain) != 0)
-		return error_set(error, POSTERN_ERROR_INVALID, "domain: \"%s\" is not the domain of login \"%s\"", given, login);
+		return error_set(
+			error, POSTERN_ERROR_INVALID, "domain: \"%s\" is not the domain of login \"%s\"", given, login);
 	customer = directory_entry_get(entry, "customer");
 	owner = directory_entry_get(served, "customer");
 	if (owner == NULL)
 		return error_set(error, POSTERN_ERROR_NOT_FOUND, "domain %s has no customer", domain);
 	if (customer != NULL && g_ascii_strcasecmp(customer, owner) != 0)
-		return error_set(error, POSTERN_ERROR_INVALID, "%s is a domain of customer %s, not of %s", domain, owner, customer);
+		return error_set(
+			error, POSTERN_ERROR_INVALID, "%s is a domain of customer %s, not of %s", domain, owner, customer);
 	directory_entry_set(entry, "domain", domain);
 	directory_entry_set(entry, "customer", owner);
 	return true;
@@ -259,9 +268,12 @@ directory_check(Directory *directory, DirectoryEntry *entry, GError **error)
 	if (!directory_check_booleans(entry, error))
 		return false;
 	switch (directory_entry_kind(entry)) {
-	case PTN_CUSTOMER: return directory_check_customer(directory, entry, error);
-	case PTN_DOMAIN: return directory_check_domain(directory, entry, error);
-	default: return directory_check_account(directory, entry, error);
+	case PTN_CUSTOMER:
+		return directory_check_customer(directory, entry, error);
+	case PTN_DOMAIN:
+		return directory_check_domain(directory, entry, error);
+	default:
+		return directory_check_account(directory, entry, error);
 	}
 }
 
@@ -303,9 +315,13 @@ directory_remove_one(Directory *directory, PtnKind kind, const char *name, GPtrA
 	const char *word = directory_kind_name(kind);
 
 	switch (directory_remove(directory, kind, name, directory_deadline())) {
-	case PTN_OK: g_ptr_array_add(removed, g_strdup_printf("%s %s", word, name)); return true;
-	case PTN_NONE: return error_set(error, POSTERN_ERROR_NOT_FOUND, "there is no %s \"%s\"", word, name);
-	default: return error_set(error, POSTERN_ERROR_UNAVAILABLE, "%s %s cannot be removed now", word, name);
+	case PTN_OK:
+		g_ptr_array_add(removed, g_strdup_printf("%s %s", word, name));
+		return true;
+	case PTN_NONE:
+		return error_set(error, POSTERN_ERROR_NOT_FOUND, "there is no %s \"%s\"", word, name);
+	default:
+		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "%s %s cannot be removed now", word, name);
 	}
 }
 
@@ -323,9 +339,10 @@ directory_refuse_in_use(Directory *directory, const char *customer, GError **err
 	g_ptr_array_add(domains, NULL);
 	shown = g_strjoinv(", ", (char **)domains->pdata);
 	if (left > 0)
-		return error_set(error, POSTERN_ERROR_EXISTS, "customer %s has domains (%s and %u more); remove them first",
-			customer, shown, left);
-	return error_set(error, POSTERN_ERROR_EXISTS, "customer %s has domains (%s); remove them first", customer, shown);
+		return error_set(error, POSTERN_ERROR_EXISTS,
+			"customer %s has domains (%s and %u more); remove them first", customer, shown, left);
+	return error_set(
+		error, POSTERN_ERROR_EXISTS, "customer %s has domains (%s); remove them first", customer, shown);
 }
 
 static bool

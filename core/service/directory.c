@@ -3,8 +3,10 @@
 
 #include <string.h>
 
-enum { DIRECTORY_NAME_MAX = 400, /* an address has at most 320 octets, a key of the store 500 */
-	DIRECTORY_PAGE = 200 };
+enum {
+	DIRECTORY_NAME_MAX = 400, /* an address has at most 320 octets, a key of the store 500 */
+	DIRECTORY_PAGE = 200
+};
 
 struct Directory {
 	Store *store;
@@ -13,10 +15,10 @@ struct Directory {
 struct DirectoryEntry {
 	PtnKind kind;
 	char *name;
-	uint64_t version;   /* 0: not saved */
+	uint64_t version; /* 0: not saved */
 	GHashTable *values;
-	GHashTable *lists;  /* split values, made when asked for */
-	char **names;       /* the same */
+	GHashTable *lists; /* split values, made when asked for */
+	char **names;      /* the same */
 };
 
 const char *
@@ -194,10 +196,18 @@ directory_put_escaped(GString *text, const char *value)
 {
 	for (; *value != '\0'; value++) {
 		switch (*value) {
-		case '\n': g_string_append(text, "\\n"); break;
-		case '=': g_string_append(text, "\\e"); break;
-		case '\\': g_string_append(text, "\\\\"); break;
-		default: g_string_append_c(text, *value); break;
+		case '\n':
+			g_string_append(text, "\\n");
+			break;
+		case '=':
+			g_string_append(text, "\\e");
+			break;
+		case '\\':
+			g_string_append(text, "\\\\");
+			break;
+		default:
+			g_string_append_c(text, *value);
+			break;
 		}
 	}
 }
@@ -310,7 +320,8 @@ directory_take_page(PtnKind kind, const GPtrArray *page, const char *with_option
 
 	for (guint i = 0; i < page->len && entries->len < limit; i++) {
 		const StoreItem *item = g_ptr_array_index(page, i);
-		DirectoryEntry *entry = directory_parse_record(kind, item->key + strlen(prefix), item->value, item->version);
+		DirectoryEntry *entry =
+			directory_parse_record(kind, item->key + strlen(prefix), item->value, item->version);
 
 		if (entry != NULL && (with_option == NULL || directory_entry_get(entry, with_option) != NULL))
 			g_ptr_array_add(entries, entry);
@@ -367,7 +378,8 @@ directory_account_barred(const DirectoryEntry *account, const DirectoryEntry *cu
 
 	if (directory_says_no(account, "enabled"))
 		barred = account;
-	else if (customer != NULL && (directory_says_no(customer, "enabled") || directory_says_no(customer, "outbound")))
+	else if (customer != NULL &&
+			 (directory_says_no(customer, "enabled") || directory_says_no(customer, "outbound")))
 		barred = customer;
 	if (barred == NULL)
 		return NULL;

@@ -76,9 +76,12 @@ static int64_t
 dns_cache_life(const DnsAnswer *answer)
 {
 	switch (answer->shown.status) {
-	case PTN_OK: return MIN(answer->shown.ttl, CACHE_FOUND_MOST);
-	case PTN_NONE: return MIN(answer->shown.ttl, CACHE_NONE_MOST);
-	default: return CACHE_UNSURE;
+	case PTN_OK:
+		return MIN(answer->shown.ttl, CACHE_FOUND_MOST);
+	case PTN_NONE:
+		return MIN(answer->shown.ttl, CACHE_NONE_MOST);
+	default:
+		return CACHE_UNSURE;
 	}
 }
 

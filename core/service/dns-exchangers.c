@@ -52,7 +52,8 @@ static DnsAnswer *
 dns_exchanger_implicit(const char *name, const DnsPart *mx, const DnsPart *address)
 {
 	g_autofree char *value = g_strdup_printf("0 %s", name);
-	DnsAnswer *answer = dns_answer_make(PTN_OK, (const char *const[]){ value, NULL }, MIN(mx->ttl_us, address->ttl_us));
+	DnsAnswer *answer =
+		dns_answer_make(PTN_OK, (const char *const[]){ value, NULL }, MIN(mx->ttl_us, address->ttl_us));
 
 	answer->shown.is_secure = mx->answer->shown.is_secure && address->answer->shown.is_secure;
 	return answer;
@@ -78,6 +79,7 @@ dns_exchangers(const char *name, const DnsPart *mx, const DnsPart *a, const DnsP
 	if (aaaa->answer->shown.status != PTN_NONE)
 		return dns_answer_ref(aaaa->answer);
 	answer = dns_answer_make(PTN_NONE, NULL, MIN(mx->ttl_us, MIN(a->ttl_us, aaaa->ttl_us)));
-	answer->shown.is_secure = mx->answer->shown.is_secure && a->answer->shown.is_secure && aaaa->answer->shown.is_secure;
+	answer->shown.is_secure =
+		mx->answer->shown.is_secure && a->answer->shown.is_secure && aaaa->answer->shown.is_secure;
 	return answer;
 }

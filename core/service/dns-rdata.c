@@ -83,12 +83,18 @@ static bool
 dns_put_rdata(GString *text, PtnRecord type, const uint8_t *data, size_t size)
 {
 	switch (type) {
-	case PTN_A: return dns_put_address(text, AF_INET, data, size);
-	case PTN_AAAA: return dns_put_address(text, AF_INET6, data, size);
-	case PTN_PTR: return dns_put_name(text, data, size);
-	case PTN_MX: return dns_put_exchanger(text, data, size);
-	case PTN_TXT: return dns_put_strings(text, data, size);
-	default: return false;
+	case PTN_A:
+		return dns_put_address(text, AF_INET, data, size);
+	case PTN_AAAA:
+		return dns_put_address(text, AF_INET6, data, size);
+	case PTN_PTR:
+		return dns_put_name(text, data, size);
+	case PTN_MX:
+		return dns_put_exchanger(text, data, size);
+	case PTN_TXT:
+		return dns_put_strings(text, data, size);
+	default:
+		return false;
 	}
 }
 

@@ -131,7 +131,8 @@ static void
 unbound_ask(Resolver *resolver, Job *job)
 {
 	g_hash_table_add(resolver->running, job);
-	if (ub_resolve_async(resolver->context, job->name, (int)job->type, UNBOUND_CLASS_IN, job, unbound_done, NULL) != 0)
+	if (ub_resolve_async(
+			resolver->context, job->name, (int)job->type, UNBOUND_CLASS_IN, job, unbound_done, NULL) != 0)
 		unbound_done(job, UB_SERVFAIL, NULL);
 }
 
@@ -213,25 +214,32 @@ static bool
 unbound_check(int result, const char *what, const char *value, GError **error)
 {
 	return result == 0 ||
-		error_set(error, POSTERN_ERROR_INVALID, "dns: %s \"%s\": %s", what, value, ub_strerror(result));
+		   error_set(error, POSTERN_ERROR_INVALID, "dns: %s \"%s\": %s", what, value, ub_strerror(result));
 }
 
 static bool
 unbound_set_options(struct ub_ctx *context, bool is_validating, GError **error)
 {
 	const char *const options[][2] = {
-		{ "outgoing-range:", "2048" }, { "num-queries-per-thread:", "1024" },
-		{ "msg-cache-size:", "4m" }, { "rrset-cache-size:", "8m" }, { "neg-cache-size:", "1m" },
-		{ "do-not-query-localhost:", "no" }, { "unblock-lan-zones:", "yes" }, { "insecure-lan-zones:", "yes" },
+		{ "outgoing-range:", "2048" },
+		{ "num-queries-per-thread:", "1024" },
+		{ "msg-cache-size:", "4m" },
+		{ "rrset-cache-size:", "8m" },
+		{ "neg-cache-size:", "1m" },
+		{ "do-not-query-localhost:", "no" },
+		{ "unblock-lan-zones:", "yes" },
+		{ "insecure-lan-zones:", "yes" },
 		/* A list's name has as many labels as an address: asked label by label it costs as many queries. */
 		{ "qname-minimisation:", "no" },
 		/* A resolver that was away for a while is asked again soon after it is back. */
-		{ "infra-host-ttl:", "60" }, { "infra-keep-probing:", "yes" },
+		{ "infra-host-ttl:", "60" },
+		{ "infra-keep-probing:", "yes" },
 		{ "module-config:", is_validating ? "validator iterator" : "iterator" },
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(options); i++)
-		if (!unbound_check(ub_ctx_set_option(context, options[i][0], options[i][1]), options[i][0], options[i][1], error))
+		if (!unbound_check(
+				ub_ctx_set_option(context, options[i][0], options[i][1]), options[i][0], options[i][1], error))
 			return false;
 	return true;
 }
@@ -246,7 +254,7 @@ unbound_set_stub(struct ub_ctx *context, const char *stub, GError **error)
 		return error_set(error, POSTERN_ERROR_INVALID, "dns: stub zone \"%s\" is not ZONE=ADDRESS[@PORT]", stub);
 	/* A zone that is asked at a place of its own has no signed way down from the root; an anchor of its own counts. */
 	return unbound_check(ub_ctx_set_stub(context, zone, equals + 1, 0), "stub zone", stub, error) &&
-		unbound_check(ub_ctx_set_option(context, "domain-insecure:", zone), "stub zone", stub, error);
+		   unbound_check(ub_ctx_set_option(context, "domain-insecure:", zone), "stub zone", stub, error);
 }
 
 static bool

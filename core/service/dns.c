@@ -43,7 +43,7 @@ struct Dns {
 	void *data;
 	DnsScript *script;
 	void *script_data;
-	GMutex lock;         /* guards all that follows */
+	GMutex lock; /* guards all that follows */
 	DnsCache *cache;
 	GHashTable *lookups; /* of their keys */
 	GQueue pending;      /* queries without an answer, the oldest first */
@@ -59,8 +59,9 @@ dns_answer_make(PtnStatus status, const char *const *values, int64_t ttl_us)
 	char **copy = g_strdupv((char **)(uintptr_t)(values != NULL ? values : none));
 
 	g_atomic_ref_count_init(&answer->references);
-	answer->shown = (PtnAnswer){ .status = status, .count = g_strv_length(copy), .values = (const char *const *)copy,
-		.ttl = ttl_us };
+	answer->shown = (PtnAnswer){
+		.status = status, .count = g_strv_length(copy), .values = (const char *const *)copy, .ttl = ttl_us
+	};
 	return answer;
 }
 
@@ -276,7 +277,9 @@ dns_advance(Dns *dns, DnsQuery *query)
 static void
 dns_feed(Dns *dns, DnsQuery *query, PtnRecord type, DnsAnswer *answer)
 {
-	const PartIndex i = query->type != PTN_EXCHANGERS || type == PTN_MX ? PART_MX : type == PTN_A ? PART_A : PART_AAAA;
+	const PartIndex i = query->type != PTN_EXCHANGERS || type == PTN_MX ? PART_MX
+						: type == PTN_A                                 ? PART_A
+																		: PART_AAAA;
 
 	if (dns_query_is_done(query))
 		return;

@@ -177,8 +177,8 @@ metrics_alarms(Metrics *metrics)
 }
 
 void
-metrics_each_alarm(Metrics *metrics, void (*each)(void *data, const char *name, const char *text, int64_t since_us),
-	void *data)
+metrics_each_alarm(
+	Metrics *metrics, void (*each)(void *data, const char *name, const char *text, int64_t since_us), void *data)
 {
 	g_autoptr(GPtrArray) names = NULL;
 

@@ -12,20 +12,24 @@ typedef struct {
 } Unit;
 
 /* The greatest first: formatting takes the first one that divides the number. */
-static const Unit option_sizes[] = { { "T", INT64_C(1) << 40 }, { "G", 1 << 30 }, { "M", 1 << 20 }, { "K", 1 << 10 },
-	{ "", 1 }, { NULL, 0 } };
+static const Unit option_sizes[] = { { "T", INT64_C(1) << 40 }, { "G", 1 << 30 }, { "M", 1 << 20 },
+	{ "K", 1 << 10 }, { "", 1 }, { NULL, 0 } };
 static const Unit option_times[] = { { "d", 86400 * CLOCK_SECOND }, { "h", 3600 * CLOCK_SECOND },
-	{ "m", 60 * CLOCK_SECOND }, { "s", CLOCK_SECOND }, { "ms", 1000 }, { "us", 1 }, { "", CLOCK_SECOND }, { NULL, 0 } };
+	{ "m", 60 * CLOCK_SECOND }, { "s", CLOCK_SECOND }, { "ms", 1000 }, { "us", 1 }, { "", CLOCK_SECOND },
+	{ NULL, 0 } };
 static const Unit option_plain[] = { { "", 1 }, { NULL, 0 } };
 
 static const Unit *
 option_units(unsigned type)
 {
 	switch (type) {
-	case PTN_SIZE: return option_sizes;
+	case PTN_SIZE:
+		return option_sizes;
 	case PTN_TIME:
-	case PTN_TIME_RANGE: return option_times;
-	default: return option_plain;
+	case PTN_TIME_RANGE:
+		return option_times;
+	default:
+		return option_plain;
 	}
 }
 
@@ -50,10 +54,13 @@ static const char *
 option_number_example(unsigned type)
 {
 	switch (type) {
-	case PTN_SIZE: return "a size (as 64K, 200M, 10G)";
+	case PTN_SIZE:
+		return "a size (as 64K, 200M, 10G)";
 	case PTN_TIME:
-	case PTN_TIME_RANGE: return "a time (as 300ms, 30s, 5m, 12h, 31d)";
-	default: return "a number";
+	case PTN_TIME_RANGE:
+		return "a time (as 300ms, 30s, 5m, 12h, 31d)";
+	default:
+		return "a number";
 	}
 }
 
@@ -69,8 +76,9 @@ option_parse_number(const PtnOption *option, const char *text, int64_t *number, 
 		return error_set(error, POSTERN_ERROR_INVALID, "\"%s\" is not %s", text, option_number_example(type));
 	if (type != PTN_NUMBER && value < 0)
 		return error_set(error, POSTERN_ERROR_INVALID, "\"%s\" is negative", text);
-	if (!is_list && ((option->least != 0 && value < option->least) || (option->most != 0 && value > option->most) ||
-		(option->most != 0 && value < option->least))) {
+	if (!is_list &&
+		((option->least != 0 && value < option->least) || (option->most != 0 && value > option->most) ||
+			(option->most != 0 && value < option->least))) {
 		wanted = option_describe_type(option);
 		return error_set(error, POSTERN_ERROR_INVALID, "\"%s\" is out of range (%s)", text, wanted);
 	}
@@ -85,7 +93,8 @@ option_parse_time_range(const PtnOption *option, const char *text, int64_t *leas
 	const char *first, *last;
 
 	if (ends[0] == NULL)
-		return error_set(error, POSTERN_ERROR_INVALID, "\"%s\" is not a time or a range of times (as 5m .. 15m)", text);
+		return error_set(
+			error, POSTERN_ERROR_INVALID, "\"%s\" is not a time or a range of times (as 5m .. 15m)", text);
 	first = g_strstrip(ends[0]);
 	last = ends[1] != NULL ? g_strstrip(ends[1]) : first;
 	if (!option_parse_number(option, first, least, error) || !option_parse_number(option, last, most, error))
@@ -120,9 +129,12 @@ char *
 option_format_number(unsigned type, int64_t number)
 {
 	switch (type) {
-	case PTN_SIZE: return option_format_size(number);
+	case PTN_SIZE:
+		return option_format_size(number);
 	case PTN_TIME:
-	case PTN_TIME_RANGE: return option_format_time(number);
-	default: return option_format_units(option_plain, number);
+	case PTN_TIME_RANGE:
+		return option_format_time(number);
+	default:
+		return option_format_units(option_plain, number);
 	}
 }

@@ -66,7 +66,8 @@ option_check_choice(const PtnOption *option, const char *text, OptionValue *valu
 	}
 	nearest = option_nearest(text, option->choices);
 	if (nearest != NULL)
-		return error_set(error, POSTERN_ERROR_INVALID, "\"%s\" is not known (did you mean \"%s\"?)", text, nearest);
+		return error_set(
+			error, POSTERN_ERROR_INVALID, "\"%s\" is not known (did you mean \"%s\"?)", text, nearest);
 	all = g_strjoinv(", ", (char **)(uintptr_t)option->choices);
 	return error_set(error, POSTERN_ERROR_INVALID, "\"%s\" is none of: %s", text, all);
 }
@@ -216,11 +217,11 @@ option_check_list(const PtnOption *option, const char *text, OptionValue *value,
 		if (!option_types[type].check(option, *w, &word, error))
 			return false;
 	if (length < option->least)
-		return error_set(error, POSTERN_ERROR_INVALID, "the list has %d values, at least %d are needed", (int)length,
-			(int)option->least);
+		return error_set(error, POSTERN_ERROR_INVALID, "the list has %d values, at least %d are needed",
+			(int)length, (int)option->least);
 	if (option->most != 0 && length > option->most)
-		return error_set(error, POSTERN_ERROR_INVALID, "the list has %d values, at most %d are allowed", (int)length,
-			(int)option->most);
+		return error_set(error, POSTERN_ERROR_INVALID, "the list has %d values, at most %d are allowed",
+			(int)length, (int)option->most);
 	value->text = g_strjoinv(" ", value->list);
 	return true;
 }
@@ -336,7 +337,11 @@ option_describe_type(const PtnOption *option)
 
 	if (type == PTN_CHOICE)
 		for (const char *const *choice = option->choices; *choice != NULL; choice++)
-			g_string_append_printf(text, "%s%s", choice == option->choices ? "" : choice[1] == NULL ? " or " : ", ", *choice);
+			g_string_append_printf(text, "%s%s",
+				choice == option->choices ? ""
+				: choice[1] == NULL       ? " or "
+										  : ", ",
+				*choice);
 	else
 		g_string_append(text, option_types[type].described);
 	option_describe_range(option, (option->type & PTN_LIST) != 0 ? PTN_NUMBER : type, text);

@@ -35,7 +35,7 @@ password_matches(const char *password, const char *hash)
 	const char *made = crypt_rn(password, hash, data, sizeof *data);
 	/* A stored "*" or "!" disables an account; crypt_rn() answers NULL for what is no hash. */
 	const bool is_match = made != NULL && *made != '*' && strlen(made) == strlen(hash) &&
-		CRYPTO_memcmp(made, hash, strlen(hash)) == 0;
+						  CRYPTO_memcmp(made, hash, strlen(hash)) == 0;
 
 	OPENSSL_cleanse(data, sizeof *data);
 	g_free(data);

@@ -9,11 +9,16 @@ static const struct {
 	const char *name;
 	size_t offset;
 } refusal_fields[] = {
-	{ "session", offsetof(Refusal, session) }, { "queue", offsetof(Refusal, queue_id) },
-	{ "client", offsetof(Refusal, client) }, { "login", offsetof(Refusal, login) },
-	{ "from", offsetof(Refusal, sender) }, { "to", offsetof(Refusal, recipient) },
-	{ "stage", offsetof(Refusal, stage) }, { "plugin", offsetof(Refusal, plugin) },
-	{ "cause", offsetof(Refusal, cause) }, { "reply", offsetof(Refusal, reply) },
+	{ "session", offsetof(Refusal, session) },
+	{ "queue", offsetof(Refusal, queue_id) },
+	{ "client", offsetof(Refusal, client) },
+	{ "login", offsetof(Refusal, login) },
+	{ "from", offsetof(Refusal, sender) },
+	{ "to", offsetof(Refusal, recipient) },
+	{ "stage", offsetof(Refusal, stage) },
+	{ "plugin", offsetof(Refusal, plugin) },
+	{ "cause", offsetof(Refusal, cause) },
+	{ "reply", offsetof(Refusal, reply) },
 };
 
 static const char **

@@ -29,7 +29,7 @@ struct Refusals {
 	int fd; /* of the day being written, the writer's; -1: none */
 	char day[REFUSALS_DAY_SIZE];
 	bool is_failing;
-	int why; /* errno of the last failure */
+	int why;     /* errno of the last failure */
 	GMutex lock; /* guards what follows */
 	GCond changed;
 	GQueue queue; /* Noted* */
@@ -229,7 +229,10 @@ refusals_settle(Refusals *refusals)
 static bool
 refusals_is_day(const char *name)
 {
-	return g_pattern_match_simple("????""-??""-??.json", name);
+	return g_pattern_match_simple("????"
+								  "-??"
+								  "-??.json",
+		name);
 }
 
 static int
@@ -267,8 +270,8 @@ typedef struct {
 static bool
 refusals_matches(const Refusal *refusal, const char *what)
 {
-	const char *const fields[] = { refusal->session, refusal->queue_id, refusal->client, refusal->login, refusal->sender,
-		refusal->recipient };
+	const char *const fields[] = { refusal->session, refusal->queue_id, refusal->client, refusal->login,
+		refusal->sender, refusal->recipient };
 
 	if (what == NULL)
 		return true;

@@ -27,8 +27,9 @@ static bool
 store_file_fail(StoreFile *file, const char *what, GError **error)
 {
 	const int code = sqlite3_errcode(file->db) & 0xff;
-	const PosternError kind = code == SQLITE_FULL ? POSTERN_ERROR_FULL
-		: code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? POSTERN_ERROR_DAMAGED : POSTERN_ERROR_IO;
+	const PosternError kind = code == SQLITE_FULL                               ? POSTERN_ERROR_FULL
+							  : code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? POSTERN_ERROR_DAMAGED
+																				: POSTERN_ERROR_IO;
 
 	return error_set(error, kind, "%s: %s: %s", file->path, what, sqlite3_errmsg(file->db));
 }
@@ -36,7 +37,8 @@ store_file_fail(StoreFile *file, const char *what, GError **error)
 static bool
 store_file_run(StoreFile *file, const char *sql, GError **error)
 {
-	return sqlite3_exec(file->db, sql, NULL, NULL, NULL) == SQLITE_OK || store_file_fail(file, "cannot write", error);
+	return sqlite3_exec(file->db, sql, NULL, NULL, NULL) == SQLITE_OK ||
+		   store_file_fail(file, "cannot write", error);
 }
 
 static bool
@@ -46,7 +48,7 @@ store_file_number(StoreFile *file, const char *sql, int64_t *number, GError **er
 	bool is_read;
 
 	is_read = sqlite3_prepare_v2(file->db, sql, -1, &statement, NULL) == SQLITE_OK &&
-		sqlite3_step(statement) == SQLITE_ROW;
+			  sqlite3_step(statement) == SQLITE_ROW;
 	if (is_read)
 		*number = sqlite3_column_int64(statement, 0);
 	else
@@ -64,9 +66,9 @@ store_file_lock(StoreFile *file, GError **error)
 	if (file->lock_fd < 0)
 		return error_set_errno(error, "cannot open %s", path);
 	if (flock(file->lock_fd, LOCK_EX | LOCK_NB) != 0)
-		return errno == EWOULDBLOCK
-			? error_set(error, POSTERN_ERROR_EXISTS, "%s is in use already, here or by another process", file->path)
-			: error_set_errno(error, "cannot lock %s", path);
+		return errno == EWOULDBLOCK ? error_set(error, POSTERN_ERROR_EXISTS,
+										  "%s is in use already, here or by another process", file->path)
+									: error_set_errno(error, "cannot lock %s", path);
 	return true;
 }
 
@@ -105,18 +107,20 @@ store_file_check_format(StoreFile *file, GError **error)
 static bool
 store_file_set_up(StoreFile *file, bool is_durable, GError **error)
 {
-	g_autofree char *marks = g_strdup_printf("PRAGMA application_id = %d; PRAGMA user_version = %d", STORE_APPLICATION,
-		STORE_FORMAT);
+	g_autofree char *marks =
+		g_strdup_printf("PRAGMA application_id = %d; PRAGMA user_version = %d", STORE_APPLICATION, STORE_FORMAT);
 
 	return store_file_run(file, "PRAGMA journal_mode = WAL", error) &&
-		store_file_run(file, is_durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", error) &&
-		store_file_run(file, "BEGIN IMMEDIATE;"
-			"CREATE TABLE IF NOT EXISTS items (key TEXT PRIMARY KEY, value TEXT NOT NULL, "
-		"version INTEGER NOT NULL,"
-			" expires INTEGER NOT NULL) WITHOUT ROWID;"
-			"CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;"
-			"INSERT OR IGNORE INTO meta VALUES ('version', 0)", error) &&
-		store_file_run(file, marks, error) && store_file_run(file, "COMMIT", error);
+		   store_file_run(file, is_durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", error) &&
+		   store_file_run(file,
+			   "BEGIN IMMEDIATE;"
+			   "CREATE TABLE IF NOT EXISTS items (key TEXT PRIMARY KEY, value TEXT NOT NULL, "
+			   "version INTEGER NOT NULL,"
+			   " expires INTEGER NOT NULL) WITHOUT ROWID;"
+			   "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;"
+			   "INSERT OR IGNORE INTO meta VALUES ('version', 0)",
+			   error) &&
+		   store_file_run(file, marks, error) && store_file_run(file, "COMMIT", error);
 }
 
 static bool
@@ -130,7 +134,8 @@ store_file_prepare(StoreFile *file, GError **error)
 		{ "UPDATE meta SET number = ?1 WHERE name = 'version'", &file->note } };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(all); i++)
-		if (sqlite3_prepare_v3(file->db, all[i].sql, -1, SQLITE_PREPARE_PERSISTENT, all[i].statement, NULL) != SQLITE_OK)
+		if (sqlite3_prepare_v3(file->db, all[i].sql, -1, SQLITE_PREPARE_PERSISTENT, all[i].statement, NULL) !=
+			SQLITE_OK)
 			return store_file_fail(file, "cannot prepare", error);
 	return true;
 }
@@ -164,7 +169,8 @@ store_file_close(StoreFile *file)
 }
 
 bool
-store_file_load(StoreFile *file, void (*each)(void *data, const StoreRow *row), void *data, uint64_t *version, GError **error)
+store_file_load(
+	StoreFile *file, void (*each)(void *data, const StoreRow *row), void *data, uint64_t *version, GError **error)
 {
 	sqlite3_stmt *statement = NULL;
 	int64_t highest;
@@ -172,7 +178,8 @@ store_file_load(StoreFile *file, void (*each)(void *data, const StoreRow *row), 
 
 	if (!store_file_number(file, "SELECT number FROM meta WHERE name = 'version'", &highest, error))
 		return false;
-	if (sqlite3_prepare_v2(file->db, "SELECT key, value, version, expires FROM items", -1, &statement, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(file->db, "SELECT key, value, version, expires FROM items", -1, &statement, NULL) !=
+		SQLITE_OK)
 		return store_file_fail(file, "cannot read", error);
 	while ((result = sqlite3_step(statement)) == SQLITE_ROW) {
 		const StoreRow row = { (char *)(uintptr_t)sqlite3_column_text(statement, 0),

@@ -9,8 +9,10 @@
 #include "service/store-private.h"
 #include "service/store-table.h"
 
-enum { LOCAL_VERSION_GAP = 1000 * 1000,
-	LOCAL_ITEMS_MAX = 500 * 1000 }; /* of caches and counters, whose keys come from peers; some 150 MB */
+enum {
+	LOCAL_VERSION_GAP = 1000 * 1000,
+	LOCAL_ITEMS_MAX = 500 * 1000
+}; /* of caches and counters, whose keys come from peers; some 150 MB */
 
 typedef struct {
 	char *prefix;
@@ -437,7 +439,8 @@ local_describe(void *data)
 	char *text;
 
 	g_mutex_lock(&local->lock);
-	text = local->trouble != NULL ? g_strdup(local->trouble) : g_strdup(local->file != NULL ? "sqlite ok" : "memory ok");
+	text = local->trouble != NULL ? g_strdup(local->trouble)
+								  : g_strdup(local->file != NULL ? "sqlite ok" : "memory ok");
 	g_mutex_unlock(&local->lock);
 	return text;
 }
@@ -524,7 +527,8 @@ local_open_sqlite(const char *path, bool is_durable, const Clock *clock, GError 
 	return local;
 }
 
-#define LOCAL_FUNCTIONS .is_local = true, .close = local_close, .flush = local_flush, .get = local_get, .set = local_set, \
+#define LOCAL_FUNCTIONS \
+	.is_local = true, .close = local_close, .flush = local_flush, .get = local_get, .set = local_set, \
 	.claim = local_claim, .replace = local_replace, .add = local_add, .remove = local_remove, .list = local_list, \
 	.watch = local_watch, .changes = local_changes, .describe = local_describe
 

@@ -5,8 +5,10 @@
 
 #include "service/store-private.h"
 
-enum { TABLE_LOOK = 4, /* items looked at per sweep: the expired go faster than new ones come */
-	TABLE_SAMPLE = 16 }; /* and for the one to evict */
+enum {
+	TABLE_LOOK = 4, /* items looked at per sweep: the expired go faster than new ones come */
+	TABLE_SAMPLE = 16
+}; /* and for the one to evict */
 
 typedef struct {
 	TableItem shown; /* first, so that one is the other */

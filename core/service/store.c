@@ -124,7 +124,8 @@ store_add(Store *store, const char *key, int64_t n, int64_t window_us, int64_t d
 }
 
 PtnStatus
-store_list(Store *store, const char *prefix, const char *after, size_t limit, int64_t deadline_us, GPtrArray **items)
+store_list(
+	Store *store, const char *prefix, const char *after, size_t limit, int64_t deadline_us, GPtrArray **items)
 {
 	return store->backend->list(store->data, prefix, after, limit, deadline_us, items);
 }

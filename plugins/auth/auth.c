@@ -17,7 +17,7 @@ typedef struct {
 	GMutex lock;            /* guards `remembered` */
 	GHashTable *remembered; /* digest -> int64_t*: until when */
 	guint8 key[KEY_SIZE];
-	char *nobody;           /* a hash that no password has, for logins that do not exist */
+	char *nobody; /* a hash that no password has, for logins that do not exist */
 } Auth;
 
 /* ---- hashes ---- */
@@ -130,8 +130,8 @@ remember(PtnHook *h, const char *login, const char *hash)
 	if (g_hash_table_size(auth->remembered) >= MOST_REMEMBERED)
 		g_hash_table_foreach_remove(auth->remembered, is_over, (gpointer)&now);
 	if (g_hash_table_size(auth->remembered) < MOST_REMEMBERED)
-		g_hash_table_insert(auth->remembered, digest_of(auth, login, ptn_password(h), hash),
-			g_memdup2(&until, sizeof until));
+		g_hash_table_insert(
+			auth->remembered, digest_of(auth, login, ptn_password(h), hash), g_memdup2(&until, sizeof until));
 	g_mutex_unlock(&auth->lock);
 }
 
@@ -188,12 +188,14 @@ admit(PtnHook *h, PtnEntry *account)
 	const char *reason = why_barred(h, account, &status);
 
 	if (status == PTN_UNSURE)
-		return ptn_refuse(h, PTN_LOCAL, 454, "4.7.0", "Temporary authentication failure: the directory cannot be reached");
+		return ptn_refuse(
+			h, PTN_LOCAL, 454, "4.7.0", "Temporary authentication failure: the directory cannot be reached");
 	if (reason == NULL)
 		return ptn_identify(h, ptn_get(account, "name"));
 	if (ptn_option_number(h, "hide-disabled"))
 		return ptn_refuse(h, PTN_CREDENTIALS, 535, "5.7.8", WRONG);
-	return ptn_refuse(h, PTN_CREDENTIALS, 535, "5.7.13", "Error: authentication failed: this account may not send: %s", reason);
+	return ptn_refuse(
+		h, PTN_CREDENTIALS, 535, "5.7.13", "Error: authentication failed: this account may not send: %s", reason);
 }
 
 static PtnStatus
@@ -211,7 +213,8 @@ recall(PtnHook *h)
 	PtnEntry *account = NULL;
 	const char *hash;
 
-	if (find_account(h, &account, &hash) == PTN_OK && hash != NULL && is_remembered(h, ptn_get(account, "name"), hash))
+	if (find_account(h, &account, &hash) == PTN_OK && hash != NULL &&
+		is_remembered(h, ptn_get(account, "name"), hash))
 		return admit(h, account);
 	return PTN_NEXT;
 }
@@ -225,12 +228,14 @@ verify(PtnHook *h)
 	const PtnStatus status = find_account(h, &account, &hash);
 
 	if (status == PTN_UNSURE)
-		return ptn_refuse(h, PTN_LOCAL, 454, "4.7.0", "Temporary authentication failure: the directory cannot be reached");
+		return ptn_refuse(
+			h, PTN_LOCAL, 454, "4.7.0", "Temporary authentication failure: the directory cannot be reached");
 	if (hash == NULL) {
 		(void)is_password_of(ptn_password(h), auth->nobody);
 		return PTN_NEXT; /* another plugin may know the login */
 	}
-	if (is_remembered(h, ptn_get(account, "name"), hash)) /* by another session, while this one waited for a core */
+	if (is_remembered(
+			h, ptn_get(account, "name"), hash)) /* by another session, while this one waited for a core */
 		return admit(h, account);
 	if (!is_password_of(ptn_password(h), hash))
 		return PTN_NEXT;

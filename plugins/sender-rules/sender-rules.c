@@ -11,7 +11,7 @@ is_below(const char *domain, const char *parent)
 	const size_t size = strlen(domain), parent_size = strlen(parent);
 
 	return size > parent_size + 1 && domain[size - parent_size - 1] == '.' &&
-		strcasecmp(domain + size - parent_size, parent) == 0;
+		   strcasecmp(domain + size - parent_size, parent) == 0;
 }
 
 static bool
@@ -25,8 +25,8 @@ has_local_part_of(const char *sender, const char *login)
 static PtnVerdict
 refuse_mismatch(PtnHook *h)
 {
-	return ptn_refuse(h, PTN_POLICY, 553, "5.7.1", "<%s>: Sender address rejected: not owned by user %s (address mismatch)",
-		ptn_sender(h), ptn_login(h));
+	return ptn_refuse(h, PTN_POLICY, 553, "5.7.1",
+		"<%s>: Sender address rejected: not owned by user %s (address mismatch)", ptn_sender(h), ptn_login(h));
 }
 
 /* A subdomain is valid if the DNS knows it; what could not be found out may be known later. */
