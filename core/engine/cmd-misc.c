@@ -25,6 +25,14 @@ cmd_noop_proceed(Session *session)
 	session_reply(session, 250, "2.0.0", "Ok");
 }
 
+static bool
+cmd_is_printable(const char *text)
+{
+	while (g_ascii_isprint(*text))
+		text++;
+	return *text == '\0';
+}
+
 /* Never says whether an address exists (E-09).  It replies itself: nothing is left to proceed with. */
 bool
 cmd_vrfy_check(Session *session, const Command *command)
@@ -33,7 +41,7 @@ cmd_vrfy_check(Session *session, const Command *command)
 
 	if (command->argument[0] == '\0')
 		session_reject(session, PTN_PROTOCOL, 501, "5.5.4", "Syntax: VRFY address");
-	else if (!g_str_is_ascii(shown))
+	else if (!cmd_is_printable(shown))
 		session_reply(session, 252, "2.0.0", "Cannot VRFY, but will accept messages");
 	else
 		session_reply(session, 252, "2.0.0", "%s", shown);
