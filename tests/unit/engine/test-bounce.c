@@ -100,7 +100,8 @@ test_status(void)
 {
 	static const struct {
 		const char *reply, *status;
-	} cases[] = { { "550 no code", "Status: 5.0.0\r\n" }, { "450 4.2.1 until it expired", "Status: 4.2.1\r\n" }, { "550 2.1.1 wrong class", "Status: 5.0.0\r\n" },
+	} cases[] = { { "550 no code", "Status: 5.0.0\r\n" }, { "450 4.2.1 until it expired", "Status: 4.2.1\r\n" },
+		{ "550 2.1.1 wrong class", "Status: 5.0.0\r\n" },
 		{ "5.4.6 our own words", "Status: 5.4.6\r\n" }, { "550 5.1.1.1.1.1.1 long", "Status: 5.0.0\r\n" }, { NULL, "Status: 5.0.0\r\n" } };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
