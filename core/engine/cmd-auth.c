@@ -38,8 +38,8 @@ cmd_auth_count(Session *session)
 static void
 cmd_auth_fail(Session *session, int code, const char *enhanced, const char *text)
 {
-	cmd_auth_wipe(session);
 	session_reject(session, code < 500 ? PTN_LOCAL : PTN_CREDENTIALS, code, enhanced, "%s", text);
+	cmd_auth_wipe(session);
 	cmd_auth_count(session);
 }
 

@@ -360,12 +360,15 @@ delivery_start_thread(Delivery *delivery, Destination *destination)
 static Destination *
 delivery_destination(Delivery *delivery, const NextHop *hop)
 {
-	Destination *destination = g_hash_table_lookup(delivery->destinations, hop->text);
+	/* a reload may have changed how the same server is spoken to */
+	g_autofree char *key =
+		g_strdup_printf("%s %d %s", hop->text, (int)hop->tls, hop->password != NULL ? hop->password : "");
+	Destination *destination = g_hash_table_lookup(delivery->destinations, key);
 
 	if (destination != NULL)
 		return destination;
 	destination = g_new0(Destination, 1);
-	destination->key = g_strdup(hop->text);
+	destination->key = g_steal_pointer(&key);
 	destination->hop = next_hop_copy(hop);
 	g_queue_init(&destination->jobs);
 	g_cond_init(&destination->has_job);

@@ -174,17 +174,15 @@ delivery_distribute(InHand *in_hand)
 static void
 delivery_cannot_read(Delivery *delivery, QueueId id, const char *why)
 {
+	const int64_t again_us = clock_wall(delivery->engine->clock) + 3600 * CLOCK_SECOND;
 	SpoolSummary summary;
-	MessageState *state;
 	char text[ID_TEXT_SIZE];
 
 	if (!spool_summary(delivery->engine->spool, id, &summary))
 		return;
 	log_event(LOG_LEVEL_ERROR, "message cannot be read", "queue", id_format(id, text), "error", why, NULL);
 	metrics_alarm(delivery->engine->metrics, "spool.damage", why);
-	state = message_state_new(id, summary.n_recipients);
-	state->next_us = clock_wall(delivery->engine->clock) + 3600 * CLOCK_SECOND;
-	(void)queue_update(delivery->engine->queue, state, NULL);
+	queue_postpone(delivery->engine->queue, id, again_us);
 }
 
 static void

@@ -53,6 +53,8 @@ session_stage_now(const Session *session)
 {
 	if (session->row != NULL && session->row->stage != 0)
 		return stage_name(session->row->stage);
+	if (session->sasl != SASL_NONE)
+		return "auth";
 	if (session->input == INPUT_DATA || session->input == INPUT_CHUNK || session->data_size > 0)
 		return "message";
 	switch (session->state) {

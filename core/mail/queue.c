@@ -431,6 +431,18 @@ queue_take(Queue *queue, int64_t now_us, QueueId *id, int64_t *next_us)
 	}
 }
 
+void
+queue_postpone(Queue *queue, QueueId id, int64_t next_us)
+{
+	QueueItem *item;
+
+	g_mutex_lock(&queue->lock);
+	item = queue_find(queue, id);
+	if (item != NULL)
+		queue_put_back(queue, item, next_us);
+	queue_unlock_and_wake(queue);
+}
+
 /* Back with the old state, in a minute; what was wanted meanwhile is done to that one. */
 static bool
 queue_update_failed(Queue *queue, QueueId id)

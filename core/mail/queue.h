@@ -27,6 +27,9 @@ bool queue_take(Queue *queue, int64_t now_us, QueueId *id, int64_t *next_us);
  * A verb of the administrator that came in meanwhile (hold, remove, retry) is merged and wins over what it concerns. */
 bool queue_update(Queue *queue, MessageState *state, SpoolTransaction *transaction);
 
+/* A message in hand goes back as it was, to be tried at `next_us`; nothing is written. */
+void queue_postpone(Queue *queue, QueueId id, int64_t next_us);
+
 typedef enum { QUEUE_HOLD, QUEUE_RELEASE, QUEUE_RETRY, QUEUE_REMOVE } QueueVerb;
 /* False: no such message.  In-hand messages get it when they come back. */
 bool queue_do(Queue *queue, QueueId id, QueueVerb verb, const char *reason);
