@@ -14,7 +14,7 @@ extern const PtnPlugin ptn_plugin_bad_nonsense, ptn_plugin_bad_wordless, ptn_plu
 	ptn_plugin_bad_judge, ptn_plugin_listener;
 
 /* misbehaving.c is linked in and loaded, too. */
-const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
 
 const char *
 __asan_default_options(void)
