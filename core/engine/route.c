@@ -45,7 +45,7 @@ delivery_settings_new(void)
 	settings->command_us = 300 * CLOCK_SECOND;
 	settings->data_us = 600 * CLOCK_SECOND;
 	settings->max_deliveries = 200;
-	settings->per_destination = 20;
+	settings->per_destination = 5;
 	settings->per_connection = 1000;
 	return settings;
 }
