@@ -258,12 +258,6 @@ answer_fail(Answer *answer, const char *format, ...)
 	answer->code = 1;
 }
 
-bool
-answer_has_failed(const Answer *answer)
-{
-	return answer->code != 0;
-}
-
 void
 answer_octets(Answer *answer, const void *data, size_t size)
 {

@@ -38,6 +38,5 @@ void answer_text(Answer *answer, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void answer_octets(Answer *answer, const void *data, size_t size);
 /* The command failed: exit code 1. */
 void answer_fail(Answer *answer, const char *format, ...) G_GNUC_PRINTF(2, 3);
-bool answer_has_failed(const Answer *answer);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Request, request_free)

@@ -54,12 +54,6 @@ session_free(Session *session)
 	g_free(session);
 }
 
-const char *
-session_id(const Session *session)
-{
-	return session->facts.id;
-}
-
 /* ---- octets ---- */
 
 void

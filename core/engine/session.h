@@ -39,7 +39,6 @@ typedef struct {
 Session *session_new(const SessionSettings *settings);
 /* After session_end(), if it ever ran. */
 void session_free(Session *session);
-const char *session_id(const Session *session);
 
 /* Octets from the peer: consumed as far as may be, the rest is kept.  Then session_run(). */
 void session_input(Session *session, const void *data, size_t size);

@@ -49,12 +49,6 @@ smtp_client_peer(const SmtpClient *client)
 	return client->peer;
 }
 
-const char *
-smtp_client_tls(const SmtpClient *client)
-{
-	return wire_tls_version(client->wire);
-}
-
 bool
 smtp_client_relays_dsn(const SmtpClient *client)
 {

@@ -34,7 +34,6 @@ bool smtp_client_send(SmtpClient *client, const SpoolMessage *message, const gui
 bool smtp_client_is_alive(SmtpClient *client);
 unsigned smtp_client_messages(const SmtpClient *client);
 const char *smtp_client_peer(const SmtpClient *client); /* "mx.example.org[192.0.2.1]:25" */
-const char *smtp_client_tls(const SmtpClient *client);  /* NULL: in clear */
 bool smtp_client_relays_dsn(const SmtpClient *client);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SmtpClient, smtp_client_close)

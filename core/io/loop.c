@@ -61,12 +61,6 @@ loop_now(const Loop *loop)
 	return loop->now_us;
 }
 
-const Clock *
-loop_clock(const Loop *loop)
-{
-	return loop->clock;
-}
-
 /* ---- descriptors ---- */
 
 static uint32_t

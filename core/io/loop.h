@@ -47,7 +47,6 @@ void loop_stop(Loop *loop);
 void loop_step(Loop *loop, int64_t wait_us);
 /* When the present round began, monotonic: cheap, and good enough for deadlines. */
 int64_t loop_now(const Loop *loop);
-const Clock *loop_clock(const Loop *loop);
 
 bool loop_watch(Loop *loop, LoopWatch *watch, int fd, unsigned events);
 void loop_set_events(Loop *loop, LoopWatch *watch, unsigned events);

@@ -6,7 +6,6 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -173,22 +172,3 @@ socket_connect(const IpAddress *address, uint16_t port, const IpAddress *from, i
 	return -1;
 }
 
-int
-socket_connect_unix(const char *path, GError **error)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd;
-
-	if (strlen(path) >= sizeof address.sun_path) {
-		error_set(error, POSTERN_ERROR_INVALID, "the socket's path %s is too long", path);
-		return -1;
-	}
-	memcpy(address.sun_path, path, strlen(path));
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) == 0)
-		return fd;
-	error_set_errno(error, "connect to %s", path);
-	if (fd >= 0)
-		(void)close(fd);
-	return -1;
-}

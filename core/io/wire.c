@@ -54,16 +54,6 @@ wire_open(const IpAddress *address, uint16_t port, const IpAddress *from, int64_
 	return fd < 0 ? NULL : wire_new(fd, deadline_us);
 }
 
-Wire *
-wire_open_unix(const char *path, GError **error)
-{
-	const int fd = socket_connect_unix(path, error);
-
-	if (fd < 0)
-		return NULL;
-	return wire_new(fd, CLOCK_NEVER);
-}
-
 void
 wire_close(Wire *wire)
 {
@@ -115,12 +105,6 @@ bool
 wire_is_secured(const Wire *wire)
 {
 	return wire->stream.is_secured;
-}
-
-const char *
-wire_tls_version(const Wire *wire)
-{
-	return wire->stream.is_secured ? SSL_get_version(wire->stream.tls) : NULL;
 }
 
 bool
@@ -200,25 +184,6 @@ wire_read_line(Wire *wire, size_t most, GError **error)
 		if (!wire_fill(wire, error))
 			return NULL;
 	}
-}
-
-ssize_t
-wire_read(Wire *wire, void *data, size_t size, GError **error)
-{
-	wire_drop_taken(wire);
-	if (wire->in->len == 0) {
-		ssize_t n;
-
-		if (wire->out->len > 0 && !wire_flush(wire, error))
-			return -1;
-		while ((n = stream_read(&wire->stream, data, size)) < 0)
-			if (!wire_wait(wire, n, error))
-				return -1;
-		return n;
-	}
-	wire->in_taken = MIN(size, wire->in->len);
-	memcpy(data, wire->in->data, wire->in_taken);
-	return (ssize_t)wire->in_taken;
 }
 
 bool

@@ -16,22 +16,18 @@ typedef struct Wire Wire;
 /* Connects until `deadline_us` (monotonic).  NULL on failure. */
 Wire *wire_open(const IpAddress *address, uint16_t port, const IpAddress *from, int64_t deadline_us,
 	GError **error);
-Wire *wire_open_unix(const char *path, GError **error);
 void wire_close(Wire *wire);
 /* Every call from now on ends by then. */
 void wire_set_deadline(Wire *wire, int64_t deadline_us);
 /* What was read in clear and not yet taken is thrown away (RFC 3207 6). */
 bool wire_start_tls(Wire *wire, const TlsClient *client, const char *name, TlsPolicy policy, GError **error);
 bool wire_is_secured(const Wire *wire);
-const char *wire_tls_version(const Wire *wire); /* NULL in clear */
 
 /* Gathers; sends when 64 KiB wait, and at wire_flush() and before a read. */
 bool wire_write(Wire *wire, const void *data, size_t size, GError **error);
 bool wire_flush(Wire *wire, GError **error);
 /* A line without its CRLF or LF, NUL-terminated, valid until the next read; longer than `most`: an error. */
 const char *wire_read_line(Wire *wire, size_t most, GError **error);
-/* At most `size` octets, at least one; 0: the end; -1: an error. */
-ssize_t wire_read(Wire *wire, void *data, size_t size, GError **error);
 /* True if the peer is silent and still there: a connection kept for the next message. */
 bool wire_is_alive(Wire *wire);
 
