@@ -6,7 +6,7 @@
 
 #include "fault/fault.h"
 
-enum { KILL_ROUNDS = 12, KILL_THREADS = 4, KILL_IDS = 1000000 };
+enum { KILL_ROUNDS = 12, KILL_THREADS = 4, KILL_IDS = 1000000, KILL_WORDS = 40 };
 
 typedef enum { KILL_SENT = 1, KILL_ACKNOWLEDGED, KILL_DELIVERED } KillWord;
 
@@ -81,12 +81,13 @@ kill_child(const char *directory, unsigned round, int pipe_end)
 		pause();
 }
 
+/* Up to `most` words, or until the child is gone. */
 static void
-kill_listen(int pipe_end, GHashTable *acknowledged, GHashTable *delivered, GHashTable *sent)
+kill_listen(int pipe_end, unsigned most, GHashTable *acknowledged, GHashTable *delivered, GHashTable *sent)
 {
 	KillLine line;
 
-	while (read(pipe_end, &line, sizeof line) == (ssize_t)sizeof line) {
+	for (unsigned n = 0; n < most && read(pipe_end, &line, sizeof line) == (ssize_t)sizeof line; n++) {
 		void *id = GSIZE_TO_POINTER(line.id);
 
 		if (line.word == KILL_SENT)
@@ -111,9 +112,10 @@ kill_round(const char *directory, unsigned round, GHashTable *tables[3])
 		kill_child(directory, round, ends[1]);
 	}
 	(void)close(ends[1]);
-	g_usleep(20000 + round * 9000);
+	/* By what it has done, not by the clock: on a slow machine, too, it is in the middle of its work. */
+	kill_listen(ends[0], KILL_WORDS + round * KILL_WORDS, tables[0], tables[1], tables[2]);
 	(void)kill(child, SIGKILL);
-	kill_listen(ends[0], tables[0], tables[1], tables[2]);
+	kill_listen(ends[0], G_MAXUINT, tables[0], tables[1], tables[2]);
 	(void)waitpid(child, NULL, 0);
 	(void)close(ends[0]);
 }
