@@ -153,7 +153,8 @@ static const PtnOption options_delivery[] = {
 	{ "data-timeout", PTN_TIME, SERVER, "10m", "time to send content and wait for its reply", CLOCK_SECOND,
 		10 * HOUR },
 	{ "max-deliveries", PTN_NUMBER, SERVER, "200", "connections to other servers at a time", 1, 10000 },
-	{ "per-destination", PTN_NUMBER, SERVER, "5", "connections to one next hop at a time", 1, 10000 },
+	{ "per-destination", PTN_NUMBER, SERVER, "5",
+		"most connections to one next hop; fewer while what waits is gone in two seconds", 1, 10000 },
 	{ "per-connection", PTN_NUMBER, SERVER, "1000", "messages over one connection", 1, 1000000 },
 	{ 0 },
 };

@@ -7,6 +7,8 @@
 
 enum { DELIVERY_IN_HAND = 20000 }; /* messages whose envelopes are in memory at a time */
 
+#define DELIVERY_LOOK_US (CLOCK_SECOND / 5) /* how often what waits is looked after */
+
 /* A message under way: shared by its jobs, settled by the last one that ends. */
 typedef struct {
 	Delivery *delivery;
@@ -32,9 +34,13 @@ typedef struct {
 	char *key;
 	NextHop *hop;
 	GQueue jobs;          /* of Job* */
-	unsigned threads, idle; /* idle: those that keep a connection and wait for a job */
-	GCond has_job;        /* one job wakes one of its threads */
+	unsigned threads, idle; /* idle: those that keep a connection and wait to be called */
+	unsigned calls;       /* idle ones that were called and are not awake yet: they count as busy */
+	GCond is_called;
+	int64_t service_us;   /* what a message takes here, smoothed */
+	int64_t moved_us;     /* when the last one ended, or the first began; monotonic */
 	bool is_waiting;      /* for a thread, in `waiting` */
+	bool shuns_ahead;     /* a connection broke where an envelope had been sent behind a content */
 } Destination;
 
 struct Delivery {
@@ -46,6 +52,7 @@ struct Delivery {
 	GHashTable *destinations; /* key -> Destination* */
 	GQueue waiting;       /* destinations that want a thread when one is free */
 	unsigned threads, in_hand;
+	int64_t looked_us;    /* delivery_look_after(), monotonic */
 	bool is_awake, is_stopping;
 };
 
@@ -53,8 +60,11 @@ struct Delivery {
 /* Lock held: a job for `hop`; starts a thread if one may. */
 void delivery_add_job(Delivery *delivery, const NextHop *hop, Job *job);
 void delivery_free_destination(void *destination);
+void delivery_yield_to_clients(void);
 /* Lock held: threads that only keep a connection look up. */
 void delivery_wake_threads(Delivery *delivery);
+/* Lock held: destinations where something waits and nothing moves get one more connection. */
+void delivery_look_after(Delivery *delivery);
 
 /* ---- delivery-settle.c ---- */
 /* Any thread, no lock held: one job fewer; the last one settles the message. */

@@ -7,22 +7,34 @@
 
 enum {
 	DELIVERY_STACK = 512 * 1024,
-	DELIVERY_NICE = 19, /* mail that comes in goes first: what is queued is safe, a client that waits is not */
+	DELIVERY_AHEAD = 64 * 1024, /* octets of a message behind which the next envelope is sent: none waits long */
 };
 
 #define DELIVERY_IDLE_US (2 * CLOCK_SECOND) /* a connection waits so long for another message */
 
-#define DELIVERY_TRUST_US (CLOCK_SECOND / 10) /* a connection that worked just now is not looked at again */
+#define DELIVERY_TRUST_US (CLOCK_SECOND / 10)  /* a connection that worked just now is not looked at again */
+#define DELIVERY_BACKLOG_US (2 * CLOCK_SECOND) /* what waits for one next hop is to be gone within this time … */
+#define DELIVERY_UNKNOWN_US CLOCK_SECOND       /* … a message taking so long where nothing is known yet */
 
 typedef struct {
 	Delivery *delivery;
 	Destination *destination;
 	SmtpClient *client;
+	Job *next;          /* taken already, to be sent over this connection; NULL: none */
 	Snapshot *snapshot; /* whose settings the client keeps to; NULL without one */
 	int64_t used_us;    /* when the connection last worked */
 } Server;
 
 static bool delivery_start_thread(Delivery *delivery, Destination *destination);
+
+/* Of the calling thread: mail that comes in goes first.  What is queued is safe, a client that waits is not. */
+void
+delivery_yield_to_clients(void)
+{
+	enum { LEAST_PRIORITY = 19 };
+
+	(void)setpriority(PRIO_PROCESS, 0, LEAST_PRIORITY);
+}
 
 void
 delivery_free_destination(void *data)
@@ -30,7 +42,7 @@ delivery_free_destination(void *data)
 	Destination *destination = data;
 
 	next_hop_free(destination->hop);
-	g_cond_clear(&destination->has_job);
+	g_cond_clear(&destination->is_called);
 	g_free(destination->key);
 	g_free(destination);
 }
@@ -43,7 +55,7 @@ delivery_wake_threads(Delivery *delivery)
 
 	g_hash_table_iter_init(&each, delivery->destinations);
 	while (g_hash_table_iter_next(&each, NULL, &destination))
-		g_cond_broadcast(&((Destination *)destination)->has_job);
+		g_cond_broadcast(&((Destination *)destination)->is_called);
 }
 
 /* ---- results ---- */
@@ -145,22 +157,67 @@ delivery_was_lost(const SentResult *results, guint n)
 	return true;
 }
 
+static Job *delivery_take_job(Server *server);
+static bool delivery_read(const Job *job, GError **error);
+
+/* Of a small message that goes over a connection which worked before: what is sent next, whose envelope may follow it. */
+static const Job *
+delivery_look_ahead(Server *server, const Job *job)
+{
+	Delivery *delivery = server->delivery;
+	const unsigned before = smtp_client_messages(server->client);
+	g_autoptr(GError) error = NULL;
+
+	if (job->in_hand->message->size > DELIVERY_AHEAD || before == 0 ||
+		before + 1 >= job->in_hand->snapshot->delivery->per_connection)
+		return NULL;
+	g_mutex_lock(&delivery->lock);
+	if (!server->destination->shuns_ahead)
+		server->next = delivery_take_job(server);
+	g_mutex_unlock(&delivery->lock);
+	return server->next != NULL && delivery_read(server->next, &error) ? server->next : NULL;
+}
+
+static SmtpTask
+delivery_task(const Job *job)
+{
+	return (SmtpTask){
+		.message = job->in_hand->message, .places = (const guint *)(void *)job->places->data, .n = job->places->len
+	};
+}
+
+/* False: the connection is of no more use, and `results` tell what became of the job. */
+static bool
+delivery_send_once(Server *server, const Job *job, SentResult *results)
+{
+	const SmtpTask task = delivery_task(job);
+	const bool was_ahead = smtp_client_is_ahead(server->client);
+	const Job *ahead = server->next == NULL ? delivery_look_ahead(server, job) : NULL;
+	const SmtpTask next = ahead != NULL ? delivery_task(ahead) : (SmtpTask){ 0 };
+	const bool is_sent = smtp_client_send(server->client, &task, ahead != NULL ? &next : NULL, results);
+
+	if (!is_sent && (was_ahead || smtp_client_is_ahead(server->client))) {
+		g_mutex_lock(&server->delivery->lock);
+		server->destination->shuns_ahead = true;
+		g_mutex_unlock(&server->delivery->lock);
+	}
+	return is_sent;
+}
+
 /* A kept connection may have been closed meanwhile: then, and only then, a new one is tried at once. */
 static void
 delivery_send(Server *server, Job *job)
 {
-	SpoolMessage *message = job->in_hand->message;
 	g_autofree SentResult *results = g_new0(SentResult, job->places->len);
 	bool is_reused = server->client != NULL && smtp_client_messages(server->client) > 0;
 
 	if (server->client != NULL && g_get_monotonic_time() - server->used_us > DELIVERY_TRUST_US &&
-		!smtp_client_is_alive(server->client))
+		!smtp_client_is_ahead(server->client) && !smtp_client_is_alive(server->client))
 		delivery_hang_up(server);
 	for (;;) {
 		if (server->client == NULL && !delivery_connect(server, job))
 			return;
-		if (smtp_client_send(
-				server->client, message, (const guint *)(void *)job->places->data, job->places->len, results))
+		if (delivery_send_once(server, job, results))
 			break;
 		if (!is_reused || !delivery_was_lost(results, job->places->len)) {
 			delivery_take_results(server, job, results);
@@ -237,17 +294,24 @@ delivery_to_plugin(Server *server, Job *job)
 
 /* ---- the thread ---- */
 
+static bool
+delivery_read(const Job *job, GError **error)
+{
+	bool is_read;
+
+	g_mutex_lock(&job->in_hand->lock);
+	is_read = spool_read_content(job->in_hand->message, error);
+	g_mutex_unlock(&job->in_hand->lock);
+	return is_read;
+}
+
 static void
 delivery_do_job(Server *server, Job *job)
 {
 	g_autoptr(GError) error = NULL;
 	g_autofree char *reply = NULL;
-	bool is_read;
 
-	g_mutex_lock(&job->in_hand->lock);
-	is_read = spool_read_content(job->in_hand->message, &error);
-	g_mutex_unlock(&job->in_hand->lock);
-	if (!is_read) {
+	if (!delivery_read(job, &error)) {
 		reply = g_strdup_printf("4.3.0 the message cannot be read: %s", error->message);
 		metrics_alarm(server->delivery->engine->metrics, "spool.damage", error->message);
 		delivery_set_all(job, SENT_DEFERRED, reply);
@@ -259,20 +323,54 @@ delivery_do_job(Server *server, Job *job)
 	delivery_end_job(job);
 }
 
+/* Lock held.  How many connections are to work: so many that what waits is gone in time.  A near server is served
+ * best over few, as each further one only takes processor time from the mail that comes in; a far one needs many. */
+static unsigned
+delivery_wanted(const Destination *destination)
+{
+	const int64_t still_us = g_get_monotonic_time() - destination->moved_us;
+	const int64_t each_us =
+		destination->service_us == 0 ? DELIVERY_UNKNOWN_US : MAX(destination->service_us, still_us);
+	const int64_t waiting = destination->jobs.length;
+
+	return 1 + (unsigned)MIN(waiting * each_us / DELIVERY_BACKLOG_US, G_MAXUINT / 2);
+}
+
+/* Lock held. */
+static Job *
+delivery_take_job(Server *server)
+{
+	Destination *destination = server->destination;
+	const unsigned others = destination->threads - destination->idle - 1;
+
+	if (server->delivery->is_stopping || others >= delivery_wanted(destination))
+		return NULL;
+	return g_queue_pop_head(&destination->jobs);
+}
+
 /* Lock held.  With a connection it waits a little for more. */
 static Job *
 delivery_next_job(Server *server)
 {
 	Delivery *delivery = server->delivery;
+	Destination *destination = server->destination;
 	const int64_t until_us = g_get_monotonic_time() + (server->client != NULL ? DELIVERY_IDLE_US : 0);
+	Job *job;
 
-	server->destination->idle++;
-	while (g_queue_is_empty(&server->destination->jobs) && !delivery->is_stopping &&
-		   g_queue_is_empty(&delivery->waiting))
-		if (!g_cond_wait_until(&server->destination->has_job, &delivery->lock, until_us))
-			break;
-	server->destination->idle--;
-	return delivery->is_stopping ? NULL : g_queue_pop_head(&server->destination->jobs);
+	while ((job = delivery_take_job(server)) == NULL && !delivery->is_stopping) {
+		bool is_in_time = true;
+
+		destination->idle++;
+		while (destination->calls == 0 && !delivery->is_stopping && g_queue_is_empty(&delivery->waiting) &&
+			   is_in_time)
+			is_in_time = g_cond_wait_until(&destination->is_called, &delivery->lock, until_us);
+		if (destination->calls == 0) {
+			destination->idle--;
+			return delivery_take_job(server);
+		}
+		destination->calls--; /* who called has counted it as busy */
+	}
+	return job;
 }
 
 /* Lock held. */
@@ -307,6 +405,16 @@ delivery_leave(Delivery *delivery, Destination *destination)
 	g_cond_broadcast(&delivery->has_ended);
 }
 
+/* Lock held: an eighth of the newest. */
+static void
+delivery_note_time(Destination *destination, int64_t began_us)
+{
+	destination->moved_us = g_get_monotonic_time();
+	if (destination->service_us == 0)
+		destination->service_us = destination->moved_us - began_us;
+	destination->service_us += (destination->moved_us - began_us - destination->service_us) / 8;
+}
+
 static void *
 delivery_serve(void *data)
 {
@@ -315,12 +423,15 @@ delivery_serve(void *data)
 	Job *job;
 
 	pthread_setname_np(pthread_self(), "deliver");
-	(void)setpriority(PRIO_PROCESS, 0, DELIVERY_NICE);
+	delivery_yield_to_clients();
 	g_mutex_lock(&delivery->lock);
-	while ((job = delivery_next_job(server)) != NULL) {
+	while ((job = server->next != NULL ? g_steal_pointer(&server->next) : delivery_next_job(server)) != NULL) {
+		const int64_t began_us = g_get_monotonic_time();
+
 		g_mutex_unlock(&delivery->lock);
 		delivery_do_job(server, job);
 		g_mutex_lock(&delivery->lock);
+		delivery_note_time(server->destination, began_us);
 	}
 	g_mutex_unlock(&delivery->lock);
 	delivery_hang_up(server);
@@ -371,23 +482,52 @@ delivery_destination(Delivery *delivery, const NextHop *hop)
 	destination->key = g_steal_pointer(&key);
 	destination->hop = next_hop_copy(hop);
 	g_queue_init(&destination->jobs);
-	g_cond_init(&destination->has_job);
+	g_cond_init(&destination->is_called);
 	g_hash_table_insert(delivery->destinations, destination->key, destination);
 	return destination;
+}
+
+/* Lock held: one more connection works, if one is wanted and may be. */
+static void
+delivery_call(Delivery *delivery, Destination *destination, const DeliverySettings *settings)
+{
+	if (destination->threads == destination->idle)
+		destination->moved_us = g_get_monotonic_time();
+	if (destination->threads - destination->idle >= delivery_wanted(destination))
+		return;
+	if (destination->idle > 0) {
+		destination->idle--;
+		destination->calls++;
+		g_cond_signal(&destination->is_called);
+	} else if (destination->threads >= settings->per_destination) {
+		return;
+	} else if (delivery->threads >= settings->max_deliveries || !delivery_start_thread(delivery, destination)) {
+		delivery_want_thread(delivery, destination);
+		delivery_wake_threads(delivery); /* those that only keep a connection make room */
+	}
 }
 
 void
 delivery_add_job(Delivery *delivery, const NextHop *hop, Job *job)
 {
-	const DeliverySettings *settings = job->in_hand->snapshot->delivery;
 	Destination *destination = delivery_destination(delivery, hop);
 
 	g_queue_push_tail(&destination->jobs, job);
-	if (destination->threads >= settings->per_destination ||
-		g_queue_get_length(&destination->jobs) <= destination->idle) {
-		g_cond_signal(&destination->has_job);
-	} else if (delivery->threads >= settings->max_deliveries || !delivery_start_thread(delivery, destination)) {
-		delivery_want_thread(delivery, destination);
-		delivery_wake_threads(delivery); /* those that only keep a connection make room */
-	}
+	delivery_call(delivery, destination, job->in_hand->snapshot->delivery);
+}
+
+void
+delivery_look_after(Delivery *delivery)
+{
+	const int64_t now_us = g_get_monotonic_time();
+	GHashTableIter each;
+	gpointer destination;
+
+	if (now_us - delivery->looked_us < DELIVERY_LOOK_US)
+		return;
+	delivery->looked_us = now_us;
+	g_hash_table_iter_init(&each, delivery->destinations);
+	while (g_hash_table_iter_next(&each, NULL, &destination))
+		if (!g_queue_is_empty(&((Destination *)destination)->jobs))
+			delivery_call(delivery, destination, delivery->snapshot->delivery);
 }

@@ -207,7 +207,8 @@ delivery_wait(Delivery *delivery, int64_t next_us)
 	const int64_t now_us = clock_wall(delivery->engine->clock);
 	const int64_t wait_us =
 		next_us == CLOCK_NEVER ? 60 * CLOCK_SECOND : CLAMP(next_us - now_us, 0, 60 * CLOCK_SECOND);
-	const int64_t until_us = g_get_monotonic_time() + wait_us;
+	const int64_t until_us =
+		g_get_monotonic_time() + (delivery->in_hand > 0 ? MIN(wait_us, DELIVERY_LOOK_US) : wait_us);
 
 	while (!delivery->is_awake && !delivery->is_stopping)
 		if (!g_cond_wait_until(&delivery->wake, &delivery->lock, until_us))
@@ -226,6 +227,7 @@ delivery_schedule(void *data)
 {
 	Delivery *delivery = data;
 
+	delivery_yield_to_clients();
 	g_mutex_lock(&delivery->lock);
 	while (!delivery->is_stopping) {
 		int64_t next_us = clock_wall(delivery->engine->clock) + CLOCK_SECOND;
@@ -239,6 +241,7 @@ delivery_schedule(void *data)
 				delivery_begin(delivery, id);
 			g_mutex_lock(&delivery->lock);
 		}
+		delivery_look_after(delivery);
 		if (!is_taken)
 			delivery_wait(delivery, next_us);
 	}

@@ -12,6 +12,7 @@ struct SmtpClient {
 	uint64_t size_limit;   /* 0: none was told */
 	unsigned messages;
 	bool is_broken, skips_tls, tried_tls;
+	bool is_ahead;         /* the envelope of the next task is out */
 };
 
 /* Everything from now on ends within `time_us`. */

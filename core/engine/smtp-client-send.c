@@ -1,4 +1,6 @@
-/* smtp-client-send.c - one transaction: envelope in one burst, content, a result per recipient. */
+/* smtp-client-send.c - one transaction: envelope in one burst, content, a result per recipient.
+ *
+ * Behind the content goes the envelope of the next transaction, where there is one and the server pipelines. */
 #include <string.h>
 
 #include "engine/smtp-client-private.h"
@@ -11,6 +13,7 @@ typedef struct {
 	const SpoolMessage *message;
 	const guint *places;
 	guint n;
+	const SmtpTask *next; /* NULL: none is known */
 	SentResult *results;
 	uint64_t size;
 	bool *is_open; /* recipients that were accepted */
@@ -68,21 +71,18 @@ send_add_size(void *data, const char *octets, size_t size)
 	return true;
 }
 
-static bool
-send_can(Sending *sending)
+/* New: why the server would not take it; NULL: it can. */
+static char *
+send_obstacle(const Sending *sending)
 {
-	SmtpClient *client = sending->client;
-	g_autofree char *text = NULL;
+	const SmtpClient *client = sending->client;
 
 	if ((client->capabilities & SMTP_SIZE) && client->size_limit > 0 && sending->size > client->size_limit)
-		text = g_strdup_printf("5.3.4 the message has %" G_GUINT64_FORMAT " octets, %s takes %" G_GUINT64_FORMAT,
+		return g_strdup_printf("5.3.4 the message has %" G_GUINT64_FORMAT " octets, %s takes %" G_GUINT64_FORMAT,
 			sending->size, client->peer, client->size_limit);
-	else if (sending->message->envelope->is_smtputf8 && !(client->capabilities & SMTP_SMTPUTF8))
-		text = g_strdup_printf("5.6.7 %s does not take internationalized mail (SMTPUTF8)", client->peer);
-	if (text == NULL)
-		return true;
-	send_set_open(sending, SENT_FAILED, false, text);
-	return false;
+	if (sending->message->envelope->is_smtputf8 && !(client->capabilities & SMTP_SMTPUTF8))
+		return g_strdup_printf("5.6.7 %s does not take internationalized mail (SMTPUTF8)", client->peer);
+	return NULL;
 }
 
 /* ---- commands ---- */
@@ -179,40 +179,79 @@ send_count_open(const Sending *sending)
 	return open;
 }
 
-/* MAIL, RCPT … in bursts where the server allows, one by one where not.  With the last burst goes DATA; its
- * reply is read here, too: `data_code`. */
-static bool
-send_envelope(Sending *sending, bool *is_accepted, int *data_code, ServerReply *reply)
+static guint
+send_group_end(const Sending *sending, guint first)
 {
-	const bool pipelines = (sending->client->capabilities & SMTP_PIPELINING) != 0;
-	const guint group = pipelines ? SEND_GROUP : 1;
+	return MIN(first + SEND_GROUP, sending->n);
+}
 
-	*data_code = 0;
-	if (!send_mail(sending) || (!pipelines && !send_take_mail(sending, reply, is_accepted)))
+/* A burst: MAIL before the first recipient, DATA behind the last. */
+static bool
+send_write_group(Sending *sending, guint first)
+{
+	const guint end = send_group_end(sending, first);
+
+	if (first == 0 && !send_mail(sending))
 		return false;
-	if (!pipelines && !*is_accepted)
-		return true;
-	for (guint first = 0; first < sending->n; first += group) {
-		const guint end = MIN(first + group, sending->n);
-		const bool with_data = pipelines && end == sending->n;
+	for (guint i = first; i < end; i++)
+		if (!send_rcpt(sending, i))
+			return false;
+	return end < sending->n || smtp_write_command(sending->client->wire, &sending->error, "DATA");
+}
 
-		for (guint i = first; i < end; i++)
-			if (!send_rcpt(sending, i))
-				return false;
-		if (with_data && !smtp_write_command(sending->client->wire, &sending->error, "DATA"))
+/* MAIL, RCPT … in bursts.  The reply to DATA is read here, too: `data_code`. */
+static bool
+send_envelope_in_bursts(Sending *sending, bool *is_accepted, int *data_code, ServerReply *reply)
+{
+	for (guint first = 0; first < sending->n; first += SEND_GROUP) {
+		const bool is_out = first == 0 && sending->client->is_ahead;
+
+		sending->client->is_ahead = false;
+		if (!is_out && !send_write_group(sending, first))
 			return false;
-		if (pipelines && first == 0 && !send_take_mail(sending, reply, is_accepted))
+		if (first == 0 && !send_take_mail(sending, reply, is_accepted))
 			return false;
-		for (guint i = first; i < end; i++)
+		for (guint i = first; i < send_group_end(sending, first); i++)
 			if (!send_take_rcpt(sending, i, reply, *is_accepted))
 				return false;
-		if (with_data) {
-			if (!send_read(sending, reply))
-				return false;
-			*data_code = reply->code;
-		}
 	}
+	if (!send_read(sending, reply))
+		return false;
+	*data_code = reply->code;
 	return true;
+}
+
+static bool
+send_envelope_one_by_one(Sending *sending, bool *is_accepted, ServerReply *reply)
+{
+	if (!send_mail(sending) || !send_take_mail(sending, reply, is_accepted))
+		return false;
+	for (guint i = 0; *is_accepted && i < sending->n; i++)
+		if (!send_rcpt(sending, i) || !send_take_rcpt(sending, i, reply, true))
+			return false;
+	return true;
+}
+
+/* The envelope of the next task, behind the content of this one, if nothing speaks against it. */
+static bool
+send_ahead(Sending *sending)
+{
+	const SmtpTask *task = sending->next;
+	Sending next = { .client = sending->client };
+	g_autofree char *obstacle = NULL;
+
+	if (task == NULL || !(sending->client->capabilities & SMTP_PIPELINING))
+		return true;
+	next.message = task->message;
+	next.places = task->places;
+	next.n = task->n;
+	(void)spool_message_pieces(task->message, send_add_size, &next.size);
+	obstacle = send_obstacle(&next);
+	if (obstacle != NULL)
+		return true;
+	sending->client->is_ahead = send_write_group(&next, 0);
+	sending->error = next.error;
+	return sending->client->is_ahead;
 }
 
 /* ---- content ---- */
@@ -255,7 +294,7 @@ send_content(Sending *sending, bool has_recipients)
 	if (encoding.is_lost)
 		return false;
 	end = has_recipients ? data_encode_end(encoding.state) : ".\r\n";
-	return wire_write(sending->client->wire, end, strlen(end), &sending->error) &&
+	return wire_write(sending->client->wire, end, strlen(end), &sending->error) && send_ahead(sending) &&
 		   wire_flush(sending->client->wire, &sending->error);
 }
 
@@ -285,10 +324,12 @@ send_reset(Sending *sending, ServerReply *reply)
 static bool
 send_transaction(Sending *sending, ServerReply *reply)
 {
+	const bool pipelines = (sending->client->capabilities & SMTP_PIPELINING) != 0;
 	bool is_accepted = false;
 	int data_code = 0;
 
-	if (!send_envelope(sending, &is_accepted, &data_code, reply))
+	if (pipelines ? !send_envelope_in_bursts(sending, &is_accepted, &data_code, reply)
+				  : !send_envelope_one_by_one(sending, &is_accepted, reply))
 		return false;
 	if (data_code == 0 && is_accepted && send_count_open(sending) > 0) {
 		if (!smtp_write_command(sending->client->wire, &sending->error, "DATA") || !send_read(sending, reply))
@@ -310,20 +351,33 @@ send_transaction(Sending *sending, ServerReply *reply)
 }
 
 bool
-smtp_client_send(
-	SmtpClient *client, const SpoolMessage *message, const guint *places, guint n, SentResult *results)
+smtp_client_is_ahead(const SmtpClient *client)
 {
-	g_autofree bool *is_open = g_new(bool, n);
+	return client->is_ahead;
+}
+
+bool
+smtp_client_send(SmtpClient *client, const SmtpTask *task, const SmtpTask *next, SentResult *results)
+{
+	g_autofree bool *is_open = g_new(bool, task->n);
+	g_autofree char *obstacle = NULL;
 	g_auto(ServerReply) reply;
-	Sending sending = {
-		.client = client, .message = message, .places = places, .n = n, .results = results, .is_open = is_open
-	};
+	Sending sending = { .client = client,
+		.message = task->message,
+		.places = task->places,
+		.n = task->n,
+		.next = next,
+		.results = results,
+		.is_open = is_open };
 
 	smtp_reply_init(&reply);
-	memset(is_open, true, n * sizeof *is_open);
-	(void)spool_message_pieces(message, send_add_size, &sending.size);
-	if (!send_can(&sending))
+	memset(is_open, true, task->n * sizeof *is_open);
+	(void)spool_message_pieces(task->message, send_add_size, &sending.size);
+	obstacle = send_obstacle(&sending);
+	if (obstacle != NULL) {
+		send_set_open(&sending, SENT_FAILED, false, obstacle);
 		return true;
+	}
 	smtp_client_limit(client, client->settings->command_us);
 	if (!send_transaction(&sending, &reply))
 		return send_broken(&sending);

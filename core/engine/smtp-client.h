@@ -27,10 +27,19 @@ void sent_result_set(SentResult *result, SentStatus status, bool is_remote, cons
 SmtpClient *smtp_client_open(const DeliverySettings *settings, const NextHop *hop, const GPtrArray *addresses,
 	SentStatus *status, char **reply);
 void smtp_client_close(SmtpClient *client); /* says QUIT, waits for nothing */
-/* One transaction for the recipients whose places in the envelope are in `places`; `results` has as many.
- * False: the connection is of no more use. */
-bool smtp_client_send(SmtpClient *client, const SpoolMessage *message, const guint *places, guint n,
-	SentResult *results);
+/* One transaction: a message, for the recipients whose places in its envelope are in `places`. */
+typedef struct {
+	const SpoolMessage *message; /* its content is read */
+	const guint *places;
+	guint n;
+} SmtpTask;
+
+/* `results` has one for each of the task's recipients.  With `next`, which the following call must then be about, its
+ * envelope may go out right behind this content, which saves a round trip (RFC 2920 3.1).  False: the connection is of
+ * no more use. */
+bool smtp_client_send(SmtpClient *client, const SmtpTask *task, const SmtpTask *next, SentResult *results);
+/* The envelope of the next task is out: that call must come, or the connection be closed. */
+bool smtp_client_is_ahead(const SmtpClient *client);
 bool smtp_client_is_alive(SmtpClient *client);
 unsigned smtp_client_messages(const SmtpClient *client);
 const char *smtp_client_peer(const SmtpClient *client); /* "mx.example.org[192.0.2.1]:25" */

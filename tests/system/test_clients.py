@@ -297,11 +297,11 @@ def test_postfix(gate, postfix):
 
 
 def test_postfix_refused(gate, postfix):
-    """S-02 a sender that is not the account's bounces at Postfix with our words, and nothing is queued."""
-    before = gate.accepted()
+    """S-02 a sender that is not the account's bounces at Postfix with our words, and nothing of it is queued."""
     postfix.send("boss@example.net", "postfix refused")
     wait_until(lambda: "status=bounced" in postfix.log() and "553 5.7.1 <boss@example.net>" in postfix.log(), "the bounce")
-    assert gate.accepted() == before
+    # Postfix's own report, from the null sender, may be relayed already
+    assert not re.search(r"message accepted [^\n]* from=boss@example.net", gate.log())
 
 
 def test_postfix_many(gate, postfix):
