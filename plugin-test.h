@@ -32,6 +32,10 @@ void ptn_test_free(PtnTest *test);
 void ptn_test_dns(PtnTest *test, const char *name, PtnRecord type, PtnStatus status, ...) PTN_ENDS_WITH_NULL;
 /* Makes or changes an entry of the directory: name, value, …, NULL.  "password" takes the password itself. */
 void ptn_test_entry(PtnTest *test, PtnKind kind, const char *name, ...) PTN_ENDS_WITH_NULL;
+/* Sets one option of an entry ("PLUGIN.option") with all checks, as posternctl does.  NULL: it is set; else why not. */
+const char *ptn_test_set(PtnTest *test, PtnKind kind, const char *name, const char *option, const char *value);
+/* The first mistake of a configuration, as posternd -t tells it ("test.conf:2: [plugin NAME] …"); NULL: none. */
+const char *ptn_test_mistake(const PtnPlugin *plugin, const char *config);
 /* Takes an entry out of the directory. */
 void ptn_test_remove(PtnTest *test, PtnKind kind, const char *name);
 /* Time passes; ticks of the plugins that come due are run. */
@@ -64,6 +68,8 @@ const char *ptn_test_queued_note(PtnTest *test, size_t i, const char *name); /* 
 bool ptn_test_queued_is_held(PtnTest *test, size_t i);
 /* A counter ("plugin.NAME.metric", "event.auth-failure"). */
 int64_t ptn_test_count(PtnTest *test, const char *metric);
+/* The text of an alarm that is raised ("NAME.alarm"); NULL: it is not. */
+const char *ptn_test_alarm(PtnTest *test, const char *name);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

@@ -168,8 +168,10 @@ control_save_entry(Daemon *daemon, DirectoryEntry *entry, GError **error)
 {
 	const char *kind = directory_kind_name(directory_entry_kind(entry));
 	const char *name = directory_entry_name(entry);
+	g_autoptr(PluginSet) set = control_take_set(daemon);
 
-	if (!directory_check(daemon->engine.directory, entry, error))
+	if (!directory_check(daemon->engine.directory, entry, error) ||
+		!control_check_changes(daemon->engine.directory, set, entry, error))
 		return false;
 	switch (directory_save(daemon->engine.directory, entry, CLOCK_NEVER)) {
 	case PTN_OK:
@@ -205,11 +207,12 @@ control_set_password(PluginSet *set, DirectoryEntry *entry, const char *password
 	g_autofree char *from = NULL;
 	g_autofree char *hash = NULL;
 	const char *complaint;
+	const OptionPlaces nobody = { 0 };
 	guint64 characters = 5;
 
 	if (password == NULL)
 		return error_set(error, POSTERN_ERROR_INVALID, "a password is needed");
-	if (host_option_of(set, "auth.least-password", NULL, NULL, &least, &from) && least != NULL)
+	if (host_option_of(set, "auth.least-password", &nobody, &least, &from) && least != NULL)
 		(void)g_ascii_string_to_unsigned(least, 10, 1, 1000, &characters, NULL);
 	complaint = password_complaint(password, (int64_t)characters);
 	if (complaint != NULL)
@@ -234,6 +237,19 @@ directory_type_name(const char *type)
 	return g_strcmp0(type, "server") == 0 ? "mail-server account" : "single-address account";
 }
 
+/* A mail server is closed until its sources are filtered. */
+static void
+directory_tell_of_sources(PluginSet *set, DirectoryEntry *entry, Answer *answer)
+{
+	if (g_strcmp0(directory_entry_get(entry, "type"), "server") != 0)
+		return;
+	if (!host_enforces(set, "ipfilter"))
+		answer_text(answer, "It may not submit yet: plugin ipfilter, which filters its sources, is not in force.");
+	else if (directory_entry_get(entry, "ipfilter.ipv4") == NULL &&
+			 directory_entry_get(entry, "ipfilter.ipv6") == NULL)
+		answer_text(answer, "It may not submit yet: set ipfilter.ipv4 or ipfilter.ipv6.");
+}
+
 static bool
 directory_add(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *request, Answer *answer, GError **error)
 {
@@ -255,9 +271,7 @@ directory_add(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *reque
 	}
 	answer_text(answer, "Created %s %s of %s.", directory_type_name(directory_entry_get(entry, "type")),
 		directory_entry_name(entry), directory_entry_get(entry, "customer"));
-	if (g_strcmp0(directory_entry_get(entry, "type"), "server") == 0)
-		answer_text(answer,
-			"It may not submit yet: the sources it may submit from must be filtered first (plugin ipfilter).");
+	directory_tell_of_sources(set, entry, answer);
 	return true;
 }
 
@@ -280,23 +294,19 @@ directory_set(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *reque
 static void
 directory_show_plugin_options(Daemon *daemon, PluginSet *set, DirectoryEntry *entry, Answer *answer)
 {
-	const PtnKind kind = directory_entry_kind(entry);
-	const char *owner = kind == PTN_ACCOUNT ? directory_entry_get(entry, "customer") : NULL;
-	g_autoptr(GPtrArray) names = host_option_names(set, kind);
-	g_autoptr(DirectoryEntry) customer = NULL;
+	g_autoptr(GPtrArray) names = host_option_names(set, directory_entry_kind(entry));
+	OptionPlaces places;
 
-	if (owner != NULL)
-		(void)directory_find(daemon->engine.directory, PTN_CUSTOMER, owner, CLOCK_NEVER, &customer);
+	control_find_places(daemon->engine.directory, entry, &places);
 	for (guint i = 0; i < names->len; i++) {
 		g_autofree char *value = NULL;
 		g_autofree char *from = NULL;
 		const char *name = g_ptr_array_index(names, i);
 
-		if (kind == PTN_ACCOUNT
-				? host_option_of(set, name, entry, customer, &value, &from)
-				: host_option_of(set, name, NULL, kind == PTN_CUSTOMER ? entry : NULL, &value, &from))
+		if (host_option_of(set, name, &places, &value, &from))
 			answer_row(answer, name, value != NULL ? value : "", from != NULL ? from : "", NULL);
 	}
+	control_clear_places(entry, &places);
 }
 
 static bool

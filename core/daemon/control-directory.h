@@ -8,5 +8,10 @@ PluginSet *control_take_set(Daemon *daemon);
 /* "NAME=VALUE", "NAME+=WORD", "NAME-=WORD"; an empty value unsets. */
 bool control_set_value(PluginSet *set, DirectoryEntry *entry, const char *assignment, GError **error);
 bool control_set_password(PluginSet *set, DirectoryEntry *entry, const char *password, GError **error);
+/* The entry itself, and those whose options hold for it, too; the latter are freed by control_clear_places(). */
+void control_find_places(Directory *directory, DirectoryEntry *entry, OptionPlaces *places);
+void control_clear_places(const DirectoryEntry *entry, OptionPlaces *places);
+/* Asks the plugins about the values of theirs that are not as `directory` has them. */
+bool control_check_changes(Directory *directory, PluginSet *set, DirectoryEntry *entry, GError **error);
 /* Checks and saves; the sentence says what is wrong, or that the name is taken. */
 bool control_save_entry(Daemon *daemon, DirectoryEntry *entry, GError **error);

@@ -172,7 +172,8 @@ import_try(Import *import, const Item *item)
 	import_fill(import, entry, item->section);
 	if (import->mistakes->len > mistakes)
 		return;
-	if (!directory_check(import->copy, entry, &error))
+	if (!directory_check(import->copy, entry, &error) ||
+		!control_check_changes(import->copy, import->set, entry, &error))
 		import_complain(import, item->section->where, "%s", error->message);
 	else if (item->kind == PTN_ACCOUNT && directory_entry_get(entry, "password") == NULL)
 		import_complain(import, item->section->where,

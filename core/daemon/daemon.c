@@ -32,6 +32,7 @@ daemon_load(const char *path, Loaded *loaded, GPtrArray *mistakes)
 	if (loaded->config != NULL) {
 		loaded->engine = settings_engine(loaded->config, mistakes);
 		loaded->delivery = settings_delivery(loaded->config, loaded->engine, mistakes);
+		host_check_config(loaded->rows, loaded->config, mistakes);
 	}
 	if (mistakes->len == 0)
 		return true;
@@ -192,6 +193,7 @@ daemon_make_snapshot(Daemon *daemon, Loaded *loaded, PluginSet *set, GError **er
 		g_propagate_error(error, g_steal_pointer(&failure));
 		return NULL;
 	}
+	loaded->engine->opens_server_accounts = host_enforces(set, "ipfilter");
 	snapshot = snapshot_new(g_steal_pointer(&loaded->engine), g_steal_pointer(&loaded->delivery), host_chain(set),
 		daemon->services.dns, tls);
 	snapshot->release = host_unref;

@@ -5,7 +5,7 @@
 #include "host/module.h"
 
 #ifdef POSTERN_LINKED_PLUGINS
-extern const PtnPlugin ptn_plugin_auth, ptn_plugin_sender_rules;
+extern const PtnPlugin ptn_plugin_auth, ptn_plugin_dnsbl, ptn_plugin_ipfilter, ptn_plugin_sender_rules;
 #endif
 
 void
@@ -13,6 +13,8 @@ linked_plugins_add(void)
 {
 #ifdef POSTERN_LINKED_PLUGINS
 	module_add_linked(&ptn_plugin_auth);
+	module_add_linked(&ptn_plugin_dnsbl);
+	module_add_linked(&ptn_plugin_ipfilter);
 	module_add_linked(&ptn_plugin_sender_rules);
 #endif
 }

@@ -48,6 +48,8 @@ ptn_account(PtnHook *h)
 	const SessionFacts *facts = h->call->facts;
 	PtnEntry *entry = NULL;
 
+	if (h->is_check)
+		return h->places.account != NULL ? api_wrap(h, h->places.account, true) : NULL;
 	if (facts != NULL && facts->account != NULL)
 		return api_wrap(h, facts->account, true);
 	if (h->call->stage == PTN_AUTH || ptn_login(h) == NULL)
@@ -62,6 +64,8 @@ ptn_customer(PtnHook *h)
 	PtnEntry *account, *entry = NULL;
 	const char *name;
 
+	if (h->is_check)
+		return h->places.customer != NULL ? api_wrap(h, h->places.customer, true) : NULL;
 	if (facts != NULL && facts->customer != NULL)
 		return api_wrap(h, facts->customer, true);
 	account = ptn_account(h);

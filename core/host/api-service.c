@@ -175,26 +175,17 @@ api_item_option(PtnHook *h, const char *name, const char *slash, const PtnOption
 	return section != NULL && *option != NULL ? config_text(section, slash + 1) : NULL;
 }
 
-static DirectoryEntry *
-api_entry(PtnHook *h, PtnKind kind)
-{
-	const SessionFacts *facts = h->call->facts;
-
-	if (facts != NULL && facts->account != NULL)
-		return kind == PTN_ACCOUNT ? facts->account : kind == PTN_CUSTOMER ? facts->customer : NULL;
-	return NULL;
-}
-
 static const char *
 api_option_text(PtnHook *h, const char *name, const PtnOption **option)
 {
 	const char *slash = strchr(name, '/');
-	const OptionPlaces places = { .account = api_entry(h, PTN_ACCOUNT), .customer = api_entry(h, PTN_CUSTOMER) };
 
 	if (slash != NULL)
 		return api_item_option(h, name, slash, option);
 	*option = instance_option(h->instance, name, false);
-	return *option != NULL ? option_text_for(h->instance, *option, &places, NULL) : NULL;
+	if (*option == NULL)
+		return NULL;
+	return option_text_for(h->instance, *option, places_at_hand(h, (*option)->places), NULL);
 }
 
 /* A value of the directory was checked when it was set; one that makes no sense any more counts as not set. */

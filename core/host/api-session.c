@@ -96,11 +96,23 @@ api_session_fact(PtnHook *h, const char *name)
 	return NULL;
 }
 
+static const char *
+api_header_prefix(PtnHook *h)
+{
+	Config *config = h->set != NULL ? h->set->config : h->instance->config;
+	const ConfigSection *server = config_section(config, "server", NULL);
+	const char *prefix = server != NULL ? config_text(server, "header-prefix") : NULL;
+
+	return prefix != NULL ? prefix : "X-Postern";
+}
+
 const char *
 ptn_fact(PtnHook *h, const char *name)
 {
 	const Envelope *envelope = h->call->envelope;
 
+	if (strcmp(name, "header-prefix") == 0)
+		return api_header_prefix(h);
 	if (strcmp(name, "queue-id") == 0)
 		return api_queue_id(h);
 	if (strcmp(name, "submit-id") == 0)

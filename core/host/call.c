@@ -1,7 +1,7 @@
 /* call.c - calling a plugin's function with a PtnHook around it. */
 #include "host/host-private.h"
 
-static void
+void
 call_let_go(PtnHook *h)
 {
 	g_clear_pointer(&h->streams, g_ptr_array_unref);

@@ -27,16 +27,14 @@ host_find_option(PluginSet *set, const char *name, Instance **instance)
 }
 
 bool
-host_option_of(
-	PluginSet *set, const char *name, DirectoryEntry *account, DirectoryEntry *customer, char **value, char **from)
+host_option_of(PluginSet *set, const char *name, const OptionPlaces *places, char **value, char **from)
 {
-	const OptionPlaces places = { .account = account, .customer = customer };
 	Instance *instance;
 	const PtnOption *option = host_find_option(set, name, &instance);
 
 	if (option == NULL)
 		return false;
-	*value = g_strdup(option_text_for(instance, option, &places, from));
+	*value = g_strdup(option_text_for(instance, option, places, from));
 	return true;
 }
 
@@ -69,19 +67,6 @@ host_option_names(PluginSet *set, PtnKind kind)
 	return names;
 }
 
-static bool
-host_ask_plugin(PluginSet *set, Instance *instance, const char *option, const char *value, GError **error)
-{
-	g_autoptr(Region) region = region_new();
-	HookCall call = {
-		.region = region, .may_wait = true, .deadline_us = g_get_monotonic_time() + instance->core.deadline_us
-	};
-	PtnHook h = { .call = &call, .instance = instance, .set = set };
-	const char *complaint = instance->plugin->check(&h, option, value);
-
-	return complaint == NULL || error_set(error, POSTERN_ERROR_INVALID, "%s: %s", option, complaint);
-}
-
 bool
 host_check_option(PluginSet *set, const char *name, PtnKind kind, const char *value, GError **error)
 {
@@ -93,11 +78,27 @@ host_check_option(PluginSet *set, const char *name, PtnKind kind, const char *va
 		return error_set(
 			error, POSTERN_ERROR_NOT_FOUND, "there is no option \"%s\" of a %s", name, directory_kind_name(kind));
 	parsed = option_parse(option, value, error);
-	if (parsed == NULL) {
+	if (parsed == NULL)
 		g_prefix_error(error, "%s: ", name);
-		return false;
-	}
-	return instance->plugin->check == NULL || host_ask_plugin(set, instance, option->name, value, error);
+	return parsed != NULL;
+}
+
+bool
+host_check_value(PluginSet *set, const char *name, const OptionPlaces *places, const char *value, GError **error)
+{
+	Instance *instance;
+	const PtnOption *option = host_find_option(set, name, &instance);
+	g_autofree char *complaint = option != NULL ? instance_complaint(instance, option, places, value) : NULL;
+
+	return complaint == NULL || error_set(error, POSTERN_ERROR_INVALID, "%s: %s", name, complaint);
+}
+
+bool
+host_enforces(PluginSet *set, const char *name)
+{
+	const Instance *instance = host_find(set, name, strlen(name));
+
+	return instance != NULL && instance->core.mode == HOOK_ENFORCES;
 }
 
 /* ---- commands ---- */

@@ -44,6 +44,9 @@ struct PtnHook {
 	const char *const *arguments;
 	HostRow *row;
 	void *row_data;
+	OptionPlaces places;    /* whose options hold, as far as places_at_hand() was asked */
+	bool has_owner, has_domain;
+	bool is_check;          /* a value is looked at, not used: the places are those it is for */
 };
 
 struct PtnEntry {
@@ -62,18 +65,28 @@ PtnVerdict call_function(Binding *binding, PtnFunction *function, HookCall *call
 PtnVerdict call_hook(const HookRow *row, HookCall *call);
 /* The same for a PtnHook prepared by the caller (work, commands). */
 PtnVerdict call_prepared(PtnHook *h, PtnFunction *function);
+/* Closes and frees what the hook left open. */
+void call_let_go(PtnHook *h);
 
+/* The row of an option that every plugin has; NULL: no such. */
+const PtnOption *host_common_option(const char *name);
+/* One of the plugin's own options, else (not of an item) one that every plugin has. */
 const PtnOption *instance_option(const Instance *instance, const char *name, bool is_item);
 Instance *instance_new(const HostServices *services, const PluginRows *rows, Config *config, unsigned place);
 Instance *instance_ref(Instance *instance);
 void instance_unref(void *instance);
+/* What the plugin's check() has against `value`; new, NULL: nothing. */
+char *instance_complaint(Instance *instance, const PtnOption *option, const OptionPlaces *places,
+	const char *value);
 bool instance_start(Instance *instance, GError **error);
 /* True if `config` says the same of the plugin as the instance's. */
 bool instance_agrees(const Instance *instance, Config *config);
 
-/* Where an option's value is found, nearest first.  `value` is borrowed or in `keep`. */
-typedef struct {
-	DirectoryEntry *account, *domain, *customer;
-} OptionPlaces;
+/* Whose options hold in this hook: the account's, its domain's, its customer's; where there is no account, those of the
+ * domain of the recipient at hand and of its customer.  `wanted`: the PtnPlaces of the option, so that nothing else is
+ * looked up.  Lives as long as the hook. */
+const OptionPlaces *places_at_hand(PtnHook *h, unsigned wanted);
+
+/* The value of the nearest place; borrowed.  `from` NULL: does not matter, else new. */
 const char *option_text_for(const Instance *instance, const PtnOption *option,
 	const OptionPlaces *places, char **from);

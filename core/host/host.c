@@ -18,9 +18,16 @@ static const PtnOption host_common[] = {
 	{ "deadline", PTN_TIME, PTN_IN_SERVER, "10s", "time that one of its hooks may take", CLOCK_SECOND / 10,
 		60 * CLOCK_SECOND, NULL },
 	{ "at-once", PTN_NUMBER, PTN_IN_SERVER, "128", "workers it may hold at a time", 1, 10000, NULL },
+	{ 0 },
 };
 
 /* ---- options ---- */
+
+const PtnOption *
+host_common_option(const char *name)
+{
+	return option_find(host_common, name);
+}
 
 static void
 host_rows_free(void *data)
@@ -45,7 +52,7 @@ host_count_options(const PtnPlugin *plugin)
 static PluginRows *
 host_make_rows(const PtnPlugin *plugin)
 {
-	const size_t own = host_count_options(plugin), common = G_N_ELEMENTS(host_common);
+	const size_t own = host_count_options(plugin), common = G_N_ELEMENTS(host_common) - 1;
 	PluginRows *rows = g_new0(PluginRows, 1);
 	size_t n_items = 0;
 

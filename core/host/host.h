@@ -26,6 +26,11 @@ typedef struct {
 	PtnOption *items; /* for "plugin NAME/" */
 } PluginRows;
 
+/* Entries for which an option may be set, nearest first; NULL: none at hand. */
+typedef struct {
+	DirectoryEntry *account, *domain, *customer;
+} OptionPlaces;
+
 /* Loads the plugins named; adds a sentence to `mistakes` for each that does not load.  An array of
  * PluginRows* that frees them: for the kinds of the configuration. */
 GPtrArray *host_load(const char *directory, const char *const *names, GPtrArray *mistakes);
@@ -43,12 +48,20 @@ Chain *host_chain(PluginSet *set);
 void host_tick(PluginSet *set, int64_t now_us);
 /* The chain in words, for `posternd --hooks`; new. */
 char *host_describe(PluginSet *set);
-/* What the option holds for an entry of the directory, and where that comes from ("account", "level standard", "preset", a file's line).
+/* What the option holds in these places, and where that comes from ("account", "level standard", "preset", a file's line).
  * False: there is no such plugin or option.  New texts. */
-bool host_option_of(PluginSet *set, const char *name, DirectoryEntry *account, DirectoryEntry *customer,
-	char **value, char **from);
-/* Checks `value` for option "PLUGIN.OPTION" of an entry.  The sentence says what would be right. */
+bool host_option_of(PluginSet *set, const char *name, const OptionPlaces *places, char **value, char **from);
+/* Checks that an entry of `kind` may have option "PLUGIN.OPTION", and that `value` is of its type.  The sentence says
+ * what would be right. */
 bool host_check_option(PluginSet *set, const char *name, PtnKind kind, const char *value, GError **error);
+/* Asks the plugin itself whether the entry may have the value that it has in `places` by now. */
+bool host_check_value(PluginSet *set, const char *name, const OptionPlaces *places, const char *value,
+	GError **error);
+/* Values that the configuration sets for plugins: those of [level NAME] against their rows, all of them by the plugins
+ * themselves.  One sentence per mistake. */
+void host_check_config(const GPtrArray *rows, Config *config, GPtrArray *mistakes);
+/* True: the plugin is in the chain, and what it says is done. */
+bool host_enforces(PluginSet *set, const char *name);
 /* Names "PLUGIN.OPTION" that entries of `kind` may have, sorted; new. */
 GPtrArray *host_option_names(PluginSet *set, PtnKind kind);
 /* One row of figures per plugin. */

@@ -104,6 +104,30 @@ instance_agrees(const Instance *instance, Config *config)
 
 /* ---- options ---- */
 
+char *
+instance_complaint(Instance *instance, const PtnOption *option, const OptionPlaces *places, const char *value)
+{
+	g_autoptr(Region) region = region_new();
+	HookCall call = {
+		.region = region, .may_wait = true, .deadline_us = g_get_monotonic_time() + instance->core.deadline_us
+	};
+	PtnHook h = { .call = &call,
+		.instance = instance,
+		.places = *places,
+		.has_owner = true,
+		.has_domain = true,
+		.is_check = true };
+	char *complaint;
+
+	if (instance->plugin->check == NULL || host_common_option(option->name) == option)
+		return NULL;
+	call.lookups = g_ptr_array_new_with_free_func((GDestroyNotify)dns_query_unref);
+	complaint = g_strdup(instance->plugin->check(&h, option->name, value));
+	call_let_go(&h);
+	g_ptr_array_unref(call.lookups);
+	return complaint;
+}
+
 const PtnOption *
 instance_option(const Instance *instance, const char *name, bool is_item)
 {
@@ -111,7 +135,7 @@ instance_option(const Instance *instance, const char *name, bool is_item)
 		instance->plugin->options != NULL ? option_find(instance->plugin->options, name) : NULL;
 
 	if (option == NULL)
-		return NULL;
+		return is_item ? NULL : host_common_option(name);
 	return !is_item || (option->places & PTN_IN_ITEM) ? option : NULL;
 }
 

@@ -33,6 +33,8 @@ struct PtnTest {
 	bool is_closed;
 };
 
+/* Those of the plugins in `rows` (PluginRows*) and [level NAME], ends with an empty row; new. */
+ConfigKind *test_config_kinds(const GPtrArray *rows);
 /* Ends the program: the test itself is wrong. */
 void test_die(const char *what, const char *why) G_GNUC_NORETURN;
 /* Takes the text; it lives until the next call. */

@@ -122,25 +122,16 @@ test_open_services(PtnTest *test)
 		.tls = tls_client_new(NULL, NULL), .directory = "/nonexistent", .helo = "test.example.net" };
 }
 
-static const PtnOption test_level_options[] = { { "like", PTN_TEXT, PTN_IN_SERVER, NULL, "another level" }, { 0 } };
-
 static void
 test_load_config(PtnTest *test, const char *config)
 {
 	g_autoptr(GPtrArray) mistakes = g_ptr_array_new_with_free_func(g_free);
-	g_autofree ConfigKind *kinds = g_new0(ConfigKind, 2 * (size_t)test->rows->len + 2);
+	g_autofree ConfigKind *kinds = test_config_kinds(test->rows);
 
-	kinds[0] = (ConfigKind){ "level", CONFIG_NAMED, test_level_options, true };
-	for (guint i = 0; i < test->rows->len; i++) {
-		const PluginRows *row = g_ptr_array_index(test->rows, i);
-		g_autofree char *kind = g_strdup_printf("plugin %s", row->plugin->name);
-		g_autofree char *items = g_strdup_printf("plugin %s/", row->plugin->name);
-
-		kinds[2 * i + 1] = (ConfigKind){ g_intern_string(kind), CONFIG_ONCE, row->rows, false };
-		kinds[2 * i + 2] = (ConfigKind){ g_intern_string(items), CONFIG_NAMED, row->items, false };
-	}
 	test->config = config_parse(config != NULL ? config : "", "test.conf", kinds, mistakes);
-	if (test->config == NULL)
+	if (test->config != NULL)
+		host_check_config(test->rows, test->config, mistakes);
+	if (mistakes->len > 0)
 		test_die("configuration", g_ptr_array_index(mistakes, 0));
 }
 

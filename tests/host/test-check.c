@@ -1,0 +1,105 @@
+/* test-check.c - of the test host: whether values and configurations are taken, and what was raised as an alarm. */
+#include "test-host-private.h"
+
+#include <string.h>
+
+#include "host/module.h"
+
+ConfigKind *
+test_config_kinds(const GPtrArray *rows)
+{
+	static const PtnOption level[] = { { "like", PTN_TEXT, PTN_IN_SERVER, NULL, "another level" }, { 0 } };
+	ConfigKind *kinds = g_new0(ConfigKind, 2 * (size_t)rows->len + 2);
+
+	kinds[0] = (ConfigKind){ "level", CONFIG_NAMED, level, true };
+	for (guint i = 0; i < rows->len; i++) {
+		const PluginRows *row = g_ptr_array_index(rows, i);
+		g_autofree char *kind = g_strdup_printf("plugin %s", row->plugin->name);
+		g_autofree char *items = g_strdup_printf("plugin %s/", row->plugin->name);
+
+		kinds[2 * i + 1] = (ConfigKind){ g_intern_string(kind), CONFIG_ONCE, row->rows, false };
+		kinds[2 * i + 2] = (ConfigKind){ g_intern_string(items), CONFIG_NAMED, row->items, false };
+	}
+	return kinds;
+}
+
+const char *
+ptn_test_mistake(const PtnPlugin *plugin, const char *config)
+{
+	const char *const names[] = { plugin->name, NULL };
+	g_autoptr(GPtrArray) mistakes = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(GPtrArray) rows = NULL;
+	g_autofree ConfigKind *kinds = NULL;
+	g_autoptr(Config) parsed = NULL;
+
+	module_add_linked(plugin);
+	rows = host_load("/nonexistent", names, mistakes);
+	kinds = test_config_kinds(rows);
+	parsed = config_parse(config, "test.conf", kinds, mistakes);
+	if (parsed != NULL)
+		host_check_config(rows, parsed, mistakes);
+	return mistakes->len > 0 ? g_intern_string(g_ptr_array_index(mistakes, 0)) : NULL;
+}
+
+/* ---- entries ---- */
+
+static DirectoryEntry *
+test_find(PtnTest *test, PtnKind kind, const char *name)
+{
+	DirectoryEntry *found = NULL;
+
+	if (name != NULL)
+		(void)directory_find(test->engine.directory, kind, name, CLOCK_NEVER, &found);
+	return found;
+}
+
+const char *
+ptn_test_set(PtnTest *test, PtnKind kind, const char *name, const char *option, const char *value)
+{
+	g_autoptr(DirectoryEntry) entry = test_find(test, kind, name);
+	g_autoptr(DirectoryEntry) domain = NULL;
+	g_autoptr(DirectoryEntry) customer = NULL;
+	OptionPlaces places = { 0 };
+	g_autoptr(GError) error = NULL;
+
+	if (entry == NULL)
+		test_die(name, "no such entry");
+	domain = test_find(test, PTN_DOMAIN, directory_entry_get(entry, "domain"));
+	customer = test_find(test, PTN_CUSTOMER, directory_entry_get(entry, "customer"));
+	places.account = kind == PTN_ACCOUNT ? entry : NULL;
+	places.domain = kind == PTN_DOMAIN ? entry : domain;
+	places.customer = kind == PTN_CUSTOMER ? entry : customer;
+	directory_entry_set(entry, option, value);
+	if (!host_check_option(test->set, option, kind, value, &error) ||
+		!host_check_value(test->set, option, &places, value, &error))
+		return test_hand_out(test, g_strdup(error->message));
+	if (directory_save(test->engine.directory, entry, CLOCK_NEVER) != PTN_OK)
+		test_die(name, "cannot be saved");
+	return NULL;
+}
+
+/* ---- alarms ---- */
+
+typedef struct {
+	const char *name;
+	char *text;
+} Wanted;
+
+static void
+test_take_alarm(void *data, const char *name, const char *text, int64_t since_us)
+{
+	Wanted *wanted = data;
+
+	(void)since_us;
+	if (strcmp(name, wanted->name) == 0)
+		wanted->text = g_strdup(text);
+}
+
+const char *
+ptn_test_alarm(PtnTest *test, const char *name)
+{
+	Wanted wanted = { name, NULL };
+
+	metrics_each_alarm(test->engine.metrics, test_take_alarm, &wanted);
+	return wanted.text != NULL ? test_hand_out(test, wanted.text) : NULL;
+}
