@@ -11,7 +11,7 @@
 static const char *const directory_names[][10] = {
 	[PTN_CUSTOMER] = { "level", "primary", "postmaster", "alert", "outbound", "enabled", "reason", NULL },
 	[PTN_DOMAIN] = { "customer", "mode", "destination", "port", NULL },
-	[PTN_ACCOUNT] = { "type", "customer", "domain", "enabled", "reason", NULL },
+	[PTN_ACCOUNT] = { "type", "customer", "domain", "enabled", "reason", "on-refusal", "clear-received", NULL },
 };
 
 PluginSet *
@@ -161,6 +161,20 @@ directory_warn_of_level(Daemon *daemon, DirectoryEntry *entry, Answer *answer)
 			directory_entry_name(entry));
 }
 
+/* Outside of "automatic" a refusal for now becomes one for good, or the other way round. */
+static void
+directory_warn_of_action(DirectoryEntry *entry, Answer *answer)
+{
+	const char *action =
+		directory_entry_kind(entry) == PTN_ACCOUNT ? directory_entry_get(entry, "on-refusal") : NULL;
+
+	if (g_strcmp0(action, "reject") == 0)
+		answer_text(answer, "warning: temporary errors will be permanent for this account; mail may be lost.");
+	else if (g_strcmp0(action, "defer") == 0)
+		answer_text(answer, "warning: permanent errors will be temporary for this account; "
+							"its clients try again for days, and mail may be lost at their end.");
+}
+
 /* ---- saving ---- */
 
 bool
@@ -267,6 +281,7 @@ directory_add(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *reque
 	if (kind != PTN_ACCOUNT) {
 		answer_text(answer, "Created %s %s.", directory_kind_name(kind), directory_entry_name(entry));
 		directory_warn_of_level(daemon, entry, answer);
+		directory_warn_of_action(entry, answer);
 		return true;
 	}
 	answer_text(answer, "Created %s %s of %s.", directory_type_name(directory_entry_get(entry, "type")),
@@ -288,6 +303,7 @@ directory_set(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *reque
 		return false;
 	answer_text(answer, "set.");
 	directory_warn_of_level(daemon, entry, answer);
+	directory_warn_of_action(entry, answer);
 	return true;
 }
 
@@ -309,6 +325,19 @@ directory_show_plugin_options(Daemon *daemon, PluginSet *set, DirectoryEntry *en
 	control_clear_places(entry, &places);
 }
 
+/* What holds where nothing is set; NULL: nothing. */
+static const char *
+directory_preset(const char *name)
+{
+	static const char *const presets[][2] = { { "enabled", "yes" }, { "outbound", "yes" },
+		{ "on-refusal", "automatic" }, { "clear-received", "no" } };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(presets); i++)
+		if (strcmp(presets[i][0], name) == 0)
+			return presets[i][1];
+	return NULL;
+}
+
 static bool
 directory_show(
 	Daemon *daemon, PluginSet *set, PtnKind kind, const Request *request, Answer *answer, GError **error)
@@ -320,12 +349,11 @@ directory_show(
 	answer_columns(answer, "option", "value", "from", NULL);
 	for (const char *const *name = directory_names[kind]; *name != NULL; name++) {
 		const char *value = directory_entry_get(entry, *name);
-		const bool is_switch = strcmp(*name, "enabled") == 0 || strcmp(*name, "outbound") == 0;
+		const char *preset = directory_preset(*name);
 
-		if (value != NULL)
-			answer_row(answer, *name, value, directory_kind_name(kind), NULL);
-		else if (is_switch)
-			answer_row(answer, *name, "yes", "preset", NULL);
+		if (value != NULL || preset != NULL)
+			answer_row(answer, *name, value != NULL ? value : preset,
+				value != NULL ? directory_kind_name(kind) : "preset", NULL);
 	}
 	directory_show_plugin_options(daemon, set, entry, answer);
 	return true;

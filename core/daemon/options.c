@@ -11,6 +11,7 @@
 #define HOUR (3600 * CLOCK_SECOND)
 #define DAY (24 * HOUR)
 
+static const char *const choices_refuse_at[] = { "stage", "rcpt", NULL };
 static const char *const choices_tls[] = { "none", "starttls", "implicit", "auto", NULL };
 static const char *const choices_newline[] = { "refuse", "normalise", NULL };
 static const char *const choices_minimum[] = { "TLSv1.2", "TLSv1.3", NULL };
@@ -25,6 +26,15 @@ static const PtnOption options_server[] = {
 	{ "abuse-text", PTN_TEXT, SERVER, NULL,
 		"value of the header field PREFIX-Abuse of submitted mail; not set: no such field" },
 	{ "support", PTN_TEXT, SERVER, NULL, "second line of every refusal; %{session} and %{cause} are filled in" },
+	{ "postmaster", PTN_MAILBOX, SERVER, NULL,
+		"our own address; its mail is taken on inbound listeners; not set: postmaster@HOSTNAME" },
+	{ "exempt-recipients", PTN_TEXT | PTN_LIST, SERVER, "abuse@ .spamcop.net",
+		"local@, user@domain, domain or .domain (with those below): content plugins leave mail alone if all "
+		"of its recipients are such" },
+	{ "refuse-at", PTN_CHOICE, SERVER, "stage",
+		"when what plugins refuse at connect, helo and mail is told: at once, or at RCPT, where the log knows who, from, "
+		"to",
+		0, 0, choices_refuse_at },
 	{ "user", PTN_TEXT, SERVER, "postern", "user to run as, when started as root", .needs_restart = true },
 	{ "node", PTN_NUMBER, SERVER, "0",
 		"number of this node, in every queue id; different on nodes that share anything", 0, 1023,
@@ -73,6 +83,7 @@ static const PtnOption options_listener[] = {
 		0, choices_tls },
 	{ "auth", PTN_BOOL, SERVER, "yes", "clients authenticate; mail without it is refused" },
 	{ "auth-without-tls", PTN_BOOL, SERVER, "no", "AUTH is offered in clear, too" },
+	{ "inbound", PTN_BOOL, SERVER, "no", "mail for addresses of ours is taken without AUTH" },
 	{ "bare-newline", PTN_CHOICE, SERVER, "refuse", "what to do with lines that do not end with CRLF", 0, 0,
 		choices_newline },
 	{ "proxies", PTN_NETWORK | PTN_LIST, SERVER, "", "networks whose connections begin with a PROXY header" },

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "engine/exempt.h"
 #include "proto/path.h"
 
 static void settings_complain(GPtrArray *mistakes, const ConfigSection *section, const char *option,
@@ -115,6 +116,7 @@ settings_listener(const ConfigSection *section, GPtrArray *mistakes)
 	listener->tls = (ListenerTls)config_number(section, "tls");
 	listener->takes_auth = config_bool(section, "auth");
 	listener->takes_auth_in_clear = config_bool(section, "auth-without-tls");
+	listener->is_inbound = config_bool(section, "inbound");
 	listener->is_lenient = config_number(section, "bare-newline") == 1;
 	for (; *proxies != NULL; proxies++) {
 		IpNetwork network;
@@ -201,6 +203,23 @@ settings_read_listeners(const Config *config, EngineSettings *engine, GPtrArray 
 
 /* ---- [server] ---- */
 
+static char *
+settings_postmaster(const ConfigSection *server, const char *hostname)
+{
+	const char *given = config_text(server, "postmaster");
+
+	return given != NULL ? g_strdup(given) : g_strdup_printf("postmaster@%s", hostname);
+}
+
+static void
+settings_check_exempt(const EngineSettings *engine, const ConfigSection *server, GPtrArray *mistakes)
+{
+	for (char *const *pattern = engine->exempt_recipients; pattern != NULL && *pattern != NULL; pattern++)
+		if (!exempt_pattern_is_valid(*pattern))
+			settings_complain(mistakes, server, "exempt-recipients",
+				"\"%s\" is none of local@, user@domain, domain and .domain", *pattern);
+}
+
 EngineSettings *
 settings_engine(const Config *config, GPtrArray *mistakes)
 {
@@ -213,6 +232,11 @@ settings_engine(const Config *config, GPtrArray *mistakes)
 	engine->abuse_text = g_strdup(config_text(server, "abuse-text"));
 	engine->support = g_strdup(config_text(server, "support"));
 	engine->ehlo_without = g_strdupv((char **)(uintptr_t)config_list(server, "ehlo-without"));
+	g_strfreev(engine->exempt_recipients);
+	engine->exempt_recipients = g_strdupv((char **)(uintptr_t)config_list(server, "exempt-recipients"));
+	engine->postmaster = settings_postmaster(server, engine->hostname);
+	engine->refuses_at_rcpt = config_number(server, "refuse-at") == 1;
+	settings_check_exempt(engine, server, mistakes);
 	engine->max_message = config_number(server, "max-message");
 	engine->max_recipients = (unsigned)config_number(server, "max-recipients");
 	engine->max_received = (unsigned)config_number(server, "max-received");

@@ -91,6 +91,24 @@ cmd_rcpt_clear(Recipient *recipient)
 	g_clear_pointer(&recipient->original, g_free);
 }
 
+/* On inbound listeners; a domain name is compared without regard to case, a local part with it, but for postmaster's. */
+static bool
+cmd_rcpt_is_ours(const Session *session, const char *address)
+{
+	const char *postmaster = session->snapshot->settings->postmaster;
+
+	return session->listener->is_inbound && postmaster != NULL && g_ascii_strcasecmp(address, postmaster) == 0;
+}
+
+void
+cmd_rcpt_refused(Session *session)
+{
+	GPtrArray *recipients = session->transaction->envelope->recipients;
+
+	g_ptr_array_set_size(recipients, (int)session->accepted); /* a hook may have made several of it */
+	session->pending = NULL;
+}
+
 bool
 cmd_rcpt_check(Session *session, const Command *command)
 {
@@ -112,19 +130,12 @@ cmd_rcpt_check(Session *session, const Command *command)
 		session->accepted = recipients->len;
 		envelope_add_recipient(session->transaction->envelope, path.address, recipient.original, recipient.notify);
 		session->pending = g_ptr_array_index(recipients, recipients->len - 1);
-		session->transaction->is_permitted = false;
+		session->transaction->is_permitted = cmd_rcpt_is_ours(session, path.address);
 	}
 	cmd_rcpt_clear(&recipient);
+	if (session->pending != NULL && session_tell_kept(session))
+		cmd_rcpt_refused(session);
 	return session->pending != NULL;
-}
-
-void
-cmd_rcpt_refused(Session *session)
-{
-	GPtrArray *recipients = session->transaction->envelope->recipients;
-
-	g_ptr_array_set_size(recipients, (int)session->accepted); /* a hook may have made several of it */
-	session->pending = NULL;
 }
 
 void

@@ -84,6 +84,7 @@ struct HookCall {
 	Region *message_region;
 	void **session_states, **message_states; /* one place per plugin; NULL: none */
 	int64_t deadline_us;         /* monotonic */
+	bool is_content_exempt;      /* all recipients are exempt from what judges content */
 	bool may_wait;               /* false on a loop: services answer UNSURE instead */
 	bool would_have_waited;
 	const atomic_bool *is_gone;  /* the client; services fail then.  NULL: there is none */

@@ -11,6 +11,7 @@ session_drop_transaction(Session *session)
 		session_observe(session, PTN_RESET, 0, 0, NULL, NULL);
 	g_clear_pointer(&session->transaction, transaction_free);
 	g_clear_pointer(&session->queue_text, g_free);
+	g_clear_pointer(&session->kept_of_mail, kept_refusal_free);
 	session->pending = NULL;
 	session->failed_recipient = session->data_failed = session->data_ended = false;
 	session->data_size = 0;

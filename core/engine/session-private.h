@@ -31,6 +31,10 @@ typedef struct {
 
 typedef enum { SASL_NONE, SASL_PLAIN, SASL_LOGIN_NAME, SASL_LOGIN_PASSWORD } SaslStep;
 
+typedef struct KeptRefusal KeptRefusal;
+
+void kept_refusal_free(KeptRefusal *kept);
+
 struct Session {
 	Engine *engine;
 	Snapshot *snapshot;
@@ -63,6 +67,8 @@ struct Session {
 	/* the reverse name, looked up beside everything else */
 	DnsQuery *name_query;
 	bool is_confirming_name, has_looked_up_name;
+	/* refusals to be told at RCPT (refuse-at = rcpt): of connect, tls and helo; of mail */
+	KeptRefusal *kept, *kept_of_mail;
 	/* the message being made */
 	Transaction *transaction;
 	Recipient *pending;        /* RCPT under way */
@@ -80,17 +86,24 @@ struct Session {
 };
 
 /* ---- session-reply.c ---- */
+void session_put_line(Session *session, int code, char separator, const char *enhanced, const char *text);
 /* "CODE ENHANCED text\r\n"; enhanced NULL: none. */
 void session_reply(Session *session, int code, const char *enhanced, const char *format, ...) G_GNUC_PRINTF(4, 5);
-/* The same as a refusal of ours: counted, noted for `posternctl why`, told to observers. */
+/* Something that counts towards blocking: a metric "event.NAME" and a log line. */
+void session_event(Session *session, const char *name);
+
+/* ---- session-refusal.c ---- */
+/* A reply that is a refusal of ours: counted, noted for `posternctl why`, told to observers. */
 void session_reject(Session *session, PtnCause cause, int code, const char *enhanced, const char *format, ...)
 	G_GNUC_PRINTF(5, 6);
 /* A refusal made by a hook, in `session->call`. */
 void session_reject_by(Session *session, const char *plugin);
 /* Says 421 (or what is given) and closes. */
 void session_close_with(Session *session, PtnCause cause, int code, const char *enhanced, const char *text);
-/* Something that counts towards blocking: a metric "event.NAME" and a log line. */
-void session_event(Session *session, const char *name);
+/* The hook's refusal in `session->call` is told later; false: it is to be told now. */
+bool session_keep_refusal(Session *session, const char *plugin);
+/* At RCPT: refuses as was decided earlier; false: nothing was. */
+bool session_tell_kept(Session *session);
 
 /* ---- session-stage.c ---- */
 void session_begin_stage(Session *session, const CommandRow *row);

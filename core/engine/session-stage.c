@@ -1,4 +1,5 @@
 /* session-stage.c - running the hooks of a stage for a session, and what follows from their verdict. */
+#include "engine/exempt.h"
 #include "engine/session-private.h"
 
 /* ---- what a hook may change ---- */
@@ -52,6 +53,9 @@ session_fill_call(Session *session, HookCall *call)
 	if (transaction != NULL) {
 		call->envelope = transaction->envelope;
 		call->recipient = transaction->envelope->recipients->len - 1;
+		call->is_content_exempt =
+			call->stage == PTN_MESSAGE &&
+			exempt_are_all(session->snapshot->settings->exempt_recipients, transaction->envelope);
 		if (transaction->region == NULL)
 			transaction->region = region_new();
 		if (transaction->plugin_states == NULL)
@@ -114,6 +118,11 @@ session_settle(Session *session, ChainResult result)
 	if (atomic_load(&session->is_gone)) {
 		session->is_closing = true;
 		session_end_stage(session);
+		return;
+	}
+	if (result == CHAIN_REFUSED && session_keep_refusal(session, plugin)) {
+		session_end_stage(session);
+		row->proceed(session);
 		return;
 	}
 	session_reject_by(session, plugin);

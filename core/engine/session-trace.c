@@ -133,6 +133,21 @@ session_note_origin(Session *session)
 		envelope_set_note(envelope, "customer", directory_entry_get(account, "customer"));
 }
 
+/* O-09: the account hides the way its mail took before us. */
+static void
+session_clear_received(Session *session)
+{
+	const DirectoryEntry *account = session->facts.account;
+	const char *prefix = session->snapshot->settings->header_prefix;
+
+	if (account == NULL || g_strcmp0(directory_entry_get(account, "clear-received"), "yes") != 0)
+		return;
+	session_remove(session, "Received");
+	if (prefix != NULL)
+		g_string_append_printf(session->transaction->bottom,
+			"%s-Modified: Received headers cleared at submission by user request\r\n", prefix);
+}
+
 bool
 session_trace(Session *session)
 {
@@ -145,6 +160,8 @@ session_trace(Session *session)
 	if (facts.received > settings->max_received)
 		return false;
 	session_note_origin(session);
+	if (facts.received > 0)
+		session_clear_received(session);
 	session_put_received(session);
 	if (facts.has_bcc && settings->removes_bcc)
 		session_remove(session, "Bcc");

@@ -47,6 +47,8 @@ session_free(Session *session)
 	g_free(session->sasl_password);
 	g_free(session->identified);
 	g_free(session->queue_text);
+	g_clear_pointer(&session->kept, kept_refusal_free);
+	g_clear_pointer(&session->kept_of_mail, kept_refusal_free);
 	region_free(session->region);
 	g_free(session->plugin_states);
 	session_facts_clear(&session->facts);

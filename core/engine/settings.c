@@ -45,6 +45,7 @@ engine_settings_new(void)
 	settings->auth_delay_us = CLOCK_SECOND;
 	settings->auto_tls_wait_us = CLOCK_SECOND / 5;
 	settings->chain_us = 60 * CLOCK_SECOND;
+	settings->exempt_recipients = g_strsplit("abuse@ .spamcop.net", " ", -1);
 	settings->adds_date = settings->adds_message_id = settings->removes_bcc = settings->removes_return_path = true;
 	settings->listeners = g_ptr_array_new_with_free_func((GDestroyNotify)listener_settings_free);
 	return settings;
@@ -60,7 +61,9 @@ engine_settings_free(EngineSettings *settings)
 	g_free(settings->header_prefix);
 	g_free(settings->support);
 	g_free(settings->abuse_text);
+	g_free(settings->postmaster);
 	g_strfreev(settings->ehlo_without);
+	g_strfreev(settings->exempt_recipients);
 	g_ptr_array_unref(settings->listeners);
 	g_free(settings);
 }

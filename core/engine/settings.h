@@ -16,17 +16,21 @@ typedef struct {
 	GArray *ports;     /* of uint16_t  */
 	ListenerTls tls;
 	bool takes_auth, takes_auth_in_clear, is_lenient; /* bare-newline = normalise */
+	bool is_inbound;   /* takes mail for addresses of ours without AUTH */
 	GArray *proxies;   /* of IpNetwork: who may send a PROXY header; they must */
 } ListenerSettings;
 
 typedef struct {
 	char *hostname, *banner_name, *header_prefix, *support, *abuse_text;
+	char *postmaster;         /* an address of ours: its mail is taken on inbound listeners */
 	char **ehlo_without;
+	char **exempt_recipients; /* patterns of recipients.h: whose mail content plugins leave alone */
 	int64_t max_message;
 	unsigned max_recipients, max_received, max_connections, max_connections_per_client;
 	unsigned soft_errors, hard_errors, max_junk, max_auth_failures;
 	int64_t idle_us, session_max_us, error_delay_us, auth_delay_us, auto_tls_wait_us, chain_us;
 	bool adds_date, adds_message_id, removes_bcc, removes_return_path, shows_login, hides_client;
+	bool refuses_at_rcpt;       /* what connect, tls, helo and mail decided is told at RCPT */
 	bool opens_server_accounts; /* what filters their sources is loaded */
 	GPtrArray *listeners; /* of ListenerSettings*, frees them */
 } EngineSettings;

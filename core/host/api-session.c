@@ -115,6 +115,8 @@ ptn_fact(PtnHook *h, const char *name)
 		return api_header_prefix(h);
 	if (strcmp(name, "queue-id") == 0)
 		return api_queue_id(h);
+	if (strcmp(name, "content-exempt") == 0)
+		return h->call->is_content_exempt ? "yes" : NULL;
 	if (strcmp(name, "submit-id") == 0)
 		return envelope != NULL ? envelope_note(envelope, "submit") : NULL;
 	if (strcmp(name, "session") == 0 && h->call->facts == NULL)

@@ -37,7 +37,7 @@ directory_is_domain(const char *text)
 static bool
 directory_check_booleans(const DirectoryEntry *entry, GError **error)
 {
-	static const char *const names[] = { "enabled", "outbound" };
+	static const char *const names[] = { "enabled", "outbound", "clear-received" };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
 		const char *value = directory_entry_get(entry, names[i]);
@@ -234,6 +234,16 @@ directory_check_password(const DirectoryEntry *entry, GError **error)
 	return true;
 }
 
+/* "Action on submission errors". */
+static bool
+directory_check_action(DirectoryEntry *entry, GError **error)
+{
+	static const char *const actions[] = { "automatic", "reject", "defer", NULL };
+	const char *action = directory_entry_get(entry, "on-refusal");
+
+	return action == NULL || directory_check_choice("on-refusal", action, actions, error);
+}
+
 static bool
 directory_check_account(Directory *directory, DirectoryEntry *entry, GError **error)
 {
@@ -244,7 +254,7 @@ directory_check_account(Directory *directory, DirectoryEntry *entry, GError **er
 	g_autoptr(DirectoryEntry) served = NULL;
 
 	if (!directory_check_login(login, form, domain, error) || !directory_check_type(entry, form, error) ||
-		!directory_check_password(entry, error) ||
+		!directory_check_password(entry, error) || !directory_check_action(entry, error) ||
 		!directory_check_exists(directory, PTN_DOMAIN, domain, &served, error))
 		return false;
 	if (given != NULL && g_ascii_strcasecmp(given, domain) != 0)

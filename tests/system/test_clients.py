@@ -1,4 +1,5 @@
 """Clients as people use them: each sends, and each is refused correctly."""
+import re
 import os
 import shutil
 import smtplib

@@ -221,3 +221,11 @@ def test_the_last_message_of_a_stopped_account_is_not_taken(shared):
     with Dialog(shared.ports["submission"]) as dialog:
         dialog.login()
         dialog.mail()
+
+
+def test_O_08_outside_of_automatic_mail_may_be_lost_and_it_says_so(shared):  # O-08
+    shared.add_account("action@example.net", PASSWORD)
+    assert "mail may be lost" in shared.ctl("account", "set", "action@example.net", "on-refusal=reject")
+    assert "mail may be lost" in shared.ctl("account", "set", "action@example.net", "on-refusal=defer")
+    assert "lost" not in shared.ctl("account", "set", "action@example.net", "on-refusal=automatic")
+    assert "automatic, reject" in shared.ctl("account", "set", "action@example.net", "on-refusal=never", code=1)

@@ -1,0 +1,199 @@
+/* session-refusal.c - refusals: their words, what is kept of each, what they cost, and those that are told later. */
+#include <string.h>
+
+#include "base/log.h"
+#include "engine/refusal.h"
+#include "engine/session-private.h"
+
+/* What is refused, before the account's wishes are looked at. */
+typedef struct {
+	const char *stage; /* of the log */
+	PtnCause cause;
+	int code;
+	const char *enhanced, *text, *plugin;
+} Refused;
+
+/* "%{session}" and "%{cause}" of the setting `support`. */
+static char *
+session_support(const Session *session, PtnCause cause)
+{
+	g_auto(GStrv) parts = g_strsplit(session->snapshot->settings->support, "%{session}", -1);
+	g_autofree char *with_id = g_strjoinv(session->facts.id, parts);
+	g_auto(GStrv) more = g_strsplit(with_id, "%{cause}", -1);
+
+	return g_strjoinv(cause_name(cause), more);
+}
+
+static const char *
+session_stage_now(const Session *session)
+{
+	if (session->row != NULL && session->row->stage != 0)
+		return stage_name(session->row->stage);
+	if (session->sasl != SASL_NONE)
+		return "auth";
+	if (session->input == INPUT_DATA || session->input == INPUT_CHUNK || session->data_size > 0)
+		return "message";
+	switch (session->state) {
+	case STATE_RCPT:
+	case STATE_MAIL:
+		return "rcpt";
+	case STATE_START:
+		return "connect";
+	default:
+		return "mail";
+	}
+}
+
+static void
+session_note_refusal(Session *session, const Refused *refused, const char *reply)
+{
+	const Transaction *transaction = session->transaction;
+	const Recipient *last = session->pending;
+	char client[IP_TEXT_SIZE];
+	const Refusal refusal = { .time_us = clock_wall(session->engine->clock),
+		.session = session->facts.id,
+		.queue_id = session->queue_text,
+		.client = ip_format(&session->facts.client, client),
+		.login = session->facts.login != NULL ? session->facts.login : session->sasl_login,
+		.sender = transaction != NULL ? transaction->submitted_sender : NULL,
+		.recipient = last != NULL ? last->address : NULL,
+		.stage = refused->stage,
+		.plugin = refused->plugin,
+		.cause = cause_name(refused->cause),
+		.reply = reply };
+
+	if (session->engine->refusals != NULL)
+		refusals_note(session->engine->refusals, &refusal);
+	log_event(LOG_LEVEL_INFO, "refused", "session", refusal.session, "queue", refusal.queue_id, "client",
+		refusal.client, "login", refusal.login, "from", refusal.sender, "to", refusal.recipient, "stage",
+		refusal.stage, "plugin", refusal.plugin, "cause", refusal.cause, "reply", reply, NULL);
+}
+
+/* From the soft limit on each error costs a second, at the hard one the session ends (part 2). */
+static void
+session_count_error(Session *session)
+{
+	const EngineSettings *settings = session->snapshot->settings;
+
+	session->errors++;
+	if (session->is_closing)
+		return;
+	if (session->errors >= settings->hard_errors) {
+		session_event(session, "too-many-errors");
+		session_put_line(session, 421, ' ', "4.7.0", "Error: too many errors");
+		session->is_closing = true;
+	} else if (session->errors > settings->soft_errors && session->wants == SESSION_WANTS_INPUT) {
+		session->pause_us = settings->error_delay_us;
+		session->wants = SESSION_WANTS_PAUSE;
+	}
+}
+
+static void
+session_refuse(Session *session, const Refused *refused)
+{
+	const char *support = session->snapshot->settings->support;
+	const bool has_support = support != NULL && refused->cause != PTN_PROTOCOL && refused->cause != PTN_LOCAL;
+	char enhanced[REFUSAL_ENHANCED_SIZE];
+	g_autofree char *reply = NULL;
+	int code = refused->code;
+
+	(void)g_strlcpy(enhanced, refused->enhanced != NULL ? refused->enhanced : "", sizeof enhanced);
+	refusal_map(refusal_action(session->facts.account), refused->cause, &code, enhanced);
+	reply = g_strdup_printf("%d%s%s %s", code, enhanced[0] != '\0' ? " " : "", enhanced, refused->text);
+	session->reply_code = code;
+	session_put_line(session, code, has_support ? '-' : ' ', enhanced, refused->text);
+	if (has_support) {
+		g_autofree char *second = session_support(session, refused->cause);
+
+		session_put_line(session, code, ' ', enhanced, second);
+	}
+	session_note_refusal(session, refused, reply);
+	session_observe(session, PTN_REPLY, refused->cause, code, enhanced, refused->text);
+	metrics_add(session->engine->metrics, code < 500 ? "replies.4xx" : "replies.5xx", 1);
+}
+
+void
+session_reject(Session *session, PtnCause cause, int code, const char *enhanced, const char *format, ...)
+{
+	g_autofree char *text = NULL;
+	va_list arguments;
+
+	va_start(arguments, format);
+	text = g_strdup_vprintf(format, arguments);
+	va_end(arguments);
+	session_refuse(session, &(Refused){ session_stage_now(session), cause, code, enhanced, text, NULL });
+	session_count_error(session);
+}
+
+void
+session_reject_by(Session *session, const char *plugin)
+{
+	const HookCall *call = session->call;
+
+	session_refuse(session,
+		&(Refused){ session_stage_now(session), call->cause, call->code, call->enhanced, call->text, plugin });
+	session_count_error(session);
+}
+
+void
+session_close_with(Session *session, PtnCause cause, int code, const char *enhanced, const char *text)
+{
+	session->is_closing = true;
+	if (code >= 400)
+		session_refuse(session, &(Refused){ session_stage_now(session), cause, code, enhanced, text, NULL });
+	else
+		session_put_line(session, code, ' ', enhanced, text);
+}
+
+/* ---- refusals that are told at RCPT ---- */
+
+struct KeptRefusal {
+	const char *stage;
+	PtnCause cause;
+	int code;
+	char *enhanced, *text, *plugin;
+};
+
+void
+kept_refusal_free(KeptRefusal *kept)
+{
+	g_free(kept->enhanced);
+	g_free(kept->text);
+	g_free(kept->plugin);
+	g_free(kept);
+}
+
+bool
+session_keep_refusal(Session *session, const char *plugin)
+{
+	const PtnStage stage = session->row->stage;
+	KeptRefusal **place = stage == PTN_MAIL ? &session->kept_of_mail : &session->kept;
+	const HookCall *call = session->call;
+
+	if (!session->snapshot->settings->refuses_at_rcpt ||
+		(stage != PTN_CONNECT && stage != PTN_TLS && stage != PTN_HELO && stage != PTN_MAIL))
+		return false;
+	if (*place != NULL)
+		return true; /* the first is told */
+	*place = g_new0(KeptRefusal, 1);
+	**place = (KeptRefusal){ .stage = stage_name(stage),
+		.cause = call->cause,
+		.code = call->code,
+		.enhanced = g_strdup(call->enhanced),
+		.text = g_strdup(call->text),
+		.plugin = g_strdup(plugin) };
+	return true;
+}
+
+bool
+session_tell_kept(Session *session)
+{
+	const KeptRefusal *kept = session->kept != NULL ? session->kept : session->kept_of_mail;
+
+	if (kept == NULL)
+		return false;
+	session_refuse(
+		session, &(Refused){ kept->stage, kept->cause, kept->code, kept->enhanced, kept->text, kept->plugin });
+	session_count_error(session);
+	return true;
+}
