@@ -138,8 +138,10 @@ chain_call(ChainRun *run, const HookRow *row, HookCall *call)
 		atomic_fetch_sub(&plugin->orphans, 1);
 		run->is_orphaned = true;
 	}
-	atomic_fetch_add(&plugin->calls, 1);
-	atomic_fetch_add(&plugin->time_us, (unsigned long long)(g_get_monotonic_time() - begun_us));
+	if (call->asked == NULL) {
+		atomic_fetch_add(&plugin->calls, 1);
+		atomic_fetch_add(&plugin->time_us, (unsigned long long)(g_get_monotonic_time() - begun_us));
+	}
 	if (run->is_orphaned)
 		return chain_fail(call, "it came back too late");
 	if (call->would_have_waited)
@@ -176,6 +178,8 @@ chain_log(const HookRow *row, const HookCall *call, const char *event, const cha
 {
 	char id[ID_TEXT_SIZE];
 
+	if (call->asked != NULL)
+		return;
 	log_event(LOG_LEVEL_WARNING, event, "session", call->facts != NULL ? call->facts->id : NULL, "queue",
 		call->envelope != NULL ? id_format(call->envelope->id, id) : NULL, "plugin", row->plugin->name, "stage",
 		stage_name(row->stage), "error", why, NULL);
@@ -185,7 +189,8 @@ chain_log(const HookRow *row, const HookCall *call, const char *event, const cha
 static PtnVerdict
 chain_settle_failure(const HookRow *row, HookCall *call)
 {
-	atomic_fetch_add(&row->plugin->failures, 1);
+	if (call->asked == NULL)
+		atomic_fetch_add(&row->plugin->failures, 1);
 	chain_log(row, call,
 		row->plugin->passes_on_error || chain_is_told(row) ? "plugin failed, passed" : "plugin failed, deferred",
 		call->failure);
@@ -204,10 +209,13 @@ chain_run_row(ChainRun *run, const ChainTask *task, const HookRow *row, HookCall
 {
 	const char *why_not = chain_why_not(row);
 	const HookCall before = *call;
+	const int64_t begun_us = task->told != NULL ? g_get_monotonic_time() : 0;
 	PtnVerdict verdict;
 
 	call->may_wait = task->place != ON_LOOP;
 	verdict = why_not != NULL ? chain_fail(call, why_not) : chain_call(run, row, call);
+	if (task->told != NULL && verdict != PTN_WAIT)
+		task->told(task->data, row, call, verdict, g_get_monotonic_time() - begun_us);
 	if (chain_is_told(row)) { /* the next one hears what this one heard */
 		call->cause = before.cause;
 		call->code = before.code;
@@ -228,7 +236,7 @@ chain_run_row(ChainRun *run, const ChainTask *task, const HookRow *row, HookCall
 		chain_drop_acts(call);
 	}
 	if (verdict == PTN_REFUSED || verdict == PTN_CLOSED)
-		atomic_fetch_add(&row->plugin->refusals, 1);
+		atomic_fetch_add(&row->plugin->refusals, call->asked == NULL);
 	else if (call->acts != NULL)
 		task->apply(task->data, row, call);
 	chain_drop_acts(call);

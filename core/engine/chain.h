@@ -72,6 +72,8 @@ typedef struct {
 	bool (*before_wait)(void *data); /* called before a hook that may wait; false: the client is gone */
 	/* Applies what the hook did; called only for a verdict that lets the mail go on. */
 	void (*apply)(void *data, const HookRow *row, HookCall *call);
+	/* Of a rehearsal: what a hook said, before the plugin's mode and on-error are looked at.  NULL: nobody listens. */
+	void (*told)(void *data, const HookRow *row, const HookCall *call, PtnVerdict verdict, int64_t took_us);
 	void *data;
 } ChainTask;
 

@@ -95,9 +95,10 @@ cmd_auth_succeed(Session *session)
 
 	session->auth_failures = 0;
 	metrics_add(session->engine->metrics, "auth.succeeded", 1);
-	log_event(LOG_LEVEL_INFO, "authenticated", "session", session->facts.id, "client",
-		ip_format(&session->facts.client, client), "login", session->facts.login, "tls",
-		session->facts.tls_version, NULL);
+	if (session->explanation == NULL)
+		log_event(LOG_LEVEL_INFO, "authenticated", "session", session->facts.id, "client",
+			ip_format(&session->facts.client, client), "login", session->facts.login, "tls",
+			session->facts.tls_version, NULL);
 	session_reply(session, 235, "2.7.0", "Authentication successful");
 	session_observe(session, PTN_REPLY, 0, 235, "2.7.0", "Authentication successful");
 }

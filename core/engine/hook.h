@@ -95,6 +95,8 @@ struct HookCall {
 	bool is_ours;                /* REPLY, DELIVERED …: the reply told of is our own */
 	const char *failure;         /* of PTN_FAILED */
 	GArray *acts;                /* of Act; NULL: none */
+	GPtrArray *asked;            /* of a rehearsal: what services were asked, in words; nothing is written or counted then.
+								  * NULL: it is in earnest */
 	GPtrArray *lookups;          /* of DnsQuery*: lookups live as long as the session, or the call without one */
 };
 

@@ -1,6 +1,7 @@
 /* session-private.h - the inside of a session, for session-*.c and cmd-*.c only. */
 #pragma once
 
+#include "engine/explain.h"
 #include "engine/observer.h"
 #include "engine/session.h"
 #include "engine/transaction.h"
@@ -79,10 +80,12 @@ struct Session {
 	uint64_t data_size;
 	SpoolTransaction *sealed;
 	char *queue_text;          /* what log and Received call the message */
+	Explanation *explanation;  /* NULL: this is no rehearsal */
 	/* plugins */
 	Region *region;
 	void **plugin_states;
 	GPtrArray *lookups;
+	GPtrArray *asked;          /* of a rehearsal; NULL: there is none */
 };
 
 /* ---- session-reply.c ---- */
@@ -111,6 +114,10 @@ void session_begin_stage(Session *session, const CommandRow *row);
 bool session_run_stage(Session *session, Place place, SessionNeed *need);
 void session_observe(Session *session, PtnStage stage, PtnCause cause, int code, const char *enhanced,
 	const char *text);
+
+/* ---- explain.c, of a rehearsal ---- */
+void explain_hook(void *data, const HookRow *row, const HookCall *call, PtnVerdict verdict, int64_t took_us);
+void explain_refusal(const Session *session, const char *stage, const char *plugin, const char *reply);
 
 /* ---- session-cmd.c ---- */
 const CommandRow *session_find_command(const char *verb);

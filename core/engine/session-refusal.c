@@ -62,6 +62,10 @@ session_note_refusal(Session *session, const Refused *refused, const char *reply
 		.cause = cause_name(refused->cause),
 		.reply = reply };
 
+	if (session->explanation != NULL) {
+		explain_refusal(session, refused->stage, refused->plugin, reply);
+		return;
+	}
 	if (session->engine->refusals != NULL)
 		refusals_note(session->engine->refusals, &refusal);
 	log_event(LOG_LEVEL_INFO, "refused", "session", refusal.session, "queue", refusal.queue_id, "client",

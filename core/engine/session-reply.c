@@ -34,6 +34,8 @@ session_event(Session *session, const char *name)
 	char client[IP_TEXT_SIZE];
 
 	metrics_add(session->engine->metrics, metric, 1);
+	if (session->explanation != NULL)
+		return;
 	log_event(LOG_LEVEL_INFO, "event", "session", session->facts.id, "name", name, "client",
 		ip_format(&session->facts.client, client), "login", session->facts.login, NULL);
 }

@@ -66,6 +66,9 @@ session_fill_call(Session *session, HookCall *call)
 	call->session_region = session->region;
 	call->session_states = session->plugin_states;
 	call->lookups = session->lookups;
+	if (session->explanation != NULL && session->asked == NULL)
+		session->asked = g_ptr_array_new_with_free_func(g_free);
+	call->asked = session->asked;
 }
 
 static HookCall *
@@ -142,6 +145,7 @@ session_run_stage(Session *session, Place place, SessionNeed *need)
 		.place = place,
 		.before_wait = session_before_wait,
 		.apply = session_apply,
+		.told = session->explanation != NULL ? explain_hook : NULL,
 		.data = session };
 	ChainResult result = CHAIN_PASSED;
 
@@ -183,6 +187,7 @@ void
 session_observe(Session *session, PtnStage stage, PtnCause cause, int code, const char *enhanced, const char *text)
 {
 	const Transaction *transaction = session->transaction;
+	const bool is_heard = session->explanation == NULL && chain_has(session->snapshot->chain, stage);
 	const Observation observation = { .snapshot = session->snapshot,
 		.stage = stage,
 		.facts = &session->facts,
@@ -193,6 +198,6 @@ session_observe(Session *session, PtnStage stage, PtnCause cause, int code, cons
 		.text = text,
 		.is_ours = true };
 
-	if (chain_has(session->snapshot->chain, stage))
+	if (is_heard)
 		observer_tell(session->engine->observer, &observation);
 }

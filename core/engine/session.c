@@ -16,6 +16,7 @@ session_new(const SessionSettings *settings)
 	session->listener = settings->listener;
 	session->flush = settings->flush;
 	session->flush_data = settings->data;
+	session->explanation = settings->explanation;
 	session->facts.client = settings->client;
 	session->facts.client_port = settings->client_port;
 	session->facts.listener = g_strdup(settings->listener->name);
@@ -51,6 +52,7 @@ session_free(Session *session)
 	g_clear_pointer(&session->kept_of_mail, kept_refusal_free);
 	region_free(session->region);
 	g_free(session->plugin_states);
+	g_clear_pointer(&session->asked, g_ptr_array_unref);
 	session_facts_clear(&session->facts);
 	snapshot_unref(session->snapshot);
 	g_free(session);

@@ -31,6 +31,7 @@ typedef struct {
 	IpAddress client;
 	uint16_t client_port;
 	bool is_secured;                   /* TLS from the start: session_secured() follows at once */
+	struct Explanation *explanation;   /* a rehearsal that fills it (explain.h); NULL: in earnest */
 	/* Called on workers when replies were earned, to take them by session_take_output(). */
 	void (*flush)(void *data);
 	void *data;

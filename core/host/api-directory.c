@@ -39,6 +39,7 @@ ptn_find(PtnHook *h, PtnKind kind, const char *name, PtnEntry **entry)
 
 	if (status == PTN_OK)
 		*entry = api_wrap(h, found, false);
+	call_note(h, "%s %s: %s", directory_kind_name(kind), name, call_status_name(status));
 	return status;
 }
 
@@ -144,5 +145,7 @@ ptn_save(PtnHook *h, PtnEntry *entry)
 		ptn_log(h, PTN_WARNING, "ptn_save(): %s", error->message);
 		return PTN_UNSURE;
 	}
+	if (call_is_rehearsed(h))
+		return PTN_OK;
 	return directory_save(directory, entry->entry, h->call->deadline_us);
 }

@@ -217,5 +217,9 @@ ptn_submit(PtnHook *h, const char *sender, const char *recipient, const char *co
 	}
 	if (to == NULL || from == NULL || h->set == NULL)
 		return false;
+	if (call_is_rehearsed(h)) {
+		call_note(h, "would submit a message from <%s> to <%s>", from, to);
+		return true;
+	}
 	return submit_message(h->set->services.engine, from, to, content);
 }

@@ -87,6 +87,9 @@ ptn_log(PtnHook *h, PtnLevel level, const char *format, ...)
 	va_start(arguments, format);
 	text = g_strdup_vprintf(format, arguments);
 	va_end(arguments);
+	call_note(h, "says: %s", text);
+	if (call_is_rehearsed(h))
+		return;
 	log_event(levels[MIN((unsigned)level, 2)], "plugin says", "plugin", h->instance->plugin->name, "session",
 		h->call->facts != NULL ? h->call->facts->id : NULL, "queue",
 		h->call->envelope != NULL ? id_format(h->call->envelope->id, id) : NULL, "text", text, NULL);
@@ -97,7 +100,7 @@ ptn_count(PtnHook *h, const char *metric, int64_t n)
 {
 	g_autofree char *name = g_strdup_printf("plugin.%s.%s", h->instance->plugin->name, metric);
 
-	if (api_engine(h) != NULL)
+	if (api_engine(h) != NULL && !call_is_rehearsed(h))
 		metrics_add(api_engine(h)->metrics, name, n);
 }
 
@@ -106,7 +109,7 @@ ptn_alarm(PtnHook *h, const char *name, const char *text)
 {
 	g_autofree char *full = g_strdup_printf("%s.%s", h->instance->plugin->name, name);
 
-	if (api_engine(h) != NULL)
+	if (api_engine(h) != NULL && !call_is_rehearsed(h))
 		metrics_alarm(api_engine(h)->metrics, full, text);
 }
 
@@ -266,6 +269,7 @@ ptn_store_get(PtnHook *h, const char *key, const char **value)
 
 	if (status == PTN_OK)
 		*value = region_strdup(h->call->region, found);
+	call_note(h, "store %s: %s", key, status == PTN_OK ? found : call_status_name(status));
 	return status;
 }
 
@@ -275,6 +279,8 @@ ptn_store_set(PtnHook *h, const char *key, const char *value, int64_t time)
 	g_autofree char *full = api_key(h, key);
 	Store *store = api_store(h);
 
+	if (store != NULL && call_is_rehearsed(h))
+		return PTN_OK;
 	return store != NULL ? store_set(store, full, value, time, h->call->deadline_us) : PTN_UNSURE;
 }
 
@@ -282,8 +288,15 @@ PtnStatus
 ptn_store_claim(PtnHook *h, const char *key, const char *value, int64_t time)
 {
 	g_autofree char *full = api_key(h, key);
+	g_autofree char *held = NULL;
 	Store *store = api_store(h);
 
+	if (store != NULL && call_is_rehearsed(h)) {
+		const PtnStatus status = store_get(store, full, h->call->deadline_us, &held, NULL);
+
+		call_note(h, "store %s: %s", key, status == PTN_OK ? "taken" : "free");
+		return status == PTN_OK ? PTN_TAKEN : status == PTN_NONE ? PTN_OK : status;
+	}
 	return store != NULL ? store_claim(store, full, value, time, h->call->deadline_us) : PTN_UNSURE;
 }
 
@@ -293,6 +306,8 @@ ptn_store_add(PtnHook *h, const char *key, int64_t n, int64_t window, int64_t *t
 	g_autofree char *full = api_key(h, key);
 	Store *store = api_store(h);
 
+	if (call_is_rehearsed(h))
+		n = 0; /* what it is now */
 	return store != NULL ? store_add(store, full, n, window, h->call->deadline_us, total) : PTN_UNSURE;
 }
 
@@ -302,6 +317,8 @@ ptn_store_remove(PtnHook *h, const char *key)
 	g_autofree char *full = api_key(h, key);
 	Store *store = api_store(h);
 
+	if (store != NULL && call_is_rehearsed(h))
+		return PTN_OK;
 	return store != NULL ? store_remove(store, full, h->call->deadline_us) : PTN_UNSURE;
 }
 
@@ -321,6 +338,39 @@ ptn_dns_start(PtnHook *h, const char *name, PtnRecord type)
 	return (PtnLookup *)query;
 }
 
+static const char *
+api_record_name(PtnRecord type)
+{
+	switch (type) {
+	case PTN_A:
+		return "A";
+	case PTN_AAAA:
+		return "AAAA";
+	case PTN_PTR:
+		return "PTR";
+	case PTN_MX:
+		return "MX";
+	case PTN_TXT:
+		return "TXT";
+	case PTN_EXCHANGERS:
+		return "exchangers";
+	}
+	return "?";
+}
+
+static void
+api_note_answer(PtnHook *h, const DnsQuery *query, const PtnAnswer *answer)
+{
+	g_autofree char *values = NULL;
+	const char *what = call_status_name(answer != NULL ? answer->status : PTN_UNSURE);
+
+	if (!call_is_rehearsed(h))
+		return;
+	if (answer != NULL && answer->status == PTN_OK && answer->count > 0)
+		what = values = g_strjoinv(", ", (char **)(uintptr_t)answer->values);
+	call_note(h, "dns %s %s: %s", dns_query_name(query), api_record_name(dns_query_type(query)), what);
+}
+
 const PtnAnswer *
 ptn_dns_wait(PtnHook *h, PtnLookup *lookup)
 {
@@ -333,6 +383,8 @@ ptn_dns_wait(PtnHook *h, PtnLookup *lookup)
 		(void)dns_wait(query, slice_us);
 		answer = dns_query_answer(query);
 	}
+	if (query != NULL)
+		api_note_answer(h, query, answer);
 	return answer != NULL ? answer : &api_unsure;
 }
 

@@ -41,6 +41,10 @@ ptn_background(PtnHook *h, PtnFunction *function, const void *data, size_t size)
 {
 	Background *background;
 
+	if (call_is_rehearsed(h)) {
+		call_note(h, "would go on in the background");
+		return true;
+	}
 	if (h->set == NULL || atomic_fetch_add(&h->instance->core.background, 1) >= WORK_MOST) {
 		if (h->set != NULL)
 			atomic_fetch_sub(&h->instance->core.background, 1);

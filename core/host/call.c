@@ -1,6 +1,32 @@
 /* call.c - calling a plugin's function with a PtnHook around it. */
 #include "host/host-private.h"
 
+bool
+call_is_rehearsed(const PtnHook *h)
+{
+	return h->call->asked != NULL;
+}
+
+void
+call_note(PtnHook *h, const char *format, ...)
+{
+	va_list arguments;
+
+	if (!call_is_rehearsed(h))
+		return;
+	va_start(arguments, format);
+	g_ptr_array_add(h->call->asked, g_strdup_vprintf(format, arguments));
+	va_end(arguments);
+}
+
+const char *
+call_status_name(PtnStatus status)
+{
+	static const char *const names[] = { "ok", "none", "unsure", "taken" };
+
+	return status < G_N_ELEMENTS(names) ? names[status] : "?";
+}
+
 void
 call_let_go(PtnHook *h)
 {

@@ -65,6 +65,12 @@ PtnVerdict call_function(Binding *binding, PtnFunction *function, HookCall *call
 PtnVerdict call_hook(const HookRow *row, HookCall *call);
 /* The same for a PtnHook prepared by the caller (work, commands). */
 PtnVerdict call_prepared(PtnHook *h, PtnFunction *function);
+/* Of a rehearsal: notes what a service was asked, and what it said; else nothing. */
+void call_note(PtnHook *h, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/* A rehearsal writes and counts nothing. */
+bool call_is_rehearsed(const PtnHook *h);
+/* "ok", "none", "unsure", "taken". */
+const char *call_status_name(PtnStatus status);
 /* Closes and frees what the hook left open. */
 void call_let_go(PtnHook *h);
 

@@ -161,6 +161,18 @@ dns_query_is_bogus(const DnsQuery *query)
 	return dns_query_is_done(query) && query->answer->is_bogus;
 }
 
+const char *
+dns_query_name(const DnsQuery *query)
+{
+	return query->name;
+}
+
+PtnRecord
+dns_query_type(const DnsQuery *query)
+{
+	return query->type;
+}
+
 const PtnAnswer *
 dns_wait(DnsQuery *query, int64_t deadline_us)
 {

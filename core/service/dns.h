@@ -41,6 +41,9 @@ const PtnAnswer *dns_query_answer(const DnsQuery *query);
 const PtnAnswer *dns_wait(DnsQuery *query, int64_t deadline_us);
 /* True: the answer is there, and it is UNSURE because DNSSEC says that it is forged or broken. */
 bool dns_query_is_bogus(const DnsQuery *query);
+/* What was asked. */
+const char *dns_query_name(const DnsQuery *query);
+PtnRecord dns_query_type(const DnsQuery *query);
 
 /* A scripted DNS for tests and dry runs: the answer comes from `resolve` at once, which fills a new
  * PtnAnswer through dns_answer_new() (taken; NULL is UNSURE).  It is asked for each query, for MX, A and AAAA where the
