@@ -170,6 +170,24 @@ test_sender_null_mx(void)
 	ptn_test_free(test);
 }
 
+/* Temporary refusals become permanent where the account wants that: the same words. */
+static void
+test_reject_mode(void)
+{
+	PtnTest *test = new_test("[plugin restrictions]\nrequire-mx = yes\n");
+
+	ptn_test_entry(test, PTN_ACCOUNT, LOGIN, "on-refusal", "reject", NULL);
+	expect_sender(
+		test, "x@absent.example", "550 5.1.8 <x@absent.example>: Sender address rejected: Domain not found");
+	expect_sender(test, "x@slow.example", "550 5.1.8");
+	expect_sender(test, "x@address.example", "550 5.1.8");
+	expect_recipient(
+		test, "x@absent.example", "550 5.1.2 <x@absent.example>: Recipient address rejected: Domain not found");
+	expect_recipient(test, "x@slow.example", "550 5.1.2");
+	expect_recipient(test, "x@example.org", "250");
+	ptn_test_free(test);
+}
+
 /* ---- what the core judges ---- */
 
 static void
@@ -251,6 +269,7 @@ static const UnitTest tests[] = {
 	{ "R-07 a sender's domain with an address only is good, unless require-mx", test_require_mx },
 	{ "R-08 a sender's domain with a null MX is good, unless it is to be refused with 550 5.7.27",
 		test_sender_null_mx },
+	{ "R-01, R-02, R-06, R-18, O-01, O-02 in reject mode they are 5xx, by the same words", test_reject_mode },
 	{ "R-04, R-05 addresses are fully qualified: 504 5.5.2", test_qualified },
 	{ "R-10 beyond 1000 recipients: 452 4.5.3 for the surplus", test_many_recipients },
 	{ "R-16 one bad recipient leaves the others; without any, DATA is 554 5.5.1", test_one_bad_recipient },

@@ -133,9 +133,7 @@ verify_sender(PtnHook *h)
 static PtnVerdict
 permit_probe_sender(PtnHook *h)
 {
-	const char *inbound = ptn_fact(h, "listener.inbound");
-
-	if (ptn_login(h) == NULL && (inbound == NULL || strcmp(inbound, "no") != 0) &&
+	if (ptn_login(h) == NULL && ptn_fact(h, "listener.inbound") != NULL &&
 		strcasecmp(ptn_recipient(h, PTN_THIS), ptn_option(h, "probe-sender")) == 0)
 		ptn_permit(h);
 	return PTN_NEXT;

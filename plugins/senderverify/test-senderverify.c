@@ -285,6 +285,25 @@ test_recipients(void)
 	ptn_test_free(test);
 }
 
+/* The account's action on submission errors maps what is temporary, and the permanent, too. */
+static void
+test_on_refusal(void)
+{
+	PtnTest *test = new_test("wait = 50ms\nlearn-domains = no\n");
+
+	ptn_test_dialog(test, MX, 25, "", "220 mx", "RCPT TO:<bad", "550 5.1.1 no", "RCPT TO:<later",
+		"450 4.2.0 later", "RCPT TO:<slow", "silence", NULL);
+	ptn_test_entry(test, PTN_ACCOUNT, LOGIN, "on-refusal", "reject", NULL);
+	EXPECT("later@example.net", "550 5.1.7 <later@example.net>: Sender address rejected: unverified address: mx");
+	EXPECT("x@absent.example", "550 5.1.8");
+	EXPECT("slow@example.net",
+		"550 5.1.7 <slow@example.net>: Sender address rejected: unverified address: Address verification");
+	EXPECT("good@example.net", "250");
+	ptn_test_entry(test, PTN_ACCOUNT, LOGIN, "on-refusal", "defer", NULL);
+	EXPECT("bad@example.net", "450 4.1.7 <bad@example.net>: Sender address rejected: undeliverable address");
+	ptn_test_free(test);
+}
+
 /* ---- our own side ---- */
 
 static void
@@ -350,6 +369,7 @@ static const UnitTest tests[] = {
 	{ "V-03, V-08 5xx at any stage refuses, 4xx and nonsense are unsure", test_every_stage },
 	{ "V-03 EHLO and HELO refused", test_refused_hello },
 	{ "V-03 what a server says fits into our reply", test_odd_words },
+	{ "V-08, V-09, O-01, O-02 the account's action on submission errors", test_on_refusal },
 	{ "V-14 the first exchanger unreachable, the second decides", test_second_mx },
 	{ "V-08 no connection is 450 4.1.7", test_no_server },
 	{ "V-11 the public exchanger is asked, not the directory's", test_public_mx },

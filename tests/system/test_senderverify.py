@@ -289,14 +289,15 @@ def test_probe_sender_is_needed(make_gate, dns):
 # ---- our own side ----
 
 def test_ourselves(tmp_path, dns, sink):
-    """V-11 V-16 the public exchanger is asked, also where that is ourselves: mail to the probe's sender is taken there without
-    AUTH, and arrives; for others it is refused."""
-    inbound = {"addresses": US, "ports": "25", "tls": "none", "auth": "no"}
-    gate = Postern(tmp_path / "self", {**options(dns), "plugin senderverify": {"probe-sender": "postmaster@self.senders.test"},
-                                       "listener inbound": inbound}, sink=sink)
+    """V-11 V-16 the public exchanger is asked, also where that is ourselves: on an inbound listener mail to the probe's sender is
+    taken without AUTH, and arrives; for others, and on other listeners, it is refused."""
+    here = {"addresses": US, "tls": "none", "auth": "no"}
+    gate = Postern(tmp_path / "self", {**options(dns), "plugin senderverify": {"probe-sender": "probe@self.senders.test"},
+                                       "listener inbound": {**here, "ports": "25", "inbound": "yes"},
+                                       "listener other": {**here, "ports": "2525"}}, sink=sink)
     try:
         gate.ctl("domain", "add", "self.senders.test", "customer=acme", "mode=outbound-only")
-        ask(gate, "postmaster@self.senders.test", "250 2.1.0")
+        ask(gate, "probe@self.senders.test", "250 2.1.0")
         ask(gate, "user@self.senders.test", "550 5.1.7")  # an address of ours that the directory could know
         before = gate.settle()
         with Dialog(25, host=US) as dialog:
@@ -304,9 +305,13 @@ def test_ourselves(tmp_path, dns, sink):
             dialog.expect("250", "MAIL FROM:<stranger@elsewhere.example>")
             dialog.expect("554 5.7.1", "RCPT TO:<user@self.senders.test>")
             dialog.expect("554 5.7.1", "RCPT TO:<x@example.org>")
-            dialog.expect("250", "RCPT TO:<PostMaster@self.senders.test>")
+            dialog.expect("250", "RCPT TO:<Probe@self.senders.test>")
             assert dialog.data("Subject: hello\n\nyou\n").code == 250
-        assert sink.wait(before + 1)[before].recipients[0].lower() == "postmaster@self.senders.test"
+        assert sink.wait(before + 1)[before].recipients[0].lower() == "probe@self.senders.test"
+        with Dialog(2525, host=US) as dialog:
+            dialog.hello()
+            dialog.expect("250", "MAIL FROM:<stranger@elsewhere.example>")
+            dialog.expect("554 5.7.1", "RCPT TO:<probe@self.senders.test>")
         with gate.smtp() as dialog:  # a listener for submission
             dialog.hello()
             dialog.expect("530 5.7.0", "MAIL FROM:<stranger@elsewhere.example>")
