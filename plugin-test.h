@@ -43,6 +43,24 @@ void ptn_test_advance(PtnTest *test, int64_t time);
 /* An account of type "server" may submit though no plugin filters its sources. */
 void ptn_test_open_server_accounts(PtnTest *test);
 
+/* A server that ptn_open() reaches at `address` ("192.0.2.25"); nobody answers at others.  `serve` is called for each
+ * connection, in a thread of its own, and what it returns from is closed; the test's end shuts its socket down. */
+typedef void PtnTestServer(int socket, void *data);
+void ptn_test_server(PtnTest *test, const char *address, int port, PtnTestServer *serve, void *data);
+/* The same for a server that speaks in lines: the beginning of a line, the reply to it ("\n" between its lines, "silence",
+ * or "close"), …, NULL; "" is the greeting, the first that fits counts, any other line is answered "250 2.0.0 Ok".
+ * Once more: new replies. */
+void ptn_test_dialog(PtnTest *test, const char *address, int port, ...) PTN_ENDS_WITH_NULL;
+/* It is down from now on. */
+void ptn_test_no_server(PtnTest *test, const char *address, int port);
+/* Lines that such a server got, each with "\n"; and how often somebody connected. */
+const char *ptn_test_heard(PtnTest *test, const char *address, int port);
+size_t ptn_test_connections(PtnTest *test, const char *address, int port);
+/* posternctl NAME words …, NULL: rows as "column=text column=text\n", or "error: why\n". */
+const char *ptn_test_command(PtnTest *test, const char *plugin, ...) PTN_ENDS_WITH_NULL;
+/* Waits until works of ptn_background() are done. */
+void ptn_test_finish_work(PtnTest *test);
+
 /* A new session from this address (the one before is ended); its greeting is the reply. */
 void ptn_test_connect(PtnTest *test, const char *ip);
 /* Lines without their ends, each sent with CRLF; what they were answered is the reply. */

@@ -87,6 +87,8 @@ api_session_fact(PtnHook *h, const char *name)
 		return region_printf(h->call->region, "%u", facts->client_port);
 	if (strcmp(name, "listener") == 0)
 		return facts->listener;
+	if (strcmp(name, "listener.inbound") == 0)
+		return facts->is_inbound ? "yes" : NULL;
 	if (strcmp(name, "tls.version") == 0)
 		return facts->tls_version;
 	if (strcmp(name, "tls.cipher") == 0)

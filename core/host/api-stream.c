@@ -5,6 +5,10 @@
 #include "engine/smtp-dialog.h"
 #include "host/host-private.h"
 
+enum { STREAM_ADDRESSES_MOST = 8 };
+
+#define STREAM_CONNECT_US (10 * CLOCK_SECOND)
+
 static void
 api_stream_free(void *data)
 {
@@ -15,26 +19,57 @@ api_stream_free(void *data)
 	g_free(stream);
 }
 
-/* An address as it is, or the first of a name that answers. */
-static Wire *
-api_connect(PtnHook *h, const char *host, uint16_t port)
+/* Both families are asked for at once. */
+static GArray *
+api_addresses(PtnHook *h, const char *host)
 {
-	static const PtnRecord families[] = { PTN_AAAA, PTN_A };
+	GArray *addresses = g_array_new(FALSE, FALSE, sizeof(IpAddress));
+	PtnLookup *lookups[2];
 	IpAddress address;
 
-	if (ip_parse(host, &address))
-		return wire_open(&address, port, NULL, h->call->deadline_us, NULL);
-	for (size_t i = 0; i < G_N_ELEMENTS(families); i++) {
-		const PtnAnswer *answer = ptn_dns(h, host, families[i]);
+	if (ip_parse(host, &address)) {
+		g_array_append_val(addresses, address);
+		return addresses;
+	}
+	lookups[0] = ptn_dns_start(h, host, PTN_AAAA);
+	lookups[1] = ptn_dns_start(h, host, PTN_A);
+	for (size_t i = 0; i < G_N_ELEMENTS(lookups); i++) {
+		const PtnAnswer *answer = ptn_dns_wait(h, lookups[i]);
 
-		for (size_t k = 0; answer->status == PTN_OK && k < answer->count; k++) {
-			Wire *wire = ip_parse(answer->values[k], &address)
-							 ? wire_open(&address, port, NULL, h->call->deadline_us, NULL)
-							 : NULL;
+		for (size_t k = 0; answer->status == PTN_OK && k < answer->count; k++)
+			if (addresses->len < STREAM_ADDRESSES_MOST && ip_parse(answer->values[k], &address))
+				g_array_append_val(addresses, address);
+	}
+	return addresses;
+}
 
-			if (wire != NULL)
-				return wire;
-		}
+static Wire *
+api_connect(PtnHook *h, const IpAddress *address, uint16_t port, int64_t until_us)
+{
+	const HostServices *services = h->instance->services;
+	int fd;
+
+	if (services->connect == NULL)
+		return wire_open(address, port, NULL, until_us, NULL);
+	fd = services->connect(services->connect_data, address, port);
+	return fd >= 0 ? wire_adopt(fd, until_us) : NULL;
+}
+
+/* The first that answers; addresses that are silent share the time. */
+static Wire *
+api_connect_any(PtnHook *h, const char *host, uint16_t port, IpAddress *address)
+{
+	g_autoptr(GArray) addresses = api_addresses(h, host);
+	const int64_t end_us = g_get_monotonic_time() + MIN(ptn_time_left(h) / 2, STREAM_CONNECT_US);
+
+	for (guint i = 0; i < addresses->len; i++) {
+		const int64_t now_us = g_get_monotonic_time();
+		Wire *wire;
+
+		*address = g_array_index(addresses, IpAddress, i);
+		wire = api_connect(h, address, port, now_us + (end_us - now_us) / (addresses->len - i));
+		if (wire != NULL)
+			return wire;
 	}
 	return NULL;
 }
@@ -43,6 +78,7 @@ PtnStream *
 ptn_open(PtnHook *h, const char *host, int port, PtnSecurity security)
 {
 	g_autoptr(Wire) wire = NULL;
+	IpAddress address;
 	PtnStream *stream;
 
 	if (!h->call->may_wait) {
@@ -51,7 +87,7 @@ ptn_open(PtnHook *h, const char *host, int port, PtnSecurity security)
 	}
 	if (port < 1 || port > 65535)
 		return NULL;
-	wire = api_connect(h, host, (uint16_t)port);
+	wire = api_connect_any(h, host, (uint16_t)port, &address);
 	if (wire == NULL)
 		return NULL;
 	wire_set_deadline(wire, h->call->deadline_us);
@@ -60,6 +96,8 @@ ptn_open(PtnHook *h, const char *host, int port, PtnSecurity security)
 	stream = g_new0(PtnStream, 1);
 	stream->wire = g_steal_pointer(&wire);
 	stream->host = g_strdup(host);
+	stream->address = address;
+	stream->port = (uint16_t)port;
 	if (h->streams == NULL)
 		h->streams = g_ptr_array_new_with_free_func(api_stream_free);
 	g_ptr_array_add(h->streams, stream);
@@ -69,13 +107,14 @@ ptn_open(PtnHook *h, const char *host, int port, PtnSecurity security)
 bool
 ptn_write(PtnHook *h, PtnStream *stream, const void *data, size_t size)
 {
-	(void)h;
+	wire_set_deadline(stream->wire, h->call->deadline_us);
 	return wire_write(stream->wire, data, size, NULL);
 }
 
 const char *
 ptn_read_line(PtnHook *h, PtnStream *stream)
 {
+	wire_set_deadline(stream->wire, h->call->deadline_us);
 	return region_strdup(h->call->region, wire_read_line(stream->wire, 64 * 1024, NULL));
 }
 
@@ -89,7 +128,12 @@ api_read_reply(PtnHook *h, PtnStream *stream, unsigned *capabilities)
 	uint64_t size;
 
 	smtp_reply_init(&reply);
-	if (!smtp_read_reply(stream->wire, &reply, NULL))
+	if (stream->is_broken)
+		return answer;
+	/* half of what is left, so that after a silent server there is time for another one */
+	wire_set_deadline(stream->wire, g_get_monotonic_time() + ptn_time_left(h) / 2);
+	stream->is_broken = !smtp_read_reply(stream->wire, &reply, NULL); /* one that comes late answers nothing else */
+	if (stream->is_broken)
 		return answer;
 	if (capabilities != NULL)
 		*capabilities = smtp_capabilities(&reply, &size);
@@ -126,21 +170,42 @@ api_say_hello(PtnHook *h, PtnStream *stream, unsigned *capabilities)
 	return reply;
 }
 
+/* A server whose STARTTLS is broken is asked in clear: the same one, once more. */
+static PtnReply
+api_hello_in_clear(PtnHook *h, PtnStream *stream)
+{
+	const PtnReply broken = { .code = 0, .enhanced = "", .text = "the TLS handshake failed" };
+	Wire *wire = api_connect(h, &stream->address, stream->port, g_get_monotonic_time() + ptn_time_left(h) / 2);
+	unsigned capabilities;
+	PtnReply reply;
+
+	if (wire == NULL)
+		return broken;
+	wire_close(stream->wire);
+	stream->wire = wire;
+	stream->is_broken = false;
+	reply = api_read_reply(h, stream, NULL);
+	return reply.code == 220 ? api_say_hello(h, stream, &capabilities) : reply;
+}
+
 /* Encryption without a check of the name: a probe needs no secrecy, only a server that wants it. */
 PtnReply
 ptn_smtp_hello(PtnHook *h, PtnStream *stream)
 {
 	unsigned capabilities;
-	PtnReply reply = api_read_reply(h, stream, NULL);
+	PtnReply reply = api_read_reply(h, stream, NULL), starttls;
 
 	if (reply.code != 220)
 		return reply;
 	reply = api_say_hello(h, stream, &capabilities);
 	if (reply.code != 250 || !(capabilities & SMTP_STARTTLS) || wire_is_secured(stream->wire))
 		return reply;
-	if (ptn_smtp(h, stream, "STARTTLS").code != 220)
+	starttls = ptn_smtp(h, stream, "STARTTLS");
+	if (starttls.code != 220 && starttls.code != 0)
 		return reply;
-	if (!wire_start_tls(stream->wire, h->instance->services->tls, stream->host, TLS_MAY, NULL))
-		return (PtnReply){ .code = 0, .enhanced = "", .text = "the TLS handshake failed" };
+	wire_set_deadline(stream->wire, g_get_monotonic_time() + ptn_time_left(h) / 2);
+	if (starttls.code == 0 ||
+		!wire_start_tls(stream->wire, h->instance->services->tls, stream->host, TLS_MAY, NULL))
+		return api_hello_in_clear(h, stream);
 	return api_say_hello(h, stream, &capabilities);
 }

@@ -6,6 +6,8 @@
 
 enum { WORK_MOST = 1000 }; /* of one plugin, waiting or under way */
 
+#define WORK_TIME_US (60 * CLOCK_SECOND) /* at least: nobody waits for it, and other servers may be slow */
+
 typedef struct {
 	Work work;
 	PluginSet *set;
@@ -21,7 +23,7 @@ api_run_background(void *data)
 	g_autoptr(Region) region = region_new();
 	HookCall call = { .region = region,
 		.may_wait = true,
-		.deadline_us = g_get_monotonic_time() + background->instance->core.deadline_us };
+		.deadline_us = g_get_monotonic_time() + MAX(background->instance->core.deadline_us, WORK_TIME_US) };
 	PtnHook h = {
 		.call = &call, .instance = background->instance, .set = background->set, .work_data = background->data
 	};

@@ -58,6 +58,9 @@ struct PtnEntry {
 struct PtnStream {
 	Wire *wire;
 	char *host;
+	IpAddress address; /* that answered */
+	uint16_t port;
+	bool is_broken;    /* a reply did not come, or made no sense */
 };
 
 /* Calls a plugin's function, then lets go of what it left open. */

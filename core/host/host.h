@@ -17,6 +17,9 @@ typedef struct {
 	TlsClient *tls;        /* for plugins' own connections */
 	const char *directory; /* of the shared objects */
 	const char *helo;      /* what plugins call us to other servers */
+	/* NULL: the network.  Else the test's: a socket of the peer at that address, or -1. */
+	int (*connect)(void *data, const IpAddress *address, uint16_t port);
+	void *connect_data;
 } HostServices;
 
 /* The rows that [plugin NAME] may have: common to all plugins, then its own.  New, freed by the set. */

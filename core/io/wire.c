@@ -54,6 +54,12 @@ wire_open(const IpAddress *address, uint16_t port, const IpAddress *from, int64_
 	return fd < 0 ? NULL : wire_new(fd, deadline_us);
 }
 
+Wire *
+wire_adopt(int fd, int64_t deadline_us)
+{
+	return wire_new(fd, deadline_us);
+}
+
 void
 wire_close(Wire *wire)
 {
@@ -71,17 +77,27 @@ wire_set_deadline(Wire *wire, int64_t deadline_us)
 	wire->deadline_us = deadline_us;
 }
 
-/* After a slice without octets: is there time for another? */
+static bool
+wire_has_time(const Wire *wire, GError **error)
+{
+	return g_get_monotonic_time() < wire->deadline_us || error_set(error, POSTERN_ERROR_UNAVAILABLE, "timed out");
+}
+
+/* After a slice without octets, or under TLS after any that was not enough: is there time for another?  A writer is
+ * asked only when the peer took nothing for a whole slice: long content may take longer than one deadline. */
 static bool
 wire_wait(Wire *wire, ssize_t result, GError **error)
 {
+	const int64_t left_us = MAX(wire->deadline_us - g_get_monotonic_time(), 0);
+	const bool is_write = result == STREAM_WANTS_WRITE;
+
 	if (result == STREAM_END)
 		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "the server closed the connection");
 	if (result == STREAM_FAILED)
 		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "the connection was lost");
-	if (g_get_monotonic_time() >= wire->deadline_us)
-		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "timed out");
-	return true;
+	if (wire->stream.tls != NULL && socket_wait(wire->stream.fd, is_write, MIN(left_us, CLOCK_SECOND)) && is_write)
+		return true;
+	return wire_has_time(wire, error);
 }
 
 bool
@@ -91,6 +107,8 @@ wire_start_tls(Wire *wire, const TlsClient *client, const char *name, TlsPolicy 
 
 	g_byte_array_set_size(wire->in, 0);
 	wire->in_taken = 0;
+	/* OpenSSL waits for whole records: in the kernel it would wait for a peer that drips them, for hours */
+	(void)fcntl(wire->stream.fd, F_SETFL, fcntl(wire->stream.fd, F_GETFL) | O_NONBLOCK);
 	wire->stream.tls = tls_client_session(client, wire->stream.fd, name, policy);
 	while ((result = stream_handshake(&wire->stream)) != 1) {
 		if (result == STREAM_FAILED)
@@ -137,6 +155,8 @@ wire_fill(Wire *wire, GError **error)
 	const guint length = wire->in->len;
 
 	if (wire->out->len > 0 && !wire_flush(wire, error))
+		return false;
+	if (!wire_has_time(wire, error)) /* a peer that drips is never silent for a whole slice */
 		return false;
 	g_byte_array_set_size(wire->in, length + WIRE_READ);
 	for (;;) {

@@ -16,6 +16,8 @@ typedef struct Wire Wire;
 /* Connects until `deadline_us` (monotonic).  NULL on failure. */
 Wire *wire_open(const IpAddress *address, uint16_t port, const IpAddress *from, int64_t deadline_us,
 	GError **error);
+/* Takes a socket that is connected already. */
+Wire *wire_adopt(int fd, int64_t deadline_us);
 void wire_close(Wire *wire);
 /* Every call from now on ends by then. */
 void wire_set_deadline(Wire *wire, int64_t deadline_us);

@@ -14,6 +14,14 @@ typedef struct {
 	int64_t offset_us;
 } TestClock;
 
+typedef struct TestPeers TestPeers;
+
+TestPeers *test_peers_new(void);
+/* Ends their sessions; nobody connects any more. */
+void test_peers_close(TestPeers *peers);
+void test_peers_free(TestPeers *peers); /* after test_peers_close() */
+int test_peers_connect(void *peers, const IpAddress *address, uint16_t port);
+
 struct PtnTest {
 	TestClock clock;
 	Engine engine;
@@ -21,6 +29,8 @@ struct PtnTest {
 	HostServices services;
 	char *directory;     /* of the spool */
 	GHashTable *dns;     /* "name/type" -> PtnAnswer* */
+	TestPeers *peers;
+	GPtrArray *dialogs;  /* scripts of peers */
 	Config *config;
 	GPtrArray *rows;
 	PluginSet *set;

@@ -119,7 +119,8 @@ test_open_services(PtnTest *test)
 	engine->retry_domain = test_retry_domain;
 	engine->retry_data = test;
 	test->services = (HostServices){ .engine = engine, .dns = dns_new_scripted(test_resolve, test),
-		.tls = tls_client_new(NULL, NULL), .directory = "/nonexistent", .helo = "test.example.net" };
+		.tls = tls_client_new(NULL, NULL), .directory = "/nonexistent", .helo = "test.example.net",
+		.connect = test_peers_connect, .connect_data = test->peers };
 }
 
 static void
@@ -184,6 +185,8 @@ ptn_test_new_chain(const PtnPlugin *const *plugins, const char *config)
 	test->dns = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, test_free_answer);
 	test->texts = g_ptr_array_new_with_free_func(g_free);
 	test->reply = g_string_new(NULL);
+	test->peers = test_peers_new();
+	test->dialogs = g_ptr_array_new_with_free_func(g_free);
 	test_open_services(test);
 	ptn_test_entry(test, PTN_CUSTOMER, "acme", "primary", "it@acme.example", NULL);
 	ptn_test_entry(test, PTN_DOMAIN, "example.net", "customer", "acme", "mode", "outbound-only", NULL);
@@ -237,6 +240,7 @@ ptn_test_free(PtnTest *test)
 	const int64_t soon_us = clock_monotonic(engine->clock) + 10 * PTN_SECOND;
 
 	test_end_session(test);
+	test_peers_close(test->peers);
 	(void)workers_stop(engine->waiters, soon_us);
 	(void)workers_stop(engine->crunchers, soon_us);
 	snapshot_unref(test->snapshot);
@@ -256,6 +260,8 @@ ptn_test_free(PtnTest *test)
 	id_source_free(engine->ids);
 	id_source_free(engine->session_ids);
 	metrics_free(engine->metrics);
+	test_peers_free(test->peers);
+	g_ptr_array_unref(test->dialogs);
 	g_hash_table_unref(test->dns);
 	g_ptr_array_unref(test->texts);
 	g_string_free(test->reply, TRUE);

@@ -1,4 +1,4 @@
-/* test-queue.c - what was queued in a test host, and what was counted. */
+/* test-queue.c - what was queued in a test host, what was counted, what commands say, and what goes on behind. */
 #include "test-host-private.h"
 
 #include <string.h>
@@ -49,7 +49,8 @@ ptn_test_queued_recipient(PtnTest *test, size_t i, size_t recipient)
 
 	if (recipient >= message->envelope->recipients->len)
 		return NULL;
-	return test_hand_out(test, g_strdup(((const Recipient *)message->envelope->recipients->pdata[recipient])->address));
+	return test_hand_out(
+		test, g_strdup(((const Recipient *)message->envelope->recipients->pdata[recipient])->address));
 }
 
 static bool
@@ -90,4 +91,44 @@ int64_t
 ptn_test_count(PtnTest *test, const char *metric)
 {
 	return metrics_get(test->engine.metrics, metric);
+}
+
+/* ---- commands and work ---- */
+
+static void
+test_add_row(void *data, const char *const *cells)
+{
+	GString *text = data;
+
+	for (; cells[0] != NULL && cells[1] != NULL; cells += 2)
+		g_string_append_printf(text, "%s=%s%s", cells[0], cells[1], cells[2] != NULL ? " " : "\n");
+}
+
+const char *
+ptn_test_command(PtnTest *test, const char *plugin, ...)
+{
+	g_autoptr(GPtrArray) words = g_ptr_array_new();
+	g_autoptr(GError) error = NULL;
+	GString *text = g_string_new(NULL);
+	const char *word;
+	va_list more;
+
+	va_start(more, plugin);
+	while ((word = va_arg(more, const char *)) != NULL)
+		g_ptr_array_add(words, (void *)(uintptr_t)word);
+	va_end(more);
+	g_ptr_array_add(words, NULL);
+	if (!host_command(test->set, plugin, (const char *const *)words->pdata, test_add_row, text, &error))
+		g_string_append_printf(text, "error: %s\n", error->message);
+	return test_hand_out(test, g_string_free(text, FALSE));
+}
+
+void
+ptn_test_finish_work(PtnTest *test)
+{
+	WorkersFigures figures;
+
+	for (workers_figures(test->engine.waiters, &figures); figures.queued > 0 || figures.idle < figures.threads;
+		 workers_figures(test->engine.waiters, &figures))
+		g_usleep(1000);
 }

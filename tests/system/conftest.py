@@ -88,6 +88,32 @@ two.mx IN A 127.0.0.7
 client IN A 198.18.0.9
 liar IN A 198.18.0.1
 """,
+    "senders.test": """$ORIGIN senders.test.
+$TTL 300
+@ IN SOA ns hostmaster 1 3600 600 86400 60
+@ IN NS ns
+ns IN A 127.0.0.1
+one IN MX 10 mx1
+second IN MX 10 nobody
+second IN MX 20 mx1
+dead IN MX 10 nobody
+pair IN MX 10 mx1
+pair IN MX 10 mx2
+two IN MX 10 mx2
+three IN MX 10 mx3
+hole IN MX 10 blackhole
+hole IN MX 20 mx1
+self IN MX 10 us
+noaddress IN MX 10 absent
+plain IN A 127.0.2.1
+null IN MX 0 .
+mx1 IN A 127.0.2.1
+mx2 IN A 127.0.2.2
+mx3 IN A 127.0.2.3
+nobody IN A 127.0.2.9
+us IN A 127.0.2.10
+blackhole IN A 192.0.2.1
+""",
     "0.18.198.in-addr.arpa": """$ORIGIN 0.18.198.in-addr.arpa.
 $TTL 300
 @ IN SOA ns.example.org. hostmaster.example.org. 1 3600 600 86400 60

@@ -1,0 +1,215 @@
+/* senderverify - the sender's address must be deliverable: its exchanger is asked, and what it said is remembered.
+ *
+ * At MAIL of an authenticated client the cache answers, or a probe is started behind the session and waited for.  Only
+ * what the exchanger itself refuses is permanent; what could not be found out is asked again soon. */
+#include "senderverify.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define LEAST_PAUSE (PTN_SECOND / 100)
+#define MOST_PAUSE (PTN_SECOND / 4)
+#define MARGIN (PTN_SECOND / 2) /* left of the hook's time for the answer */
+
+/* ---- what the client is told ---- */
+
+/* Counted per account and day: who fails often has been guessed, or sells lists. */
+static void
+count_failure(PtnHook *h)
+{
+	(void)ptn_store_add(h, ptn_format(h, "failures/%s", ptn_login(h)), 1, 86400 * PTN_SECOND, NULL);
+	ptn_count(h, "failures", 1);
+}
+
+static PtnVerdict
+refuse(PtnHook *h, const Record *record)
+{
+	count_failure(h);
+	if (record->verdict == VERDICT_UNSURE)
+		return ptn_refuse(h, PTN_REMOTE, 450, "4.1.7", "<%s>: Sender address rejected: unverified address: %s",
+			ptn_sender(h), record->text);
+	if (ptn_option_number(h, "undeliverable-code"))
+		return ptn_refuse(h, PTN_POLICY, 450, "4.1.7", "<%s>: Sender address rejected: undeliverable address: %s",
+			ptn_sender(h), record->text);
+	return ptn_refuse(h, PTN_POLICY, 550, "5.1.7", "<%s>: Sender address rejected: undeliverable address: %s",
+		ptn_sender(h), record->text);
+}
+
+static PtnVerdict
+refuse_in_progress(PtnHook *h)
+{
+	return ptn_refuse(h, PTN_REMOTE, 450, "4.1.7",
+		"<%s>: Sender address rejected: unverified address: Address verification in progress", ptn_sender(h));
+}
+
+static PtnVerdict
+refuse_by_trouble(PtnHook *h)
+{
+	return ptn_refuse(h, PTN_LOCAL, 450, "4.1.7",
+		"<%s>: Sender address rejected: unverified address: address verification problem", ptn_sender(h));
+}
+
+static PtnVerdict
+refuse_domain(PtnHook *h)
+{
+	return ptn_refuse(h, PTN_DNS, 450, "4.1.8", "<%s>: Sender address rejected: Domain not found", ptn_sender(h));
+}
+
+/* ---- what is known ---- */
+
+/* A record past its refresh time still answers, and is asked anew behind. */
+static PtnVerdict
+answer_from(PtnHook *h, const Record *record)
+{
+	if (ptn_now(h) >= verify_record_refresh_at(h, record))
+		(void)verify_probe_start(h, ptn_sender(h));
+	return record->verdict == VERDICT_GOOD || record->verdict == VERDICT_ACCEPTS ? PTN_NEXT : refuse(h, record);
+}
+
+/* OK: `record` decides. */
+static PtnStatus
+look_up_domain(PtnHook *h, Record *record)
+{
+	PtnStatus status;
+
+	if (!ptn_option_number(h, "learn-domains"))
+		return PTN_NONE;
+	status = verify_record_read(h, verify_domain_key(h, ptn_domain_of(ptn_sender(h))), record);
+	return status == PTN_OK && record->verdict == VERDICT_SELECTIVE ? PTN_NONE : status;
+}
+
+/* ---- what is not known ---- */
+
+static PtnVerdict
+wait_for_probe(PtnHook *h)
+{
+	const char *key = verify_address_key(h, ptn_sender(h));
+	const int64_t begun = ptn_time_left(h), wait = ptn_option_number(h, "wait");
+	int64_t pause = LEAST_PAUSE;
+	Record record;
+
+	while (begun - ptn_time_left(h) < wait && ptn_time_left(h) > MARGIN) {
+		if (!verify_probe_start(h, ptn_sender(h)))
+			return refuse_by_trouble(h);
+		if (!ptn_sleep(h, pause))
+			break;
+		if (verify_record_read(h, key, &record) == PTN_OK)
+			return answer_from(h, &record);
+		pause = pause * 2 < MOST_PAUSE ? pause * 2 : MOST_PAUSE;
+	}
+	return refuse_in_progress(h);
+}
+
+static PtnVerdict
+verify_sender(PtnHook *h)
+{
+	const char *sender = ptn_sender(h);
+	const PtnAnswer *exchangers;
+	PtnStatus status;
+	Record record;
+
+	if (ptn_login(h) == NULL || sender[0] == '\0')
+		return PTN_NEXT;
+	status = verify_record_read(h, verify_address_key(h, sender), &record);
+	if (status == PTN_UNSURE)
+		return refuse_by_trouble(h);
+	if (status == PTN_OK && record.verdict == VERDICT_GOOD)
+		return answer_from(h, &record);
+	exchangers = ptn_dns(h, ptn_domain_of(sender), PTN_EXCHANGERS);
+	if (exchangers->status != PTN_OK)
+		return refuse_domain(h);
+	if (exchangers->count == 0) /* a null MX: there is nobody to ask */
+		return PTN_NEXT;
+	if (status != PTN_OK)
+		status = look_up_domain(h, &record);
+	if (status == PTN_OK)
+		return answer_from(h, &record);
+	if (!ptn_sleep(h, 0)) /* on a loop: the rest waits */
+		return PTN_NEXT;
+	return wait_for_probe(h);
+}
+
+/* Servers that verify us ask for the probe's sender; their bounces and complaints go there, too. */
+static PtnVerdict
+permit_probe_sender(PtnHook *h)
+{
+	if (ptn_login(h) == NULL && ptn_fact(h, "listener.inbound") != NULL &&
+		strcasecmp(ptn_recipient(h, PTN_THIS), ptn_option(h, "probe-sender")) == 0)
+		ptn_permit(h);
+	return PTN_NEXT;
+}
+
+/* ---- the plugin ---- */
+
+static PtnVerdict
+start(PtnHook *h)
+{
+	Instance *instance = ptn_instance(h);
+
+	if (ptn_option(h, "probe-sender") == NULL)
+		return ptn_fail(h, "set probe-sender: the address by which other servers are asked");
+	if (ptn_option_number(h, "positive-refresh") >= ptn_option_number(h, "positive-expire") ||
+		ptn_option_number(h, "negative-refresh") >= ptn_option_number(h, "negative-expire") ||
+		ptn_option_number(h, "unsure-refresh") >= ptn_option_number(h, "negative-expire"))
+		return ptn_fail(h, "a refresh time must be shorter than the time of expiry that belongs to it");
+	return pthread_mutex_init(&instance->lock, NULL) == 0 ? PTN_NEXT : ptn_fail(h, "no mutex");
+}
+
+static PtnVerdict
+stop(PtnHook *h)
+{
+	(void)pthread_mutex_destroy(&((Instance *)ptn_instance(h))->lock);
+	return PTN_NEXT;
+}
+
+static const char *const code_choices[] = { "550", "450", NULL };
+
+#define MINUTE (60 * PTN_SECOND)
+#define DAY (1440 * MINUTE)
+
+static const PtnOption options[] = {
+	{ "probe-sender", PTN_MAILBOX, PTN_IN_SERVER, NULL, "MAIL FROM of probes, an address of ours" },
+	{ "wait", PTN_TIME, PTN_IN_SERVER, "6s", "how long a client waits for a probe", 0, MINUTE, NULL },
+	{ "positive-expire", PTN_TIME, PTN_IN_SERVER, "31d", "how long a good address is good", MINUTE, 3650 * DAY,
+		NULL },
+	{ "positive-refresh", PTN_TIME, PTN_IN_SERVER, "7d", "after what time it is asked again", MINUTE, 3650 * DAY,
+		NULL },
+	{ "negative-expire", PTN_TIME, PTN_IN_SERVER, "3d", "how long a bad or unsure address is so", MINUTE,
+		3650 * DAY, NULL },
+	{ "negative-refresh", PTN_TIME, PTN_IN_SERVER, "3h", "after what time a bad one is asked again", PTN_SECOND,
+		3650 * DAY, NULL },
+	{ "unsure-refresh", PTN_TIME, PTN_IN_SERVER, "5m", "after what time an unsure one is asked again", PTN_SECOND,
+		3650 * DAY, NULL },
+	{ "undeliverable-code", PTN_CHOICE, PTN_IN_SERVER, "550", "the reply to a sender that was refused for good", 0,
+		0, code_choices },
+	{ "learn-domains", PTN_BOOL, PTN_IN_SERVER, "yes", "find out whether domains accept or refuse all addresses" },
+	{ "per-destination", PTN_NUMBER, PTN_IN_SERVER, "4", "probes to one exchanger at a time", 1, 100, NULL },
+	{ "most-probes", PTN_NUMBER, PTN_IN_SERVER, "50", "probes in all at a time", 1, VERIFY_DESTINATIONS, NULL },
+	{ 0 },
+};
+
+static const PtnHookRow hooks[] = {
+	{ PTN_MAIL, verify_sender, PTN_INLINE },
+	{ PTN_RCPT, permit_probe_sender, PTN_INLINE },
+	{ 0 },
+};
+
+static const PtnCommand commands[] = {
+	{ "show", "ADDRESS|DOMAIN", "what is known of it", verify_command_show },
+	{ "forget", "ADDRESS|DOMAIN", "forget what is known of it", verify_command_forget },
+	{ "probe", "ADDRESS", "ask now, whatever is known", verify_command_probe },
+	{ "failures", "LOGIN", "how often senders of the account were refused today", verify_command_failures },
+	{ 0 },
+};
+
+PTN_PLUGIN(senderverify) = {
+	PTN_HEAD("senderverify"),
+	.version = "1",
+	.summary = "the sender's address must be deliverable",
+	.options = options,
+	.hooks = hooks,
+	.commands = commands,
+	.instance_size = sizeof(Instance),
+	.start = start,
+	.stop = stop,
+};

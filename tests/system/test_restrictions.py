@@ -1,0 +1,195 @@
+"""Restrictions (letter R of BEHAVIOURS.md) with the real daemon, real DNS servers and real next hops."""
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from postern import LOGIN, SOURCE, Postern, Sink, free_port, wait_until
+from test_dns import signed  # noqa: F401
+
+PLUGINS = {"server": {"plugins": "auth restrictions"}}
+MESSAGE = "Subject: x\n\ny\n"
+
+
+@pytest.fixture(scope="module")
+def gate(tmp_path_factory, dns):
+    sink = Sink()
+    daemon = Postern(tmp_path_factory.mktemp("gate"), {**dns, **PLUGINS}, sink=sink)
+    yield daemon
+    daemon.stop()
+    sink.close()
+
+
+@pytest.mark.parametrize("line, recipient, start", [
+    ("R-01", "x@absent.example.org", "450 4.1.2 <x@absent.example.org>: Recipient address rejected: Domain not found"),
+    ("R-01", "x@text.example.net", "450 4.1.2"),
+    ("R-03", "x@nullmx.example.org", "556 5.1.10 <x@nullmx.example.org>: Recipient address rejected"),
+    ("R-04", "bob", "504 5.5.2"),
+    ("R-04", "bob@host", "504 5.5.2"),
+    ("R-07", "x@alone.example.org", "250 2.1.5"),
+    ("R-07", "x@two.example.org", "250 2.1.5")])
+def test_recipient(gate, line, recipient, start):
+    """R-01 R-03 R-04: a recipient's domain exists and takes mail."""
+    before = gate.accepted()
+    with gate.session() as dialog:
+        dialog.expect("250", "MAIL FROM:<%s>" % LOGIN)
+        reply = dialog.ask("RCPT TO:<%s>" % recipient)
+        assert reply.text.startswith(start), "%s: %s" % (line, reply)
+        if reply.code != 250:
+            dialog.expect("554 5.5.1", "DATA")
+    assert gate.accepted() == before
+
+
+@pytest.mark.parametrize("line, sender, start", [
+    ("R-05", "bob", "504 5.5.2"),
+    ("R-05", "bob@host", "504 5.5.2"),
+    ("R-06", "x@absent.example.org", "450 4.1.8 <x@absent.example.org>: Sender address rejected: Domain not found"),
+    ("R-07", "x@example.net", "250 2.1.0"),
+    ("R-07", "x@sub.example.net", "250 2.1.0"),
+    ("R-08", "x@sendonly.example.net", "250 2.1.0")])
+def test_sender(gate, line, sender, start):
+    """R-05 R-06 R-07 R-08: a sender's domain exists; a null MX is fine."""
+    with gate.session() as dialog:
+        reply = dialog.ask("MAIL FROM:<%s>" % sender)
+        assert reply.text.startswith(start), "%s: %s" % (line, reply)
+
+
+def test_settings(make_postern, dns):
+    """R-07 with require-mx an address is not enough; R-08 null-MX senders are refused with 550 5.7.27 where that is set."""
+    postern = make_postern({**dns, **PLUGINS, "plugin restrictions": {"require-mx": "yes", "null-mx-senders": "refuse"}})
+    with postern.session() as dialog:
+        dialog.expect("450 4.1.8", "MAIL FROM:<x@sub.example.net>")
+        dialog.expect("550 5.7.27", "MAIL FROM:<x@sendonly.example.net>")
+        dialog.expect("250 2.1.0", "MAIL FROM:<x@example.net>")
+    postern.reload({"plugin restrictions": {"require-mx": "no", "null-mx-senders": "accept"}})
+    with postern.session() as dialog:
+        dialog.expect("250 2.1.0", "MAIL FROM:<x@sub.example.net>")
+
+
+def test_dns_down(make_postern):
+    """R-02 nobody answers: 450 for both, and mail of domains that need no question flows."""
+    postern = make_postern({**PLUGINS, "dns": {"timeout": "1s"}, "plugin restrictions": {"exempt-domains": "example.net"}})
+    with postern.session() as dialog:
+        dialog.expect("450 4.1.8", "MAIL FROM:<x@example.org>")
+        dialog.expect("250", "MAIL FROM:<%s>" % LOGIN)
+        dialog.expect("450 4.1.2", "RCPT TO:<x@example.org>")
+        dialog.expect("250", "RCPT TO:<x@example.net>")
+        assert dialog.data(MESSAGE).code == 250
+
+
+def test_bogus(make_postern, signed):  # noqa: F811
+    """R-18 a domain whose DNSSEC answer is forged is one that cannot be looked up; its neighbour is fine."""
+    port, anchor = signed
+    postern = make_postern({**PLUGINS, "dns": {"stub-zones": "signed.test=127.0.0.1@%d" % port, "trust-anchor": anchor},
+                            "plugin restrictions": {"exempt-domains": "example.net"}})
+    with postern.session() as dialog:
+        dialog.expect("450 4.1.8", "MAIL FROM:<x@forged.signed.test>")
+        dialog.expect("250", "MAIL FROM:<x@good.signed.test>")
+        dialog.expect("450 4.1.2", "RCPT TO:<x@forged.signed.test>")
+        dialog.expect("250", "RCPT TO:<x@good.signed.test>")
+
+
+def test_one_bad_recipient(gate):
+    """R-16 one bad recipient leaves the others; also when all is pipelined."""
+    before = gate.settle()
+    with gate.session() as dialog:
+        dialog.send_raw(("MAIL FROM:<%s>\r\nRCPT TO:<a@two.example.org>\r\nRCPT TO:<b@absent.example.org>\r\n"
+                         "RCPT TO:<c@nullmx.example.org>\r\nRCPT TO:<d@alone.example.org>\r\nDATA\r\n" % LOGIN).encode())
+        for start in ("250", "250", "450 4.1.2", "556 5.1.10", "250", "354"):
+            dialog.expect(start)
+        dialog.send_raw(b"Subject: x\r\n\r\ny\r\n.\r\n")
+        dialog.expect("250 2.0.0")
+    message = gate.sink.wait(before + 1)
+    gate.settle()
+    assert sorted(r for m in message[before:] for r in m.recipients) == ["a@two.example.org", "d@alone.example.org"]
+
+
+def test_many_recipients(make_postern, dns):
+    """R-10 beyond max-recipients each is 452 4.5.3; the earlier ones stay."""
+    postern = make_postern({**dns, "server": {"plugins": "auth restrictions", "max-recipients": "3"}})
+    with postern.session() as dialog:
+        dialog.expect("250", "MAIL FROM:<%s>" % LOGIN)
+        for i in range(3):
+            dialog.expect("250", "RCPT TO:<r%d@two.example.org>" % i)
+        dialog.expect("452 4.5.3", "RCPT TO:<r3@two.example.org>")
+        dialog.expect("452 4.5.3", "RCPT TO:<r4@two.example.org>")
+        assert dialog.data(MESSAGE).code == 250
+
+
+def test_own_domains(gate):
+    """Recipients in domains that the directory redirects need no DNS."""
+    gate.ctl("domain", "add", "shop.nowhere.test", "customer=acme", "mode=redirect",
+             "destination=127.0.0.1:%d" % gate.sink.port)
+    before = gate.settle()
+    gate.send("x@shop.nowhere.test")
+    assert gate.sink.wait(before + 1)[before].recipients == ["x@shop.nowhere.test"]
+
+
+def test_no_probe_of_recipients(gate):
+    """R-09 while a message is taken, nobody connects to its recipients' exchangers."""
+    exchanger = Sink(host="127.0.0.7", port=25)
+    try:
+        with gate.session() as dialog:
+            dialog.mail(recipients=["x@alone.example.org", "y@alone.example.org"])
+        gate.settle()  # which the route leads elsewhere
+        assert exchanger.connections == 0
+    finally:
+        exchanger.close()
+
+
+def test_mx_routing(make_postern, dns):
+    """R-13 what is accepted goes to the recipient's exchanger, from the service's own address."""
+    seen = []
+    with socket.create_server(("127.0.0.7", 25)) as exchanger:
+        postern = make_postern({**dns, **PLUGINS, "route all": None, "delivery": {"from-addresses": "127.0.3.1"}})
+        postern.send("x@alone.example.org")
+        exchanger.settimeout(30)
+        connection, peer = exchanger.accept()
+        seen.append(peer[0])
+        connection.close()
+    assert seen == ["127.0.3.1"]
+
+
+def test_spf_is_documented():
+    """R-14 the manual tells what domains publish, and that the service sends from the addresses of that record."""
+    text = (Path(SOURCE) / "plugins/restrictions/restrictions.md").read_text()
+    assert "include:auth.spf." in text and "from-addresses" in text
+
+
+def test_unbound_forwarder(make_postern, dns, tmp_path):
+    """R-02 a resolver that answers SERVFAIL is no "not there" either."""
+    if not shutil.which("unbound"):
+        pytest.skip("needs unbound")
+    port = free_port()
+    (tmp_path / "unbound.conf").write_text("""server:
+  interface: 127.0.0.1@%d
+  username: ""
+  chroot: ""
+  directory: "%s"
+  pidfile: ""
+  use-syslog: no
+  do-not-query-localhost: no
+  module-config: "iterator"
+remote-control:
+  control-enable: no
+forward-zone:
+  name: "."
+  forward-addr: 127.0.0.1@1
+""" % (port, tmp_path))
+    process = subprocess.Popen(["unbound", "-d", "-c", str(tmp_path / "unbound.conf")], stderr=subprocess.DEVNULL)
+    try:
+        def is_up():
+            with socket.socket() as tcp:
+                return tcp.connect_ex(("127.0.0.1", port)) == 0
+        wait_until(is_up, "unbound")
+        postern = make_postern({"server": {"plugins": "auth restrictions"}, "dns": {"servers": "127.0.0.1@%d" % port,
+                                                                                   "timeout": "5s", **dns["dns"]}})
+        with postern.session() as dialog:
+            dialog.expect("250", "MAIL FROM:<%s>" % LOGIN)
+            dialog.expect("450 4.1.2", "RCPT TO:<x@servfail.example>")
+            dialog.expect("250", "RCPT TO:<x@two.example.org>")
+    finally:
+        process.terminate()
+        process.wait()
