@@ -41,6 +41,8 @@ static const ControlCommand control_commands[] = {
 	{ "queue", "[list|show|cat|hold|release|retry|bounce|remove ID|SELECTOR … [--yes]]", "what waits, and why",
 		control_queue, TAKES_YES | TAKES_DRY_RUN },
 	{ "why", "ADDRESS|LOGIN|CLIENT|SESSION|ID [limit=N]", "what was refused, and why", control_why },
+	{ "explain", "--client IP --from ADDRESS --to ADDRESS [--login LOGIN] [FILE]",
+		"a message goes through the chain and is not queued: what each plugin says", control_explain },
 	{ "spool", "[adopt DIRECTORY]", "figures of the spool; take over that of a lost node", control_spool },
 };
 

@@ -32,9 +32,8 @@ static const PtnOption options_server[] = {
 		"local@, user@domain, domain or .domain (with those below): content plugins leave mail alone if all "
 		"of its recipients are such" },
 	{ "refuse-at", PTN_CHOICE, SERVER, "stage",
-		"when what plugins refuse at connect, helo and mail is told: at once, or at RCPT, where the log knows who, from, "
-		"to",
-		0, 0, choices_refuse_at },
+		"when a refusal of connect, helo and mail is told: at once, or at RCPT, where from and to are known", 0, 0,
+		choices_refuse_at },
 	{ "user", PTN_TEXT, SERVER, "postern", "user to run as, when started as root", .needs_restart = true },
 	{ "node", PTN_NUMBER, SERVER, "0",
 		"number of this node, in every queue id; different on nodes that share anything", 0, 1023,

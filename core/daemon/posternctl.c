@@ -114,11 +114,28 @@ posternctl_file(char *const *words)
 	return NULL;
 }
 
+/* The message that "explain" is about: the word that is neither an option nor its value. */
+static const char *
+posternctl_explained(char *const *words)
+{
+	for (words++; *words != NULL; words++) {
+		if (strncmp(*words, "--", 2) != 0)
+			return *words;
+		if (words[1] != NULL)
+			words++;
+	}
+	return NULL;
+}
+
 static bool
 posternctl_input(Arguments *arguments, char **input, GError **error)
 {
-	const char *file = posternctl_is(arguments->words, "import", NULL) ? posternctl_file(arguments->words) : NULL;
+	const char *file = NULL;
 
+	if (posternctl_is(arguments->words, "import", NULL))
+		file = posternctl_file(arguments->words);
+	else if (posternctl_is(arguments->words, "explain", NULL))
+		file = posternctl_explained(arguments->words);
 	*input = NULL;
 	if (posternctl_is(arguments->words, "account", "add") || posternctl_is(arguments->words, "account", "passwd"))
 		*input = posternctl_password(arguments, error);
@@ -205,6 +222,8 @@ static const char posternctl_help[] =
 	"  plugins, hooks                     what they did; the chain per stage\n"
 	"  queue, queue list|show|cat         what waits, and why\n"
 	"  why WHAT                           what was refused, and why\n"
+	"  explain --client IP --from A --to B [--login LOGIN] [FILE]\n"
+	"                                     what each plugin says of a message that is not sent\n"
 	"  spool, spool check [DIRECTORY]     its figures; a spool that no daemon uses\n"
 	"Customers, domains and accounts:\n"
 	"  customer|domain|account add|set|show|list|remove NAME [OPTION=VALUE ...]\n"
@@ -224,6 +243,8 @@ posternctl_knows_options(char *const *words, GError **error)
 {
 	static const char *const known[] = { "--yes", "--dry-run", "--hold", NULL };
 
+	if (posternctl_is(words, "explain", NULL))
+		return true; /* it has options of its own, which the daemon checks */
 	for (; *words != NULL; words++)
 		if ((*words)[0] == '-' && (*words)[1] != '\0' && !g_strv_contains(known, *words))
 			return error_set(

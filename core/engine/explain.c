@@ -37,8 +37,9 @@ explain_answer(const HookRow *row, const HookCall *call, PtnVerdict verdict)
 		return g_strdup_printf(
 			"failed: %s (on-error = %s)", call->failure, row->plugin->passes_on_error ? "pass" : "defer");
 	if (is_refusal)
-		return g_strdup_printf("%s%d %s %s%s", row->plugin->mode == HOOK_WARNS ? "would refuse (mode = warn): " : "",
-			call->code, call->enhanced, call->text, verdict == PTN_CLOSED ? ", and close" : "");
+		return g_strdup_printf("%s%d %s %s%s",
+			row->plugin->mode == HOOK_WARNS ? "would refuse (mode = warn): " : "", call->code, call->enhanced,
+			call->text, verdict == PTN_CLOSED ? ", and close" : "");
 	return g_strdup(verdict == PTN_DONE ? "done" : "next");
 }
 
@@ -77,8 +78,7 @@ explain_refusal(const Session *session, const char *stage, const char *plugin, c
 
 /* ---- what becomes of the message ---- */
 
-static void
-explain_change(Explanation *explanation, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static void explain_change(Explanation *explanation, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 static void
 explain_change(Explanation *explanation, const char *format, ...)
@@ -111,7 +111,8 @@ explain_message(Explanation *explanation, const Transaction *transaction)
 		explain_change(
 			explanation, "the sender <%s> becomes <%s>", transaction->submitted_sender, envelope->sender);
 	for (guint i = 0; i < envelope->recipients->len; i++)
-		explain_change(explanation, "goes to <%s>", ((Recipient *)g_ptr_array_index(envelope->recipients, i))->address);
+		explain_change(
+			explanation, "goes to <%s>", ((Recipient *)g_ptr_array_index(envelope->recipients, i))->address);
 	for (guint i = 0; transaction->copies != NULL && i < transaction->copies->len; i++) {
 		const TransactionCopy *copy = g_ptr_array_index(transaction->copies, i);
 

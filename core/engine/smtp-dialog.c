@@ -43,25 +43,17 @@ smtp_read_reply(Wire *wire, ServerReply *reply, GError **error)
 }
 
 bool
-smtp_write_command_v(Wire *wire, GError **error, const char *format, va_list arguments)
+smtp_write_command(Wire *wire, GError **error, const char *format, ...)
 {
-	g_autofree char *command = g_strdup_vprintf(format, arguments);
+	g_autofree char *command = NULL;
+	va_list arguments;
 
+	va_start(arguments, format);
+	command = g_strdup_vprintf(format, arguments);
+	va_end(arguments);
 	if (strpbrk(command, "\r\n") != NULL)
 		return error_set(error, POSTERN_ERROR_INVALID, "a command of more than one line was not sent");
 	return wire_write(wire, command, strlen(command), error) && wire_write(wire, "\r\n", 2, error);
-}
-
-bool
-smtp_write_command(Wire *wire, GError **error, const char *format, ...)
-{
-	va_list arguments;
-	bool is_written;
-
-	va_start(arguments, format);
-	is_written = smtp_write_command_v(wire, error, format, arguments);
-	va_end(arguments);
-	return is_written;
 }
 
 static unsigned

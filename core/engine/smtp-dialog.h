@@ -13,7 +13,6 @@ void smtp_reply_clear(ServerReply *reply);
 bool smtp_read_reply(Wire *wire, ServerReply *reply, GError **error);
 /* Writes "COMMAND\r\n"; what it says must be one line, else INVALID. */
 bool smtp_write_command(Wire *wire, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);
-bool smtp_write_command_v(Wire *wire, GError **error, const char *format, va_list arguments) G_GNUC_PRINTF(3, 0);
 
 typedef enum {
 	SMTP_PIPELINING = 1, SMTP_SIZE = 2, SMTP_8BITMIME = 4, SMTP_SMTPUTF8 = 8, SMTP_DSN = 16, SMTP_CHUNKING = 32,

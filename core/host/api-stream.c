@@ -88,6 +88,7 @@ ptn_open(PtnHook *h, const char *host, int port, PtnSecurity security)
 	if (port < 1 || port > 65535)
 		return NULL;
 	wire = api_connect_any(h, host, (uint16_t)port, &address);
+	call_note(h, "connect %s port %d: %s", host, port, wire != NULL ? "ok" : "failed");
 	if (wire == NULL)
 		return NULL;
 	wire_set_deadline(wire, h->call->deadline_us);
@@ -132,7 +133,8 @@ api_read_reply(PtnHook *h, PtnStream *stream, unsigned *capabilities)
 		return answer;
 	/* half of what is left, so that after a silent server there is time for another one */
 	wire_set_deadline(stream->wire, g_get_monotonic_time() + ptn_time_left(h) / 2);
-	stream->is_broken = !smtp_read_reply(stream->wire, &reply, NULL); /* one that comes late answers nothing else */
+	stream->is_broken =
+		!smtp_read_reply(stream->wire, &reply, NULL); /* one that comes late answers nothing else */
 	if (stream->is_broken)
 		return answer;
 	if (capabilities != NULL)
@@ -147,13 +149,17 @@ PtnReply
 ptn_smtp(PtnHook *h, PtnStream *stream, const char *format, ...)
 {
 	const PtnReply none = { .code = 0, .enhanced = "", .text = "no answer" };
+	g_autofree char *command = NULL;
+	PtnReply reply = none;
 	va_list arguments;
-	bool is_written;
 
 	va_start(arguments, format);
-	is_written = smtp_write_command_v(stream->wire, NULL, format, arguments);
+	command = g_strdup_vprintf(format, arguments);
 	va_end(arguments);
-	return is_written ? api_read_reply(h, stream, NULL) : none;
+	if (smtp_write_command(stream->wire, NULL, "%s", command))
+		reply = api_read_reply(h, stream, NULL);
+	call_note(h, "%s: %d %s", command, reply.code, reply.text);
+	return reply;
 }
 
 static PtnReply
