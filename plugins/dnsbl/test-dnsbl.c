@@ -539,6 +539,10 @@ test_lists_all_before_the_test(void)
 	answer(test, "1.0.0.127.xbl.example", "127.0.0.4");
 	answer(test, REVERSED "xbl.example", "127.0.0.4");
 	CU_ASSERT_TRUE(is_ok(mail_from(test, CLIENT)));
+	CU_ASSERT_EQUAL(count(test, "listed"), 0);
+	fail(test, "1.0.0.127.xbl.example"); /* who cannot be controlled is not believed, which is a failure */
+	CU_ASSERT_TRUE(is_ok(mail_from(test, CLIENT)));
+	CU_ASSERT_EQUAL(count(test, "failed.xbl"), 1);
 	ptn_test_free(test);
 }
 

@@ -144,7 +144,8 @@ judge(PtnHook *h, PtnStage stage)
 		return refuse_mismatch(
 			h, stage, ptn_format(h, " (this mail-server account has no %s filter)", family->name));
 	case UNRESOLVED:
-		ptn_count(h, "unresolved", 1);
+		if (ptn_sleep(h, 0)) /* else this run is repeated where it may wait */
+			ptn_count(h, "unresolved", 1);
 		return refuse_unsure(h, stage, PTN_DNS, "the host of the source filter cannot be resolved");
 	case BROKEN:
 		break;
