@@ -125,7 +125,7 @@ refuse_unsure(PtnHook *h, PtnStage stage, PtnCause cause, const char *why)
 		return ptn_refuse(h, cause, 450, "4.7.1", "Client host rejected: %s", why);
 	if (ptn_option_number(h, "hide-mismatch"))
 		return ptn_refuse(h, cause, 454, "4.7.0", "Temporary authentication failure");
-	return ptn_refuse(h, cause, 454, "4.7.0", "Temporary authentication failure: %s", why);
+	return ptn_refuse(h, cause, 454, "4.7.0", "Client host rejected: %s", why);
 }
 
 static PtnVerdict

@@ -265,6 +265,20 @@ def test_actions_and_keys(make_postern, lists, sink, tmp_path):
     assert KEY not in said and "xbl.dq.test" in said
 
 
+def test_told_at_rcpt(make_postern, lists, sink):
+    """D-01 with refuse-at = rcpt a listed client is told at RCPT, and the log knows whom it wrote to."""
+    options = settings(dict.fromkeys(ZONES, lists))
+    options["server"]["refuse-at"] = "rcpt"
+    gate = make_postern(options, sink=sink)
+    with connect(gate, "203.0.113.4") as dialog:
+        dialog.login()
+        dialog.expect("250", "MAIL FROM:<user@example.net>")
+        dialog.expect(BLOCKED + " Service unavailable", "RCPT TO:<rcpt@example.org>")
+        dialog.expect("55", "DATA")
+    assert "rcpt@example.org" in gate.wait_log(r"refused .*plugin=dnsbl.*").group(0)
+    assert gate.accepted() == 0
+
+
 def test_mistakes(make_postern, sink, lists):
     """D-10 a mistaken item is named with its line, and nothing changes."""
     gate = make_postern(settings(dict.fromkeys(ZONES, lists)), sink=sink)

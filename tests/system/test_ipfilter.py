@@ -153,6 +153,15 @@ def test_host_that_does_not_resolve(gate, host):
     assert metric(gate, "plugin.ipfilter.unresolved") == unresolved + 1
 
 
+def test_host_that_does_not_resolve_in_reject_mode(gate):
+    """F-10 an account that wants errors for good gets 5xx."""
+    gate.ctl("account", "set", LOGIN, "on-refusal=reject")
+    with Filters(gate, LOGIN, ipv4="absent.example.org"):
+        reply = login(gate, "192.0.2.1", LOGIN)
+    gate.ctl("account", "set", LOGIN, "on-refusal=automatic")
+    assert reply.text.startswith("550 5.7.0")
+
+
 @pytest.mark.parametrize("assignment, complaint", [
     ("ipfilter.ipv4=198.51.100.7/24", "198.51.100.7/24 has host bits; did you mean 198.51.100.0/24?"),
     ("ipfilter.ipv6=2001:db8::1/64", "did you mean 2001:db8::/64?"),
