@@ -213,7 +213,9 @@ test_host_in_reject_mode(void)
 
 	ptn_test_entry(test, PTN_ACCOUNT, SINGLE, "on-refusal", "reject", NULL);
 	set(test, SINGLE, "ipfilter.ipv4", "absent.dyn.example");
-	check(test, SINGLE, (const Case[]){ { "192.0.2.10", "550 5.7.0 Client host rejected: the host of the source filter cannot be resolved" }, { "2001:db8::1", OK }, { NULL, NULL } });
+	check(test, SINGLE,
+		(const Case[]){ { "192.0.2.10", "550 5.7.0 Client host rejected: the host of the source filter cannot be resolved" },
+			{ "2001:db8::1", OK }, { NULL, NULL } });
 	ptn_test_free(test);
 }
 
