@@ -59,6 +59,7 @@ main_check(const char *path, bool shows_hooks, bool shows_config)
 	else
 		text = g_strdup_printf("%s: no mistakes.\n", path != NULL ? path : "embedded defaults");
 	fputs(text, stdout);
+	loaded_clear(&loaded);
 	return EXIT_SUCCESS;
 }
 

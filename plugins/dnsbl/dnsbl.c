@@ -102,38 +102,51 @@ is_fault_of_list(PtnHook *h)
 	return ptn_time_left(h) == 0 || ptn_sleep(h, 0);
 }
 
-static void
-note_listing(PtnHook *h, List *list, Finding *finding)
+/* A listing counts only if the list can tell one client from another. */
+static Meaning
+control(PtnHook *h, List *list)
 {
-	if (!health_is_trusted(h, list)) {
-		finding->meaning = MEANS_OTHER;
+	const Meaning meaning = health_control(h, list);
+
+	if (meaning == MEANS_NOTHING)
+		return MEANS_LISTED;
+	if (meaning != MEANS_UNKNOWN)
 		ptn_log(h, PTN_WARNING, "list %s (%s) lists 127.0.0.1, which no list does: nobody counts as listed",
 			list->name, list->shown);
+	return meaning == MEANS_UNKNOWN ? MEANS_UNKNOWN : MEANS_OTHER;
+}
+
+static void
+tell(PtnHook *h, const List *list, const Finding *finding)
+{
+	if (finding->meaning == MEANS_OTHER)
+		ptn_log(h, PTN_DEBUG, "%s: list %s (%s) answers %s, which does not count", ptn_client(h), list->name,
+			list->shown, finding->code);
+	if (finding->meaning != MEANS_LISTED)
 		return;
-	}
 	ptn_count(h, "listed", 1);
 	ptn_count(h, ptn_format(h, "listed.%s", list->name), 1);
 	ptn_log(h, PTN_INFO, "%s is listed by %s (%s, %s)", ptn_client(h), list->name, list->shown, finding->code);
 }
 
+/* Nothing is noted before all is known: a run that would have had to wait is repeated from its start. */
 static void
 hear(PtnHook *h, List *list, Finding *finding)
 {
 	const PtnAnswer *answer = ptn_dns_wait(h, finding->lookup);
 	const char *code;
-	const Meaning meaning = list_meaning(list, answer, &code);
+	Meaning meaning = list_meaning(list, answer, &code);
 
+	if (meaning == MEANS_LISTED)
+		meaning = control(h, list);
 	if (meaning == MEANS_UNKNOWN && !is_fault_of_list(h))
 		return;
-	finding->lookup = NULL; /* to be asked anew if nothing came */
-	finding->meaning = meaning;
-	finding->code = code != NULL ? ptn_keep(h, PTN_FOR_SESSION, code, strlen(code) + 1) : NULL;
 	health_note(h, list, meaning, code);
-	if (meaning == MEANS_OTHER)
-		ptn_log(h, PTN_DEBUG, "%s: list %s (%s) answers %s, which does not count", ptn_client(h), list->name,
-			list->shown, code);
-	if (meaning == MEANS_LISTED)
-		note_listing(h, list, finding);
+	finding->meaning = meaning;
+	finding->lookup = NULL; /* to be asked anew if nothing came */
+	if (code != NULL)
+		finding->code = ptn_keep(h, PTN_FOR_SESSION, code, strlen(code) + 1);
+	tell(h, list, finding);
 }
 
 /* The name of a list that could not say anything; NULL: all that matter did. */

@@ -126,23 +126,20 @@ health_note(PtnHook *h, List *list, Meaning meaning, const char *value)
 	g_mutex_unlock(&list->lock);
 }
 
-/* Right after the start the self-test may not have been done yet. */
-bool
-health_is_trusted(PtnHook *h, List *list)
+/* Right after the start the self-test may not have been done yet; then the answer for 127.0.0.1 is awaited here. */
+Meaning
+health_control(PtnHook *h, List *list)
 {
-	const PtnAnswer *answer;
 	const char *value;
-	Meaning meaning;
-	bool is_tested;
+	bool is_tested, lists_all;
 
 	g_mutex_lock(&list->lock);
 	is_tested = list->is_tested;
+	lists_all = list->lists_all;
 	g_mutex_unlock(&list->lock);
 	if (is_tested)
-		return true;
-	answer = ptn_dns(h, list_test_name(h, list, 1, false), PTN_A);
-	meaning = list_meaning(list, answer, &value);
-	return meaning != MEANS_LISTED && meaning != MEANS_OTHER;
+		return lists_all ? MEANS_LISTED : MEANS_NOTHING;
+	return list_meaning(list, ptn_dns(h, list_test_name(h, list, 1, false), PTN_A), &value);
 }
 
 /* ---- the self-test ---- */

@@ -9,8 +9,8 @@
 bool health_may_ask(List *list);
 /* What an answer for a client says of the list itself; UNKNOWN is a failure. */
 void health_note(PtnHook *h, List *list, Meaning meaning, const char *value);
-/* False for a list that turns out to list everything, before the first self-test could say so; may wait. */
-bool health_is_trusted(PtnHook *h, List *list);
+/* What the list says of 127.0.0.1, of which none has to say anything; may wait. */
+Meaning health_control(PtnHook *h, List *list);
 /* The self-test of RFC 5782 5 of all lists that are due, and what follows from it. */
 void health_test_all(PtnHook *h, GPtrArray *lists);
 /* A word for people; to be called for one row only. */

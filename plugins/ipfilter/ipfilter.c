@@ -125,7 +125,7 @@ refuse_unsure(PtnHook *h, PtnStage stage, PtnCause cause, const char *why)
 		return ptn_refuse(h, cause, 450, "4.7.1", "Client host rejected: %s", why);
 	if (ptn_option_number(h, "hide-mismatch"))
 		return ptn_refuse(h, cause, 454, "4.7.0", "Temporary authentication failure");
-	return ptn_refuse(h, cause, 454, "4.7.0", "Temporary authentication failure: %s", why);
+	return ptn_refuse(h, cause, 454, "4.7.0", "Client host rejected: %s", why);
 }
 
 static PtnVerdict
@@ -144,7 +144,8 @@ judge(PtnHook *h, PtnStage stage)
 		return refuse_mismatch(
 			h, stage, ptn_format(h, " (this mail-server account has no %s filter)", family->name));
 	case UNRESOLVED:
-		ptn_count(h, "unresolved", 1);
+		if (ptn_sleep(h, 0)) /* else this run is repeated where it may wait */
+			ptn_count(h, "unresolved", 1);
 		return refuse_unsure(h, stage, PTN_DNS, "the host of the source filter cannot be resolved");
 	case BROKEN:
 		break;

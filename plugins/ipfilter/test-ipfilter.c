@@ -207,6 +207,19 @@ test_host_is_not_found(void)
 }
 
 static void
+test_host_in_reject_mode(void)
+{
+	PtnTest *test = new_test(NULL, SINGLE);
+
+	ptn_test_entry(test, PTN_ACCOUNT, SINGLE, "on-refusal", "reject", NULL);
+	set(test, SINGLE, "ipfilter.ipv4", "absent.dyn.example");
+	check(test, SINGLE,
+		(const Case[]){ { "192.0.2.10", "550 5.7.0 Client host rejected: the host of the source filter cannot be resolved" },
+			{ "2001:db8::1", OK }, { NULL, NULL } });
+	ptn_test_free(test);
+}
+
+static void
 test_host_changes(void)
 {
 	PtnTest *test = new_test(NULL, SINGLE);
@@ -421,6 +434,7 @@ static const UnitTest tests[] = {
 	{ "F-09 a lower level cannot set alternates, and has them ignored", test_alternate_of_level },
 	{ "F-09 alternates can be switched off for all", test_alternates_are_off },
 	{ "F-10 a host that is not found, or without an answer, is never open", test_host_is_not_found },
+	{ "F-10 the same for good where the account wants that", test_host_in_reject_mode },
 	{ "F-11 a changed host holds as the DNS tells it; a session goes on", test_host_changes },
 	{ "F-12 bad values are refused, the corrected network is offered", test_values },
 	{ "F-12 the selector and the value must agree, whichever is set last", test_selector },

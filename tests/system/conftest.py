@@ -82,6 +82,9 @@ ours IN MX 20 two.mx
 two IN MX 10 one.mx
 two IN MX 20 two.mx
 alone IN A 127.0.0.7
+homes IN A 127.0.0.6
+homes IN A 127.0.0.7
+homes IN AAAA 2001:db8::a
 nowhere IN MX 10 gone.mx
 one.mx IN A 127.0.0.6
 two.mx IN A 127.0.0.7
