@@ -10,7 +10,7 @@
 #include "plugins/uribl/extract.h"
 #include "plugins/uribl/lists.h"
 
-enum { FAILURES_MOST = 5, NAME_MOST = 253 };
+enum { NAME_MOST = 253 };
 
 typedef struct {
 	psl_ctx_t *psl;
@@ -48,16 +48,16 @@ zone_label(const Zone *zone)
 static void
 zone_failed(PtnHook *h, Zone *zone)
 {
-	const int64_t time = ptn_option_number(h, "leave-out");
+	const int64_t time = ptn_option_number(h, "pause");
 
 	ptn_count(h, "failures", 1);
-	if (atomic_fetch_add(&zone->failures, 1) + 1 < FAILURES_MOST || time == 0)
+	if (atomic_fetch_add(&zone->failures, 1) + 1 < ptn_option_number(h, "patience"))
 		return;
 	atomic_store(&zone->left_out_until, ptn_now(h) + time);
 	atomic_store(&zone->is_down, true);
 	ptn_log(h, PTN_WARNING, "list %s does not answer; it is left out for %d s", zone_label(zone),
 		(int)(time / PTN_SECOND));
-	ptn_alarm(h, ptn_format(h, "down.%s", zone_label(zone)),
+	ptn_alarm(h, ptn_format(h, "%s.health", zone_label(zone)),
 		ptn_format(h, "list %s does not answer; messages pass without it", zone_label(zone)));
 }
 
@@ -66,7 +66,7 @@ zone_answered(PtnHook *h, Zone *zone)
 {
 	atomic_store(&zone->failures, 0);
 	if (atomic_exchange(&zone->is_down, false))
-		ptn_alarm(h, ptn_format(h, "down.%s", zone_label(zone)), NULL);
+		ptn_alarm(h, ptn_format(h, "%s.health", zone_label(zone)), NULL);
 }
 
 /* What is no code of a list says that it refuses to tell, or that a resolver on the way makes answers up. */
@@ -76,7 +76,7 @@ zone_spoke_nonsense(PtnHook *h, Zone *zone, const char *answer)
 	ptn_count(h, "errors", 1);
 	ptn_log(h, PTN_WARNING, "list %s answers %s, which is no listing", zone_label(zone), answer);
 	if (!atomic_exchange(&zone->is_alarmed, true))
-		ptn_alarm(h, ptn_format(h, "error.%s", zone_label(zone)),
+		ptn_alarm(h, ptn_format(h, "%s.error", zone_label(zone)),
 			ptn_format(h, "list %s answers %s: it refuses our questions, or a resolver makes answers up",
 				zone_label(zone), answer));
 }
@@ -85,7 +85,7 @@ static void
 zone_spoke_sense(PtnHook *h, Zone *zone)
 {
 	if (atomic_exchange(&zone->is_alarmed, false))
-		ptn_alarm(h, ptn_format(h, "error.%s", zone_label(zone)), NULL);
+		ptn_alarm(h, ptn_format(h, "%s.error", zone_label(zone)), NULL);
 }
 
 /* ---- looking ---- */
@@ -227,6 +227,13 @@ look_for_nonsense(PtnHook *h, Zone *zone, const PtnAnswer *answer)
 	zone_spoke_sense(h, zone);
 }
 
+/* No answer because the client went says nothing of the list. */
+static bool
+is_fault_of_list(PtnHook *h)
+{
+	return ptn_time_left(h) == 0 || ptn_sleep(h, 0);
+}
+
 static PtnVerdict
 judge_question(Judging *judging, const Question *question)
 {
@@ -241,7 +248,8 @@ judge_question(Judging *judging, const Question *question)
 	}
 	answer = ptn_dns_wait(judging->h, question->lookup);
 	if (answer->status == PTN_UNSURE) {
-		zone_failed(judging->h, zone);
+		if (is_fault_of_list(judging->h))
+			zone_failed(judging->h, zone);
 		judging->failed = zone;
 		return PTN_NEXT;
 	}
@@ -289,13 +297,27 @@ static PtnVerdict
 tag(PtnHook *h)
 {
 	const State *state = ptn_message(h);
+	const char *prefix = ptn_fact(h, "header-prefix");
 
 	if (state->tag != NULL)
-		ptn_add_header(h, ptn_option(h, "header"), "%s", state->tag);
+		ptn_add_header(h, ptn_format(h, "%s-URIBL", prefix != NULL ? prefix : "X"), "%s", state->tag);
 	return PTN_NEXT;
 }
 
 /* ---- the plugin ---- */
+
+static const char *
+check(PtnHook *h, const char *option, const char *value)
+{
+	g_auto(GStrv) words = g_strsplit_set(value, " ,\t", -1);
+	CodeRange range;
+
+	for (char **word = words; strcmp(option, "codes") == 0 && *word != NULL; word++)
+		if (**word != '\0' && !code_range_parse(*word, &range))
+			return ptn_format(
+				h, "\"%s\" is no code of a list (127.0.0.2, 127.0.0.4-127.0.0.7, 127.0.1.0/24)", *word);
+	return NULL;
+}
 
 static PtnVerdict
 start(PtnHook *h)
@@ -308,7 +330,10 @@ start(PtnHook *h)
 	if (uribl->zones == NULL)
 		return ptn_fail(h, "%s", why);
 	uribl->psl = psl_latest(NULL);
-	return uribl->psl != NULL ? PTN_NEXT : ptn_fail(h, "there is no public suffix list");
+	if (uribl->psl != NULL)
+		return PTN_NEXT;
+	g_ptr_array_unref(uribl->zones);
+	return ptn_fail(h, "there is no public suffix list");
 }
 
 static PtnVerdict
@@ -316,6 +341,10 @@ stop(PtnHook *h)
 {
 	Uribl *uribl = ptn_instance(h);
 
+	for (guint i = 0; i < uribl->zones->len; i++) {
+		zone_answered(h, g_ptr_array_index(uribl->zones, i));
+		zone_spoke_sense(h, g_ptr_array_index(uribl->zones, i));
+	}
 	psl_free(uribl->psl);
 	g_ptr_array_unref(uribl->zones);
 	return PTN_NEXT;
@@ -343,9 +372,8 @@ static const PtnOption options[] = {
 	{ "bare-domains", PTN_BOOL, PTN_IN_SERVER, "yes", "\"shop.example\" without http:// or www. is a link" },
 	{ "mail-addresses", PTN_BOOL, PTN_IN_SERVER, "no",
 		"the domains of mail addresses in the text are asked for, too" },
-	{ "leave-out", PTN_TIME, PTN_IN_SERVER, "1m",
-		"how long a list that failed five times is not asked; 0: ask always", 0, 86400 * PTN_SECOND },
-	{ "header", PTN_TEXT, PTN_IN_SERVER, "X-URIBL", "the field that action tag adds" },
+	{ "patience", PTN_NUMBER, PTN_IN_SERVER, "5", "failures in a row after which a list is left out", 1, 100000 },
+	{ "pause", PTN_TIME, PTN_IN_SERVER, "60s", "how long a list is left out", PTN_SECOND, 24 * 3600 * PTN_SECOND },
 	{ 0 },
 };
 
@@ -367,4 +395,5 @@ PTN_PLUGIN(uribl) = {
 	.passes_on_error = true,
 	.start = start,
 	.stop = stop,
+	.check = check,
 };

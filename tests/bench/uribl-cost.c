@@ -23,7 +23,8 @@ content_look(const char *content, size_t size)
 }
 
 double
-content_more(void)
+content_more(int n_files, char **files)
 {
+	(void)n_files, (void)files;
 	return 0;
 }
