@@ -129,7 +129,11 @@ is_bzip2(const char *octets, size_t size)
 static bool
 is_compressed(const char *octets, size_t size)
 {
-	return begins_with(octets, size, 0, "\x1f\x8b", 2) || begins_with(octets, size, 0, "\xfd" "7zXZ", 6) ||
+	return begins_with(octets, size, 0, "\x1f\x8b", 2) ||
+		   begins_with(octets, size, 0,
+			   "\xfd"
+			   "7zXZ",
+			   6) ||
 		   begins_with(octets, size, 0, "\x28\xb5\x2f\xfd", 4);
 }
 
@@ -149,7 +153,8 @@ reader_result(struct archive *reader, const Source *source, int status, unsigned
 	if (status == ARCHIVE_EOF)
 		return ARCHIVE_LISTED;
 	/* asked before it knows the format, libarchive follows a pointer that leads nowhere (3.6.2) */
-	if ((archive_format(reader) != 0 && archive_read_has_encrypted_entries(reader) > 0) || (error != NULL && strstr(error, "ncrypt") != NULL))
+	if ((archive_format(reader) != 0 && archive_read_has_encrypted_entries(reader) > 0) ||
+		(error != NULL && strstr(error, "ncrypt") != NULL))
 		return ARCHIVE_ENCRYPTED;
 	if (entries == 0 && is_compressed(source->octets, source->size) && thread_time() <= source->until)
 		return ARCHIVE_IS_NONE;
@@ -190,7 +195,8 @@ archive_list(const char *octets, size_t size, const ArchiveLimits *limits, Archi
 		return ARCHIVE_IS_NONE;
 	if (octets[0] == 'P')
 		return archive_list_zip(octets, size, limits, visit, data);
-	if (*limits->time_left <= 0 || is_bzip2(octets, size)) /* 45 octets of bzip2 may be a megabyte: no piece is small */
+	/* 45 octets of bzip2 may be a megabyte: no piece is small */
+	if (*limits->time_left <= 0 || is_bzip2(octets, size))
 		return ARCHIVE_UNLISTED;
 	reader = reader_new(&source);
 	result = reader_list(reader, &source, limits->most_entries, visit, data);

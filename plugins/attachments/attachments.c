@@ -81,8 +81,8 @@ stop(PtnHook *h)
 }
 
 #define NAMES \
-	"*.bat *.chm *.cmd *.com *.cpl *.exe *.hta *.jar *.js *.jse *.lnk *.msi *.msp *.pif *.ps1 *.reg *.scf *.scr *.sct " \
-	"*.vb *.vbe *.vbs *.wsc *.wsf *.wsh"
+	"*.bat *.chm *.cmd *.com *.cpl *.exe *.hta *.jar *.js *.jse *.lnk *.msi *.msp *.pif *.ps1 *.reg *.scf *.scr " \
+	"*.sct *.vb *.vbe *.vbs *.wsc *.wsf *.wsh"
 #define TYPES \
 	"application/hta application/x-dosexec application/x-ms-installer application/x-ms-shortcut " \
 	"application/x-msdos-program application/x-msdownload application/x-msi"

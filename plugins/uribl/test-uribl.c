@@ -235,6 +235,26 @@ test_most_domains(void)
 	ptn_test_free(test);
 }
 
+static void
+test_exempt(void)
+{
+	PtnTest *test = new_test(NULL);
+	static const char content[] = "Subject: x\r\n\r\nhttp://black.example\r\n";
+
+	CU_ASSERT_EQUAL(ptn_test_submit(test, SENDER, "Submit.1234567890abcdef@spam.spamcop.net", content)[0], '2');
+	CU_ASSERT_EQUAL(ptn_test_submit(test, SENDER, "1@reports.spamcop.net", content)[0], '2');
+	CU_ASSERT_EQUAL(ptn_test_submit(test, SENDER, "ABUSE@anywhere.example", content)[0], '2');
+	CU_ASSERT_EQUAL(ptn_test_queued(test), 6); /* with their copies */
+	CU_ASSERT_EQUAL(ptn_test_submit(test, SENDER, "abuses@anywhere.example", content)[0], '5');
+	CU_ASSERT_EQUAL(ptn_test_submit(test, SENDER, "x@notspamcop.net", content)[0], '5');
+	(void)ptn_test_say(
+		test, "MAIL FROM:<" SENDER ">\r\nRCPT TO:<abuse@anywhere.example>\r\nRCPT TO:<x@example.org>\r\nDATA");
+	CU_ASSERT_EQUAL(strncmp(ptn_test_say(test, "\r\nhttp://black.example\r\n."), "550 5.7.1", 9), 0);
+	CU_ASSERT_EQUAL(ptn_test_queued(test), 6);
+	CU_ASSERT_EQUAL(ptn_test_count(test, "plugin.uribl.listed"), 3);
+	ptn_test_free(test);
+}
+
 /* No option of the plugin may be set for an account, a customer, a domain or a level. */
 static void
 test_no_bypass(void)
@@ -274,6 +294,7 @@ static const UnitTest tests[] = {
 	{ "items of one zone ask it once", test_asked_once },
 	{ "U-20 at most so many domains are asked for", test_most_domains },
 	{ "U-12 no account may get around it", test_no_bypass },
+	{ "U-13, U-14, U-15 exempt recipients: only if all are", test_exempt },
 	{ "codes of the items", test_codes },
 	{ NULL, NULL },
 };
