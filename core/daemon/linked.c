@@ -6,6 +6,7 @@
 
 #ifdef POSTERN_LINKED_PLUGINS
 extern const PtnPlugin ptn_plugin_auth, ptn_plugin_dnsbl, ptn_plugin_ipfilter, ptn_plugin_sender_rules;
+extern const PtnPlugin ptn_plugin_attachments, ptn_plugin_uribl;
 #endif
 
 void
@@ -16,5 +17,7 @@ linked_plugins_add(void)
 	module_add_linked(&ptn_plugin_dnsbl);
 	module_add_linked(&ptn_plugin_ipfilter);
 	module_add_linked(&ptn_plugin_sender_rules);
+	module_add_linked(&ptn_plugin_uribl);
+	module_add_linked(&ptn_plugin_attachments);
 #endif
 }

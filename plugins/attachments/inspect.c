@@ -1,0 +1,175 @@
+/* inspect.c - each part: its names, its type, what it begins with, what is in it. */
+#include "plugins/attachments/inspect.h"
+
+#include <string.h>
+
+#include "plugins/attachments/archive.h"
+#include "plugins/attachments/names.h"
+
+enum {
+	BEGIN_SIZE = 1024, /* octets that tell what a file is */
+	UU_MOST = 1 << 20, /* octets of text in which old attachments are looked for */
+	UU_FILES_MOST = 100,
+	ARCHIVE_NS = 8000000, /* of processor time for libarchive, in a message */
+};
+
+#define NOT_ACCEPTED "files of this kind are not accepted"
+
+typedef struct {
+	const InspectRules *rules;
+	Finding *finding;
+	const char *shown; /* of the part at hand: its name or its type */
+	bool is_encrypted; /* an entry of the archive at hand */
+	int64_t archive_ns;
+	size_t uu_left;
+	unsigned uu_files;
+} Inspection;
+
+static void
+find(Inspection *inspection, const char *inner, const char *why)
+{
+	g_autofree char *shown = name_shown(inspection->shown), *inside = inner != NULL ? name_shown(inner) : NULL;
+
+	if (inspection->finding->name != NULL)
+		return;
+	inspection->finding->name = inside != NULL ? g_strdup_printf("%s in %s", inside, shown) : g_strdup(shown);
+	inspection->finding->why = why;
+}
+
+static bool
+is_refused_name(const Inspection *inspection, const char *name)
+{
+	g_autofree char *folded = name_fold(name);
+
+	return patterns_match(inspection->rules->names, folded);
+}
+
+/* ---- types ---- */
+
+/* What the octets say, where it is something that runs: names and types may lie. */
+static const char *
+type_by_octets(const char *begin, size_t size)
+{
+	size_t header;
+
+	if (size >= 4 && memcmp(begin,
+						 "\x7f"
+						 "ELF",
+						 4) == 0)
+		return "application/x-executable";
+	if (size < 0x40 || memcmp(begin, "MZ", 2) != 0)
+		return NULL;
+	header = (unsigned char)begin[0x3c] | (size_t)(unsigned char)begin[0x3d] << 8 |
+			 (size_t)(unsigned char)begin[0x3e] << 16;
+	if (header + 4 <= size && memcmp(begin + header, "PE\0\0", 4) != 0)
+		return NULL; /* text may begin with these letters */
+	return "application/x-msdownload";
+}
+
+static void
+inspect_type(Inspection *inspection, const MimePart *part, const char *begin, size_t size)
+{
+	const char *found = type_by_octets(begin, size);
+
+	if (patterns_match(inspection->rules->types, part->type) ||
+		(found != NULL && patterns_match(inspection->rules->types, found)))
+		find(inspection, NULL, NOT_ACCEPTED);
+}
+
+/* ---- archives ---- */
+
+static bool
+inspect_entry(const char *name, bool is_encrypted, void *data)
+{
+	Inspection *inspection = data;
+
+	inspection->is_encrypted |= is_encrypted;
+	if (is_refused_name(inspection, name))
+		find(inspection, name, NOT_ACCEPTED);
+	return inspection->finding->name == NULL;
+}
+
+static void
+inspect_archive(Inspection *inspection, const MimePart *part)
+{
+	const InspectRules *rules = inspection->rules;
+	const ArchiveLimits limits = { rules->most_entries, &inspection->archive_ns };
+	ArchiveResult result = ARCHIVE_UNLISTED;
+	g_autofree char *octets = NULL;
+	size_t size;
+
+	inspection->is_encrypted = false;
+	octets = mime_decode(part, rules->most_archive + 1, &size);
+	if (size <= rules->most_archive)
+		result = archive_list(octets, size, &limits, inspect_entry, inspection);
+	if (result == ARCHIVE_UNLISTED && rules->refuses_unlisted)
+		find(inspection, NULL, "its files cannot be listed");
+	if ((result == ARCHIVE_ENCRYPTED || inspection->is_encrypted) && rules->refuses_encrypted)
+		find(inspection, NULL, "encrypted archives are not accepted");
+	inspection->finding->is_unlisted |= result == ARCHIVE_UNLISTED;
+}
+
+/* ---- files within text ---- */
+
+/* "begin 644 name": what mail was before MIME, and some readers still make attachments of it. */
+static void
+inspect_uuencoded(Inspection *inspection, const MimePart *part)
+{
+	const size_t size = MIN(part->size, inspection->uu_left);
+	const char *at = part->data, *end = at + size;
+
+	inspection->uu_left -= size;
+	while (at < end && (at = memmem(at, (size_t)(end - at), "begin ", 6)) != NULL) {
+		const char *stop = memchr(at, '\n', (size_t)(end - at));
+		const size_t mode = strspn(at + 6, "01234567");
+
+		if (stop != NULL && (at == part->data || at[-1] == '\n') && (mode == 3 || mode == 4) &&
+			at[6 + mode] == ' ' && inspection->uu_files++ < UU_FILES_MOST) {
+			g_autofree char *name = g_strstrip(g_strndup(at + 7 + mode, (size_t)(stop - at) - 7 - mode));
+
+			if (is_refused_name(inspection, name)) {
+				inspection->shown = name;
+				find(inspection, NULL, NOT_ACCEPTED);
+			}
+		}
+		at += 6;
+	}
+}
+
+/* ---- parts ---- */
+
+static const char *
+shown_of(const MimePart *part)
+{
+	return part->names[0] != NULL ? part->names[0] : part->names[1] != NULL ? part->names[1] : part->type;
+}
+
+static void
+inspect_part(const MimePart *part, void *data)
+{
+	Inspection *inspection = data;
+	g_autofree char *begin = NULL;
+	size_t size;
+
+	if (inspection->finding->name != NULL)
+		return;
+	inspection->shown = shown_of(part);
+	for (size_t i = 0; i < G_N_ELEMENTS(part->names); i++)
+		if (part->names[i] != NULL && is_refused_name(inspection, part->names[i]))
+			find(inspection, NULL, NOT_ACCEPTED);
+	begin = mime_decode(part, BEGIN_SIZE, &size);
+	inspect_type(inspection, part, begin, size);
+	if (inspection->rules->looks_into_archives && archive_is_one(begin, size))
+		inspect_archive(inspection, part);
+	if (part->encoding <= GMIME_CONTENT_ENCODING_BINARY && g_str_has_prefix(part->type, "text/"))
+		inspect_uuencoded(inspection, part);
+}
+
+void
+inspect(Finding *finding, const char *content, size_t size, const InspectRules *rules)
+{
+	Inspection inspection = { .rules = rules, .finding = finding, .archive_ns = ARCHIVE_NS, .uu_left = UU_MOST };
+
+	*finding = (Finding){ 0 };
+	finding->is_cut |= !mime_walk(content, size, &rules->mime, inspect_part, &inspection);
+}

@@ -1,0 +1,42 @@
+/* mime.h - the parts of a message, for the plugins that look into content; part of each of them as source.
+ *
+ * Header fields, names, transfer encodings and character sets are GMime's.  The tree of parts is walked here: one
+ * pass, no recursion on what a sender nests, nothing made per part that is not looked at.  GMime's own parser has no
+ * limit on parts, fields or parameters: hostile messages of 1 MiB cost it up to a second.
+ *
+ * Content that is cut by a limit is still shown, as one last part of text that is not decoded. */
+#pragma once
+
+#include <gmime/gmime.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct {
+	const char *type;     /* "text/html": lower case; "text/plain" where there is none */
+	const char *charset;  /* NULL: not said */
+	const char *names[2]; /* of disposition and type, decoded to UTF-8; NULL: none */
+	GMimeContentEncoding encoding;
+	const char *data; /* as it stands in the message, encoded */
+	size_t size;
+	unsigned depth; /* 0: the message itself */
+	bool is_rest;   /* what was beyond a limit, undecoded */
+} MimePart;
+
+typedef struct {
+	unsigned most_parts; /* leaves that are shown, and containers */
+	unsigned most_depth; /* of multiparts and messages in each other; at most MIME_DEPTH_MAX */
+} MimeLimits;
+
+enum { MIME_DEPTH_MAX = 50 };
+
+/* Called for each part that is no multipart, in order; what it is given lives until it returns. */
+typedef void MimeVisit(const MimePart *part, void *data);
+
+/* Once before the first walk of the process; may be called again, from one thread at a time. */
+void mime_start(void);
+/* False: a limit cut it. */
+bool mime_walk(const char *content, size_t size, const MimeLimits *limits, MimeVisit *visit, void *data);
+/* The octets of a part without its transfer encoding, at most `most`; ends with NUL, not counted in `size`.  New. */
+char *mime_decode(const MimePart *part, size_t most, size_t *size);
+/* In UTF-8 as far as it can be; invalid octets stay.  Takes `text`, which may be what is returned.  New. */
+char *mime_to_utf8(char *text, size_t *size, const char *charset);

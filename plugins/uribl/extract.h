@@ -1,0 +1,13 @@
+/* extract.h - from a message to the hosts that it names. */
+#pragma once
+
+#include "plugins/uribl/text.h"
+
+typedef struct {
+	unsigned most_parts, most_depth;
+	size_t most_octets; /* of text, decoded */
+	bool takes_bare, takes_addresses;
+} ExtractLimits;
+
+/* Fills `hosts`; false: a limit cut it. */
+bool extract_hosts(Hosts *hosts, const char *content, size_t size, const ExtractLimits *limits);

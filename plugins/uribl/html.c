@@ -1,0 +1,223 @@
+/* html.c - tags, attributes, comments, scripts; as forgiving as browsers, one pass. */
+#include "plugins/uribl/html.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "plugins/uribl/entity.h"
+
+typedef struct {
+	const LinkFinder *finder;
+	const char *end;
+	char *text; /* what is read, without tags */
+	size_t text_size;
+	char *code; /* scripts and styles */
+	size_t code_size;
+	char *scratch; /* of the size of the whole */
+	bool is_code;
+	bool has_no[256]; /* this quote does not come again; '-': the end of a comment */
+} Html;
+
+static void
+html_add_text(Html *html, const char *at, size_t size)
+{
+	if (html->is_code) {
+		memcpy(html->code + html->code_size, at, size);
+		html->code_size += size;
+	} else {
+		html->text_size += entity_decode(at, size, html->text + html->text_size);
+	}
+}
+
+/* A tag parts words, but for the one that says where a word may be broken. */
+static void
+html_part_words(Html *html, const char *name, size_t size)
+{
+	if (size == 3 && strncasecmp(name, "wbr", 3) == 0)
+		return;
+	if (html->is_code)
+		html->code[html->code_size++] = ' ';
+	else
+		html->text[html->text_size++] = ' ';
+}
+
+/* ---- attributes ---- */
+
+static bool
+is_url_attribute(const char *name, size_t size)
+{
+	static const struct {
+		const char *name;
+		size_t size;
+	} names[] = { { "href", 4 }, { "src", 3 }, { "action", 6 }, { "background", 10 }, { "formaction", 10 },
+		{ "cite", 4 }, { "data", 4 }, { "poster", 6 }, { "longdesc", 8 }, { "ping", 4 }, { "lowsrc", 6 },
+		{ "dynsrc", 6 }, { "codebase", 8 }, { "classid", 7 }, { "profile", 7 }, { "icon", 4 }, { "manifest", 8 },
+		{ "xlink:href", 10 }, { "originalsrc", 11 } };
+
+	for (size_t i = 0; size > 2 && i < G_N_ELEMENTS(names); i++)
+		if (size == names[i].size && strncasecmp(name, names[i].name, size) == 0)
+			return true;
+	return false;
+}
+
+static void
+html_attribute(Html *html, const char *name, size_t name_size, const char *value, size_t size)
+{
+	const bool is_url = is_url_attribute(name, name_size);
+	size_t decoded;
+
+	if (!is_url && memchr(value, ':', size) == NULL && memchr(value, '&', size) == NULL)
+		return;
+	decoded = entity_decode(value, size, html->scratch);
+	if (is_url)
+		text_find_in_url(html->finder, html->scratch, decoded);
+	else
+		text_find(html->finder, html->scratch, decoded, TEXT_SCHEMES_ONLY);
+}
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f';
+}
+
+static const char *
+skip_blanks(const char *at, const char *end)
+{
+	while (at < end && is_blank(*at))
+		at++;
+	return at;
+}
+
+/* The end of a value that begins at `at` with this quote, or NULL: it never ends. */
+static const char *
+html_find_quote(Html *html, const char *at, char quote)
+{
+	const char *found = html->has_no[(unsigned char)quote] ? NULL : memchr(at, quote, (size_t)(html->end - at));
+
+	if (found == NULL)
+		html->has_no[(unsigned char)quote] = true;
+	return found;
+}
+
+/* Behind "=".  Returns where to go on; NULL: the quote that begins here never ends. */
+static const char *
+html_value(Html *html, const char *name, size_t name_size, const char *at)
+{
+	const char *stop;
+
+	at = skip_blanks(at, html->end);
+	if (at < html->end && (*at == '"' || *at == '\'')) {
+		stop = html_find_quote(html, at + 1, *at);
+		if (stop == NULL)
+			return NULL;
+		html_attribute(html, name, name_size, at + 1, (size_t)(stop - at - 1));
+		return stop + 1;
+	}
+	for (stop = at; stop < html->end && !is_blank(*stop) && *stop != '>';)
+		stop++;
+	html_attribute(html, name, name_size, at, (size_t)(stop - at));
+	return stop;
+}
+
+/* Up to and with ">". */
+static const char *
+html_attributes(Html *html, const char *at)
+{
+	while (at < html->end && *at != '>') {
+		const char *name;
+
+		while (at < html->end && (is_blank(*at) || *at == '/' || *at == '"' || *at == '\''))
+			at++;
+		name = at;
+		while (at < html->end && !is_blank(*at) && *at != '/' && *at != '>' && *at != '=')
+			at++;
+		if (at > name || (at < html->end && *at == '=')) {
+			const size_t size = (size_t)(at - name);
+
+			at = skip_blanks(at, html->end);
+			if (at < html->end && *at == '=') {
+				const char *behind = html_value(html, name, size, at + 1);
+
+				if (behind == NULL) /* the rest is read as text */
+					return at + 1;
+				at = behind;
+			}
+		}
+	}
+	return at < html->end ? at + 1 : at;
+}
+
+/* ---- tags ---- */
+
+static bool
+is_code_tag(const char *name, size_t size)
+{
+	return (size == 6 && strncasecmp(name, "script", 6) == 0) || (size == 5 && strncasecmp(name, "style", 5) == 0);
+}
+
+/* Behind "<" or "</". */
+static const char *
+html_tag(Html *html, const char *at, bool is_end)
+{
+	const char *name = at;
+	size_t size;
+
+	while (at < html->end && !is_blank(*at) && *at != '>' && *at != '/')
+		at++;
+	size = (size_t)(at - name);
+	html_part_words(html, name, size);
+	if (is_code_tag(name, size))
+		html->is_code = !is_end;
+	return html_attributes(html, at);
+}
+
+/* Behind "<!": comments are not read, but for those that one reader takes for HTML ("<!--[if mso]>"). */
+static const char *
+html_declaration(Html *html, const char *at)
+{
+	const char *close;
+
+	if (html->end - at < 2 || at[0] != '-' || at[1] != '-' || (html->end - at > 4 && at[2] == '[')) {
+		close = html->has_no['>'] ? NULL : memchr(at, '>', (size_t)(html->end - at));
+		html->has_no['>'] |= close == NULL;
+		return close != NULL ? close + 1 : at;
+	}
+	if (html->end - at > 2 && at[2] == '>') /* "<!-->" is a whole one */
+		return at + 3;
+	close = html->has_no['-'] ? NULL : memmem(at + 2, (size_t)(html->end - at - 2), "-->", 3);
+	html->has_no['-'] |= close == NULL;
+	return close != NULL ? close + 3 : at + 2;
+}
+
+static const char *
+html_markup(Html *html, const char *at)
+{
+	const char *next = at + 1;
+
+	if (next < html->end && *next == '!')
+		return html_declaration(html, next + 1);
+	if (next < html->end && (g_ascii_isalpha(*next) || *next == '?'))
+		return html_tag(html, next, false);
+	if (html->end - next > 1 && *next == '/' && g_ascii_isalpha(next[1]))
+		return html_tag(html, next + 1, true);
+	html_add_text(html, at, 1);
+	return next;
+}
+
+void
+html_find(const LinkFinder *finder, const char *text, size_t size)
+{
+	g_autofree char *read = g_malloc(size + 1), *code = g_malloc(size + 1), *scratch = g_malloc(size + 1);
+	Html html = { .finder = finder, .end = text + size, .text = read, .code = code, .scratch = scratch };
+
+	for (const char *at = text; at < html.end;) {
+		const char *sign = memchr(at, '<', (size_t)(html.end - at));
+		const char *stop = sign != NULL ? sign : html.end;
+
+		html_add_text(&html, at, (size_t)(stop - at));
+		at = sign != NULL ? html_markup(&html, sign) : stop;
+	}
+	text_find(finder, read, html.text_size, 0);
+	text_find(finder, code, html.code_size, TEXT_SCHEMES_ONLY);
+}

@@ -1,0 +1,309 @@
+/* test-uribl.c - the plugin uribl in the test host: letter U. */
+#include "plugin-test.h"
+
+#include <glib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "plugins/uribl/lists.h"
+#include "plugins/uribl/test-extract.h"
+#include "unit/unit.h"
+
+extern const PtnPlugin ptn_plugin_uribl;
+
+#define LISTS \
+	"[plugin uribl/black]\nzone = multi.test\nbits = 2\ntext = black\n" \
+	"[plugin uribl/grey]\nzone = multi.test\nbits = 4\ntext = bulk or marketing link\n" \
+	"[plugin uribl/red]\nzone = multi.test\nbits = 8\n" \
+	"[plugin uribl/gold]\nzone = gold.test\ncodes = 127.0.0.2\ntext = gold\n" \
+	"[plugin uribl/ivm]\nzone = ivm.test\n"
+#define SENDER "user@example.net"
+
+/* Stands for auth: no password hashes are paid for. */
+static PtnVerdict
+identify(PtnHook *h)
+{
+	return ptn_identify(h, ptn_login(h));
+}
+
+static PtnVerdict
+permit(PtnHook *h)
+{
+	ptn_permit(h);
+	return PTN_NEXT;
+}
+
+/* A copy to the archive, as bcc-mirror would make it. */
+static PtnVerdict
+copy(PtnHook *h)
+{
+	(void)ptn_copy(h, "", "archive@example.net");
+	return PTN_NEXT;
+}
+
+static const PtnHookRow permit_hooks[] = { { PTN_AUTH, identify, PTN_INLINE }, { PTN_RCPT, permit, PTN_INLINE },
+	{ PTN_MESSAGE, copy, PTN_INLINE }, { 0 } };
+static const PtnPlugin permit_plugin = { PTN_HEAD("permit"), .version = "1", .summary = "permits", .hooks = permit_hooks };
+
+static PtnTest *
+new_test(const char *config)
+{
+	static const PtnPlugin *const plugins[] = { &permit_plugin, &ptn_plugin_uribl, NULL };
+	PtnTest *test = ptn_test_new_chain(plugins, config != NULL ? config : LISTS);
+
+	ptn_test_dns(test, "black.example.multi.test", PTN_A, PTN_OK, "127.0.0.2", NULL);
+	ptn_test_dns(test, "grey.example.multi.test", PTN_A, PTN_OK, "127.0.0.4", NULL);
+	ptn_test_dns(test, "red.example.multi.test", PTN_A, PTN_OK, "127.0.0.8", NULL);
+	ptn_test_dns(test, "all.example.multi.test", PTN_A, PTN_OK, "127.0.0.14", NULL);
+	ptn_test_dns(test, "refused.example.multi.test", PTN_A, PTN_OK, "127.0.0.1", NULL);
+	ptn_test_dns(test, "full.example.multi.test", PTN_A, PTN_OK, "127.0.0.255", NULL);
+	ptn_test_dns(test, "odd.example.multi.test", PTN_A, PTN_OK, "127.0.0.3", NULL);
+	ptn_test_dns(test, "outside.example.multi.test", PTN_A, PTN_OK, "192.0.2.2", NULL);
+	ptn_test_dns(test, "quota.example.multi.test", PTN_A, PTN_OK, "127.255.255.254", NULL);
+	ptn_test_dns(test, "other.example.multi.test", PTN_A, PTN_OK, "127.0.0.16", NULL);
+	ptn_test_dns(test, "gold.example.gold.test", PTN_A, PTN_OK, "127.0.0.2", NULL);
+	ptn_test_dns(test, "three.example.gold.test", PTN_A, PTN_OK, "127.0.0.3", NULL);
+	ptn_test_dns(test, "ivm.example.ivm.test", PTN_A, PTN_OK, "127.0.0.2", NULL);
+	ptn_test_dns(test, "slow.example.multi.test", PTN_A, PTN_UNSURE, NULL);
+	ptn_test_entry(test, PTN_ACCOUNT, SENDER, "password", "unused", NULL);
+	ptn_test_connect(test, "192.0.2.1");
+	(void)ptn_test_login(test, SENDER, "x");
+	return test;
+}
+
+/* The reply to a message with this body, and that it is queued, with its copy, or not at all. */
+static const char *
+submit(PtnTest *test, const char *body)
+{
+	g_autofree char *content = g_strdup_printf("From: a@example.net\r\nSubject: x\r\n\r\n%s\r\n", body);
+	const size_t before = ptn_test_queued(test);
+	const char *reply = ptn_test_submit(test, SENDER, "rcpt@example.org", content);
+
+	CU_ASSERT_EQUAL(ptn_test_queued(test), before + (reply[0] == '2' ? 2 : 0));
+	return reply;
+}
+
+static void
+check(PtnTest *test, const char *body, const char *start)
+{
+	const char *reply = submit(test, body);
+	g_autofree char *actual = g_strdup_printf("%s: %.*s", body, (int)strlen(start), reply);
+	g_autofree char *expected = g_strdup_printf("%s: %s", body, start);
+
+	ASSERT_TEXT(actual, expected);
+}
+
+static void
+test_listed(void)
+{
+	PtnTest *test = new_test(NULL);
+
+	check(test, "http://black.example/", "550 5.7.1 Message contains black.example (black)\n");
+	check(test, "http://a.b.grey.example/", "550 5.7.1 Message contains grey.example (bulk or marketing link)\n");
+	check(test, "http://red.example/", "550 5.7.1 Message contains red.example (listed in red)\n");
+	check(test, "http://gold.example/", "550 5.7.1 Message contains gold.example (gold)\n");
+	check(test, "http://ivm.example/", "550 5.7.1 Message contains ivm.example (listed in ivm)\n");
+	check(test, "http://all.example/", "550 5.7.1 Message contains all.example (black)\n");
+	CU_ASSERT_EQUAL(ptn_test_count(test, "plugin.uribl.listed"), 6);
+	ptn_test_free(test);
+}
+
+static void
+test_clean(void)
+{
+	PtnTest *test = new_test(NULL);
+
+	check(test, "http://clean.example/", "250 ");
+	check(test, "nothing", "250 ");
+	check(test, "http://other.example/", "250 ");  /* a bit that nobody asks about */
+	check(test, "http://three.example/", "250 ");  /* a code that is not among those of the item */
+	ptn_test_free(test);
+}
+
+static void
+test_errors(void)
+{
+	static const char *const bodies[] = { "http://refused.example/", "http://full.example", "http://odd.example",
+		"http://outside.example/", "http://quota.example" };
+	PtnTest *test = new_test(NULL);
+
+	for (size_t i = 0; i < G_N_ELEMENTS(bodies); i++)
+		check(test, bodies[i], "250 ");
+	CU_ASSERT_EQUAL(ptn_test_count(test, "plugin.uribl.errors"), 5);
+	CU_ASSERT_EQUAL(ptn_test_count(test, "plugin.uribl.listed"), 0);
+	ptn_test_free(test);
+}
+
+static void
+test_reversed(void)
+{
+	PtnTest *test = new_test(NULL);
+
+	ptn_test_dns(test, "7.100.51.198.multi.test", PTN_A, PTN_OK, "127.0.0.2", NULL);
+	ptn_test_dns(test, "1.0.0.10.multi.test", PTN_A, PTN_OK, "127.0.0.2", NULL);
+	ptn_test_dns(test, "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.multi.test", PTN_A, PTN_OK,
+		"127.0.0.4", NULL);
+	check(test, "http://198.51.100.7/", "550 5.7.1 Message contains 198.51.100.7 (black)");
+	check(test, "http://3325256711/", "550 5.7.1 Message contains 198.51.100.7 (black)");
+	check(test, "http://[2001:db8::1]/", "550 5.7.1 Message contains 2001:db8::1 (bulk");
+	check(test, "http://10.0.0.1/", "250 "); /* not public: not asked */
+	ptn_test_free(test);
+}
+
+static void
+test_failure(void)
+{
+	PtnTest *test = new_test(NULL);
+
+	check(test, "http://slow.example/", "250 ");
+	CU_ASSERT_EQUAL(ptn_test_count(test, "plugin.uribl.failures"), 1);
+	check(test, "http://slow.example/ http://black.example", "550 5.7.1");
+	ptn_test_free(test);
+	test = new_test("[plugin uribl]\non-error = defer\n" LISTS);
+	check(test, "http://slow.example/", "451 4.3.0");
+	check(test, "http://clean.example/", "250 ");
+	ptn_test_free(test);
+}
+
+static void
+test_left_out(void)
+{
+	PtnTest *test = new_test("[plugin uribl]\non-error = defer\n" LISTS);
+
+	for (unsigned i = 0; i < 5; i++)
+		check(test, "http://slow.example/", "451 4.3.0");
+	CU_ASSERT_EQUAL(ptn_test_count(test, "plugin.uribl.failures"), 5);
+	check(test, "http://black.example/", "451 4.3.0"); /* not asked: it cannot be told */
+	check(test, "http://gold.example/", "550 5.7.1");  /* another list goes on */
+	CU_ASSERT_EQUAL(ptn_test_count(test, "plugin.uribl.failures"), 5);
+	ptn_test_advance(test, 61 * PTN_SECOND);
+	check(test, "http://black.example/", "550 5.7.1");
+	check(test, "http://clean.example/", "250 ");
+	ptn_test_free(test);
+}
+
+static void
+test_actions(void)
+{
+	PtnTest *test = new_test("[plugin uribl/later]\nzone = multi.test\nbits = 2\naction = defer\ntext = later\n"
+							 "[plugin uribl/mark]\nzone = multi.test\nbits = 4\naction = tag\ntext = marked\n"
+							 "[plugin uribl/say]\nzone = multi.test\nbits = 8\naction = warn\n"
+							 "[plugin uribl/gold]\nzone = gold.test\n");
+
+	check(test, "http://black.example/", "450 4.7.1 Message contains black.example (later)");
+	check(test, "http://black.example/ http://gold.example", "550 5.7.1 Message contains gold.example");
+	check(test, "http://red.example/", "250 ");
+	CU_ASSERT_PTR_NULL(strstr(ptn_test_queued_text(test, 0), "-URIBL"));
+	check(test, "http://grey.example/ http://slow.example", "250 "); /* a failure does not take the tag away */
+	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_queued_text(test, 2), "\r\nX-Postern-URIBL: grey.example (marked)\r\n"));
+	ptn_test_free(test);
+}
+
+/* Several items of one zone: one question for each domain. */
+static void
+test_asked_once(void)
+{
+	PtnTest *test = new_test("[plugin uribl/a]\nzone = multi.test\nbits = 2\n[plugin uribl/b]\nzone = MULTI.test\nbits = 4\n"
+							 "[plugin uribl]\non-error = defer\n");
+
+	check(test, "http://slow.example/ http://a.slow.example", "451 4.3.0");
+	CU_ASSERT_EQUAL(ptn_test_count(test, "plugin.uribl.failures"), 1);
+	ptn_test_free(test);
+}
+
+static void
+test_most_domains(void)
+{
+	PtnTest *test = new_test(NULL);
+	GString *body = g_string_new(NULL);
+
+	for (unsigned i = 0; i < 19; i++)
+		g_string_append_printf(body, "http://d%u.example\r\n", i);
+	g_string_append(body, "http://black.example");
+	check(test, body->str, "550 5.7.1");
+	g_string_prepend(body, "http://one-more.example ");
+	check(test, body->str, "250 ");
+	CU_ASSERT_EQUAL(ptn_test_count(test, "plugin.uribl.cut"), 1);
+	CU_ASSERT_EQUAL(ptn_test_count(test, "plugin.uribl.domains"), 40);
+	ptn_test_free(test);
+	test = new_test("[plugin uribl]\non-limit = reject\nmost-domains = 25\n" LISTS);
+	check(test, body->str, "550 5.7.1 Message contains black.example");
+	ptn_test_free(test);
+	test = new_test("[plugin uribl]\non-limit = reject\n" LISTS);
+	check(test, body->str, "550 5.7.1 Message has more text, parts or links");
+	g_string_free(body, TRUE);
+	ptn_test_free(test);
+}
+
+static void
+test_exempt(void)
+{
+	PtnTest *test = new_test(NULL);
+	static const char content[] = "Subject: x\r\n\r\nhttp://black.example\r\n";
+
+	CU_ASSERT_EQUAL(ptn_test_submit(test, SENDER, "Submit.1234567890abcdef@spam.spamcop.net", content)[0], '2');
+	CU_ASSERT_EQUAL(ptn_test_submit(test, SENDER, "1@reports.spamcop.net", content)[0], '2');
+	CU_ASSERT_EQUAL(ptn_test_submit(test, SENDER, "ABUSE@anywhere.example", content)[0], '2');
+	CU_ASSERT_EQUAL(ptn_test_queued(test), 6); /* with their copies */
+	CU_ASSERT_EQUAL(ptn_test_submit(test, SENDER, "abuses@anywhere.example", content)[0], '5');
+	CU_ASSERT_EQUAL(ptn_test_submit(test, SENDER, "x@notspamcop.net", content)[0], '5');
+	(void)ptn_test_say(
+		test, "MAIL FROM:<" SENDER ">\r\nRCPT TO:<abuse@anywhere.example>\r\nRCPT TO:<x@example.org>\r\nDATA");
+	CU_ASSERT_EQUAL(strncmp(ptn_test_say(test, "\r\nhttp://black.example\r\n."), "550 5.7.1", 9), 0);
+	CU_ASSERT_EQUAL(ptn_test_queued(test), 6);
+	CU_ASSERT_EQUAL(ptn_test_count(test, "plugin.uribl.listed"), 3);
+	ptn_test_free(test);
+}
+
+/* No option of the plugin may be set for an account, a customer, a domain or a level. */
+static void
+test_no_bypass(void)
+{
+	for (const PtnOption *option = ptn_plugin_uribl.options; option->name != NULL; option++)
+		CU_ASSERT_EQUAL(option->places & ~(unsigned)(PTN_IN_SERVER | PTN_IN_ITEM), 0);
+}
+
+static void
+test_codes(void)
+{
+	static const struct {
+		const char *text;
+		bool is_one;
+		uint32_t first, last;
+	} cases[] = { { "127.0.0.2", true, 0x7f000002, 0x7f000002 }, { "127.0.0.4-127.0.0.7", true, 0x7f000004, 0x7f000007 },
+		{ "127.0.1.0/24", true, 0x7f000100, 0x7f0001ff }, { "127.0.0.2/32", true, 0x7f000002, 0x7f000002 },
+		{ "128.0.0.1", false, 0, 0 }, { "127.0.0.7-127.0.0.4", false, 0, 0 }, { "127.0.0.2-128.0.0.1", false, 0, 0 },
+		{ "127.0.0", false, 0, 0 }, { "127.0.0.1/33", false, 0, 0 }, { "x", false, 0, 0 } };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		CodeRange range = { 0, 0 };
+
+		CU_ASSERT_EQUAL(code_range_parse(cases[i].text, &range), cases[i].is_one);
+		CU_ASSERT_TRUE(!cases[i].is_one || (range.first == cases[i].first && range.last == cases[i].last));
+	}
+}
+
+static const UnitTest tests[] = {
+	{ "U-01, U-02, U-03, U-04, U-05, U-07, U-17, U-18, U-19 listed: refused in the session, nothing queued", test_listed },
+	{ "U-08 clean domains pass", test_clean },
+	{ "U-06 answers that are no codes are no listings", test_errors },
+	{ "U-10 numeric hosts are asked for reversed", test_reversed },
+	{ "U-16 a list that fails: passed, or put off if that is set", test_failure },
+	{ "U-16 a list that keeps failing is left out for a while", test_left_out },
+	{ "actions: reject, defer, tag, warn", test_actions },
+	{ "items of one zone ask it once", test_asked_once },
+	{ "U-20 at most so many domains are asked for", test_most_domains },
+	{ "U-12 no account may get around it", test_no_bypass },
+	{ "U-13, U-14, U-15 exempt recipients: only if all are", test_exempt },
+	{ "codes of the items", test_codes },
+	{ NULL, NULL },
+};
+
+int
+main(int argc, char **argv)
+{
+	static const UnitSuite suite = { "uribl", tests };
+	static const UnitSuite *const suites[] = { &suite, &test_extract, NULL };
+
+	return unit_main(argc, argv, suites);
+}

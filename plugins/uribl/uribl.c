@@ -1,0 +1,399 @@
+/* uribl - refuses messages that name domains of URI lists: by links in text and HTML, found after every decoding.
+ *
+ * Three hooks of one stage: a cruncher looks for hosts and starts the lookups, a worker waits for them and judges,
+ * and what is only tagged is tagged at the end, when nothing failed. */
+#include "plugin-api.h"
+
+#include <string.h>
+
+#include "plugins/mime/mime.h"
+#include "plugins/uribl/extract.h"
+#include "plugins/uribl/lists.h"
+
+enum { NAME_MOST = 253 };
+
+typedef struct {
+	psl_ctx_t *psl;
+	GPtrArray *zones; /* of Zone* */
+} Uribl;
+
+typedef struct {
+	const char *domain;
+	size_t zone;
+	PtnLookup *lookup; /* NULL: the zone is left out */
+} Question;
+
+typedef struct {
+	Question *questions;
+	size_t n_questions;
+	const char *tag; /* "shop.example (text), …" */
+	bool is_cut;     /* there is more than was looked at */
+} State;
+
+typedef struct {
+	PtnHook *h;
+	State *state;
+	const char *deferred, *deferred_text; /* domain and text of the first listing that defers */
+	const Zone *failed;
+} Judging;
+
+/* ---- zones that do not answer ---- */
+
+static const char *
+zone_label(const Zone *zone)
+{
+	return ((const Item *)g_ptr_array_index(zone->items, 0))->name;
+}
+
+static void
+zone_failed(PtnHook *h, Zone *zone)
+{
+	const int64_t time = ptn_option_number(h, "pause");
+
+	ptn_count(h, "failures", 1);
+	if (atomic_fetch_add(&zone->failures, 1) + 1 < ptn_option_number(h, "patience"))
+		return;
+	atomic_store(&zone->left_out_until, ptn_now(h) + time);
+	atomic_store(&zone->is_down, true);
+	ptn_log(h, PTN_WARNING, "list %s does not answer; it is left out for %d s", zone_label(zone),
+		(int)(time / PTN_SECOND));
+	ptn_alarm(h, ptn_format(h, "%s.health", zone_label(zone)),
+		ptn_format(h, "list %s does not answer; messages pass without it", zone_label(zone)));
+}
+
+static void
+zone_answered(PtnHook *h, Zone *zone)
+{
+	atomic_store(&zone->failures, 0);
+	if (atomic_exchange(&zone->is_down, false))
+		ptn_alarm(h, ptn_format(h, "%s.health", zone_label(zone)), NULL);
+}
+
+/* What is no code of a list says that it refuses to tell, or that a resolver on the way makes answers up. */
+static void
+zone_spoke_nonsense(PtnHook *h, Zone *zone, const char *answer)
+{
+	ptn_count(h, "errors", 1);
+	ptn_log(h, PTN_WARNING, "list %s answers %s, which is no listing", zone_label(zone), answer);
+	if (!atomic_exchange(&zone->is_alarmed, true))
+		ptn_alarm(h, ptn_format(h, "%s.error", zone_label(zone)),
+			ptn_format(h, "list %s answers %s: it refuses our questions, or a resolver makes answers up",
+				zone_label(zone), answer));
+}
+
+static void
+zone_spoke_sense(PtnHook *h, Zone *zone)
+{
+	if (atomic_exchange(&zone->is_alarmed, false))
+		ptn_alarm(h, ptn_format(h, "%s.error", zone_label(zone)), NULL);
+}
+
+/* ---- looking ---- */
+
+static const char *
+question_name(PtnHook *h, const Domain *domain, const Zone *zone)
+{
+	const char *name = domain->is_number ? ptn_reversed(h, domain->name) : domain->name;
+	const char *whole = name != NULL ? ptn_format(h, "%s.%s", name, zone->name) : NULL;
+
+	return whole != NULL && strlen(whole) <= NAME_MOST ? whole : NULL;
+}
+
+static void
+ask(PtnHook *h, const Uribl *uribl, State *state, const Domain *domain)
+{
+	for (guint i = 0; i < uribl->zones->len; i++) {
+		Zone *zone = g_ptr_array_index(uribl->zones, i);
+		const char *name = question_name(h, domain, zone);
+		Question *question = &state->questions[state->n_questions];
+
+		if (name == NULL)
+			continue;
+		question->domain = ptn_keep(h, PTN_FOR_MESSAGE, domain->name, strlen(domain->name) + 1);
+		question->zone = i;
+		if (ptn_now(h) >= atomic_load(&zone->left_out_until))
+			question->lookup = ptn_dns_start(h, name, PTN_A);
+		state->n_questions++;
+	}
+}
+
+static ExtractLimits
+read_limits(PtnHook *h)
+{
+	return (ExtractLimits){ .most_parts = (unsigned)ptn_option_number(h, "most-parts"),
+		.most_depth = (unsigned)ptn_option_number(h, "most-depth"),
+		.most_octets = (size_t)ptn_option_number(h, "most-text"),
+		.takes_bare = ptn_option_number(h, "bare-domains") != 0,
+		.takes_addresses = ptn_option_number(h, "mail-addresses") != 0 };
+}
+
+static bool
+is_exempt(PtnHook *h)
+{
+	const char *fact = ptn_fact(h, "content-exempt");
+
+	return fact != NULL && strcmp(fact, "yes") == 0;
+}
+
+static PtnVerdict
+look(PtnHook *h)
+{
+	const Uribl *uribl = ptn_instance(h);
+	const ExtractLimits limits = read_limits(h);
+	const unsigned most = (unsigned)ptn_option_number(h, "most-domains");
+	g_autoptr(Hosts) hosts = hosts_new(uribl->psl);
+	g_autoptr(GPtrArray) domains = NULL;
+	State *state = ptn_message(h);
+	size_t size, body;
+	const char *content = ptn_content(h, &size, &body);
+
+	if (content == NULL || uribl->zones->len == 0 || is_exempt(h))
+		return PTN_NEXT;
+	state->is_cut = !extract_hosts(hosts, content, size, &limits) || hosts_count(hosts) > most;
+	domains = hosts_domains(hosts, most);
+	state->questions = ptn_keep(
+		h, PTN_FOR_MESSAGE, NULL, MAX(domains->len * (size_t)uribl->zones->len, 1) * sizeof *state->questions);
+	for (guint i = 0; i < domains->len; i++) {
+		const Domain *domain = g_ptr_array_index(domains, i);
+
+		if (!domain->is_number || ptn_is_public(domain->name))
+			ask(h, uribl, state, domain);
+	}
+	ptn_count(h, "domains", domains->len);
+	return PTN_NEXT;
+}
+
+/* ---- judging ---- */
+
+/* Domains are ASCII by now; the text is the administrator's. */
+static PtnVerdict
+refuse_listed(PtnHook *h, const char *domain, const char *text, bool is_reject)
+{
+	return ptn_refuse(h, PTN_CONTENT, is_reject ? 550 : 450, is_reject ? "5.7.1" : "4.7.1",
+		"Message contains %s (%s)", domain, text);
+}
+
+static PtnVerdict
+judge_listing(Judging *judging, const Item *item, const Question *question)
+{
+	PtnHook *h = judging->h;
+	const char *tag = judging->state->tag;
+
+	ptn_count(h, "listed", 1);
+	ptn_log(h, PTN_INFO, "%s is listed by %s", question->domain, item->name);
+	switch (item->action) {
+	case ACTION_REJECT:
+		return refuse_listed(h, question->domain, item->text, true);
+	case ACTION_DEFER:
+		if (judging->deferred == NULL) {
+			judging->deferred = question->domain;
+			judging->deferred_text = item->text;
+		}
+		break;
+	case ACTION_TAG:
+		tag = ptn_format(
+			h, "%s%s%s (%s)", tag != NULL ? tag : "", tag != NULL ? ", " : "", question->domain, item->text);
+		judging->state->tag = ptn_keep(h, PTN_FOR_MESSAGE, tag, strlen(tag) + 1);
+		break;
+	case ACTION_WARN:
+		ptn_log(h, PTN_WARNING, "the message contains %s (%s)", question->domain, item->text);
+		break;
+	}
+	return PTN_NEXT;
+}
+
+static bool
+is_listed_by(const Zone *zone, const Item *item, const PtnAnswer *answer)
+{
+	for (size_t i = 0; i < answer->count; i++) {
+		uint32_t address;
+
+		if (answer_parse(zone, answer->values[i], &address) == ANSWER_IS_CODE && item_lists(item, address))
+			return true;
+	}
+	return false;
+}
+
+static void
+look_for_nonsense(PtnHook *h, Zone *zone, const PtnAnswer *answer)
+{
+	uint32_t address;
+
+	for (size_t i = 0; i < answer->count; i++)
+		if (answer_parse(zone, answer->values[i], &address) == ANSWER_IS_ERROR) {
+			zone_spoke_nonsense(h, zone, answer->values[i]);
+			return;
+		}
+	zone_spoke_sense(h, zone);
+}
+
+/* No answer because the client went says nothing of the list. */
+static bool
+is_fault_of_list(PtnHook *h)
+{
+	return ptn_time_left(h) == 0 || ptn_sleep(h, 0);
+}
+
+static PtnVerdict
+judge_question(Judging *judging, const Question *question)
+{
+	const Uribl *uribl = ptn_instance(judging->h);
+	Zone *zone = g_ptr_array_index(uribl->zones, question->zone);
+	const PtnAnswer *answer;
+	PtnVerdict verdict = PTN_NEXT;
+
+	if (question->lookup == NULL) {
+		judging->failed = zone;
+		return PTN_NEXT;
+	}
+	answer = ptn_dns_wait(judging->h, question->lookup);
+	if (answer->status == PTN_UNSURE) {
+		if (is_fault_of_list(judging->h))
+			zone_failed(judging->h, zone);
+		judging->failed = zone;
+		return PTN_NEXT;
+	}
+	zone_answered(judging->h, zone);
+	if (answer->status == PTN_OK)
+		look_for_nonsense(judging->h, zone, answer);
+	for (guint i = 0; answer->status == PTN_OK && i < zone->items->len && verdict == PTN_NEXT; i++)
+		if (is_listed_by(zone, g_ptr_array_index(zone->items, i), answer))
+			verdict = judge_listing(judging, g_ptr_array_index(zone->items, i), question);
+	return verdict;
+}
+
+static PtnVerdict
+judge_limit(PtnHook *h)
+{
+	ptn_count(h, "cut", 1);
+	if (ptn_option_number(h, "on-limit") == 1)
+		return ptn_refuse(
+			h, PTN_CONTENT, 550, "5.7.1", "Message has more text, parts or links than can be checked");
+	ptn_log(h, PTN_INFO, "the message has more text, parts or domains than are looked at");
+	return PTN_NEXT;
+}
+
+static PtnVerdict
+judge(PtnHook *h)
+{
+	Judging judging = { .h = h, .state = ptn_message(h) };
+	const State *state = judging.state;
+	PtnVerdict verdict = PTN_NEXT;
+
+	for (size_t i = 0; i < state->n_questions && verdict == PTN_NEXT; i++)
+		verdict = judge_question(&judging, &state->questions[i]);
+	if (verdict == PTN_NEXT && state->is_cut)
+		verdict = judge_limit(h);
+	if (verdict != PTN_NEXT)
+		return verdict;
+	if (judging.deferred != NULL)
+		return refuse_listed(h, judging.deferred, judging.deferred_text, false);
+	if (judging.failed != NULL)
+		return ptn_fail(h, "list %s could not be asked", zone_label(judging.failed));
+	return PTN_NEXT;
+}
+
+static PtnVerdict
+tag(PtnHook *h)
+{
+	const State *state = ptn_message(h);
+	const char *prefix = ptn_fact(h, "header-prefix");
+
+	if (state->tag != NULL)
+		ptn_add_header(h, ptn_format(h, "%s-URIBL", prefix != NULL ? prefix : "X"), "%s", state->tag);
+	return PTN_NEXT;
+}
+
+/* ---- the plugin ---- */
+
+static const char *
+check(PtnHook *h, const char *option, const char *value)
+{
+	g_auto(GStrv) words = g_strsplit_set(value, " ,\t", -1);
+	CodeRange range;
+
+	for (char **word = words; strcmp(option, "codes") == 0 && *word != NULL; word++)
+		if (**word != '\0' && !code_range_parse(*word, &range))
+			return ptn_format(
+				h, "\"%s\" is no code of a list (127.0.0.2, 127.0.0.4-127.0.0.7, 127.0.1.0/24)", *word);
+	return NULL;
+}
+
+static PtnVerdict
+start(PtnHook *h)
+{
+	Uribl *uribl = ptn_instance(h);
+	const char *why = NULL;
+
+	mime_start();
+	uribl->zones = lists_read(h, &why);
+	if (uribl->zones == NULL)
+		return ptn_fail(h, "%s", why);
+	uribl->psl = psl_latest(NULL);
+	if (uribl->psl != NULL)
+		return PTN_NEXT;
+	g_ptr_array_unref(uribl->zones);
+	return ptn_fail(h, "there is no public suffix list");
+}
+
+static PtnVerdict
+stop(PtnHook *h)
+{
+	Uribl *uribl = ptn_instance(h);
+
+	for (guint i = 0; i < uribl->zones->len; i++) {
+		zone_answered(h, g_ptr_array_index(uribl->zones, i));
+		zone_spoke_sense(h, g_ptr_array_index(uribl->zones, i));
+	}
+	psl_free(uribl->psl);
+	g_ptr_array_unref(uribl->zones);
+	return PTN_NEXT;
+}
+
+static const char *const actions[] = { "reject", "defer", "tag", "warn", NULL };
+static const char *const limit_actions[] = { "pass", "reject", NULL };
+
+static const PtnOption options[] = {
+	{ "zone", PTN_DOMAIN_NAME, PTN_IN_ITEM, NULL, "the list to ask; with a key in it best as @FILE", 0, 0, NULL,
+		true },
+	{ "bits", PTN_NUMBER, PTN_IN_ITEM, "0", "listed if the last octet of the answer has one of these bits", 0,
+		254 },
+	{ "codes", PTN_TEXT | PTN_LIST, PTN_IN_ITEM, NULL,
+		"listed if the answer is one of these; without bits and codes any" },
+	{ "text", PTN_TEXT, PTN_IN_ITEM, NULL, "the category, as the reply names it" },
+	{ "action", PTN_CHOICE, PTN_IN_ITEM, "reject", "what to do with a message that names a listed domain", 0, 0,
+		actions },
+	{ "most-domains", PTN_NUMBER, PTN_IN_SERVER, "20", "domains of a message that are asked for", 1, 200 },
+	{ "most-text", PTN_SIZE, PTN_IN_SERVER, "1M", "decoded text of a message that is looked at", 1024, 64 << 20 },
+	{ "most-parts", PTN_NUMBER, PTN_IN_SERVER, "200", "parts of a message that are looked at", 1, 10000 },
+	{ "most-depth", PTN_NUMBER, PTN_IN_SERVER, "20", "parts within parts that are looked at", 1, MIME_DEPTH_MAX },
+	{ "on-limit", PTN_CHOICE, PTN_IN_SERVER, "pass", "what to do with a message that is beyond a limit", 0, 0,
+		limit_actions },
+	{ "bare-domains", PTN_BOOL, PTN_IN_SERVER, "yes", "\"shop.example\" without http:// or www. is a link" },
+	{ "mail-addresses", PTN_BOOL, PTN_IN_SERVER, "no",
+		"the domains of mail addresses in the text are asked for, too" },
+	{ "patience", PTN_NUMBER, PTN_IN_SERVER, "5", "failures in a row after which a list is left out", 1, 100000 },
+	{ "pause", PTN_TIME, PTN_IN_SERVER, "60s", "how long a list is left out", PTN_SECOND, 24 * 3600 * PTN_SECOND },
+	{ 0 },
+};
+
+static const PtnHookRow hooks[] = {
+	{ PTN_MESSAGE, look, PTN_HEAVY },
+	{ PTN_MESSAGE, judge, 0 },
+	{ PTN_MESSAGE, tag, PTN_INLINE },
+	{ 0 },
+};
+
+PTN_PLUGIN(uribl) = {
+	PTN_HEAD("uribl"),
+	.version = "1",
+	.summary = "refuses messages that name domains of URI lists",
+	.options = options,
+	.hooks = hooks,
+	.instance_size = sizeof(Uribl),
+	.message_size = sizeof(State),
+	.passes_on_error = true,
+	.start = start,
+	.stop = stop,
+	.check = check,
+};

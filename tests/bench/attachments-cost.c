@@ -1,0 +1,97 @@
+/* attachments-cost.c - looking into attachments and archives, with the presets of the plugin.
+ *
+ * Arguments: files that are measured as base64 attachments, a mebibyte of each at most (bombs, say). */
+#include "content-cost.h"
+
+#include <string.h>
+
+#include "plugins/attachments/inspect.h"
+#include "plugins/attachments/names.h"
+
+enum { ATTACHMENT_MOST = 3 << 18 };
+
+static InspectRules rules = { .looks_into_archives = true, .most_entries = 1000, .most_archive = 16 << 20,
+	.mime = { .most_parts = 200, .most_depth = 20 } };
+
+void
+content_start(void)
+{
+	static const char *const names[] = { "*.bat", "*.chm", "*.cmd", "*.com", "*.cpl", "*.exe", "*.hta", "*.jar", "*.js",
+		"*.jse", "*.lnk", "*.msi", "*.msp", "*.pif", "*.ps1", "*.reg", "*.scf", "*.scr", "*.sct", "*.vb", "*.vbe", "*.vbs",
+		"*.wsc", "*.wsf", "*.wsh", NULL };
+	static const char *const types[] = { "application/x-msdownload", "application/x-dosexec", "application/hta", NULL };
+
+	mime_start();
+	rules.names = patterns_new(names);
+	rules.types = patterns_new(types);
+}
+
+void
+content_look(const char *content, size_t size)
+{
+	Finding finding;
+
+	inspect(&finding, content, size, &rules);
+	g_free(finding.name);
+}
+
+static double
+cost_of_attachment(const char *name, const char *octets, size_t size)
+{
+	g_autofree char *coded = g_base64_encode((const guchar *)octets, MIN(size, ATTACHMENT_MOST));
+	g_autofree char *message = g_strdup_printf("Content-Type: application/octet-stream; name=x\r\n"
+											   "Content-Transfer-Encoding: base64\r\n\r\n%s\r\n", coded);
+
+	return content_cost(name, message, strlen(message));
+}
+
+static void
+append_number(GString *text, unsigned value, unsigned octets)
+{
+	for (; octets > 0; octets--, value >>= 8)
+		g_string_append_c(text, (char)(value & 0xff));
+}
+
+/* A zip of so many empty files, with names of this length. */
+static double
+cost_of_zip(const char *name, unsigned entries, unsigned length)
+{
+	GString *zip = g_string_new("PK\3\4");
+	const size_t begin = zip->len;
+	double took;
+
+	for (unsigned i = 0; i < entries; i++) {
+		g_string_append_len(zip, "PK\1\2", 4);
+		append_number(zip, 0, 12);
+		append_number(zip, 0, 12);
+		append_number(zip, length, 2);
+		append_number(zip, 0, 16);
+		for (unsigned n = 0; n < length; n++)
+			g_string_append_c(zip, "abc.e\xcc\x81/"[n % 8]);
+	}
+	append_number(zip, 0x06054b50, 4);
+	append_number(zip, 0, 4);
+	append_number(zip, entries, 2);
+	append_number(zip, entries, 2);
+	append_number(zip, (unsigned)(zip->len - 12 - begin), 4);
+	append_number(zip, (unsigned)begin, 4);
+	append_number(zip, 0, 2);
+	took = cost_of_attachment(name, zip->str, zip->len);
+	g_string_free(zip, TRUE);
+	return took;
+}
+
+double
+content_more(int n_files, char **files)
+{
+	double worst = MAX(cost_of_zip("zip of small files", 990, 8), cost_of_zip("zip of long names", 700, 1000));
+
+	for (int i = 0; i < n_files; i++) {
+		g_autofree char *octets = NULL;
+		gsize size;
+
+		if (g_file_get_contents(files[i], &octets, &size, NULL))
+			worst = MAX(worst, cost_of_attachment(files[i], octets, size));
+	}
+	return worst;
+}

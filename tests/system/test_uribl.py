@@ -1,0 +1,188 @@
+"""Links to listed domains (letter U of BEHAVIOURS.md) against the real daemon, the lists served by rbldnsd."""
+import os
+import shutil
+import subprocess
+import tempfile
+from email.message import EmailMessage
+
+import pytest
+
+from postern import LOGIN, Postern, Sink, free_port, wait_until
+
+pytestmark = pytest.mark.skipif(not shutil.which("rbldnsd"), reason="needs rbldnsd")
+
+DATA = {
+    "multi.test": ("dnset", """:127.0.0.2:listed
+black.example :127.0.0.2:
+grey.example :127.0.0.4:
+red.example :127.0.0.8:
+all.example :127.0.0.14:
+refused.example :127.0.0.1:
+full.example :127.0.0.255:
+outside.example :192.0.2.2:
+example.co.uk :127.0.0.2:
+xn--bcher-kva.example :127.0.0.2:
+"""),
+    "multi.test/numbers": ("ip4set", ":127.0.0.2:listed\n198.51.100.7 :127.0.0.2:\n"),
+    "gold.test": ("dnset", ":127.0.0.2:gold\ngold.example\n"),
+    "ivm.test": ("dnset", ":127.0.0.2:ivm\nivm.example\n"),
+}
+LISTS = {
+    "plugin uribl/black": {"zone": "multi.test", "bits": "2", "text": "black"},
+    "plugin uribl/grey": {"zone": "multi.test", "bits": "4", "text": "bulk or marketing link"},
+    "plugin uribl/red": {"zone": "multi.test", "bits": "8"},
+    "plugin uribl/gold": {"zone": "gold.test", "codes": "127.0.0.2"},
+    "plugin uribl/ivm": {"zone": "ivm.test", "codes": "127.0.0.2"},
+}
+REFUSED = "550 5.7.1 Message contains "
+
+
+@pytest.fixture(scope="module")
+def lists():
+    """The [dns] section for a daemon that knows the lists."""
+    port, place = free_port(), tempfile.mkdtemp(prefix="rbldnsd-")  # readable for whom rbldnsd becomes
+    os.chmod(place, 0o755)
+    arguments = []
+    for name, (kind, text) in DATA.items():
+        path = os.path.join(place, name.replace("/", "-"))
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+        os.chmod(path, 0o644)
+        arguments.append("%s:%s:%s" % (name.split("/")[0], kind, path))
+    user = ["-u", "nobody"] if os.geteuid() == 0 else []
+    process = subprocess.Popen(["rbldnsd", "-n", "-b", "127.0.0.1/%d" % port, *user, *arguments], stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True)
+    wait_until(lambda: "started" in process.stdout.readline(), "rbldnsd")
+    yield {"stub-zones": " ".join("%s=127.0.0.1@%d" % (name, port) for name in DATA if "/" not in name)}
+    process.terminate()
+    process.communicate()
+    shutil.rmtree(place)
+
+
+@pytest.fixture(scope="module")
+def gate(tmp_path_factory, lists):
+    sink = Sink()
+    options = {"server": {"plugins": "auth sender-rules uribl"}, "dns": lists, **LISTS}
+    daemon = Postern(tmp_path_factory.mktemp("uribl"), options, sink=sink)
+    yield daemon
+    daemon.stop()
+    sink.close()
+
+
+def answer(gate, content, recipients=("rcpt@example.org",)):
+    """The reply to the message; a refused one is not in the queue."""
+    before = gate.accepted()
+    with gate.session() as dialog:
+        dialog.expect("250", "MAIL FROM:<%s>" % LOGIN)
+        for recipient in recipients:
+            dialog.expect("250", "RCPT TO:<%s>" % recipient)
+        reply = dialog.data(content)
+    assert gate.accepted() == before + (reply.code == 250)
+    return reply
+
+
+def text(body):
+    return "From: %s\nSubject: x\n\n%s\n" % (LOGIN, body)
+
+
+@pytest.mark.parametrize("line, body, start", [
+    ("U-01", "see http://black.example/x", REFUSED + "black.example (black)"),
+    ("U-02", "see http://grey.example/x", REFUSED + "grey.example (bulk or marketing link)"),
+    ("U-03", "see http://red.example/x", REFUSED + "red.example (listed in red)"),
+    ("U-04", "see http://gold.example/x", REFUSED + "gold.example (listed in gold)"),
+    ("U-05", "see http://ivm.example/x", REFUSED + "ivm.example (listed in ivm)"),
+    ("U-07", "see http://all.example/x", REFUSED + "all.example (black)"),
+    ("U-08", "see http://clean.example/x", "250 2.0.0"),
+    ("U-09", "HTTP://user:pass@WWW.Black.Example.:8080/", REFUSED + "black.example"),
+    ("U-09", "www.black.example", REFUSED + "black.example"),
+    ("U-09", "http://www.b\u00fccher.example/".replace("\u00fc", "%C3%BC"), REFUSED + "xn--bcher-kva.example"),
+    ("U-10", "http://a.b.example.co.uk/", REFUSED + "example.co.uk"),
+    ("U-10", "http://198.51.100.7/ or so", REFUSED + "198.51.100.7"),
+    ("U-10", "http://0xc6336407/", REFUSED + "198.51.100.7"),
+    ("U-11", "> you wrote:\n> > http://black.example/", REFUSED + "black.example"),
+    ("U-21", "write to info@black.example", "250 2.0.0")])
+def test_links(gate, line, body, start):
+    """U-01 U-02 U-03 U-04 U-05 U-07 U-08 U-09 U-10 U-11 U-17 U-18 U-21: what is refused, with its domain and category."""
+    reply = answer(gate, text(body))
+    assert reply.text.startswith(start), "%s: %s" % (line, reply)
+
+
+@pytest.mark.parametrize("domain", ["refused", "full", "outside"])
+def test_errors_of_lists(gate, domain):
+    """U-06 127.0.0.1, 127.0.0.255 and what is outside 127/8 are no listings, and raise an alarm."""
+    assert answer(gate, text("http://%s.example/" % domain)).code == 250
+    gate.wait_log(r"alarm=uribl.black.error")
+
+
+def compose(kind):
+    message, html = EmailMessage(), '<p>Hello <a href="http&#58;//www.black.example/?q=1">there</a></p>'
+    message["From"], message["Subject"] = LOGIN, "a newsletter"
+    if kind == "quoted-printable":
+        message.set_content(html + " \u00fc" * 60, subtype="html", cte="quoted-printable")
+    elif kind == "base64":
+        message.set_content(html, subtype="html", cte="base64")
+    elif kind == "utf-16":
+        message.set_content(html, subtype="html", charset="utf-16", cte="base64")
+    elif kind == "alternative":
+        message.set_content("nothing here")
+        message.add_alternative(html, subtype="html")
+        message.add_attachment(b"\x89PNG", maintype="image", subtype="png", filename="x.png")
+    elif kind == "forwarded":
+        message.set_content("see below")
+        message.add_attachment(compose("alternative"))
+    return message
+
+
+@pytest.mark.parametrize("kind", ["quoted-printable", "base64", "utf-16", "alternative", "forwarded"])
+def test_encodings(gate, kind):
+    """U-09 found in whatever a mail program makes of it."""
+    reply = answer(gate, bytes(compose(kind)))
+    assert reply.text.startswith(REFUSED + "black.example (black)"), reply
+
+
+@pytest.mark.parametrize("recipients, code", [
+    (["submit.1234567890abcdef@spam.spamcop.net"], 250), (["12345@reports.spamcop.net"], 250),
+    (["Abuse@anywhere.example"], 250), (["abuse@anywhere.example", "x@reports.spamcop.net"], 250),
+    (["abuse@anywhere.example", "rcpt@example.org"], 550), (["notabuse@anywhere.example"], 550)])
+def test_exempt(gate, recipients, code):
+    """U-13 U-14 U-15 reports of abuse pass, if nobody else gets them."""
+    assert answer(gate, text("http://black.example/"), recipients).code == code
+
+
+def test_most_domains(gate):
+    """U-20 twenty domains are asked for, in their order."""
+    links = ["http://d%d.example/" % i for i in range(19)]
+    assert answer(gate, text("\n".join(links + ["http://black.example/"]))).code == 550
+    assert answer(gate, text("\n".join(links + ["http://d19.example", "http://black.example/"]))).code == 250
+
+
+def test_no_way_around(gate):
+    """U-12 nothing of it can be set for an account."""
+    assert not any(name.startswith("uribl.") for name in gate.options("account", LOGIN))
+    assert gate.ask("account", "set", LOGIN, "uribl.on-limit=pass").returncode != 0
+
+
+def test_refused_in_the_session(gate):
+    """U-18 U-19 the session goes on, nobody gets a bounce or a copy."""
+    before = gate.settle()
+    with gate.session() as dialog:
+        dialog.expect("250", "MAIL FROM:<%s>" % LOGIN)
+        dialog.expect("250", "RCPT TO:<rcpt@example.org>")
+        assert dialog.data(text("http://black.example")).code == 550
+        dialog.mail()
+    assert gate.settle() == before + 1
+
+
+@pytest.mark.parametrize("on_error, start", [("pass", "250 2.0.0"), ("defer", "451 4.3.0")])
+def test_dead_list(make_postern, sink, lists, on_error, start):
+    """U-16 a list that does not answer: passed and logged, or put off; the other lists go on."""
+    dead = {"stub-zones": "%s dead.test=127.0.0.1@%d" % (lists["stub-zones"], free_port()), "timeout": "1s"}
+    options = {"server": {"plugins": "auth sender-rules uribl"}, "dns": dead, **LISTS,
+               "plugin uribl": {"on-error": on_error}, "plugin uribl/dead": {"zone": "dead.test"}}
+    postern = make_postern(options, sink=sink)
+    for _ in range(5):
+        assert answer(postern, text("http://clean.example/")).text.startswith(start)
+    assert answer(postern, text("http://black.example/")).code == 550
+    postern.wait_log("list dead could not be asked")
+    postern.wait_log(r"alarm=uribl.dead.health")
+    assert postern.log().count("list dead does not answer; it is left out") == 1
