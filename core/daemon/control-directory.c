@@ -14,17 +14,6 @@ static const char *const directory_names[][10] = {
 	[PTN_ACCOUNT] = { "type", "customer", "domain", "enabled", "reason", "on-refusal", "clear-received", NULL },
 };
 
-PluginSet *
-control_take_set(Daemon *daemon)
-{
-	PluginSet *set;
-
-	g_mutex_lock(&daemon->lock);
-	set = host_ref(daemon->set);
-	g_mutex_unlock(&daemon->lock);
-	return set;
-}
-
 /* ---- name=value ---- */
 
 static bool

@@ -3,8 +3,6 @@
 
 #include "daemon/daemon.h"
 
-/* A reference to the plugins in use. */
-PluginSet *control_take_set(Daemon *daemon);
 /* "NAME=VALUE", "NAME+=WORD", "NAME-=WORD"; an empty value unsets. */
 bool control_set_value(PluginSet *set, DirectoryEntry *entry, const char *assignment, GError **error);
 bool control_set_password(PluginSet *set, DirectoryEntry *entry, const char *password, GError **error);

@@ -111,21 +111,10 @@ explain_tell(const Explanation *explanation, Answer *answer)
 		answer_text(answer, "  %s", (const char *)g_ptr_array_index(explanation->changes, i));
 }
 
-static Snapshot *
-explain_take_snapshot(Daemon *daemon)
-{
-	Snapshot *snapshot;
-
-	g_mutex_lock(&daemon->lock);
-	snapshot = snapshot_ref(daemon->snapshot);
-	g_mutex_unlock(&daemon->lock);
-	return snapshot;
-}
-
 static bool
 explain_run_request(Daemon *daemon, const Request *request, Answer *answer, GError **error)
 {
-	g_autoptr(Snapshot) snapshot = explain_take_snapshot(daemon);
+	g_autoptr(Snapshot) snapshot = control_take_snapshot(daemon);
 	g_autoptr(GPtrArray) to = g_ptr_array_new();
 	g_autoptr(Explanation) explanation = NULL;
 	g_autoptr(DirectoryEntry) account = NULL;

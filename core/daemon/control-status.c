@@ -73,20 +73,52 @@ control_alarms(Daemon *daemon, const Request *request, Answer *answer)
 	metrics_each_alarm(daemon->engine.metrics, control_put_alarm, answer);
 }
 
-static void
-control_put_plugin(void *data, const PtnPlugin *plugin, const HookPlugin *figures)
-{
-	char calls[24], seconds[32], refusals[24], failures[24], busy[16], orphans[16];
+typedef struct {
+	Answer *answer;
+	const PtnPlugin *plugin;
+	const HookPlugin *core;
+	bool is_first; /* of the plugin's rows: it tells what is of the whole plugin */
+} PluginRow;
 
-	g_snprintf(calls, sizeof calls, "%llu", atomic_load(&figures->calls));
-	g_snprintf(seconds, sizeof seconds, "%.3f", (double)atomic_load(&figures->time_us) / 1e6);
-	g_snprintf(refusals, sizeof refusals, "%llu", atomic_load(&figures->refusals));
-	g_snprintf(failures, sizeof failures, "%llu", atomic_load(&figures->failures));
-	g_snprintf(busy, sizeof busy, "%u", atomic_load(&figures->busy));
-	g_snprintf(orphans, sizeof orphans, "%u", atomic_load(&figures->orphans));
-	answer_row(data, plugin->name, plugin->version != NULL ? plugin->version : "", calls, seconds, refusals,
-		failures, busy, orphans,
-		module_is_newer_on_disk(plugin->name) ? "file changed on disk: restart to load" : "", NULL);
+static void
+control_put_stage(PluginRow *row, PtnStage stage)
+{
+	const HookFigures *figures = stage != 0 ? &row->core->figures[stage] : NULL;
+	const unsigned long long n_calls = figures != NULL ? atomic_load(&figures->calls) : 0;
+	const double took_ms = figures != NULL ? (double)atomic_load(&figures->time_us) / 1e3 : 0;
+	char calls[24], each[32], seconds[32], refusals[24], failures[24], busy[16], orphans[16];
+
+	g_snprintf(calls, sizeof calls, "%llu", n_calls);
+	g_snprintf(each, sizeof each, "%.3f", n_calls > 0 ? took_ms / (double)n_calls : 0.0);
+	g_snprintf(seconds, sizeof seconds, "%.3f", took_ms / 1e3);
+	g_snprintf(refusals, sizeof refusals, "%llu", figures != NULL ? atomic_load(&figures->refusals) : 0);
+	g_snprintf(failures, sizeof failures, "%llu", figures != NULL ? atomic_load(&figures->failures) : 0);
+	g_snprintf(busy, sizeof busy, "%u", atomic_load(&row->core->busy));
+	g_snprintf(orphans, sizeof orphans, "%u", atomic_load(&row->core->orphans));
+	answer_row(row->answer, row->plugin->name, row->plugin->version != NULL ? row->plugin->version : "",
+		stage != 0 ? stage_name(stage) : "", calls, each, seconds, refusals, failures, row->is_first ? busy : "",
+		row->is_first ? orphans : "",
+		row->is_first && module_is_newer_on_disk(row->plugin->name) ? "file changed on disk: restart to load" : "",
+		NULL);
+	row->is_first = false;
+}
+
+static void
+control_put_plugin(void *data, const PtnPlugin *plugin, const HookPlugin *core)
+{
+	PluginRow row = { .answer = data, .plugin = plugin, .core = core, .is_first = true };
+	const PtnHookRow *hook = plugin->hooks;
+
+	for (; hook != NULL && hook->function != NULL; hook++) {
+		bool is_told = false;
+
+		for (const PtnHookRow *before = plugin->hooks; before < hook; before++)
+			is_told |= before->stage == hook->stage;
+		if (!is_told)
+			control_put_stage(&row, hook->stage);
+	}
+	if (row.is_first)
+		control_put_stage(&row, 0);
 }
 
 void
@@ -95,8 +127,8 @@ control_plugins(Daemon *daemon, const Request *request, Answer *answer)
 	g_autoptr(PluginSet) set = control_take_set(daemon);
 
 	(void)request;
-	answer_columns(
-		answer, "plugin", "version", "calls", "seconds", "refusals", "failures", "busy", "orphans", "note", NULL);
+	answer_columns(answer, "plugin", "version", "stage", "calls", "ms-each", "seconds", "refusals", "failures",
+		"busy", "orphans", "note", NULL);
 	host_each(set, control_put_plugin, answer);
 }
 

@@ -24,6 +24,28 @@ struct Control {
 	bool is_stopping;
 };
 
+PluginSet *
+control_take_set(Daemon *daemon)
+{
+	PluginSet *set;
+
+	g_mutex_lock(&daemon->lock);
+	set = host_ref(daemon->set);
+	g_mutex_unlock(&daemon->lock);
+	return set;
+}
+
+Snapshot *
+control_take_snapshot(Daemon *daemon)
+{
+	Snapshot *snapshot;
+
+	g_mutex_lock(&daemon->lock);
+	snapshot = snapshot_ref(daemon->snapshot);
+	g_mutex_unlock(&daemon->lock);
+	return snapshot;
+}
+
 static const ControlCommand control_commands[] = {
 	{ "status", "", "one line: is all well?", control_status },
 	{ "reload", "", "check the configuration, then use it", control_reload },
@@ -41,6 +63,7 @@ static const ControlCommand control_commands[] = {
 	{ "queue", "[list|show|cat|hold|release|retry|bounce|remove ID|SELECTOR … [--yes]]", "what waits, and why",
 		control_queue, TAKES_YES | TAKES_DRY_RUN },
 	{ "why", "ADDRESS|LOGIN|CLIENT|SESSION|ID [limit=N]", "what was refused, and why", control_why },
+	{ "doctor", "", "what others will think of this node: names, SPF, certificates, clock, disk", control_doctor },
 	{ "explain", "--client IP --from ADDRESS --to ADDRESS [--login LOGIN] [FILE]",
 		"a message goes through the chain and is not queued: what each plugin says", control_explain },
 	{ "spool", "[adopt DIRECTORY]", "figures of the spool; take over that of a lost node", control_spool },

@@ -28,7 +28,11 @@ typedef struct {
 /* A file per group of commands. */
 ControlFunction control_status, control_reload, control_alarms, control_plugins, control_hooks, control_metrics,
 	control_customer, control_domain, control_account, control_export, control_import, control_queue,
-	control_spool, control_why, control_explain;
+	control_spool, control_why, control_explain, control_doctor;
+
+/* References to the plugins, and to all of the configuration, in use. */
+PluginSet *control_take_set(Daemon *daemon);
+Snapshot *control_take_snapshot(Daemon *daemon);
 
 /* "2026-11-22 09:14:02", local time; "" for CLOCK_NEVER.  New. */
 char *control_format_time(int64_t us);

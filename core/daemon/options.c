@@ -149,6 +149,8 @@ static const PtnOption options_delivery[] = {
 	{ "from-addresses", PTN_TEXT | PTN_LIST, SERVER, "",
 		"our addresses to send from; left out: the system's choice" },
 	{ "helo", PTN_HOST, SERVER, NULL, "our name in EHLO; not set: hostname" },
+	{ "spf-record", PTN_DOMAIN_NAME, SERVER, NULL,
+		"domain whose SPF record our customers include; posternctl doctor compares it with our addresses" },
 	{ "tls", PTN_CHOICE, SERVER, "may", "TLS to exchangers", 0, 0, choices_policy },
 	{ "trust", PTN_FILE, SERVER, NULL,
 		"PEM file of certificates to trust for tls = verify; not set: the system's" },

@@ -222,6 +222,7 @@ static const char posternctl_help[] =
 	"  plugins, hooks                     what they did; the chain per stage\n"
 	"  queue, queue list|show|cat         what waits, and why\n"
 	"  why WHAT                           what was refused, and why\n"
+	"  doctor                             names, SPF, certificates, clock, disk, lists\n"
 	"  explain --client IP --from A --to B [--login LOGIN] [FILE]\n"
 	"                                     what each plugin says of a message that is not sent\n"
 	"  spool, spool check [DIRECTORY]     its figures; a spool that no daemon uses\n"

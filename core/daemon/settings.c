@@ -324,6 +324,7 @@ settings_delivery(const Config *config, const EngineSettings *engine, GPtrArray 
 	g_autoptr(GError) error = NULL;
 
 	delivery->hostname = g_strdup(engine->hostname);
+	delivery->spf_record = g_strdup(config_text(section, "spf-record"));
 	delivery->helo = g_strdup(helo != NULL ? helo : engine->hostname);
 	delivery->tls = (TlsPolicy)config_number(section, "tls");
 	delivery->retry_least_us = config_number(section, "retry");

@@ -4,10 +4,10 @@
 #include "base/log.h"
 #include "proto/reply.h"
 
-enum { CHAIN_STAGES = PTN_TICK + 1, CHAIN_MOST_ORPHANS = 8 };
+enum { CHAIN_MOST_ORPHANS = 8 };
 
 struct Chain {
-	GArray *stages[CHAIN_STAGES]; /* of HookRow; NULL: no hook */
+	GArray *stages[HOOK_STAGES]; /* of HookRow; NULL: no hook */
 	unsigned n_plugins;
 };
 
@@ -22,7 +22,7 @@ chain_free(Chain *chain)
 {
 	if (chain == NULL)
 		return;
-	for (size_t i = 0; i < CHAIN_STAGES; i++)
+	for (size_t i = 0; i < HOOK_STAGES; i++)
 		if (chain->stages[i] != NULL)
 			g_array_unref(chain->stages[i]);
 	g_free(chain);
@@ -139,8 +139,10 @@ chain_call(ChainRun *run, const HookRow *row, HookCall *call)
 		run->is_orphaned = true;
 	}
 	if (call->asked == NULL) {
-		atomic_fetch_add(&plugin->calls, 1);
-		atomic_fetch_add(&plugin->time_us, (unsigned long long)(g_get_monotonic_time() - begun_us));
+		HookFigures *figures = &plugin->figures[row->stage];
+
+		atomic_fetch_add(&figures->calls, 1);
+		atomic_fetch_add(&figures->time_us, (unsigned long long)(g_get_monotonic_time() - begun_us));
 	}
 	if (run->is_orphaned)
 		return chain_fail(call, "it came back too late");
@@ -190,7 +192,7 @@ static PtnVerdict
 chain_settle_failure(const HookRow *row, HookCall *call)
 {
 	if (call->asked == NULL)
-		atomic_fetch_add(&row->plugin->failures, 1);
+		atomic_fetch_add(&row->plugin->figures[row->stage].failures, 1);
 	chain_log(row, call,
 		row->plugin->passes_on_error || chain_is_told(row) ? "plugin failed, passed" : "plugin failed, deferred",
 		call->failure);
@@ -236,7 +238,7 @@ chain_run_row(ChainRun *run, const ChainTask *task, const HookRow *row, HookCall
 		chain_drop_acts(call);
 	}
 	if (verdict == PTN_REFUSED || verdict == PTN_CLOSED)
-		atomic_fetch_add(&row->plugin->refusals, call->asked == NULL);
+		atomic_fetch_add(&row->plugin->figures[row->stage].refusals, call->asked == NULL);
 	else if (call->acts != NULL)
 		task->apply(task->data, row, call);
 	chain_drop_acts(call);

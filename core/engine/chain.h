@@ -12,6 +12,13 @@
 
 typedef enum { HOOK_ENFORCES, HOOK_WARNS, HOOK_IS_OFF } HookMode;
 
+/* What a plugin did at one stage, since it was loaded. */
+typedef struct {
+	atomic_ullong calls, refusals, failures, time_us;
+} HookFigures;
+
+enum { HOOK_STAGES = PTN_TICK + 1 };
+
 /* What the chain has to know of a plugin; lives as long as the plugin's instance. */
 typedef struct {
 	const char *name;
@@ -21,7 +28,7 @@ typedef struct {
 	int64_t deadline_us; /* of one hook */
 	unsigned at_once;    /* workers it may hold */
 	atomic_uint busy, orphans, background;
-	atomic_ullong calls, refusals, failures, time_us;
+	HookFigures figures[HOOK_STAGES]; /* by PtnStage */
 } HookPlugin;
 
 struct HookRow {

@@ -57,6 +57,7 @@ delivery_settings_free(DeliverySettings *settings)
 		return;
 	g_free(settings->hostname);
 	g_free(settings->helo);
+	g_free(settings->spf_record);
 	g_array_unref(settings->from);
 	g_array_unref(settings->own);
 	g_ptr_array_unref(settings->routes);

@@ -18,6 +18,7 @@ typedef struct {
 
 struct DeliverySettings {
 	char *hostname, *helo;
+	char *spf_record;      /* the domain that our customers include; NULL: none */
 	GArray *from;          /* of IpAddress: our own to send from; empty: the system's choice */
 	GPtrArray *routes;     /* of Route*, frees them */
 	GArray *own;           /* of IpAddress: those we listen on: an MX that leads here is a loop */

@@ -260,6 +260,22 @@ show_lists(PtnHook *h)
 }
 
 static PtnVerdict
+tell_doctor(PtnHook *h)
+{
+	const Dnsbl *dnsbl = ptn_instance(h);
+
+	for (guint i = 0; i < dnsbl->lists->len; i++) {
+		List *list = g_ptr_array_index(dnsbl->lists, i);
+		const char *state = health_describe(h, list);
+
+		ptn_row(h, "result", strcmp(state, "ok") == 0 ? "ok" : "look", "check",
+			ptn_format(h, "dnsbl/%s", list->name), "detail",
+			strcmp(state, "ok") == 0 ? "its self-test succeeds" : state, NULL);
+	}
+	return PTN_NEXT;
+}
+
+static PtnVerdict
 look_up(PtnHook *h)
 {
 	static const char *const words[] = { "no answer", "not listed", "another code", "LISTED", "error" };
@@ -335,6 +351,7 @@ static const PtnHookRow hooks[] = {
 };
 
 static const PtnCommand commands[] = {
+	{ "doctor", NULL, "the lists, for posternctl doctor", tell_doctor },
 	{ "lists", NULL, "the lists, and how they do", show_lists },
 	{ "check", "ADDRESS", "what the lists say of an address now", look_up },
 	{ 0 },

@@ -90,6 +90,7 @@ one.mx IN A 127.0.0.6
 two.mx IN A 127.0.0.7
 client IN A 198.18.0.9
 liar IN A 198.18.0.1
+spf IN TXT "v=spf1 ip4:198.18.0.9 -all"
 """,
     "senders.test": """$ORIGIN senders.test.
 $TTL 300
