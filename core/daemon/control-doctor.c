@@ -205,11 +205,11 @@ doctor_look_at_certificate(Doctor *doctor, const ConfigSection *section)
 		doctor_say(doctor, IS_BAD, "certificate", "%s is not for %s: clients will refuse it", path, name);
 	else if (facts.ends_us <= clock_wall(doctor->daemon->engine.clock))
 		doctor_say(doctor, IS_BAD, "certificate", "%s, for %s, has expired", path, name);
-	else if (days < DOCTOR_DAYS)
-		doctor_say(doctor, IS_DOUBTFUL, "certificate", "%s, for %s, ends in %d days", path, name, (int)days);
 	else if (facts.is_self_signed)
 		doctor_say(doctor, IS_DOUBTFUL, "certificate", "%s, for %s, is signed by itself: no client trusts it",
 			path, name);
+	else if (days < DOCTOR_DAYS)
+		doctor_say(doctor, IS_DOUBTFUL, "certificate", "%s, for %s, ends in %d days", path, name, (int)days);
 	else
 		doctor_say(doctor, IS_WELL, "certificate", "%s, for %s, lasts %d days", path, name, (int)days);
 }
