@@ -168,7 +168,8 @@ hear_all(PtnHook *h, const Dnsbl *dnsbl, Finding *findings)
 
 		if (is_asked)
 			hear(h, list, &findings[i]);
-		if (findings[i].meaning == MEANS_UNKNOWN && concerns(h, list) && (is_asked || dnsbl->defers))
+		if (findings[i].meaning == MEANS_UNKNOWN && concerns(h, list) &&
+			((is_asked && findings[i].lookup == NULL) || dnsbl->defers))
 			silent = list->shown;
 	}
 	return silent;
