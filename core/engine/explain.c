@@ -242,7 +242,17 @@ Explanation *
 explain(const Engine *engine, Snapshot *snapshot, const ExplainRequest *request)
 {
 	Explanation *explanation = g_new0(Explanation, 1);
-	Engine apart = *engine; /* services that remember are left out */
+	/* services that remember are left out */
+	Engine apart = { .clock = engine->clock,
+		.ids = engine->ids,
+		.session_ids = engine->session_ids,
+		.spool = engine->spool,
+		.queue = engine->queue,
+		.store = engine->store,
+		.directory = engine->directory,
+		.metrics = metrics_new(),
+		.waiters = engine->waiters,
+		.crunchers = engine->crunchers };
 	const SessionSettings settings = { .engine = &apart,
 		.snapshot = snapshot,
 		.listener = request->listener,
@@ -252,9 +262,6 @@ explain(const Engine *engine, Snapshot *snapshot, const ExplainRequest *request)
 
 	explanation->rows = g_ptr_array_new_with_free_func(explain_row_free);
 	explanation->changes = g_ptr_array_new_with_free_func(g_free);
-	apart.metrics = metrics_new();
-	apart.refusals = NULL;
-	apart.observer = NULL;
 	session = session_new(&settings);
 	if (explain_envelope(session, request)) {
 		explain_content(session, request->content);
