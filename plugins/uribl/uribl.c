@@ -364,7 +364,7 @@ static const PtnOption options[] = {
 	{ "action", PTN_CHOICE, PTN_IN_ITEM, "reject", "what to do with a message that names a listed domain", 0, 0,
 		actions },
 	{ "most-domains", PTN_NUMBER, PTN_IN_SERVER, "20", "domains of a message that are asked for", 1, 200 },
-	{ "most-text", PTN_SIZE, PTN_IN_SERVER, "1M", "decoded text of a message that is looked at", 1024, 64 << 20 },
+	{ "most-text", PTN_SIZE, PTN_IN_SERVER, "512K", "decoded text of a message that is looked at", 1024, 64 << 20 },
 	{ "most-parts", PTN_NUMBER, PTN_IN_SERVER, "200", "parts of a message that are looked at", 1, 10000 },
 	{ "most-depth", PTN_NUMBER, PTN_IN_SERVER, "20", "parts within parts that are looked at", 1, MIME_DEPTH_MAX },
 	{ "on-limit", PTN_CHOICE, PTN_IN_SERVER, "pass", "what to do with a message that is beyond a limit", 0, 0,
