@@ -183,14 +183,23 @@ reader_list(struct archive *reader, const Source *source, unsigned most, Archive
 	return reader_result(reader, source, status, entries);
 }
 
-ArchiveResult
-archive_list(const char *octets, size_t size, const ArchiveLimits *limits, ArchiveVisit *visit, void *data)
+static ArchiveResult
+archive_list_by_library(
+	const char *octets, size_t size, const ArchiveLimits *limits, ArchiveVisit *visit, void *data)
 {
 	const int64_t begun = thread_time();
 	Source source = { octets, size, 0, piece_for(octets, size), begun + *limits->time_left };
-	ArchiveResult result;
-	struct archive *reader;
+	struct archive *reader = reader_new(&source);
+	const ArchiveResult result = reader_list(reader, &source, limits->most_entries, visit, data);
 
+	(void)archive_read_free(reader);
+	*limits->time_left -= thread_time() - begun;
+	return result;
+}
+
+ArchiveResult
+archive_list(const char *octets, size_t size, const ArchiveLimits *limits, ArchiveVisit *visit, void *data)
+{
 	if (!archive_is_one(octets, size))
 		return ARCHIVE_IS_NONE;
 	if (octets[0] == 'P')
@@ -198,9 +207,5 @@ archive_list(const char *octets, size_t size, const ArchiveLimits *limits, Archi
 	/* 45 octets of bzip2 may be a megabyte: no piece is small */
 	if (*limits->time_left <= 0 || is_bzip2(octets, size))
 		return ARCHIVE_UNLISTED;
-	reader = reader_new(&source);
-	result = reader_list(reader, &source, limits->most_entries, visit, data);
-	(void)archive_read_free(reader);
-	*limits->time_left -= thread_time() - begun;
-	return result;
+	return archive_list_by_library(octets, size, limits, visit, data);
 }

@@ -111,6 +111,19 @@ inspect_archive(Inspection *inspection, const MimePart *part)
 
 /* ---- files within text ---- */
 
+/* Behind "begin ": the mode, a blank, the name.  New; NULL: it is something else. */
+static char *
+uuencoded_name(const char *at, const char *stop)
+{
+	const char *mode = at;
+
+	while (at < stop && *at >= '0' && *at <= '7')
+		at++;
+	if ((at - mode != 3 && at - mode != 4) || at == stop || *at != ' ')
+		return NULL;
+	return g_strstrip(g_strndup(at + 1, (size_t)(stop - at) - 1));
+}
+
 /* "begin 644 name": what mail was before MIME, and some readers still make attachments of it. */
 static void
 inspect_uuencoded(Inspection *inspection, const MimePart *part)
@@ -120,19 +133,16 @@ inspect_uuencoded(Inspection *inspection, const MimePart *part)
 
 	inspection->uu_left -= size;
 	while (at < end && (at = memmem(at, (size_t)(end - at), "begin ", 6)) != NULL) {
-		const char *stop = memchr(at, '\n', (size_t)(end - at));
-		const size_t mode = strspn(at + 6, "01234567");
+		const bool is_line = at == part->data || at[-1] == '\n';
+		const char *begin = at + 6;
+		const char *stop = is_line ? memchr(begin, '\n', (size_t)(end - begin)) : NULL;
+		g_autofree char *name = stop != NULL ? uuencoded_name(begin, stop) : NULL;
 
-		if (stop != NULL && (at == part->data || at[-1] == '\n') && (mode == 3 || mode == 4) &&
-			at[6 + mode] == ' ' && inspection->uu_files++ < UU_FILES_MOST) {
-			g_autofree char *name = g_strstrip(g_strndup(at + 7 + mode, (size_t)(stop - at) - 7 - mode));
-
-			if (is_refused_name(inspection, name)) {
-				inspection->shown = name;
-				find(inspection, NULL, NOT_ACCEPTED);
-			}
+		if (name != NULL && inspection->uu_files++ < UU_FILES_MOST && is_refused_name(inspection, name)) {
+			inspection->shown = name;
+			find(inspection, NULL, NOT_ACCEPTED);
 		}
-		at += 6;
+		at = begin;
 	}
 }
 

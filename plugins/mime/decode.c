@@ -118,7 +118,7 @@ charset_by_mark(const char *text, size_t size, const char *charset)
 static char *
 convert(iconv_t set, const char *text, size_t size, size_t *converted)
 {
-	const size_t room = size * 2 + 16; /* what would be longer is cut: the bound holds for what is looked at */
+	const size_t room = size * 3 + 16; /* no set has characters that need more */
 	char *out = g_malloc(room + 1), *to = out, *from = (char *)(uintptr_t)text;
 	size_t left = size, free_octets = room;
 	unsigned mistakes = 0;

@@ -7,7 +7,7 @@
 #include "plugins/mime/field.h"
 
 /* A message within a message may be encoded, against the rules; so many times we look inside. */
-enum { MOST_ENCODED = 2 };
+enum { MOST_ENCODED = 2, ENCODED_SIZE_MOST = 16 << 20 };
 
 typedef struct {
 	char *boundary;
@@ -188,7 +188,7 @@ walk_encoded_message(Walk *outer, const Fields *fields, size_t size, unsigned de
 {
 	const MimePart part = { .encoding = fields->encoding, .data = outer->at, .size = size };
 	size_t decoded_size;
-	g_autofree char *decoded = mime_decode(&part, size, &decoded_size);
+	g_autofree char *decoded = mime_decode(&part, ENCODED_SIZE_MOST, &decoded_size);
 	Walk walk = { .at = decoded,
 		.end = decoded + decoded_size,
 		.limits = outer->limits,
@@ -200,7 +200,7 @@ walk_encoded_message(Walk *outer, const Fields *fields, size_t size, unsigned de
 		.base_depth = depth + 1 };
 
 	walk_run(&walk, depth + 1);
-	outer->is_cut |= walk.is_cut;
+	outer->is_cut |= walk.is_cut || decoded_size == ENCODED_SIZE_MOST;
 }
 
 static bool

@@ -190,6 +190,8 @@ entity_find(const char *name)
 		int difference = name[0] - entities[middle].name[0];
 
 		if (difference == 0)
+			difference = name[1] - entities[middle].name[1];
+		if (difference == 0)
 			difference = strcmp(name, entities[middle].name);
 		if (difference == 0)
 			return &entities[middle];

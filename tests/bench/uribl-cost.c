@@ -16,7 +16,7 @@ content_start(void)
 void
 content_look(const char *content, size_t size)
 {
-	static const ExtractLimits limits = { .most_parts = 200, .most_depth = 20, .most_octets = 1 << 20, .takes_bare = true };
+	static const ExtractLimits limits = { .most_parts = 200, .most_depth = 20, .most_octets = 1 << 19, .takes_bare = true };
 	g_autoptr(Hosts) hosts = hosts_new(psl);
 
 	(void)extract_hosts(hosts, content, size, &limits);

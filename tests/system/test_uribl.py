@@ -102,7 +102,8 @@ def text(body):
     ("U-11", "> you wrote:\n> > http://black.example/", REFUSED + "black.example"),
     ("U-21", "write to info@black.example", "250 2.0.0")])
 def test_links(gate, line, body, start):
-    """U-01 U-02 U-03 U-04 U-05 U-07 U-08 U-09 U-10 U-11 U-17 U-18 U-21: what is refused, with its domain and category."""
+    """U-01 U-02 U-03 U-04 U-05 U-07 U-08 U-09 U-10 U-11 U-17 U-18 U-21: what is refused, with its domain and category.
+    R-15 what is bulk or marketing is so by its links."""
     reply = answer(gate, text(body))
     assert reply.text.startswith(start), "%s: %s" % (line, reply)
 
