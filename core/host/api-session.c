@@ -117,6 +117,8 @@ ptn_fact(PtnHook *h, const char *name)
 		return api_header_prefix(h);
 	if (strcmp(name, "queue-id") == 0)
 		return api_queue_id(h);
+	if (strcmp(name, "rehearsal") == 0)
+		return call_is_rehearsed(h) ? "yes" : NULL;
 	if (strcmp(name, "content-exempt") == 0)
 		return h->call->is_content_exempt ? "yes" : NULL;
 	if (strcmp(name, "submit-id") == 0)

@@ -94,11 +94,12 @@ PtnVerdict
 verify_command_probe(PtnHook *h)
 {
 	const char *name = argument(h);
+	Record record;
 
 	if (name == NULL || !is_address(name) || ptn_domain_of(name)[0] == '\0' ||
 		name[strcspn(name, "<> \t\r\n")] != '\0')
 		return ptn_fail(h, "say: probe ADDRESS");
-	if (!verify_probe_run(h, name))
+	if (!verify_probe_run(h, name, &record))
 		return ptn_fail(h, "a probe of it, or as many as may be, are under way: ask again");
 	return show(h, name, verify_address_key(h, name)) ? PTN_NEXT
 													  : ptn_fail(h, "%s has a null MX: nobody can be asked", name);

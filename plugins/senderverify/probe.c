@@ -132,12 +132,12 @@ may_learn(PtnHook *h, const char *key)
 }
 
 static void
-keep(PtnHook *h, const char *address, const Outcome *outcome)
+keep(PtnHook *h, const char *address, const Outcome *outcome, Record *record)
 {
 	const int64_t now = ptn_now(h);
-	const Record record = { outcome->verdict, now, now, outcome->by, outcome->text };
 
-	verify_record_write(h, verify_address_key(h, address), &record);
+	*record = (Record){ outcome->verdict, now, now, outcome->by, outcome->text };
+	verify_record_write(h, verify_address_key(h, address), record);
 	if (ptn_option_number(h, "learn-domains"))
 		keep_domain(h, verify_domain_key(h, ptn_domain_of(address)), outcome);
 	ptn_count(h, ptn_format(h, "probes.%s", verify_verdict_name(outcome->verdict)), 1);
@@ -154,7 +154,7 @@ claim_key(PtnHook *h, const char *address)
 
 /* Keeps what it finds out before it says QUIT: somebody waits for it.  False: too many are under way. */
 static bool
-probe(PtnHook *h, const char *address)
+probe(PtnHook *h, const char *address, Record *record)
 {
 	const char *domain = ptn_domain_of(address), *claim = claim_key(h, address);
 	const PtnAnswer *exchangers = ptn_dns(h, domain, PTN_EXCHANGERS);
@@ -171,7 +171,7 @@ probe(PtnHook *h, const char *address)
 	if (!is_asked)
 		ptn_count(h, "put-off", 1);
 	else if (exchangers->status != PTN_OK || exchangers->count > 0) /* a null MX: there is nothing to find out */
-		keep(h, address, &outcome);
+		keep(h, address, &outcome, record);
 	(void)ptn_store_remove(h, claim);
 	if (outcome.stream != NULL)
 		(void)ptn_smtp(h, outcome.stream, "QUIT");
@@ -191,7 +191,7 @@ work(PtnHook *h)
 		ptn_now(h) < verify_record_refresh_at(h, &record))
 		(void)ptn_store_remove(h, claim_key(h, address));
 	else
-		(void)probe(h, address);
+		(void)probe(h, address, &record);
 	return PTN_NEXT;
 }
 
@@ -212,7 +212,8 @@ verify_probe_start(PtnHook *h, const char *address)
 }
 
 bool
-verify_probe_run(PtnHook *h, const char *address)
+verify_probe_run(PtnHook *h, const char *address, Record *record)
 {
-	return ptn_store_claim(h, claim_key(h, address), "1", CLAIM_TIME) == PTN_OK && probe(h, address);
+	*record = (Record){ .verdict = VERDICT_NONE };
+	return ptn_store_claim(h, claim_key(h, address), "1", CLAIM_TIME) == PTN_OK && probe(h, address, record);
 }

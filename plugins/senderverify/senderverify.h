@@ -66,8 +66,9 @@ Outcome verify_dialog_ask(PtnHook *h, const char *exchanger, const char *address
 
 /* Starts a probe unless one is under way; false: none can be started now. */
 bool verify_probe_start(PtnHook *h, const char *address);
-/* Probes now, by the caller's time; false: one is under way, or too many are. */
-bool verify_probe_run(PtnHook *h, const char *address);
+/* Probes now, by the caller's time; false: one is under way, or too many are.  `record`: what was found out, verdict NONE
+ * where nobody is to be asked. */
+bool verify_probe_run(PtnHook *h, const char *address, Record *record);
 
 /* ---- command.c ---- */
 

@@ -230,6 +230,20 @@ test_null_mx(void)
 }
 
 static void
+test_exempt(void)
+{
+	PtnTest *test = new_test("exempt-domains = absent.example .lan.example\n");
+
+	EXPECT("x@absent.example", "250");
+	EXPECT("x@host.lan.example", "250");
+	EXPECT("x@lan.example", "450 4.1.8");
+	EXPECT("x@evillan.example", "450 4.1.8");
+	EXPECT(SENDER, "250");
+	EXPECT_PROBES(1);
+	ptn_test_free(test);
+}
+
+static void
 test_dns_failure(void)
 {
 	PtnTest *test = new_test(NULL);
@@ -374,6 +388,7 @@ static const UnitTest tests[] = {
 	{ "V-08 no connection is 450 4.1.7", test_no_server },
 	{ "V-11 the public exchanger is asked, not the directory's", test_public_mx },
 	{ "V-13, R-08 a null MX is not asked", test_null_mx },
+	{ "exempt domains are not asked", test_exempt },
 	{ "R-06 DNS failures are 450 4.1.8, and not remembered", test_dns_failure },
 	{ "V-12, N-08 the null sender is not verified", test_null_sender },
 	{ "V-18, N-08 a rewritten sender is verified as it is then, once", test_rewritten },

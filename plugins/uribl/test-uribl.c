@@ -284,7 +284,7 @@ test_codes(void)
 }
 
 static const UnitTest tests[] = {
-	{ "U-01, U-02, U-03, U-04, U-05, U-07, U-17, U-18, U-19 listed: refused in the session, nothing queued", test_listed },
+	{ "U-01, U-02, U-03, U-04, U-05, U-07, U-17, U-18, U-19, R-15 listed: refused in the session, nothing queued", test_listed },
 	{ "U-08 clean domains pass", test_clean },
 	{ "U-06 answers that are no codes are no listings", test_errors },
 	{ "U-10 numeric hosts are asked for reversed", test_reversed },

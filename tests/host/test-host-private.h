@@ -11,7 +11,7 @@
 
 typedef struct {
 	Clock clock; /* first: a Clock* leads here */
-	int64_t offset_us;
+	_Atomic int64_t offset_us; /* background work reads it */
 } TestClock;
 
 typedef struct TestPeers TestPeers;

@@ -277,6 +277,18 @@ def test_commands(make_gate, make_exchanger):
     assert "show" in gate.ctl("senderverify", "what", code=1)
 
 
+def test_explain(make_gate, make_exchanger):
+    """A rehearsal asks the exchanger, tells what it said, and keeps nothing."""
+    exchanger, gate = make_exchanger(unknown("boss")), make_gate()
+    words = ("explain", "--client", "203.0.113.9", "--login", LOGIN, "--to", "x@example.org", "--from")
+    assert "undeliverable address: mx1.senders.test said: 550 5.1.1" in str(gate.ctl(*words, "other@one.senders.test"))
+    assert "undeliverable" not in str(gate.ctl(*words, "boss@one.senders.test"))
+    assert exchanger.connections == 2
+    assert "nothing is known" in gate.ctl("senderverify", "show", "other@one.senders.test", code=1)
+    ask(gate, "other@one.senders.test", "550")
+    assert exchanger.connections == 3
+
+
 def test_probe_sender_is_needed(make_gate, dns):
     """A daemon that does not know by whom to ask says so instead of starting."""
     gate = make_gate()
