@@ -189,8 +189,9 @@ load_connected(Load *load, LoadSession *session)
 		return;
 	}
 	session->stage = STAGE_GREETING;
-	load_watch(load, session, EPOLL_CTL_MOD, false);
-	if (!load->options.is_implicit_tls)
+	if (load->options.proxied != NULL)
+		g_string_printf(session->out, "PROXY TCP4 %s 127.0.0.1 40000 25\r\n", load->options.proxied);
+	if (!load_flush(load, session) || !load->options.is_implicit_tls)
 		return;
 	bench_start_tls(&session->link, load->tls, false);
 	session->stage = STAGE_HANDSHAKE;

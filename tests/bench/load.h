@@ -14,6 +14,7 @@ typedef struct {
 	double seconds, idle_seconds;       /* idle_seconds > 0: open `sessions`, hold them */
 	gboolean has_starttls, is_implicit_tls, is_pipelining;
 	char *auth, *sender, *recipient, *helo, *accepted_to;
+	char *proxied;                      /* the client's address, told by a PROXY header; NULL: none */
 } LoadOptions;
 
 typedef enum {

@@ -11,7 +11,7 @@ import time
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LOGIN, PASSWORD, RECIPIENT = "user@bench.test", "bench-password", "rcpt@sink.test"
-NAMES = {"posternd": "posternd", "postfix": "Postfix", "durable": "durable floor", "sink": "sink"}
+NAMES = {"posternd": "posternd", "postfix": "Postfix", "durable": "durable floor", "sink": "sink", "plugins": "all plugins"}
 
 
 class CannotRun(Exception):
@@ -58,7 +58,7 @@ def wait_for_port(port, process, what, seconds=15):
 
 class Server:
     """What takes mail on `port`; `sink_port` is the next hop of those that relay."""
-    name, relays, has_auth = "", False, True
+    name, relays, has_auth, extra = "", False, True, ""   # extra: more words for smtp-load
 
     def __init__(self, place):
         self.place, self.process, self.port, self.sink_port = place, None, free_port(), free_port()
@@ -117,7 +117,7 @@ class Posternd(Server):
 
     def configuration(self):
         place = self.place
-        spool = os.path.join(place.volume, "posternd")
+        spool = os.path.join(place.volume, "posternd")   # the name by which PosterndWithPlugins finds it
         os.makedirs(spool, exist_ok=True)
         return f"""
 [server]
@@ -167,21 +167,90 @@ next-hop = smtp://[127.0.0.1]:{self.sink_port}
 
     def wait_for_control(self):
         until = time.monotonic() + 10
-        while not os.path.exists(os.path.join(self.place.volume, "posternd", "control")):
+        while not os.path.exists(os.path.join(self.place.volume, self.name, "control")):
             if time.monotonic() > until:
                 raise CannotRun("posternd has no control socket")
             time.sleep(0.05)
 
     def start(self):
-        config = write(os.path.join(self.place.work, "posternd.conf"), self.configuration())
+        config = write(os.path.join(self.place.work, f"{self.name}.conf"), self.configuration())
         daemon, control = self.place.installed("sbin/posternd"), self.place.installed("sbin/posternctl")
         self.spawn(daemon, "-c", config)
         wait_for_port(self.port, self.process, "posternd")
         self.wait_for_control()
-        if not os.path.exists(os.path.join(self.place.work, "accounts-made")):
+        if not os.path.exists(os.path.join(self.place.work, f"{self.name}.accounts")):
             for command in self.accounts():
                 run(control, "-c", config, *command)
-            write(os.path.join(self.place.work, "accounts-made"), "")
+            write(os.path.join(self.place.work, f"{self.name}.accounts"), "")
+
+
+class PosterndWithPlugins(Posternd):
+    """The same with every plugin that judges by itself: lists, verification and restrictions ask a name server and an
+    exchanger of ours once, and then their caches.  clamd is left out: what it takes is not ours."""
+    name, extra = "plugins", "-x 198.18.0.9"
+    EXCHANGER = "127.0.2.77"
+    ZONES = {"bench.test": f"@ IN MX 10 mx\nmx IN A {EXCHANGER}", "sink.test": "@ IN MX 10 mx.bench.test.",
+             "xbl.test": "2.0.0.127 IN A 127.0.0.4", "uri.test": "2.0.0.127 IN A 127.0.0.14",
+             "198.in-addr.arpa": "9.0.18 IN PTR client.bench.test."}
+
+    def __init__(self, place):
+        super().__init__(place)
+        self.dns_port, self.others = free_port(), []
+
+    def configuration(self):
+        stubs = " ".join(f"{zone}=127.0.0.1@{self.dns_port}" for zone in self.ZONES)
+        text = super().configuration().replace(
+            "plugins = auth sender-rules", "plugins = auth sender-rules ipfilter dnsbl nullsender-rewrite restrictions "
+            "senderverify uribl attachments").replace("auth-without-tls = yes", "auth-without-tls = yes\nproxies = 127.0.0.1")
+        return text.replace("/posternd", "/plugins") + f"""
+[dns]
+stub-zones = {stubs}
+
+[plugin dnsbl/xbl]
+zone = xbl.test
+codes = 127.0.0.4-127.0.0.7
+
+[plugin senderverify]
+probe-sender = postmaster@bench.test
+
+[plugin uribl/black]
+zone = uri.test
+bits = 2
+[plugin uribl/grey]
+zone = uri.test
+bits = 4
+"""
+
+    def start_others(self):
+        """A name server, and an exchanger to be asked about the sender."""
+        if shutil.which("nsd") is None or os.geteuid() != 0:
+            raise CannotRun("the plugins need nsd, and root for an exchanger on port 25")
+        folder = os.path.join(self.place.work, "zones")
+        os.makedirs(folder, exist_ok=True)
+        config = (f'server:\n  ip-address: 127.0.0.1@{self.dns_port}\n  username: ""\n  chroot: ""\n  zonesdir: "{folder}"\n'
+                  f'  database: ""\n  pidfile: ""\n  xfrdfile: "{folder}/xfrd"\n  zonelistfile: "{folder}/list"\n'
+                  "remote-control:\n  control-enable: no\n")
+        for zone, rows in self.ZONES.items():
+            write(os.path.join(folder, zone), f"$ORIGIN {zone}.\n$TTL 3600\n@ IN SOA ns hostmaster 1 3600 600 86400 3600\n"
+                  f"@ IN NS ns\nns IN A 127.0.0.1\n{rows}\n")
+            config += f"zone:\n  name: {zone}\n  zonefile: {zone}\n"
+        write(os.path.join(folder, "nsd.conf"), config)
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.others = [subprocess.Popen(["nsd", "-d", "-c", os.path.join(folder, "nsd.conf")], **quiet),
+                       subprocess.Popen([self.place.program("smtp-sink"), "-H", self.EXCHANGER, "-p", "25"], **quiet)]
+        time.sleep(1)
+
+    def start(self):
+        if not self.others:
+            self.start_others()
+        super().start()
+
+    def stop(self):
+        super().stop()
+        for other in self.others:
+            other.terminate()
+            other.wait()
+        self.others = []
 
 
 class Postfix(Server):

@@ -27,11 +27,14 @@ load_make_filler(size_t size)
 {
 	static const char line[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/abcdefghijkl\r\n";
 	const size_t line_size = strlen(line);
+	static const char link[] = "see http://www.example.org/of/this?size for more\r\n"; /* what content plugins look for */
 	GString *filler = g_string_sized_new(size + 4);
 
 	g_string_set_size(filler, size);
 	for (size_t i = 0; i < size; i++)
 		filler->str[size - 1 - i] = line[line_size - 1 - i % line_size];
+	if (size >= 2 * line_size)
+		memcpy(filler->str + size - strlen(link), link, strlen(link));
 	return g_string_append(filler, ".\r\n");
 }
 
@@ -76,6 +79,7 @@ load_read_options(int argc, char **argv, Load *load)
 		{ "from", 'f', 0, G_OPTION_ARG_STRING, &o->sender, "sender", "ADDRESS" },
 		{ "to", 'd', 0, G_OPTION_ARG_STRING, &o->recipient, "recipient", "ADDRESS" },
 		{ "helo", 0, 0, G_OPTION_ARG_STRING, &o->helo, "name in EHLO", "NAME" },
+		{ "proxied", 'x', 0, G_OPTION_ARG_STRING, &o->proxied, "connections begin with a PROXY header", "ADDRESS" },
 		{ "accepted-to", 'o', 0, G_OPTION_ARG_FILENAME, &o->accepted_to, "write the accepted ids there", "FILE" },
 		G_OPTION_ENTRY_NULL,
 	};
