@@ -128,6 +128,7 @@ chain_call(ChainRun *run, const HookRow *row, HookCall *call)
 	if (!chain_is_told(row))
 		call->code = 0;
 	call->failure = NULL;
+	call->item = NULL;
 	atomic_store(&run->running, row);
 	atomic_store(&run->hook_deadline_us, call->deadline_us);
 	atomic_fetch_add(&plugin->busy, 1);

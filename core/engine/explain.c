@@ -51,7 +51,7 @@ explain_hook(void *data, const HookRow *row, const HookCall *call, PtnVerdict ve
 
 	g_ptr_array_add(call->asked, NULL);
 	told->stage = stage_name(row->stage);
-	told->plugin = g_strdup(row->plugin->name);
+	told->plugin = hook_name(row->plugin->name, call);
 	told->answer = explain_answer(row, call, verdict);
 	told->asked = g_strjoinv("; ", (char **)call->asked->pdata);
 	told->took_us = took_us;

@@ -42,6 +42,12 @@ session_facts_free(SessionFacts *facts)
 	g_free(facts);
 }
 
+char *
+hook_name(const char *plugin, const HookCall *call)
+{
+	return call->item != NULL ? g_strdup_printf("%s/%s", plugin, call->item) : g_strdup(plugin);
+}
+
 Act *
 hook_add_act(HookCall *call, ActKind kind)
 {

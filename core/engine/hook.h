@@ -93,6 +93,7 @@ struct HookCall {
 	PtnCause cause;
 	int code;
 	const char *enhanced, *text;
+	const char *item;            /* of the plugin, on whose account it refuses; NULL: none */
 	bool is_ours;                /* REPLY, DELIVERED …: the reply told of is our own */
 	const char *failure;         /* of PTN_FAILED */
 	GArray *acts;                /* of Act; NULL: none */
@@ -101,5 +102,7 @@ struct HookCall {
 	GPtrArray *lookups;          /* of DnsQuery*: lookups live as long as the session, or the call without one */
 };
 
+/* The plugin, with the item it refuses for: "dnsbl/xbl"; new. */
+char *hook_name(const char *plugin, const HookCall *call);
 /* Adds an act, zeroed but for its kind. */
 Act *hook_add_act(HookCall *call, ActKind kind);

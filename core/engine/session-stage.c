@@ -106,12 +106,20 @@ session_begin_stage(Session *session, const CommandRow *row)
 
 /* ---- running ---- */
 
+/* "NAME" or "NAME/ITEM"; new. */
+static char *
+session_name_refuser(const Session *session)
+{
+	const HookRow *refuser = chain_row(session->snapshot->chain, session->row->stage, session->run.next);
+
+	return refuser != NULL ? hook_name(refuser->plugin->name, session->call) : NULL;
+}
+
 static void
 session_settle(Session *session, ChainResult result)
 {
 	const CommandRow *row = session->row;
-	const HookRow *refuser = chain_row(session->snapshot->chain, row->stage, session->run.next);
-	const char *plugin = refuser != NULL ? refuser->plugin->name : NULL;
+	g_autofree char *plugin = NULL;
 
 	if (result == CHAIN_PASSED || result == CHAIN_SETTLED) {
 		session_end_stage(session);
@@ -123,6 +131,7 @@ session_settle(Session *session, ChainResult result)
 		session_end_stage(session);
 		return;
 	}
+	plugin = session_name_refuser(session);
 	if (result == CHAIN_REFUSED && session_keep_refusal(session, plugin)) {
 		session_end_stage(session);
 		row->proceed(session);

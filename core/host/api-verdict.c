@@ -38,6 +38,12 @@ ptn_close(PtnHook *h, PtnCause cause, int code, const char *enhanced, const char
 	return PTN_CLOSED;
 }
 
+void
+ptn_blame(PtnHook *h, const char *item)
+{
+	h->call->item = region_strdup(h->call->region, item);
+}
+
 PtnVerdict
 ptn_fail(PtnHook *h, const char *format, ...)
 {

@@ -209,6 +209,8 @@ judge(PtnHook *h)
 	silent = hear_all(h, dnsbl, session->findings);
 	list = find_decisive(h, dnsbl, session->findings);
 	if (list != NULL)
+		ptn_blame(h, list->name);
+	if (list != NULL)
 		return ptn_refuse(h, PTN_POLICY, list->action == ACTION_REJECT ? 554 : 450,
 			list->action == ACTION_REJECT ? "5.7.1" : "4.7.1",
 			"Service unavailable; Client host [%s] blocked using %s%s", ptn_client(h), list->shown,

@@ -33,7 +33,8 @@ typedef struct {
 typedef struct {
 	PtnHook *h;
 	State *state;
-	const char *deferred, *deferred_text; /* domain and text of the first listing that defers */
+	const char *deferred; /* domain of the first listing that defers, and the item it is of */
+	const Item *deferred_by;
 	const Zone *failed;
 } Judging;
 
@@ -167,10 +168,11 @@ look(PtnHook *h)
 
 /* Domains are ASCII by now; the text is the administrator's. */
 static PtnVerdict
-refuse_listed(PtnHook *h, const char *domain, const char *text, bool is_reject)
+refuse_listed(PtnHook *h, const char *domain, const Item *item, bool is_reject)
 {
+	ptn_blame(h, item->name);
 	return ptn_refuse(h, PTN_CONTENT, is_reject ? 550 : 450, is_reject ? "5.7.1" : "4.7.1",
-		"Message contains %s (%s)", domain, text);
+		"Message contains %s (%s)", domain, item->text);
 }
 
 static PtnVerdict
@@ -183,11 +185,11 @@ judge_listing(Judging *judging, const Item *item, const Question *question)
 	ptn_log(h, PTN_INFO, "%s is listed by %s", question->domain, item->name);
 	switch (item->action) {
 	case ACTION_REJECT:
-		return refuse_listed(h, question->domain, item->text, true);
+		return refuse_listed(h, question->domain, item, true);
 	case ACTION_DEFER:
 		if (judging->deferred == NULL) {
 			judging->deferred = question->domain;
-			judging->deferred_text = item->text;
+			judging->deferred_by = item;
 		}
 		break;
 	case ACTION_TAG:
@@ -287,7 +289,7 @@ judge(PtnHook *h)
 	if (verdict != PTN_NEXT)
 		return verdict;
 	if (judging.deferred != NULL)
-		return refuse_listed(h, judging.deferred, judging.deferred_text, false);
+		return refuse_listed(h, judging.deferred, judging.deferred_by, false);
 	if (judging.failed != NULL)
 		return ptn_fail(h, "list %s could not be asked", zone_label(judging.failed));
 	return PTN_NEXT;

@@ -175,6 +175,10 @@ def test_authbl(gate):
     """D-02 D-03 a client on the AuthBL is refused."""
     reply = answer(gate, "203.0.113.30")
     assert reply.text == BLOCKED + " Service unavailable; Client host [203.0.113.30] blocked using authbl.test; AuthBL 203.0.113.30"
+    wait_until(lambda: " dnsbl/authbl " in gate.ctl("why", "203.0.113.30"), "the list in posternctl why")
+    told = gate.ctl("explain", "--client", "203.0.113.30", "--login", "user@example.net", "--from", "user@example.net",
+                    "--to", "rcpt@example.org")
+    assert " dnsbl/authbl " in told and "It would be refused: " + BLOCKED in told and "authbl.test A: 127.0.0.20" in told
 
 
 def test_each_message(gate):

@@ -108,6 +108,13 @@ def test_links(gate, line, body, start):
     assert reply.text.startswith(start), "%s: %s" % (line, reply)
 
 
+def test_why_names_the_list(gate):
+    """U-17 the administrator reads which list it was, too."""
+    reply = answer(gate, text("see http://grey.example/x"))
+    assert reply.code == 550
+    wait_until(lambda: " uribl/grey " in gate.ctl("why", "user@example.net"), "the list in posternctl why")
+
+
 @pytest.mark.parametrize("domain", ["refused", "full", "outside"])
 def test_errors_of_lists(gate, domain):
     """U-06 127.0.0.1, 127.0.0.255 and what is outside 127/8 are no listings, and raise an alarm."""
