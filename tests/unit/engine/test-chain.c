@@ -136,7 +136,8 @@ test_order(void)
 	ASSERT_TEXT(bench.seen.calls->str, "a b late ");
 	CU_ASSERT_EQUAL(chain_plugins(bench.chain), 2);
 	CU_ASSERT_FALSE(chain_has(bench.chain, PTN_RCPT));
-	CU_ASSERT_EQUAL(atomic_load(&one.calls), 2);
+	CU_ASSERT_EQUAL(atomic_load(&one.figures[PTN_MESSAGE].calls), 2);
+	CU_ASSERT_EQUAL(atomic_load(&one.figures[PTN_MAIL].calls), 0);
 	bench_end(&bench);
 }
 
@@ -206,7 +207,7 @@ test_refusal(void)
 	ASSERT_TEXT(bench.seen.applied->str, "");
 	ASSERT_TEXT(bench.call.text, "not here");
 	CU_ASSERT_EQUAL(bench.call.code, 550);
-	CU_ASSERT_EQUAL(atomic_load(&plugin.refusals), 1);
+	CU_ASSERT_EQUAL(atomic_load(&plugin.figures[PTN_MAIL].refusals), 1);
 	bench_end(&bench);
 }
 
@@ -240,7 +241,7 @@ test_warn_and_off(void)
 	CU_ASSERT_EQUAL(bench_run(&bench, PTN_MAIL, ON_WORKER), CHAIN_PASSED);
 	ASSERT_TEXT(bench.seen.calls->str, "no b ");
 	ASSERT_TEXT(bench.seen.applied->str, "");
-	CU_ASSERT_EQUAL(atomic_load(&warns.refusals), 0);
+	CU_ASSERT_EQUAL(atomic_load(&warns.figures[PTN_MAIL].refusals), 0);
 	bench_end(&bench);
 }
 
@@ -265,7 +266,7 @@ test_nonsense(void)
 		CU_ASSERT_EQUAL(bench.call.code, 451);
 		ASSERT_TEXT(bench.call.enhanced, "4.3.0");
 		CU_ASSERT_EQUAL(bench.call.cause, PTN_LOCAL);
-		CU_ASSERT_EQUAL(atomic_load(&defers.failures), 1);
+		CU_ASSERT_EQUAL(atomic_load(&defers.figures[PTN_MAIL].failures), 1);
 		CU_ASSERT_EQUAL(bench_run(&bench, PTN_RCPT, ON_WORKER), CHAIN_PASSED);
 		CU_ASSERT_PTR_NOT_NULL(strstr(bench.seen.calls->str, " b "));
 		bench_end(&bench);
