@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from kit import Installed
 from postern import Postern, Sink, free_port, wait_until
 
 
@@ -56,6 +57,12 @@ def shared(tmp_path_factory):
     yield daemon
     daemon.stop()
     sink.close()
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory):
+    """Postern as `make install` puts it, in a place of its own; see kit.py."""
+    return Installed(tmp_path_factory.mktemp("installed"))
 
 
 ZONES = {

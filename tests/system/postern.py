@@ -418,8 +418,9 @@ class Postern:
     A section None is left out, and so is an option None; new sections and options are added.  The next hop for
     everything is the sink, if there is one; else nobody (a closed port)."""
 
-    def __init__(self, place, options=None, sink=None, with_account=True):
-        self.place = Path(place)
+    def __init__(self, place, options=None, sink=None, with_account=True, bin=BUILD / "core/daemon"):
+        """`bin`: where posternd and posternctl are."""
+        self.place, self.bin = Path(place), Path(bin)
         self.place.mkdir(parents=True, exist_ok=True)
         self.ports = {name: free_port() for name in ("submission", "smtps")}
         self.sink, self.sink_port = sink, sink.port if sink else free_port()
@@ -481,7 +482,7 @@ class Postern:
     def start(self):
         environment = dict(os.environ, G_DEBUG="fatal-criticals", UBSAN_OPTIONS="print_stacktrace=1")
         with open(self.place / "stderr", "ab") as stderr:
-            self.process = self.launch([BUILD / "core/daemon/posternd", "-c", self.config], stderr=stderr,
+            self.process = self.launch([self.bin / "posternd", "-c", self.config], stderr=stderr,
                                        stdin=subprocess.DEVNULL, cwd=self.place, env=environment)
         try:
             wait_until(self.is_ready, "posternd")
@@ -548,7 +549,7 @@ class Postern:
     def ask(self, *words, input=None):
         """posternctl as it is: returncode, stdout, stderr."""
         octets = input.encode() if isinstance(input, str) else input
-        return subprocess.run([BUILD / "core/daemon/posternctl", "-c", self.config, *map(str, words)], capture_output=True,
+        return subprocess.run([self.bin / "posternctl", "-c", self.config, *map(str, words)], capture_output=True,
                               input=octets if octets is not None else b"", cwd=self.place, timeout=2 * PATIENCE)
 
     def ctl(self, *words, input=None, json=False, code=0):
