@@ -53,14 +53,16 @@ cmd_auth_refused(Session *session)
 
 /* ---- credentials are complete ---- */
 
-/* A login that the directory does not know may still be a person of a domain that it knows (LDAP …). */
+/* A login that the directory does not know may still be a person of a domain that it knows (LDAP …), if it is an
+ * address: it goes into headers and logs, and others know it by a client's words only. */
 static bool
 cmd_auth_is_of_served_domain(Session *session, const char *login)
 {
 	const char *domain = mailbox_domain(login);
 	g_autoptr(DirectoryEntry) entry = NULL;
+	g_autoptr(Region) region = region_new();
 
-	return domain[0] != '\0' && login[0] != '@' &&
+	return domain[0] != '\0' && login[0] != '@' && mailbox_parse(region, login, true) != NULL &&
 		   directory_find(session->engine->directory, PTN_DOMAIN, domain, CLOCK_NEVER, &entry) == PTN_OK;
 }
 
