@@ -164,6 +164,19 @@ static const PtnHookRow flooder_hooks[] = { { PTN_MAIL, hold_worker, 0 }, { 0 } 
 
 BAD(bad_flooder, "bad-flooder", .hooks = flooder_hooks);
 
+/* Waits before EHLO is answered: what a client pipelines comes in while the session is lent. */
+static PtnVerdict
+wait_at_hello(PtnHook *h)
+{
+	if (strncmp(ptn_helo(h), "slow", 4) == 0)
+		(void)ptn_sleep(h, PTN_SECOND);
+	return PTN_NEXT;
+}
+
+static const PtnHookRow waiter_hooks[] = { { PTN_HELO, wait_at_hello, 0 }, { 0 } };
+
+BAD(bad_waiter, "bad-waiter", .hooks = waiter_hooks);
+
 /* Says that it does not wait, and does; what it did before is to happen once. */
 static PtnVerdict
 wait_inline(PtnHook *h)

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from postern import BUILD, LOGIN, PASSWORD, PATIENCE, wait_until
+from postern import BUILD, LOGIN, PASSWORD, PATIENCE, client_tls, wait_until
 
 BAD = BUILD / "tests/plugins/.libs/misbehaving.so"
 pytestmark = pytest.mark.skipif(not BAD.exists(), reason="tests/plugins/misbehaving.la is not built")
@@ -18,7 +18,7 @@ def with_plugin(make_postern, sink, tmp_path):
         folder.mkdir(exist_ok=True)
         for plugin in BUILD.glob("plugins/*/.libs/*.so"):
             (folder / plugin.name).symlink_to(plugin)
-        for bad in ("bad-stuck", "bad-flooder", "bad-liar", "bad-start", "bad-major"):
+        for bad in ("bad-stuck", "bad-flooder", "bad-liar", "bad-start", "bad-major", "bad-waiter", "bad-sleeper"):
             (folder / (bad + ".so")).symlink_to(BAD)
         return make_postern({"server": {"plugins": "auth " + name, "plugin-directory": folder, **(server or {})},
                              "plugin " + name: options}, sink=sink)
@@ -139,3 +139,47 @@ def test_password_guessing_beside_mail(postern, sink):
         assert 535 in guesses
         assert slowest < 5, slowest
     sink.wait(20)
+
+
+def test_a_hook_given_up_at_its_deadline_passes(with_plugin, sink):
+    """on-error = pass: the mail goes on, the log says so; nobody waits longer than the deadline and some grace."""
+    postern = with_plugin("bad-sleeper", {"deadline": "300ms", "on-error": "pass"})
+    begun = time.monotonic()
+    postern.send()
+    assert time.monotonic() - begun < PATIENCE
+    sink.wait(1)
+    postern.wait_log(r"plugin failed, passed.*plugin=bad-sleeper.*stage=mail.*missed its deadline")
+
+
+@pytest.mark.parametrize("parts", [
+    ["EHLO slow.example.net\r\nSTARTTLS\r\n", "EHLO evil.example.net\r\nNOOP\r\n"],
+    ["EHLO slow.example.net\r\n", "STARTTLS\r\nEHLO evil.example.net\r\nNOOP\r\n"],
+    ["EHLO slow.example.net\r\nSTARTTLS\r\nEHLO evil.example.net\r\nNOOP\r\n"],
+], ids=["behind a loan that holds STARTTLS", "all while lent", "in one piece"])
+def test_starttls_injection_while_lent(with_plugin, parts):
+    """C-14 Commands in clear behind STARTTLS are refused, whether they come with it or while the session is lent; none of
+    them counts as said inside TLS."""
+    postern = with_plugin("bad-waiter", {})
+    with postern.smtp() as dialog:
+        for part in parts:
+            dialog.send_raw(part.encode())
+            time.sleep(0.3)
+        dialog.expect("250")  # of EHLO slow
+        reply = dialog.reply()
+        if reply.code == 220:
+            dialog.socket = client_tls().wrap_socket(dialog.socket)
+            reply = dialog.reply()
+        assert reply.text.startswith("554 5.5.0"), reply
+        assert dialog.is_closed()
+    assert "evil" not in postern.log()
+
+
+def test_starttls_behind_a_slow_hello(with_plugin):
+    """C-12 What is not pipelined is not suspected."""
+    postern = with_plugin("bad-waiter", {})
+    with postern.smtp() as dialog:
+        dialog.send_raw(b"EHLO slow.example.net\r\nSTARTTLS\r\n")
+        dialog.expect("250")
+        dialog.expect("220")
+        dialog.socket = client_tls().wrap_socket(dialog.socket)
+        assert dialog.hello().code == 250
