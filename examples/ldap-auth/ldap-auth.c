@@ -19,10 +19,9 @@ enum { LOGIN_MOST = 320 };
 static struct timeval
 time_left(PtnHook *h)
 {
-	const int64_t left = ptn_time_left(h);
+	const int64_t left = ptn_time_left(h) + 1; /* LDAP takes a time of zero for "for ever" */
 
-	/* LDAP takes a time of zero for "for ever" */
-	return (struct timeval){ .tv_sec = left / PTN_SECOND, .tv_usec = left % PTN_SECOND > 0 ? left % PTN_SECOND : 1 };
+	return (struct timeval){ .tv_sec = left / PTN_SECOND, .tv_usec = left % PTN_SECOND };
 }
 
 static bool
@@ -225,8 +224,8 @@ start(PtnHook *h)
 static const PtnOption options[] = {
 	{ "url", PTN_URL, PTN_IN_SERVER, NULL, "the server: ldap://, ldaps:// or ldapi://", .is_required = true },
 	{ "starttls", PTN_BOOL, PTN_IN_SERVER, "yes", "STARTTLS on ldap://" },
-	{ "ca-file", PTN_FILE, PTN_IN_SERVER, NULL, "certificates that the server's is checked with; else the system's" },
-	{ "bind-dn", PTN_TEXT, PTN_IN_SERVER, NULL, "DN of a login: %s the login, %u its local part, %d its domain" },
+	{ "ca-file", PTN_FILE, PTN_IN_SERVER, NULL, "who vouches for the server; not set: the system's" },
+	{ "bind-dn", PTN_TEXT, PTN_IN_SERVER, NULL, "DN of a login: %s all of it, %u local part, %d domain" },
 	{ "base", PTN_TEXT, PTN_IN_SERVER, NULL, "where the entry of a login is searched" },
 	{ "filter", PTN_TEXT, PTN_IN_SERVER, "(mail=%s)", "which entry it is" },
 	{ "search-dn", PTN_TEXT, PTN_IN_SERVER, NULL, "who searches; not set: anybody may" },

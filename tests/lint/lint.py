@@ -61,7 +61,7 @@ def check_floors():
 
 
 def check_sizes():
-    for path, lines in sources("core", "plugins", "tests"):
+    for path, lines in sources("core", "plugins", "tests", "examples"):
         if len(lines) - 1 > FILE_MAX:
             breach(path, len(lines) - 1, f"more than {FILE_MAX} lines: a second idea?")
         opened = 0
@@ -81,7 +81,7 @@ def check_sizes():
 
 def check_calls():
     pattern = re.compile(r"(?<![A-Za-z0-9_.>])(" + "|".join(BANNED) + r")\s*\(")
-    for path, lines in sources("core", "plugins", "tests"):
+    for path, lines in sources("core", "plugins", "tests", "examples"):
         for number, line in enumerate(without_comments_and_texts(lines), 1):
             match = pattern.search(line)
             if match:
@@ -122,14 +122,21 @@ def check_manual():
         breach(manual, 1, f"tells of an option that does not exist: {name}")
 
 
-def check_plugin_manuals():
+def plugin_sources():
+    """(source, manual) of each plugin, those out of tree, too."""
     for name in sorted(os.listdir(os.path.join(TOP, "plugins"))):
         folder = os.path.join(TOP, "plugins", name)
-        if not os.path.isdir(folder) or name in SHARED:
-            continue
-        manual = os.path.join(folder, f"{name}.md")
+        if os.path.isdir(folder) and name not in SHARED:
+            yield os.path.join(folder, f"{name}.c"), os.path.join(folder, f"{name}.md")
+    for path, lines in sources("examples"):
+        if any(line.startswith("PTN_PLUGIN(") for line in lines):
+            yield path, path[:-2] + ".md"
+
+
+def check_plugin_manuals():
+    for path, manual in plugin_sources():
         text = open(manual, encoding="utf-8").read() if os.path.exists(manual) else ""
-        with open(os.path.join(folder, f"{name}.c"), encoding="utf-8") as file:
+        with open(path, encoding="utf-8") as file:
             source = file.read()
         table = re.search(r"PtnOption options\[\] = \{(.*?)\n\};", source, re.S)
         for option in re.findall(r'^\t\{ "([a-z0-9-]+)",', table.group(1) if table else "", re.M):
