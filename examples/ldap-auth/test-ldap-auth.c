@@ -24,9 +24,10 @@ test_escape(void)
 {
 	static const struct {
 		const char *text, *escaped;
-	} cases[] = { { "user@example.net", "user@example.net" }, { "*", "\\2a" }, { "a)(uid=*", "a\\29\\28uid\\3d\\2a" },
-		{ "x,ou=admins", "x\\2cou\\3dadmins" }, { "a+b\\", "a\\2bb\\5c" }, { " #\"<>;", "\\20\\23\\22\\3c\\3e\\3b" },
-		{ "\xc3\xa4", "\\c3\\a4" }, { "\r\n", "\\0d\\0a" }, { "", "" } };
+	} cases[] = { { "user@example.net", "user@example.net" }, { "*", "\\2a" },
+		{ "a)(uid=*", "a\\29\\28uid\\3d\\2a" }, { "x,ou=admins", "x\\2cou\\3dadmins" }, { "a+b\\", "a\\2bb\\5c" },
+		{ " #\"<>;", "\\20\\23\\22\\3c\\3e\\3b" }, { "\xc3\xa4", "\\c3\\a4" }, { "\r\n", "\\0d\\0a" },
+		{ "", "" } };
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		char out[100];
@@ -53,7 +54,8 @@ test_no_server(void)
 static void
 test_configuration(void)
 {
-	expect("no url", ptn_test_mistake(&ptn_plugin_ldap_auth, "[plugin ldap-auth]\nbase = dc=net\n"), "test.conf:1:");
+	expect(
+		"no url", ptn_test_mistake(&ptn_plugin_ldap_auth, "[plugin ldap-auth]\nbase = dc=net\n"), "test.conf:1:");
 }
 
 int

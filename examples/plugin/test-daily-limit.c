@@ -34,7 +34,8 @@ let_relay(PtnHook *h)
 	return PTN_NEXT;
 }
 
-static const PtnHookRow door_hooks[] = { { PTN_AUTH, let_in, PTN_INLINE }, { PTN_RCPT, let_relay, PTN_INLINE }, { 0 } };
+static const PtnHookRow door_hooks[] = { { PTN_AUTH, let_in, PTN_INLINE }, { PTN_RCPT, let_relay, PTN_INLINE },
+	{ 0 } };
 static const PtnPlugin door = { PTN_HEAD("door"), .version = "1", .summary = "lets all in", .hooks = door_hooks };
 
 static const char *
@@ -63,7 +64,8 @@ test_a_day(void)
 	expect("the first", send_one(test), "250 2.0.0");
 	expect("the second", send_one(test), "250 2.0.0");
 	expect("the third", send_one(test), "450 4.7.1 user@example.net: more than 2 messages today");
-	expect("what is told", ptn_test_command(test, "daily-limit", "show", LOGIN, NULL), "login=user@example.net today=3\n");
+	expect("what is told", ptn_test_command(test, "daily-limit", "show", LOGIN, NULL),
+		"login=user@example.net today=3\n");
 	ptn_test_advance(test, 25 * 3600 * PTN_SECOND);
 	ptn_test_connect(test, "192.0.2.1");
 	expect("login", ptn_test_login(test, LOGIN, "mypassword"), "235 2.7.0");

@@ -16,9 +16,11 @@
 /* ---- a plugin of one or two hooks ---- */
 
 static PtnHookRow rows[4];
-static const PtnOption options[] = { { "colour", PTN_TEXT | PTN_LIST, PTN_IN_SERVER | PTN_IN_ITEM, "red blue", "colours" }, { 0 } };
-static PtnPlugin breaker = { PTN_HEAD("breaker"), .version = "1", .summary = "breaks rules", .hooks = rows, .options = options,
-	.session_size = 8, .message_size = 8 };
+static const PtnOption options[] = {
+	{ "colour", PTN_TEXT | PTN_LIST, PTN_IN_SERVER | PTN_IN_ITEM, "red blue", "colours" }, { 0 }
+};
+static PtnPlugin breaker = { PTN_HEAD("breaker"), .version = "1", .summary = "breaks rules", .hooks = rows,
+	.options = options, .session_size = 8, .message_size = 8 };
 
 static const char *identity; /* whose the credentials are; NULL: whose they say */
 
@@ -35,10 +37,12 @@ let_relay(PtnHook *h)
 	return PTN_NEXT;
 }
 
-static const PtnHookRow door_rows[] = { { PTN_AUTH, let_in, PTN_INLINE }, { PTN_RCPT, let_relay, PTN_INLINE }, { 0 } };
+static const PtnHookRow door_rows[] = { { PTN_AUTH, let_in, PTN_INLINE }, { PTN_RCPT, let_relay, PTN_INLINE },
+	{ 0 } };
 static const PtnHookRow shut_rows[] = { { PTN_AUTH, let_in, PTN_INLINE }, { 0 } };
 static const PtnPlugin door = { PTN_HEAD("door"), .version = "1", .summary = "lets all in", .hooks = door_rows };
-static const PtnPlugin shut = { PTN_HEAD("shut"), .version = "1", .summary = "lets in, and no further", .hooks = shut_rows };
+static const PtnPlugin shut = { PTN_HEAD("shut"), .version = "1", .summary = "lets in, and no further",
+	.hooks = shut_rows };
 
 static PtnTest *
 new_behind(const PtnPlugin *first, PtnHookRow one, PtnHookRow two, const char *config)
@@ -102,7 +106,8 @@ do_all_acts(PtnHook *h)
 /* ---- verdicts ---- */
 
 static struct {
-	PtnVerdict (*say)(PtnHook *h, PtnCause cause, int code, const char *enhanced, const char *format, ...) PTN_PRINTF(5, 6);
+	PtnVerdict (*say)(PtnHook *h, PtnCause cause, int code, const char *enhanced, const char *format, ...)
+		PTN_PRINTF(5, 6);
 	int code;
 	const char *enhanced, *text;
 } said;
@@ -121,11 +126,12 @@ test_replies(void)
 		int code;
 		const char *enhanced, *text;
 	} cases[] = { { false, 399, "4.7.1", "no" }, { false, 600, "5.7.1", "no" }, { false, -1, "5.7.1", "no" },
-		{ false, 0, "5.7.1", "no" }, { false, 354, "", "no" }, { false, 550, "4.7.1", "class" }, { false, 450, "5.7.1", "class" },
-		{ false, 550, "2.1.0", "class" }, { false, 550, "5.7", "part" }, { false, 550, "", "none" },
-		{ false, 550, "5.7.1 no\r\n250", "lines" }, { false, 550, "5.1000.1", "digits" }, { false, 550, "5.7.1", "a\nb" },
-		{ false, 550, "5.7.1", "a\rb" }, { false, 550, "5.7.1", "\x01" }, { false, 550, "5.7.1", "\xff" },
-		{ true, 550, "5.7.1", "no such close" }, { true, 451, "4.7.1", "no such close" }, { true, 421, "4.7.1", "a\r\nb" } };
+		{ false, 0, "5.7.1", "no" }, { false, 354, "", "no" }, { false, 550, "4.7.1", "class" },
+		{ false, 450, "5.7.1", "class" }, { false, 550, "2.1.0", "class" }, { false, 550, "5.7", "part" },
+		{ false, 550, "", "none" }, { false, 550, "5.7.1 no\r\n250", "lines" },
+		{ false, 550, "5.1000.1", "digits" }, { false, 550, "5.7.1", "a\nb" }, { false, 550, "5.7.1", "a\rb" },
+		{ false, 550, "5.7.1", "\x01" }, { false, 550, "5.7.1", "\xff" }, { true, 550, "5.7.1", "no such close" },
+		{ true, 451, "4.7.1", "no such close" }, { true, 421, "4.7.1", "a\r\nb" } };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		PtnTest *test = new_test(PTN_MAIL, say_it, NULL);
@@ -299,8 +305,8 @@ edit_nothing(PtnHook *h)
 static void
 test_edits_elsewhere(void)
 {
-	static const PtnStage stages[] = { PTN_CONNECT, PTN_HELO, PTN_AUTH, PTN_AUTHENTICATED, PTN_QUEUED, PTN_REPLY, PTN_RESET,
-		PTN_DISCONNECT };
+	static const PtnStage stages[] = { PTN_CONNECT, PTN_HELO, PTN_AUTH, PTN_AUTHENTICATED, PTN_QUEUED, PTN_REPLY,
+		PTN_RESET, PTN_DISCONNECT };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(stages); i++) {
 		PtnTest *test = new_test(stages[i], edit_nothing, NULL);
@@ -361,7 +367,8 @@ copy_it(PtnHook *h)
 static void
 test_copy_of_copy(void)
 {
-	PtnTest *test = new_behind(&door, (PtnHookRow){ PTN_MESSAGE, copy_it, 0 }, (PtnHookRow){ PTN_MESSAGE, copy_it, 0 }, NULL);
+	PtnTest *test =
+		new_behind(&door, (PtnHookRow){ PTN_MESSAGE, copy_it, 0 }, (PtnHookRow){ PTN_MESSAGE, copy_it, 0 }, NULL);
 
 	(void)ptn_test_login(test, LOGIN, "x");
 	CU_ASSERT_EQUAL(strncmp(submit(test), "250", 3), 0);
@@ -375,8 +382,8 @@ static void
 test_identities(void)
 {
 	static const char *const bad[] = { "", "nobody", "@", "example.net", "@example.net", "x@elsewhere.example",
-		"a\r\nX-Evil: b@example.net", "a\tb@example.net", "a b@example.net", "a\x01@example.net", "<a@example.net>",
-		"a@b@example.net", "a@example.net\r\n" };
+		"a\r\nX-Evil: b@example.net", "a\tb@example.net", "a b@example.net", "a\x01@example.net",
+		"<a@example.net>", "a@b@example.net", "a@example.net\r\n" };
 	PtnTest *test;
 
 	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
@@ -394,11 +401,13 @@ test_identities(void)
 }
 
 static const UnitTest tests[] = {
-	{ "codes out of range, classes that differ, lines and controls in words: the client is put off", test_replies },
+	{ "codes out of range, classes that differ, lines and controls in words: the client is put off",
+		test_replies },
 	{ "a refusal of 5000 octets is no line of 5000 octets", test_long_reply },
 	{ "a hook that asks for a worker where it has one has failed, and is not run for ever", test_wait_for_ever },
 	{ "a route is for the stage route", test_route_early },
-	{ "edits and copies of a hook that missed its deadline are dropped, with on-error = pass, too", test_late_edits },
+	{ "edits and copies of a hook that missed its deadline are dropped, with on-error = pass, too",
+		test_late_edits },
 	{ "edits and copies of a hook that fails, refuses or closes are dropped", test_dropped_edits },
 	{ "what was refused at MAIL leaves nothing for the next transaction", test_next_transaction },
 	{ "edits where there is no message, or where it is over, come to nothing", test_edits_elsewhere },

@@ -13,9 +13,11 @@
 #define LOGIN "user@example.net"
 
 static PtnHookRow rows[6];
-static const PtnOption options[] = { { "colour", PTN_TEXT | PTN_LIST, PTN_IN_SERVER | PTN_IN_ITEM, "red blue", "colours" }, { 0 } };
-static const PtnPlugin one = { PTN_HEAD("one"), .version = "1", .summary = "first", .hooks = rows, .options = options,
-	.session_size = 8, .message_size = 8 };
+static const PtnOption options[] = {
+	{ "colour", PTN_TEXT | PTN_LIST, PTN_IN_SERVER | PTN_IN_ITEM, "red blue", "colours" }, { 0 }
+};
+static const PtnPlugin one = { PTN_HEAD("one"), .version = "1", .summary = "first", .hooks = rows,
+	.options = options, .session_size = 8, .message_size = 8 };
 
 static PtnVerdict
 let_in(PtnHook *h)
@@ -30,7 +32,8 @@ let_relay(PtnHook *h)
 	return PTN_NEXT;
 }
 
-static const PtnHookRow door_rows[] = { { PTN_AUTH, let_in, PTN_INLINE }, { PTN_RCPT, let_relay, PTN_INLINE }, { 0 } };
+static const PtnHookRow door_rows[] = { { PTN_AUTH, let_in, PTN_INLINE }, { PTN_RCPT, let_relay, PTN_INLINE },
+	{ 0 } };
 static const PtnPlugin door = { PTN_HEAD("door"), .version = "1", .summary = "lets all in", .hooks = door_rows };
 
 /* `other`: behind it; NULL: none. */
@@ -125,10 +128,11 @@ look_at_nothing(PtnHook *h)
 	const char *name, *value;
 	int code = 1;
 	const bool is_right = ptn_password(h) == NULL && ptn_sender(h) == NULL && ptn_sender_submitted(h) == NULL &&
-						  ptn_recipients(h) == 0 && ptn_recipient(h, 0) == NULL && ptn_recipient(h, PTN_THIS) == NULL &&
-						  ptn_header(h, "Subject", 0) == NULL && !ptn_header_at(h, 0, &name, &value) &&
-						  ptn_content(h, &size, &body) == NULL && ptn_noted(h, "name") == NULL && ptn_account(h) == NULL &&
-						  ptn_customer(h) == NULL && ptn_fact(h, "no such fact") == NULL && ptn_work_data(h) == NULL &&
+						  ptn_recipients(h) == 0 && ptn_recipient(h, 0) == NULL &&
+						  ptn_recipient(h, PTN_THIS) == NULL && ptn_header(h, "Subject", 0) == NULL &&
+						  !ptn_header_at(h, 0, &name, &value) && ptn_content(h, &size, &body) == NULL &&
+						  ptn_noted(h, "name") == NULL && ptn_account(h) == NULL && ptn_customer(h) == NULL &&
+						  ptn_fact(h, "no such fact") == NULL && ptn_work_data(h) == NULL &&
 						  ptn_arguments(h)[0] == NULL && ptn_reply(h, &code, NULL, NULL) == NULL;
 
 	ptn_row(h, "column", "text", NULL); /* of commands only */
@@ -140,8 +144,9 @@ look_beyond(PtnHook *h)
 {
 	const char *name, *value;
 
-	return verdict_of(h, ptn_password(h) == NULL && ptn_recipient(h, 1) == NULL && ptn_recipient(h, 1000000) == NULL &&
-							 ptn_header(h, "Subject", 1) == NULL && !ptn_header_at(h, 1000000, &name, &value));
+	return verdict_of(h, ptn_password(h) == NULL && ptn_recipient(h, 1) == NULL &&
+							 ptn_recipient(h, 1000000) == NULL && ptn_header(h, "Subject", 1) == NULL &&
+							 !ptn_header_at(h, 1000000, &name, &value));
 }
 
 static void
@@ -160,13 +165,16 @@ test_nothing_there(void)
 static PtnVerdict
 read_wrong_names(PtnHook *h)
 {
-	static const char *const wrong[] = { "color", "", "/", "blue/color", "nothing/colour", "two.colour", "two/colour", "red/mode" };
+	static const char *const wrong[] = { "color", "", "/", "blue/color", "nothing/colour", "two.colour",
+		"two/colour", "red/mode" };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++)
-		if (ptn_option(h, wrong[i]) != NULL || ptn_option_number(h, wrong[i]) != 0 || ptn_option_list(h, wrong[i])[0] != NULL)
+		if (ptn_option(h, wrong[i]) != NULL || ptn_option_number(h, wrong[i]) != 0 ||
+			ptn_option_list(h, wrong[i])[0] != NULL)
 			return verdict_of(h, false);
-	return verdict_of(h, strcmp(ptn_option(h, "colour"), "green") == 0 && strcmp(ptn_option(h, "sky/colour"), "blue") == 0 &&
-							 strcmp(ptn_option(h, "mode"), "enforce") == 0 && strcmp(ptn_option_items(h)[0], "sky") == 0);
+	return verdict_of(
+		h, strcmp(ptn_option(h, "colour"), "green") == 0 && strcmp(ptn_option(h, "sky/colour"), "blue") == 0 &&
+			   strcmp(ptn_option(h, "mode"), "enforce") == 0 && strcmp(ptn_option_items(h)[0], "sky") == 0);
 }
 
 static void
@@ -192,15 +200,18 @@ write_own(PtnHook *h)
 static PtnVerdict
 read_others(PtnHook *h)
 {
-	static const char *const keys[] = { "secret", "one/secret", "../one/secret", "/plugin/one/secret", "plugin/one/secret", "node/secret" };
+	static const char *const keys[] = { "secret", "one/secret", "../one/secret", "/plugin/one/secret",
+		"plugin/one/secret", "node/secret" };
 	const char *value;
 
 	for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
 		if (ptn_store_get(h, keys[i], &value) != PTN_NONE)
 			return verdict_of(h, false);
-	if (ptn_store_remove(h, "../one/secret") == PTN_UNSURE || ptn_store_set(h, "../one/secret", "mine", 100 * PTN_SECOND) != PTN_OK)
+	if (ptn_store_remove(h, "../one/secret") == PTN_UNSURE ||
+		ptn_store_set(h, "../one/secret", "mine", 100 * PTN_SECOND) != PTN_OK)
 		return verdict_of(h, false);
-	return verdict_of(h, ptn_noted(h, "secret") == NULL && ptn_noted(h, "one.secret") == NULL && ptn_noted(h, "account") == NULL);
+	return verdict_of(h,
+		ptn_noted(h, "secret") == NULL && ptn_noted(h, "one.secret") == NULL && ptn_noted(h, "account") == NULL);
 }
 
 static PtnVerdict
@@ -243,7 +254,8 @@ read_to_end(int socket, void *data)
 static PtnVerdict
 leave_open(PtnHook *h)
 {
-	PtnStream *first = ptn_open(h, "192.0.2.25", 25, PTN_PLAIN), *second = ptn_open(h, "192.0.2.25", 25, PTN_PLAIN);
+	PtnStream *first = ptn_open(h, "192.0.2.25", 25, PTN_PLAIN),
+			  *second = ptn_open(h, "192.0.2.25", 25, PTN_PLAIN);
 
 	return first != NULL && second != NULL && ptn_write(h, first, "x\r\n", 3) ? PTN_NEXT : ptn_fail(h, "not open");
 }
@@ -320,7 +332,8 @@ submit_badly(PtnHook *h)
 	static const char *const bad[] = { "", "nobody", "a b@example.net", "x@example.org\r\nBcc: y@example.org" };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++)
-		if (ptn_submit(h, LOGIN, bad[i], "Subject: x\r\n\r\n") || (i > 0 && ptn_submit(h, bad[i], LOGIN, "Subject: x\r\n\r\n")))
+		if (ptn_submit(h, LOGIN, bad[i], "Subject: x\r\n\r\n") ||
+			(i > 0 && ptn_submit(h, bad[i], LOGIN, "Subject: x\r\n\r\n")))
 			return verdict_of(h, false);
 	return PTN_NEXT;
 }
