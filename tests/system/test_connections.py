@@ -190,3 +190,45 @@ def test_far_peer_gets_more_connections(make_postern, make_peer):
     assert 3 <= peer.connections <= 4
     assert time.monotonic() - began < 10   # one connection alone takes 12 s
     assert subjects(peer) == list(range(24))
+
+
+def test_peer_out_of_step(make_postern, make_peer):
+    """One reply too many: the connection is given up before a message is taken for the content of another."""
+    said = []
+
+    def answer_twice(number, waiting):
+        if not said:
+            said.append(number)
+            return b"250 2.0.0 Ok\r\n250 2.0.0 Ok\r\n"
+        return b"250 2.0.0 Ok\r\n"
+    peer = make_peer(answer_twice)
+    postern = held(make_postern, peer, **{"per-destination": "1"})
+    burst(postern, 10)
+    peer.wait(10)
+    postern.wait_queue(0)
+    assert subjects(peer) == list(range(10)) and peer.connections >= 2
+
+
+class RefusingPeer(RawPeer):
+    """Says 550 to MAIL and is gone."""
+
+    def serve(self, connection, number):
+        connection.sendall(b"220 peer\r\n")
+        self.receive(connection)
+        connection.sendall(self.hello)
+        waiting = b""
+        while b"DATA\r\n" not in waiting:
+            waiting += self.receive(connection)
+        connection.sendall(b"550 5.7.1 Not from you\r\n")
+        connection.close()
+
+
+def test_refused_and_hung_up(make_postern):
+    """What a server refused for good is refused, even if it does not wait for the rest of the envelope."""
+    peer = RefusingPeer()
+    try:
+        postern = held(make_postern, peer)
+        postern.send()
+        postern.wait_log(r"bounced .*550 5\.7\.1 Not from you")
+    finally:
+        peer.close()
