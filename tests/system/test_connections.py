@@ -232,3 +232,39 @@ def test_refused_and_hung_up(make_postern):
         postern.wait_log(r"bounced .*550 5\.7\.1 Not from you")
     finally:
         peer.close()
+
+
+class NarrowPeer(RawPeer):
+    """Lets one connection in at a time."""
+
+    def __init__(self, *arguments):
+        self.room, self.turned_away = threading.Semaphore(1), 0
+        super().__init__(*arguments)
+
+    def serve(self, connection, number):
+        if not self.room.acquire(blocking=False):
+            self.turned_away += 1
+            connection.sendall(b"421 4.7.0 Too many connections\r\n")
+            connection.close()
+            return
+        try:
+            super().serve(connection, number)
+        finally:
+            self.room.release()
+
+
+def test_peer_wants_no_further_connection(make_postern):
+    """A server that turns a second connection away gets all over the first one: nothing is deferred."""
+    def slow(number, waiting):
+        time.sleep(0.3)
+        return b"250 2.0.0 Ok\r\n"
+    peer = NarrowPeer(slow)
+    try:
+        postern = held(make_postern, peer, retry="60s .. 60s")
+        burst(postern, 24)
+        peer.wait(24, seconds=30)
+        postern.wait_queue(0)
+        assert subjects(peer) == list(range(24))
+        assert 1 <= peer.turned_away <= 3 and "deferred" not in postern.log()
+    finally:
+        peer.close()
