@@ -15,6 +15,7 @@ enum {
 #define DELIVERY_TRUST_US (CLOCK_SECOND / 10)  /* a connection that worked just now is not looked at again */
 #define DELIVERY_BACKLOG_US (2 * CLOCK_SECOND) /* what waits for one next hop is to be gone within this time … */
 #define DELIVERY_UNKNOWN_US CLOCK_SECOND       /* … a message taking so long where nothing is known yet */
+#define DELIVERY_FULL_US (60 * CLOCK_SECOND)   /* a server that wants no further connection is offered none so long */
 
 typedef struct {
 	Delivery *delivery;
@@ -23,6 +24,7 @@ typedef struct {
 	Job *next;          /* taken already, to be sent over this connection; NULL: none */
 	Snapshot *snapshot; /* whose settings the client keeps to; NULL without one */
 	int64_t used_us;    /* when the connection last worked */
+	bool gives_up;      /* others have connections, and its job */
 } Server;
 
 static bool delivery_start_thread(Delivery *delivery, Destination *destination);
@@ -105,11 +107,35 @@ delivery_fail_waiting(Server *server, SentStatus status, const char *reply)
 static void
 delivery_hang_up(Server *server)
 {
+	if (server->client != NULL) {
+		g_mutex_lock(&server->delivery->lock);
+		server->destination->open--;
+		g_mutex_unlock(&server->delivery->lock);
+	}
 	g_clear_pointer(&server->client, smtp_client_close);
 	g_clear_pointer(&server->snapshot, snapshot_unref);
 }
 
-/* False: nobody can be reached; the job has its result. */
+/* A server that lets others of us in is not down but full: they take the job.  False: there are none. */
+static bool
+delivery_give_back(Server *server, Job *job)
+{
+	Destination *destination = server->destination;
+
+	g_mutex_lock(&server->delivery->lock);
+	server->gives_up = destination->open > 0;
+	if (server->gives_up) {
+		destination->most = destination->open;
+		destination->full_until_us = g_get_monotonic_time() + DELIVERY_FULL_US;
+		if (server->next != NULL)
+			g_queue_push_head(&destination->jobs, g_steal_pointer(&server->next));
+		g_queue_push_head(&destination->jobs, job);
+	}
+	g_mutex_unlock(&server->delivery->lock);
+	return server->gives_up;
+}
+
+/* False: nobody can be reached; the job has its result, or was given back. */
 static bool
 delivery_connect(Server *server, Job *job)
 {
@@ -127,8 +153,13 @@ delivery_connect(Server *server, Job *job)
 		status = SENT_FAILED;
 	if (server->client != NULL) {
 		server->snapshot = snapshot_ref(snapshot);
+		g_mutex_lock(&server->delivery->lock);
+		server->destination->open++;
+		g_mutex_unlock(&server->delivery->lock);
 		return true;
 	}
+	if (found == HOP_OK && delivery_give_back(server, job))
+		return false;
 	metrics_add(server->delivery->engine->metrics, "delivery.unreachable", 1);
 	delivery_set_all(job, status, reply);
 	delivery_fail_waiting(server, status, reply);
@@ -320,7 +351,8 @@ delivery_do_job(Server *server, Job *job)
 	} else {
 		delivery_send(server, job);
 	}
-	delivery_end_job(job);
+	if (!server->gives_up)
+		delivery_end_job(job);
 }
 
 /* Lock held.  How many connections are to work: so many that what waits is gone in time.  A near server is served
@@ -332,8 +364,10 @@ delivery_wanted(const Destination *destination)
 	const int64_t each_us =
 		destination->service_us == 0 ? DELIVERY_UNKNOWN_US : MAX(destination->service_us, still_us);
 	const int64_t waiting = destination->jobs.length;
+	const int64_t most =
+		g_get_monotonic_time() < destination->full_until_us ? destination->most : (int64_t)(G_MAXUINT / 2);
 
-	return 1 + (unsigned)MIN(waiting * each_us / DELIVERY_BACKLOG_US, G_MAXUINT / 2);
+	return (unsigned)MIN(1 + waiting * each_us / DELIVERY_BACKLOG_US, most);
 }
 
 /* Lock held. */
@@ -383,6 +417,18 @@ delivery_want_thread(Delivery *delivery, Destination *destination)
 	g_queue_push_tail(&delivery->waiting, destination);
 }
 
+/* Lock held. */
+static bool
+delivery_call_idle(Destination *destination)
+{
+	if (destination->idle == 0)
+		return false;
+	destination->idle--;
+	destination->calls++;
+	g_cond_signal(&destination->is_called);
+	return true;
+}
+
 /* Lock held: the thread leaves its destination; one that waits for a thread gets one.  A job may have come after the
  * thread had decided to leave: then its own destination waits, too. */
 static void
@@ -392,7 +438,9 @@ delivery_leave(Delivery *delivery, Destination *destination)
 
 	destination->threads--;
 	delivery->threads--;
-	if (!g_queue_is_empty(&destination->jobs))
+	if (!g_queue_is_empty(&destination->jobs) && destination->threads > 0)
+		(void)delivery_call_idle(destination);
+	else if (!g_queue_is_empty(&destination->jobs))
 		delivery_want_thread(delivery, destination);
 	else if (destination->threads == 0 && !destination->is_waiting)
 		g_hash_table_remove(delivery->destinations, destination->key);
@@ -425,13 +473,15 @@ delivery_serve(void *data)
 	pthread_setname_np(pthread_self(), "deliver");
 	delivery_yield_to_clients();
 	g_mutex_lock(&delivery->lock);
-	while ((job = server->next != NULL ? g_steal_pointer(&server->next) : delivery_next_job(server)) != NULL) {
+	while (!server->gives_up &&
+		   (job = server->next != NULL ? g_steal_pointer(&server->next) : delivery_next_job(server)) != NULL) {
 		const int64_t began_us = g_get_monotonic_time();
 
 		g_mutex_unlock(&delivery->lock);
 		delivery_do_job(server, job);
 		g_mutex_lock(&delivery->lock);
-		delivery_note_time(server->destination, began_us);
+		if (!server->gives_up)
+			delivery_note_time(server->destination, began_us);
 	}
 	g_mutex_unlock(&delivery->lock);
 	delivery_hang_up(server);
@@ -495,13 +545,9 @@ delivery_call(Delivery *delivery, Destination *destination, const DeliverySettin
 		destination->moved_us = g_get_monotonic_time();
 	if (destination->threads - destination->idle >= delivery_wanted(destination))
 		return;
-	if (destination->idle > 0) {
-		destination->idle--;
-		destination->calls++;
-		g_cond_signal(&destination->is_called);
-	} else if (destination->threads >= settings->per_destination) {
+	if (delivery_call_idle(destination) || destination->threads >= settings->per_destination)
 		return;
-	} else if (delivery->threads >= settings->max_deliveries || !delivery_start_thread(delivery, destination)) {
+	if (delivery->threads >= settings->max_deliveries || !delivery_start_thread(delivery, destination)) {
 		delivery_want_thread(delivery, destination);
 		delivery_wake_threads(delivery); /* those that only keep a connection make room */
 	}

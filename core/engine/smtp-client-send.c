@@ -150,6 +150,8 @@ send_take_mail(Sending *sending, ServerReply *reply, bool *is_accepted)
 		g_autofree char *text = send_reply_text(reply);
 
 		send_set_open(sending, send_status_of(reply->code), true, text);
+		if (reply->code / 100 == 5) /* that holds, even if the server hangs up at once */
+			memset(sending->is_open, 0, sending->n * sizeof *sending->is_open);
 	}
 	return true;
 }
@@ -314,10 +316,14 @@ send_finish(Sending *sending, ServerReply *reply)
 	return true;
 }
 
+/* What answers anything else is out of step with us: whose replies would be taken for whose? */
 static bool
 send_reset(Sending *sending, ServerReply *reply)
 {
-	return smtp_write_command(sending->client->wire, &sending->error, "RSET") && send_read(sending, reply);
+	if (!smtp_write_command(sending->client->wire, &sending->error, "RSET") || !send_read(sending, reply))
+		return false;
+	sending->client->is_broken |= reply->code / 100 != 2;
+	return true;
 }
 
 /* After MAIL or all recipients were refused the connection is cleared for the next message. */

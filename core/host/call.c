@@ -7,6 +7,16 @@ call_is_rehearsed(const PtnHook *h)
 	return h->call->asked != NULL;
 }
 
+/* Names that are asked for may have a key in them. */
+static char *
+call_hide_secrets(const PtnHook *h, char *text /* takes */)
+{
+	g_autofree char *own = g_strdup_printf("plugin %s", h->instance->plugin->name);
+	g_autofree char *items = g_strconcat(own, "/", NULL);
+
+	return config_hide(h->instance->config, items, config_hide(h->instance->config, own, text));
+}
+
 void
 call_note(PtnHook *h, const char *format, ...)
 {
@@ -15,7 +25,7 @@ call_note(PtnHook *h, const char *format, ...)
 	if (!call_is_rehearsed(h))
 		return;
 	va_start(arguments, format);
-	g_ptr_array_add(h->call->asked, g_strdup_vprintf(format, arguments));
+	g_ptr_array_add(h->call->asked, call_hide_secrets(h, g_strdup_vprintf(format, arguments)));
 	va_end(arguments);
 }
 

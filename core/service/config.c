@@ -214,6 +214,36 @@ config_print_value(GString *text, const char *value)
 	g_string_append_c(text, '"');
 }
 
+/* Set by the file, and not for everybody's eyes. */
+static bool
+config_is_hidden(const ConfigEntry *entry)
+{
+	const bool is_secret = entry->option != NULL && (entry->option->type & ~(unsigned)PTN_LIST) == PTN_SECRET;
+
+	return entry->where != NULL && entry->value->text != NULL && *entry->value->text != '\0' &&
+		   (is_secret || g_str_has_prefix(entry->raw, "@/"));
+}
+
+char *
+config_hide(const Config *config, const char *kind, char *text)
+{
+	const GPtrArray *sections = config_sections(config, kind);
+	GString *shown = g_string_new(text);
+
+	g_free(text);
+	for (guint i = 0; i < sections->len; i++) {
+		const ConfigSection *section = g_ptr_array_index(sections, i);
+		GHashTableIter each;
+		gpointer entry;
+
+		g_hash_table_iter_init(&each, section->entries);
+		while (g_hash_table_iter_next(&each, NULL, &entry))
+			if (config_is_hidden(entry))
+				g_string_replace(shown, ((const ConfigEntry *)entry)->value->text, "(hidden)", 0);
+	}
+	return g_string_free(shown, FALSE);
+}
+
 static void
 config_print_entry(GString *text, const char *key, const ConfigEntry *entry)
 {

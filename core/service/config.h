@@ -55,5 +55,7 @@ const char *const *config_more(const ConfigSection *section);
 bool config_same(const Config *a, const Config *b, const char *kind);
 /* The whole as it holds, presets included and marked, secrets hidden: --print-config.  New. */
 char *config_print(const Config *config);
+/* Takes `text`; new: the same without what config_print() hides of the sections of `kind`, secrets and what files say. */
+char *config_hide(const Config *config, const char *kind, char *text);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_unref)

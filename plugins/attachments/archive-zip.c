@@ -62,21 +62,26 @@ zip_read_end64(const char *octets, const char *end, uint64_t *length, uint64_t *
 	*offset = number(octets + at + 48, 8);
 }
 
-/* Where the directory begins: right before its end, as programs find it that have something before the archive, or
- * where it says. */
-static const char *
-zip_directory(const char *octets, const char *end)
+/* Where the directory may begin: right before its end, as programs find it that have something before the archive, and
+ * where it says.  Programs differ in which of them they believe, so both count if they are two.  NULL: not there. */
+typedef struct {
+	const char *near, *told;
+} Directories;
+
+static Directories
+zip_directories(const char *octets, const char *end)
 {
 	uint64_t length = number(end + 12, 4), offset = number(end + 16, 4);
 	const uint64_t before = (uint64_t)(end - octets);
+	Directories found = { NULL, NULL };
 
 	if (length == UINT32_MAX || offset == UINT32_MAX)
 		zip_read_end64(octets, end, &length, &offset);
 	if (length >= ENTRY_SIZE && length <= before && memcmp(end - length, "PK\1\2", 4) == 0)
-		return end - length;
+		found.near = end - length;
 	if (before >= ENTRY_SIZE && offset <= before - ENTRY_SIZE && memcmp(octets + offset, "PK\1\2", 4) == 0)
-		return octets + offset;
-	return NULL;
+		found.told = octets + offset;
+	return found;
 }
 
 /* Old archives have names of old code pages: what is beyond ASCII there is replaced, and compared with no pattern. */
@@ -106,17 +111,11 @@ zip_visit_unicode_path(const char *extra, size_t size, bool is_encrypted, Archiv
 	return true;
 }
 
-ArchiveResult
-archive_list_zip(const char *octets, size_t size, const ArchiveLimits *limits, ArchiveVisit *visit, void *data)
+static ArchiveResult
+zip_list_directory(const char *at, const char *end, const ArchiveLimits *limits, ArchiveVisit *visit, void *data)
 {
-	const char *end = zip_end(octets, size);
-	const char *at = end != NULL ? zip_directory(octets, end) : NULL;
 	unsigned entries = 0;
 
-	if (end != NULL && at == NULL && number(end + 10, 2) == 0)
-		return ARCHIVE_LISTED; /* an empty one */
-	if (at == NULL)
-		return ARCHIVE_UNLISTED;
 	while (end - at >= ENTRY_SIZE && memcmp(at, "PK\1\2", 4) == 0) {
 		const size_t name = word(at + 28), extra = word(at + 30), comment = word(at + 32);
 		const bool is_encrypted = (word(at + 8) & FLAG_ENCRYPTED) != 0;
@@ -133,4 +132,20 @@ archive_list_zip(const char *octets, size_t size, const ArchiveLimits *limits, A
 		at += ENTRY_SIZE + name + extra + comment;
 	}
 	return ARCHIVE_LISTED;
+}
+
+ArchiveResult
+archive_list_zip(const char *octets, size_t size, const ArchiveLimits *limits, ArchiveVisit *visit, void *data)
+{
+	const char *end = zip_end(octets, size);
+	const Directories found = end != NULL ? zip_directories(octets, end) : (Directories){ NULL, NULL };
+	ArchiveResult result = ARCHIVE_LISTED;
+
+	if (found.near == NULL && found.told == NULL)
+		return end != NULL && number(end + 10, 2) == 0 ? ARCHIVE_LISTED : ARCHIVE_UNLISTED;
+	if (found.near != NULL)
+		result = zip_list_directory(found.near, end, limits, visit, data);
+	if (result != ARCHIVE_LISTED || found.told == NULL || found.told == found.near)
+		return result;
+	return zip_list_directory(found.told, end, limits, visit, data);
 }

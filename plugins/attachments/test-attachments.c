@@ -214,6 +214,26 @@ test_archives(void)
 	ptn_test_free(blind);
 }
 
+/* One right before the end, one where the end says it is: which of them is read depends on the program. */
+static void
+test_two_directories(void)
+{
+	enum { TAIL = 22 };
+	size_t bad_size, good_size, directory;
+	g_autofree char *bad = make_archive(ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE, NULL, "evil.exe", &bad_size);
+	g_autofree char *good = make_archive(ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE, NULL, "note.txt", &good_size);
+	const char *end = good + good_size - TAIL;
+	g_autoptr(GString) both = g_string_new_len(bad, (gssize)bad_size - TAIL);
+	PtnTest *test = new_test(NULL);
+
+	directory = (unsigned char)end[12] | (size_t)(unsigned char)end[13] << 8;
+	CU_ASSERT_EQUAL(bad_size, good_size);
+	g_string_append_len(both, end - directory, (gssize)directory);
+	g_string_append_len(both, bad + bad_size - TAIL, TAIL);
+	check_attached(test, "a.zip", both->str, both->len, "550 5.7.1 Message contains evil.exe in a.zip " KIND);
+	ptn_test_free(test);
+}
+
 static void
 test_encrypted(void)
 {
@@ -334,6 +354,7 @@ static const UnitTest tests[] = {
 	{ "X-03 types", test_types },
 	{ "X-03 programs by their octets", test_octets },
 	{ "X-03 names in archives", test_archives },
+	{ "a zip file with two directories: both count", test_two_directories },
 	{ "X-03 encrypted archives", test_encrypted },
 	{ "X-03 archives that cannot be listed", test_unlisted },
 	{ "archives: a limit of processor time", test_time },

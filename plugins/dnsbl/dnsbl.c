@@ -141,7 +141,8 @@ hear(PtnHook *h, List *list, Finding *finding)
 		meaning = control(h, list);
 	if (meaning == MEANS_UNKNOWN && !is_fault_of_list(h))
 		return;
-	health_note(h, list, meaning, code);
+	if (ptn_fact(h, "rehearsal") == NULL) /* its log lines and alarms would go nowhere */
+		health_note(h, list, meaning, code);
 	finding->meaning = meaning;
 	finding->lookup = NULL; /* to be asked anew if nothing came */
 	if (code != NULL)

@@ -78,26 +78,30 @@ destination_name(const PtnAnswer *exchangers)
 	return least;
 }
 
-/* The first that takes or refuses the address decides.  If all turn us away before that, they refuse the domain. */
+/* The first that takes or refuses the address decides.  If all turn us away before that, they refuse the domain; one
+ * that there was no time to ask did not. */
 static Outcome
 ask_exchangers(PtnHook *h, const PtnAnswer *exchangers, const char *address, bool learns)
 {
 	Outcome outcome = { .verdict = VERDICT_NONE }, unsure = { .verdict = VERDICT_NONE };
 
-	for (size_t i = 0; i < exchangers->count && i < EXCHANGERS_MOST && ptn_time_left(h) > LEAST_TIME; i++) {
+	for (size_t i = 0; i < exchangers->count && i < EXCHANGERS_MOST; i++) {
+		if (ptn_time_left(h) <= LEAST_TIME) {
+			const Outcome late = { .verdict = VERDICT_UNSURE, .by = "-", .text = "there was no time to ask" };
+
+			return unsure.verdict != VERDICT_NONE ? unsure : late;
+		}
 		outcome = verify_dialog_ask(h, name_of(exchangers->values[i]), address, learns);
 		if (outcome.verdict == VERDICT_GOOD || (outcome.verdict == VERDICT_BAD && !outcome.is_refused_early))
 			return outcome;
-		if (outcome.verdict == VERDICT_UNSURE && unsure.verdict == VERDICT_NONE)
-			unsure = outcome;
 		if (outcome.stream != NULL)
 			(void)ptn_smtp(h, outcome.stream, "QUIT");
 		outcome.stream = NULL;
+		if (outcome.verdict == VERDICT_UNSURE && unsure.verdict == VERDICT_NONE)
+			unsure = outcome;
 	}
-	if (unsure.verdict != VERDICT_NONE) {
-		unsure.stream = NULL;
+	if (unsure.verdict != VERDICT_NONE)
 		return unsure;
-	}
 	outcome.domain = VERDICT_REFUSES;
 	return outcome;
 }

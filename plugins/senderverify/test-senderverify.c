@@ -192,6 +192,18 @@ test_second_mx(void)
 	ptn_test_free(test);
 }
 
+/* So short a deadline that nothing is left of it when the exchanger is known. */
+static void
+test_no_time(void)
+{
+	PtnTest *test = new_test("deadline = 100ms\n");
+
+	CU_ASSERT(has(ptn_test_command(test, "senderverify", "probe", SENDER, NULL), "state=unsure"));
+	CU_ASSERT(has(ptn_test_command(test, "senderverify", "show", "example.net", NULL), "error: nothing is known"));
+	CU_ASSERT_EQUAL(ptn_test_connections(test, MX, 25), 0);
+	ptn_test_free(test);
+}
+
 static void
 test_no_server(void)
 {
@@ -386,6 +398,7 @@ static const UnitTest tests[] = {
 	{ "V-08, V-09, O-01, O-02 the account's action on submission errors", test_on_refusal },
 	{ "V-14 the first exchanger unreachable, the second decides", test_second_mx },
 	{ "V-08 no connection is 450 4.1.7", test_no_server },
+	{ "V-08 no time to ask is unsure, and says nothing of the domain", test_no_time },
 	{ "V-11 the public exchanger is asked, not the directory's", test_public_mx },
 	{ "V-13, R-08 a null MX is not asked", test_null_mx },
 	{ "exempt domains are not asked", test_exempt },

@@ -11,6 +11,7 @@ enum {
 	MOST_OFFERED = 40000, /* hosts, the same ones too: a tenth of one each */
 	HOST_MOST = 1024,     /* octets as found; the DNS has 253 */
 	NAME_MOST = 253,
+	LABEL_MOST = 63,
 	TLDS = 64,
 	TLD_MOST = 24,
 	MOST_TLDS_ASKED = 5000, /* of the public suffix list: half a microsecond each */
@@ -114,11 +115,23 @@ hosts_ends_with_tld(Hosts *hosts, const char *host, size_t size)
 /* ---- names ---- */
 
 static bool
+has_long_label(const char *name)
+{
+	for (size_t size = strcspn(name, "."); size <= LABEL_MOST; size = strcspn(name, ".")) {
+		if (name[size] == '\0')
+			return false;
+		name += size + 1;
+	}
+	return true;
+}
+
+/* To ask for what no name can be fails, and a list would seem not to answer. */
+static bool
 is_name(const char *name)
 {
 	const size_t size = strlen(name);
 
-	if (size == 0 || size > NAME_MOST || name[0] == '.' || strstr(name, "..") != NULL)
+	if (size == 0 || size > NAME_MOST || name[0] == '.' || strstr(name, "..") != NULL || has_long_label(name))
 		return false;
 	return name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.")] == '\0' && strchr(name, '.') != NULL;
 }

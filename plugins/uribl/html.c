@@ -14,19 +14,21 @@ typedef struct {
 	char *code; /* scripts and styles */
 	size_t code_size;
 	char *scratch; /* of the size of the whole */
-	bool is_code;
-	bool has_no[256]; /* this quote does not come again; '-': the end of a comment */
+	bool has_no[256]; /* this quote does not come again; '-': the end of a comment; a letter: of that raw element */
 } Html;
 
 static void
 html_add_text(Html *html, const char *at, size_t size)
 {
-	if (html->is_code) {
-		memcpy(html->code + html->code_size, at, size);
-		html->code_size += size;
-	} else {
-		html->text_size += entity_decode(at, size, html->text + html->text_size);
-	}
+	html->text_size += entity_decode(at, size, html->text + html->text_size);
+}
+
+static void
+html_add_code(Html *html, const char *at, size_t size)
+{
+	memcpy(html->code + html->code_size, at, size);
+	html->code_size += size;
+	html->code[html->code_size++] = ' ';
 }
 
 /* A tag parts words, but for the one that says where a word may be broken. */
@@ -35,10 +37,7 @@ html_part_words(Html *html, const char *name, size_t size)
 {
 	if (size == 3 && strncasecmp(name, "wbr", 3) == 0)
 		return;
-	if (html->is_code)
-		html->code[html->code_size++] = ' ';
-	else
-		html->text[html->text_size++] = ' ';
+	html->text[html->text_size++] = ' ';
 }
 
 /* ---- attributes ---- */
@@ -150,10 +149,57 @@ html_attributes(Html *html, const char *at)
 
 /* ---- tags ---- */
 
-static bool
-is_code_tag(const char *name, size_t size)
+/* Elements in which nothing is markup but their own end (HTML 13.1.2): a "<!--" there begins no comment. */
+typedef struct {
+	const char *name;
+	size_t size;
+	bool is_code; /* else text */
+} Raw;
+
+static const Raw raws[] = { { "script", 6, true }, { "style", 5, true }, { "title", 5, false },
+	{ "textarea", 8, false }, { "xmp", 3, false }, { "iframe", 6, false }, { "noembed", 7, false },
+	{ "noframes", 8, false } };
+
+static const Raw *
+raw_of(const char *name, size_t size)
 {
-	return (size == 6 && strncasecmp(name, "script", 6) == 0) || (size == 5 && strncasecmp(name, "style", 5) == 0);
+	for (size_t i = 0; i < G_N_ELEMENTS(raws); i++)
+		if (size == raws[i].size && strncasecmp(name, raws[i].name, size) == 0)
+			return &raws[i];
+	return NULL;
+}
+
+/* Where the end tag begins; NULL: there is none, and browsers would show nothing more. */
+static const char *
+html_find_raw_end(Html *html, const Raw *raw, const char *at)
+{
+	bool *has_no = &html->has_no['a' + (raw - raws)];
+
+	while (!*has_no && (at = memmem(at, (size_t)(html->end - at), "</", 2)) != NULL) {
+		const char *behind = at + 2 + raw->size;
+
+		if (behind < html->end && strncasecmp(at + 2, raw->name, raw->size) == 0 &&
+			(is_blank(*behind) || *behind == '/' || *behind == '>'))
+			return at;
+		at += 2;
+	}
+	*has_no = true;
+	return NULL;
+}
+
+/* Behind the start tag.  Returns where to go on. */
+static const char *
+html_raw(Html *html, const Raw *raw, const char *at)
+{
+	const char *stop = html_find_raw_end(html, raw, at);
+
+	if (stop == NULL)
+		return at;
+	if (raw->is_code)
+		html_add_code(html, at, (size_t)(stop - at));
+	else
+		html_add_text(html, at, (size_t)(stop - at));
+	return stop;
 }
 
 /* Behind "<" or "</". */
@@ -161,15 +207,35 @@ static const char *
 html_tag(Html *html, const char *at, bool is_end)
 {
 	const char *name = at;
+	const Raw *raw;
 	size_t size;
 
 	while (at < html->end && !is_blank(*at) && *at != '>' && *at != '/')
 		at++;
 	size = (size_t)(at - name);
 	html_part_words(html, name, size);
-	if (is_code_tag(name, size))
-		html->is_code = !is_end;
-	return html_attributes(html, at);
+	raw = is_end ? NULL : raw_of(name, size);
+	at = html_attributes(html, at);
+	return raw != NULL ? html_raw(html, raw, at) : at;
+}
+
+/* A comment ends with "-->" or "--!>"; `at` is behind its "<!--".  NULL: it does not end. */
+static const char *
+html_comment_end(Html *html, const char *at)
+{
+	if (html->end - at >= 1 && at[0] == '>') /* "<!-->" is a whole one, and so is "<!--->" */
+		return at + 1;
+	if (html->end - at >= 2 && at[0] == '-' && at[1] == '>')
+		return at + 2;
+	while (!html->has_no['-'] && (at = memmem(at, (size_t)(html->end - at), "--", 2)) != NULL) {
+		if (html->end - at > 2 && at[2] == '>')
+			return at + 3;
+		if (html->end - at > 3 && at[2] == '!' && at[3] == '>')
+			return at + 4;
+		at++;
+	}
+	html->has_no['-'] = true;
+	return NULL;
 }
 
 /* Behind "<!": comments are not read, but for those that one reader takes for HTML ("<!--[if mso]>"). */
@@ -183,11 +249,8 @@ html_declaration(Html *html, const char *at)
 		html->has_no['>'] |= close == NULL;
 		return close != NULL ? close + 1 : at;
 	}
-	if (html->end - at > 2 && at[2] == '>') /* "<!-->" is a whole one */
-		return at + 3;
-	close = html->has_no['-'] ? NULL : memmem(at + 2, (size_t)(html->end - at - 2), "-->", 3);
-	html->has_no['-'] |= close == NULL;
-	return close != NULL ? close + 3 : at + 2;
+	close = html_comment_end(html, at + 2);
+	return close != NULL ? close : at + 2;
 }
 
 static const char *

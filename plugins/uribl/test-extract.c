@@ -13,6 +13,8 @@
 #define MIXED "Content-Type: multipart/mixed; boundary=\"=_a\"\r\n\r\nnot read: http://preamble.example/\r\n--=_a\r\n"
 #define END "\r\n--=_a--\r\nhttp://epilogue.example/\r\n"
 
+#define LABEL "a123456789b123456789c123456789d123456789e123456789f123456789xyz"
+
 typedef struct {
 	const char *content, *domains;
 } Case;
@@ -58,6 +60,7 @@ test_text(void)
 	static const Case cases[] = {
 		{ TEXT "see http://shop.example/x\r\n", "shop.example" },
 		{ TEXT "(https://shop.example).", "shop.example" },
+		{ TEXT "http://" LABEL ".example http://a." LABEL "x.example http://shop.example", LABEL ".example shop.example" },
 		{ TEXT "<http://shop.example>\"http://other.example\"", "shop.example other.example" },
 		{ TEXT "HTTP://SHOP.Example:8080/", "shop.example" },
 		{ TEXT "http://shop.example./x http://shop.example...", "shop.example" },
@@ -216,6 +219,14 @@ test_html(void)
 			"shop.example other.example" },
 		{ HTML "<!--[if mso]><a href=http://shop.example><![endif]-->", "shop.example" },
 		{ HTML "<!-- http://hidden.example --><!-- http://open.example", "open.example" },
+		{ HTML "<!-- --!><a href=//shop.example>x</a><!-- -->", "shop.example" },
+		{ HTML "<!---><a href=//shop.example>x</a><!-- -->", "shop.example" },
+		{ HTML "<!--><a href=//shop.example>x</a><!-- -->", "shop.example" },
+		{ HTML "<style><!--</style><a href=//shop.example>x</a><!-- -->", "shop.example" },
+		{ HTML "<script>'<!--'</SCRIPT ><a href=//shop.example>x</a><!-- -->", "shop.example" },
+		{ HTML "<title><!--</title><a href=//shop.example>x</a><!-- --><style><!-- a:b --></style>", "shop.example" },
+		{ HTML "<style a='</style>'>'</stylex>'<a href=//shop.example>x</style><a href=//other.example>", "other.example" },
+		{ HTML "<xmp><a href=//shop.example>", "shop.example" },
 		{ HTML "<a title=\"http://shop.example", "shop.example" },
 		{ HTML "<a b='c>d' href=http://shop.example>1 < 2</a", "shop.example" },
 		{ HTML "<a/href=\"http://shop.example\"/>", "shop.example" },

@@ -190,3 +190,81 @@ def test_far_peer_gets_more_connections(make_postern, make_peer):
     assert 3 <= peer.connections <= 4
     assert time.monotonic() - began < 10   # one connection alone takes 12 s
     assert subjects(peer) == list(range(24))
+
+
+def test_peer_out_of_step(make_postern, make_peer):
+    """One reply too many: the connection is given up before a message is taken for the content of another."""
+    said = []
+
+    def answer_twice(number, waiting):
+        if not said:
+            said.append(number)
+            return b"250 2.0.0 Ok\r\n250 2.0.0 Ok\r\n"
+        return b"250 2.0.0 Ok\r\n"
+    peer = make_peer(answer_twice)
+    postern = held(make_postern, peer, **{"per-destination": "1"})
+    burst(postern, 10)
+    peer.wait(10)
+    postern.wait_queue(0)
+    assert subjects(peer) == list(range(10)) and peer.connections >= 2
+
+
+class RefusingPeer(RawPeer):
+    """Says 550 to MAIL and is gone."""
+
+    def serve(self, connection, number):
+        connection.sendall(b"220 peer\r\n")
+        self.receive(connection)
+        connection.sendall(self.hello)
+        waiting = b""
+        while b"DATA\r\n" not in waiting:
+            waiting += self.receive(connection)
+        connection.sendall(b"550 5.7.1 Not from you\r\n")
+        connection.close()
+
+
+def test_refused_and_hung_up(make_postern):
+    """What a server refused for good is refused, even if it does not wait for the rest of the envelope."""
+    peer = RefusingPeer()
+    try:
+        postern = held(make_postern, peer)
+        postern.send()
+        postern.wait_log(r"bounced .*550 5\.7\.1 Not from you")
+    finally:
+        peer.close()
+
+
+class NarrowPeer(RawPeer):
+    """Lets one connection in at a time."""
+
+    def __init__(self, *arguments):
+        self.room, self.turned_away = threading.Semaphore(1), 0
+        super().__init__(*arguments)
+
+    def serve(self, connection, number):
+        if not self.room.acquire(blocking=False):
+            self.turned_away += 1
+            connection.sendall(b"421 4.7.0 Too many connections\r\n")
+            connection.close()
+            return
+        try:
+            super().serve(connection, number)
+        finally:
+            self.room.release()
+
+
+def test_peer_wants_no_further_connection(make_postern):
+    """A server that turns a second connection away gets all over the first one: nothing is deferred."""
+    def slow(number, waiting):
+        time.sleep(0.3)
+        return b"250 2.0.0 Ok\r\n"
+    peer = NarrowPeer(slow)
+    try:
+        postern = held(make_postern, peer, retry="60s .. 60s")
+        burst(postern, 24)
+        peer.wait(24, seconds=30)
+        postern.wait_queue(0)
+        assert subjects(peer) == list(range(24))
+        assert 1 <= peer.turned_away <= 3 and "deferred" not in postern.log()
+    finally:
+        peer.close()

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from postern import Dialog, Postern, Sink, free_port, wait_until
+from postern import LOGIN, Dialog, Postern, Sink, free_port, wait_until
 
 BLOCKED = "554 5.7.1"
 KEY = "abcdefghijklmnopq1234567zz"
@@ -267,6 +267,8 @@ def test_actions_and_keys(make_postern, lists, sink, tmp_path):
     assert sink.wait(1)[0].header("X-Postern-DNSBL") == ["[203.0.113.31] listed by authbl.test (127.0.0.20)"]
     said = gate.log() + gate.ctl("dnsbl", "lists") + gate.ctl("dnsbl", "check", "203.0.113.4") + gate.stderr()
     assert KEY not in said and "xbl.dq.test" in said
+    told = gate.ctl("explain", "--client", "203.0.113.4", "--login", LOGIN, "--from", LOGIN, "--to", "x@example.org")
+    assert KEY not in told and "dns 4.113.0.203.(hidden) A: 127.0.0.4" in told
 
 
 def test_told_at_rcpt(make_postern, lists, sink):

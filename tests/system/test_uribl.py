@@ -181,6 +181,18 @@ def test_refused_in_the_session(gate):
     assert gate.settle() == before + 1
 
 
+def test_rehearsal(make_postern, sink, lists, tmp_path):
+    """What a rehearsal finds out of a list raises no alarm, and takes none from the message that comes after it."""
+    options = {"server": {"plugins": "auth sender-rules uribl"}, "dns": lists, **LISTS}
+    postern = make_postern(options, sink=sink)
+    (tmp_path / "message").write_text(text("http://refused.example/"))
+    told = postern.ctl("explain", "--client", "203.0.113.9", "--login", LOGIN, "--from", LOGIN, "--to", "x@example.org",
+                       str(tmp_path / "message"))
+    assert "dns refused.example.multi.test A: 127.0.0.1" in told and "uribl.black.error" not in postern.log()
+    assert answer(postern, text("http://refused.example/")).code == 250
+    postern.wait_log(r"alarm=uribl.black.error", seconds=10)
+
+
 @pytest.mark.parametrize("on_error, start", [("pass", "250 2.0.0"), ("defer", "451 4.3.0")])
 def test_dead_list(make_postern, sink, lists, on_error, start):
     """U-16 a list that does not answer: passed and logged, or put off; the other lists go on."""
