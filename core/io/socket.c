@@ -180,7 +180,8 @@ socket_connect(const IpAddress *address, uint16_t port, const IpAddress *from, i
 int
 socket_connect_unix(const char *path, int64_t timeout_us, GError **error)
 {
-	const struct timeval timeout = { .tv_sec = timeout_us / CLOCK_SECOND, .tv_usec = MAX(timeout_us % CLOCK_SECOND, 1) };
+	const struct timeval timeout = { .tv_sec = timeout_us / CLOCK_SECOND,
+		.tv_usec = MAX(timeout_us % CLOCK_SECOND, 1) };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd;
 
