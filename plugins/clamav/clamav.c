@@ -1,6 +1,6 @@
 /* clamav - viruses: refused, held or marked, as clamd calls them.
  *
- * The message goes to clamd as it was received, in pieces, over a connection of its own.  Who cannot be asked is the
+ * The message goes to clamd in pieces, over a connection of its own.  Who cannot be asked is the
  * administrator's `on-error`, which puts mail off by default. */
 #include "plugin-api.h"
 

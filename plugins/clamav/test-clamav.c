@@ -50,6 +50,7 @@ typedef struct {
 	size_t takes; /* octets, then it says that this is too much, and closes; 0: any number */
 	bool is_silent;
 	size_t scanned, longest_piece; /* of the last scan */
+	char begin[50];
 } Clamd;
 
 static bool
@@ -89,6 +90,7 @@ receive_stream(int socket, Clamd *clamd, GByteArray *stream)
 			return false;
 	}
 	clamd->scanned = stream->len;
+	(void)g_strlcpy(clamd->begin, (const char *)stream->data, MIN(sizeof clamd->begin, stream->len));
 	return true;
 }
 
@@ -184,6 +186,7 @@ test_large(void)
 	check(test, body->str, "250 ");
 	CU_ASSERT_TRUE(clamd.scanned > body->len && clamd.scanned < body->len + 500);
 	CU_ASSERT_EQUAL(clamd.longest_piece, 64 * 1024);
+	CU_ASSERT_TRUE(g_str_has_prefix(clamd.begin, "Received: by postern\r\nFrom: a@example.net\r\n"));
 	g_string_append(body, "virus");
 	check(test, body->str, INFECTED);
 	ptn_test_free(test);

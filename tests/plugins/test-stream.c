@@ -90,8 +90,8 @@ unix_socket(PtnHook *h)
 	return PTN_NEXT;
 }
 
-static const PtnCommand commands[] = { { "unix", "PATH", "", unix_socket }, { "ask", "HOST", "", ask }, { "lines", "HOST", "", lines }, { "pour", "HOST", "", pour },
-	{ "trusted", "HOST", "", trusted }, { 0 } };
+static const PtnCommand commands[] = { { "ask", "HOST", "", ask }, { "lines", "HOST", "", lines }, { "pour", "HOST", "", pour },
+	{ "trusted", "HOST", "", trusted }, { "unix", "PATH", "", unix_socket }, { 0 } };
 static const PtnPlugin plugin = { PTN_HEAD("stream"), .version = "1", .summary = "speaks", .commands = commands };
 
 static PtnTest *
