@@ -43,8 +43,9 @@ void ptn_test_advance(PtnTest *test, int64_t time);
 /* An account of type "server" may submit though no plugin filters its sources. */
 void ptn_test_open_server_accounts(PtnTest *test);
 
-/* A server that ptn_open() reaches at `address` ("192.0.2.25"); nobody answers at others.  `serve` is called for each
- * connection, in a thread of its own, and what it returns from is closed; the test's end shuts its socket down. */
+/* A server that ptn_open() reaches at `address` ("192.0.2.25", or "unix:/PATH" with port 0); nobody answers at others.
+ * `serve` is called for each connection, in a thread of its own, and what it returns from is closed; the test's end
+ * shuts its socket down. */
 typedef void PtnTestServer(int socket, void *data);
 void ptn_test_server(PtnTest *test, const char *address, int port, PtnTestServer *serve, void *data);
 /* The same for a server that speaks in lines: the beginning of a line, the reply to it ("\n" between its lines, "silence",

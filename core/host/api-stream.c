@@ -43,31 +43,51 @@ api_addresses(PtnHook *h, const char *host)
 	return addresses;
 }
 
+static const char *
+api_unix_path(const char *host)
+{
+	return g_str_has_prefix(host, "unix:/") ? host + strlen("unix:") : NULL;
+}
+
+/* A Unix socket, or else `address`. */
 static Wire *
-api_connect(PtnHook *h, const IpAddress *address, uint16_t port, int64_t until_us)
+api_connect(PtnHook *h, const char *host, const IpAddress *address, uint16_t port, int64_t until_us)
 {
 	const HostServices *services = h->instance->services;
+	const char *path = api_unix_path(host);
+	char text[IP_TEXT_SIZE];
 	int fd;
 
-	if (services->connect == NULL)
-		return wire_open(address, port, NULL, until_us, NULL);
-	fd = services->connect(services->connect_data, address, port);
-	return fd >= 0 ? wire_adopt(fd, until_us) : NULL;
+	if (services->connect != NULL) {
+		fd = services->connect(services->connect_data, path != NULL ? host : ip_format(address, text), port);
+		return fd >= 0 ? wire_adopt(fd, until_us) : NULL;
+	}
+	return path != NULL ? wire_open_unix(path, until_us, NULL) : wire_open(address, port, NULL, until_us, NULL);
+}
+
+static int64_t
+api_connect_until(PtnHook *h)
+{
+	return g_get_monotonic_time() + MIN(ptn_time_left(h) / 2, STREAM_CONNECT_US);
 }
 
 /* The first that answers; addresses that are silent share the time. */
 static Wire *
 api_connect_any(PtnHook *h, const char *host, uint16_t port, IpAddress *address)
 {
-	g_autoptr(GArray) addresses = api_addresses(h, host);
-	const int64_t end_us = g_get_monotonic_time() + MIN(ptn_time_left(h) / 2, STREAM_CONNECT_US);
+	g_autoptr(GArray) addresses = NULL;
+	int64_t end_us;
 
+	if (api_unix_path(host) != NULL)
+		return api_connect(h, host, NULL, 0, api_connect_until(h));
+	addresses = api_addresses(h, host);
+	end_us = api_connect_until(h);
 	for (guint i = 0; i < addresses->len; i++) {
 		const int64_t now_us = g_get_monotonic_time();
 		Wire *wire;
 
 		*address = g_array_index(addresses, IpAddress, i);
-		wire = api_connect(h, address, port, now_us + (end_us - now_us) / (addresses->len - i));
+		wire = api_connect(h, host, address, port, now_us + (end_us - now_us) / (addresses->len - i));
 		if (wire != NULL)
 			return wire;
 	}
@@ -78,14 +98,14 @@ PtnStream *
 ptn_open(PtnHook *h, const char *host, int port, PtnSecurity security)
 {
 	g_autoptr(Wire) wire = NULL;
-	IpAddress address;
+	IpAddress address = { 0 };
 	PtnStream *stream;
 
 	if (!h->call->may_wait) {
 		h->call->would_have_waited = true;
 		return NULL;
 	}
-	if (port < 1 || port > 65535)
+	if (api_unix_path(host) != NULL ? port != 0 : port < 1 || port > 65535)
 		return NULL;
 	wire = api_connect_any(h, host, (uint16_t)port, &address);
 	call_note(h, "connect %s port %d: %s", host, port, wire != NULL ? "ok" : "failed");
@@ -181,7 +201,8 @@ static PtnReply
 api_hello_in_clear(PtnHook *h, PtnStream *stream)
 {
 	const PtnReply broken = { .code = 0, .enhanced = "", .text = "the TLS handshake failed" };
-	Wire *wire = api_connect(h, &stream->address, stream->port, g_get_monotonic_time() + ptn_time_left(h) / 2);
+	Wire *wire = api_connect(
+		h, stream->host, &stream->address, stream->port, g_get_monotonic_time() + ptn_time_left(h) / 2);
 	unsigned capabilities;
 	PtnReply reply;
 

@@ -57,7 +57,7 @@ struct PtnEntry {
 
 struct PtnStream {
 	Wire *wire;
-	char *host;
+	char *host;        /* or "unix:/PATH" */
 	IpAddress address; /* that answered */
 	uint16_t port;
 	bool is_broken;    /* a reply did not come, or made no sense */

@@ -17,8 +17,8 @@ typedef struct {
 	TlsClient *tls;        /* for plugins' own connections */
 	const char *directory; /* of the shared objects */
 	const char *helo;      /* what plugins call us to other servers */
-	/* NULL: the network.  Else the test's: a socket of the peer at that address, or -1. */
-	int (*connect)(void *data, const IpAddress *address, uint16_t port);
+	/* NULL: the network.  Else the test's: a socket of the peer at "192.0.2.25" or "unix:/PATH", or -1. */
+	int (*connect)(void *data, const char *address, uint16_t port);
 	void *connect_data;
 } HostServices;
 

@@ -5,9 +5,13 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 
 enum { SOCKET_BACKLOG = 4096 };
@@ -172,3 +176,26 @@ socket_connect(const IpAddress *address, uint16_t port, const IpAddress *from, i
 	return -1;
 }
 
+/* Where the listener's queue is full the kernel waits, and says EAGAIN after the time-out: there is nothing to poll for. */
+int
+socket_connect_unix(const char *path, int64_t timeout_us, GError **error)
+{
+	const struct timeval timeout = { .tv_sec = timeout_us / CLOCK_SECOND,
+		.tv_usec = MAX(timeout_us % CLOCK_SECOND, 1) };
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd;
+
+	if (strlen(path) >= sizeof address.sun_path) {
+		error_set(error, POSTERN_ERROR_INVALID, "connect to %s: longer than the path of a socket can be", path);
+		return -1;
+	}
+	memcpy(address.sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) == 0 &&
+		connect(fd, (const struct sockaddr *)&address, sizeof address) == 0)
+		return fd;
+	error_set_errno(error, "connect to %s", path);
+	if (fd >= 0)
+		(void)close(fd);
+	return -1;
+}

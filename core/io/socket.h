@@ -22,5 +22,7 @@ ssize_t socket_peek(int fd, void *data, size_t size);
 /* Connects within `timeout_us`; non-blocking afterwards.  `from` may be NULL.  -1 on failure (IO). */
 int socket_connect(const IpAddress *address, uint16_t port, const IpAddress *from, int64_t timeout_us,
 	GError **error);
+/* The same to a Unix socket; blocking afterwards. */
+int socket_connect_unix(const char *path, int64_t timeout_us, GError **error);
 /* Waits until `fd` can be read (or written); false: the time is over. */
 bool socket_wait(int fd, bool to_write, int64_t timeout_us);

@@ -18,6 +18,8 @@ struct Wire {
 	GByteArray *out;
 	GByteArray *in;
 	size_t in_taken; /* of `in` */
+	int64_t slice_us;
+	bool takes_no_more;
 };
 
 /* Straight-line code waits in the kernel, in slices, so that it notices its deadline: one call per reply where
@@ -32,12 +34,26 @@ wire_let_wait(int fd)
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &slice, sizeof slice);
 }
 
+/* Whoever reads from a silent server learns of the deadline in time to answer for it: the last slice is shorter. */
+static void
+wire_trim_slice(Wire *wire)
+{
+	const int64_t left_us = wire->deadline_us - g_get_monotonic_time();
+	const int64_t slice_us = CLAMP(left_us, CLOCK_SECOND / 1000, CLOCK_SECOND);
+	const struct timeval slice = { .tv_sec = slice_us / CLOCK_SECOND, .tv_usec = slice_us % CLOCK_SECOND };
+
+	if (slice_us != wire->slice_us)
+		(void)setsockopt(wire->stream.fd, SOL_SOCKET, SO_RCVTIMEO, &slice, sizeof slice);
+	wire->slice_us = slice_us;
+}
+
 static Wire *
 wire_new(int fd, int64_t deadline_us)
 {
 	Wire *wire = g_new0(Wire, 1);
 
 	wire_let_wait(fd);
+	wire->slice_us = CLOCK_SECOND;
 	wire->stream.fd = fd;
 	wire->deadline_us = deadline_us;
 	wire->out = g_byte_array_new();
@@ -50,6 +66,14 @@ wire_open(const IpAddress *address, uint16_t port, const IpAddress *from, int64_
 {
 	const int64_t left_us = MAX(deadline_us - g_get_monotonic_time(), 0);
 	const int fd = socket_connect(address, port, from, left_us, error);
+
+	return fd < 0 ? NULL : wire_new(fd, deadline_us);
+}
+
+Wire *
+wire_open_unix(const char *path, int64_t deadline_us, GError **error)
+{
+	const int fd = socket_connect_unix(path, MAX(deadline_us - g_get_monotonic_time(), 0), error);
 
 	return fd < 0 ? NULL : wire_new(fd, deadline_us);
 }
@@ -125,6 +149,15 @@ wire_is_secured(const Wire *wire)
 	return wire->stream.is_secured;
 }
 
+/* What is left could only stand in the midst of something. */
+static bool
+wire_give_up(Wire *wire)
+{
+	wire->takes_no_more = true;
+	g_byte_array_set_size(wire->out, 0);
+	return false;
+}
+
 bool
 wire_flush(Wire *wire, GError **error)
 {
@@ -136,7 +169,7 @@ wire_flush(Wire *wire, GError **error)
 		if (n > 0)
 			sent += (size_t)n;
 		else if (!wire_wait(wire, n == STREAM_END ? STREAM_FAILED : n, error))
-			return false;
+			return wire_give_up(wire);
 	}
 	g_byte_array_set_size(wire->out, 0);
 	return true;
@@ -145,6 +178,8 @@ wire_flush(Wire *wire, GError **error)
 bool
 wire_write(Wire *wire, const void *data, size_t size, GError **error)
 {
+	if (wire->takes_no_more)
+		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "the connection was lost");
 	g_byte_array_append(wire->out, data, (guint)size);
 	return wire->out->len < WIRE_GATHERS || wire_flush(wire, error);
 }
@@ -160,7 +195,10 @@ wire_fill(Wire *wire, GError **error)
 		return false;
 	g_byte_array_set_size(wire->in, length + WIRE_READ);
 	for (;;) {
-		const ssize_t n = stream_read(&wire->stream, wire->in->data + length, WIRE_READ);
+		ssize_t n;
+
+		wire_trim_slice(wire);
+		n = stream_read(&wire->stream, wire->in->data + length, WIRE_READ);
 
 		g_byte_array_set_size(wire->in, length + (n > 0 ? (guint)n : 0));
 		if (n > 0)

@@ -1,4 +1,4 @@
-/* wire.h - a connection to another server for straight-line code: waits, but at most a second past its deadline.
+/* wire.h - a connection to another server for straight-line code: waits: a reader until its deadline, a writer at most a second longer.
  *
  * Workers and delivery threads only, one thread at a time. */
 #pragma once
@@ -16,6 +16,8 @@ typedef struct Wire Wire;
 /* Connects until `deadline_us` (monotonic).  NULL on failure. */
 Wire *wire_open(const IpAddress *address, uint16_t port, const IpAddress *from, int64_t deadline_us,
 	GError **error);
+/* The same to a Unix socket. */
+Wire *wire_open_unix(const char *path, int64_t deadline_us, GError **error);
 /* Takes a socket that is connected already. */
 Wire *wire_adopt(int fd, int64_t deadline_us);
 void wire_close(Wire *wire);
@@ -25,7 +27,8 @@ void wire_set_deadline(Wire *wire, int64_t deadline_us);
 bool wire_start_tls(Wire *wire, const TlsClient *client, const char *name, TlsPolicy policy, GError **error);
 bool wire_is_secured(const Wire *wire);
 
-/* Gathers; sends when 64 KiB wait, and at wire_flush() and before a read. */
+/* Gathers; sends when 64 KiB wait, and at wire_flush() and before a read.  After a failure all later ones fail, but the
+ * last words of a server that takes no more can still be read. */
 bool wire_write(Wire *wire, const void *data, size_t size, GError **error);
 bool wire_flush(Wire *wire, GError **error);
 /* A line without its CRLF or LF, NUL-terminated, valid until the next read; longer than `most`: an error. */

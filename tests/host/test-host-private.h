@@ -20,7 +20,7 @@ TestPeers *test_peers_new(void);
 /* Ends their sessions; nobody connects any more. */
 void test_peers_close(TestPeers *peers);
 void test_peers_free(TestPeers *peers); /* after test_peers_close() */
-int test_peers_connect(void *peers, const IpAddress *address, uint16_t port);
+int test_peers_connect(void *peers, const char *address, uint16_t port);
 
 struct PtnTest {
 	TestClock clock;

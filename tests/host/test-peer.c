@@ -132,12 +132,11 @@ peer_run(void *data)
 }
 
 int
-test_peers_connect(void *data, const IpAddress *address, uint16_t port)
+test_peers_connect(void *data, const char *address, uint16_t port)
 {
 	TestPeers *peers = data;
-	char text[IP_TEXT_SIZE];
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&peers->lock);
-	Peer *peer = peer_find(peers, ip_format(address, text), port);
+	Peer *peer = peer_find(peers, address, port);
 	PeerSession *session;
 	int pair[2];
 

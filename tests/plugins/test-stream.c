@@ -77,8 +77,21 @@ trusted(PtnHook *h)
 	return PTN_NEXT;
 }
 
+static PtnVerdict
+unix_socket(PtnHook *h)
+{
+	PtnStream *stream = ptn_open(h, ptn_arguments(h)[0], 0, PTN_PLAIN);
+	const char *line = NULL;
+
+	if (stream != NULL && ptn_write(h, stream, "NOOP\n", 5))
+		line = ptn_read_line(h, stream);
+	ptn_row(h, "line", line != NULL ? line : "none", "other-port",
+		ptn_open(h, ptn_arguments(h)[0], 25, PTN_PLAIN) != NULL ? "open" : "no", NULL);
+	return PTN_NEXT;
+}
+
 static const PtnCommand commands[] = { { "ask", "HOST", "", ask }, { "lines", "HOST", "", lines }, { "pour", "HOST", "", pour },
-	{ "trusted", "HOST", "", trusted }, { 0 } };
+	{ "trusted", "HOST", "", trusted }, { "unix", "PATH", "", unix_socket }, { 0 } };
 static const PtnPlugin plugin = { PTN_HEAD("stream"), .version = "1", .summary = "speaks", .commands = commands };
 
 static PtnTest *
@@ -468,7 +481,19 @@ test_tls_now(void)
 	tls_server_unref(peer.tls);
 }
 
+static void
+test_unix(void)
+{
+	PtnTest *test = new_test("1s");
+
+	ptn_test_dialog(test, "unix:/run/peer", 0, "", "hello", NULL);
+	ASSERT_TEXT(ptn_test_command(test, "stream", "unix", "unix:/run/peer", NULL), "line=hello other-port=no\n");
+	ASSERT_TEXT(ptn_test_command(test, "stream", "unix", "unix:/run/other", NULL), "line=none other-port=no\n");
+	ptn_test_free(test);
+}
+
 static const UnitTest tests[] = {
+	{ "a Unix socket is a host, and has no port", test_unix },
 	{ "a dialog: replies of several lines, HELO behind EHLO, greetings that refuse", test_dialog },
 	{ "what is no reply is none", test_babble },
 	{ "a server that says nothing, and none", test_no_reply },

@@ -3,4 +3,4 @@
 
 #include "unit/unit.h"
 
-extern const UnitSuite suite_loop, suite_workers;
+extern const UnitSuite suite_loop, suite_workers, suite_wire;
