@@ -53,7 +53,6 @@ new_behind(const PtnPlugin *first, PtnHookRow one, PtnHookRow two, const char *c
 	rows[0] = one;
 	rows[1] = two;
 	test = ptn_test_new_chain(plugins, config);
-	ptn_test_entry(test, PTN_ACCOUNT, LOGIN, "password", "unused", NULL);
 	ptn_test_connect(test, "192.0.2.1");
 	return test;
 }

@@ -43,7 +43,6 @@ new_test(const PtnPlugin *other, const char *config)
 	const PtnPlugin *const plugins[] = { &door, &one, other, NULL };
 	PtnTest *test = ptn_test_new_chain(plugins, config);
 
-	ptn_test_entry(test, PTN_ACCOUNT, LOGIN, "password", "unused", NULL);
 	ptn_test_connect(test, "192.0.2.1");
 	CU_ASSERT_EQUAL(strncmp(ptn_test_login(test, LOGIN, "x"), "235", 3), 0);
 	return test;

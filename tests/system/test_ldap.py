@@ -258,7 +258,7 @@ def test_hanging_server(with_ldap, slapd, sink):
             with postern.smtp() as dialog:
                 dialog.hello()
                 times.append(time.monotonic() - begun)
-        assert sorted(times)[len(times) // 2] < 0.1, times
+        assert sorted(times)[-2] < 0.1, times
         postern.send()
         sink.wait(1, 2)
         for thread in threads:
