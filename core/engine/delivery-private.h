@@ -40,7 +40,7 @@ typedef struct {
 	int64_t service_us;   /* what a message takes here, smoothed */
 	int64_t moved_us;     /* when the last one ended, or the first began; monotonic */
 	bool is_waiting;      /* for a thread, in `waiting` */
-	unsigned open;        /* connections to it */
+	unsigned open, opening; /* connections to it; those that are being made */
 	unsigned most;        /* so many it lets us have … */
 	int64_t full_until_us; /* … until then; monotonic */
 	bool shuns_ahead;     /* a connection broke where an envelope had been sent behind a content */

@@ -116,23 +116,43 @@ delivery_hang_up(Server *server)
 	g_clear_pointer(&server->snapshot, snapshot_unref);
 }
 
-/* A server that lets others of us in is not down but full: they take the job.  False: there are none. */
+/* A server that lets others of us in is not down but full: they take the job.  Of several that are not let in at the same
+ * time the last one knows.  False: there are no others. */
 static bool
 delivery_give_back(Server *server, Job *job)
 {
 	Destination *destination = server->destination;
 
 	g_mutex_lock(&server->delivery->lock);
-	server->gives_up = destination->open > 0;
+	server->gives_up = destination->open > 0 || destination->opening > 0;
 	if (server->gives_up) {
-		destination->most = destination->open;
-		destination->full_until_us = g_get_monotonic_time() + DELIVERY_FULL_US;
+		destination->most = MAX(destination->open, 1);
+		destination->full_until_us =
+			g_get_monotonic_time() + (destination->open > 0 ? DELIVERY_FULL_US : CLOCK_SECOND);
 		if (server->next != NULL)
 			g_queue_push_head(&destination->jobs, g_steal_pointer(&server->next));
 		g_queue_push_head(&destination->jobs, job);
 	}
 	g_mutex_unlock(&server->delivery->lock);
 	return server->gives_up;
+}
+
+static SmtpClient *
+delivery_open(Server *server, const DeliverySettings *settings, const GPtrArray *addresses, SentStatus *status,
+	char **reply)
+{
+	Destination *destination = server->destination;
+	SmtpClient *client;
+
+	g_mutex_lock(&server->delivery->lock);
+	destination->opening++;
+	g_mutex_unlock(&server->delivery->lock);
+	client = smtp_client_open(settings, destination->hop, addresses, status, reply);
+	g_mutex_lock(&server->delivery->lock);
+	destination->opening--;
+	destination->open += client != NULL;
+	g_mutex_unlock(&server->delivery->lock);
+	return client;
 }
 
 /* False: nobody can be reached; the job has its result, or was given back. */
@@ -148,14 +168,11 @@ delivery_connect(Server *server, Job *job)
 		g_get_monotonic_time() + settings->connect_us, &addresses, &reply);
 
 	if (found == HOP_OK)
-		server->client = smtp_client_open(settings, server->destination->hop, addresses, &status, &reply);
+		server->client = delivery_open(server, settings, addresses, &status, &reply);
 	else if (found == HOP_FAIL)
 		status = SENT_FAILED;
 	if (server->client != NULL) {
 		server->snapshot = snapshot_ref(snapshot);
-		g_mutex_lock(&server->delivery->lock);
-		server->destination->open++;
-		g_mutex_unlock(&server->delivery->lock);
 		return true;
 	}
 	if (found == HOP_OK && delivery_give_back(server, job))

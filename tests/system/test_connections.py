@@ -235,7 +235,7 @@ def test_refused_and_hung_up(make_postern):
 
 
 class NarrowPeer(RawPeer):
-    """Lets one connection in at a time."""
+    """Lets one connection in at a time, and takes its time to greet it."""
 
     def __init__(self, *arguments):
         self.room, self.turned_away = threading.Semaphore(1), 0
@@ -248,6 +248,7 @@ class NarrowPeer(RawPeer):
             connection.close()
             return
         try:
+            time.sleep(0.5)
             super().serve(connection, number)
         finally:
             self.room.release()
@@ -265,6 +266,6 @@ def test_peer_wants_no_further_connection(make_postern):
         peer.wait(24, seconds=30)
         postern.wait_queue(0)
         assert subjects(peer) == list(range(24))
-        assert 1 <= peer.turned_away <= 3 and "deferred" not in postern.log()
+        assert peer.turned_away >= 1 and "deferred" not in postern.log()
     finally:
         peer.close()

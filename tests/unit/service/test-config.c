@@ -236,6 +236,17 @@ test_print(void)
 }
 
 static void
+test_hide(void)
+{
+	g_autoptr(Config) config = config_from(SERVER "[plugin dnsbl]\nsecret = hush\n");
+	g_autofree char *hidden = config_hide(config, "plugin dnsbl", g_strdup("a.hush.example, mx.example.net, hush"));
+	g_autofree char *other = config_hide(config, "server", g_strdup("mx.example.net"));
+
+	ASSERT_TEXT(hidden, "a.(hidden).example, mx.example.net, (hidden)");
+	ASSERT_TEXT(other, "mx.example.net");
+}
+
+static void
 test_files(void)
 {
 	g_autofree char *directory = unit_new_directory();
@@ -289,6 +300,7 @@ static const UnitTest config_tests[] = {
 	{ "what is the same in two configurations", test_same },
 	{ "a secret's file that changed is a change, and is not printed", test_same_secret_file },
 	{ "printing marks presets and hides secrets", test_print },
+	{ "secrets are hidden in other text, too", test_hide },
 	{ "conf.d is read in the order of names", test_files },
 	{ "without a file all presets hold", test_no_file },
 	{ NULL, NULL },
