@@ -307,6 +307,20 @@ def test_stopped(make_gate, clamd):
     assert answer(gate, VIRUS).text.startswith(INFECTED)
 
 
+def test_explain(make_gate, clamd):
+    """X-02 explain tells that clamd does not answer, and leaves the state of the server alone."""
+    gate = make_gate("unix:%s" % clamd.socket, deadline="2s", patience="1")
+    assert answer(gate).code == 250
+    clamd.process.send_signal(signal.SIGSTOP)
+    try:
+        done = gate.ask("explain", "--client", "203.0.113.4", "--login", LOGIN, "--from", LOGIN, "--to", "x@example.org")
+        assert "does not answer in time" in done.stdout.decode()
+    finally:
+        clamd.process.send_signal(signal.SIGCONT)
+    assert gate.ctl("clamav", "check", json=True)[0]["state"] == "ok"
+    assert alarm(gate) is None
+
+
 def test_another_takes_over(make_gate, hanging, clamd):
     """X-02 behind a server that hangs the next one is asked: one message is put off, no more."""
     gate = make_gate("127.0.0.1:%d unix:%s" % (hanging.port, clamd.socket), deadline="2s")
