@@ -178,10 +178,20 @@ wire_flush(Wire *wire, GError **error)
 bool
 wire_write(Wire *wire, const void *data, size_t size, GError **error)
 {
+	const uint8_t *octets = data;
+
 	if (wire->takes_no_more)
 		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "the connection was lost");
-	g_byte_array_append(wire->out, data, (guint)size);
-	return wire->out->len < WIRE_GATHERS || wire_flush(wire, error);
+	while (size > 0) { /* in steps: a large message is not held here as a whole */
+		const size_t step = MIN(size, WIRE_GATHERS);
+
+		g_byte_array_append(wire->out, octets, (guint)step);
+		octets += step;
+		size -= step;
+		if (wire->out->len >= WIRE_GATHERS && !wire_flush(wire, error))
+			return false;
+	}
+	return true;
 }
 
 static bool

@@ -56,7 +56,7 @@ judge_null_sender(PtnHook *h, PtnEntry *customer)
 	}
 }
 
-/* OK: it, or a parent of it, is a mail domain of the customer. */
+/* OK: it, or a parent of it, is a mail domain of the customer.  The nearest one that is anybody's decides. */
 static PtnStatus
 find_own_domain(PtnHook *h, PtnEntry *customer, const char *domain)
 {
@@ -69,8 +69,8 @@ find_own_domain(PtnHook *h, PtnEntry *customer, const char *domain)
 
 		if (status == PTN_UNSURE)
 			return PTN_UNSURE;
-		if (owner != NULL && strcmp(owner, name) == 0)
-			return PTN_OK;
+		if (owner != NULL)
+			return strcmp(owner, name) == 0 ? PTN_OK : PTN_NONE;
 		domain = strchr(domain, '.') + 1;
 	}
 	return PTN_NONE;

@@ -186,6 +186,12 @@ test_foreign(void)
 	ASSERT_TEXT(sent_as(test, "x@a.b.example.net", CONTENT), "x@a.b.example.net");
 	ASSERT_TEXT(sent_as(test, "Postmaster@Acme.Example", CONTENT), "Postmaster@acme.example");
 	CU_ASSERT_EQUAL(ptn_test_count(test, "plugin.nullsender-rewrite.foreign-senders"), 4);
+	/* below one of the customer's, but another customer's by name: the nearest decides */
+	ptn_test_entry(test, PTN_CUSTOMER, "lodger", "primary", "it@lodger.example", NULL);
+	ptn_test_entry(test, PTN_DOMAIN, "lodger.example.net", "customer", "lodger", "mode", "hold", NULL);
+	ASSERT_TEXT(sent_as(test, "x@lodger.example.net", CONTENT), POSTMASTER);
+	ASSERT_TEXT(sent_as(test, "x@a.lodger.example.net", CONTENT), POSTMASTER);
+	ASSERT_TEXT(sent_as(test, "x@lodger2.example.net", CONTENT), "x@lodger2.example.net");
 	ptn_test_free(test);
 }
 

@@ -161,7 +161,10 @@ test_failure(void)
 	ptn_test_free(test);
 	test = new_test("[plugin uribl]\non-error = defer\n" LISTS);
 	check(test, "http://slow.example/", "451 4.3.0");
-	check(test, "http://clean.example/", "250 ");
+	(void)ptn_test_submit(
+		test, "user@example.net", "x@example.org", "X-Postern-URIBL: forged (clean)\r\nSubject: x\r\n\r\nx\r\n");
+	CU_ASSERT_PTR_NULL(strstr(ptn_test_queued_text(test, ptn_test_queued(test) - 1), "forged"));
+	CU_ASSERT_PTR_NULL(strstr(ptn_test_queued_text(test, ptn_test_queued(test) - 2), "forged"));
 	ptn_test_free(test);
 }
 
@@ -196,6 +199,7 @@ test_actions(void)
 	CU_ASSERT_PTR_NULL(strstr(ptn_test_queued_text(test, 0), "-URIBL"));
 	check(test, "http://grey.example/ http://slow.example", "250 "); /* a failure does not take the tag away */
 	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_queued_text(test, 2), "\r\nX-Postern-URIBL: grey.example (marked)\r\n"));
+	check(test, "http://clean.example/", "250 ");
 	ptn_test_free(test);
 }
 

@@ -308,9 +308,12 @@ tag(PtnHook *h)
 {
 	const State *state = ptn_message(h);
 	const char *prefix = ptn_fact(h, "header-prefix");
+	const char *name = ptn_format(h, "%s-URIBL", prefix != NULL ? prefix : "X");
 
+	if (ptn_header(h, name, 0) != NULL) /* the client's own says nothing */
+		ptn_remove_headers(h, name);
 	if (state->tag != NULL)
-		ptn_add_header(h, ptn_format(h, "%s-URIBL", prefix != NULL ? prefix : "X"), "%s", state->tag);
+		ptn_add_header(h, name, "%s", state->tag);
 	return PTN_NEXT;
 }
 
