@@ -9,6 +9,14 @@ from kit import Installed
 from postern import Postern, Sink, free_port, wait_until
 
 
+@pytest.fixture(autouse=True)
+def room(tmp_path):
+    """Spools are preallocated, some 200 MB each, and pytest keeps what a test leaves: hundreds of them fill a disk."""
+    yield
+    for spool in list(tmp_path.glob("**/spool")):
+        shutil.rmtree(spool, ignore_errors=True)
+
+
 @pytest.fixture
 def sink():
     """A next hop that takes everything."""
