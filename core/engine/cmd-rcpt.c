@@ -91,7 +91,7 @@ cmd_rcpt_clear(Recipient *recipient)
 	g_clear_pointer(&recipient->original, g_free);
 }
 
-/* On inbound listeners; a domain name is compared without regard to case, a local part with it, but for postmaster's. */
+/* Our postmaster's mail is taken on inbound listeners; its local part, too, is compared without regard to case. */
 static bool
 cmd_rcpt_is_ours(const Session *session, const char *address)
 {
