@@ -59,15 +59,35 @@ struct Delivery {
 	bool is_awake, is_stopping;
 };
 
-/* ---- delivery-thread.c ---- */
-/* Lock held: a job for `hop`; starts a thread if one may. */
+/* A thread that works for one next hop. */
+typedef struct {
+	Delivery *delivery;
+	Destination *destination;
+	SmtpClient *client; /* NULL: it has no connection */
+	Job *next;          /* taken already, to be sent over this connection; NULL: none */
+	Snapshot *snapshot; /* whose settings the client keeps to; NULL without one */
+	int64_t used_us;    /* when the connection last worked */
+	bool gives_up;      /* others have connections, and its job */
+} DeliveryThread;
+
+/* ---- delivery-destination.c ---- */
+/* Lock held: a job for `hop`; starts a thread if one is wanted and may be. */
 void delivery_add_job(Delivery *delivery, const NextHop *hop, Job *job);
+/* Lock held: what waits for the thread's next hop; NULL: nothing, or others see to it. */
+Job *delivery_take_job(DeliveryThread *thread);
 void delivery_free_destination(void *destination);
+/* Of the calling thread: mail that comes in goes first. */
 void delivery_yield_to_clients(void);
 /* Lock held: threads that only keep a connection look up. */
 void delivery_wake_threads(Delivery *delivery);
 /* Lock held: destinations where something waits and nothing moves get one more connection. */
 void delivery_look_after(Delivery *delivery);
+
+/* ---- delivery-thread.c ---- */
+/* Ends the job, unless the thread gives up: then others have it. */
+void delivery_do_job(DeliveryThread *thread, Job *job);
+/* The connection outlives the job it was opened for, and so must its settings. */
+void delivery_hang_up(DeliveryThread *thread);
 
 /* ---- delivery-settle.c ---- */
 /* Any thread, no lock held: one job fewer; the last one settles the message. */

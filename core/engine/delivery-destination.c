@@ -1,0 +1,270 @@
+/* delivery-destination.c - next hops, what waits for each, and how many threads work for it. */
+#include <pthread.h>
+#include <sys/resource.h>
+
+#include "engine/delivery-private.h"
+
+enum { DELIVERY_STACK = 512 * 1024 };
+
+#define DELIVERY_IDLE_US (2 * CLOCK_SECOND)    /* a connection waits so long for another message */
+#define DELIVERY_BACKLOG_US (2 * CLOCK_SECOND) /* what waits for one next hop is to be gone within this time … */
+#define DELIVERY_UNKNOWN_US CLOCK_SECOND       /* … a message taking so long where nothing is known yet */
+
+static bool delivery_start_thread(Delivery *delivery, Destination *destination);
+
+/* Of the calling thread: mail that comes in goes first.  What is queued is safe, a client that waits is not. */
+void
+delivery_yield_to_clients(void)
+{
+	enum { LEAST_PRIORITY = 19 };
+
+	(void)setpriority(PRIO_PROCESS, 0, LEAST_PRIORITY);
+}
+
+void
+delivery_free_destination(void *data)
+{
+	Destination *destination = data;
+
+	next_hop_free(destination->hop);
+	g_cond_clear(&destination->is_called);
+	g_free(destination->key);
+	g_free(destination);
+}
+
+void
+delivery_wake_threads(Delivery *delivery)
+{
+	GHashTableIter each;
+	gpointer destination;
+
+	g_hash_table_iter_init(&each, delivery->destinations);
+	while (g_hash_table_iter_next(&each, NULL, &destination))
+		g_cond_broadcast(&((Destination *)destination)->is_called);
+}
+
+/* ---- how many work ---- */
+
+/* Lock held.  How many connections are to work: so many that what waits is gone in time.  A near server is served
+ * best over few, as each further one only takes processor time from the mail that comes in; a far one needs many. */
+static unsigned
+delivery_wanted(const Destination *destination)
+{
+	const int64_t still_us = g_get_monotonic_time() - destination->moved_us;
+	const int64_t each_us =
+		destination->service_us == 0 ? DELIVERY_UNKNOWN_US : MAX(destination->service_us, still_us);
+	const int64_t waiting = destination->jobs.length;
+	const int64_t most =
+		g_get_monotonic_time() < destination->full_until_us ? destination->most : (int64_t)(G_MAXUINT / 2);
+
+	return (unsigned)MIN(1 + waiting * each_us / DELIVERY_BACKLOG_US, most);
+}
+
+Job *
+delivery_take_job(DeliveryThread *thread)
+{
+	Destination *destination = thread->destination;
+	const unsigned others = destination->threads - destination->idle - 1;
+
+	if (thread->delivery->is_stopping || others >= delivery_wanted(destination))
+		return NULL;
+	return g_queue_pop_head(&destination->jobs);
+}
+
+/* Lock held.  With a connection it waits a little for more. */
+static Job *
+delivery_next_job(DeliveryThread *thread)
+{
+	Delivery *delivery = thread->delivery;
+	Destination *destination = thread->destination;
+	const int64_t until_us = g_get_monotonic_time() + (thread->client != NULL ? DELIVERY_IDLE_US : 0);
+	Job *job;
+
+	while ((job = delivery_take_job(thread)) == NULL && !delivery->is_stopping) {
+		bool is_in_time = true;
+
+		destination->idle++;
+		while (destination->calls == 0 && !delivery->is_stopping && g_queue_is_empty(&delivery->waiting) &&
+			   is_in_time)
+			is_in_time = g_cond_wait_until(&destination->is_called, &delivery->lock, until_us);
+		if (destination->calls == 0) {
+			destination->idle--;
+			return delivery_take_job(thread);
+		}
+		destination->calls--; /* who called has counted it as busy */
+	}
+	return job;
+}
+
+/* Lock held. */
+static void
+delivery_want_thread(Delivery *delivery, Destination *destination)
+{
+	if (destination->threads > 0 || destination->is_waiting)
+		return;
+	destination->is_waiting = true;
+	g_queue_push_tail(&delivery->waiting, destination);
+}
+
+/* Lock held. */
+static bool
+delivery_call_idle(Destination *destination)
+{
+	if (destination->idle == 0)
+		return false;
+	destination->idle--;
+	destination->calls++;
+	g_cond_signal(&destination->is_called);
+	return true;
+}
+
+/* Lock held: the thread leaves its destination; one that waits for a thread gets one.  A job may have come after the
+ * thread had decided to leave: then its own destination waits, too. */
+static void
+delivery_leave(Delivery *delivery, Destination *destination)
+{
+	Destination *next;
+
+	destination->threads--;
+	delivery->threads--;
+	if (!g_queue_is_empty(&destination->jobs) && destination->threads > 0)
+		(void)delivery_call_idle(destination);
+	else if (!g_queue_is_empty(&destination->jobs))
+		delivery_want_thread(delivery, destination);
+	else if (destination->threads == 0 && !destination->is_waiting)
+		g_hash_table_remove(delivery->destinations, destination->key);
+	next = delivery->is_stopping ? NULL : g_queue_pop_head(&delivery->waiting);
+	if (next != NULL) {
+		next->is_waiting = false;
+		if (!delivery_start_thread(delivery, next))
+			delivery_want_thread(delivery, next);
+	}
+	g_cond_broadcast(&delivery->has_ended);
+}
+
+/* Lock held: an eighth of the newest. */
+static void
+delivery_note_time(Destination *destination, int64_t began_us)
+{
+	destination->moved_us = g_get_monotonic_time();
+	if (destination->service_us == 0)
+		destination->service_us = destination->moved_us - began_us;
+	destination->service_us += (destination->moved_us - began_us - destination->service_us) / 8;
+}
+
+/* ---- the threads ---- */
+
+static void *
+delivery_serve(void *data)
+{
+	DeliveryThread *thread = data;
+	Delivery *delivery = thread->delivery;
+	Job *job;
+
+	pthread_setname_np(pthread_self(), "deliver");
+	delivery_yield_to_clients();
+	g_mutex_lock(&delivery->lock);
+	while (!thread->gives_up &&
+		   (job = thread->next != NULL ? g_steal_pointer(&thread->next) : delivery_next_job(thread)) != NULL) {
+		const int64_t began_us = g_get_monotonic_time();
+
+		g_mutex_unlock(&delivery->lock);
+		delivery_do_job(thread, job);
+		g_mutex_lock(&delivery->lock);
+		if (!thread->gives_up)
+			delivery_note_time(thread->destination, began_us);
+	}
+	g_mutex_unlock(&delivery->lock);
+	delivery_hang_up(thread);
+	g_mutex_lock(&delivery->lock);
+	delivery_leave(delivery, thread->destination);
+	g_mutex_unlock(&delivery->lock);
+	g_free(thread);
+	return NULL;
+}
+
+static bool
+delivery_start_thread(Delivery *delivery, Destination *destination)
+{
+	DeliveryThread *thread = g_new0(DeliveryThread, 1);
+	pthread_attr_t attributes;
+	pthread_t id;
+	bool is_started;
+
+	thread->delivery = delivery;
+	thread->destination = destination;
+	pthread_attr_init(&attributes);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	pthread_attr_setstacksize(&attributes, DELIVERY_STACK);
+#endif
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	is_started = pthread_create(&id, &attributes, delivery_serve, thread) == 0;
+	pthread_attr_destroy(&attributes);
+	if (!is_started) {
+		g_free(thread);
+		return false;
+	}
+	destination->threads++;
+	delivery->threads++;
+	return true;
+}
+
+static Destination *
+delivery_destination(Delivery *delivery, const NextHop *hop)
+{
+	/* a reload may have changed how the same server is spoken to */
+	g_autofree char *key =
+		g_strdup_printf("%s %d %s", hop->text, (int)hop->tls, hop->password != NULL ? hop->password : "");
+	Destination *destination = g_hash_table_lookup(delivery->destinations, key);
+
+	if (destination != NULL)
+		return destination;
+	destination = g_new0(Destination, 1);
+	destination->key = g_steal_pointer(&key);
+	destination->hop = next_hop_copy(hop);
+	g_queue_init(&destination->jobs);
+	g_cond_init(&destination->is_called);
+	g_hash_table_insert(delivery->destinations, destination->key, destination);
+	return destination;
+}
+
+/* Lock held: one more connection works, if one is wanted and may be. */
+static void
+delivery_call(Delivery *delivery, Destination *destination, const DeliverySettings *settings)
+{
+	if (destination->threads == destination->idle)
+		destination->moved_us = g_get_monotonic_time();
+	if (destination->threads - destination->idle >= delivery_wanted(destination))
+		return;
+	if (delivery_call_idle(destination) || destination->threads >= settings->per_destination)
+		return;
+	if (delivery->threads >= settings->max_deliveries || !delivery_start_thread(delivery, destination)) {
+		delivery_want_thread(delivery, destination);
+		delivery_wake_threads(delivery); /* those that only keep a connection make room */
+	}
+}
+
+void
+delivery_add_job(Delivery *delivery, const NextHop *hop, Job *job)
+{
+	Destination *destination = delivery_destination(delivery, hop);
+
+	g_queue_push_tail(&destination->jobs, job);
+	delivery_call(delivery, destination, job->in_hand->snapshot->delivery);
+}
+
+void
+delivery_look_after(Delivery *delivery)
+{
+	const int64_t now_us = g_get_monotonic_time();
+	GHashTableIter each;
+	gpointer destination;
+
+	if (now_us - delivery->looked_us < DELIVERY_LOOK_US)
+		return;
+	delivery->looked_us = now_us;
+	g_hash_table_iter_init(&each, delivery->destinations);
+	while (g_hash_table_iter_next(&each, NULL, &destination))
+		if (!g_queue_is_empty(&((Destination *)destination)->jobs))
+			delivery_call(delivery, destination, delivery->snapshot->delivery);
+}
