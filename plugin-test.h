@@ -26,6 +26,8 @@ PtnTest *ptn_test_new(const PtnPlugin *plugin, const char *config);
 /* The same with several plugins, in this order; the list ends with NULL. */
 PtnTest *ptn_test_new_chain(const PtnPlugin *const *plugins, const char *config);
 void ptn_test_free(PtnTest *test);
+/* For the front of a chain, in place of auth: every login is whose it says, and may send to everybody. */
+extern const PtnPlugin ptn_test_door;
 
 /* What the DNS answers from now on; values end with NULL.  A name that was not told does not exist.  MX values are
  * "10 mx.example.org"; a hook that asks for PTN_EXCHANGERS gets what follows from MX, A and AAAA. */

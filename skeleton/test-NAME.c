@@ -18,20 +18,10 @@ expect(const char *what, const char *reply, const char *start)
 	fprintf(stderr, "%s: got \"%s\" instead of \"%s\"\n", what, reply, start);
 }
 
-/* A plugin that lets everybody in: a server that takes AUTH wants it before MAIL. */
-static PtnVerdict
-let_in(PtnHook *h)
-{
-	return ptn_identify(h, ptn_login(h));
-}
-
-static const PtnHookRow door_hooks[] = { { PTN_AUTH, let_in, PTN_INLINE }, { 0 } };
-static const PtnPlugin door = { PTN_HEAD("door"), .version = "1", .summary = "lets all in", .hooks = door_hooks };
-
 int
 main(void)
 {
-	const PtnPlugin *const plugins[] = { &door, &ptn_plugin_@symbol@, NULL };
+	const PtnPlugin *const plugins[] = { &ptn_test_door, &ptn_plugin_@symbol@, NULL };
 	PtnTest *test = ptn_test_new_chain(plugins, "[plugin @name@]\nsenders = spammer@example.net\n");
 
 	ptn_test_entry(test, PTN_ACCOUNT, "user@example.net", "password", "mypassword", NULL);

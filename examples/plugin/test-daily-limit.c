@@ -20,24 +20,6 @@ expect(const char *what, const char *got, const char *start)
 	fprintf(stderr, "%s: got \"%s\" instead of \"%s\"\n", what, got, start);
 }
 
-/* A plugin that lets everybody in, and relay: daily-limit counts logins, and makes none. */
-static PtnVerdict
-let_in(PtnHook *h)
-{
-	return ptn_identify(h, ptn_login(h));
-}
-
-static PtnVerdict
-let_relay(PtnHook *h)
-{
-	ptn_permit(h);
-	return PTN_NEXT;
-}
-
-static const PtnHookRow door_hooks[] = { { PTN_AUTH, let_in, PTN_INLINE }, { PTN_RCPT, let_relay, PTN_INLINE },
-	{ 0 } };
-static const PtnPlugin door = { PTN_HEAD("door"), .version = "1", .summary = "lets all in", .hooks = door_hooks };
-
 static const char *
 send_one(PtnTest *test)
 {
@@ -47,7 +29,7 @@ send_one(PtnTest *test)
 static PtnTest *
 new_test(const char *config)
 {
-	const PtnPlugin *const plugins[] = { &door, &ptn_plugin_daily_limit, NULL };
+	const PtnPlugin *const plugins[] = { &ptn_test_door, &ptn_plugin_daily_limit, NULL };
 	PtnTest *test = ptn_test_new_chain(plugins, config);
 
 	ptn_test_entry(test, PTN_ACCOUNT, LOGIN, "password", "mypassword", NULL);

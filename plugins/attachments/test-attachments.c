@@ -18,26 +18,10 @@ extern const PtnPlugin ptn_plugin_attachments;
 #define NAMED(NAME) MIXED "Content-Type: application/octet-stream\r\nContent-Disposition: attachment; " NAME "\r\n\r\nx" END
 #define KIND "(files of this kind are not accepted)\n"
 
-static PtnVerdict
-identify(PtnHook *h)
-{
-	return ptn_identify(h, ptn_login(h));
-}
-
-static PtnVerdict
-permit(PtnHook *h)
-{
-	ptn_permit(h);
-	return PTN_NEXT;
-}
-
-static const PtnHookRow permit_hooks[] = { { PTN_AUTH, identify, PTN_INLINE }, { PTN_RCPT, permit, PTN_INLINE }, { 0 } };
-static const PtnPlugin permit_plugin = { PTN_HEAD("permit"), .version = "1", .summary = "permits", .hooks = permit_hooks };
-
 static PtnTest *
 new_test(const char *config)
 {
-	static const PtnPlugin *const plugins[] = { &permit_plugin, &ptn_plugin_attachments, NULL };
+	static const PtnPlugin *const plugins[] = { &ptn_test_door, &ptn_plugin_attachments, NULL };
 	PtnTest *test = ptn_test_new_chain(plugins, config);
 
 	ptn_test_entry(test, PTN_ACCOUNT, SENDER, "password", "unused", NULL);

@@ -16,20 +16,7 @@ extern const PtnPlugin ptn_plugin_clamav;
 #define INFECTED "550 5.7.1 Message contains Test.Signature\n"
 #define QUICK "[plugin clamav]\ndeadline = 300ms\npatience = 2\n"
 
-/* Refuses nobody; and makes a copy to the archive, as bcc-mirror would. */
-static PtnVerdict
-identify(PtnHook *h)
-{
-	return ptn_identify(h, ptn_login(h));
-}
-
-static PtnVerdict
-permit(PtnHook *h)
-{
-	ptn_permit(h);
-	return PTN_NEXT;
-}
-
+/* Makes a copy to the archive, as bcc-mirror would. */
 static PtnVerdict
 copy(PtnHook *h)
 {
@@ -37,10 +24,8 @@ copy(PtnHook *h)
 	return PTN_NEXT;
 }
 
-static const PtnHookRow permit_hooks[] = { { PTN_AUTH, identify, PTN_INLINE }, { PTN_RCPT, permit, PTN_INLINE },
-	{ PTN_MESSAGE, copy, PTN_INLINE }, { 0 } };
-static const PtnPlugin permit_plugin = { PTN_HEAD("permit"), .version = "1", .summary = "permits",
-	.hooks = permit_hooks };
+static const PtnHookRow copier_hooks[] = { { PTN_MESSAGE, copy, PTN_INLINE }, { 0 } };
+static const PtnPlugin copier = { PTN_HEAD("copier"), .version = "1", .summary = "copies", .hooks = copier_hooks };
 
 /* ---- a clamd: calls infected what has "virus" in it ---- */
 
@@ -124,7 +109,7 @@ serve(int socket, void *data)
 static PtnTest *
 new_test(const char *config, Clamd *clamd)
 {
-	static const PtnPlugin *const plugins[] = { &permit_plugin, &ptn_plugin_clamav, NULL };
+	static const PtnPlugin *const plugins[] = { &ptn_test_door, &copier, &ptn_plugin_clamav, NULL };
 	PtnTest *test = ptn_test_new_chain(plugins, config);
 
 	if (clamd != NULL)

@@ -19,21 +19,7 @@ extern const PtnPlugin ptn_plugin_uribl;
 	"[plugin uribl/ivm]\nzone = ivm.test\n"
 #define SENDER "user@example.net"
 
-/* Stands for auth: no password hashes are paid for. */
-static PtnVerdict
-identify(PtnHook *h)
-{
-	return ptn_identify(h, ptn_login(h));
-}
-
-static PtnVerdict
-permit(PtnHook *h)
-{
-	ptn_permit(h);
-	return PTN_NEXT;
-}
-
-/* A copy to the archive, as bcc-mirror would make it. */
+/* Makes a copy to the archive, as bcc-mirror would. */
 static PtnVerdict
 copy(PtnHook *h)
 {
@@ -41,14 +27,13 @@ copy(PtnHook *h)
 	return PTN_NEXT;
 }
 
-static const PtnHookRow permit_hooks[] = { { PTN_AUTH, identify, PTN_INLINE }, { PTN_RCPT, permit, PTN_INLINE },
-	{ PTN_MESSAGE, copy, PTN_INLINE }, { 0 } };
-static const PtnPlugin permit_plugin = { PTN_HEAD("permit"), .version = "1", .summary = "permits", .hooks = permit_hooks };
+static const PtnHookRow copier_hooks[] = { { PTN_MESSAGE, copy, PTN_INLINE }, { 0 } };
+static const PtnPlugin copier = { PTN_HEAD("copier"), .version = "1", .summary = "copies", .hooks = copier_hooks };
 
 static PtnTest *
 new_test(const char *config)
 {
-	static const PtnPlugin *const plugins[] = { &permit_plugin, &ptn_plugin_uribl, NULL };
+	static const PtnPlugin *const plugins[] = { &ptn_test_door, &copier, &ptn_plugin_uribl, NULL };
 	PtnTest *test = ptn_test_new_chain(plugins, config != NULL ? config : LISTS);
 
 	ptn_test_dns(test, "black.example.multi.test", PTN_A, PTN_OK, "127.0.0.2", NULL);

@@ -22,26 +22,10 @@ __asan_default_options(void)
 	return "detect_odr_violation=0";
 }
 
-static PtnVerdict
-auth(PtnHook *h)
-{
-	return ptn_identify(h, ptn_login(h));
-}
-
-static PtnVerdict
-permit(PtnHook *h)
-{
-	ptn_permit(h);
-	return PTN_NEXT;
-}
-
-static const PtnHookRow open_hooks[] = { { PTN_AUTH, auth, PTN_INLINE }, { PTN_RCPT, permit, PTN_INLINE }, { 0 } };
-static const PtnPlugin open_door = { PTN_HEAD("open-door"), .version = "1", .summary = "lets all in", .hooks = open_hooks };
-
 static PtnTest *
 new_session(const PtnPlugin *plugin, const PtnPlugin *other, const char *config)
 {
-	const PtnPlugin *const plugins[] = { &open_door, plugin, other, NULL };
+	const PtnPlugin *const plugins[] = { &ptn_test_door, plugin, other, NULL };
 	PtnTest *test = ptn_test_new_chain(plugins, config);
 
 	ptn_test_entry(test, PTN_ACCOUNT, "user@example.net", "password", "unused", NULL);

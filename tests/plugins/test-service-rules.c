@@ -19,28 +19,11 @@ static const PtnOption options[] = {
 static const PtnPlugin one = { PTN_HEAD("one"), .version = "1", .summary = "first", .hooks = rows,
 	.options = options, .session_size = 8, .message_size = 8 };
 
-static PtnVerdict
-let_in(PtnHook *h)
-{
-	return ptn_identify(h, ptn_login(h));
-}
-
-static PtnVerdict
-let_relay(PtnHook *h)
-{
-	ptn_permit(h);
-	return PTN_NEXT;
-}
-
-static const PtnHookRow door_rows[] = { { PTN_AUTH, let_in, PTN_INLINE }, { PTN_RCPT, let_relay, PTN_INLINE },
-	{ 0 } };
-static const PtnPlugin door = { PTN_HEAD("door"), .version = "1", .summary = "lets all in", .hooks = door_rows };
-
 /* `other`: behind it; NULL: none. */
 static PtnTest *
 new_test(const PtnPlugin *other, const char *config)
 {
-	const PtnPlugin *const plugins[] = { &door, &one, other, NULL };
+	const PtnPlugin *const plugins[] = { &ptn_test_door, &one, other, NULL };
 	PtnTest *test = ptn_test_new_chain(plugins, config);
 
 	ptn_test_connect(test, "192.0.2.1");
