@@ -5,13 +5,16 @@
 #include "daemon/control-directory.h"
 #include "daemon/control-queue.h"
 #include "daemon/control.h"
+#include "engine/stay.h"
 #include "service/password.h"
 
 /* Core's names per kind; those of plugins are added to them. */
 static const char *const directory_names[][10] = {
 	[PTN_CUSTOMER] = { "level", "primary", "postmaster", "alert", "outbound", "enabled", "reason", NULL },
-	[PTN_DOMAIN] = { "customer", "mode", "destination", "port", NULL },
+	[PTN_DOMAIN] = { "customer", "mode", "destination", "port", "forward-to", "valid-recipients",
+		"on-missing-host", NULL },
 	[PTN_ACCOUNT] = { "type", "customer", "domain", "enabled", "reason", "on-refusal", "clear-received", NULL },
+	[PTN_RECIPIENT] = { "customer", "domain", NULL },
 };
 
 /* ---- name=value ---- */
@@ -319,12 +322,32 @@ static const char *
 directory_preset(const char *name)
 {
 	static const char *const presets[][2] = { { "enabled", "yes" }, { "outbound", "yes" },
-		{ "on-refusal", "automatic" }, { "clear-received", "no" } };
+		{ "on-refusal", "automatic" }, { "clear-received", "no" }, { "valid-recipients", "no" },
+		{ "on-missing-host", "defer" } };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(presets); i++)
 		if (strcmp(presets[i][0], name) == 0)
 			return presets[i][1];
 	return NULL;
+}
+
+/* What its mode is called where mail services speak to people, and what waits because of it. */
+static void
+directory_show_held(Daemon *daemon, const DirectoryEntry *domain, Answer *answer)
+{
+	g_autofree char *octets = NULL;
+	g_autofree char *text = NULL;
+	g_autofree char *oldest = NULL;
+	StayFigures held;
+
+	stay_figures(daemon->engine.stay, directory_entry_name(domain), &held);
+	octets = g_format_size_full(held.octets, G_FORMAT_SIZE_IEC_UNITS);
+	text = g_strdup_printf("%" G_GUINT64_FORMAT " messages, %s", held.messages, octets);
+	oldest = control_format_time(held.oldest_us);
+	answer_row(answer, "service", directory_mode_title(directory_entry_get(domain, "mode")), "mode", NULL);
+	answer_row(answer, "held", text, "queue", NULL);
+	if (held.messages > 0)
+		answer_row(answer, "held-oldest", oldest, "queue", NULL);
 }
 
 static bool
@@ -344,6 +367,8 @@ directory_show(
 			answer_row(answer, *name, value != NULL ? value : preset,
 				value != NULL ? directory_kind_name(kind) : "preset", NULL);
 	}
+	if (kind == PTN_DOMAIN)
+		directory_show_held(daemon, entry, answer);
 	directory_show_plugin_options(daemon, set, entry, answer);
 	return true;
 }
@@ -356,19 +381,32 @@ directory_or_empty(DirectoryEntry *entry, const char *name)
 	return value != NULL ? value : "";
 }
 
-static void
-directory_list_row(PtnKind kind, DirectoryEntry *entry, Answer *answer)
+static const char *
+directory_destination(DirectoryEntry *domain)
 {
+	return directory_or_empty(
+		domain, g_str_has_prefix(directory_or_empty(domain, "mode"), "forward") ? "forward-to" : "destination");
+}
+
+static void
+directory_list_row(Daemon *daemon, PtnKind kind, DirectoryEntry *entry, Answer *answer)
+{
+	g_autofree char *held = NULL;
+	StayFigures figures;
 	const char *name = directory_entry_name(entry);
 	const char *enabled = directory_entry_get(entry, "enabled");
 
 	if (kind == PTN_CUSTOMER)
 		answer_row(answer, name, directory_or_empty(entry, "level"), directory_or_empty(entry, "primary"),
 			enabled != NULL ? enabled : "yes", NULL);
-	else if (kind == PTN_DOMAIN)
+	else if (kind == PTN_RECIPIENT)
+		answer_row(answer, name, directory_or_empty(entry, "domain"), NULL);
+	else if (kind == PTN_DOMAIN) {
+		stay_figures(daemon->engine.stay, name, &figures);
+		held = g_strdup_printf("%" G_GUINT64_FORMAT, figures.messages);
 		answer_row(answer, name, directory_or_empty(entry, "customer"), directory_or_empty(entry, "mode"),
-			directory_or_empty(entry, "destination"), NULL);
-	else
+			directory_destination(entry), held, NULL);
+	} else
 		answer_row(answer, name, directory_or_empty(entry, "type"), directory_or_empty(entry, "customer"),
 			enabled != NULL ? enabled : "yes", NULL);
 }
@@ -379,11 +417,15 @@ directory_show_list(
 {
 	g_autofree char *after = NULL;
 
-	(void)set, (void)request;
+	const char *domain = kind == PTN_RECIPIENT ? request->words[2] : NULL;
+
+	(void)set;
 	if (kind == PTN_CUSTOMER)
 		answer_columns(answer, "customer", "level", "primary", "enabled", NULL);
 	else if (kind == PTN_DOMAIN)
-		answer_columns(answer, "domain", "customer", "mode", "destination", NULL);
+		answer_columns(answer, "domain", "customer", "mode", "destination", "held", NULL);
+	else if (kind == PTN_RECIPIENT)
+		answer_columns(answer, "recipient", "domain", NULL);
 	else
 		answer_columns(answer, "account", "type", "customer", "enabled", NULL);
 	for (;;) {
@@ -394,7 +436,8 @@ directory_show_list(
 		if (page == NULL || page->len == 0)
 			return true;
 		for (guint i = 0; i < page->len; i++)
-			directory_list_row(kind, g_ptr_array_index(page, i), answer);
+			if (domain == NULL || g_strcmp0(directory_entry_get(page->pdata[i], "domain"), domain) == 0)
+				directory_list_row(daemon, kind, page->pdata[i], answer);
 		g_free(after);
 		after = g_strdup(directory_entry_name(g_ptr_array_index(page, page->len - 1)));
 	}
@@ -449,6 +492,8 @@ directory_able(
 	if (kind == PTN_DOMAIN)
 		return error_set(
 			error, POSTERN_ERROR_INVALID, "a domain is not enabled or disabled: set its mode, or its customer");
+	if (kind == PTN_RECIPIENT)
+		return error_set(error, POSTERN_ERROR_INVALID, "a recipient is not enabled or disabled: remove it");
 	return directory_switch(daemon, kind, request, answer, error);
 }
 
@@ -516,6 +561,12 @@ void
 control_domain(Daemon *daemon, const Request *request, Answer *answer)
 {
 	directory_run(daemon, PTN_DOMAIN, request, answer);
+}
+
+void
+control_recipient(Daemon *daemon, const Request *request, Answer *answer)
+{
+	directory_run(daemon, PTN_RECIPIENT, request, answer);
 }
 
 void

@@ -76,7 +76,7 @@ export_put_kind(Daemon *daemon, PtnKind kind, Answer *answer)
 void
 control_export(Daemon *daemon, const Request *request, Answer *answer)
 {
-	static const PtnKind kinds[] = { PTN_CUSTOMER, PTN_DOMAIN, PTN_ACCOUNT };
+	static const PtnKind kinds[] = { PTN_CUSTOMER, PTN_DOMAIN, PTN_ACCOUNT, PTN_RECIPIENT };
 
 	if (request->words[1] != NULL) {
 		answer_fail(answer, "export takes no arguments");

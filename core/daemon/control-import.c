@@ -21,14 +21,14 @@ typedef struct {
 	Daemon *daemon;
 	PluginSet *set;
 	Directory *copy;
-	GArray *items;       /* of Item, customers first, then domains, then accounts */
+	GArray *items;       /* of Item, in the order of import_kinds */
 	GPtrArray *mistakes; /* of char* */
 	GPtrArray *rows;     /* of char**: what is done if there is no mistake */
 	Answer *answer;
 	guint added, changed, same;
 } Import;
 
-static const PtnKind import_kinds[] = { PTN_CUSTOMER, PTN_DOMAIN, PTN_ACCOUNT };
+static const PtnKind import_kinds[] = { PTN_CUSTOMER, PTN_DOMAIN, PTN_ACCOUNT, PTN_RECIPIENT };
 
 static void G_GNUC_PRINTF(3, 4) import_complain(Import *import, const char *where, const char *format, ...)
 {
@@ -79,7 +79,8 @@ import_sort(Import *import, const GPtrArray *sections)
 
 		if (!import_is_entry(section->title))
 			import_complain(import, section->where,
-				"[%s] is none of [customer NAME], [domain NAME], [account LOGIN]", section->title);
+				"[%s] is none of [customer NAME], [domain NAME], [account LOGIN], [recipient ADDRESS]",
+				section->title);
 	}
 	for (size_t i = 0; i < G_N_ELEMENTS(import_kinds); i++)
 		import_take_sections(import, sections, import_kinds[i]);

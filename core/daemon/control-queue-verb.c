@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "daemon/control-queue.h"
+#include "engine/stay.h"
 
 typedef struct {
 	const char *word, *done;
@@ -59,6 +60,8 @@ queue_do_one(Daemon *daemon, const Verb *verb, QueueId id, const char *reason)
 	if (is_done) {
 		g_autofree char *event = g_strdup_printf("%s by the administrator", verb->done);
 
+		if (verb->verb == QUEUE_REMOVE)
+			stay_forget(daemon->engine.stay, id);
 		log_event(LOG_LEVEL_INFO, event, "queue", id_format(id, text), "cause", reason, NULL);
 	}
 	return is_done;

@@ -7,10 +7,12 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "daemon/held.h"
 #include "daemon/options.h"
 #include "daemon/process.h"
 #include "daemon/settings.h"
 #include "engine/observer.h"
+#include "engine/stay.h"
 
 #define DAEMON_DRAIN_US (30 * CLOCK_SECOND)   /* for sessions in the middle of a message */
 #define DAEMON_DELIVER_US (30 * CLOCK_SECOND) /* for deliveries under way               */
@@ -175,6 +177,8 @@ daemon_open_services(Daemon *daemon, GError **error)
 		return false;
 	spool_each(engine->spool, daemon_pass_id, engine->ids);
 	engine->queue = queue_new(engine->spool, engine->clock, daemon_queue_wake, daemon);
+	engine->stay = stay_new();
+	stay_fill(engine);
 	daemon_start_pools(daemon);
 	return true;
 }
@@ -423,6 +427,7 @@ daemon_tick(Daemon *daemon)
 	host_tick(daemon->set, now_us);
 	g_mutex_unlock(&daemon->lock);
 	daemon_watch_spool(daemon);
+	held_tick(daemon);
 	if (minute == daemon->minute)
 		return;
 	daemon->minute = minute;
@@ -504,6 +509,7 @@ daemon_stop(Daemon *daemon, bool is_in_use, const volatile bool *is_hasty)
 	host_unref(daemon->set);
 	observer_free(daemon->engine.observer);
 	queue_free(daemon->engine.queue);
+	stay_free(daemon->engine.stay);
 	spool_close(daemon->engine.spool);
 	workers_free(daemon->engine.waiters);
 	workers_free(daemon->engine.crunchers);

@@ -106,6 +106,10 @@ static const PtnOption options_spool_rows[] = {
 		.needs_restart = true },
 	{ "memory", PTN_SIZE, SERVER, "256M", "content in memory over all sessions", 1 << 20, INT64_C(1) << 40,
 		.needs_restart = true },
+	{ "held-per-domain", PTN_SIZE, SERVER, "1G",
+		"mail held for a domain in mode hold, beyond which more gets 452; 0: any", 0, INT64_C(1) << 50 },
+	{ "hold-at-most", PTN_TIME, SERVER, "30d",
+		"age at which the postmaster is told of held mail; nothing is thrown away; 0: never", 0, 10000 * DAY },
 	{ 0 },
 };
 
@@ -158,6 +162,8 @@ static const PtnOption options_delivery[] = {
 		"wait between attempts, doubling from the first to the second", CLOCK_SECOND, 10 * DAY },
 	{ "expire", PTN_TIME, SERVER, "5d", "age at which undelivered mail is returned; time held does not count",
 		CLOCK_SECOND, 100 * DAY },
+	{ "forward-bounces", PTN_TIME, SERVER, "21d",
+		"how long bounces of forwarded mail find back to its sender", DAY, 999 * DAY },
 	{ "warn-after", PTN_TIME, SERVER, "4h", "age at which the sender is told of the delay; 0: never", 0,
 		100 * DAY },
 	{ "connect-timeout", PTN_TIME, SERVER, "30s", "time to connect", CLOCK_SECOND, HOUR },

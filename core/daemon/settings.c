@@ -238,6 +238,9 @@ settings_engine(const Config *config, GPtrArray *mistakes)
 	engine->refuses_at_rcpt = config_number(server, "refuse-at") == 1;
 	settings_check_exempt(engine, server, mistakes);
 	engine->max_message = config_number(server, "max-message");
+	engine->held_per_domain = (uint64_t)config_number(config_section(config, "spool", NULL), "held-per-domain");
+	engine->forward_days =
+		(int)(config_number(config_section(config, "delivery", NULL), "forward-bounces") / (86400 * CLOCK_SECOND));
 	engine->max_recipients = (unsigned)config_number(server, "max-recipients");
 	engine->max_received = (unsigned)config_number(server, "max-received");
 	engine->max_connections = (unsigned)config_number(server, "max-connections");

@@ -1,7 +1,10 @@
 /* cmd-rcpt.c - RCPT: for whom it is; relay is refused unless a hook permits it (RFC 5321 4.1.1.3). */
 #include <string.h>
 
+#include "engine/domain.h"
+#include "engine/forward.h"
 #include "engine/session-private.h"
+#include "proto/srs.h"
 
 static bool
 cmd_rcpt_path(Session *session, PathResult result, const Path *path)
@@ -91,13 +94,85 @@ cmd_rcpt_clear(Recipient *recipient)
 	g_clear_pointer(&recipient->original, g_free);
 }
 
-/* Our postmaster's mail is taken on inbound listeners; its local part, too, is compared without regard to case. */
+/* ---- whose the recipient is ---- */
+
 static bool
-cmd_rcpt_is_ours(const Session *session, const char *address)
+cmd_rcpt_no(Session *session, int code, const char *enhanced, const char *address, const char *why)
+{
+	session_reject(session, code == 451 ? PTN_LOCAL : PTN_POLICY, code, enhanced,
+		"<%s>: Recipient address rejected: %s", address, why);
+	return false;
+}
+
+/* Bounces of mail that we forwarded go back to its sender; `*address` becomes that.  Other mail has no business there. */
+static bool
+cmd_rcpt_forwarded(Session *session, char **address)
+{
+	g_autofree char *origin = NULL;
+
+	switch (forward_origin(session->engine, session->snapshot->settings->forward_days, *address, &origin)) {
+	case FORWARD_NOT:
+		return true;
+	case FORWARD_UNSURE:
+		return cmd_rcpt_no(session, 451, "4.3.0", *address, "the directory cannot be reached, try again later");
+	case FORWARD_FORGED:
+		return cmd_rcpt_no(session, 550, "5.1.1", *address, "User unknown");
+	case FORWARD_EXPIRED:
+		return cmd_rcpt_no(session, 550, "5.1.1", *address, "this address of a forwarded message has expired");
+	case FORWARD_BACK:
+		break;
+	}
+	if (session->transaction->envelope->sender[0] != '\0')
+		return cmd_rcpt_no(session, 550, "5.7.1", *address, "it takes reports of failed delivery only");
+	g_free(*address);
+	*address = g_steal_pointer(&origin);
+	session->transaction->is_permitted = true;
+	return true;
+}
+
+/* A domain of the directory: its mail is taken on inbound listeners; from accounts, what it will not take is not accepted either. */
+static bool
+cmd_rcpt_domain(Session *session, char **address)
+{
+	switch (domain_judge(session->engine, session->snapshot->settings->held_per_domain, *address)) {
+	case DOMAIN_FOREIGN:
+		return true;
+	case DOMAIN_UNSURE:
+		return !session->listener->is_inbound ||
+			   cmd_rcpt_no(session, 451, "4.3.0", *address, "the directory cannot be reached, try again later");
+	case DOMAIN_IS_FULL:
+		return cmd_rcpt_no(session, 452, "4.2.2", *address, "too much mail is held for this domain");
+	case DOMAIN_NO_USER:
+		if (srs_is(*address))
+			break;
+		return cmd_rcpt_no(session, 550, "5.1.1", *address, "User unknown");
+	case DOMAIN_TAKES:
+		break;
+	}
+	session->transaction->is_permitted = session->listener->is_inbound;
+	return cmd_rcpt_forwarded(session, address);
+}
+
+/* Our postmaster's mail is taken on inbound listeners; its local part, too, is compared without regard to case.  Who has not
+ * authenticated where that is needed is not told what we know. */
+static bool
+cmd_rcpt_whose(Session *session, char **address)
 {
 	const char *postmaster = session->snapshot->settings->postmaster;
+	const bool is_inbound = session->listener->is_inbound;
 
-	return session->listener->is_inbound && postmaster != NULL && g_ascii_strcasecmp(address, postmaster) == 0;
+	session->transaction->is_permitted = false;
+	if (session->facts.login == NULL && !is_inbound)
+		return true;
+	if (postmaster != NULL && g_ascii_strcasecmp(*address, "postmaster") == 0) {
+		g_free(*address);
+		*address = g_strdup(postmaster);
+	}
+	if (postmaster != NULL && g_ascii_strcasecmp(*address, postmaster) == 0) {
+		session->transaction->is_permitted = is_inbound;
+		return true;
+	}
+	return cmd_rcpt_domain(session, address);
 }
 
 void
@@ -114,6 +189,7 @@ cmd_rcpt_check(Session *session, const Command *command)
 {
 	g_autoptr(Region) region = region_new();
 	GPtrArray *recipients = session->transaction->envelope->recipients;
+	g_autofree char *address = NULL;
 	Recipient recipient = { 0 };
 	Path path;
 
@@ -126,11 +202,11 @@ cmd_rcpt_check(Session *session, const Command *command)
 		session_reject(session, PTN_RATE, 452, "4.5.3", "Error: too many recipients");
 		return false;
 	}
-	if (cmd_rcpt_parameters(session, &path, &recipient)) {
+	address = g_strdup(path.address);
+	if (cmd_rcpt_parameters(session, &path, &recipient) && cmd_rcpt_whose(session, &address)) {
 		session->accepted = recipients->len;
-		envelope_add_recipient(session->transaction->envelope, path.address, recipient.original, recipient.notify);
+		envelope_add_recipient(session->transaction->envelope, address, recipient.original, recipient.notify);
 		session->pending = g_ptr_array_index(recipients, recipients->len - 1);
-		session->transaction->is_permitted = cmd_rcpt_is_ours(session, path.address);
 	}
 	cmd_rcpt_clear(&recipient);
 	if (session->pending != NULL && session_tell_kept(session))

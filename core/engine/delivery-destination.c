@@ -213,8 +213,7 @@ static Destination *
 delivery_destination(Delivery *delivery, const NextHop *hop)
 {
 	/* a reload may have changed how the same server is spoken to */
-	g_autofree char *key =
-		g_strdup_printf("%s %d %s", hop->text, (int)hop->tls, hop->password != NULL ? hop->password : "");
+	g_autofree char *key = next_hop_key(hop);
 	Destination *destination = g_hash_table_lookup(delivery->destinations, key);
 
 	if (destination != NULL)

@@ -18,8 +18,7 @@ typedef struct {
 	SentResult *results;  /* one per recipient of the envelope */
 	char **peers;         /* who spoke, per recipient; NULL: nobody */
 	bool *was_tried, *can_dsn;
-	char *hold_reason;    /* a route said so; NULL: none */
-	int64_t release_at_us;
+	RouteAnswer *ways;    /* one per recipient: how it was routed */
 	atomic_uint jobs;
 } InHand;
 
@@ -27,6 +26,7 @@ typedef struct {
 typedef struct Job {
 	InHand *in_hand;
 	GArray *places;       /* of guint */
+	const char *sender;   /* of the ways of all of them; NULL: the envelope's */
 } Job;
 
 /* All that waits for one next hop. */

@@ -13,7 +13,7 @@ typedef struct {
 	GArray *reports[4];     /* of DsnRecipient, by action */
 	int64_t now_us, age_us; /* time held does not count */
 	bool is_expired;
-	unsigned deferred;
+	unsigned deferred, held;
 } Settling;
 
 /* ---- one recipient ---- */
@@ -29,8 +29,8 @@ settle_log(const Settling *settling, guint i, const char *event)
 	g_snprintf(delay, sizeof delay, "%.3f", (double)(settling->now_us - envelope->arrived_us) / 1e6);
 	log_event(LOG_LEVEL_INFO, event, "queue", id_format(envelope->id, id), "session",
 		envelope_note(envelope, "session"), "login", envelope_note(envelope, "account"), "from", envelope->sender,
-		"to", recipient->address, "relay", in_hand->peers[i], "delay", delay, "reply", in_hand->results[i].reply,
-		NULL);
+		"to", recipient->address, "forwarded-to", in_hand->ways[i].recipient, "relay", in_hand->peers[i], "delay",
+		delay, "reply", in_hand->results[i].reply, NULL);
 }
 
 static void
@@ -116,7 +116,7 @@ static void
 settle_one(Settling *settling, guint i)
 {
 	if (!settling->in_hand->was_tried[i])
-		return; /* held, or finished before */
+		return; /* finished before */
 	switch (settling->in_hand->results[i].status) {
 	case SENT_OK:
 		settle_delivered(settling, i);
@@ -126,6 +126,9 @@ settle_one(Settling *settling, guint i)
 		break;
 	case SENT_DEFERRED:
 		settle_deferred(settling, i);
+		break;
+	case SENT_HELD:
+		settling->held++;
 		break;
 	}
 }
@@ -144,6 +147,30 @@ settle_back_off(const DeliverySettings *settings, unsigned attempts)
 	return wait_us - (int64_t)(g_random_double() * (double)wait_us / 10);
 }
 
+/* The reason is the last one's; released it is when the first of them wants that. */
+static void
+settle_hold_for(Settling *settling, guint i)
+{
+	const InHand *in_hand = settling->in_hand;
+	const RouteAnswer *way = &in_hand->ways[i];
+	MessageState *state = settling->state;
+	int64_t release_at_us = way->release_at_us;
+
+	if (!in_hand->was_tried[i] || in_hand->results[i].status != SENT_HELD)
+		return;
+	g_free(state->hold_reason);
+	if (way->result == ROUTE_HELD) {
+		state->hold_reason = g_strdup(way->reply);
+	} else { /* its host does not exist; one day it may */
+		g_autofree char *reason = stay_reason(way->way.domain);
+
+		state->hold_reason = g_strdup_printf("%s: %s", in_hand->results[i].reply, reason);
+		release_at_us = settling->now_us + in_hand->snapshot->delivery->retry_most_us;
+	}
+	if (release_at_us != 0 && (state->release_at_us == 0 || release_at_us < state->release_at_us))
+		state->release_at_us = release_at_us;
+}
+
 static void
 settle_schedule(Settling *settling)
 {
@@ -155,12 +182,27 @@ settle_schedule(Settling *settling)
 		state->next_us = settling->now_us + settle_back_off(settings, state->attempts);
 		if (settling->reports[DSN_DELAYED] != NULL)
 			state->is_warned = true;
-	} else if (settling->in_hand->hold_reason != NULL && !message_state_is_finished(state)) {
+	} else if (settling->held > 0) {
 		state->is_held = true;
-		state->hold_reason = g_strdup(settling->in_hand->hold_reason);
 		state->held_since_us = settling->now_us;
-		state->release_at_us = settling->in_hand->release_at_us;
+		for (guint i = 0; i < state->n_recipients; i++)
+			settle_hold_for(settling, i);
 	}
+}
+
+/* Those that are left wait for the next change of their domains, too. */
+static void
+settle_stay(const Settling *settling)
+{
+	const InHand *in_hand = settling->in_hand;
+	const MessageState *state = settling->state;
+	const SpoolSummary summary = {
+		.id = state->id, .size = in_hand->message->size, .arrived_us = in_hand->message->envelope->arrived_us
+	};
+
+	for (guint i = 0; i < state->n_recipients; i++)
+		if (state->recipients[i].status == RECIPIENT_PENDING && in_hand->ways[i].way.domain != NULL)
+			stay_add(in_hand->delivery->engine->stay, &in_hand->ways[i].way, &summary, state->is_held);
 }
 
 static SpoolTransaction *
@@ -225,6 +267,7 @@ settle_commit(Settling *settling)
 {
 	Engine *engine = settling->in_hand->delivery->engine;
 	SpoolTransaction *transaction = NULL;
+	SpoolSummary summary;
 	QueueId id = 0;
 
 	if (settling->reports[DSN_FAILED] != NULL) {
@@ -232,11 +275,15 @@ settle_commit(Settling *settling)
 		if (transaction == NULL)
 			settle_keep_failed(settling);
 	}
+	settle_stay(settling);
 	if (queue_update(engine->queue, g_steal_pointer(&settling->state), transaction) && transaction != NULL) {
 		g_autoptr(MessageState) state = message_state_new(id, 1);
 
 		queue_enter(engine->queue, state);
 	}
+	/* a verb of the administrator may have removed it meanwhile */
+	if (!spool_summary(engine->spool, settling->in_hand->message->envelope->id, &summary))
+		stay_forget(engine->stay, settling->in_hand->message->envelope->id);
 }
 
 static void
@@ -246,6 +293,7 @@ settle_free(InHand *in_hand)
 	const guint n = in_hand->message->envelope->recipients->len;
 
 	for (guint i = 0; i < n; i++) {
+		route_answer_clear(&in_hand->ways[i]);
 		g_free(in_hand->results[i].reply);
 		g_free(in_hand->peers[i]);
 	}
@@ -253,7 +301,7 @@ settle_free(InHand *in_hand)
 	g_free(in_hand->peers);
 	g_free(in_hand->was_tried);
 	g_free(in_hand->can_dsn);
-	g_free(in_hand->hold_reason);
+	g_free(in_hand->ways);
 	spool_message_free(in_hand->message);
 	g_mutex_clear(&in_hand->lock);
 	snapshot_unref(in_hand->snapshot);

@@ -115,8 +115,8 @@ delivery_connect(DeliveryThread *thread, Job *job)
 
 	if (found == HOP_OK)
 		thread->client = delivery_open(thread, settings, addresses, &status, &reply);
-	else if (found == HOP_FAIL)
-		status = SENT_FAILED;
+	else if (found != HOP_DEFER)
+		status = found == HOP_FAIL ? SENT_FAILED : SENT_HELD;
 	if (thread->client != NULL) {
 		thread->snapshot = snapshot_ref(snapshot);
 		return true;
@@ -183,9 +183,11 @@ delivery_look_ahead(DeliveryThread *thread, const Job *job)
 static SmtpTask
 delivery_task(const Job *job)
 {
-	return (SmtpTask){
-		.message = job->in_hand->message, .places = (const guint *)(void *)job->places->data, .n = job->places->len
-	};
+	return (SmtpTask){ .message = job->in_hand->message,
+		.places = (const guint *)(void *)job->places->data,
+		.n = job->places->len,
+		.sender = job->sender,
+		.ways = job->in_hand->ways };
 }
 
 /* False: the connection is of no more use, and `results` tell what became of the job. */

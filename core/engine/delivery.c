@@ -72,6 +72,7 @@ delivery_take_in_hand(Delivery *delivery, SpoolMessage *message)
 	in_hand->peers = g_new0(char *, n);
 	in_hand->was_tried = g_new0(bool, n);
 	in_hand->can_dsn = g_new0(bool, n);
+	in_hand->ways = g_new0(RouteAnswer, n);
 	atomic_init(&in_hand->jobs, 1); /* the scheduler's own */
 	g_mutex_lock(&delivery->lock);
 	in_hand->snapshot = snapshot_ref(delivery->snapshot);
@@ -88,7 +89,8 @@ delivery_set_result(InHand *in_hand, guint i, SentStatus status, const char *rep
 }
 
 typedef struct {
-	NextHop *hop;
+	char *key;          /* of the hop */
+	const NextHop *hop; /* of the recipient that was first */
 	Job *job;
 } Way;
 
@@ -97,23 +99,31 @@ delivery_free_way(void *data)
 {
 	Way *way = data;
 
-	next_hop_free(way->hop);
+	g_free(way->key);
 	g_free(way);
 }
 
+/* The recipient goes with those that have its next hop and its sender. */
 static void
-delivery_add_way(GPtrArray *ways, InHand *in_hand, NextHop *hop, guint place)
+delivery_add_way(GPtrArray *ways, InHand *in_hand, guint place)
 {
+	const RouteAnswer *route = &in_hand->ways[place];
+	g_autofree char *key = next_hop_key(route->hop);
 	Way *way = NULL;
 
-	for (guint i = 0; i < ways->len && way == NULL; i++)
-		if (strcmp(((Way *)ways->pdata[i])->hop->text, hop->text) == 0)
-			way = ways->pdata[i];
+	for (guint i = 0; i < ways->len && way == NULL; i++) {
+		Way *other = ways->pdata[i];
+
+		if (strcmp(other->key, key) == 0 && g_strcmp0(other->job->sender, route->sender) == 0)
+			way = other;
+	}
 	if (way == NULL) {
 		way = g_new0(Way, 1);
-		way->hop = next_hop_copy(hop);
+		way->key = g_steal_pointer(&key);
+		way->hop = route->hop;
 		way->job = g_new0(Job, 1);
 		way->job->in_hand = in_hand;
+		way->job->sender = route->sender;
 		way->job->places = g_array_new(FALSE, FALSE, sizeof(guint));
 		g_ptr_array_add(ways, way);
 	}
@@ -123,27 +133,25 @@ delivery_add_way(GPtrArray *ways, InHand *in_hand, NextHop *hop, guint place)
 static void
 delivery_route_one(InHand *in_hand, GPtrArray *ways, guint i)
 {
-	RouteAnswer answer;
+	RouteAnswer *way = &in_hand->ways[i];
 
 	route_recipient(in_hand->delivery->engine, in_hand->snapshot, in_hand->snapshot->delivery,
-		in_hand->message->envelope, i, &answer);
-	switch (answer.result) {
+		in_hand->message->envelope, i, way);
+	switch (way->result) {
 	case ROUTE_FOUND:
-		delivery_add_way(ways, in_hand, answer.hop, i);
+		delivery_add_way(ways, in_hand, i);
 		break;
+	case ROUTE_FORWARDED: /* was followed to its end */
 	case ROUTE_REFUSED:
-		delivery_set_result(in_hand, i, SENT_FAILED, answer.reply);
+		delivery_set_result(in_hand, i, SENT_FAILED, way->reply);
 		break;
 	case ROUTE_DEFERRED:
-		delivery_set_result(in_hand, i, SENT_DEFERRED, answer.reply);
+		delivery_set_result(in_hand, i, SENT_DEFERRED, way->reply);
 		break;
 	case ROUTE_HELD:
-		g_free(in_hand->hold_reason);
-		in_hand->hold_reason = g_strdup(answer.reply);
-		in_hand->release_at_us = answer.release_at_us;
+		delivery_set_result(in_hand, i, SENT_HELD, way->reply);
 		break;
 	}
-	route_answer_clear(&answer);
 }
 
 /* Recipients that are due become jobs; a message of which one recipient is held waits as a whole until released, but for
@@ -195,6 +203,7 @@ delivery_begin(Delivery *delivery, QueueId id)
 		delivery_cannot_read(delivery, id, error->message);
 		return;
 	}
+	stay_forget(delivery->engine->stay, id);
 	delivery_distribute(delivery_take_in_hand(delivery, message));
 }
 

@@ -20,6 +20,7 @@
 #include "service/store.h"
 
 typedef struct Observer Observer;
+typedef struct Stay Stay;
 typedef struct DeliverySettings DeliverySettings;
 
 /* Made by the daemon (or a test) before the first session; borrowed by all. */
@@ -35,6 +36,7 @@ typedef struct {
 	Refusals *refusals;  /* NULL: not kept */
 	Workers *waiters, *crunchers;
 	Observer *observer;
+	Stay *stay;          /* mail that waits for a domain; see engine/stay.h */
 	atomic_uint submissions; /* the n of Submit IDs */
 	/* ETRN: messages for `domain` are due at once.  May wait. */
 	void (*retry_domain)(void *data, const char *domain);

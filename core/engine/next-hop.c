@@ -35,6 +35,13 @@ next_hop_copy(const NextHop *hop)
 	return copy;
 }
 
+char *
+next_hop_key(const NextHop *hop)
+{
+	return g_strdup_printf("%s %d %d %s", hop->text, (int)hop->tls, (int)hop->on_missing,
+		hop->password != NULL ? hop->password : "");
+}
+
 NextHop *
 next_hop_for_domain(const char *domain, TlsPolicy tls)
 {

@@ -1,8 +1,7 @@
 /* next-hop.h - where a recipient's mail goes next, as text and as a value.
  *
  *   smtp://[USER@]HOST[:PORT]   smtp:[192.0.2.1]:2525   smtp:HOST:PORT   mx:DOMAIN   plugin:NAME
- *
- * Two recipients with the same text share connections. */
+ */
 #pragma once
 
 #include <glib.h>
@@ -12,6 +11,8 @@
 #include "io/tls.h"
 
 typedef enum { HOP_MX, HOP_SMTP, HOP_PLUGIN } HopKind;
+/* What becomes of mail for a host that does not exist. */
+typedef enum { MISSING_DEFERS, MISSING_BOUNCES, MISSING_HOLDS } HopMissing;
 
 typedef struct {
 	HopKind kind;
@@ -20,6 +21,7 @@ typedef struct {
 	char *user;      /* NULL: no AUTH */
 	char *password;
 	TlsPolicy tls;
+	HopMissing on_missing; /* of HOP_SMTP */
 	char *text;      /* what it is known by */
 } NextHop;
 
@@ -27,6 +29,8 @@ typedef struct {
 NextHop *next_hop_parse(const char *text, TlsPolicy tls, GError **error);
 NextHop *next_hop_for_domain(const char *domain, TlsPolicy tls);
 NextHop *next_hop_copy(const NextHop *hop);
+/* What messages that may share a connection have in common; new. */
+char *next_hop_key(const NextHop *hop);
 void next_hop_free(NextHop *hop);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NextHop, next_hop_free)

@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/domain.h"
 #include "proto/path.h"
+
+enum { ROUTE_FORWARDS = 5 };
 
 static void
 route_free(void *data)
@@ -70,9 +73,18 @@ route_answer_clear(RouteAnswer *answer)
 {
 	g_clear_pointer(&answer->hop, next_hop_free);
 	g_clear_pointer(&answer->reply, g_free);
+	g_clear_pointer(&answer->recipient, g_free);
+	g_clear_pointer(&answer->sender, g_free);
+	stay_way_clear(&answer->way);
 }
 
 /* ---- which way ---- */
+
+typedef struct {
+	const Engine *engine;
+	const DeliverySettings *settings;
+	const Envelope *envelope;
+} RouteTask;
 
 typedef struct {
 	RouteAnswer *answer;
@@ -140,7 +152,7 @@ static bool
 route_matches(const Route *route, const char *domain)
 {
 	for (char **to = route->to; *to != NULL; to++) {
-		if (strcmp(*to, "*") == 0 || g_ascii_strcasecmp(*to, domain) == 0)
+		if (g_ascii_strcasecmp(*to, domain) == 0)
 			return true;
 		if ((*to)[0] == '.' && strlen(domain) > strlen(*to) &&
 			g_ascii_strcasecmp(domain + strlen(domain) - strlen(*to), *to) == 0)
@@ -149,39 +161,63 @@ route_matches(const Route *route, const char *domain)
 	return false;
 }
 
-/* A domain that the directory redirects: to its host and port, or held. */
 static bool
-route_ask_directory(
-	const Engine *engine, const DeliverySettings *settings, const char *domain, RouteAnswer *answer)
+route_is_for_all(const Route *route)
+{
+	return g_strv_contains((const char *const *)route->to, "*");
+}
+
+/* The first [route] that names the domain, or the first for all. */
+static bool
+route_ask_config(const DeliverySettings *settings, const char *domain, bool is_for_all, RouteAnswer *answer)
+{
+	for (guint i = 0; i < settings->routes->len; i++) {
+		const Route *route = g_ptr_array_index(settings->routes, i);
+
+		if (is_for_all ? !route_is_for_all(route) : !route_matches(route, domain))
+			continue;
+		answer->hop = next_hop_copy(route->hop);
+		answer->result = ROUTE_FOUND;
+		return true;
+	}
+	return false;
+}
+
+static bool
+route_ask_directory(const RouteTask *task, const char *domain, RouteAnswer *answer)
 {
 	g_autoptr(DirectoryEntry) entry = NULL;
-	g_autoptr(GError) error = NULL;
-	g_autofree char *text = NULL;
-	const PtnStatus status = directory_find(engine->directory, PTN_DOMAIN, domain, CLOCK_NEVER, &entry);
-	const char *mode = status == PTN_OK ? directory_entry_get(entry, "mode") : NULL;
-	const char *destination = status == PTN_OK ? directory_entry_get(entry, "destination") : NULL;
-	const char *port = status == PTN_OK ? directory_entry_get(entry, "port") : NULL;
-	IpAddress address;
+	PtnStatus status;
+	const char *mode = domain_mode(task->engine, domain, &status, &entry);
 
 	if (status == PTN_UNSURE) {
 		answer->result = ROUTE_DEFERRED;
 		answer->reply = g_strdup("4.3.0 the directory cannot be reached");
 		return true;
 	}
-	if (g_strcmp0(mode, "hold") == 0) {
-		answer->result = ROUTE_HELD;
-		answer->reply = g_strdup_printf("mail for %s is accepted and held", domain);
-		return true;
-	}
-	if (g_strcmp0(mode, "redirect") != 0 || destination == NULL)
+	if (mode == NULL || !domain_route(task->engine, task->settings, task->envelope->sender, entry, answer))
 		return false;
-	text = ip_parse(destination, &address)
-			   ? g_strdup_printf("smtp:[%s]:%s", destination, port != NULL ? port : "25")
-			   : g_strdup_printf("smtp:%s:%s", destination, port != NULL ? port : "25");
-	answer->hop = next_hop_parse(text, settings->tls, &error);
-	answer->result = answer->hop != NULL ? ROUTE_FOUND : ROUTE_DEFERRED;
-	answer->reply = error != NULL ? g_strdup_printf("4.3.5 %s", error->message) : NULL;
+	stay_way_clear(&answer->way);
+	answer->way.domain = g_strdup(domain);
+	answer->way.way = stay_way(entry);
 	return true;
+}
+
+/* One step; ROUTE_FORWARDED: another one, for `answer->recipient`. */
+static void
+route_step(const RouteTask *task, const char *address, RouteAnswer *answer)
+{
+	g_autofree char *domain = g_ascii_strdown(mailbox_domain(address), -1);
+
+	if (domain[0] == '\0') { /* <postmaster> */
+		g_free(domain);
+		domain = g_strdup(task->settings->hostname);
+	}
+	if (route_ask_config(task->settings, domain, false, answer) || route_ask_directory(task, domain, answer) ||
+		route_ask_config(task->settings, domain, true, answer))
+		return;
+	answer->hop = next_hop_for_domain(domain, task->settings->tls);
+	answer->result = ROUTE_FOUND;
 }
 
 void
@@ -189,23 +225,24 @@ route_recipient(const Engine *engine, Snapshot *snapshot, const DeliverySettings
 	const Envelope *envelope, size_t i, RouteAnswer *answer)
 {
 	const Recipient *recipient = g_ptr_array_index(envelope->recipients, i);
-	const char *domain = mailbox_domain(recipient->address);
+	const RouteTask task = { engine, settings, envelope };
+	unsigned steps = 0;
 
 	*answer = (RouteAnswer){ .result = ROUTE_FOUND };
 	if (route_ask_hooks(snapshot, settings, envelope, i, answer))
 		return;
-	for (guint k = 0; k < settings->routes->len; k++) {
-		const Route *route = g_ptr_array_index(settings->routes, k);
+	do {
+		g_autofree char *address =
+			answer->recipient != NULL ? g_steal_pointer(&answer->recipient) : g_strdup(recipient->address);
 
-		if (route_matches(route, domain)) {
-			answer->hop = next_hop_copy(route->hop);
-			return;
-		}
+		route_step(&task, address, answer);
+		if (answer->result != ROUTE_FORWARDED && steps > 0)
+			answer->recipient = g_steal_pointer(&address);
+	} while (answer->result == ROUTE_FORWARDED && ++steps <= ROUTE_FORWARDS);
+	if (answer->result == ROUTE_FORWARDED) {
+		answer->result = ROUTE_REFUSED;
+		answer->reply = g_strdup("5.4.6 mail is forwarded from domain to domain without an end");
 	}
-	if (domain[0] == '\0')
-		domain = settings->hostname; /* <postmaster> */
-	if (!route_ask_directory(engine, settings, domain, answer))
-		answer->hop = next_hop_for_domain(domain, settings->tls);
 }
 
 /* ---- which addresses ---- */
@@ -253,6 +290,9 @@ route_look_up_host(Dns *dns, const char *name, uint16_t port, int64_t deadline_u
 static HopResult
 route_host_addresses(Dns *dns, const NextHop *hop, int64_t deadline_us, GPtrArray *addresses, char **reply)
 {
+	static const HopResult missing[] = {
+		[MISSING_DEFERS] = HOP_DEFER, [MISSING_BOUNCES] = HOP_FAIL, [MISSING_HOLDS] = HOP_HOLD
+	};
 	IpAddress ip;
 	bool is_unsure;
 
@@ -263,11 +303,14 @@ route_host_addresses(Dns *dns, const NextHop *hop, int64_t deadline_us, GPtrArra
 	is_unsure = route_look_up_host(dns, hop->host, hop->port, deadline_us, addresses);
 	if (addresses->len > 0)
 		return HOP_OK;
-	/* a relay of the configuration whose name vanished is a mistake to mend, not a reason to bounce */
-	*reply = g_strdup_printf(is_unsure ? "4.4.3 the name of the next hop %s cannot be looked up now"
-									   : "4.4.4 the next hop %s has no address",
-		hop->host);
-	return HOP_DEFER;
+	if (is_unsure) {
+		*reply = g_strdup_printf("4.4.3 the name of the next hop %s cannot be looked up now", hop->host);
+		return HOP_DEFER;
+	}
+	/* by default it is taken for a mistake to mend, not for a reason to bounce */
+	*reply = g_strdup_printf(
+		"%c.4.4 the next hop %s has no address", hop->on_missing == MISSING_BOUNCES ? '5' : '4', hop->host);
+	return missing[hop->on_missing];
 }
 
 static bool

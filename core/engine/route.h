@@ -8,6 +8,7 @@
 #include "base/ip.h"
 #include "engine/engine.h"
 #include "engine/next-hop.h"
+#include "engine/stay.h"
 
 /* [route NAME]; tried in order. */
 typedef struct {
@@ -38,6 +39,7 @@ typedef enum {
 	ROUTE_REFUSED,   /* permanently: the reply says why */
 	ROUTE_DEFERRED,  /* it cannot be found out now      */
 	ROUTE_HELD,      /* the reply is the reason         */
+	ROUTE_FORWARDED, /* to another recipient: within domain.c and route.c only */
 } RouteResult;
 
 typedef struct {
@@ -45,11 +47,13 @@ typedef struct {
 	NextHop *hop;          /* new, of FOUND */
 	char *reply;           /* new, of the others: "5.4.6 …" */
 	int64_t release_at_us; /* of HELD */
+	char *recipient, *sender; /* new, where the mail is forwarded: instead of those of the envelope; else NULL */
+	StayWay way;           /* new, where a domain of the directory decided; its name is NULL where none did */
 } RouteAnswer;
 
 void route_answer_clear(RouteAnswer *answer);
-/* Recipient `i` of the message: hooks of stage ROUTE, then [route]s, the directory's redirection, MX.
- * Waits where a hook does. */
+/* Recipient `i` of the message: hooks of stage ROUTE, [route]s that name its domain, what the directory says of it, [route]s for
+ * all, MX.  Waits where a hook does. */
 void route_recipient(const Engine *engine, Snapshot *snapshot, const DeliverySettings *settings,
 	const Envelope *envelope, size_t i, RouteAnswer *answer);
 
@@ -60,7 +64,7 @@ typedef struct {
 	uint16_t port;
 } HopAddress;
 
-typedef enum { HOP_OK, HOP_DEFER, HOP_FAIL } HopResult;
+typedef enum { HOP_OK, HOP_DEFER, HOP_FAIL, HOP_HOLD } HopResult;
 
 /* Looks up; waits until `deadline_us`.  An array of HopAddress* that frees them; else the reply ("5.1.2 …"), new. */
 HopResult route_addresses(Dns *dns, const DeliverySettings *settings, const NextHop *hop, int64_t deadline_us,

@@ -31,6 +31,8 @@ engine_settings_new(void)
 	EngineSettings *settings = g_new0(EngineSettings, 1);
 
 	settings->max_message = 209715200;
+	settings->held_per_domain = UINT64_C(1) << 30;
+	settings->forward_days = 21;
 	settings->max_recipients = 1000;
 	settings->max_received = 50;
 	settings->max_connections = 20000;

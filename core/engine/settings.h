@@ -26,6 +26,8 @@ typedef struct {
 	char **ehlo_without;
 	char **exempt_recipients; /* patterns of recipients.h: whose mail content plugins leave alone */
 	int64_t max_message;
+	uint64_t held_per_domain; /* octets of mail that a domain may have held; 0: any */
+	int forward_days;         /* how long bounces of forwarded mail may take */
 	unsigned max_recipients, max_received, max_connections, max_connections_per_client;
 	unsigned soft_errors, hard_errors, max_junk, max_auth_failures;
 	int64_t idle_us, session_max_us, error_delay_us, auth_delay_us, auto_tls_wait_us, chain_us;

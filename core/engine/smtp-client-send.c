@@ -13,6 +13,8 @@ typedef struct {
 	const SpoolMessage *message;
 	const guint *places;
 	guint n;
+	const char *sender; /* NULL: the envelope's */
+	const RouteAnswer *ways;
 	const SmtpTask *next; /* NULL: none is known */
 	SentResult *results;
 	uint64_t size;
@@ -94,7 +96,7 @@ send_mail(Sending *sending)
 	const unsigned can = sending->client->capabilities;
 	g_autoptr(GString) line = g_string_new(NULL);
 
-	g_string_printf(line, "MAIL FROM:<%s>", envelope->sender);
+	g_string_printf(line, "MAIL FROM:<%s>", sending->sender != NULL ? sending->sender : envelope->sender);
 	if (can & SMTP_SIZE)
 		g_string_append_printf(line, " SIZE=%" G_GUINT64_FORMAT, sending->size);
 	if ((can & SMTP_8BITMIME) && envelope->body == BODY_8BITMIME)
@@ -116,11 +118,13 @@ send_rcpt(Sending *sending, guint i)
 		const char *word;
 	} words[] = { { NOTIFY_NEVER, "NEVER" }, { NOTIFY_SUCCESS, "SUCCESS" }, { NOTIFY_FAILURE, "FAILURE" },
 		{ NOTIFY_DELAY, "DELAY" } };
-	const Recipient *recipient = g_ptr_array_index(sending->message->envelope->recipients, sending->places[i]);
+	const guint place = sending->places[i];
+	const Recipient *recipient = g_ptr_array_index(sending->message->envelope->recipients, place);
+	const char *other = sending->ways != NULL ? sending->ways[place].recipient : NULL;
 	g_autoptr(GString) line = g_string_new(NULL);
 	const char *separator = " NOTIFY=";
 
-	g_string_printf(line, "RCPT TO:<%s>", recipient->address);
+	g_string_printf(line, "RCPT TO:<%s>", other != NULL ? other : recipient->address);
 	for (size_t k = 0; (sending->client->capabilities & SMTP_DSN) && k < G_N_ELEMENTS(words); k++) {
 		if (recipient->notify & words[k].bit) {
 			g_string_append_printf(line, "%s%s", separator, words[k].word);
@@ -247,6 +251,8 @@ send_ahead(Sending *sending)
 	next.message = task->message;
 	next.places = task->places;
 	next.n = task->n;
+	next.sender = task->sender;
+	next.ways = task->ways;
 	(void)spool_message_pieces(task->message, send_add_size, &next.size);
 	obstacle = send_obstacle(&next);
 	if (obstacle != NULL)
@@ -372,6 +378,8 @@ smtp_client_send(SmtpClient *client, const SmtpTask *task, const SmtpTask *next,
 		.message = task->message,
 		.places = task->places,
 		.n = task->n,
+		.sender = task->sender,
+		.ways = task->ways,
 		.next = next,
 		.results = results,
 		.is_open = is_open };

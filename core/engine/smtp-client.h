@@ -11,7 +11,7 @@
 
 typedef struct SmtpClient SmtpClient;
 
-typedef enum { SENT_OK, SENT_DEFERRED, SENT_FAILED } SentStatus;
+typedef enum { SENT_OK, SENT_DEFERRED, SENT_FAILED, SENT_HELD } SentStatus;
 
 /* What became of one recipient. */
 typedef struct {
@@ -32,6 +32,8 @@ typedef struct {
 	const SpoolMessage *message; /* its content is read */
 	const guint *places;
 	guint n;
+	const char *sender;          /* NULL: the envelope's */
+	const RouteAnswer *ways;     /* by place: of those that are forwarded, to whom; NULL: nobody is */
 } SmtpTask;
 
 /* `results` has one for each of the task's recipients.  With `next`, which the following call must then be about, its

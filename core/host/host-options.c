@@ -48,6 +48,8 @@ host_place_of(PtnKind kind)
 		return PTN_IN_DOMAIN;
 	case PTN_ACCOUNT:
 		return PTN_IN_ACCOUNT;
+	case PTN_RECIPIENT:
+		break; /* has no options of plugins */
 	}
 	return 0;
 }

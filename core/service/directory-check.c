@@ -37,7 +37,7 @@ directory_is_domain(const char *text)
 static bool
 directory_check_booleans(const DirectoryEntry *entry, GError **error)
 {
-	static const char *const names[] = { "enabled", "outbound", "clear-received" };
+	static const char *const names[] = { "enabled", "outbound", "clear-received", "valid-recipients" };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
 		const char *value = directory_entry_get(entry, names[i]);
@@ -134,18 +134,14 @@ directory_split_destination(DirectoryEntry *entry, GError **error)
 }
 
 static bool
-directory_check_destination(DirectoryEntry *entry, const char *mode, GError **error)
+directory_check_destination(DirectoryEntry *entry, DomainMode mode, GError **error)
 {
-	const bool is_mailbox = g_str_has_prefix(mode, "forward");
 	const char *destination = directory_entry_get(entry, "destination"), *port;
 	guint64 number;
 
-	if (destination == NULL && (is_mailbox || strcmp(mode, "redirect") == 0))
-		return error_set(error, POSTERN_ERROR_INVALID, "mode %s needs a destination (%s)", mode,
-			is_mailbox ? "a mail address" : "HOST:PORT");
-	if (destination != NULL && is_mailbox && !directory_is_mailbox(destination))
-		return error_set(error, POSTERN_ERROR_INVALID, "destination: \"%s\" is not a mail address", destination);
-	if (destination != NULL && !is_mailbox && !directory_split_destination(entry, error))
+	if (destination == NULL && mode == MODE_REDIRECT)
+		return error_set(error, POSTERN_ERROR_INVALID, "mode redirect needs a destination (HOST:PORT)");
+	if (destination != NULL && !directory_split_destination(entry, error))
 		return false;
 	port = directory_entry_get(entry, "port");
 	if (port != NULL && !g_ascii_string_to_unsigned(port, 10, 1, CHECK_PORT_MAX, &number, NULL))
@@ -154,11 +150,80 @@ directory_check_destination(DirectoryEntry *entry, const char *mode, GError **er
 	return true;
 }
 
+/* A mailbox is one of a hosted domain of the same customer: it is reached by the routes of that domain. */
+static bool
+directory_check_mailbox(Directory *directory, DirectoryEntry *entry, const char *address, GError **error)
+{
+	const char *host = strrchr(address, '@') + 1;
+	g_autoptr(DirectoryEntry) hosted = NULL;
+
+	if (!directory_check_exists(directory, PTN_DOMAIN, host, &hosted, error))
+		return false;
+	if (g_strcmp0(directory_entry_get(hosted, "mode"), directory_modes[MODE_HOSTED]) != 0)
+		return error_set(error, POSTERN_ERROR_INVALID, "forward-to: %s is no hosted domain", host);
+	if (g_strcmp0(directory_entry_get(hosted, "customer"), directory_entry_get(entry, "customer")) != 0)
+		return error_set(error, POSTERN_ERROR_INVALID, "forward-to: %s is not a domain of customer %s", host,
+			directory_entry_get(entry, "customer"));
+	return true;
+}
+
+static bool
+directory_check_forward(Directory *directory, DirectoryEntry *entry, DomainMode mode, GError **error)
+{
+	const char *address = directory_entry_get(entry, "forward-to");
+
+	if (address == NULL && (mode == MODE_FORWARD || mode == MODE_FORWARD_MAILBOX))
+		return error_set(
+			error, POSTERN_ERROR_INVALID, "mode %s needs forward-to (a mail address)", directory_modes[mode]);
+	if (address != NULL && !directory_is_mailbox(address))
+		return error_set(error, POSTERN_ERROR_INVALID, "forward-to: \"%s\" is not a mail address", address);
+	if (mode == MODE_FORWARD && g_ascii_strcasecmp(strrchr(address, '@') + 1, directory_entry_name(entry)) == 0)
+		return error_set(error, POSTERN_ERROR_INVALID, "forward-to: %s would be forwarded to itself",
+			directory_entry_name(entry));
+	return mode != MODE_FORWARD_MAILBOX || directory_check_mailbox(directory, entry, address, error);
+}
+
+const char *const directory_modes[] = { [MODE_REDIRECT] = "redirect",
+	[MODE_HOLD] = "hold",
+	[MODE_SECONDARY] = "secondary",
+	[MODE_HOSTED] = "hosted",
+	[MODE_FORWARD] = "forward",
+	[MODE_FORWARD_MAILBOX] = "forward-mailbox",
+	[MODE_OUTBOUND_ONLY] = "outbound-only",
+	NULL };
+
+const char *
+directory_mode_title(const char *mode)
+{
+	static const char *const titles[] = { [MODE_REDIRECT] = "SMTP Redirection (Direct Delivery)",
+		[MODE_HOLD] = "Accept and Hold Messages",
+		[MODE_SECONDARY] = "Secondary MX",
+		[MODE_HOSTED] = "Hosted Mail Domain",
+		[MODE_FORWARD] = "Forward All to Email Address",
+		[MODE_FORWARD_MAILBOX] = "Forward All to Mail Box",
+		[MODE_OUTBOUND_ONLY] = "Outbound only" };
+
+	for (size_t i = 0; mode != NULL && i < G_N_ELEMENTS(titles); i++)
+		if (strcmp(mode, directory_modes[i]) == 0)
+			return titles[i];
+	return "";
+}
+
+static DomainMode
+directory_mode_number(const char *mode)
+{
+	DomainMode number = MODE_REDIRECT;
+
+	while (strcmp(directory_modes[number], mode) != 0)
+		number++;
+	return number;
+}
+
 static bool
 directory_check_domain(Directory *directory, DirectoryEntry *entry, GError **error)
 {
-	static const char *const modes[] = { "redirect", "hold", "hosted", "forward", "forward-mailbox",
-		"secondary-mx", "outbound-only", NULL };
+	static const char *const missing[] = { "defer", "bounce", "hold", NULL };
+	const char *on_missing = directory_entry_get(entry, "on-missing-host");
 	const char *name = directory_entry_name(entry);
 	const char *customer = directory_entry_get(entry, "customer"), *mode = directory_entry_get(entry, "mode");
 	g_autoptr(DirectoryEntry) owner = NULL;
@@ -170,8 +235,11 @@ directory_check_domain(Directory *directory, DirectoryEntry *entry, GError **err
 	if (mode == NULL)
 		return error_set(error, POSTERN_ERROR_INVALID,
 			"how is mail for %s handled?  Give mode=redirect, hold, hosted, …", name);
-	return directory_check_choice("mode", mode, modes, error) && directory_check_destination(entry, mode, error) &&
-		   directory_check_exists(directory, PTN_CUSTOMER, customer, &owner, error);
+	return directory_check_choice("mode", mode, directory_modes, error) &&
+		   (on_missing == NULL || directory_check_choice("on-missing-host", on_missing, missing, error)) &&
+		   directory_check_destination(entry, directory_mode_number(mode), error) &&
+		   directory_check_exists(directory, PTN_CUSTOMER, customer, &owner, error) &&
+		   directory_check_forward(directory, entry, directory_mode_number(mode), error);
 }
 
 /* ---- accounts ---- */
@@ -272,6 +340,24 @@ directory_check_account(Directory *directory, DirectoryEntry *entry, GError **er
 	return true;
 }
 
+/* ---- recipients ---- */
+
+static bool
+directory_check_recipient(Directory *directory, DirectoryEntry *entry, GError **error)
+{
+	const char *address = directory_entry_name(entry);
+	g_autoptr(DirectoryEntry) domain = NULL;
+
+	if (!directory_is_mailbox(address))
+		return error_set(
+			error, POSTERN_ERROR_INVALID, "\"%s\" is not a mail address (local-part@domain)", address);
+	if (!directory_check_exists(directory, PTN_DOMAIN, strrchr(address, '@') + 1, &domain, error))
+		return false;
+	directory_entry_set(entry, "domain", directory_entry_name(domain));
+	directory_entry_set(entry, "customer", directory_entry_get(domain, "customer"));
+	return true;
+}
+
 bool
 directory_check(Directory *directory, DirectoryEntry *entry, GError **error)
 {
@@ -282,6 +368,8 @@ directory_check(Directory *directory, DirectoryEntry *entry, GError **error)
 		return directory_check_customer(directory, entry, error);
 	case PTN_DOMAIN:
 		return directory_check_domain(directory, entry, error);
+	case PTN_RECIPIENT:
+		return directory_check_recipient(directory, entry, error);
 	default:
 		return directory_check_account(directory, entry, error);
 	}
@@ -356,21 +444,22 @@ directory_refuse_in_use(Directory *directory, const char *customer, GError **err
 }
 
 static bool
-directory_remove_accounts(Directory *directory, const char *domain, GPtrArray *removed, GError **error)
+directory_remove_those_of(
+	Directory *directory, PtnKind kind, const char *domain, GPtrArray *removed, GError **error)
 {
-	g_autoptr(GPtrArray) accounts = directory_names_with(directory, PTN_ACCOUNT, "domain", domain, error);
+	g_autoptr(GPtrArray) names = directory_names_with(directory, kind, "domain", domain, error);
 
-	for (guint i = 0; accounts != NULL && i < accounts->len; i++) {
+	for (guint i = 0; names != NULL && i < names->len; i++) {
 		g_autoptr(GError) why = NULL;
 
 		/* Gone in between is as good as removed. */
-		if (!directory_remove_one(directory, PTN_ACCOUNT, g_ptr_array_index(accounts, i), removed, &why) &&
+		if (!directory_remove_one(directory, kind, g_ptr_array_index(names, i), removed, &why) &&
 			why->code != POSTERN_ERROR_NOT_FOUND) {
 			g_propagate_error(error, g_steal_pointer(&why));
 			return false;
 		}
 	}
-	return accounts != NULL;
+	return names != NULL;
 }
 
 bool
@@ -378,7 +467,8 @@ directory_remove_checked(Directory *directory, PtnKind kind, const char *name, G
 {
 	if (kind == PTN_CUSTOMER && !directory_refuse_in_use(directory, name, error))
 		return false;
-	if (kind == PTN_DOMAIN && !directory_remove_accounts(directory, name, removed, error))
+	if (kind == PTN_DOMAIN && (!directory_remove_those_of(directory, PTN_ACCOUNT, name, removed, error) ||
+								  !directory_remove_those_of(directory, PTN_RECIPIENT, name, removed, error)))
 		return false;
 	return directory_remove_one(directory, kind, name, removed, error);
 }

@@ -1,15 +1,11 @@
 /* directory.c - entries of the directory as records of a store: "name=value" lines under "directory/KIND/NAME". */
-#include "service/directory.h"
+#include "service/directory-private.h"
 
 #include <string.h>
 
 enum {
 	DIRECTORY_NAME_MAX = 400, /* an address has at most 320 octets, a key of the store 500 */
 	DIRECTORY_PAGE = 200
-};
-
-struct Directory {
-	Store *store;
 };
 
 struct DirectoryEntry {
@@ -24,7 +20,7 @@ struct DirectoryEntry {
 const char *
 directory_kind_name(PtnKind kind)
 {
-	static const char *const names[] = { "", "customer", "domain", "account" };
+	static const char *const names[] = { "", "customer", "domain", "account", "recipient" };
 
 	return names[kind];
 }
@@ -59,7 +55,9 @@ directory_new(Store *store)
 	Directory *directory = g_new0(Directory, 1);
 
 	directory->store = store;
-	for (PtnKind kind = PTN_CUSTOMER; kind <= PTN_ACCOUNT; kind++) {
+	g_mutex_init(&directory->lock);
+	directory->secrets = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	for (PtnKind kind = PTN_CUSTOMER; kind <= PTN_RECIPIENT; kind++) {
 		g_autofree char *prefix = directory_prefix(kind);
 
 		store_watch(store, prefix);
@@ -70,6 +68,10 @@ directory_new(Store *store)
 void
 directory_free(Directory *directory)
 {
+	if (directory == NULL)
+		return;
+	g_hash_table_unref(directory->secrets);
+	g_mutex_clear(&directory->lock);
 	g_free(directory);
 }
 

@@ -4,8 +4,10 @@
  * its owner may change it and save it; save answers TAKEN when somebody else saved in between.
  *
  * Core names - customer: level primary postmaster alert enabled reason outbound; domain: customer mode
- * destination port; account: customer domain type password enabled reason.  Plugins add "PLUGIN.option".
- * Types: single any server.  Modes: redirect hold hosted forward forward-mailbox secondary-mx outbound-only.
+ * destination port forward-to valid-recipients on-missing-host; account: customer domain type password enabled
+ * reason; recipient (an address that a domain with valid-recipients = yes takes): domain customer.  Plugins add
+ * "PLUGIN.option".  Types: single any server.  Modes: directory_modes.  A setting keeps its meaning in every mode, so a
+ * change of mode and back loses none.
  * Booleans are "yes" and "no"; not set, an entry is enabled and outbound is allowed. */
 #pragma once
 
@@ -17,6 +19,21 @@
 
 typedef struct Directory Directory;
 typedef struct DirectoryEntry DirectoryEntry;
+
+/* How mail for a domain is handled; the words end with NULL. */
+typedef enum {
+	MODE_REDIRECT,        /* "SMTP Redirection (Direct Delivery)" to destination and port       */
+	MODE_HOLD,            /* "Accept and Hold Messages"                                         */
+	MODE_SECONDARY,       /* "Secondary MX": to better exchangers than us                        */
+	MODE_HOSTED,          /* "Hosted Mail Domain": by [route]s with for-mode = hosted            */
+	MODE_FORWARD,         /* "Forward All to Email Address": to forward-to, with a sender of ours */
+	MODE_FORWARD_MAILBOX, /* "Forward All to Mail Box": into the hosted mailbox forward-to       */
+	MODE_OUTBOUND_ONLY,   /* its accounts send; mail for it is not ours                          */
+} DomainMode;
+
+extern const char *const directory_modes[];
+/* "Accept and Hold Messages"; "": no such mode. */
+const char *directory_mode_title(const char *mode);
 
 /* `store` is borrowed and outlives it. */
 Directory *directory_new(Store *store);
@@ -37,13 +54,19 @@ PtnStatus directory_list(Directory *directory, PtnKind kind, const char *with_op
 /* Rises whenever an entry of `kind` changes, on any node. */
 PtnStatus directory_changes(Directory *directory, PtnKind kind, int64_t deadline_us, uint64_t *number);
 
+/* A random text that all nodes share, made when it is first asked for; new, or NULL: it cannot be read or kept now. */
+char *directory_secret(Directory *directory, const char *name);
+/* Keeps a value for all nodes under a name that stands for it; false: not now.  Recall: NONE once `time_us` is over. */
+bool directory_remember(Directory *directory, const char *name, const char *value, int64_t time_us);
+PtnStatus directory_recall(Directory *directory, const char *name, char **value);
+
 PtnKind directory_entry_kind(const DirectoryEntry *entry);
 const char *directory_entry_name(const DirectoryEntry *entry);
 uint64_t directory_entry_version(const DirectoryEntry *entry);
 const char *directory_entry_get(const DirectoryEntry *entry, const char *name);          /* NULL: not set */
 const char *const *directory_entry_get_list(DirectoryEntry *entry, const char *name);    /* never NULL    */
 void directory_entry_set(DirectoryEntry *entry, const char *name, const char *value);    /* NULL: unset   */
-/* "customer", "domain", "account". */
+/* "customer", "domain", "account", "recipient". */
 const char *directory_kind_name(PtnKind kind);
 /* All names set, sorted; NULL-terminated, lives until the entry changes. */
 const char *const *directory_entry_names(DirectoryEntry *entry);
@@ -54,7 +77,7 @@ const char *const *directory_entry_names(DirectoryEntry *entry);
  * Fills in what follows: an account's type (server must be given), domain and customer; "HOST:PORT" as destination of a
  * domain becomes destination and port.  Error codes: INVALID, NOT_FOUND (what it refers to), UNAVAILABLE. */
 bool directory_check(Directory *directory, DirectoryEntry *entry, GError **error);
-/* A domain removed takes its accounts with it; a customer with domains is refused.
+/* A domain removed takes its accounts and recipients with it; a customer with domains is refused.
  * `removed` (elements are freed by g_free) gets "account NAME", "domain NAME" of what went. */
 bool directory_remove_checked(Directory *directory, PtnKind kind, const char *name, GPtrArray *removed,
 	GError **error);

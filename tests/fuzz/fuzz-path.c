@@ -4,6 +4,7 @@
 
 #include "fuzz/fuzz.h"
 #include "proto/path.h"
+#include "proto/srs.h"
 #include "proto/xtext.h"
 
 static void
@@ -52,6 +53,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	g_autoptr(Region) region = region_new();
 	const char *keyword;
 	const char *argument;
+	char *text;
 	bool is_utf8;
 	PathResult result;
 	Path path;
@@ -64,6 +66,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)path_wants_utf8(argument);
 	(void)mailbox_parse(region, argument, is_utf8);
 	(void)helo_is_valid(argument);
+	if (srs_open("secret", 1, 21, argument, &text) == SRS_OK)
+		g_free(text); /* it would have to guess the signature */
 	result = path_parse(region, argument, keyword, is_utf8, &path);
 	if (result != PATH_OK && result != PATH_NOT_QUALIFIED)
 		return 0;

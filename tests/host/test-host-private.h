@@ -7,6 +7,7 @@
 
 #include "engine/engine.h"
 #include "engine/session.h"
+#include "engine/stay.h"
 #include "host/host.h"
 
 typedef struct {

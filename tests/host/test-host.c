@@ -110,6 +110,7 @@ test_open_services(PtnTest *test)
 	if (engine->spool == NULL)
 		test_die("spool", error->message);
 	engine->queue = queue_new(engine->spool, engine->clock, NULL, NULL);
+	engine->stay = stay_new();
 	engine->store = store_open("memory:", false, engine->clock, &error);
 	test->directory_store = store_open("memory:", true, engine->clock, &error);
 	engine->directory = directory_new(test->directory_store);
@@ -251,6 +252,7 @@ ptn_test_free(PtnTest *test)
 	workers_free(engine->waiters);
 	workers_free(engine->crunchers);
 	queue_free(engine->queue);
+	stay_free(engine->stay);
 	spool_close(engine->spool);
 	directory_free(engine->directory);
 	store_close(test->directory_store);

@@ -185,7 +185,11 @@ test_order(void)
 	check_route(&world, "x@a.internal.example", "FOUND smtp:relay.example.org:587");
 	check_route(&world, "x@internal.example", "FOUND mx:internal.example");
 	world_add_route(&world, "*", "smtp:[192.0.2.77]");
-	check_route(&world, "x@redirected.example", "FOUND smtp:[192.0.2.77]");
+	check_route(&world, "x@redirected.example", "FOUND smtp:mx.redirected.example:25");
+	check_route(&world, "x@held.example", "HELD mail for held.example is accepted and held");
+	check_route(&world, "x@plain.example", "FOUND smtp:[192.0.2.77]");
+	world_add_route(&world, "held.example", "smtp:[192.0.2.78]");
+	check_route(&world, "x@held.example", "FOUND smtp:[192.0.2.78]");
 	world_end(&world);
 }
 

@@ -4,4 +4,4 @@
 #include "unit/unit.h"
 
 extern const UnitSuite suite_command, suite_data, suite_date, suite_header, suite_line, suite_mailbox, suite_path,
-	suite_proxy, suite_reply, suite_xtext;
+	suite_proxy, suite_reply, suite_srs, suite_xtext;

@@ -166,8 +166,8 @@ test_domains(void)
 	} good[] = { { "redirect", "mx.acme.example:2525", NULL, "mx.acme.example", "2525" },
 		{ "redirect", "192.0.2.1", "25", "192.0.2.1", "25" }, { "redirect", "192.0.2.1:26", NULL, "192.0.2.1", "26" },
 		{ "redirect", "2001:db8::1", NULL, "2001:db8::1", NULL }, { "redirect", "[2001:db8::1]:25", NULL, "2001:db8::1", "25" },
-		{ "hold", NULL, NULL, NULL, NULL }, { "forward", "it@other.example", NULL, "it@other.example", NULL },
-		{ "forward-mailbox", "it@acme.example", NULL, "it@acme.example", NULL }, { "secondary-mx", NULL, NULL, NULL, NULL } };
+		{ "hold", NULL, NULL, NULL, NULL }, { "hold", "mx.acme.example:2525", NULL, "mx.acme.example", "2525" },
+		{ "secondary", NULL, NULL, NULL, NULL } };
 	Fixture f;
 
 	fixture_open(&f);
@@ -187,12 +187,80 @@ test_domains(void)
 	assert_refused(&f, ENTRY(PTN_DOMAIN, "a.example", "customer", "acme", "mode", "redirect", "destination", "x:0"), "port: \"0\"");
 	assert_refused(&f, ENTRY(PTN_DOMAIN, "a.example", "customer", "acme", "mode", "redirect", "destination", "x:70000"), "70000");
 	assert_refused(&f, ENTRY(PTN_DOMAIN, "a.example", "customer", "acme", "mode", "redirect", "destination", "a b"), "neither");
-	assert_refused(&f, ENTRY(PTN_DOMAIN, "a.example", "customer", "acme", "mode", "forward", "destination", "it"), "not a mail address");
 	assert_refused(&f, ENTRY(PTN_DOMAIN, "a.example", "mode", "hold"), "whose is a.example");
 	assert_refused(&f, ENTRY(PTN_DOMAIN, "a.example", "customer", "nobody", "mode", "hold"), "there is no customer \"nobody\"");
 	assert_refused(&f, ENTRY(PTN_DOMAIN, "example", "customer", "acme", "mode", "hold"), "not a domain name");
 	assert_refused(&f, ENTRY(PTN_CUSTOMER, "a/b"), "cannot name a customer");
 	assert_refused(&f, ENTRY(PTN_CUSTOMER, "a", "postmaster", "x"), "postmaster: \"x\" is not a mail address");
+	fixture_close(&f);
+}
+
+static void
+test_forwards(void)
+{
+	Fixture f;
+
+	fixture_open(&f);
+	assert_added(&f, ENTRY(PTN_DOMAIN, "boxes.example", "customer", "acme", "mode", "hosted"));
+	assert_added(&f, ENTRY(PTN_DOMAIN, "a.example", "customer", "acme", "mode", "forward",
+		"forward-to", "it@elsewhere.example"));
+	assert_added(&f, ENTRY(PTN_DOMAIN, "b.example", "customer", "acme", "mode", "forward-mailbox",
+		"forward-to", "it@boxes.example"));
+	assert_refused(&f, ENTRY(PTN_DOMAIN, "c.example", "customer", "acme", "mode", "forward"), "needs forward-to");
+	assert_refused(&f, ENTRY(PTN_DOMAIN, "c.example", "customer", "acme", "mode", "forward",
+		"forward-to", "it"), "not a mail address");
+	assert_refused(&f, ENTRY(PTN_DOMAIN, "c.example", "customer", "acme", "mode", "forward",
+		"forward-to", "it@C.example"), "forwarded to itself");
+	assert_refused(&f, ENTRY(PTN_DOMAIN, "c.example", "customer", "acme", "mode", "forward-mailbox",
+		"forward-to", "it@example.net"), "no hosted domain");
+	assert_refused(&f, ENTRY(PTN_DOMAIN, "c.example", "customer", "acme", "mode", "forward-mailbox",
+		"forward-to", "it@other.example"), "not a domain of customer acme");
+	assert_refused(&f, ENTRY(PTN_DOMAIN, "c.example", "customer", "acme", "mode", "hold", "on-missing-host", "drop"), "on-missing-host");
+	fixture_close(&f);
+}
+
+static void
+test_recipients(void)
+{
+	g_autoptr(DirectoryEntry) entry = NULL;
+	g_autoptr(GPtrArray) removed = g_ptr_array_new_with_free_func(g_free);
+	Fixture f;
+
+	fixture_open(&f);
+	assert_added(&f, ENTRY(PTN_RECIPIENT, "Jane@Example.NET"));
+	CU_ASSERT_EQUAL(directory_find(f.directory, PTN_RECIPIENT, "jane@example.net", CLOCK_NEVER, &entry), PTN_OK);
+	ASSERT_TEXT(directory_entry_get(entry, "customer"), "acme");
+	assert_refused(&f, ENTRY(PTN_RECIPIENT, "jane@nowhere.example"), "there is no domain");
+	assert_refused(&f, ENTRY(PTN_RECIPIENT, "@example.net"), "not a mail address");
+	CU_ASSERT_TRUE(directory_remove_checked(f.directory, PTN_DOMAIN, "example.net", removed, NULL));
+	CU_ASSERT_TRUE(g_ptr_array_find_with_equal_func(removed, "recipient jane@example.net", g_str_equal, NULL));
+	fixture_close(&f);
+}
+
+/* What all nodes share is made once. */
+static void
+test_secret(void)
+{
+	g_autofree char *one = NULL, *same = NULL, *other = NULL, *elsewhere = NULL, *kept = NULL;
+	Directory *second;
+	Fixture f;
+
+	fixture_open(&f);
+	second = directory_new(f.store);
+	one = directory_secret(f.directory, "a");
+	same = directory_secret(f.directory, "a");
+	elsewhere = directory_secret(second, "a");
+	other = directory_secret(f.directory, "b");
+	CU_ASSERT(one != NULL && strlen(one) >= 40);
+	ASSERT_TEXT(same, one);
+	ASSERT_TEXT(elsewhere, one);
+	CU_ASSERT(g_strcmp0(other, one) != 0);
+	CU_ASSERT_TRUE(directory_remember(f.directory, "tag", "Joe@example.org", CLOCK_SECOND));
+	CU_ASSERT_EQUAL(directory_recall(second, "TAG", &kept), PTN_OK);
+	ASSERT_TEXT(kept, "Joe@example.org");
+	f.clock.now_us += 2 * CLOCK_SECOND;
+	CU_ASSERT_EQUAL(directory_recall(second, "tag", &kept), PTN_NONE);
+	directory_free(second);
 	fixture_close(&f);
 }
 
@@ -341,6 +409,9 @@ static const UnitTest directory_tests[] = {
 	{ "P-12 a duplicate account is refused", test_duplicates },
 	{ "A-12 S-18 names compare without case", test_case },
 	{ "M-01 M-02 domains: modes, destinations, customers", test_domains },
+	{ "M-01 domains that forward, and into which mailboxes", test_forwards },
+	{ "recipients of a domain are entries, and go with it", test_recipients },
+	{ "secrets and kept values are the same for all nodes", test_secret },
 	{ "P-10 a domain takes its accounts with it, a customer in use stays", test_removal },
 	{ "P-11 A-09 who is barred, and why", test_barred },
 	{ "values of any text come back", test_records },
