@@ -17,6 +17,8 @@ static const char *const choices_newline[] = { "refuse", "normalise", NULL };
 static const char *const choices_minimum[] = { "TLSv1.2", "TLSv1.3", NULL };
 static const char *const choices_format[] = { "text", "json", NULL };
 static const char *const choices_level[] = { "debug", "info", "warning", "error", NULL };
+static const char *const choices_modes[] = { "redirect", "hold", "secondary-mx", "hosted", "forward",
+	"forward-mailbox", "outbound-only", NULL };
 static const char *const choices_policy[] = { "none", "may", "encrypt", "verify", NULL };
 
 static const PtnOption options_server[] = {
@@ -172,9 +174,12 @@ static const PtnOption options_delivery[] = {
 };
 
 static const PtnOption options_route[] = {
-	{ "to", PTN_TEXT | PTN_LIST, SERVER, NULL, "domains, .DOMAIN for all below one, * for all",
-		.is_required = true },
-	{ "next-hop", PTN_TEXT, SERVER, NULL, "smtp://[USER@]HOST[:PORT], smtp:[ADDRESS]:PORT, mx:DOMAIN, plugin:NAME",
+	{ "to", PTN_TEXT | PTN_LIST, SERVER, NULL, "domains, .DOMAIN for all below one, * for all" },
+	{ "for-mode", PTN_CHOICE | PTN_LIST, SERVER, NULL,
+		"domains that have one of these modes in the directory; with to both must hold", 0, 0, choices_modes },
+	{ "next-hop", PTN_TEXT, SERVER, NULL,
+		"smtp://[USER@]HOST[:PORT], smtp:[ADDRESS]:PORT, the same with lmtp:, lmtp:unix:/PATH, mx:DOMAIN, "
+		"plugin:NAME",
 		.is_required = true },
 	{ "password", PTN_SECRET, SERVER, NULL, "of USER; best as @FILE" },
 	{ "tls", PTN_CHOICE, SERVER, "may", "TLS to it", 0, 0, choices_policy },

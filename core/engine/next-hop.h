@@ -1,6 +1,7 @@
 /* next-hop.h - where a recipient's mail goes next, as text and as a value.
  *
  *   smtp://[USER@]HOST[:PORT]   smtp:[192.0.2.1]:2525   smtp:HOST:PORT   mx:DOMAIN   plugin:NAME
+ *   lmtp:unix:/PATH   lmtp://HOST[:PORT]   lmtp:[ADDRESS]:PORT   (RFC 2033; port 24 unless it is said)
  *
  * Two recipients with the same text share connections. */
 #pragma once
@@ -11,11 +12,12 @@
 
 #include "io/tls.h"
 
-typedef enum { HOP_MX, HOP_SMTP, HOP_PLUGIN } HopKind;
+typedef enum { HOP_MX, HOP_SMTP, HOP_LMTP, HOP_PLUGIN } HopKind;
 
 typedef struct {
 	HopKind kind;
-	char *host;      /* domain, host, address without brackets, or plugin */
+	char *host;      /* domain, host, address without brackets, or plugin; NULL with a path */
+	char *path;      /* of a Unix socket; NULL: there is a host */
 	uint16_t port;
 	char *user;      /* NULL: no AUTH */
 	char *password;

@@ -13,17 +13,19 @@ route_free(void *data)
 
 	g_free(route->name);
 	g_strfreev(route->to);
+	g_strfreev(route->modes);
 	next_hop_free(route->hop);
 	g_free(route);
 }
 
 Route *
-route_new(const char *name, char **to, NextHop *hop)
+route_new(const char *name, char **to, char **modes, NextHop *hop)
 {
 	Route *route = g_new0(Route, 1);
 
 	route->name = g_strdup(name);
 	route->to = to;
+	route->modes = modes;
 	route->hop = hop;
 	return route;
 }
@@ -137,14 +139,61 @@ route_ask_hooks(
 }
 
 static bool
-route_matches(const Route *route, const char *domain)
+route_is_to(const Route *route, const char *domain)
 {
+	if (route->to == NULL || route->to[0] == NULL)
+		return true;
 	for (char **to = route->to; *to != NULL; to++) {
 		if (strcmp(*to, "*") == 0 || g_ascii_strcasecmp(*to, domain) == 0)
 			return true;
 		if ((*to)[0] == '.' && strlen(domain) > strlen(*to) &&
 			g_ascii_strcasecmp(domain + strlen(domain) - strlen(*to), *to) == 0)
 			return true;
+	}
+	return false;
+}
+
+static bool
+route_is_for_mode(const Route *route)
+{
+	return route->modes != NULL && route->modes[0] != NULL;
+}
+
+static bool
+route_mode_matters(const DeliverySettings *settings)
+{
+	for (guint k = 0; k < settings->routes->len; k++)
+		if (route_is_for_mode(g_ptr_array_index(settings->routes, k)))
+			return true;
+	return false;
+}
+
+/* `mode`: of the domain in the directory; NULL: it is not there. */
+static bool
+route_matches(const Route *route, const char *domain, const char *mode)
+{
+	return route_is_to(route, domain) &&
+		   (!route_is_for_mode(route) ||
+			   (mode != NULL && g_strv_contains((const char *const *)route->modes, mode)));
+}
+
+/* The first [route] that holds.  False: none does. */
+static bool
+route_ask_configuration(
+	const DeliverySettings *settings, const char *domain, const char *mode, bool is_unsure, RouteAnswer *answer)
+{
+	for (guint k = 0; k < settings->routes->len; k++) {
+		const Route *route = g_ptr_array_index(settings->routes, k);
+
+		if (is_unsure && route_is_for_mode(route) && route_is_to(route, domain)) {
+			answer->result = ROUTE_DEFERRED;
+			answer->reply = g_strdup("4.3.0 the directory cannot be reached");
+			return true;
+		}
+		if (route_matches(route, domain, mode)) {
+			answer->hop = next_hop_copy(route->hop);
+			return true;
+		}
 	}
 	return false;
 }
@@ -190,20 +239,19 @@ route_recipient(const Engine *engine, Snapshot *snapshot, const DeliverySettings
 {
 	const Recipient *recipient = g_ptr_array_index(envelope->recipients, i);
 	const char *domain = mailbox_domain(recipient->address);
+	g_autoptr(DirectoryEntry) entry = NULL;
+	PtnStatus status = PTN_NONE;
 
 	*answer = (RouteAnswer){ .result = ROUTE_FOUND };
 	if (route_ask_hooks(snapshot, settings, envelope, i, answer))
 		return;
-	for (guint k = 0; k < settings->routes->len; k++) {
-		const Route *route = g_ptr_array_index(settings->routes, k);
-
-		if (route_matches(route, domain)) {
-			answer->hop = next_hop_copy(route->hop);
-			return;
-		}
-	}
 	if (domain[0] == '\0')
 		domain = settings->hostname; /* <postmaster> */
+	if (route_mode_matters(settings))
+		status = directory_find(engine->directory, PTN_DOMAIN, domain, CLOCK_NEVER, &entry);
+	if (route_ask_configuration(settings, domain, status == PTN_OK ? directory_entry_get(entry, "mode") : NULL,
+			status == PTN_UNSURE, answer))
+		return;
 	if (!route_ask_directory(engine, settings, domain, answer))
 		answer->hop = next_hop_for_domain(domain, settings->tls);
 }
@@ -325,7 +373,10 @@ route_addresses(Dns *dns, const DeliverySettings *settings, const NextHop *hop, 
 	g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(route_address_free);
 	HopResult result = HOP_FAIL;
 
-	if (hop->kind == HOP_SMTP) {
+	if (hop->path != NULL) {
+		route_add_address(found, "localhost", &(IpAddress){ 0 }, 0);
+		result = HOP_OK;
+	} else if (hop->kind == HOP_SMTP || hop->kind == HOP_LMTP) {
 		result = route_host_addresses(dns, hop, deadline_us, found, reply);
 	} else {
 		g_autoptr(DnsQuery) query = dns_start(dns, hop->host, PTN_EXCHANGERS);
