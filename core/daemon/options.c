@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "host/host.h"
 #include "service/config-read.h"
+#include "service/directory.h"
 
 #define SERVER PTN_IN_SERVER
 #define HOUR (3600 * CLOCK_SECOND)
@@ -162,8 +163,8 @@ static const PtnOption options_delivery[] = {
 		"wait between attempts, doubling from the first to the second", CLOCK_SECOND, 10 * DAY },
 	{ "expire", PTN_TIME, SERVER, "5d", "age at which undelivered mail is returned; time held does not count",
 		CLOCK_SECOND, 100 * DAY },
-	{ "forward-bounces", PTN_TIME, SERVER, "21d",
-		"how long bounces of forwarded mail find back to its sender", DAY, 999 * DAY },
+	{ "forward-bounces", PTN_TIME, SERVER, "21d", "how long bounces of forwarded mail find back to its sender",
+		DAY, 999 * DAY },
 	{ "warn-after", PTN_TIME, SERVER, "4h", "age at which the sender is told of the delay; 0: never", 0,
 		100 * DAY },
 	{ "connect-timeout", PTN_TIME, SERVER, "30s", "time to connect", CLOCK_SECOND, HOUR },
@@ -178,9 +179,12 @@ static const PtnOption options_delivery[] = {
 };
 
 static const PtnOption options_route[] = {
-	{ "to", PTN_TEXT | PTN_LIST, SERVER, NULL, "domains, .DOMAIN for all below one, * for all",
-		.is_required = true },
-	{ "next-hop", PTN_TEXT, SERVER, NULL, "smtp://[USER@]HOST[:PORT], smtp:[ADDRESS]:PORT, mx:DOMAIN, plugin:NAME",
+	{ "to", PTN_TEXT | PTN_LIST, SERVER, NULL, "domains, .DOMAIN for all below one, * for all" },
+	{ "for-mode", PTN_CHOICE | PTN_LIST, SERVER, NULL,
+		"domains that have one of these modes in the directory; with to both must hold", 0, 0, directory_modes },
+	{ "next-hop", PTN_TEXT, SERVER, NULL,
+		"smtp://[USER@]HOST[:PORT], smtp:[ADDRESS]:PORT, the same with lmtp:, lmtp:unix:/PATH, mx:DOMAIN, "
+		"plugin:NAME",
 		.is_required = true },
 	{ "password", PTN_SECRET, SERVER, NULL, "of USER; best as @FILE" },
 	{ "tls", PTN_CHOICE, SERVER, "may", "TLS to it", 0, 0, choices_policy },

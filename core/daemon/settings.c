@@ -292,6 +292,7 @@ settings_read_route(const ConfigSection *section, DeliverySettings *delivery, GP
 	const TlsPolicy tls = (TlsPolicy)config_number(section, "tls");
 	g_autoptr(NextHop) hop = next_hop_parse(config_text(section, "next-hop"), tls, &error);
 	const char *password = config_text(section, "password");
+	const char *const *to = config_list(section, "to"), *const *modes = config_list(section, "for-mode");
 
 	if (hop == NULL) {
 		settings_complain(mistakes, section, "next-hop", "%s", error->message);
@@ -299,10 +300,12 @@ settings_read_route(const ConfigSection *section, DeliverySettings *delivery, GP
 	}
 	if (password != NULL && hop->user == NULL)
 		settings_complain(mistakes, section, "password", "a password without a user: next-hop = smtp://USER@HOST");
+	if (to[0] == NULL && modes[0] == NULL)
+		settings_complain(
+			mistakes, section, NULL, "which mail goes this way?  Give to = DOMAIN or for-mode = MODE");
 	hop->password = g_strdup(password);
-	g_ptr_array_add(
-		delivery->routes, route_new(config_section_name(section),
-							  g_strdupv((char **)(uintptr_t)config_list(section, "to")), g_steal_pointer(&hop)));
+	g_ptr_array_add(delivery->routes, route_new(config_section_name(section), g_strdupv((char **)(uintptr_t)to),
+										  g_strdupv((char **)(uintptr_t)modes), g_steal_pointer(&hop)));
 }
 
 /* Where we listen on port 25 an exchanger that leads to us is a loop. */

@@ -75,7 +75,9 @@ settle_delivered(Settling *settling, guint i)
 	settle_log(settling, i, "delivered");
 	metrics_add(settling->in_hand->delivery->engine->metrics, "messages.delivered", 1);
 	settle_observe(settling, i, PTN_DELIVERED);
-	if (!settling->in_hand->can_dsn[i])
+	if (settling->in_hand->results[i].is_final)
+		settle_report(settling, i, DSN_DELIVERED);
+	else if (!settling->in_hand->can_dsn[i])
 		settle_report(settling, i, DSN_RELAYED);
 }
 

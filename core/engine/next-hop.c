@@ -2,12 +2,13 @@
 #include "engine/next-hop.h"
 
 #include <string.h>
+#include <sys/un.h>
 
 #include "base/error.h"
 #include "base/ip.h"
 #include "proto/path.h"
 
-enum { NEXT_HOP_PORT = 25 };
+enum { NEXT_HOP_PORT = 25, NEXT_HOP_LMTP_PORT = 24 };
 
 void
 next_hop_free(NextHop *hop)
@@ -15,6 +16,7 @@ next_hop_free(NextHop *hop)
 	if (hop == NULL)
 		return;
 	g_free(hop->host);
+	g_free(hop->path);
 	g_free(hop->user);
 	if (hop->password != NULL)
 		explicit_bzero(hop->password, strlen(hop->password));
@@ -29,6 +31,7 @@ next_hop_copy(const NextHop *hop)
 	NextHop *copy = g_memdup2(hop, sizeof *hop);
 
 	copy->host = g_strdup(hop->host);
+	copy->path = g_strdup(hop->path);
 	copy->user = g_strdup(hop->user);
 	copy->password = g_strdup(hop->password);
 	copy->text = g_strdup(hop->text);
@@ -58,7 +61,7 @@ next_hop_for_domain(const char *domain, TlsPolicy tls)
 static bool
 next_hop_take_port(NextHop *hop, const char *text, GError **error)
 {
-	guint64 port = NEXT_HOP_PORT;
+	guint64 port = hop->kind == HOP_LMTP ? NEXT_HOP_LMTP_PORT : NEXT_HOP_PORT;
 
 	if (text[0] != '\0' && (text[0] != ':' || !g_ascii_string_to_unsigned(text + 1, 10, 1, 65535, &port, NULL)))
 		return error_set(
@@ -84,12 +87,39 @@ next_hop_take_host(NextHop *hop, const char *text, GError **error)
 	return next_hop_take_port(hop, text[0] == '[' ? end + 1 : end, error);
 }
 
+/* Who can reach the socket reads the mailboxes anyway: it is never spoken to in TLS. */
+static bool
+next_hop_take_path(NextHop *hop, const char *path, GError **error)
+{
+	if (path[0] != '/' || strlen(path) >= sizeof((struct sockaddr_un *)NULL)->sun_path)
+		return error_set(error, POSTERN_ERROR_INVALID,
+			"\"%s\": the path of a socket begins with / and has %zu octets at the most", hop->text,
+			sizeof((struct sockaddr_un *)NULL)->sun_path - 1);
+	hop->path = g_strdup(path);
+	hop->tls = TLS_NONE;
+	return true;
+}
+
+/* unix:/PATH, or [//][USER@]HOST[:PORT] */
+static bool
+next_hop_take_server(NextHop *hop, const char *text, GError **error)
+{
+	const char *at;
+
+	if (hop->kind == HOP_LMTP && g_str_has_prefix(text, "unix:"))
+		return next_hop_take_path(hop, text + strlen("unix:"), error);
+	if (g_str_has_prefix(text, "//"))
+		text += 2;
+	at = strrchr(text, '@');
+	if (at != NULL)
+		hop->user = g_strndup(text, (size_t)(at - text));
+	return next_hop_take_host(hop, at != NULL ? at + 1 : text, error);
+}
+
 NextHop *
 next_hop_parse(const char *text, TlsPolicy tls, GError **error)
 {
 	g_autoptr(NextHop) hop = g_new0(NextHop, 1);
-	const char *rest, *at;
-
 	hop->text = g_strdup(text);
 	hop->tls = tls;
 	if (g_str_has_prefix(text, "plugin:")) {
@@ -99,17 +129,13 @@ next_hop_parse(const char *text, TlsPolicy tls, GError **error)
 	}
 	if (g_str_has_prefix(text, "mx:"))
 		return next_hop_for_domain(text + strlen("mx:"), tls);
-	if (!g_str_has_prefix(text, "smtp:")) {
+	if (!g_str_has_prefix(text, "smtp:") && !g_str_has_prefix(text, "lmtp:")) {
 		error_set(error, POSTERN_ERROR_INVALID,
-			"\"%s\" is no next hop: smtp://HOST:PORT, smtp:[ADDRESS]:PORT, mx:DOMAIN", text);
+			"\"%s\" is no next hop: smtp://HOST:PORT, smtp:[ADDRESS]:PORT, lmtp:unix:/PATH, lmtp://HOST:PORT, "
+			"mx:DOMAIN",
+			text);
 		return NULL;
 	}
-	hop->kind = HOP_SMTP;
-	rest = text + strlen("smtp:");
-	if (g_str_has_prefix(rest, "//"))
-		rest += 2;
-	at = strrchr(rest, '@');
-	if (at != NULL)
-		hop->user = g_strndup(rest, (size_t)(at - rest));
-	return next_hop_take_host(hop, at != NULL ? at + 1 : rest, error) ? g_steal_pointer(&hop) : NULL;
+	hop->kind = text[0] == 'l' ? HOP_LMTP : HOP_SMTP;
+	return next_hop_take_server(hop, text + strlen("smtp:"), error) ? g_steal_pointer(&hop) : NULL;
 }

@@ -1,6 +1,7 @@
 /* next-hop.h - where a recipient's mail goes next, as text and as a value.
  *
  *   smtp://[USER@]HOST[:PORT]   smtp:[192.0.2.1]:2525   smtp:HOST:PORT   mx:DOMAIN   plugin:NAME
+ *   lmtp:unix:/PATH   lmtp://HOST[:PORT]   lmtp:[ADDRESS]:PORT   (RFC 2033; port 24 unless it is said)
  */
 #pragma once
 
@@ -10,19 +11,20 @@
 
 #include "io/tls.h"
 
-typedef enum { HOP_MX, HOP_SMTP, HOP_PLUGIN } HopKind;
+typedef enum { HOP_MX, HOP_SMTP, HOP_LMTP, HOP_PLUGIN } HopKind;
 /* What becomes of mail for a host that does not exist. */
 typedef enum { MISSING_DEFERS, MISSING_BOUNCES, MISSING_HOLDS } HopMissing;
 
 typedef struct {
 	HopKind kind;
-	char *host;      /* domain, host, address without brackets, or plugin */
+	char *host; /* domain, host, address without brackets, or plugin; NULL with a path */
+	char *path; /* of a Unix socket; NULL: there is a host */
 	uint16_t port;
-	char *user;      /* NULL: no AUTH */
+	char *user; /* NULL: no AUTH */
 	char *password;
 	TlsPolicy tls;
 	HopMissing on_missing; /* of HOP_SMTP */
-	char *text;      /* what it is known by */
+	char *text;            /* what it is known by */
 } NextHop;
 
 /* New; NULL with a sentence. */

@@ -16,17 +16,19 @@ route_free(void *data)
 
 	g_free(route->name);
 	g_strfreev(route->to);
+	g_strfreev(route->modes);
 	next_hop_free(route->hop);
 	g_free(route);
 }
 
 Route *
-route_new(const char *name, char **to, NextHop *hop)
+route_new(const char *name, char **to, char **modes, NextHop *hop)
 {
 	Route *route = g_new0(Route, 1);
 
 	route->name = g_strdup(name);
 	route->to = to;
+	route->modes = modes;
 	route->hop = hop;
 	return route;
 }
@@ -149,9 +151,15 @@ route_ask_hooks(
 }
 
 static bool
-route_matches(const Route *route, const char *domain)
+route_has(char *const *words, const char *word)
 {
-	for (char **to = route->to; *to != NULL; to++) {
+	return words != NULL && word != NULL && g_strv_contains((const char *const *)words, word);
+}
+
+static bool
+route_is_to(const Route *route, const char *domain)
+{
+	for (char **to = route->to; to != NULL && *to != NULL; to++) {
 		if (g_ascii_strcasecmp(*to, domain) == 0)
 			return true;
 		if ((*to)[0] == '.' && strlen(domain) > strlen(*to) &&
@@ -161,20 +169,27 @@ route_matches(const Route *route, const char *domain)
 	return false;
 }
 
+/* `mode`: of the domain in the directory; NULL: it is not there.  One that says neither which domains nor which modes comes after
+ * what the directory says. */
 static bool
-route_is_for_all(const Route *route)
+route_matches(const Route *route, bool is_for_all, const char *domain, const char *mode)
 {
-	return g_strv_contains((const char *const *)route->to, "*");
+	const bool has_modes = route->modes != NULL && route->modes[0] != NULL;
+	const bool is_to_all = route->to == NULL || route->to[0] == NULL || route_has(route->to, "*");
+
+	if (is_for_all)
+		return is_to_all && !has_modes;
+	return (has_modes ? is_to_all || route_is_to(route, domain) : route_is_to(route, domain)) &&
+		   (!has_modes || route_has(route->modes, mode));
 }
 
-/* The first [route] that names the domain, or the first for all. */
 static bool
-route_ask_config(const DeliverySettings *settings, const char *domain, bool is_for_all, RouteAnswer *answer)
+route_ask_config(const RouteTask *task, bool is_for_all, const char *domain, const char *mode, RouteAnswer *answer)
 {
-	for (guint i = 0; i < settings->routes->len; i++) {
-		const Route *route = g_ptr_array_index(settings->routes, i);
+	for (guint i = 0; i < task->settings->routes->len; i++) {
+		const Route *route = g_ptr_array_index(task->settings->routes, i);
 
-		if (is_for_all ? !route_is_for_all(route) : !route_matches(route, domain))
+		if (!route_matches(route, is_for_all, domain, mode))
 			continue;
 		answer->hop = next_hop_copy(route->hop);
 		answer->result = ROUTE_FOUND;
@@ -184,18 +199,15 @@ route_ask_config(const DeliverySettings *settings, const char *domain, bool is_f
 }
 
 static bool
-route_ask_directory(const RouteTask *task, const char *domain, RouteAnswer *answer)
+route_ask_directory(
+	const RouteTask *task, PtnStatus status, const DirectoryEntry *entry, const char *domain, RouteAnswer *answer)
 {
-	g_autoptr(DirectoryEntry) entry = NULL;
-	PtnStatus status;
-	const char *mode = domain_mode(task->engine, domain, &status, &entry);
-
 	if (status == PTN_UNSURE) {
 		answer->result = ROUTE_DEFERRED;
 		answer->reply = g_strdup("4.3.0 the directory cannot be reached");
 		return true;
 	}
-	if (mode == NULL || !domain_route(task->engine, task->settings, task->envelope->sender, entry, answer))
+	if (status != PTN_OK || !domain_route(task->engine, task->settings, task->envelope->sender, entry, answer))
 		return false;
 	stay_way_clear(&answer->way);
 	answer->way.domain = g_strdup(domain);
@@ -208,13 +220,18 @@ static void
 route_step(const RouteTask *task, const char *address, RouteAnswer *answer)
 {
 	g_autofree char *domain = g_ascii_strdown(mailbox_domain(address), -1);
+	g_autoptr(DirectoryEntry) entry = NULL;
+	PtnStatus status;
+	const char *mode;
 
 	if (domain[0] == '\0') { /* <postmaster> */
 		g_free(domain);
 		domain = g_strdup(task->settings->hostname);
 	}
-	if (route_ask_config(task->settings, domain, false, answer) || route_ask_directory(task, domain, answer) ||
-		route_ask_config(task->settings, domain, true, answer))
+	mode = domain_mode(task->engine, domain, &status, &entry);
+	if (route_ask_config(task, false, domain, mode, answer) ||
+		route_ask_directory(task, status, entry, domain, answer) ||
+		route_ask_config(task, true, domain, mode, answer))
 		return;
 	answer->hop = next_hop_for_domain(domain, task->settings->tls);
 	answer->result = ROUTE_FOUND;
@@ -368,7 +385,10 @@ route_addresses(Dns *dns, const DeliverySettings *settings, const NextHop *hop, 
 	g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(route_address_free);
 	HopResult result = HOP_FAIL;
 
-	if (hop->kind == HOP_SMTP) {
+	if (hop->path != NULL) {
+		route_add_address(found, "localhost", &(IpAddress){ 0 }, 0);
+		result = HOP_OK;
+	} else if (hop->kind == HOP_SMTP || hop->kind == HOP_LMTP) {
 		result = route_host_addresses(dns, hop, deadline_us, found, reply);
 	} else {
 		g_autoptr(DnsQuery) query = dns_start(dns, hop->host, PTN_EXCHANGERS);

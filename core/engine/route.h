@@ -13,7 +13,8 @@
 /* [route NAME]; tried in order. */
 typedef struct {
 	char *name;
-	char **to;     /* domains, ".parent" for all below, "*" for all */
+	char **to;     /* domains, ".parent" for all below, "*" for all; none: all */
+	char **modes;  /* of the recipient's domain in the directory; none: any, or not there */
 	NextHop *hop;
 } Route;
 
@@ -32,7 +33,7 @@ struct DeliverySettings {
 
 DeliverySettings *delivery_settings_new(void);
 void delivery_settings_free(DeliverySettings *settings);
-Route *route_new(const char *name, char **to /* takes */, NextHop *hop /* takes */);
+Route *route_new(const char *name, char **to /* takes */, char **modes /* takes; NULL: none */, NextHop *hop /* takes */);
 
 typedef enum {
 	ROUTE_FOUND,

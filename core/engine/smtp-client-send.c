@@ -1,6 +1,7 @@
 /* smtp-client-send.c - one transaction: envelope in one burst, content, a result per recipient.
  *
- * Behind the content goes the envelope of the next transaction, where there is one and the server pipelines. */
+ * Behind the content goes the envelope of the next transaction, where there is one and the server pipelines.  Not over
+ * LMTP: there each recipient has a reply of its own behind the content, and mailboxes are near. */
 #include <string.h>
 
 #include "engine/smtp-client-private.h"
@@ -246,7 +247,7 @@ send_ahead(Sending *sending)
 	Sending next = { .client = sending->client };
 	g_autofree char *obstacle = NULL;
 
-	if (task == NULL || !(sending->client->capabilities & SMTP_PIPELINING))
+	if (task == NULL || !(sending->client->capabilities & SMTP_PIPELINING) || sending->client->is_lmtp)
 		return true;
 	next.message = task->message;
 	next.places = task->places;
@@ -290,6 +291,14 @@ send_piece(void *data, const char *octets, size_t size)
 	return !encoding->is_lost;
 }
 
+/* RFC 2033 4.2: without a recipient DATA is refused; how many replies would follow what was accepted here? */
+static bool
+send_out_of_step(Sending *sending)
+{
+	sending->client->is_broken = true;
+	return true;
+}
+
 static bool
 send_content(Sending *sending, bool has_recipients)
 {
@@ -306,14 +315,39 @@ send_content(Sending *sending, bool has_recipients)
 		   wire_flush(sending->client->wire, &sending->error);
 }
 
+/* RFC 2033 4.2: a reply for each recipient that was accepted, in their order.  What was said holds, even if the server is
+ * gone before it has said the rest. */
+static bool
+send_take_mailboxes(Sending *sending, ServerReply *reply)
+{
+	for (guint i = 0; i < sending->n; i++) {
+		g_autofree char *text = NULL;
+
+		if (!sending->is_open[i])
+			continue;
+		smtp_client_limit(sending->client, sending->client->settings->data_us);
+		if (!smtp_read_reply(sending->client->wire, reply, &sending->error))
+			return false;
+		text = send_reply_text(reply);
+		send_set(sending, i, send_status_of(reply->code), true, text);
+		sending->results[i].is_final = true;
+		sending->is_open[i] = false;
+	}
+	return true;
+}
+
 static bool
 send_finish(Sending *sending, ServerReply *reply)
 {
 	const bool has_recipients = send_count_open(sending) > 0;
 	g_autofree char *text = NULL;
 
+	if (!has_recipients && sending->client->is_lmtp)
+		return send_out_of_step(sending);
 	if (!send_content(sending, has_recipients))
 		return false;
+	if (sending->client->is_lmtp)
+		return send_take_mailboxes(sending, reply);
 	smtp_client_limit(sending->client, sending->client->settings->data_us);
 	if (!smtp_read_reply(sending->client->wire, reply, &sending->error))
 		return false;

@@ -77,15 +77,19 @@ smtp_client_refused(const ServerReply *reply, const char *at, GError **error)
 static bool
 smtp_client_say_hello(SmtpClient *client, ServerReply *reply, GError **error)
 {
-	if (!smtp_write_command(client->wire, error, "EHLO %s", client->settings->helo) ||
+	const char *verb = client->is_lmtp ? "LHLO" : "EHLO";
+
+	if (!smtp_write_command(client->wire, error, "%s %s", verb, client->settings->helo) ||
 		!smtp_client_read(client, reply, error))
 		return false;
 	client->capabilities = smtp_capabilities(reply, &client->size_limit);
+	if (client->is_lmtp)
+		client->capabilities &= ~(unsigned)SMTP_DSN; /* we know what became of each, and report it ourselves */
 	if (reply->code == 250)
 		return true;
 	client->capabilities = 0;
-	if (reply->code / 100 != 5)
-		return smtp_client_refused(reply, "EHLO", error);
+	if (reply->code / 100 != 5 || client->is_lmtp)
+		return smtp_client_refused(reply, verb, error);
 	if (!smtp_write_command(client->wire, error, "HELO %s", client->settings->helo) ||
 		!smtp_client_read(client, reply, error))
 		return false;
@@ -198,14 +202,21 @@ static SmtpClient *
 smtp_client_try(const DeliverySettings *settings, const NextHop *hop, const HopAddress *to, bool skips_tls,
 	bool *tried_tls, GError **error)
 {
+	const int64_t until_us = g_get_monotonic_time() + settings->connect_us;
 	g_autoptr(SmtpClient) client = g_new0(SmtpClient, 1);
 	char text[IP_TEXT_SIZE];
 
 	client->settings = settings;
+	client->is_lmtp = hop->kind == HOP_LMTP;
 	client->skips_tls = skips_tls;
-	client->peer = g_strdup_printf("%s[%s]:%u", to->name, ip_format(&to->address, text), to->port);
-	client->wire = wire_open(&to->address, to->port, smtp_client_from(settings, &to->address),
-		g_get_monotonic_time() + settings->connect_us, error);
+	if (hop->path != NULL) {
+		client->peer = g_strdup_printf("%s[%s]", to->name, hop->path);
+		client->wire = wire_open_unix(hop->path, until_us, error);
+	} else {
+		client->peer = g_strdup_printf("%s[%s]:%u", to->name, ip_format(&to->address, text), to->port);
+		client->wire =
+			wire_open(&to->address, to->port, smtp_client_from(settings, &to->address), until_us, error);
+	}
 	if (client->wire == NULL)
 		return NULL;
 	if (smtp_client_greet(client, hop, to->name, error))

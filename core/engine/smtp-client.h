@@ -1,4 +1,4 @@
-/* smtp-client.h - sending messages to one server, pipelined, in straight-line code (RFC 5321, RFC 2920).
+/* smtp-client.h - sending messages to one server, pipelined, in straight-line code (RFC 5321, RFC 2920), over LMTP, too (RFC 2033).
  *
  * Delivery threads only. */
 #pragma once
@@ -18,6 +18,7 @@ typedef struct {
 	SentStatus status;
 	char *reply;     /* new: "250 2.0.0 Ok", "450 4.2.1 …", or a sentence of ours that begins with an enhanced code */
 	bool is_remote;  /* the reply is the server's */
+	bool is_final;   /* it lies in its mailbox: nobody further on reports */
 } SentResult;
 
 void sent_result_set(SentResult *result, SentStatus status, bool is_remote, const char *reply);

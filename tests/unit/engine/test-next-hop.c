@@ -17,6 +17,9 @@ test_good(void)
 		{ "smtp://relay@Relay.Example.org:587", HOP_SMTP, "relay.example.org", 587, "relay" },
 		{ "smtp://a@b@relay.example.org", HOP_SMTP, "relay.example.org", 25, "a@b" },
 		{ "smtp:[2001:db8::1]", HOP_SMTP, "2001:db8::1", 25, NULL }, { "mx:Example.ORG", HOP_MX, "example.org", 25, NULL },
+		{ "lmtp://mail.example.org", HOP_LMTP, "mail.example.org", 24, NULL },
+		{ "lmtp:[192.0.2.1]:2003", HOP_LMTP, "192.0.2.1", 2003, NULL },
+		{ "lmtp:u@mail.example.org:2003", HOP_LMTP, "mail.example.org", 2003, "u" },
 		{ "plugin:bcc-mirror", HOP_PLUGIN, "bcc-mirror", 0, NULL } };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -34,11 +37,29 @@ test_good(void)
 }
 
 static void
+test_socket(void)
+{
+	g_autoptr(NextHop) hop = next_hop_parse("lmtp:unix:/run/dovecot/lmtp", TLS_VERIFY, NULL);
+	g_autoptr(NextHop) copy = NULL;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(hop);
+	copy = next_hop_copy(hop);
+	CU_ASSERT_EQUAL(copy->kind, HOP_LMTP);
+	CU_ASSERT_EQUAL(copy->tls, TLS_NONE);
+	ASSERT_TEXT(copy->path, "/run/dovecot/lmtp");
+	ASSERT_TEXT(copy->host, NULL);
+	ASSERT_TEXT(copy->text, "lmtp:unix:/run/dovecot/lmtp");
+}
+
+#define SEVENTY "0123456789012345678901234567890123456789012345678901234567890123456789"
+
+static void
 test_bad(void)
 {
 	static const char *const cases[] = { "", "relay.example.org", "smtp:", "smtp:[192.0.2.1", "smtp:[relay.example.org]",
-		"smtp:relay.example.org:0", "smtp:relay.example.org:65536", "smtp:relay.example.org:x", "smtp:re lay", "lmtp:relay.example.org",
-		"smtp:[192.0.2.1]2525" };
+		"smtp:relay.example.org:0", "smtp:relay.example.org:65536", "smtp:relay.example.org:x", "smtp:re lay", "smtp:[192.0.2.1]2525",
+		"lmtp:", "lmtp:unix:", "lmtp:unix:run/lmtp", "smtp:unix:/run/smtp", "lmtp:[mail.example.org]",
+		"lmtp:unix:/" SEVENTY SEVENTY };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autoptr(GError) error = NULL;
@@ -51,6 +72,7 @@ test_bad(void)
 
 static const UnitTest tests[] = {
 	{ "hosts, addresses, ports, users, MX, plugins", test_good },
+	{ "Unix sockets of LMTP", test_socket },
 	{ "what is none says why", test_bad },
 	{ NULL, NULL },
 };

@@ -77,7 +77,14 @@ world_add_route(World *world, const char *to, const char *hop)
 {
 	char **domains = g_strsplit(to, " ", -1);
 
-	g_ptr_array_add(world->settings->routes, route_new(to, domains, next_hop_parse(hop, TLS_MAY, NULL)));
+	g_ptr_array_add(world->settings->routes, route_new(to, domains, NULL, next_hop_parse(hop, TLS_MAY, NULL)));
+}
+
+static void
+world_add_mode_route(World *world, const char *to, const char *modes, const char *hop)
+{
+	g_ptr_array_add(world->settings->routes, route_new(modes, g_strsplit(to, " ", -1), g_strsplit(modes, " ", -1),
+												 next_hop_parse(hop, TLS_MAY, NULL)));
 }
 
 static void
@@ -139,6 +146,7 @@ test_exchangers(void)
 	check_addresses(&world, "mx:implicit.example", "OK 192.0.2.3");
 	check_addresses(&world, "smtp:mx1.example:2525", "OK 192.0.2.1");
 	check_addresses(&world, "smtp:[192.0.2.9]", "OK 192.0.2.9");
+	check_addresses(&world, "lmtp://mx1.example", "OK 192.0.2.1");
 	world_end(&world);
 }
 
@@ -190,6 +198,25 @@ test_order(void)
 	check_route(&world, "x@plain.example", "FOUND smtp:[192.0.2.77]");
 	world_add_route(&world, "held.example", "smtp:[192.0.2.78]");
 	check_route(&world, "x@held.example", "FOUND smtp:[192.0.2.78]");
+	world_end(&world);
+}
+
+static void
+test_modes(void)
+{
+	World world;
+
+	world_start(&world);
+	world_add_domain(&world, "hosted.example", "hosted", NULL);
+	world_add_domain(&world, "sub.hosted.example", "hosted", NULL);
+	world_add_domain(&world, "held.example", "hold", NULL);
+	world_add_mode_route(&world, ".hosted.example", "hosted forward-mailbox", "lmtp://store2.example.net");
+	world_add_mode_route(&world, "", "hosted", "lmtp:unix:/run/lmtp");
+	check_route(&world, "x@HOSTED.example", "FOUND lmtp:unix:/run/lmtp");
+	check_route(&world, "x@sub.hosted.example", "FOUND lmtp://store2.example.net");
+	check_route(&world, "x@other.hosted.example", "FOUND mx:other.hosted.example");
+	check_route(&world, "x@held.example", "HELD mail for held.example is accepted and held");
+	check_route(&world, "x@plain.example", "FOUND mx:plain.example");
 	world_end(&world);
 }
 
@@ -256,6 +283,7 @@ static const UnitTest tests[] = {
 	{ "null MX and NXDOMAIN fail, what cannot be found out is deferred", test_no_way },
 	{ "if we are an exchanger only better ones are tried; the best is ourselves: a loop", test_ours },
 	{ "[route]s, then the directory, then MX", test_order },
+	{ "for-mode holds for domains of that mode in the directory, with `to` both must", test_modes },
 	{ "hooks at ROUTE come first", test_hooks },
 	{ "a next hop that a plugin made up is deferred, not lost", test_bad_hook_route },
 	{ NULL, NULL },

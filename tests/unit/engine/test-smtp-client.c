@@ -1,0 +1,210 @@
+/* test-smtp-client.c - one transaction over LMTP against a peer that says what its script says. */
+#include "engine/smtp-client.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "io/wire.h"
+#include "suites.h"
+#include "unit/mail/mail.h"
+
+/* Lines of a script: "C: " and how a command must begin, "S: " and what is answered, "C: …" up to the final dot, "end". */
+typedef struct {
+	Fixture *spool;
+	char *path;
+	int listener;
+	GThread *thread;
+	const char *const *script;
+	GString *faults; /* of the peer; read when it is over */
+	DeliverySettings *settings;
+	NextHop *hop;
+	SmtpClient *client;
+	SpoolMessage *message;
+	SentResult results[4];
+} World;
+
+static void
+peer_expect(World *world, Wire *wire, const char *expected)
+{
+	const bool is_content = strcmp(expected, "CONTENT") == 0;
+	const char *line;
+
+	do
+		line = wire_read_line(wire, 1000, NULL);
+	while (is_content && line != NULL && strcmp(line, ".") != 0);
+	if (line == NULL || (!is_content && !g_str_has_prefix(line, expected)))
+		g_string_append_printf(world->faults, "%s instead of %s\n", line != NULL ? line : "nothing", expected);
+}
+
+static void *
+peer_run(void *data)
+{
+	World *world = data;
+	const int fd = accept(world->listener, NULL, NULL);
+	g_autoptr(Wire) wire = wire_adopt(fd, g_get_monotonic_time() + 20 * CLOCK_SECOND);
+
+	for (const char *const *line = world->script; *line != NULL && strcmp(*line, "end") != 0; line++) {
+		if ((*line)[0] == 'C') {
+			peer_expect(world, wire, *line + 3);
+		} else if (!wire_write(wire, *line + 3, strlen(*line + 3), NULL) || !wire_write(wire, "\r\n", 2, NULL) ||
+				   !wire_flush(wire, NULL)) {
+			g_string_append_printf(world->faults, "%s could not be said\n", *line);
+		}
+	}
+	return NULL;
+}
+
+static void
+world_listen(World *world)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	world->path = g_strdup_printf("%s/lmtp", world->spool->directory);
+	CU_ASSERT_FATAL(strlen(world->path) < sizeof address.sun_path);
+	memcpy(address.sun_path, world->path, strlen(world->path));
+	world->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CU_ASSERT_EQUAL_FATAL(bind(world->listener, (const struct sockaddr *)&address, sizeof address), 0);
+	CU_ASSERT_EQUAL_FATAL(listen(world->listener, 5), 0);
+}
+
+static void
+world_start(World *world, const char *const *script, unsigned recipients)
+{
+	g_autoptr(GPtrArray) addresses = NULL;
+	g_autofree char *hop = NULL, *reply = NULL;
+	SentStatus status;
+
+	*world = (World){ .spool = fixture_new(), .script = script, .faults = g_string_new(NULL) };
+	world_listen(world);
+	CU_ASSERT_EQUAL(fixture_commit(world->spool, 1, "Subject: x\r\n\r\n.dot\r\n", recipients), SPOOL_COMMITTED);
+	world->message = spool_read(world->spool->spool, 1, NULL);
+	CU_ASSERT_FATAL(world->message != NULL && spool_read_content(world->message, NULL));
+	((Recipient *)g_ptr_array_index(world->message->envelope->recipients, 0))->notify = NOTIFY_SUCCESS;
+	world->settings = delivery_settings_new();
+	world->settings->helo = g_strdup("out.example.net");
+	world->settings->command_us = world->settings->data_us = 20 * CLOCK_SECOND;
+	hop = g_strdup_printf("lmtp:unix:%s", world->path);
+	world->hop = next_hop_parse(hop, TLS_VERIFY, NULL);
+	world->thread = g_thread_new("peer", peer_run, world);
+	CU_ASSERT_EQUAL(route_addresses(NULL, world->settings, world->hop, 0, &addresses, &reply), HOP_OK);
+	world->client = smtp_client_open(world->settings, world->hop, addresses, &status, &reply);
+	ASSERT_TEXT(reply, NULL);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(world->client);
+}
+
+static bool
+world_send(World *world)
+{
+	static const guint places[] = { 0, 1, 2, 3 };
+	const SmtpTask task = { world->message, places, world->message->envelope->recipients->len };
+
+	return smtp_client_send(world->client, &task, &task, world->results);
+}
+
+static void
+world_check(const World *world, guint i, SentStatus status, const char *reply)
+{
+	CU_ASSERT_EQUAL(world->results[i].status, status);
+	ASSERT_TEXT(world->results[i].reply, reply);
+}
+
+static void
+world_end(World *world)
+{
+	smtp_client_close(world->client);
+	g_thread_join(world->thread);
+	ASSERT_TEXT(world->faults->str, "");
+	for (size_t i = 0; i < G_N_ELEMENTS(world->results); i++)
+		g_free(world->results[i].reply);
+	spool_message_free(world->message);
+	delivery_settings_free(world->settings);
+	next_hop_free(world->hop);
+	(void)close(world->listener);
+	(void)unlink(world->path);
+	fixture_free(world->spool);
+	g_string_free(world->faults, TRUE);
+	g_free(world->path);
+}
+
+static void
+test_replies(void)
+{
+	static const char *const script[] = { "S: 220 store", "C: LHLO out.example.net",
+		"S: 250-store\r\n250-PIPELINING\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES", "C: MAIL FROM:<", "C: RCPT TO:<r0@example.net>",
+		"C: RCPT TO:<r1@", "C: RCPT TO:<r2@", "C: RCPT TO:<r3@", "C: DATA", "S: 250 2.1.0 ok", "S: 250 2.1.5 ok",
+		"S: 550 5.1.1 no mailbox", "S: 250 2.1.5 ok", "S: 250 2.1.5 ok", "S: 354 go", "C: CONTENT", "S: 250 2.0.0 stored",
+		"S: 452 4.2.2 full", "S: 552 5.2.2 over quota", "C: QUIT", NULL };
+	World world;
+
+	world_start(&world, script, 4);
+	CU_ASSERT_TRUE(world_send(&world));
+	CU_ASSERT_FALSE(smtp_client_is_ahead(world.client));
+	world_check(&world, 0, SENT_OK, "250 2.0.0 stored");
+	world_check(&world, 1, SENT_FAILED, "550 5.1.1 no mailbox");
+	world_check(&world, 2, SENT_DEFERRED, "452 4.2.2 full");
+	world_check(&world, 3, SENT_FAILED, "552 5.2.2 over quota");
+	CU_ASSERT_TRUE(world.results[0].is_final);
+	CU_ASSERT_FALSE(smtp_client_relays_dsn(world.client));
+	world_end(&world);
+}
+
+static void
+test_one_by_one(void)
+{
+	static const char *const script[] = { "S: 220 store", "C: LHLO ", "S: 250 store", "C: MAIL FROM:<",
+		"S: 250 2.1.0 ok", "C: RCPT TO:<r0@", "S: 250 2.1.5 ok", "C: RCPT TO:<r1@", "S: 250 2.1.5 ok", "C: DATA",
+		"S: 354 go", "C: CONTENT", "S: 250 2.0.0 stored", "S: 250 2.0.0 stored, too", "C: QUIT", NULL };
+	World world;
+
+	world_start(&world, script, 2);
+	CU_ASSERT_TRUE(world_send(&world));
+	world_check(&world, 0, SENT_OK, "250 2.0.0 stored");
+	world_check(&world, 1, SENT_OK, "250 2.0.0 stored, too");
+	world_end(&world);
+}
+
+static void
+test_lost(void)
+{
+	static const char *const script[] = { "S: 220 store", "C: LHLO ", "S: 250-store\r\n250 PIPELINING", "C: MAIL FROM:<",
+		"C: RCPT TO:<r0@", "C: RCPT TO:<r1@", "C: RCPT TO:<r2@", "C: DATA", "S: 250 ok", "S: 250 ok", "S: 250 ok",
+		"S: 250 ok", "S: 354 go", "C: CONTENT", "S: 250 2.0.0 stored", "end" };
+	World world;
+
+	world_start(&world, script, 3);
+	CU_ASSERT_FALSE(world_send(&world));
+	world_check(&world, 0, SENT_OK, "250 2.0.0 stored");
+	CU_ASSERT_EQUAL(world.results[1].status, SENT_DEFERRED);
+	CU_ASSERT_EQUAL(world.results[2].status, SENT_DEFERRED);
+	CU_ASSERT_FALSE(world.results[2].is_remote);
+	world_end(&world);
+}
+
+static void
+test_nobody(void)
+{
+	static const char *const script[] = { "S: 220 store", "C: LHLO ", "S: 250-store\r\n250 PIPELINING",
+		"C: MAIL FROM:<", "C: RCPT TO:<r0@", "C: DATA", "S: 250 ok", "S: 550 5.1.1 no", "S: 503 5.5.1 nobody",
+		"C: RSET", "S: 250 ok", "C: MAIL FROM:<", "C: RCPT TO:<r0@", "C: DATA", "S: 250 ok", "S: 550 5.1.1 no",
+		"S: 354 whom?", "end" };
+	World world;
+
+	world_start(&world, script, 1);
+	CU_ASSERT_TRUE(world_send(&world));
+	world_check(&world, 0, SENT_FAILED, "550 5.1.1 no");
+	CU_ASSERT_FALSE(world_send(&world));
+	world_check(&world, 0, SENT_FAILED, "550 5.1.1 no");
+	world_end(&world);
+}
+
+static const UnitTest tests[] = {
+	{ "LMTP: a reply for each recipient that was accepted, DSN is ours, nothing goes ahead", test_replies },
+	{ "LMTP: a server that does not pipeline", test_one_by_one },
+	{ "LMTP: what was told holds when the server is gone before it has told the rest", test_lost },
+	{ "LMTP: where nobody is accepted no reply is waited for", test_nobody },
+	{ NULL, NULL },
+};
+
+const UnitSuite suite_smtp_client = { "smtp-client", tests };
