@@ -205,11 +205,22 @@ daemon_make_snapshot(Daemon *daemon, Loaded *loaded, PluginSet *set, GError **er
 	return snapshot;
 }
 
+/* What plugins' notices say of us.  A set may outlive the configuration that it was made of. */
+static void
+daemon_set_notices(Daemon *daemon, const EngineSettings *engine)
+{
+	const NoticeSettings now = notice_settings(engine);
+
+	daemon->services.notices = (NoticeSettings){ g_intern_string(now.hostname), g_intern_string(now.service_name),
+		g_intern_string(now.postmaster), g_intern_string(now.templates) };
+}
+
 static bool
 daemon_start_plugins(Daemon *daemon, Loaded *loaded, GError **error)
 {
 	daemon->services.engine = &daemon->engine;
 	daemon->services.helo = g_intern_string(loaded->delivery->helo);
+	daemon_set_notices(daemon, loaded->engine);
 	daemon->services.tls = tls_client_new(NULL, error);
 	if (daemon->services.tls == NULL)
 		return false;
@@ -297,8 +308,13 @@ daemon_swap_snapshot(Daemon *daemon, Snapshot *snapshot)
 static bool
 daemon_apply(Daemon *daemon, Loaded *loaded, GError **error)
 {
-	g_autoptr(PluginSet) set = host_new(&daemon->services, loaded->rows, loaded->config, daemon->set, error);
+	g_autoptr(PluginSet) set = NULL;
 	g_autoptr(Snapshot) snapshot = NULL;
+	const NoticeSettings before = daemon->services.notices;
+
+	daemon_set_notices(daemon, loaded->engine);
+	set = host_new(&daemon->services, loaded->rows, loaded->config, daemon->set, error);
+	daemon->services.notices = set != NULL ? daemon->services.notices : before;
 
 	if (set == NULL)
 		return false;

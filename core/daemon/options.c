@@ -29,6 +29,9 @@ static const PtnOption options_server[] = {
 	{ "support", PTN_TEXT, SERVER, NULL, "second line of every refusal; %{session} and %{cause} are filled in" },
 	{ "postmaster", PTN_MAILBOX, SERVER, NULL,
 		"our own address; its mail is taken on inbound listeners; not set: postmaster@HOSTNAME" },
+	{ "service-name", PTN_TEXT, SERVER, "postern", "how the service calls itself in the subjects of notices" },
+	{ "templates", PTN_FILE, SERVER, POSTERN_SYSCONFDIR "/templates",
+		"directory of the texts of notices, a file each; what is missing there is compiled in" },
 	{ "exempt-recipients", PTN_TEXT | PTN_LIST, SERVER, "abuse@ .spamcop.net",
 		"local@, user@domain, domain or .domain (with those below): content plugins leave mail alone if all "
 		"of its recipients are such" },

@@ -8,6 +8,7 @@
 
 #include "engine/exempt.h"
 #include "proto/path.h"
+#include "service/template.h"
 
 static void settings_complain(GPtrArray *mistakes, const ConfigSection *section, const char *option,
 	const char *format, ...) G_GNUC_PRINTF(4, 5);
@@ -220,6 +221,16 @@ settings_check_exempt(const EngineSettings *engine, const ConfigSection *server,
 				"\"%s\" is none of local@, user@domain, domain and .domain", *pattern);
 }
 
+static void
+settings_check_notices(const EngineSettings *engine, const ConfigSection *server, GPtrArray *mistakes)
+{
+	if (!g_utf8_validate(engine->service_name, -1, NULL) || strlen(engine->service_name) > 100)
+		settings_complain(mistakes, server, "service-name", "no text of at most 100 octets in UTF-8");
+	if (config_is_set(server, "templates") && !g_file_test(engine->templates, G_FILE_TEST_IS_DIR))
+		settings_complain(mistakes, server, "templates", "%s is not a directory", engine->templates);
+	template_check(engine->templates, mistakes);
+}
+
 EngineSettings *
 settings_engine(const Config *config, GPtrArray *mistakes)
 {
@@ -235,6 +246,9 @@ settings_engine(const Config *config, GPtrArray *mistakes)
 	g_strfreev(engine->exempt_recipients);
 	engine->exempt_recipients = g_strdupv((char **)(uintptr_t)config_list(server, "exempt-recipients"));
 	engine->postmaster = settings_postmaster(server, engine->hostname);
+	engine->service_name = g_strdup(config_text(server, "service-name"));
+	engine->templates = g_strdup(config_text(server, "templates"));
+	settings_check_notices(engine, server, mistakes);
 	engine->refuses_at_rcpt = config_number(server, "refuse-at") == 1;
 	settings_check_exempt(engine, server, mistakes);
 	engine->max_message = config_number(server, "max-message");

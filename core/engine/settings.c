@@ -64,6 +64,8 @@ engine_settings_free(EngineSettings *settings)
 	g_free(settings->support);
 	g_free(settings->abuse_text);
 	g_free(settings->postmaster);
+	g_free(settings->service_name);
+	g_free(settings->templates);
 	g_strfreev(settings->ehlo_without);
 	g_strfreev(settings->exempt_recipients);
 	g_ptr_array_unref(settings->listeners);

@@ -22,6 +22,8 @@ typedef struct {
 
 typedef struct {
 	char *hostname, *banner_name, *header_prefix, *support, *abuse_text;
+	char *service_name;       /* how the service calls itself in the subjects of notices */
+	char *templates;          /* directory of the notices' texts; NULL: those compiled in */
 	char *postmaster;         /* an address of ours: its mail is taken on inbound listeners */
 	char **ehlo_without;
 	char **exempt_recipients; /* patterns of recipients.h: whose mail content plugins leave alone */

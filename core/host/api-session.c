@@ -115,6 +115,8 @@ ptn_fact(PtnHook *h, const char *name)
 
 	if (strcmp(name, "header-prefix") == 0)
 		return api_header_prefix(h);
+	if (strcmp(name, "service-name") == 0)
+		return h->set != NULL ? h->set->services.notices.service_name : NULL;
 	if (strcmp(name, "queue-id") == 0)
 		return api_queue_id(h);
 	if (strcmp(name, "rehearsal") == 0)

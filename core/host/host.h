@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "engine/engine.h"
+#include "engine/notice.h"
 #include "io/tls.h"
 #include "plugin-api.h"
 #include "service/config.h"
@@ -17,6 +18,7 @@ typedef struct {
 	TlsClient *tls;        /* for plugins' own connections */
 	const char *directory; /* of the shared objects */
 	const char *helo;      /* what plugins call us to other servers */
+	NoticeSettings notices;
 	/* NULL: the network.  Else the test's: a socket of the peer at "192.0.2.25" or "unix:/PATH", or -1. */
 	int (*connect)(void *data, const char *address, uint16_t port);
 	void *connect_data;

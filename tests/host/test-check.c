@@ -9,9 +9,13 @@ ConfigKind *
 test_config_kinds(const GPtrArray *rows)
 {
 	static const PtnOption level[] = { { "like", PTN_TEXT, PTN_IN_SERVER, NULL, "another level" }, { 0 } };
-	ConfigKind *kinds = g_new0(ConfigKind, 2 * (size_t)rows->len + 2);
+	static const PtnOption server[] = { { "header-prefix", PTN_TEXT, PTN_IN_SERVER, "X-Postern", "begins header names" },
+		{ "service-name", PTN_TEXT, PTN_IN_SERVER, "postern", "in the subjects of notices" },
+		{ "templates", PTN_FILE, PTN_IN_SERVER, NULL, "texts of notices" }, { 0 } };
+	ConfigKind *kinds = g_new0(ConfigKind, 2 * (size_t)rows->len + 3);
 
 	kinds[0] = (ConfigKind){ "level", CONFIG_NAMED, level, true };
+	kinds[2 * rows->len + 1] = (ConfigKind){ "server", CONFIG_ONCE, server, false };
 	for (guint i = 0; i < rows->len; i++) {
 		const PluginRows *row = g_ptr_array_index(rows, i);
 		g_autofree char *kind = g_strdup_printf("plugin %s", row->plugin->name);

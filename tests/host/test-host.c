@@ -121,6 +121,7 @@ test_open_services(PtnTest *test)
 	engine->retry_data = test;
 	test->services = (HostServices){ .engine = engine, .dns = dns_new_scripted(test_resolve, test),
 		.tls = tls_client_new(NULL, NULL), .directory = "/nonexistent", .helo = "test.example.net",
+		.notices = { "test.example.net", "postern", "postmaster@test.example.net", NULL },
 		.connect = test_peers_connect, .connect_data = test->peers };
 }
 
@@ -153,6 +154,9 @@ test_load_plugins(PtnTest *test, const PtnPlugin *const *plugins, const char *co
 	if (mistakes->len > 0)
 		test_die("plugin", g_ptr_array_index(mistakes, 0));
 	test_load_config(test, config);
+	test->services.notices.service_name =
+		config_text(config_section(test->config, "server", NULL), "service-name");
+	test->services.notices.templates = config_text(config_section(test->config, "server", NULL), "templates");
 	test->set = host_new(&test->services, test->rows, test->config, NULL, &error);
 	if (test->set == NULL)
 		test_die("plugin", error->message);
