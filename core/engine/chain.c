@@ -261,6 +261,25 @@ chain_may_run_here(const HookRow *row, Place place, ChainResult *elsewhere)
 	return (row->flags & PTN_INLINE) || place == ON_WORKER;
 }
 
+/* Before the end of AUTH a client of a listener that takes both kinds of mail may still become either. */
+static HookOn
+chain_mail_of(const SessionFacts *facts, PtnStage stage)
+{
+	if (facts->login != NULL || !facts->is_inbound)
+		return HOOK_ON_SUBMISSION;
+	return facts->takes_auth && stage < PTN_MAIL ? HOOK_ON_BOTH : HOOK_ON_INBOUND;
+}
+
+/* Observers hear of every mail: what was begun for a session has its end there. */
+static bool
+chain_concerns(const HookRow *row, const HookCall *call)
+{
+	if (row->plugin->mode == HOOK_IS_OFF)
+		return false;
+	return row->plugin->on == 0 || call->facts == NULL || chain_is_told(row) ||
+		   (row->plugin->on & chain_mail_of(call->facts, row->stage)) != 0;
+}
+
 ChainResult
 chain_run(ChainRun *run, const ChainTask *task, HookCall *call)
 {
@@ -272,7 +291,7 @@ chain_run(ChainRun *run, const ChainTask *task, HookCall *call)
 		ChainResult elsewhere;
 		PtnVerdict verdict;
 
-		if (row->plugin->mode == HOOK_IS_OFF)
+		if (!chain_concerns(row, call))
 			continue;
 		if (!chain_may_run_here(row, task->place, &elsewhere))
 			return elsewhere;

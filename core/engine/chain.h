@@ -11,6 +11,8 @@
 #include "plugin-api.h"
 
 typedef enum { HOOK_ENFORCES, HOOK_WARNS, HOOK_IS_OFF } HookMode;
+/* Whose mail it judges: that of accounts, that which comes in for domains of ours, or both. */
+typedef enum { HOOK_ON_SUBMISSION = 1, HOOK_ON_INBOUND = 2, HOOK_ON_BOTH = 3 } HookOn;
 
 /* What a plugin did at one stage, since it was loaded. */
 typedef struct {
@@ -24,6 +26,7 @@ typedef struct {
 	const char *name;
 	unsigned place;      /* its number in the list of plugins: where its states stand */
 	HookMode mode;
+	HookOn on;           /* 0: all mail */
 	bool passes_on_error;
 	int64_t deadline_us; /* of one hook */
 	unsigned at_once;    /* workers it may hold */

@@ -25,7 +25,7 @@ typedef struct {
 	uint16_t client_port;
 	char *client_name;    /* confirmed reverse name, NULL: none known */
 	char *listener;
-	bool is_inbound;      /* of that listener */
+	bool is_inbound, takes_auth; /* of that listener */
 	char *helo;
 	bool is_esmtp;
 	char *tls_version, *tls_cipher, *tls_client_name; /* NULL: in clear, no certificate */

@@ -21,6 +21,7 @@ session_new(const SessionSettings *settings)
 	session->facts.client_port = settings->client_port;
 	session->facts.listener = g_strdup(settings->listener->name);
 	session->facts.is_inbound = settings->listener->is_inbound;
+	session->facts.takes_auth = settings->listener->takes_auth;
 	g_strlcpy(session->facts.id, id_format(id_next(session->engine->session_ids), id), sizeof session->facts.id);
 	session->state = STATE_START;
 	session->begun_us = clock_monotonic(session->engine->clock);

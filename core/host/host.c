@@ -9,6 +9,7 @@
 #include "host/module.h"
 
 static const char *const host_modes[] = { "enforce", "warn", "off", NULL };
+static const char *const host_on[] = { "submission", "inbound", "both", NULL };
 static const char *const host_on_error[] = { "defer", "pass", NULL };
 
 static const PtnOption host_common[] = {
@@ -21,12 +22,17 @@ static const PtnOption host_common[] = {
 	{ 0 },
 };
 
+/* Of plugins that judge clients or content. */
+static const PtnOption host_on_option = { "on", PTN_CHOICE, PTN_IN_SERVER, "submission",
+	"whose mail it judges: that of accounts, that which comes in for domains of the directory, or both", 0, 0,
+	host_on };
+
 /* ---- options ---- */
 
 const PtnOption *
 host_common_option(const char *name)
 {
-	return option_find(host_common, name);
+	return strcmp(name, host_on_option.name) == 0 ? &host_on_option : option_find(host_common, name);
 }
 
 static void
@@ -52,7 +58,8 @@ host_count_options(const PtnPlugin *plugin)
 static PluginRows *
 host_make_rows(const PtnPlugin *plugin)
 {
-	const size_t own = host_count_options(plugin), common = G_N_ELEMENTS(host_common) - 1;
+	const size_t own = host_count_options(plugin), with_on = plugin->has_on ? 1 : 0;
+	const size_t common = G_N_ELEMENTS(host_common) - 1 + with_on;
 	PluginRows *rows = g_new0(PluginRows, 1);
 	size_t n_items = 0;
 
@@ -62,6 +69,8 @@ host_make_rows(const PtnPlugin *plugin)
 	memcpy(rows->rows, host_common, sizeof host_common);
 	if (plugin->passes_on_error)
 		rows->rows[1].preset = "pass";
+	if (plugin->has_on)
+		rows->rows[common - 1] = host_on_option;
 	if (own > 0)
 		memcpy(rows->rows + common, plugin->options, own * sizeof *plugin->options);
 	for (size_t i = 0; i < own; i++)

@@ -35,6 +35,7 @@ instance_new(const HostServices *services, const PluginRows *rows, Config *confi
 	core->place = place;
 	core->mode = (HookMode)config_number(section, "mode");
 	core->passes_on_error = config_number(section, "on-error") == 1;
+	core->on = rows->plugin->has_on ? (HookOn)(config_number(section, "on") + 1) : (HookOn)0;
 	core->deadline_us = config_number(section, "deadline");
 	core->at_once = (unsigned)config_number(section, "at-once");
 	return instance;

@@ -120,4 +120,5 @@ PTN_PLUGIN(attachments) = {
 	.instance_size = sizeof(Attachments),
 	.start = start,
 	.stop = stop,
+	.has_on = true,
 };

@@ -260,4 +260,5 @@ PTN_PLUGIN(clamav) = {
 	.start = start,
 	.stop = stop,
 	.check = check,
+	.has_on = true,
 };

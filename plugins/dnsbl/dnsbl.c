@@ -375,4 +375,5 @@ PTN_PLUGIN(dnsbl) = {
 	.start = start,
 	.stop = stop,
 	.check = check,
+	.has_on = true,
 };

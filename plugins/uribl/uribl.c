@@ -410,4 +410,5 @@ PTN_PLUGIN(uribl) = {
 	.start = start,
 	.stop = stop,
 	.check = check,
+	.has_on = true,
 };

@@ -1,0 +1,366 @@
+"""Mail domains (letter M, I-13, I-14, I-36, V-16 of BEHAVIOURS.md): mail comes in, is held, redirected, forwarded, released."""
+import re
+import time
+
+import pytest
+
+from postern import LOGIN, ControlError, free_port, wait_until
+
+SOON = {"delivery": {"retry": "1s .. 1s"}}
+BAD = "127.0.0.1:1"
+
+
+@pytest.fixture
+def make_gate(make_postern, sink):
+    """A daemon with an inbound listener, and customer acme; what is for elsewhere goes to gate.sink."""
+    def make(options):
+        port = free_port()
+        daemon = make_postern({**SOON, "server": {"postmaster": "postmaster@example.net"},
+                               "listener mx": {"addresses": "127.0.0.1", "ports": port, "auth": "no", "inbound": "yes"}, **options},
+                              sink=sink)
+        daemon.ports["mx"], daemon.sink = port, sink
+        return daemon
+    return make
+
+
+@pytest.fixture
+def gate(make_gate):
+    return make_gate({})
+
+
+def domain(gate, name, *options):
+    gate.ctl("domain", "add", name, "customer=acme", *options)
+
+
+def inbound(gate):
+    dialog = gate.smtp("mx")
+    dialog.hello()
+    return dialog
+
+
+def deliver(gate, to, sender="stranger@elsewhere.example", content="Subject: in\n\nHello.\n"):
+    with inbound(gate) as dialog:
+        return dialog.mail(sender, to, content)
+
+
+def rcpt(gate, to, sender="stranger@elsewhere.example"):
+    with inbound(gate) as dialog:
+        dialog.expect("250", "MAIL FROM:<%s>" % sender)
+        return dialog.ask("RCPT TO:<%s>" % to)
+
+
+def shown(gate, name, option):
+    return gate.options("domain", name)[option][0]
+
+
+# ---- modes ----
+
+def test_modes(gate):
+    """M-01 the modes, by the names that they are known by."""
+    domain(gate, "boxes.example", "mode=hosted")
+    for mode, more, title in [
+            ("secondary", [], "Secondary MX"), ("redirect", ["destination=mx.example:2525"], "SMTP Redirection (Direct Delivery)"),
+            ("hold", [], "Accept and Hold Messages"), ("hosted", [], "Hosted Mail Domain"),
+            ("forward", ["forward-to=it@elsewhere.example"], "Forward All to Email Address"),
+            ("forward-mailbox", ["forward-to=it@boxes.example"], "Forward All to Mail Box"), ("outbound-only", [], "Outbound only")]:
+        domain(gate, mode + ".example", "mode=" + mode, *more)
+        assert shown(gate, mode + ".example", "service") == title
+    with pytest.raises(ControlError, match="did you mean"):
+        domain(gate, "x.example", "mode=secondry")
+
+
+def test_change_keeps_the_rest(gate):
+    """M-03 another mode, and back: everything else is as it was."""
+    settings = ["destination=mx.shop.example", "port=2525", "valid-recipients=yes", "on-missing-host=bounce",
+                "forward-to=it@elsewhere.example"]
+    domain(gate, "shop.example", "mode=redirect", *settings)
+    for mode in ("hold", "secondary", "hosted", "forward", "outbound-only", "redirect"):
+        gate.ctl("domain", "set", "shop.example", "mode=" + mode)
+        assert shown(gate, "shop.example", "mode") == mode
+        for setting in settings:
+            name, value = setting.split("=")
+            assert shown(gate, "shop.example", name) == value
+
+
+def test_redirect(gate, make_sink):
+    """M-02 M-05 to an address and a port other than 25: no MX is asked, and no name looked up."""
+    shop = make_sink()
+    domain(gate, "shop.example", "mode=redirect", "destination=127.0.0.1:%d" % shop.port)
+    deliver(gate, "boss@shop.example")
+    message = shop.wait(1)[0]
+    assert (message.sender, message.recipients) == ("stranger@elsewhere.example", ["boss@shop.example"])
+    gate.wait_log(r"delivered .*relay=\"?127.0.0.1\[127.0.0.1\]:%d" % shop.port)
+    assert not gate.sink.messages
+
+
+def test_redirect_before_smarthost(gate, make_sink):
+    """A route for all mail is for what the directory does not know; one that names the domain goes first."""
+    shop, named = make_sink(), make_sink()
+    domain(gate, "shop.example", "mode=redirect", "destination=127.0.0.1:%d" % shop.port)
+    gate.reload({"route named": {"to": "shop.example", "next-hop": "smtp:[127.0.0.1]:%d" % named.port}})
+    deliver(gate, "boss@shop.example")
+    assert named.wait(1) and not shop.messages
+
+
+def test_outbound_only(gate):
+    """M-06 its account sends, mail for it is refused as relay; so is that for domains which are not ours."""
+    domain(gate, "sends.example", "mode=outbound-only")
+    gate.add_account("@sends.example", "mypassword")
+    with gate.session("@sends.example") as dialog:
+        dialog.mail("any@sends.example")
+    assert gate.sink.wait(1)[0].sender == "any@sends.example"
+    for to in ("any@sends.example", "joe@unknown.example"):
+        reply = rcpt(gate, to)
+        assert reply.code == 554 and "5.7.1" in reply and "Relay access denied" in reply
+
+
+def test_only_inbound_listeners(gate):
+    """A domain is received for on listeners with inbound = yes only."""
+    domain(gate, "shop.example", "mode=hold")
+    with gate.smtp() as dialog:
+        dialog.hello()
+        assert dialog.ask("MAIL FROM:<stranger@elsewhere.example>").code == 530
+
+
+# ---- recipients ----
+
+def test_valid_recipients(gate):
+    """Addresses of a table, whatever their case; postmaster and abuse always; without a table all."""
+    domain(gate, "shop.example", "mode=hold", "valid-recipients=yes")
+    domain(gate, "open.example", "mode=hold")
+    gate.ctl("recipient", "add", "Boss@shop.example")
+    for to, code in [("boss@shop.example", 250), ("BOSS@SHOP.example", 250), ("nobody@shop.example", 550), ("Postmaster@shop.example", 250),
+                     ("ABUSE@shop.example", 250), ("anybody@open.example", 250), ("bos@shop.example", 550)]:
+        reply = rcpt(gate, to)
+        assert reply.code == code, to
+        assert code == 250 or "5.1.1" in reply
+    with gate.session() as dialog:  # whoever submits learns of it, too
+        dialog.expect("250", "MAIL FROM:<%s>" % LOGIN)
+        dialog.expect("550 5.1.1", "RCPT TO:<nobody@shop.example>")
+        dialog.expect("250", "RCPT TO:<boss@shop.example>")
+    assert "boss@shop.example" in gate.ctl("recipient", "list", "shop.example")
+    gate.ctl("recipient", "remove", "boss@shop.example")
+    assert rcpt(gate, "boss@shop.example").code == 550
+
+
+def test_postmaster_without_domain(gate):
+    """RFC 5321 4.5.1: <postmaster> is the postmaster of [server]."""
+    with inbound(gate) as dialog:
+        dialog.mail("", "Postmaster")
+    assert gate.sink.wait(1)[0].recipients == ["postmaster@example.net"]
+
+
+def test_rules_of_submission(gate):
+    """Mail without an account passes the rules of submission: any sender, the null sender to several."""
+    domain(gate, "shop.example", "mode=hold")
+    with inbound(gate) as dialog:
+        dialog.mail("", ["a@shop.example", "b@shop.example"])
+        dialog.mail("no@address.nowhere.invalid", "a@shop.example")
+    gate.wait_queue(2, "state=held")
+
+
+# ---- held ----
+
+def test_hold_and_release(gate, make_sink):
+    """M-04 I-13 I-14 accepted and queued, no attempt; the mode changes back and it is delivered, to the new port, with its age."""
+    shop = make_sink()
+    domain(gate, "shop.example", "mode=hold", "destination=127.0.0.1:%d" % shop.port)
+    deliver(gate, ["a@shop.example", "b@shop.example"])
+    deliver(gate, "c@shop.example")
+    gate.wait_queue(2, "state=held")
+    assert shown(gate, "shop.example", "held").startswith("2 messages")
+    assert gate.ctl("domain", "list", json=True)[-1]["held"] == "2"
+    gate.restart()
+    assert shown(gate, "shop.example", "held").startswith("2 messages")
+    gate.ctl("queue", "release", "domain=shop.example", "--yes")  # holds them anew: there is nowhere to go
+    wait_until(lambda: gate.log().count("released by the administrator") == 2)
+    gate.wait_queue(2, "state=held")
+    gate.ctl("domain", "set", "shop.example", "mode=redirect")
+    messages = shop.wait(2)
+    assert sorted(len(message.recipients) for message in messages) == [1, 2]
+    gate.settle()
+    assert shown(gate, "shop.example", "held").startswith("0 messages")
+
+
+def test_held_does_not_expire(gate, make_sink):
+    """I-13 time held counts neither towards expiry nor towards the delay warning."""
+    shop = make_sink({"RCPT": lambda argument: "450 4.2.1 later"})
+    gate.reload({"delivery": {"retry": "1s .. 1s", "expire": "3s", "warn-after": "2s"}})
+    domain(gate, "shop.example", "mode=hold", "destination=127.0.0.1:%d" % shop.port)
+    deliver(gate, "c@shop.example")
+    gate.wait_queue(1, "state=held")
+    time.sleep(4)
+    gate.ctl("domain", "set", "shop.example", "mode=redirect")
+    shop.wait_command("RCPT", 1)
+    assert not gate.sink.messages, "it was returned or warned of, though it was held"
+    shop.replies.clear()
+    shop.wait(1)
+
+
+def test_release_while_down(gate, make_sink):
+    """The mode changed while the daemon did not run: what was held goes on at start."""
+    shop = make_sink()
+    domain(gate, "shop.example", "mode=hold", "destination=127.0.0.1:%d" % shop.port)
+    deliver(gate, "c@shop.example")
+    gate.wait_queue(1, "state=held")
+    gate.stop()
+    import sqlite3
+    with sqlite3.connect(gate.place / "directory.db") as db:
+        for table, in db.execute("select name from sqlite_master where type = 'table'").fetchall():
+            columns = [row[1] for row in db.execute("pragma table_info(%s)" % table)]
+            if "value" in columns:
+                db.execute("update %s set value = replace(value, 'mode=hold', 'mode=redirect')" % table)
+    gate.start()
+    shop.wait(1)
+
+
+def test_share_of_the_disk(gate):
+    """I-13 a domain's held mail is bounded: 452 4.2.2 at RCPT, for it alone."""
+    gate.reload({"spool": {**gate.sections["spool"], "held-per-domain": "20K"}})
+    domain(gate, "full.example", "mode=hold")
+    domain(gate, "other.example", "mode=hold")
+    deliver(gate, "a@full.example", content="Subject: big\n\n" + "x" * 70 * 300 + "\n")
+    gate.wait_queue(1, "state=held")
+    reply = rcpt(gate, "a@full.example")
+    assert reply.code == 452 and "4.2.2" in reply
+    assert rcpt(gate, "a@other.example").code == 250
+    gate.ctl("queue", "remove", "domain=full.example", "--yes")
+    wait_until(lambda: rcpt(gate, "a@full.example").code == 250)
+
+
+def test_others_holds_stay(gate, make_sink):
+    """What the administrator holds is not released by a change of mode."""
+    shop = make_sink()
+    domain(gate, "shop.example", "mode=hold", "destination=127.0.0.1:%d" % shop.port)
+    deliver(gate, "c@shop.example")
+    gate.wait_queue(1, "state=held")
+    gate.ctl("queue", "hold", "domain=shop.example", "reason=evidence", "--yes")
+    gate.ctl("domain", "set", "shop.example", "mode=redirect")
+    gate.wait_log("domain changed, its mail goes on")
+    time.sleep(0.5)
+    assert not shop.messages
+    gate.wait_queue(1, "state=held")
+
+
+def test_one_of_two_is_held(gate, make_sink):
+    """A message for a domain that holds and one that does not: one goes, the other waits, each arrives once."""
+    shop, other = make_sink(), make_sink()
+    domain(gate, "shop.example", "mode=hold", "destination=127.0.0.1:%d" % shop.port)
+    domain(gate, "other.example", "mode=redirect", "destination=127.0.0.1:%d" % other.port)
+    deliver(gate, ["a@shop.example", "b@other.example"])
+    assert other.wait(1)[0].recipients == ["b@other.example"]
+    gate.wait_queue(1, "state=held")
+    gate.ctl("domain", "set", "shop.example", "mode=redirect")
+    assert shop.wait(1)[0].recipients == ["a@shop.example"]
+    gate.settle()
+    assert len(other.messages) == 1
+
+
+def test_new_destination(gate, make_sink):
+    """I-15 mail that the old destination put off goes to the new one at once."""
+    shop = make_sink()
+    gate.reload({"delivery": {"retry": "1h .. 2h"}})
+    domain(gate, "shop.example", "mode=redirect", "destination=" + BAD)
+    deliver(gate, "c@shop.example")
+    gate.wait_queue(1, "state=deferred")
+    gate.ctl("domain", "set", "shop.example", "destination=127.0.0.1:%d" % shop.port)
+    shop.wait(1)
+
+
+@pytest.mark.parametrize("action", ["defer", "bounce", "hold"])
+def test_missing_host(make_gate, make_sink, dns, action):
+    """I-36 a redirect to a host that does not exist."""
+    gate, shop = make_gate({**dns, "delivery": {"retry": "1h .. 2h"}}), make_sink()
+    domain(gate, "shop.example", "mode=redirect", "destination=absent.senders.test:%d" % shop.port, "on-missing-host=" + action)
+    deliver(gate, "c@shop.example")
+    if action == "bounce":
+        message = gate.sink.wait(1)[0]
+        assert message.sender == "" and "absent.senders.test has no address" in message.text
+        return
+    gate.wait_queue(1, "state=" + {"defer": "deferred", "hold": "held"}[action])
+    assert not gate.sink.messages
+    gate.ctl("domain", "set", "shop.example", "destination=ns.senders.test:%d" % shop.port)
+    shop.wait(1)
+
+
+# ---- forwarding ----
+
+def test_forward(gate):
+    """Forwarded under a signed sender of the domain; the bounce comes back to the original sender, anything else does not."""
+    domain(gate, "old.example", "mode=forward", "forward-to=Joe@new.example")
+    deliver(gate, "any@old.example", sender="Stranger@elsewhere.example")
+    message = gate.sink.wait(1)[0]
+    assert message.recipients == ["Joe@new.example"]
+    assert re.fullmatch(r"SRS0=\w{8}=\w\w=elsewhere.example=Stranger@old.example", message.sender)
+    gate.wait_log(r"delivered .*to=any@old.example forwarded-to=Joe@new.example")
+    assert rcpt(gate, message.sender, sender="spammer@elsewhere.example").code == 550
+    deliver(gate, message.sender, sender="")
+    back = gate.sink.wait(2)[1]
+    assert (back.sender, back.recipients) == ("", ["Stranger@elsewhere.example"])
+    hash_at = message.sender.index("=") + 1
+    forged = message.sender[:hash_at] + "aaaaaaaa" + message.sender[hash_at + 8:]
+    reply = rcpt(gate, forged, sender="")
+    assert reply.code == 550 and "5.1.1" in reply
+
+
+def test_forward_failure(gate):
+    """The next hop refuses what is forwarded: the original sender gets the report, about the address that was written to."""
+    gate.sink.replies["RCPT"] = lambda argument: "550 5.1.1 no such user" if "joe@new" in argument else None
+    domain(gate, "old.example", "mode=forward", "forward-to=joe@new.example")
+    deliver(gate, "any@old.example")
+    report = gate.sink.wait(1)[0]
+    assert (report.sender, report.recipients) == ("", ["stranger@elsewhere.example"])
+    assert "Final-Recipient: rfc822;any@old.example" in report.text
+
+
+def test_forward_long_sender(gate):
+    """A sender that does not fit into a local part finds back, too; the null sender stays."""
+    long = "bounces+12345-abcd-user=example.com-and-a-lot-more-of-it-" + "x" * 7
+    domain(gate, "old.example", "mode=forward", "forward-to=joe@new.example")
+    deliver(gate, "any@old.example", sender=long + "@mailer.elsewhere.example")
+    sender = gate.sink.wait(1)[0].sender
+    assert len(sender.split("@")[0]) <= 64
+    deliver(gate, sender, sender="")
+    assert gate.sink.wait(2)[1].recipients == [long + "@mailer.elsewhere.example"]
+    deliver(gate, "any@old.example", sender="")
+    assert gate.sink.wait(3)[2].sender == ""
+
+
+def test_forward_loop(gate):
+    """Two domains that forward to each other end in a report, not in a loop."""
+    domain(gate, "a.example", "mode=forward", "forward-to=x@b.example")
+    domain(gate, "b.example", "mode=forward", "forward-to=x@a.example")
+    deliver(gate, "any@a.example")
+    assert "5.4.6" in gate.sink.wait(1)[0].text
+
+
+def test_forward_mailbox(gate, make_sink):
+    """M-01 all of a domain into one hosted mailbox, by the route of hosted domains; the sender stays."""
+    boxes = make_sink()
+    domain(gate, "boxes.example", "mode=hosted")
+    domain(gate, "all.example", "mode=forward-mailbox", "forward-to=it@boxes.example")
+    deliver(gate, "early@all.example")
+    gate.wait_log(r"deferred .*no \[route\] is for hosted domains")
+    gate.reload({"route boxes": {"for-mode": "hosted", "next-hop": "smtp:[127.0.0.1]:%d" % boxes.port}})
+    deliver(gate, "any@all.example")
+    for message in boxes.wait(2):
+        assert (message.sender, message.recipients) == ("stranger@elsewhere.example", ["it@boxes.example"])
+
+
+# ---- the spool's own limits ----
+
+def test_old_held_mail(make_gate, sink):
+    """I-13 after hold-at-most the postmaster is told, once; nothing is thrown away."""
+    gate = make_gate({"spool": {"hold-at-most": "1s"}})
+    domain(gate, "shop.example", "mode=hold")
+    deliver(gate, "c@shop.example")
+    gate.wait_queue(1, "state=held")
+    time.sleep(1.2)
+    gate.restart()
+    notice = sink.wait(1)[0]
+    assert notice.recipients == ["postmaster@example.net"] and notice.sender == ""
+    assert "shop.example" in notice.body and notice.header("Subject") == ["[postern] Held mail on mail.example.net"]
+    assert "held.old" in gate.ctl("alarms")
+    gate.restart()
+    time.sleep(1.5)
+    assert len(sink.messages) == 1 and len(gate.queue()) == 1
