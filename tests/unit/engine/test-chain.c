@@ -373,7 +373,44 @@ test_too_many_orphans(void)
 	bench_end(&bench);
 }
 
+/* `on`: which hooks are called for which mail. */
+static void
+test_on(void)
+{
+	static const Script a = { .name = "all" }, s = { .name = "submission" }, i = { .name = "inbound" }, b = { .name = "both" };
+	static char login[] = "user@example.net";
+	static const struct {
+		SessionFacts facts;
+		PtnStage stage;
+		const char *called;
+	} cases[] = { { { .login = login, .takes_auth = true }, PTN_MESSAGE, "all submission both " },
+		{ { .login = login, .is_inbound = true, .takes_auth = true }, PTN_MESSAGE, "all submission both " },
+		{ { .is_inbound = true }, PTN_MESSAGE, "all inbound both " },
+		{ { .is_inbound = true, .takes_auth = true }, PTN_MAIL, "all inbound both " },
+		{ { .is_inbound = true, .takes_auth = true }, PTN_CONNECT, "all submission inbound both " },
+		{ { .is_inbound = true }, PTN_CONNECT, "all inbound both " },
+		{ { .takes_auth = true }, PTN_CONNECT, "all submission both " },
+		{ { .is_inbound = true }, PTN_DISCONNECT, "all submission inbound both " } };
+
+	for (size_t k = 0; k < G_N_ELEMENTS(cases); k++) {
+		HookPlugin plugins[] = { a_plugin("a"), a_plugin("s"), a_plugin("i"), a_plugin("b") };
+		const Script *const scripts[] = { &a, &s, &i, &b };
+		Bench bench;
+
+		bench_start(&bench);
+		for (unsigned p = 0; p < G_N_ELEMENTS(plugins); p++) {
+			plugins[p].on = (HookOn)p;
+			bench_add(&bench, &plugins[p], cases[k].stage, PTN_INLINE, scripts[p]);
+		}
+		bench.call.facts = &cases[k].facts;
+		(void)bench_run(&bench, cases[k].stage, ON_LOOP);
+		ASSERT_TEXT(bench.seen.calls->str, cases[k].called);
+		bench_end(&bench);
+	}
+}
+
 static const UnitTest tests[] = {
+	{ "on = submission, inbound or both: whose mail a plugin judges", test_on },
 	{ "order is that of adding, late hooks behind all others", test_order },
 	{ "each hook runs where it may: loop, worker, cruncher", test_places },
 	{ "WAIT: again from the start on a worker, what it did before is dropped", test_wait },
