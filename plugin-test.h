@@ -54,6 +54,8 @@ void ptn_test_server(PtnTest *test, const char *address, int port, PtnTestServer
  * or "close"), …, NULL; "" is the greeting, the first that fits counts, any other line is answered "250 2.0.0 Ok".
  * Once more: new replies. */
 void ptn_test_dialog(PtnTest *test, const char *address, int port, ...) PTN_ENDS_WITH_NULL;
+/* May this client connect?  "BY: reason" of a block that ptn_block() made; NULL: it may. */
+const char *ptn_test_blocked(PtnTest *test, const char *client);
 /* It is down from now on. */
 void ptn_test_no_server(PtnTest *test, const char *address, int port);
 /* Lines that such a server got, each with "\n"; and how often somebody connected. */

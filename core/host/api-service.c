@@ -217,6 +217,14 @@ ptn_option_number(PtnHook *h, const char *name)
 	return value != NULL ? value->number : 0;
 }
 
+int64_t
+ptn_option_most(PtnHook *h, const char *name)
+{
+	g_autoptr(OptionValue) value = api_option_value(h, name);
+
+	return value != NULL ? value->number_most : 0;
+}
+
 const char *const *
 ptn_option_list(PtnHook *h, const char *name)
 {

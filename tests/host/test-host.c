@@ -114,6 +114,7 @@ test_open_services(PtnTest *test)
 	engine->store = store_open("memory:", false, engine->clock, &error);
 	test->directory_store = store_open("memory:", true, engine->clock, &error);
 	engine->directory = directory_new(test->directory_store);
+	engine->blocks = blocks_new(engine->store, engine->clock);
 	engine->waiters = workers_new(&pool);
 	engine->crunchers = workers_new(&pool);
 	engine->observer = observer_new(engine->waiters, engine->metrics);
@@ -257,6 +258,7 @@ ptn_test_free(PtnTest *test)
 	workers_free(engine->crunchers);
 	queue_free(engine->queue);
 	stay_free(engine->stay);
+	blocks_free(engine->blocks);
 	spool_close(engine->spool);
 	directory_free(engine->directory);
 	store_close(test->directory_store);
