@@ -81,7 +81,7 @@ def test_sent_folder(make_postern, store, sink):
     """B-01 B-02 B-07 B-08 B-17 what a client submits lies in Sent, by a Sieve rule on a header whose value stays."""
     postern = gateway(make_postern, sink, {"route mailboxes": {"for-mode": "hosted", "next-hop": store.next_hop}})
     postern.ctl("domain", "add", "hosted.example", "customer=acme", "mode=hosted")
-    postern.ctl("account", "set", LOGIN, "bcc-mirror.bcc=archive@far.example", "bcc-mirror.mirror=sent@hosted.example")
+    postern.ctl("account", "set", LOGIN, "bcc-mirror.bcc=archive@far.example", "bcc-mirror.mirror+=sent@hosted.example")
     postern.send(content="Subject: first\n\nHello.\n")
     first, = store.wait("sent@hosted.example")
     value = first["X-Rollernet-AuthMirror"]
@@ -149,6 +149,44 @@ def test_administrator(make_postern, sink):
     postern.settle()
     assert used(postern) == ["a@far.example", "b@far.example"]
     assert [message.recipients for message in sink.messages] == [["rcpt@example.org"]]
+
+
+def test_limits(make_postern, sink):
+    """B-10 B-21 a level allows so many; after a downgrade the first is used and the rest is shown."""
+    postern = gateway(make_postern, sink, {"level personal": {"bcc-mirror.most-copies": "1"}})
+    postern.ctl("account", "set", LOGIN, "bcc-mirror.bcc=a@far.example", "bcc-mirror.bcc+=b@far.example")
+    assert used(postern) == ["a@far.example", "b@far.example"]
+    postern.ctl("customer", "set", "acme", "level=personal")
+    rows = postern.ctl("bcc-mirror", "show", LOGIN, json=True)
+    assert [(row["address"], row["used"]) for row in rows[:2]] == [
+        ("a@far.example", "yes"), ("b@far.example", "no: level personal allows 1 BCC recipient and 1 mirror")]
+    postern.send()
+    assert sorted(message.recipients[0] for message in sink.wait(2)) == ["a@far.example", "rcpt@example.org"]
+    told = postern.ctl("account", "set", LOGIN, "bcc-mirror.bcc+=c@far.example", code=1)
+    assert "level personal allows 1 BCC recipient and 1 mirror" in told
+    told = postern.ctl("account", "set", LOGIN, "bcc-mirror.mirror=a@far.example", code=1)
+    assert "far.example is not a domain of the same customer" in told
+    explained = postern.ctl("explain", "--client", "192.0.2.1", "--login", LOGIN, "--from", LOGIN, "--to", "rcpt@example.org")
+    assert "bcc-mirror" in explained and len(sink.messages) == 2
+
+
+def test_write_fails(make_postern, sink):
+    """B-13 B-15 a message that cannot be written is answered 451, and no copy of it is sent."""
+    postern = gateway(make_postern, sink)
+    postern.ctl("account", "set", LOGIN, "bcc-mirror.bcc=a@far.example b@far.example c@far.example")
+    folder = postern.place / "spool" / "content"
+    folder.rename(folder.with_name("away"))
+    with postern.session() as dialog:
+        dialog.expect("250", "MAIL FROM:<%s>" % LOGIN)
+        dialog.expect("250", "RCPT TO:<rcpt@example.org>")
+        dialog.expect("354", "DATA")
+        dialog.send_raw(b"Subject: large\r\n\r\n" + b"x" * 70 + b"\r\n" + b"line\r\n" * 100000 + b".\r\n")
+        dialog.expect("451 4.3.0")
+        assert postern.queue() == []
+        folder.with_name("away").rename(folder)
+        dialog.mail(content="Subject: small\n\nx\n")
+    assert {message.header("Subject")[0] for message in sink.wait(4)} == {"small"}
+    assert postern.settle() == 4
 
 
 def test_crash(make_postern, sink):
