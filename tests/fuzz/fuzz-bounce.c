@@ -9,7 +9,7 @@
 static void
 fuzz_report(const char *octets, size_t size)
 {
-	const char *end = size > 0 ? g_strstr_len(octets, (gssize)size, "\n\r\n") : NULL;
+	const char *end = g_strstr_len(octets, (gssize)size, "\n\r\n");
 	Report report;
 
 	report_read(octets, size, end != NULL ? (size_t)(end - octets) + 3 : size, &report);
@@ -33,9 +33,10 @@ fuzz_address(const char *octets, size_t size)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	/* a copy of that very size: what is read behind it is found */
-	g_autofree char *octets = g_memdup2(data, size);
+	g_autofree char *octets = size > 0 ? g_memdup2(data, size) : NULL; /* what is read behind it is found */
 
+	if (octets == NULL)
+		return 0;
 	fuzz_report(octets, size);
 	fuzz_address(octets, size);
 	return 0;
