@@ -81,6 +81,9 @@ const char *ptn_test_reply(PtnTest *test);
 /* True when the session was closed by us. */
 bool ptn_test_is_closed(PtnTest *test);
 
+/* Sessions from now on come to a listener that takes mail for the domains of the directory. */
+void ptn_test_inbound(PtnTest *test, bool is_inbound);
+
 /* Messages that were queued, in order, copies too. */
 size_t ptn_test_queued(PtnTest *test);
 const char *ptn_test_queued_sender(PtnTest *test, size_t i);
@@ -89,6 +92,13 @@ const char *ptn_test_queued_recipient(PtnTest *test, size_t i, size_t recipient)
 const char *ptn_test_queued_text(PtnTest *test, size_t i);
 const char *ptn_test_queued_note(PtnTest *test, size_t i, const char *name); /* "PLUGIN.name", or one of the core's */
 bool ptn_test_queued_is_held(PtnTest *test, size_t i);
+/* Where the i-th message's first recipient would go ("mx:example.org", "plugin:NAME"), or why not. */
+const char *ptn_test_route(PtnTest *test, size_t i);
+/* Hands it to the plugin's hook of stage deliver: "250 2.0.0 delivered", or how it refused. */
+const char *ptn_test_deliver(PtnTest *test, size_t i);
+/* Tells the observers of that stage (PTN_DELIVERED, PTN_DEFERRED, PTN_BOUNCED) what became of its first recipient, and waits
+ * for them.  `reply`: "550 5.1.1 no such user"; `is_ours`: no server said it. */
+void ptn_test_outcome(PtnTest *test, size_t i, PtnStage stage, const char *reply, bool is_ours);
 /* A counter ("plugin.NAME.metric", "event.auth-failure"). */
 int64_t ptn_test_count(PtnTest *test, const char *metric);
 /* The text of an alarm that is raised ("NAME.alarm"); NULL: it is not. */

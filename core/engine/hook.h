@@ -79,6 +79,8 @@ struct HookCall {
 	Transaction *transaction;    /* MAIL … MESSAGE */
 	const Envelope *envelope;    /* in the queue, and for observers of a message */
 	size_t recipient;            /* the one at hand: RCPT, ROUTE, DELIVER … BOUNCED */
+	const char *content;         /* as received, DELIVER only; elsewhere it is the transaction's */
+	size_t content_size;
 	const char *login, *password; /* AUTH; login also of an EVENT: the one that was tried */
 	Region *region;              /* lives until the hook returns */
 	Region *session_region;      /* NULL where there is no session */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "host/host-private.h"
+#include "proto/header.h"
 
 void *
 ptn_instance(PtnHook *h)
@@ -220,6 +221,11 @@ ptn_content(PtnHook *h, size_t *size, size_t *body)
 	Transaction *transaction = h->call->transaction;
 
 	*size = *body = 0;
+	if (h->call->content != NULL) {
+		*size = h->call->content_size;
+		*body = header_body(h->call->content, *size);
+		return h->call->content;
+	}
 	if (transaction == NULL || transaction->content == NULL)
 		return NULL;
 	*body = transaction->body_offset;
