@@ -79,7 +79,7 @@ says(const char *text, const char *part)
 static void
 test_modes(void)
 {
-	static const char *const others[] = { "secondary-mx", "hosted", "outbound-only" };
+	static const char *const others[] = { "secondary", "hosted", "outbound-only" };
 	PtnTest *test = new_domain(NULL);
 
 	for (size_t i = 0; i < G_N_ELEMENTS(others); i++) {
@@ -434,7 +434,7 @@ test_same_mode(void)
 static void
 test_unsupported(void)
 {
-	static const char *const modes[] = { "secondary-mx", "hosted", "forward", "outbound-only" };
+	static const char *const modes[] = { "secondary", "hosted", "forward", "outbound-only" };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(modes); i++) {
 		PtnTest *test = new_helper(NULL);
