@@ -438,11 +438,12 @@ test_unsupported(void)
 
 	for (size_t i = 0; i < G_N_ELEMENTS(modes); i++) {
 		PtnTest *test = new_helper(NULL);
-		const char *to = strcmp(modes[i], "forward") == 0 ? "box@example.org" : "mx.example.com";
+		const char *to = "mx.example.com";
 
 		ptn_test_dns(test, HOST, PTN_A, PTN_OK, "1.2.3.4", NULL);
 		pass(test, PTN_SECOND);
-		ptn_test_entry(test, PTN_DOMAIN, DOMAIN, "mode", modes[i], "destination", to, NULL);
+		ptn_test_entry(
+			test, PTN_DOMAIN, DOMAIN, "mode", modes[i], "destination", to, "forward-to", "box@example.org", NULL);
 		ptn_test_dns(test, HOST, PTN_A, PTN_OK, "5.6.7.8", NULL);
 		pass(test, MINUTE);
 		ASSERT_TEXT(mode(test), modes[i]);
