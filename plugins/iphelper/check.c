@@ -19,6 +19,7 @@ check_is_mode_supported(const char *mode)
 void
 check_start(PtnHook *h, Helper *helper)
 {
+	helper->begun = ptn_time_left(h);
 	helper->lookups[0] = ptn_dns_start_fresh(h, helper->host, PTN_A);
 	helper->lookups[1] = ptn_option_number(h, "ipv6") ? ptn_dns_start_fresh(h, helper->host, PTN_AAAA) : NULL;
 }
@@ -26,7 +27,8 @@ check_start(PtnHook *h, Helper *helper)
 bool
 check_is_there(PtnHook *h, const Helper *helper)
 {
-	return ptn_dns_is_there(h, helper->lookups[0]) && ptn_dns_is_there(h, helper->lookups[1]);
+	return helper->begun - ptn_time_left(h) > CHECK_MOST ||
+		   (ptn_dns_is_there(h, helper->lookups[0]) && ptn_dns_is_there(h, helper->lookups[1]));
 }
 
 typedef struct {
@@ -39,11 +41,11 @@ typedef struct {
 static void
 take_answer(PtnHook *h, PtnLookup *lookup, Answers *answers)
 {
-	const PtnAnswer *answer = ptn_dns_wait(h, lookup);
+	const PtnAnswer *answer = ptn_dns_is_there(h, lookup) ? ptn_dns_wait(h, lookup) : NULL;
 	const size_t before = answers->n;
 
-	answers->has_failed |= answer->status == PTN_UNSURE;
-	if (answer->status != PTN_OK)
+	answers->has_failed |= answer == NULL || answer->status == PTN_UNSURE;
+	if (answer == NULL || answer->status != PTN_OK)
 		return;
 	for (size_t i = 0; i < answer->count && answers->n < ADDRESSES_MOST; i++) {
 		if (ptn_is_public(answer->values[i]))

@@ -23,14 +23,17 @@ typedef struct {
 	char *domain, *host, *port;
 	State state;
 	unsigned seen;         /* the number of the walk that saw it last */
-	unsigned scanned;      /* of the scan that took it up last */
+	unsigned scanned;      /* of the scan that took it up last: once each */
+	bool is_taken_up;      /* by the scan that runs */
+	bool is_gone;          /* no more in the table; whoever took it up frees it */
 	PtnLookup *lookups[2]; /* A, AAAA; while it is being checked */
+	int64_t begun;         /* the time left then */
 } Helper;
 
 typedef struct {
 	atomic_bool is_scanning; /* whoever sets it has what follows to itself */
 	int64_t next_scan;
-	int64_t leased_until; /* 0: another node looks after the helpers */
+	int64_t leased_until; /* past: perhaps another node looks after the helpers */
 	bool is_read;         /* the helpers are those of `changes` */
 	uint64_t changes;
 	int64_t requests; /* of posternctl, that were taken */
@@ -63,6 +66,8 @@ const char *state_next_request(PtnHook *h, int64_t *taken);
 
 /* Helpers are for these modes alone. */
 bool check_is_mode_supported(const char *mode);
+#define CHECK_MOST (20 * PTN_SECOND) /* a longer wait for an answer is no answer */
+
 /* Starts what has to be asked for the helper. */
 void check_start(PtnHook *h, Helper *helper);
 bool check_is_there(PtnHook *h, const Helper *helper);

@@ -1,16 +1,16 @@
 /* scan.c - which helpers are due, and all of their lookups at the same time.
  *
  * The node with the lease has all helpers in memory.  Domains are read again when one of them changed; a scan in between
- * costs a look at each helper.  A scan goes on behind the tick, in works of at most BATCH helpers. */
+ * costs a look at each helper.  A scan is a work behind the tick; what it does not come to, a further one does. */
 #include <string.h>
 
 #include "iphelper.h"
 
-enum { BATCH = 2000, UNDER_WAY = 500 };
+enum { UNDER_WAY = 500 }; /* lookups at a time */
 
 #define LEASE_LEAST (10 * PTN_SECOND)
 #define PAUSE (PTN_SECOND / 100)
-#define MARGIN (2 * PTN_SECOND) /* at the end of a work; what has no answer by then is due again */
+#define MARGIN (2 * PTN_SECOND) /* at the end of a work */
 
 static void
 helper_free(void *data)
@@ -22,6 +22,23 @@ helper_free(void *data)
 	g_free(helper->port);
 	state_clear(&helper->state);
 	g_free(helper);
+}
+
+/* Out of the table. */
+static void
+drop(Helper *helper)
+{
+	helper->is_gone = true;
+	if (!helper->is_taken_up)
+		helper_free(helper);
+}
+
+static gboolean
+drop_row(gpointer name, gpointer helper, gpointer data)
+{
+	(void)name, (void)data;
+	drop(helper);
+	return TRUE;
 }
 
 Instance *
@@ -68,13 +85,14 @@ hold_lease(PtnHook *h, Instance *instance)
 	const int64_t time = MAX(3 * scan, LEASE_LEAST);
 
 	if (take_lease(h, time) == PTN_OK) {
+		if (instance->leased_until <= now) {
+			(void)g_hash_table_foreach_steal(instance->helpers, drop_row, NULL); /* another node saw to them */
+			instance->is_read = false;
+		}
 		instance->leased_until = now + time;
 		return true;
 	}
-	if (instance->leased_until <= now && instance->is_read) {
-		g_hash_table_remove_all(instance->helpers); /* they grow old while another node sees to them */
-		instance->is_read = false;
-	}
+	instance->leased_until = 0;
 	return false;
 }
 
@@ -136,12 +154,13 @@ read_helpers(PtnHook *h, Instance *instance)
 		return false;
 	g_hash_table_iter_init(&iter, instance->helpers);
 	while (g_hash_table_iter_next(&iter, NULL, &value)) {
-		const Helper *helper = value;
+		Helper *helper = value;
 
 		if (helper->seen == instance->walks)
 			continue;
 		state_remove(h, helper->domain);
-		g_hash_table_iter_remove(&iter);
+		g_hash_table_iter_steal(&iter);
+		drop(helper);
 	}
 	return true;
 }
@@ -172,91 +191,121 @@ take_requests(PtnHook *h, Instance *instance)
 
 /* ---- their checks ---- */
 
-/* Those that are due and were not taken up by this scan, at most a batch. */
-static GPtrArray *
-due_helpers(PtnHook *h, Instance *instance)
+typedef struct {
+	GPtrArray *due;       /* of Helper*: not started yet */
+	GPtrArray *under_way; /* started */
+} Work;
+
+/* Those that are due, and not taken up already. */
+static void
+gather(PtnHook *h, Instance *instance, Work *work)
 {
 	const int64_t now = ptn_now(h);
-	GPtrArray *due = g_ptr_array_new();
 	GHashTableIter iter;
 	void *value;
 
 	g_hash_table_iter_init(&iter, instance->helpers);
-	while (due->len < BATCH && g_hash_table_iter_next(&iter, NULL, &value)) {
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
 		Helper *helper = value;
 
-		if (helper->state.next > now || helper->scanned == instance->scans)
+		if (helper->state.next > now || helper->is_taken_up || helper->scanned == instance->scans)
 			continue;
 		helper->scanned = instance->scans;
-		g_ptr_array_add(due, helper);
+		helper->is_taken_up = true;
+		g_ptr_array_add(work->due, helper);
 	}
-	return due;
-}
-
-/* Finishes those whose answers are there; how many. */
-static size_t
-finish_some(PtnHook *h, GPtrArray *under_way)
-{
-	size_t n = 0;
-
-	for (guint i = under_way->len; i-- > 0;) {
-		Helper *helper = g_ptr_array_index(under_way, i);
-
-		if (!check_is_there(h, helper))
-			continue;
-		g_ptr_array_remove_index_fast(under_way, i);
-		check_finish(h, helper);
-		n++;
-	}
-	return n;
 }
 
 static void
-check_all(PtnHook *h, const Instance *instance, const GPtrArray *due)
+let_go(Helper *helper)
 {
-	g_autoptr(GPtrArray) under_way = g_ptr_array_new();
-	guint at = 0;
+	helper->is_taken_up = false;
+	if (helper->is_gone)
+		helper_free(helper);
+}
 
-	while (at < due->len || under_way->len > 0) {
-		while (at < due->len && under_way->len < UNDER_WAY) {
-			Helper *helper = g_ptr_array_index(due, at++);
+static void
+start_some(PtnHook *h, Work *work)
+{
+	while (work->due->len > 0 && work->under_way->len < UNDER_WAY) {
+		Helper *helper = g_ptr_array_steal_index_fast(work->due, work->due->len - 1);
 
-			check_start(h, helper);
-			g_ptr_array_add(under_way, helper);
-		}
-		if (ptn_time_left(h) < MARGIN || ptn_now(h) >= instance->leased_until)
-			return;
-		if (finish_some(h, under_way) == 0 && !ptn_sleep(h, PAUSE))
-			return;
+		check_start(h, helper);
+		g_ptr_array_add(work->under_way, helper);
 	}
 }
 
-static PtnVerdict
-scan_batch(PtnHook *h)
+/* Finishes those whose answers are there; false: none. */
+static bool
+finish_some(PtnHook *h, Work *work)
 {
-	Instance *instance = scan_instance(h);
-	g_autoptr(GPtrArray) due = due_helpers(h, instance);
+	bool has_some = false;
 
-	check_all(h, instance, due);
-	if (due->len == BATCH && hold_lease(h, instance) && ptn_background(h, scan_batch, NULL, 0))
-		return PTN_NEXT;
-	atomic_store(&instance->is_scanning, false);
-	return PTN_NEXT;
+	for (guint i = work->under_way->len; i-- > 0;) {
+		Helper *helper = g_ptr_array_index(work->under_way, i);
+
+		if (!check_is_there(h, helper))
+			continue;
+		(void)g_ptr_array_steal_index_fast(work->under_way, i);
+		if (!helper->is_gone)
+			check_finish(h, helper);
+		let_go(helper);
+		has_some = true;
+	}
+	return has_some;
+}
+
+/* False: the helpers are another node's. */
+static bool
+look_through(PtnHook *h, Instance *instance, Work *work)
+{
+	instance->next_scan = ptn_now(h) + ptn_option_number(h, "scan");
+	instance->scans++;
+	if (!hold_lease(h, instance))
+		return false;
+	follow_changes(h, instance);
+	take_requests(h, instance);
+	gather(h, instance, work);
+	return true;
+}
+
+/* While some wait for slow servers the next scans come in their time.  True: there is more to do. */
+static bool
+run(PtnHook *h, Instance *instance, Work *work)
+{
+	if (!look_through(h, instance, work))
+		return false;
+	while (work->due->len > 0 || work->under_way->len > 0) {
+		const bool may_start = ptn_time_left(h) > CHECK_MOST + MARGIN;
+
+		if (ptn_now(h) >= instance->leased_until || ptn_time_left(h) < MARGIN)
+			return false;
+		if (may_start)
+			start_some(h, work);
+		else if (work->under_way->len == 0)
+			return true;
+		if (!finish_some(h, work) && !ptn_sleep(h, PAUSE))
+			return false;
+		if (may_start && ptn_now(h) >= instance->next_scan && !look_through(h, instance, work))
+			return false;
+	}
+	return false;
 }
 
 static PtnVerdict
 scan(PtnHook *h)
 {
 	Instance *instance = scan_instance(h);
+	Work work = { g_ptr_array_new(), g_ptr_array_new() };
+	const bool has_more = run(h, instance, &work);
 
-	if (!hold_lease(h, instance)) {
+	g_ptr_array_foreach(work.due, (GFunc)(void (*)(void))let_go, NULL);
+	g_ptr_array_foreach(work.under_way, (GFunc)(void (*)(void))let_go, NULL);
+	g_ptr_array_unref(work.due);
+	g_ptr_array_unref(work.under_way);
+	if (!has_more || !ptn_background(h, scan, NULL, 0))
 		atomic_store(&instance->is_scanning, false);
-		return PTN_NEXT;
-	}
-	follow_changes(h, instance);
-	take_requests(h, instance);
-	instance->scans++;
-	return scan_batch(h);
+	return PTN_NEXT;
 }
 
 /* A tick is a second, so that a scan comes soon after its time; the scan's interval is the administrator's. */
@@ -264,12 +313,10 @@ PtnVerdict
 scan_tick(PtnHook *h)
 {
 	Instance *instance = ptn_instance(h);
-	const int64_t now = ptn_now(h);
 
-	if (now < instance->next_scan || atomic_exchange(&instance->is_scanning, true))
+	if (atomic_exchange(&instance->is_scanning, true))
 		return PTN_NEXT;
-	instance->next_scan = now + ptn_option_number(h, "scan");
-	if (!ptn_background(h, scan, NULL, 0))
+	if (ptn_now(h) < instance->next_scan || !ptn_background(h, scan, NULL, 0))
 		atomic_store(&instance->is_scanning, false);
 	return PTN_NEXT;
 }
