@@ -32,12 +32,16 @@ extern const PtnPlugin ptn_test_door;
 /* What the DNS answers from now on; values end with NULL.  A name that was not told does not exist.  MX values are
  * "10 mx.example.org"; a hook that asks for PTN_EXCHANGERS gets what follows from MX, A and AAAA. */
 void ptn_test_dns(PtnTest *test, const char *name, PtnRecord type, PtnStatus status, ...) PTN_ENDS_WITH_NULL;
+/* The TTL of what was told last of this name and type; without it, five minutes. */
+void ptn_test_dns_ttl(PtnTest *test, const char *name, PtnRecord type, int64_t ttl);
 /* Makes or changes an entry of the directory: name, value, …, NULL.  "password" takes the password itself. */
 void ptn_test_entry(PtnTest *test, PtnKind kind, const char *name, ...) PTN_ENDS_WITH_NULL;
 /* Sets one option of an entry ("PLUGIN.option") with all checks, as posternctl does.  NULL: it is set; else why not. */
 const char *ptn_test_set(PtnTest *test, PtnKind kind, const char *name, const char *option, const char *value);
 /* The first mistake of a configuration, as posternd -t tells it ("test.conf:2: [plugin NAME] …"); NULL: none. */
 const char *ptn_test_mistake(const PtnPlugin *plugin, const char *config);
+/* What the entry has by now ("name", "mode", "PLUGIN.option"); NULL: not set, or no such entry. */
+const char *ptn_test_get(PtnTest *test, PtnKind kind, const char *name, const char *option);
 /* Takes an entry out of the directory. */
 void ptn_test_remove(PtnTest *test, PtnKind kind, const char *name);
 /* Time passes; ticks of the plugins that come due are run. */

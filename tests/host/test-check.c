@@ -82,6 +82,15 @@ ptn_test_set(PtnTest *test, PtnKind kind, const char *name, const char *option, 
 	return NULL;
 }
 
+const char *
+ptn_test_get(PtnTest *test, PtnKind kind, const char *name, const char *option)
+{
+	g_autoptr(DirectoryEntry) entry = test_find(test, kind, name);
+	const char *value = entry != NULL ? directory_entry_get(entry, option) : NULL;
+
+	return value != NULL ? test_hand_out(test, g_strdup(value)) : NULL;
+}
+
 /* ---- alarms ---- */
 
 typedef struct {

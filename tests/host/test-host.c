@@ -64,7 +64,7 @@ test_resolve(void *data, const char *name, PtnRecord type)
 
 	if (told == NULL)
 		return dns_answer_new(PTN_NONE, none, 300 * PTN_SECOND);
-	return dns_answer_new(told->status, told->values, 300 * PTN_SECOND);
+	return dns_answer_new(told->status, told->values, told->ttl);
 }
 
 void
@@ -81,6 +81,17 @@ ptn_test_dns(PtnTest *test, const char *name, PtnRecord type, PtnStatus status, 
 	g_ptr_array_add(values, NULL);
 	g_hash_table_insert(test->dns, test_dns_key(name, type),
 		dns_answer_new(status, (const char *const *)values->pdata, 300 * PTN_SECOND));
+}
+
+void
+ptn_test_dns_ttl(PtnTest *test, const char *name, PtnRecord type, int64_t ttl)
+{
+	g_autofree char *key = test_dns_key(name, type);
+	PtnAnswer *told = g_hash_table_lookup(test->dns, key);
+
+	if (told == NULL)
+		test_die(name, "nothing was told of it");
+	told->ttl = ttl;
 }
 
 /* ---- making it ---- */
