@@ -117,15 +117,37 @@ static const PtnOption options_spool_rows[] = {
 	{ 0 },
 };
 
+/* Of both stores. */
+#define OPTIONS_REDIS \
+	{ "user", PTN_TEXT, SERVER, NULL, "of a Redis: its ACL user; not set: the URL's, or the default user", \
+		.needs_restart = true }, \
+		{ "password", PTN_SECRET, SERVER, NULL, \
+			"of a Redis: the password, best as @FILE; not set: the URL's, or none", .needs_restart = true }, \
+		{ "prefix", PTN_TEXT, SERVER, \
+			"postern:", "of a Redis: what all keys begin with; the same on all nodes that share it", \
+			.needs_restart = true }, \
+		{ "deadline", PTN_TIME, SERVER, "500ms", \
+			"of a Redis: how long a call waits for it; several that wait in vain in a row, and it is " \
+			"away until it answers again", \
+			CLOCK_SECOND / 100, 10 * CLOCK_SECOND, .needs_restart = true }, \
+	{ \
+		"connections", PTN_NUMBER, SERVER, "2", "of a Redis: connections that all threads share", 1, 16, \
+			.needs_restart = true \
+	}
+
 static const PtnOption options_directory[] = {
 	{ "at", PTN_URL, SERVER, "sqlite:/var/lib/postern/directory.db",
-		"where customers, domains and accounts are kept", .needs_restart = true },
+		"where customers, domains and accounts are kept: sqlite:PATH, redis://[USER@]HOST[:PORT][/DB], or "
+		"redis+sentinel://HOST[:PORT],HOST[:PORT]/MASTER[/DB]; rediss is Redis over TLS",
+		.needs_restart = true },
+	OPTIONS_REDIS,
 	{ 0 },
 };
 
 static const PtnOption options_store[] = {
-	{ "at", PTN_URL, SERVER, "sqlite:/var/lib/postern/store.db", "where caches and counters are kept",
-		.needs_restart = true },
+	{ "at", PTN_URL, SERVER, "sqlite:/var/lib/postern/store.db",
+		"where caches and counters are kept; as in [directory]", .needs_restart = true },
+	OPTIONS_REDIS,
 	{ 0 },
 };
 
