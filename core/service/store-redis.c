@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "io/loop.h"
 #include "service/store-redis.h"
 
 /* Longer is for ever: a number of Redis's Lua has 53 bits. */
@@ -80,8 +81,11 @@ redisReply *
 store_redis_ask(StoreRedis *store, int64_t deadline_us, size_t n, const char *const *words)
 {
 	const int64_t begun_us = g_get_monotonic_time();
-	redisReply *reply = redis_pool_ask(store->pool, deadline_us, n, words);
+	redisReply *reply;
 
+	if (loop_is_here())
+		return NULL;
+	reply = redis_pool_ask(store->pool, deadline_us, n, words);
 	if (store->metrics != NULL) {
 		metrics_add(store->metrics, reply != NULL ? store->metric_trips : store->metric_errors, 1);
 		metrics_add(store->metrics, store->metric_time, g_get_monotonic_time() - begun_us);

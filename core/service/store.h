@@ -6,6 +6,9 @@
  * with a remote one a write that got this answer may have been done, or be done later.  Keys are text
  * without control characters, 1 to 500 octets; values are text of at most 1 MiB; others are PTN_UNSURE.
  *
+ * On the thread of a loop, which must not wait, a remote one answers PTN_UNSURE at once: whoever comes from there goes on
+ * on a worker.
+ *
  * A remote store that does not answer is away; it comes back by itself.  While a store that is not durable is away, get, set
  * and add of keys that are not watched go on in the memory of this node, which forgets them when the store is back: a counter
  * then goes on from what the nodes had counted together before.  All else is PTN_UNSURE: a claim that each node could make
