@@ -87,6 +87,7 @@ daemon_open_store(Daemon *daemon, const char *name, bool is_durable, GError **er
 		.prefix = config_text(section, "prefix"),
 		.user = config_text(section, "user"),
 		.password = config_text(section, "password"),
+		.trust = config_text(section, "trust"),
 		.deadline_us = config_number(section, "deadline"),
 		.connections = (unsigned)config_number(section, "connections"),
 		.metrics = daemon->engine.metrics,

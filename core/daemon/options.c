@@ -123,6 +123,9 @@ static const PtnOption options_spool_rows[] = {
 		.needs_restart = true }, \
 		{ "password", PTN_SECRET, SERVER, NULL, \
 			"of a Redis: the password, best as @FILE; not set: the URL's, or none", .needs_restart = true }, \
+		{ "trust", PTN_FILE, SERVER, NULL, \
+			"of a Redis over TLS: PEM file of certificates to trust; not set: the system's", \
+			.needs_restart = true }, \
 		{ "prefix", PTN_TEXT, SERVER, \
 			"postern:", "of a Redis: what all keys begin with; the same on all nodes that share it", \
 			.needs_restart = true }, \

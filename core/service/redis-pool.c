@@ -75,6 +75,7 @@ redis_pool_find(RedisPool *pool, unsigned turn)
 	return NULL;
 }
 
+/* The first failure decides at once whether anybody waits; one that will not do at all is whoever opens it to tell. */
 void
 redis_pool_failed(RedisPool *pool, const GError *error)
 {
@@ -82,16 +83,18 @@ redis_pool_failed(RedisPool *pool, const GError *error)
 
 	g_mutex_lock(&pool->lock);
 	is_first = !pool->has_tried;
-	pool->has_tried = true;
 	if (redis_pool_find(pool, 0) == NULL) {
 		g_clear_error(&pool->trouble);
 		pool->trouble = g_error_copy(error);
 	}
-	g_cond_broadcast(&pool->changed);
 	g_mutex_unlock(&pool->lock);
-	if (is_first)
+	if (is_first && error->code != POSTERN_ERROR_INVALID)
 		atomic_store(&pool->failures, POOL_FAILURES);
 	redis_pool_count_failure(pool);
+	g_mutex_lock(&pool->lock);
+	pool->has_tried = true;
+	g_cond_broadcast(&pool->changed);
+	g_mutex_unlock(&pool->lock);
 }
 
 /* ---- asking ---- */
@@ -251,7 +254,7 @@ redis_pool_new(const RedisPoolSettings *settings, GError **error)
 	for (unsigned i = 0; i < settings->connections; i++)
 		pool->links[i] = redis_link_new(pool);
 	if (settings->url->is_tls) {
-		pool->tls = tls_client_new(NULL, error);
+		pool->tls = tls_client_new(settings->trust, error);
 		if (pool->tls == NULL)
 			return NULL;
 	}

@@ -15,6 +15,7 @@ typedef struct RedisPool RedisPool;
 /* Borrowed until redis_pool_free(), but for `url`, which it takes. */
 typedef struct {
 	RedisUrl *url;
+	const char *trust;     /* PEM file, of TLS; NULL: the system's */
 	unsigned connections; /* 1 to 16 */
 	int64_t deadline_us;  /* of a call, and of each reply of a greeting */
 	/* After each connecting: whatever must be so before it is used.  By the connection's thread.

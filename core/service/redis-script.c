@@ -77,7 +77,7 @@ static const char *const redis_scripts[SCRIPT_COUNT] = {
 				   "return redis.call('HGET', KEYS[1], 'v')\n",
 	/* name, value, when it expires or 0: of a copy */
 	[SCRIPT_LOAD] = "local ends = tonumber(ARGV[3])\n"
-				   "return write((ends == 0 or ends > now) and ARGV[2] or false, ends)\n",
+					"return write((ends == 0 or ends > now) and ARGV[2] or false, ends)\n",
 	/* KEYS[1] is the index here.  What the names of items begin with in Redis, least and greatest name in the form of
 	 * ZRANGEBYLEX, how many: name, value, version, expiry ("": never), … of those that are there.  The index loses
 	 * those that expired. */

@@ -50,6 +50,7 @@ redis_reply_explain(const redisReply *reply, GError **error)
 		{ "invalid password", "the password is wrong", POSTERN_ERROR_INVALID },
 		{ "NOAUTH", "it wants a password", POSTERN_ERROR_INVALID },
 		{ "NOPERM", "its ACL does not let this user do what is needed", POSTERN_ERROR_INVALID },
+		{ "can't run this command", "its ACL does not let this user do what is needed", POSTERN_ERROR_INVALID },
 		{ "MOVED",
 			"it is a node of a Redis Cluster, which Postern does not speak: name a master by itself or by "
 			"Sentinel",

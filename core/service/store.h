@@ -49,6 +49,7 @@ typedef struct {
 	/* of remote ones only */
 	const char *prefix;                     /* begins all keys; default "postern:" */
 	const char *user, *password;            /* instead of the URL's */
+	const char *trust; /* PEM file of certificates to trust with rediss; NULL: the system's */
 	int64_t deadline_us;                    /* of a call; default half a second */
 	unsigned connections;                   /* default 2 */
 	Metrics *metrics;                       /* NULL: none; outlives the store */
