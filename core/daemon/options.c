@@ -302,7 +302,10 @@ static char *
 options_value(const GPtrArray *sections, const char *kind, const char *key)
 {
 	const char *raw = options_raw(sections, kind, key);
-	const PtnOption *rows = strcmp(kind, "spool") == 0 ? options_spool_rows : options_server;
+	const PtnOption *rows = strcmp(kind, "spool") == 0       ? options_spool_rows
+							: strcmp(kind, "directory") == 0 ? options_directory
+							: strcmp(kind, "store") == 0     ? options_store
+															 : options_server;
 
 	return g_strdup(raw != NULL ? raw : option_find(rows, key)->preset);
 }
@@ -351,4 +354,17 @@ char *
 options_spool(const char *path)
 {
 	return options_core_value(path, "spool", "directory");
+}
+
+char *
+options_of_store(const char *path, const char *section, const char *name)
+{
+	g_autofree char *value = options_core_value(path, section, name);
+	char *text = NULL;
+
+	if (value == NULL || value[0] != '@')
+		return g_steal_pointer(&value);
+	if (g_file_get_contents(value + 1, &text, NULL, NULL))
+		text[strcspn(text, "\r\n")] = '\0';
+	return text;
 }

@@ -39,6 +39,9 @@ typedef struct {
 	int64_t expires_us; /* wall clock, of the server if it is remote; CLOCK_NEVER */
 } StoreItem;
 
+/* Every prefix that the core watches; ends with NULL.  Whoever copies into a store watches them all. */
+extern const char *const store_watched[];
+
 /* What is not given is 0 or NULL. */
 typedef struct {
 	/* "memory:", "sqlite:PATH", "redis://[USER[:PASSWORD]@]HOST[:PORT][/DB]",

@@ -165,3 +165,30 @@ def test_start_is_refused(make_postern, redis):
     redis.ask("CONFIG", "SET", "requirepass", "secret")
     with pytest.raises(AssertionError, match="it wants a password"):
         make_postern(redis.options())
+
+
+def test_store_copy(make_postern, tmp_path, sink, redis):
+    """A node becomes a cluster and goes back: directory and store are copied, compared, and used on the other side."""
+    postern = make_postern(sink=sink)
+    postern.add_account("other@example.net", PASSWORD, "enabled=no", "reason=a=b\\c")
+    before = postern.ctl("export")
+    at = postern.sections["directory"]["at"]
+    assert "in use already" in postern.ctl("store", "copy", at, redis.url(0), code=1)
+    postern.stop()
+    assert postern.ctl("store", "copy", "directory", redis.url(0)).startswith("copied 4 items, all compared")
+    assert "not empty" in postern.ctl("store", "copy", "directory", redis.url(0), code=1)
+    assert "all compared" in postern.ctl("store", "copy", "store", redis.url(1))
+    assert "nothing to copy" in postern.ctl("store", "copy", "memory:", redis.url(1), code=1)
+    postern.change(redis.options())
+    postern.start()
+    assert postern.ctl("export") == before
+    assert answers(postern, LOGIN, PASSWORD).code == 235
+    postern.set_password(LOGIN, "another one")
+    postern.stop()
+    back = "sqlite:%s" % (tmp_path / "back.db")
+    assert postern.ctl("store", "copy", "directory", back).startswith("copied 4 items, all compared")
+    assert "all compared" in postern.ctl("store", "copy", back, redis.url(0), "--yes")
+    postern.change({"directory": {"at": back}, "store": {"at": "memory:"}})
+    postern.start()
+    assert answers(postern, LOGIN, "another one").code == 235
+    assert postern.ctl("account", "show", "other@example.net") != ""

@@ -196,3 +196,19 @@ redis_server_free(RedisServer *server)
 	g_strfreev(server->options);
 	g_free(server);
 }
+
+bool
+redis_server_becomes(Store *store, bool is_away)
+{
+	const int64_t until_us = g_get_monotonic_time() + SERVER_PATIENCE_US;
+
+	while (g_get_monotonic_time() < until_us) {
+		g_autofree char *value = NULL;
+
+		(void)store_get(store, "probe", CLOCK_NEVER, &value, NULL);
+		if (store_is_away(store) == is_away)
+			return true;
+		g_usleep(10000);
+	}
+	return false;
+}

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "service/store.h"
+
 typedef struct {
 	pid_t pid; /* 0: it does not run */
 	unsigned port;
@@ -30,3 +32,5 @@ void redis_server_pause(RedisServer *server, bool is_paused);
 char *redis_server_ask(const RedisServer *server, const char *command);
 char *redis_server_url(const RedisServer *server); /* new */
 void redis_server_free(RedisServer *server);
+/* Waits until the store is away, or back; false: in vain. */
+bool redis_server_becomes(Store *store, bool is_away);

@@ -5,7 +5,6 @@
 
 #include "io/loop.h"
 #include "io/tls.h"
-#include "service/directory.h"
 #include "service/redis-url.h"
 #include "service/store.h"
 #include "unit/service/redis-server.h"
@@ -78,21 +77,6 @@ assert_value(Store *store, const char *key, const char *expected)
 	g_autofree char *value = value_of(store, key);
 
 	ASSERT_TEXT(value, expected);
-}
-
-static bool
-becomes(Store *store, bool is_away)
-{
-	const int64_t until_us = g_get_monotonic_time() + PATIENCE_US;
-
-	while (g_get_monotonic_time() < until_us) {
-		g_autofree char *ignored = value_of(store, "probe");
-
-		if (store_is_away(store) == is_away)
-			return true;
-		g_usleep(10000);
-	}
-	return false;
 }
 
 static bool
@@ -193,10 +177,10 @@ test_hangs(void)
 	begun_us = g_get_monotonic_time();
 	assert_value(store, "old", "UNSURE");
 	CU_ASSERT_TRUE(g_get_monotonic_time() - begun_us < 2 * DEADLINE_US);
-	CU_ASSERT_TRUE(becomes(store, true));
+	CU_ASSERT_TRUE(redis_server_becomes(store, true));
 	check_while_away(store);
 	redis_server_pause(server, false);
-	CU_ASSERT_TRUE(becomes(store, false));
+	CU_ASSERT_TRUE(redis_server_becomes(store, false));
 	assert_value(store, "old", "1");
 	g_clear_pointer(&store, store_close);
 	redis_server_free(server);
@@ -213,10 +197,10 @@ test_restarts(void)
 	store = open_at(server, false);
 	CU_ASSERT_TRUE(is_set(store, "old", "1"));
 	redis_server_kill(server);
-	CU_ASSERT_TRUE(becomes(store, true));
+	CU_ASSERT_TRUE(redis_server_becomes(store, true));
 	CU_ASSERT_TRUE(is_set(store, "old", "local"));
 	redis_server_start(server); /* empty, and without our scripts */
-	CU_ASSERT_TRUE(becomes(store, false));
+	CU_ASSERT_TRUE(redis_server_becomes(store, false));
 	assert_value(store, "old", "NONE");
 	CU_ASSERT_TRUE(is_set(store, "old", "2"));
 	g_free(redis_server_ask(server, "SCRIPT FLUSH"));
@@ -242,7 +226,7 @@ test_starts_later(void)
 	text = store_describe(store);
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, " AWAY: "));
 	redis_server_start(server);
-	CU_ASSERT_TRUE(becomes(store, false));
+	CU_ASSERT_TRUE(redis_server_becomes(store, false));
 	CU_ASSERT_TRUE(is_set(store, "a", "1"));
 	g_clear_pointer(&store, store_close);
 	redis_server_free(server);
@@ -356,7 +340,7 @@ test_becomes_replica(void)
 	g_free(redis_server_ask(server, "REPLICAOF 127.0.0.1 1"));
 	CU_ASSERT_FALSE(is_set(store, "a", "2"));
 	g_free(redis_server_ask(server, "REPLICAOF NO ONE"));
-	CU_ASSERT_TRUE(becomes(store, false));
+	CU_ASSERT_TRUE(redis_server_becomes(store, false));
 	CU_ASSERT_TRUE(is_set(store, "a", "3"));
 	g_clear_pointer(&store, store_close);
 	redis_server_free(server);
@@ -511,98 +495,6 @@ test_unknown_master(void)
 	redis_server_free(sentinel);
 }
 
-/* ---- the directory ---- */
-
-static void
-save_account(Directory *directory, const char *password)
-{
-	g_autoptr(DirectoryEntry) entry = NULL;
-
-	if (directory_find_now(directory, PTN_ACCOUNT, "u@example.net", CLOCK_NEVER, &entry) != PTN_OK)
-		entry = directory_entry_new(PTN_ACCOUNT, "u@example.net");
-	directory_entry_set(entry, "password", password);
-	CU_ASSERT_EQUAL(directory_save(directory, entry, CLOCK_NEVER), PTN_OK);
-}
-
-/* New; "NONE", "UNSURE". */
-static char *
-password_of(Directory *directory, const char *login)
-{
-	g_autoptr(DirectoryEntry) entry = NULL;
-	const PtnStatus status = directory_find(directory, PTN_ACCOUNT, login, CLOCK_NEVER, &entry);
-
-	return g_strdup(status == PTN_OK     ? directory_entry_get(entry, "password")
-					: status == PTN_NONE ? "NONE"
-										 : "UNSURE");
-}
-
-static void
-assert_password(Directory *directory, const char *login, const char *expected)
-{
-	g_autofree char *password = password_of(directory, login);
-
-	ASSERT_TEXT(password, expected);
-}
-
-/* How long the other node's change takes; more than a second fails. */
-static void
-assert_seen(Directory *directory, const char *expected)
-{
-	const int64_t begun_us = g_get_monotonic_time();
-	g_autofree char *password = password_of(directory, "u@example.net");
-
-	while (strcmp(password, expected) != 0 && g_get_monotonic_time() - begun_us < CLOCK_SECOND) {
-		g_usleep(1000);
-		g_free(password);
-		password = password_of(directory, "u@example.net");
-	}
-	ASSERT_TEXT(password, expected);
-}
-
-static void
-test_directory(void)
-{
-	RedisServer *server = skips() ? NULL : redis_server_new(NULL, false);
-	g_autoptr(Store) here = NULL;
-	g_autoptr(Store) there = NULL;
-	Directory *one, *other;
-	uint64_t before, after;
-
-	if (server == NULL)
-		return;
-	here = open_at(server, true);
-	there = open_at(server, true);
-	one = directory_new(here);
-	other = directory_new(there);
-	assert_password(other, "u@example.net", "NONE");
-	CU_ASSERT_EQUAL(directory_changes(other, PTN_ACCOUNT, CLOCK_NEVER, &before), PTN_OK);
-	save_account(one, "first");
-	assert_password(one, "u@example.net", "first"); /* at once, where it was changed */
-	assert_seen(other, "first");
-	CU_ASSERT_EQUAL(directory_changes(other, PTN_ACCOUNT, CLOCK_NEVER, &after), PTN_OK);
-	CU_ASSERT_TRUE(after != before);
-	save_account(one, "second");
-	assert_seen(other, "second");
-	redis_server_pause(server, true); /* what was read is remembered, also that there was nothing */
-	CU_ASSERT_TRUE(becomes(there, true));
-	assert_password(other, "u@example.net", "second");
-	assert_password(other, "nobody@example.net", "UNSURE");
-	CU_ASSERT_EQUAL(directory_changes(other, PTN_ACCOUNT, CLOCK_NEVER, &before), PTN_OK);
-	CU_ASSERT_EQUAL(after < before || after == before, true);
-	redis_server_pause(server, false);
-	CU_ASSERT_TRUE(becomes(there, false));
-	CU_ASSERT_TRUE(becomes(here, false));
-	save_account(one, "third");
-	assert_seen(other, "third");
-	CU_ASSERT_EQUAL(directory_remove(one, PTN_ACCOUNT, "u@example.net", CLOCK_NEVER), PTN_OK);
-	assert_seen(other, "NONE");
-	directory_free(one);
-	directory_free(other);
-	g_clear_pointer(&here, store_close);
-	g_clear_pointer(&there, store_close);
-	redis_server_free(server);
-}
-
 static const UnitTest tests[] = {
 	{ "URLs", test_urls },
 	{ "one that hangs: deadlines, then away; caches and counters go on; back by itself", test_hangs },
@@ -617,7 +509,6 @@ static const UnitTest tests[] = {
 	{ "TLS, by a certificate that is trusted", test_tls },
 	{ "Sentinel: a failover is followed", test_failover },
 	{ "Sentinel: a master it does not know", test_unknown_master },
-	{ "the directory: remembered, changes of another node within a second", test_directory },
 	{ NULL, NULL },
 };
 
