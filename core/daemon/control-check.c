@@ -10,7 +10,7 @@ check_find(Directory *directory, PtnKind kind, const char *name)
 	DirectoryEntry *found = NULL;
 
 	if (name != NULL)
-		(void)directory_find(directory, kind, name, CLOCK_NEVER, &found);
+		(void)directory_find_now(directory, kind, name, CLOCK_NEVER, &found);
 	return found;
 }
 

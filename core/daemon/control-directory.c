@@ -199,7 +199,7 @@ directory_need(Daemon *daemon, PtnKind kind, const char *name, GError **error)
 
 	if (name == NULL)
 		error_set(error, POSTERN_ERROR_INVALID, "which %s?", directory_kind_name(kind));
-	else if (directory_find(daemon->engine.directory, kind, name, CLOCK_NEVER, &entry) != PTN_OK)
+	else if (directory_find_now(daemon->engine.directory, kind, name, CLOCK_NEVER, &entry) != PTN_OK)
 		error_set(error, POSTERN_ERROR_NOT_FOUND, "there is no %s %s", directory_kind_name(kind), name);
 	return entry;
 }

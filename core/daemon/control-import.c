@@ -93,7 +93,7 @@ static DirectoryEntry *
 import_open(Directory *directory, const Item *item)
 {
 	DirectoryEntry *entry = NULL;
-	const PtnStatus status = directory_find(directory, item->kind, item->name, CLOCK_NEVER, &entry);
+	const PtnStatus status = directory_find_now(directory, item->kind, item->name, CLOCK_NEVER, &entry);
 
 	if (status == PTN_OK)
 		return entry;

@@ -76,19 +76,34 @@ daemon_open_spool(Daemon *daemon, GError **error)
 	return daemon->engine.spool != NULL;
 }
 
+/* `name`: of the section, and of metrics and alarms. */
+static Store *
+daemon_open_store(Daemon *daemon, const char *name, bool is_durable, GError **error)
+{
+	const ConfigSection *section = config_section(daemon->config, name, NULL);
+	const StoreSettings settings = { .url = config_text(section, "at"),
+		.is_durable = is_durable,
+		.clock = daemon->engine.clock,
+		.prefix = config_text(section, "prefix"),
+		.user = config_text(section, "user"),
+		.password = config_text(section, "password"),
+		.trust = config_text(section, "trust"),
+		.deadline_us = config_number(section, "deadline"),
+		.connections = (unsigned)config_number(section, "connections"),
+		.metrics = daemon->engine.metrics,
+		.name = name };
+
+	return store_open_with(&settings, error);
+}
+
 static bool
 daemon_open_stores(Daemon *daemon, GError **error)
 {
-	const char *directory = config_text(config_section(daemon->config, "directory", NULL), "at");
-	const char *store = config_text(config_section(daemon->config, "store", NULL), "at");
-	Store *durable;
-
-	durable = store_open(directory, true, daemon->engine.clock, error);
-	if (durable == NULL)
+	daemon->directory_store = daemon_open_store(daemon, "directory", true, error);
+	if (daemon->directory_store == NULL)
 		return false;
-	daemon->engine.directory = directory_new(durable);
-	daemon->directory_store = durable;
-	daemon->engine.store = store_open(store, false, daemon->engine.clock, error);
+	daemon->engine.directory = directory_new(daemon->directory_store);
+	daemon->engine.store = daemon_open_store(daemon, "store", false, error);
 	if (daemon->engine.store == NULL)
 		return false;
 	daemon->engine.blocks = blocks_new(daemon->engine.store, daemon->engine.clock);

@@ -117,15 +117,40 @@ static const PtnOption options_spool_rows[] = {
 	{ 0 },
 };
 
+/* Of both stores. */
+#define OPTIONS_REDIS \
+	{ "user", PTN_TEXT, SERVER, NULL, "of a Redis: its ACL user; not set: the URL's, or the default user", \
+		.needs_restart = true }, \
+		{ "password", PTN_SECRET, SERVER, NULL, \
+			"of a Redis: the password, best as @FILE; not set: the URL's, or none", .needs_restart = true }, \
+		{ "trust", PTN_FILE, SERVER, NULL, \
+			"of a Redis over TLS: PEM file of certificates to trust; not set: the system's", \
+			.needs_restart = true }, \
+		{ "prefix", PTN_TEXT, SERVER, \
+			"postern:", "of a Redis: what all keys begin with; the same on all nodes that share it", \
+			.needs_restart = true }, \
+		{ "deadline", PTN_TIME, SERVER, "500ms", \
+			"of a Redis: how long a call waits for it; several that wait in vain in a row, and it is " \
+			"away until it answers again", \
+			CLOCK_SECOND / 100, 10 * CLOCK_SECOND, .needs_restart = true }, \
+	{ \
+		"connections", PTN_NUMBER, SERVER, "2", "of a Redis: connections that all threads share", 1, 16, \
+			.needs_restart = true \
+	}
+
 static const PtnOption options_directory[] = {
 	{ "at", PTN_URL, SERVER, "sqlite:/var/lib/postern/directory.db",
-		"where customers, domains and accounts are kept", .needs_restart = true },
+		"where customers, domains and accounts are kept: sqlite:PATH, redis://[USER@]HOST[:PORT][/DB], or "
+		"redis+sentinel://HOST[:PORT],HOST[:PORT]/MASTER[/DB]; rediss is Redis over TLS",
+		.needs_restart = true },
+	OPTIONS_REDIS,
 	{ 0 },
 };
 
 static const PtnOption options_store[] = {
-	{ "at", PTN_URL, SERVER, "sqlite:/var/lib/postern/store.db", "where caches and counters are kept",
-		.needs_restart = true },
+	{ "at", PTN_URL, SERVER, "sqlite:/var/lib/postern/store.db",
+		"where caches and counters are kept; as in [directory]", .needs_restart = true },
+	OPTIONS_REDIS,
 	{ 0 },
 };
 
@@ -277,7 +302,10 @@ static char *
 options_value(const GPtrArray *sections, const char *kind, const char *key)
 {
 	const char *raw = options_raw(sections, kind, key);
-	const PtnOption *rows = strcmp(kind, "spool") == 0 ? options_spool_rows : options_server;
+	const PtnOption *rows = strcmp(kind, "spool") == 0       ? options_spool_rows
+							: strcmp(kind, "directory") == 0 ? options_directory
+							: strcmp(kind, "store") == 0     ? options_store
+															 : options_server;
 
 	return g_strdup(raw != NULL ? raw : option_find(rows, key)->preset);
 }
@@ -326,4 +354,17 @@ char *
 options_spool(const char *path)
 {
 	return options_core_value(path, "spool", "directory");
+}
+
+char *
+options_of_store(const char *path, const char *section, const char *name)
+{
+	g_autofree char *value = options_core_value(path, section, name);
+	char *text = NULL;
+
+	if (value == NULL || value[0] != '@')
+		return g_steal_pointer(&value);
+	if (g_file_get_contents(value + 1, &text, NULL, NULL))
+		text[strcspn(text, "\r\n")] = '\0';
+	return text;
 }

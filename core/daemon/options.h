@@ -15,3 +15,5 @@ char *options_manual(void);
 /* What [server] control and [spool] directory say in `path` (NULL: their presets); new. */
 char *options_control(const char *path);
 char *options_spool(const char *path);
+/* The same of an option of [store] or [directory]; "@FILE" is the first line of FILE.  NULL: it is not set. */
+char *options_of_store(const char *path, const char *section, const char *name);

@@ -12,6 +12,7 @@
 #include "daemon/answer.h"
 #include "daemon/options.h"
 #include "daemon/render.h"
+#include "daemon/store-copy.h"
 #include "mail/spool.h"
 
 typedef struct {
@@ -203,6 +204,71 @@ posternctl_check_spool(const Arguments *arguments, GError **error)
 	return is_whole ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* ---- stores ---- */
+
+/* A URL, or "store" or "directory": what the configuration says there. */
+static Store *
+posternctl_open_store(const Arguments *arguments, const char *what, const char *password, GError **error)
+{
+	const bool is_section = strcmp(what, "store") == 0 || strcmp(what, "directory") == 0;
+	const char *config = arguments->config;
+	g_autofree char *url = is_section ? options_of_store(config, what, "at") : g_strdup(what);
+	g_autofree char *prefix = is_section ? options_of_store(config, what, "prefix") : NULL;
+	g_autofree char *user = is_section ? options_of_store(config, what, "user") : NULL;
+	g_autofree char *trust = is_section ? options_of_store(config, what, "trust") : NULL;
+	g_autofree char *secret = is_section ? options_of_store(config, what, "password") : g_strdup(password);
+	const StoreSettings settings = { .url = url,
+		.clock = clock_system(),
+		.prefix = prefix,
+		.user = user,
+		.password = secret,
+		.trust = trust,
+		.deadline_us = 10 * CLOCK_SECOND };
+	Store *store;
+
+	if (g_str_has_prefix(url, "memory:")) {
+		(void)error_set(error, POSTERN_ERROR_INVALID, "%s: there is nothing to copy in memory", what);
+		return NULL;
+	}
+	store = store_open_with(&settings, error);
+	if (store != NULL && store_is_away(store)) {
+		g_autofree char *why = store_describe(store);
+
+		(void)error_set(error, POSTERN_ERROR_UNAVAILABLE, "%s", why);
+		g_clear_pointer(&store, store_close);
+	}
+	for (size_t i = 0; store != NULL && store_watched[i] != NULL; i++)
+		store_watch(store, store_watched[i]);
+	return store;
+}
+
+static int
+posternctl_copy_store(const Arguments *arguments, GError **error)
+{
+	char *const *words = arguments->words + 2;
+	const bool is_merge =
+		words[0] != NULL && words[1] != NULL && words[2] != NULL && strcmp(words[2], "--yes") == 0;
+	g_autofree char *password = NULL;
+	g_autoptr(Store) from = NULL;
+	g_autoptr(Store) to = NULL;
+	StoreCopied copied;
+
+	if (words[0] == NULL || words[1] == NULL || (words[2] != NULL && (!is_merge || words[3] != NULL))) {
+		(void)error_set(error, POSTERN_ERROR_INVALID, "store copy FROM TO [--yes]: URLs, or store, or directory");
+		return EXIT_FAILURE;
+	}
+	password = arguments->password_file != NULL ? posternctl_password(arguments, error) : NULL;
+	if (arguments->password_file != NULL && password == NULL)
+		return EXIT_FAILURE;
+	from = posternctl_open_store(arguments, words[0], password, error);
+	to = from != NULL ? posternctl_open_store(arguments, words[1], password, error) : NULL;
+	if (to == NULL || !store_copy(from, to, is_merge, &copied, error))
+		return EXIT_FAILURE;
+	printf("copied %zu item%s, all compared", copied.copied, copied.copied == 1 ? "" : "s");
+	printf(copied.expired > 0 ? " (%zu expired meanwhile).\n" : ".\n", copied.expired);
+	return EXIT_SUCCESS;
+}
+
 static void
 arguments_clear(Arguments *arguments)
 {
@@ -235,6 +301,7 @@ static const char posternctl_help[] =
 	"  queue hold|release|retry|bounce|remove ID\n"
 	"  queue hold|release|retry|bounce|remove SELECTOR ... [--yes]\n"
 	"  spool adopt DIRECTORY              takes over the mail of a lost node\n"
+	"  store copy FROM TO [--yes]         a store or directory into another back end; no daemon may use it\n"
 	"  reload, stop\n"
 	"Plugins have commands of their own: posternctl PLUGIN.  The daemon's whole list: posternctl help.\n";
 
@@ -274,6 +341,8 @@ posternctl_run(Arguments *arguments, GError **error)
 		return EXIT_FAILURE;
 	if (posternctl_is(arguments->words, "spool", "check"))
 		return posternctl_check_spool(arguments, error);
+	if (posternctl_is(arguments->words, "store", "copy"))
+		return posternctl_copy_store(arguments, error);
 	posternctl_make_absolute(arguments);
 	return posternctl_ask(arguments, error);
 }

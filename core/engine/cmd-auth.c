@@ -55,15 +55,16 @@ cmd_auth_refused(Session *session)
 
 /* A login that the directory does not know may still be a person of a domain that it knows (LDAP …), if it is an
  * address: it goes into headers and logs, and others know it by a client's words only. */
-static bool
-cmd_auth_is_of_served_domain(Session *session, const char *login)
+static PtnStatus
+cmd_auth_ask_domain(Session *session, const char *login)
 {
 	const char *domain = mailbox_domain(login);
 	g_autoptr(DirectoryEntry) entry = NULL;
 	g_autoptr(Region) region = region_new();
 
-	return domain[0] != '\0' && login[0] != '@' && mailbox_parse(region, login, true) != NULL &&
-		   directory_find(session->engine->directory, PTN_DOMAIN, domain, CLOCK_NEVER, &entry) == PTN_OK;
+	if (domain[0] == '\0' || login[0] == '@' || mailbox_parse(region, login, true) == NULL)
+		return PTN_NONE;
+	return directory_find(session->engine->directory, PTN_DOMAIN, domain, CLOCK_NEVER, &entry);
 }
 
 static void
@@ -78,7 +79,15 @@ cmd_auth_judge(Session *session)
 	session->facts.login = g_steal_pointer(&session->identified);
 	session->has_read_account = false;
 	status = session_read_account(session);
-	if (status == PTN_OK || (status == PTN_NONE && cmd_auth_is_of_served_domain(session, session->facts.login))) {
+	if (status == PTN_NONE)
+		status = cmd_auth_ask_domain(session, session->facts.login);
+	if (status == PTN_UNSURE && session_goes_to_worker(session)) {
+		session->goes_to_worker = false;
+		session->identified = g_steal_pointer(&session->facts.login);
+		session->again = cmd_auth_judge;
+		return;
+	}
+	if (status == PTN_OK) {
 		cmd_auth_wipe(session);
 		session_begin_stage(session, &session_authenticated_row);
 		return;

@@ -14,6 +14,8 @@ cmd_mail_account_may(Session *session)
 	const DirectoryEntry *account = session->facts.account;
 	const char *barred;
 
+	if (status == PTN_UNSURE && session_goes_to_worker(session))
+		return false;
 	if (status == PTN_UNSURE) {
 		session_reject(
 			session, PTN_LOCAL, 451, "4.3.0", "Error: the directory cannot be reached, try again later");

@@ -61,6 +61,8 @@ cmd_etrn_check(Session *session, const Command *command)
 		return false;
 	}
 	status = directory_find(session->engine->directory, PTN_DOMAIN, domain, CLOCK_NEVER, &entry);
+	if (status == PTN_UNSURE && session_goes_to_worker(session))
+		return false;
 	if (status == PTN_UNSURE) {
 		session_reject(session, PTN_LOCAL, 458, NULL, "Unable to queue messages");
 	} else if (status != PTN_OK) {

@@ -114,7 +114,8 @@ cmd_rcpt_forwarded(Session *session, char **address)
 	case FORWARD_NOT:
 		return true;
 	case FORWARD_UNSURE:
-		return cmd_rcpt_no(session, 451, "4.3.0", *address, "the directory cannot be reached, try again later");
+		return !session_goes_to_worker(session) &&
+			   cmd_rcpt_no(session, 451, "4.3.0", *address, "the directory cannot be reached, try again later");
 	case FORWARD_FORGED:
 		return cmd_rcpt_no(session, 550, "5.1.1", *address, "User unknown");
 	case FORWARD_EXPIRED:
@@ -138,6 +139,8 @@ cmd_rcpt_domain(Session *session, char **address)
 	case DOMAIN_FOREIGN:
 		return true;
 	case DOMAIN_UNSURE:
+		if (session_goes_to_worker(session))
+			return false;
 		return !session->listener->is_inbound ||
 			   cmd_rcpt_no(session, 451, "4.3.0", *address, "the directory cannot be reached, try again later");
 	case DOMAIN_IS_FULL:

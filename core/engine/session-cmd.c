@@ -147,7 +147,7 @@ session_line_limit(const Session *session, const char *line, size_t size)
 bool
 session_take_line(Session *session, SessionNeed *need)
 {
-	const size_t waiting = session_input_waiting(session);
+	const size_t waiting = session_input_waiting(session), taken = session->in_taken;
 	const char *octets = waiting > 0 ? (const char *)session->in->data + session->in_taken : NULL;
 	size_t size, used = 0;
 	g_autofree char *line = NULL;
@@ -178,5 +178,10 @@ session_take_line(Session *session, SessionNeed *need)
 		cmd_auth_take_response(session, line, size);
 	else
 		session_take_command(session, line, size);
-	return true;
+	if (!session->goes_to_worker)
+		return true;
+	session->goes_to_worker = false;
+	session->in_taken = taken;
+	*need = SESSION_WANTS_WORKER;
+	return false;
 }

@@ -58,6 +58,9 @@ struct Session {
 	int reply_code;            /* of the last refusal */
 	bool is_closing, is_secured, skips_line, failed_recipient;
 	bool has_read_account, has_lost_account;
+	Place place;               /* where session_run() runs it */
+	bool goes_to_worker;       /* the check of a command asked for what is not at hand on a loop */
+	void (*again)(Session *session); /* to be called by a worker, before anything else; NULL: nothing */
 	atomic_bool is_gone;
 	bool is_ended;
 	/* authentication */
@@ -112,6 +115,9 @@ bool session_tell_kept(Session *session);
 
 /* ---- session-stage.c ---- */
 void session_begin_stage(Session *session, const CommandRow *row);
+/* The directory could not tell: on a loop that may only mean that it had to be asked.  True: the check returns false
+ * without a reply, and a worker does it again from its start. */
+bool session_goes_to_worker(Session *session);
 /* Runs the hooks of `session->row`; false: `need` says where it is to go on. */
 bool session_run_stage(Session *session, Place place, SessionNeed *need);
 /* Tells plugins; the rest of the observation is the session's. */

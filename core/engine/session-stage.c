@@ -95,6 +95,13 @@ session_end_stage(Session *session)
 	session->row = NULL;
 }
 
+bool
+session_goes_to_worker(Session *session)
+{
+	session->goes_to_worker = session->place == ON_LOOP;
+	return session->goes_to_worker;
+}
+
 void
 session_begin_stage(Session *session, const CommandRow *row)
 {

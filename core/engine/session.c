@@ -103,6 +103,19 @@ session_pause_us(const Session *session)
 
 /* ---- running ---- */
 
+static bool
+session_do_again(Session *session, SessionNeed *need)
+{
+	void (*again)(Session *) = session->again;
+
+	*need = SESSION_WANTS_WORKER;
+	if (session->place == ON_LOOP)
+		return false;
+	session->again = NULL;
+	again(session);
+	return true;
+}
+
 /* One step; false: `need` says what it waits for. */
 static bool
 session_step(Session *session, Place place, SessionNeed *need)
@@ -122,6 +135,8 @@ session_step(Session *session, Place place, SessionNeed *need)
 		*need = SESSION_WANTS_LOOP;
 		return false;
 	}
+	if (session->again != NULL)
+		return session_do_again(session, need);
 	if (session->input == INPUT_DATA || session->input == INPUT_CHUNK)
 		return session_take_data(session, place, need);
 	return session_take_line(session, need);
@@ -132,6 +147,7 @@ session_run(Session *session, Place place)
 {
 	SessionNeed need;
 
+	session->place = place;
 	while (session_step(session, place, &need))
 		;
 	session_compact_input(session);

@@ -36,11 +36,17 @@ ptn_find(PtnHook *h, PtnKind kind, const char *name, PtnEntry **entry)
 {
 	Directory *directory = api_directory(h);
 	DirectoryEntry *found = NULL;
-	const PtnStatus status =
-		directory != NULL ? directory_find(directory, kind, name, h->call->deadline_us, &found) : PTN_UNSURE;
+	PtnStatus status = PTN_UNSURE;
 
+	/* A password is computed by what holds now: while the directory is away, 454 is better than a wrong 535. */
+	if (directory != NULL && h->call->stage == PTN_AUTH && !h->is_inline)
+		status = directory_find_now(directory, kind, name, h->call->deadline_us, &found);
+	else if (directory != NULL)
+		status = directory_find(directory, kind, name, h->call->deadline_us, &found);
 	if (status == PTN_OK)
 		*entry = api_wrap(h, found, false);
+	if (status == PTN_UNSURE && !h->call->may_wait)
+		h->call->would_have_waited = true;
 	call_note(h, "%s %s: %s", directory_kind_name(kind), name, call_status_name(status));
 	return status;
 }
@@ -139,6 +145,8 @@ ptn_each(PtnHook *h, PtnKind kind, const char *with_option, PtnEntry **entry)
 		return PTN_UNSURE;
 	if (!api_walks_on(h->walk, kind, with_option, *entry))
 		status = api_read_page(h, kind, with_option, *entry);
+	if (status == PTN_UNSURE && !h->call->may_wait)
+		h->call->would_have_waited = true;
 	if (status != PTN_OK)
 		return status;
 	if (h->walk->at == h->walk->page->len)
@@ -172,14 +180,21 @@ ptn_get_list(PtnEntry *entry, const char *name)
 static bool
 api_unshare(PtnEntry *entry)
 {
-	PtnEntry *fresh = NULL;
+	PtnHook *h = entry->h;
+	Directory *directory = api_directory(h);
+	DirectoryEntry *found = NULL;
+	PtnStatus status = PTN_UNSURE;
 
 	if (!entry->is_shared)
 		return true;
-	if (ptn_find(entry->h, directory_entry_kind(entry->entry), directory_entry_name(entry->entry), &fresh) !=
-		PTN_OK)
+	if (directory != NULL)
+		status = directory_find_now(directory, directory_entry_kind(entry->entry),
+			directory_entry_name(entry->entry), h->call->deadline_us, &found);
+	if (status == PTN_UNSURE && !h->call->may_wait)
+		h->call->would_have_waited = true;
+	if (status != PTN_OK)
 		return false;
-	entry->entry = fresh->entry;
+	entry->entry = api_wrap(h, found, false)->entry;
 	entry->is_shared = false;
 	return true;
 }

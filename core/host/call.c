@@ -71,7 +71,11 @@ call_function(Binding *binding, PtnFunction *function, HookCall *call)
 PtnVerdict
 call_hook(const HookRow *row, HookCall *call)
 {
-	Binding *binding = row->data;
+	const Binding *binding = row->data;
+	PtnHook h = { .call = call,
+		.instance = binding->instance,
+		.set = binding->set,
+		.is_inline = (row->flags & PTN_INLINE) != 0 };
 
-	return call_function(binding, binding->function, call);
+	return call_prepared(&h, binding->function);
 }

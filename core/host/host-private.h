@@ -49,6 +49,7 @@ struct PtnHook {
 	void *row_data;
 	OptionPlaces places;    /* whose options hold, as far as places_at_hand() was asked */
 	bool has_owner, has_domain;
+	bool is_inline;         /* a hook that may run on a loop: it goes by what is remembered of the directory */
 	bool is_check;          /* a value is looked at, not used: the places are those it is for */
 };
 

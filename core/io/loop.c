@@ -284,12 +284,22 @@ loop_step(Loop *loop, int64_t wait_us)
 	loop_fire_timers(loop);
 }
 
+static _Thread_local bool loop_is_running;
+
+bool
+loop_is_here(void)
+{
+	return loop_is_running;
+}
+
 void
 loop_run(Loop *loop)
 {
+	loop_is_running = true;
 	while (!atomic_load(&loop->is_stopped))
 		loop_step(loop, 60 * CLOCK_SECOND);
 	loop_run_posts(loop);
+	loop_is_running = false;
 }
 
 void

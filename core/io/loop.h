@@ -45,6 +45,8 @@ void loop_run(Loop *loop);
 void loop_stop(Loop *loop);
 /* One round: waits at most `wait_us` for something to happen. */
 void loop_step(Loop *loop, int64_t wait_us);
+/* True on the thread of a loop, which must never wait. */
+bool loop_is_here(void);
 /* When the present round began, monotonic: cheap, and good enough for deadlines. */
 int64_t loop_now(const Loop *loop);
 

@@ -95,7 +95,7 @@ directory_check_exists(
 {
 	const char *word = directory_kind_name(kind);
 
-	switch (directory_find(directory, kind, name, directory_deadline(), entry)) {
+	switch (directory_find_now(directory, kind, name, directory_deadline(), entry)) {
 	case PTN_OK:
 		return true;
 	case PTN_NONE:

@@ -35,13 +35,13 @@ directory_name_is_possible(const char *name)
 	return *name != '\0' && strlen(name) <= DIRECTORY_NAME_MAX;
 }
 
-static char *
+char *
 directory_prefix(PtnKind kind)
 {
 	return g_strdup_printf("directory/%s/", directory_kind_name(kind));
 }
 
-static char *
+char *
 directory_key(PtnKind kind, const char *name)
 {
 	g_autofree char *lower = g_ascii_strdown(name, -1);
@@ -62,6 +62,8 @@ directory_new(Store *store)
 
 		store_watch(store, prefix);
 	}
+	if (!store_is_local(store))
+		directory->cache = directory_cache_new(store);
 	return directory;
 }
 
@@ -70,6 +72,7 @@ directory_free(Directory *directory)
 {
 	if (directory == NULL)
 		return;
+	directory_cache_free(directory->cache);
 	g_hash_table_unref(directory->secrets);
 	g_mutex_clear(&directory->lock);
 	g_free(directory);
@@ -268,8 +271,30 @@ directory_parse_record(PtnKind kind, const char *name, const char *text, uint64_
 
 /* ---- the store ---- */
 
-PtnStatus
-directory_find(Directory *directory, PtnKind kind, const char *name, int64_t deadline_us, DirectoryEntry **entry)
+typedef PtnStatus DirectoryRead(
+	Directory *directory, PtnKind kind, const char *key, int64_t deadline_us, char **text, uint64_t *version);
+
+static PtnStatus
+directory_read_now(
+	Directory *directory, PtnKind kind, const char *key, int64_t deadline_us, char **text, uint64_t *version)
+{
+	if (directory->cache != NULL)
+		return directory_cache_ask(directory->cache, kind, key, deadline_us, text, version);
+	return store_get(directory->store, key, deadline_us, text, version);
+}
+
+static PtnStatus
+directory_read_kept(
+	Directory *directory, PtnKind kind, const char *key, int64_t deadline_us, char **text, uint64_t *version)
+{
+	if (directory->cache != NULL)
+		return directory_cache_get(directory->cache, kind, key, deadline_us, text, version);
+	return store_get(directory->store, key, deadline_us, text, version);
+}
+
+static PtnStatus
+directory_find_by(Directory *directory, DirectoryRead *read, PtnKind kind, const char *name, int64_t deadline_us,
+	DirectoryEntry **entry)
 {
 	g_autofree char *key = directory_key(kind, name);
 	g_autofree char *text = NULL;
@@ -279,7 +304,7 @@ directory_find(Directory *directory, PtnKind kind, const char *name, int64_t dea
 
 	if (!directory_name_is_possible(name))
 		return PTN_NONE;
-	status = store_get(directory->store, key, deadline_us, &text, &version);
+	status = read(directory, kind, key, deadline_us, &text, &version);
 	if (status != PTN_OK)
 		return status;
 	found = directory_parse_record(kind, name, text, version);
@@ -290,22 +315,52 @@ directory_find(Directory *directory, PtnKind kind, const char *name, int64_t dea
 }
 
 PtnStatus
+directory_find(Directory *directory, PtnKind kind, const char *name, int64_t deadline_us, DirectoryEntry **entry)
+{
+	return directory_find_by(directory, directory_read_kept, kind, name, deadline_us, entry);
+}
+
+PtnStatus
+directory_find_now(
+	Directory *directory, PtnKind kind, const char *name, int64_t deadline_us, DirectoryEntry **entry)
+{
+	return directory_find_by(directory, directory_read_now, kind, name, deadline_us, entry);
+}
+
+/* We changed it ourselves, or tried to. */
+static void
+directory_forget(Directory *directory, PtnKind kind, const char *key)
+{
+	if (directory->cache != NULL)
+		directory_cache_forget(directory->cache, kind, key);
+}
+
+PtnStatus
 directory_save(Directory *directory, DirectoryEntry *entry, int64_t deadline_us)
 {
 	g_autofree char *key = directory_key(entry->kind, entry->name);
 	g_autofree char *text = directory_format_record(entry);
 
+	PtnStatus status;
+
 	if (!directory_name_is_possible(entry->name))
 		return PTN_UNSURE;
-	return store_replace(directory->store, key, text, &entry->version, deadline_us);
+	status = store_replace(directory->store, key, text, &entry->version, deadline_us);
+	directory_forget(directory, entry->kind, key);
+	return status;
 }
 
 PtnStatus
 directory_remove(Directory *directory, PtnKind kind, const char *name, int64_t deadline_us)
 {
 	g_autofree char *key = directory_key(kind, name);
+	PtnStatus status;
 
-	return directory_name_is_possible(name) ? store_remove(directory->store, key, deadline_us) : PTN_NONE;
+	if (!directory_name_is_possible(name))
+		return PTN_NONE;
+	status = store_remove(directory->store, key, deadline_us);
+	directory_forget(directory, kind, key);
+	return status;
 }
 
 static void
@@ -380,8 +435,11 @@ directory_list(Directory *directory, PtnKind kind, const char *with_option, cons
 PtnStatus
 directory_changes(Directory *directory, PtnKind kind, int64_t deadline_us, uint64_t *number)
 {
-	g_autofree char *prefix = directory_prefix(kind);
+	g_autofree char *prefix = NULL;
 
+	if (directory->cache != NULL)
+		return directory_cache_changes(directory->cache, kind, number) ? PTN_OK : PTN_UNSURE;
+	prefix = directory_prefix(kind);
 	return store_changes(directory->store, prefix, deadline_us, number);
 }
 

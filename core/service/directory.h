@@ -39,8 +39,15 @@ const char *directory_mode_title(const char *mode);
 Directory *directory_new(Store *store);
 void directory_free(Directory *directory);
 
-/* Names compare without case (of ASCII) and are kept in lower case.  New entry on PTN_OK. */
+/* Names compare without case (of ASCII) and are kept in lower case.  New entry on PTN_OK.
+ *
+ * With a remote store entries (and that there are none) are remembered until they change, which is seen within a second
+ * of a change by another node; while the store is away, for ten minutes more.  On the thread of a loop
+ * PTN_UNSURE means that a worker is to ask again. */
 PtnStatus directory_find(Directory *directory, PtnKind kind, const char *name, int64_t deadline_us,
+	DirectoryEntry **entry);
+/* The same, from the store itself: for whoever judges passwords, or changes what it finds. */
+PtnStatus directory_find_now(Directory *directory, PtnKind kind, const char *name, int64_t deadline_us,
 	DirectoryEntry **entry);
 /* New, empty, not saved; saving it answers TAKEN if the name exists. */
 DirectoryEntry *directory_entry_new(PtnKind kind, const char *name);
@@ -51,7 +58,8 @@ PtnStatus directory_remove(Directory *directory, PtnKind kind, const char *name,
 /* Entries of a kind by name, after `after`, at most `limit`; with_option NULL: all.  New array that frees. */
 PtnStatus directory_list(Directory *directory, PtnKind kind, const char *with_option, const char *after,
 	size_t limit, int64_t deadline_us, GPtrArray **entries);
-/* Rises whenever an entry of `kind` changes, on any node. */
+/* Another number whenever an entry of `kind` changed, on any node; never waits.  UNSURE: a remote store was not heard of
+ * yet. */
 PtnStatus directory_changes(Directory *directory, PtnKind kind, int64_t deadline_us, uint64_t *number);
 
 /* A random text that all nodes share, made when it is first asked for; new, or NULL: it cannot be read or kept now. */

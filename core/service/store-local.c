@@ -10,6 +10,7 @@
 #include "service/store-table.h"
 
 enum {
+	LOCAL_PAGE = 1000,
 	LOCAL_VERSION_GAP = 1000 * 1000,
 	LOCAL_ITEMS_MAX = 500 * 1000
 }; /* of caches and counters, whose keys come from peers; some 150 MB */
@@ -323,6 +324,19 @@ local_remove(void *data, const char *key, int64_t deadline_us)
 	return status;
 }
 
+static PtnStatus
+local_load(void *data, const StoreItem *item, int64_t deadline_us)
+{
+	Local *local = data;
+	PtnStatus status;
+
+	(void)deadline_us;
+	local_begin(local);
+	status = local_put(local, item->key, item->value, item->expires_us);
+	local_end(local);
+	return status;
+}
+
 /* The sum of the window that ends at `end_us`; false: the key holds no counter. */
 static bool
 local_counter(Local *local, const char *key, int64_t end_us, int64_t *sum)
@@ -391,6 +405,32 @@ local_list(void *data, const char *prefix, const char *after, size_t limit, int6
 	g_mutex_lock(&local->lock);
 	*items = store_table_list(local->table, prefix, after, limit);
 	g_mutex_unlock(&local->lock);
+	return PTN_OK;
+}
+
+/* In pages: `each` may take its time. */
+static PtnStatus
+local_each(void *data, bool (*each)(void *each_data, const StoreItem *item), void *each_data)
+{
+	Local *local = data;
+	g_autofree char *after = NULL;
+	guint read;
+
+	do {
+		g_autoptr(GPtrArray) page = NULL;
+
+		g_mutex_lock(&local->lock);
+		page = store_table_list(local->table, "", after, LOCAL_PAGE);
+		g_mutex_unlock(&local->lock);
+		read = page->len;
+		for (guint i = 0; i < read; i++)
+			if (!each(each_data, g_ptr_array_index(page, i)))
+				return PTN_TAKEN;
+		if (read > 0) {
+			g_free(after);
+			after = g_strdup(((const StoreItem *)g_ptr_array_index(page, read - 1))->key);
+		}
+	} while (read == LOCAL_PAGE);
 	return PTN_OK;
 }
 
@@ -489,10 +529,10 @@ local_close(void *data)
 }
 
 static void *
-local_open_memory(const char *rest, bool is_durable, const Clock *clock, GError **error)
+local_open_memory(const StoreSettings *settings, const char *rest, GError **error)
 {
 	(void)rest, (void)error;
-	return local_new(is_durable, clock);
+	return local_new(settings->is_durable, settings->clock);
 }
 
 static void
@@ -508,9 +548,10 @@ local_load_row(void *data, const StoreRow *row)
 }
 
 static void *
-local_open_sqlite(const char *path, bool is_durable, const Clock *clock, GError **error)
+local_open_sqlite(const StoreSettings *settings, const char *path, GError **error)
 {
-	Local *local = local_new(is_durable, clock);
+	const bool is_durable = settings->is_durable;
+	Local *local = local_new(is_durable, settings->clock);
 	uint64_t version;
 
 	local->file = store_file_open(path, is_durable, error);
@@ -530,7 +571,8 @@ local_open_sqlite(const char *path, bool is_durable, const Clock *clock, GError 
 #define LOCAL_FUNCTIONS \
 	.is_local = true, .close = local_close, .flush = local_flush, .get = local_get, .set = local_set, \
 	.claim = local_claim, .replace = local_replace, .add = local_add, .remove = local_remove, .list = local_list, \
-	.watch = local_watch, .changes = local_changes, .describe = local_describe
+	.watch = local_watch, .changes = local_changes, .each = local_each, .load = local_load, \
+	.describe = local_describe
 
 const StoreBackend store_memory = { .scheme = "memory:", .open = local_open_memory, LOCAL_FUNCTIONS };
 const StoreBackend store_sqlite = { .scheme = "sqlite:", .open = local_open_sqlite, LOCAL_FUNCTIONS };

@@ -7,28 +7,48 @@ typedef struct StoreBackend StoreBackend;
 
 /* Keys and values are checked before these are called; the contract is that of store.h. */
 struct StoreBackend {
-	const char *scheme; /* "sqlite:" */
+	const char *scheme; /* what the URL begins with: "sqlite:" */
 	bool is_local;
 	/* `rest`: the URL behind the scheme. */
-	void *(*open)(const char *rest, bool is_durable, const Clock *clock, GError **error);
+	void *(*open)(const StoreSettings *settings, const char *rest, GError **error);
 	void (*close)(void *data);
 	bool (*flush)(void *data);
 	PtnStatus (*get)(void *data, const char *key, int64_t deadline_us, char **value, uint64_t *version);
 	PtnStatus (*set)(void *data, const char *key, const char *value, int64_t ttl_us, int64_t deadline_us);
 	PtnStatus (*claim)(void *data, const char *key, const char *value, int64_t ttl_us, int64_t deadline_us);
 	PtnStatus (*replace)(void *data, const char *key, const char *value, uint64_t *version, int64_t deadline_us);
-	PtnStatus (*add)(void *data, const char *key, int64_t n, int64_t window_us, int64_t deadline_us,
-		int64_t *total);
+	PtnStatus (*add)(
+		void *data, const char *key, int64_t n, int64_t window_us, int64_t deadline_us, int64_t *total);
 	PtnStatus (*remove)(void *data, const char *key, int64_t deadline_us);
-	PtnStatus (*list)(void *data, const char *prefix, const char *after, size_t limit, int64_t deadline_us,
-		GPtrArray **items);
+	PtnStatus (*list)(
+		void *data, const char *prefix, const char *after, size_t limit, int64_t deadline_us, GPtrArray **items);
 	void (*watch)(void *data, const char *prefix);
 	PtnStatus (*changes)(void *data, const char *prefix, int64_t deadline_us, uint64_t *number);
+	PtnStatus (*changed)(void *data, const char *prefix, uint64_t since, int64_t deadline_us, GPtrArray **keys);
+	PtnStatus (*each)(void *data, bool (*each)(void *each_data, const StoreItem *item), void *each_data);
+	PtnStatus (*load)(void *data, const StoreItem *item, int64_t deadline_us);
 	char *(*describe)(void *data);
+	bool (*is_away)(void *data); /* NULL: never */
 };
 
-extern const StoreBackend store_memory, store_sqlite;
+extern const StoreBackend store_memory, store_sqlite, store_redis;
 
-/* New; takes the texts. */
+/* New, without expiry; takes the texts. */
 StoreItem *store_item_new(char *key, char *value, uint64_t version);
 void store_item_free(void *item);
+
+/* ---- store-away.c: what goes on in memory while a remote store is away ---- */
+
+typedef struct StoreAway StoreAway;
+
+StoreAway *store_away_new(const Clock *clock);
+void store_away_free(StoreAway *away);
+/* Forgets everything. */
+void store_away_clear(StoreAway *away);
+/* Such a prefix is not for memory. */
+void store_away_watch(StoreAway *away, const char *prefix);
+/* UNSURE: the key is of a watched prefix. */
+PtnStatus store_away_get(StoreAway *away, const char *key, char **value, uint64_t *version);
+PtnStatus store_away_set(StoreAway *away, const char *key, const char *value, int64_t ttl_us);
+PtnStatus store_away_add(StoreAway *away, const char *key, int64_t n, int64_t window_us, int64_t *total);
+void store_away_remove(StoreAway *away, const char *key);

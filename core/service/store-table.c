@@ -200,8 +200,12 @@ store_table_list(const StoreTable *table, const char *prefix, const char *after,
 
 		if (!g_str_has_prefix(item->key, prefix))
 			break;
-		if (item->expires_us > now)
-			g_ptr_array_add(found, store_item_new(g_strdup(item->key), g_strdup(item->value), item->version));
+		if (item->expires_us > now) {
+			StoreItem *copy = store_item_new(g_strdup(item->key), g_strdup(item->value), item->version);
+
+			copy->expires_us = item->expires_us;
+			g_ptr_array_add(found, copy);
+		}
 	}
 	return found;
 }

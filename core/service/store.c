@@ -8,32 +8,69 @@
 
 enum { STORE_KEY_MAX = 500, STORE_VALUE_MAX = 1024 * 1024 };
 
+const char *const store_watched[] = { "directory/customer/", "directory/domain/", "directory/account/",
+	"directory/recipient/", "block/", NULL };
+
 struct Store {
 	const StoreBackend *backend;
 	void *data;
+	StoreAway *away; /* NULL: nothing goes on without it */
+	void (*told)(void *data, bool is_away);
+	void *told_data;
 };
+
+/* May come before store_open_with() returns. */
+static void
+store_was_told(void *data, bool is_away)
+{
+	Store *store = data;
+
+	if (!is_away && store->away != NULL)
+		store_away_clear(store->away);
+	if (store->told != NULL)
+		store->told(store->told_data, is_away);
+}
+
+static Store *
+store_open_at(const StoreBackend *backend, const StoreSettings *settings, GError **error)
+{
+	Store *store = g_new0(Store, 1);
+	StoreSettings inner = *settings;
+
+	store->backend = backend;
+	store->told = settings->told;
+	store->told_data = settings->told_data;
+	if (!backend->is_local && !settings->is_durable)
+		store->away = store_away_new(settings->clock);
+	inner.told = store_was_told;
+	inner.told_data = store;
+	store->data = backend->open(&inner, settings->url + strlen(backend->scheme), error);
+	if (store->data != NULL)
+		return store;
+	store_away_free(store->away);
+	g_free(store);
+	return NULL;
+}
+
+Store *
+store_open_with(const StoreSettings *settings, GError **error)
+{
+	static const StoreBackend *const backends[] = { &store_memory, &store_sqlite, &store_redis };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(backends); i++)
+		if (g_str_has_prefix(settings->url, backends[i]->scheme))
+			return store_open_at(backends[i], settings, error);
+	(void)error_set(error, POSTERN_ERROR_INVALID,
+		"\"%s\" names no store (memory:, sqlite:PATH, redis://HOST:PORT/DB)", settings->url);
+	return NULL;
+}
 
 Store *
 store_open(const char *url, bool is_durable, const Clock *clock, GError **error)
 {
-	static const StoreBackend *const backends[] = { &store_memory, &store_sqlite };
+	const StoreSettings settings = { .url = url, .is_durable = is_durable, .clock = clock };
 
-	for (size_t i = 0; i < G_N_ELEMENTS(backends); i++) {
-		Store *store;
-		void *data;
-
-		if (!g_str_has_prefix(url, backends[i]->scheme))
-			continue;
-		data = backends[i]->open(url + strlen(backends[i]->scheme), is_durable, clock, error);
-		if (data == NULL)
-			return NULL;
-		store = g_new0(Store, 1);
-		store->backend = backends[i];
-		store->data = data;
-		return store;
-	}
-	(void)error_set(error, POSTERN_ERROR_INVALID, "\"%s\" names no store (memory:, sqlite:PATH)", url);
-	return NULL;
+	return store_open_with(&settings, error);
 }
 
 void
@@ -42,6 +79,7 @@ store_close(Store *store)
 	if (store == NULL)
 		return;
 	store->backend->close(store->data);
+	store_away_free(store->away);
 	g_free(store);
 }
 
@@ -55,6 +93,19 @@ bool
 store_is_local(const Store *store)
 {
 	return store->backend->is_local;
+}
+
+bool
+store_is_away(Store *store)
+{
+	return store->backend->is_away != NULL && store->backend->is_away(store->data);
+}
+
+/* Whether memory is to answer instead. */
+static bool
+store_goes_on(Store *store, PtnStatus status)
+{
+	return status == PTN_UNSURE && store->away != NULL && store_is_away(store);
 }
 
 static bool
@@ -76,19 +127,24 @@ store_pair_is_valid(const char *key, const char *value)
 PtnStatus
 store_get(Store *store, const char *key, int64_t deadline_us, char **value, uint64_t *version)
 {
-	uint64_t ignored;
+	uint64_t ignored, *number = version != NULL ? version : &ignored;
+	PtnStatus status;
 
 	if (!store_key_is_valid(key))
 		return PTN_UNSURE;
-	return store->backend->get(store->data, key, deadline_us, value, version != NULL ? version : &ignored);
+	status = store->backend->get(store->data, key, deadline_us, value, number);
+	return store_goes_on(store, status) ? store_away_get(store->away, key, value, number) : status;
 }
 
 PtnStatus
 store_set(Store *store, const char *key, const char *value, int64_t ttl_us, int64_t deadline_us)
 {
+	PtnStatus status;
+
 	if (!store_pair_is_valid(key, value))
 		return PTN_UNSURE;
-	return store->backend->set(store->data, key, value, ttl_us, deadline_us);
+	status = store->backend->set(store->data, key, value, ttl_us, deadline_us);
+	return store_goes_on(store, status) ? store_away_set(store->away, key, value, ttl_us) : status;
 }
 
 PtnStatus
@@ -110,17 +166,26 @@ store_replace(Store *store, const char *key, const char *value, uint64_t *versio
 PtnStatus
 store_remove(Store *store, const char *key, int64_t deadline_us)
 {
-	return store_key_is_valid(key) ? store->backend->remove(store->data, key, deadline_us) : PTN_UNSURE;
+	PtnStatus status;
+
+	if (!store_key_is_valid(key))
+		return PTN_UNSURE;
+	status = store->backend->remove(store->data, key, deadline_us);
+	if (store_goes_on(store, status))
+		store_away_remove(store->away, key); /* UNSURE all the same: the store still has it */
+	return status;
 }
 
 PtnStatus
 store_add(Store *store, const char *key, int64_t n, int64_t window_us, int64_t deadline_us, int64_t *total)
 {
-	int64_t ignored;
+	int64_t ignored, *sum = total != NULL ? total : &ignored;
+	PtnStatus status;
 
 	if (!store_key_is_valid(key) || window_us <= 0)
 		return PTN_UNSURE;
-	return store->backend->add(store->data, key, n, window_us, deadline_us, total != NULL ? total : &ignored);
+	status = store->backend->add(store->data, key, n, window_us, deadline_us, sum);
+	return store_goes_on(store, status) ? store_away_add(store->away, key, n, window_us, sum) : status;
 }
 
 PtnStatus
@@ -133,6 +198,8 @@ store_list(
 void
 store_watch(Store *store, const char *prefix)
 {
+	if (store->away != NULL)
+		store_away_watch(store->away, prefix);
 	store->backend->watch(store->data, prefix);
 }
 
@@ -140,6 +207,28 @@ PtnStatus
 store_changes(Store *store, const char *prefix, int64_t deadline_us, uint64_t *number)
 {
 	return store->backend->changes(store->data, prefix, deadline_us, number);
+}
+
+PtnStatus
+store_changed(Store *store, const char *prefix, uint64_t since, int64_t deadline_us, GPtrArray **keys)
+{
+	if (store->backend->changed == NULL)
+		return PTN_NONE;
+	return store->backend->changed(store->data, prefix, since, deadline_us, keys);
+}
+
+PtnStatus
+store_each(Store *store, bool (*each)(void *data, const StoreItem *item), void *data)
+{
+	return store->backend->each(store->data, each, data);
+}
+
+PtnStatus
+store_load(Store *store, const StoreItem *item, int64_t deadline_us)
+{
+	if (!store_pair_is_valid(item->key, item->value))
+		return PTN_UNSURE;
+	return store->backend->load(store->data, item, deadline_us);
 }
 
 char *
@@ -153,7 +242,7 @@ store_item_new(char *key, char *value, uint64_t version)
 {
 	StoreItem *item = g_new(StoreItem, 1);
 
-	*item = (StoreItem){ .key = key, .value = value, .version = version };
+	*item = (StoreItem){ .key = key, .value = value, .version = version, .expires_us = CLOCK_NEVER };
 	return item;
 }
 

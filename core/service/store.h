@@ -1,9 +1,26 @@
 /* store.h - small text values with expiry, shared by threads and, with some back ends, by nodes.
  *
  * Every function may be called by any thread.  A call of a local back end (memory, sqlite) never waits
- * for longer than a lock, but for writes of a durable one, which wait for the disk; a remote one waits until
- * `deadline_us` (monotonic clock).  PTN_UNSURE: it could not be found out, or not be written.  Keys are text
- * without control characters, 1 to 500 octets; values are text of at most 1 MiB; others are PTN_UNSURE. */
+ * for longer than a lock, but for writes of a durable one, which wait for the disk; a remote one (redis) waits until
+ * `deadline_us` (monotonic clock), at most its own deadline.  PTN_UNSURE: it could not be found out, or not be written;
+ * with a remote one a write that got this answer may have been done, or be done later.  Keys are text
+ * without control characters, 1 to 500 octets; values are text of at most 1 MiB; others are PTN_UNSURE.
+ *
+ * On the thread of a loop, which must not wait, a remote one answers PTN_UNSURE at once: whoever comes from there goes on
+ * on a worker.
+ *
+ * A remote store that does not answer is away; it comes back by itself.  While a store that is not durable is away, get, set
+ * and add of keys that are not watched go on in the memory of this node, which forgets them when the store is back: a counter
+ * then goes on from what the nodes had counted together before.  All else is PTN_UNSURE: a claim that each node could make
+ * would be worth nothing, and a list of what this node happens to know would look like all there is.  A durable store
+ * answers PTN_UNSURE to everything.
+ *
+ * What a claim promises: as long as the server keeps its data, nobody else gets the key until its time is over by the
+ * server's clock, or it is removed.  Redis replicates behind the reply: a failover may lose the writes of its last moments
+ * (a claim, a counter's last additions, a value), and then a second node gets a claim that the first still believes to
+ * have.  So whoever holds a lease does only what may be done twice, or writes through store_replace(), whose version is the
+ * token: a write by a version that is no longer there is TAKEN.  The holder counts its time from before the call, by its
+ * own clock, and leaves some of it. */
 #pragma once
 
 #include <glib.h>
@@ -12,24 +29,53 @@
 
 #include "base/clock.h"
 #include "plugin-api.h"
+#include "service/metrics.h"
 
 typedef struct Store Store;
 
 typedef struct {
 	char *key, *value;
 	uint64_t version;
+	int64_t expires_us; /* wall clock, of the server if it is remote; CLOCK_NEVER */
 } StoreItem;
 
-/* `url`: "memory:", "sqlite:PATH".  `is_durable`: a write is on disk before its call returns (the
+/* Every prefix that the core watches; ends with NULL.  Whoever copies into a store watches them all. */
+extern const char *const store_watched[];
+
+/* What is not given is 0 or NULL. */
+typedef struct {
+	/* "memory:", "sqlite:PATH", "redis://[USER[:PASSWORD]@]HOST[:PORT][/DB]",
+	 * "redis+sentinel://[USER[:PASSWORD]@]HOST[:PORT],…/MASTER[/DB]"; "rediss…" is with TLS */
+	const char *url;
+	bool is_durable; /* see store_open() */
+	const Clock *clock;
+	/* of remote ones only */
+	const char *prefix;                     /* begins all keys; default "postern:" */
+	const char *user, *password;            /* instead of the URL's */
+	const char *trust; /* PEM file of certificates to trust with rediss; NULL: the system's */
+	int64_t deadline_us;                    /* of a call; default half a second */
+	unsigned connections;                   /* default 2 */
+	Metrics *metrics;                       /* NULL: none; outlives the store */
+	const char *name;                       /* begins names of metrics and alarms; default "store" */
+	void (*told)(void *data, bool is_away); /* it went away, or came back; by any thread, which holds no lock */
+	void *told_data;
+} StoreSettings;
+
+/* `is_durable`: a write is on disk before its call returns (the
  * directory); else writes are kept in memory and written behind, once a second, and beyond half a million items
  * some of those that expire go before their time.  A file is open once at a
- * time.  Expiry goes by the wall clock.  New. */
+ * time.  Expiry goes by the wall clock, with redis by the server's and to some milliseconds.  A redis is opened, too,
+ * when it cannot be reached (it is away); one that will not do (wrong password, a replica, keys of a newer schema, of a
+ * durable one: it may evict) is an error.  New. */
+Store *store_open_with(const StoreSettings *settings, GError **error);
 Store *store_open(const char *url, bool is_durable, const Clock *clock, GError **error);
 /* Writes what is still in memory, closes. */
 void store_close(Store *store);
 /* Writes what is still in memory now; false: it could not be written (it is kept, and tried again). */
 bool store_flush(Store *store);
 bool store_is_local(const Store *store);
+/* It does not answer now, and calls are answered without it: limits that count over all nodes then count on this one. */
+bool store_is_away(Store *store);
 
 /* `value`: new; `version`: may be NULL. */
 PtnStatus store_get(Store *store, const char *key, int64_t deadline_us, char **value, uint64_t *version);
@@ -45,17 +91,27 @@ PtnStatus store_remove(Store *store, const char *key, int64_t deadline_us);
 /* Adds to the counter of the present window (windows are aligned to 1970); `total` (may be NULL) gets the new sum; `n` 0
  * only reads it.  A key counts over one length of window; with another one it starts anew.  Its value is the sum as
  * text; TAKEN: the key holds something else. */
-PtnStatus store_add(Store *store, const char *key, int64_t n, int64_t window_us, int64_t deadline_us,
-	int64_t *total);
+PtnStatus store_add(
+	Store *store, const char *key, int64_t n, int64_t window_us, int64_t deadline_us, int64_t *total);
 /* Items whose keys start with `prefix`, in order, after the key `after` (NULL: from the start), at most
- * `limit`.  A new array of StoreItem* that frees them.  Never on a hot path. */
-PtnStatus store_list(Store *store, const char *prefix, const char *after, size_t limit, int64_t deadline_us,
-	GPtrArray **items);
+ * `limit`.  A new array of StoreItem* that frees them.  Never on a hot path; with redis only prefixes that are watched, or
+ * begin with one that is, cost no more than what they find: any other looks at every key of the server. */
+PtnStatus store_list(
+	Store *store, const char *prefix, const char *after, size_t limit, int64_t deadline_us, GPtrArray **items);
 /* Rises whenever a key that starts with `prefix` (one of the prefixes given to store_watch) is written or removed;
- * expiry is no change.  NONE: `prefix` is not watched. */
+ * expiry is no change.  NONE: `prefix` is not watched.  Behind a failover it may be smaller, too: any number but the one read
+ * before means that something changed.  With redis a prefix is to be watched by all nodes from the start, and by none inside
+ * another: what was written under it before is not listed by it. */
 void store_watch(Store *store, const char *prefix);
 PtnStatus store_changes(Store *store, const char *prefix, int64_t deadline_us, uint64_t *number);
-/* "sqlite ok", "memory ok", or what is wrong: for `posternctl status`.  New. */
+/* The keys under `prefix`, watched, that changed since it had the number `since`: a new array that frees them.  NONE: that
+ * is not known any more, or not for this back end: everything may have changed. */
+PtnStatus store_changed(Store *store, const char *prefix, uint64_t since, int64_t deadline_us, GPtrArray **keys);
+/* Every item, in no order; ends when `each` returns false (TAKEN).  For copies; what is written meanwhile may be missed. */
+PtnStatus store_each(Store *store, bool (*each)(void *data, const StoreItem *item), void *data);
+/* Writes an item of another store: value and expiry, to the µs, so that a counter goes on.  Its version is a new one. */
+PtnStatus store_load(Store *store, const StoreItem *item, int64_t deadline_us);
+/* "sqlite ok", "memory ok", "redis mymaster ok (1.1 ms)", or what is wrong: for `posternctl status`.  New. */
 char *store_describe(Store *store);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Store, store_close)

@@ -17,11 +17,14 @@ extern const PtnPlugin ptn_plugin_auth;
 
 static unsigned hashes;
 static bool is_directory_away;
+static bool is_cut_off; /* the directory is elsewhere and away, but what was read of late is remembered */
 
 char *__real_crypt_r(const char *password, const char *setting, struct crypt_data *data);
 char *__wrap_crypt_r(const char *password, const char *setting, struct crypt_data *data);
 PtnStatus __real_directory_find(void *directory, PtnKind kind, const char *name, int64_t deadline_us, void **entry);
 PtnStatus __wrap_directory_find(void *directory, PtnKind kind, const char *name, int64_t deadline_us, void **entry);
+PtnStatus __real_directory_find_now(void *directory, PtnKind kind, const char *name, int64_t deadline_us, void **entry);
+PtnStatus __wrap_directory_find_now(void *directory, PtnKind kind, const char *name, int64_t deadline_us, void **entry);
 
 char *
 __wrap_crypt_r(const char *password, const char *setting, struct crypt_data *data)
@@ -34,6 +37,14 @@ PtnStatus
 __wrap_directory_find(void *directory, PtnKind kind, const char *name, int64_t deadline_us, void **entry)
 {
 	return is_directory_away ? PTN_UNSURE : __real_directory_find(directory, kind, name, deadline_us, entry);
+}
+
+/* What it remembers of entries is there all the same: see is_cut_off. */
+PtnStatus
+__wrap_directory_find_now(void *directory, PtnKind kind, const char *name, int64_t deadline_us, void **entry)
+{
+	return is_directory_away || is_cut_off ? PTN_UNSURE
+										   : __real_directory_find_now(directory, kind, name, deadline_us, entry);
 }
 
 /* ---- fixture ---- */
@@ -317,6 +328,27 @@ test_directory_away(void)
 	ptn_test_free(test);
 }
 
+/* DESIGN 6: who was verified of late gets in; no password is judged by what may be old. */
+static void
+test_cut_off(void)
+{
+	PtnTest *test = new_test(NULL);
+
+	ptn_test_entry(test, PTN_ACCOUNT, "other@example.net", "password", PASSWORD, NULL);
+	CU_ASSERT_TRUE(login_says(test, LOGIN, PASSWORD, "235 2.7.0"));
+	is_cut_off = true;
+	CU_ASSERT_TRUE(login_says(test, LOGIN, PASSWORD, "235 2.7.0"));
+	CU_ASSERT_TRUE(begins(ptn_test_submit(test, LOGIN, "x@example.org", "Subject: a\r\n\r\nb\r\n"), "250 2.0.0"));
+	CU_ASSERT_TRUE(login_says(test, LOGIN, "wrong", "454 4.7.0"));
+	CU_ASSERT_TRUE(login_says(test, "other@example.net", PASSWORD, "454 4.7.0"));
+	CU_ASSERT_TRUE(login_says(test, "nobody@example.net", PASSWORD, "454 4.7.0"));
+	ptn_test_advance(test, 11 * 60 * PTN_SECOND);
+	CU_ASSERT_TRUE(login_says(test, LOGIN, PASSWORD, "454 4.7.0"));
+	is_cut_off = false;
+	CU_ASSERT_TRUE(login_says(test, "other@example.net", PASSWORD, "235 2.7.0"));
+	ptn_test_free(test);
+}
+
 /* ---- what is remembered ---- */
 
 static void
@@ -397,6 +429,7 @@ static const UnitTest tests[] = {
 	{ "A-15 without AUTH nothing is relayed; after it, it is", test_relay },
 	{ "A-17 an authzid must equal the authcid", test_authzid },
 	{ "A-18 the directory is away: 454", test_directory_away },
+	{ "A-18 the directory is cut off: logins verified of late, all else 454", test_cut_off },
 	{ "P-11 a customer that may not send: its accounts are refused", test_customer_barred },
 	{ "P-11 its open session ends before the next message", test_customer_barred_meanwhile },
 	{ "a password that was right is not computed again", test_remembered },

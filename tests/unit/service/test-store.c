@@ -1,9 +1,11 @@
 /* test-store.c - the contract of the store, the same for every back end. */
 #include <glib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "service/store.h"
 #include "unit/service/fake-clock.h"
+#include "unit/service/redis-server.h"
 #include "unit/service/suites.h"
 
 enum { STORE_THREADS = 4, STORE_ROUNDS = 200 };
@@ -13,10 +15,32 @@ enum { STORE_THREADS = 4, STORE_ROUNDS = 200 };
 typedef struct {
 	FakeClock clock;
 	char *directory;
+	RedisServer *redis; /* NULL: another back end */
+	int64_t grain_us;   /* expiry is so exact */
 	Store *store;
 } Fixture;
 
-typedef enum { STORE_MEMORY, STORE_SQLITE, STORE_DURABLE } StoreKind;
+typedef enum { STORE_MEMORY, STORE_SQLITE, STORE_DURABLE, STORE_REDIS } StoreKind;
+
+/* Of the clock that the back end goes by. */
+static void
+fixture_move_clock(Fixture *f, int64_t time_us)
+{
+	f->clock.now_us += time_us;
+	if (f->redis != NULL)
+		__atomic_store_n(f->redis->clock, f->clock.now_us, __ATOMIC_RELAXED);
+}
+
+static char *
+fixture_url(Fixture *f, StoreKind kind)
+{
+	if (kind == STORE_MEMORY)
+		return g_strdup("memory:");
+	if (kind != STORE_REDIS)
+		return g_strdup_printf("sqlite:%s/s.db", f->directory);
+	f->redis = redis_server_new(NULL, true);
+	return redis_server_url(f->redis);
+}
 
 static void
 fixture_open(Fixture *f, StoreKind kind)
@@ -24,9 +48,10 @@ fixture_open(Fixture *f, StoreKind kind)
 	g_autofree char *url = NULL;
 	g_autoptr(GError) error = NULL;
 
-	f->clock = fake_clock();
-	f->directory = unit_new_directory();
-	url = kind == STORE_MEMORY ? g_strdup("memory:") : g_strdup_printf("sqlite:%s/s.db", f->directory);
+	*f = (Fixture){ .clock = fake_clock(), .directory = unit_new_directory(), .grain_us = 1 };
+	url = fixture_url(f, kind);
+	if (f->redis != NULL)
+		f->grain_us = 2000;
 	f->store = store_open(url, kind == STORE_DURABLE, &f->clock.clock, &error);
 	if (f->store == NULL)
 		ASSERT_TEXT(error->message, NULL);
@@ -37,6 +62,8 @@ static void
 fixture_close(Fixture *f)
 {
 	store_close(f->store);
+	if (f->redis != NULL)
+		redis_server_free(f->redis);
 	unit_remove_directory(f->directory);
 	g_free(f->directory);
 }
@@ -56,7 +83,8 @@ check_set(Fixture *f)
 {
 	Store *s = f->store;
 
-	CU_ASSERT_TRUE(store_is_local(s));
+	CU_ASSERT_EQUAL(store_is_local(s), f->redis == NULL);
+	CU_ASSERT_FALSE(store_is_away(s));
 	assert_value(s, "a", NULL);
 	CU_ASSERT_EQUAL(store_set(s, "a", "1", 0, CLOCK_NEVER), PTN_OK);
 	CU_ASSERT_EQUAL(store_set(s, "a", "2\nand more", 0, CLOCK_NEVER), PTN_OK);
@@ -75,10 +103,10 @@ check_expiry(Fixture *f)
 
 	CU_ASSERT_EQUAL(store_set(s, "a", "1", 10 * CLOCK_SECOND, CLOCK_NEVER), PTN_OK);
 	CU_ASSERT_EQUAL(store_set(s, "endless", "1", INT64_MAX, CLOCK_NEVER), PTN_OK);
-	f->clock.now_us += 10 * CLOCK_SECOND - 1;
+	fixture_move_clock(f, 10 * CLOCK_SECOND - 1);
 	assert_value(s, "a", "1");
 	CU_ASSERT_EQUAL(store_claim(s, "a", "2", 0, CLOCK_NEVER), PTN_TAKEN);
-	f->clock.now_us += 1;
+	fixture_move_clock(f, 1);
 	assert_value(s, "a", NULL);
 	assert_value(s, "endless", "1");
 	CU_ASSERT_EQUAL(store_remove(s, "a", CLOCK_NEVER), PTN_NONE);
@@ -109,6 +137,7 @@ check_versions(Fixture *f)
 	CU_ASSERT_EQUAL(store_replace(s, "a", NULL, &version, CLOCK_NEVER), PTN_OK);
 	assert_value(s, "a", NULL);
 	CU_ASSERT_EQUAL(store_replace(s, "a", "4", &stale, CLOCK_NEVER), PTN_TAKEN);
+	fixture_move_clock(f, f->grain_us); /* a redis remembers no version of what is gone: there they are times */
 	read = 0;
 	CU_ASSERT_EQUAL(store_replace(s, "a", "4", &read, CLOCK_NEVER), PTN_OK);
 	CU_ASSERT_TRUE(read > version);
@@ -120,7 +149,7 @@ check_counters(Fixture *f)
 	Store *s = f->store;
 	int64_t total = -1;
 
-	f->clock.now_us += HOUR - CLOCK_SECOND;
+	fixture_move_clock(f, HOUR - CLOCK_SECOND);
 	CU_ASSERT_EQUAL(store_add(s, "c", 0, HOUR, CLOCK_NEVER, &total), PTN_OK);
 	CU_ASSERT_EQUAL(total, 0);
 	CU_ASSERT_EQUAL(store_add(s, "c", 3, HOUR, CLOCK_NEVER, &total), PTN_OK);
@@ -128,7 +157,7 @@ check_counters(Fixture *f)
 	CU_ASSERT_EQUAL(total, 7);
 	CU_ASSERT_EQUAL(store_add(s, "c", -2, HOUR, CLOCK_NEVER, NULL), PTN_OK);
 	assert_value(s, "c", "5");
-	f->clock.now_us += CLOCK_SECOND;
+	fixture_move_clock(f, CLOCK_SECOND);
 	CU_ASSERT_EQUAL(store_add(s, "c", 0, HOUR, CLOCK_NEVER, &total), PTN_OK);
 	CU_ASSERT_EQUAL(total, 0);
 	CU_ASSERT_EQUAL(store_add(s, "c", INT64_MAX, HOUR, CLOCK_NEVER, &total), PTN_OK);
@@ -179,12 +208,20 @@ check_list(Fixture *f)
 	CU_ASSERT_EQUAL(store_set(f->store, "x/12", "gone", 1, CLOCK_NEVER), PTN_OK);
 	for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
 		CU_ASSERT_EQUAL(store_set(f->store, keys[i], "v", 0, CLOCK_NEVER), PTN_OK);
-	f->clock.now_us += 1;
+	fixture_move_clock(f, f->grain_us);
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autofree char *found = list_keys(f->store, cases[i].prefix, cases[i].after, cases[i].limit);
 
 		ASSERT_TEXT(found, cases[i].keys);
 	}
+}
+
+/* The same where the prefix is watched. */
+static void
+check_list_watched(Fixture *f)
+{
+	store_watch(f->store, "x/");
+	check_list(f);
 }
 
 static void
@@ -206,6 +243,47 @@ check_changes(Fixture *f)
 	CU_ASSERT_EQUAL(store_remove(s, "block/192.0.2.1", CLOCK_NEVER), PTN_OK);
 	CU_ASSERT_EQUAL(store_changes(s, "block/", CLOCK_NEVER, &third), PTN_OK);
 	CU_ASSERT_TRUE(third > second);
+	CU_ASSERT_EQUAL(store_add(s, "block/count", 1, HOUR, CLOCK_NEVER, NULL), PTN_OK);
+	CU_ASSERT_EQUAL(store_changes(s, "block/", CLOCK_NEVER, &second), PTN_OK);
+	CU_ASSERT_TRUE(second > third);
+	CU_ASSERT_EQUAL(store_remove(s, "block/192.0.2.1", CLOCK_NEVER), PTN_NONE);
+	CU_ASSERT_EQUAL(store_changes(s, "block/", CLOCK_NEVER, &third), PTN_OK);
+	CU_ASSERT_EQUAL(third, second);
+}
+
+/* What is copied: all that is there, with its expiry, into a store where it goes on. */
+static bool
+copy_one(void *data, const StoreItem *item)
+{
+	Store *to = data;
+
+	CU_ASSERT_EQUAL(store_load(to, item, CLOCK_NEVER), PTN_OK);
+	return true;
+}
+
+static void
+check_copy(Fixture *f)
+{
+	Store *s = f->store;
+	g_autoptr(Store) other = store_open("memory:", false, &f->clock.clock, NULL);
+	int64_t total;
+
+	store_watch(s, "block/");
+	CU_ASSERT_EQUAL(store_set(s, "block/a", "1", 0, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(store_set(s, "b", "2", 5 * CLOCK_SECOND, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(store_add(s, "c", 3, HOUR, CLOCK_NEVER, NULL), PTN_OK);
+	CU_ASSERT_EQUAL(store_each(s, copy_one, other), PTN_OK);
+	CU_ASSERT_EQUAL(store_remove(s, "block/a", CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(store_remove(s, "b", CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(store_remove(s, "c", CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(store_add(other, "c", 1, HOUR, CLOCK_NEVER, NULL), PTN_OK);
+	CU_ASSERT_EQUAL(store_each(other, copy_one, s), PTN_OK);
+	assert_value(s, "block/a", "1");
+	CU_ASSERT_EQUAL(store_add(s, "c", 1, HOUR, CLOCK_NEVER, &total), PTN_OK);
+	CU_ASSERT_EQUAL(total, 5);
+	assert_value(s, "b", "2");
+	fixture_move_clock(f, 5 * CLOCK_SECOND);
+	assert_value(s, "b", NULL);
 }
 
 static void
@@ -236,10 +314,10 @@ check_sweep(Fixture *f)
 
 		CU_ASSERT_EQUAL(store_set(f->store, key, "v", CLOCK_SECOND, CLOCK_NEVER), PTN_OK);
 	}
-	f->clock.now_us += 2 * CLOCK_SECOND;
+	fixture_move_clock(f, 2 * CLOCK_SECOND);
 	for (int i = 0; i < 200; i++)
 		CU_ASSERT_EQUAL(store_set(f->store, "new", "v", 0, CLOCK_NEVER), PTN_OK);
-	f->clock.now_us -= 2 * CLOCK_SECOND;
+	fixture_move_clock(f, -2 * CLOCK_SECOND);
 	left = list_keys(f->store, "", NULL, 1000);
 	ASSERT_TEXT(left, "new");
 }
@@ -286,7 +364,7 @@ check_describe(Fixture *f)
 {
 	g_autofree char *text = store_describe(f->store);
 
-	CU_ASSERT_TRUE(g_str_has_suffix(text, " ok"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, " ok"));
 }
 
 static void
@@ -294,9 +372,21 @@ store_run(StoreKind kind, void (*check)(Fixture *f))
 {
 	Fixture f;
 
+	if (kind == STORE_REDIS && !redis_server_is_there()) {
+		fprintf(stderr, " [skipped: no redis-server] ");
+		return;
+	}
 	fixture_open(&f, kind);
 	check(&f);
 	fixture_close(&f);
+}
+
+/* A redis sweeps by itself. */
+static void
+check_sweep_unless_redis(Fixture *f)
+{
+	if (f->redis == NULL)
+		check_sweep(f);
 }
 
 #define STORE_SUITE(KIND, WHICH) \
@@ -305,16 +395,19 @@ store_run(StoreKind kind, void (*check)(Fixture *f))
 	static void KIND##_versions(void) { store_run(WHICH, check_versions); } \
 	static void KIND##_counters(void) { store_run(WHICH, check_counters); } \
 	static void KIND##_list(void) { store_run(WHICH, check_list); } \
+	static void KIND##_watched(void) { store_run(WHICH, check_list_watched); } \
 	static void KIND##_changes(void) { store_run(WHICH, check_changes); } \
+	static void KIND##_copy(void) { store_run(WHICH, check_copy); } \
 	static void KIND##_odd(void) { store_run(WHICH, check_odd_keys); } \
-	static void KIND##_sweep(void) { store_run(WHICH, check_sweep); } \
+	static void KIND##_sweep(void) { store_run(WHICH, check_sweep_unless_redis); } \
 	static void KIND##_threads(void) { store_run(WHICH, check_threads); } \
 	static void KIND##_describe(void) { store_run(WHICH, check_describe); } \
 	static const UnitTest KIND##_tests[] = { \
 		{ "get, set, remove", KIND##_set }, { "expiry by the clock; claim", KIND##_expiry }, \
 		{ "versions rise, replace compares them", KIND##_versions }, \
 		{ "counters over aligned windows", KIND##_counters }, { "lists by prefix, in pages", KIND##_list }, \
-		{ "the change feed", KIND##_changes }, { "keys and values out of bounds", KIND##_odd }, \
+		{ "the same of a watched prefix", KIND##_watched }, { "the change feed", KIND##_changes }, \
+		{ "every item, and its copy", KIND##_copy }, { "keys and values out of bounds", KIND##_odd }, \
 		{ "the expired are swept", KIND##_sweep }, { "many threads", KIND##_threads }, \
 		{ "says that it is well", KIND##_describe }, { NULL, NULL } }; \
 	const UnitSuite suite_store_##KIND = { "store-" #KIND, KIND##_tests };
@@ -322,3 +415,4 @@ store_run(StoreKind kind, void (*check)(Fixture *f))
 STORE_SUITE(memory, STORE_MEMORY)
 STORE_SUITE(sqlite, STORE_SQLITE)
 STORE_SUITE(durable, STORE_DURABLE)
+STORE_SUITE(redis, STORE_REDIS)

@@ -1,0 +1,250 @@
+/* redis-wire.c - a connection to a Redis or a Sentinel for one thread, which waits. */
+#include "service/redis-wire.h"
+
+#include <netdb.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "io/socket.h"
+
+enum { REDIS_READ = 16 * 1024 };
+
+/* ---- replies ---- */
+
+void
+redis_reply_free(redisReply *reply)
+{
+	freeReplyObject(reply);
+}
+
+/* Inside a script the code stands further on: "-ERR Error running script …: -READONLY …". */
+bool
+redis_reply_is_error(const redisReply *reply, const char *code)
+{
+	return reply != NULL && reply->type == REDIS_REPLY_ERROR && strstr(reply->str, code) != NULL;
+}
+
+const char *
+redis_reply_text(const redisReply *reply)
+{
+	return reply != NULL && (reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_STATUS) ? reply->str
+																									 : NULL;
+}
+
+const redisReply *
+redis_reply_at(const redisReply *reply, size_t i)
+{
+	return reply != NULL && reply->type == REDIS_REPLY_ARRAY && i < reply->elements ? reply->element[i] : NULL;
+}
+
+void
+redis_reply_explain(const redisReply *reply, GError **error)
+{
+	static const struct {
+		const char *code, *text;
+		PosternError kind;
+	} known[] = {
+		{ "WRONGPASS", "user or password is wrong", POSTERN_ERROR_INVALID },
+		{ "invalid password", "the password is wrong", POSTERN_ERROR_INVALID },
+		{ "NOAUTH", "it wants a password", POSTERN_ERROR_INVALID },
+		{ "NOPERM", "its ACL does not let this user do what is needed", POSTERN_ERROR_INVALID },
+		{ "can't run this command", "its ACL does not let this user do what is needed", POSTERN_ERROR_INVALID },
+		{ "MOVED",
+			"it is a node of a Redis Cluster, which Postern does not speak: name a master by itself or by "
+			"Sentinel",
+			POSTERN_ERROR_INVALID },
+		{ "LOADING", "it is loading its data", POSTERN_ERROR_UNAVAILABLE },
+		{ "READONLY", "it is a replica, which cannot be written", POSTERN_ERROR_UNAVAILABLE },
+		{ "MISCONF", "it cannot save its data to disk, and so takes no writes", POSTERN_ERROR_UNAVAILABLE },
+		{ "OOM", "its memory is full (maxmemory)", POSTERN_ERROR_UNAVAILABLE },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(known); i++)
+		if (redis_reply_is_error(reply, known[i].code)) {
+			(void)error_set(error, known[i].kind, "%s (%s)", known[i].text, reply->str);
+			return;
+		}
+	(void)error_set(error, POSTERN_ERROR_UNAVAILABLE, "it says %s", reply->str);
+}
+
+void
+redis_format(GByteArray *out, size_t n, const char *const *words)
+{
+	char head[32];
+
+	g_snprintf(head, sizeof head, "*%zu\r\n", n);
+	g_byte_array_append(out, (const guint8 *)head, (guint)strlen(head));
+	for (size_t i = 0; i < n; i++) {
+		const size_t size = strlen(words[i]);
+
+		g_snprintf(head, sizeof head, "$%zu\r\n", size);
+		g_byte_array_append(out, (const guint8 *)head, (guint)strlen(head));
+		g_byte_array_append(out, (const guint8 *)words[i], (guint)size);
+		g_byte_array_append(out, (const guint8 *)"\r\n", 2);
+	}
+}
+
+/* ---- connecting ---- */
+
+static int
+redis_wire_connect(const RedisPlace *place, int64_t deadline_us, GError **error)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+	struct addrinfo *found = NULL;
+	char port[8];
+	int fd = -1, code;
+
+	g_snprintf(port, sizeof port, "%u", place->port);
+	code = getaddrinfo(place->host, port, &hints, &found);
+	if (code != 0) {
+		(void)error_set(error, POSTERN_ERROR_UNAVAILABLE, "%s: %s", place->host, gai_strerror(code));
+		return -1;
+	}
+	for (const struct addrinfo *one = found; one != NULL && fd < 0; one = one->ai_next) {
+		const int64_t left_us = MAX(deadline_us - g_get_monotonic_time(), 0);
+		char text[NI_MAXHOST];
+		IpAddress address;
+
+		if (getnameinfo(one->ai_addr, one->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST) != 0 ||
+			!ip_parse(text, &address))
+			continue;
+		g_clear_error(error);
+		fd = socket_connect(&address, place->port, NULL, left_us, error);
+	}
+	freeaddrinfo(found);
+	if (fd < 0 && *error == NULL)
+		(void)error_set(error, POSTERN_ERROR_UNAVAILABLE, "%s has no address", place->host);
+	return fd;
+}
+
+static bool
+redis_wire_wait(RedisWire *wire, bool to_write, int64_t deadline_us, GError **error)
+{
+	const int64_t left_us = deadline_us - g_get_monotonic_time();
+
+	return (left_us > 0 && socket_wait(wire->stream.fd, to_write, left_us)) ||
+		   error_set(error, POSTERN_ERROR_UNAVAILABLE, "it does not answer");
+}
+
+static bool
+redis_wire_secure(RedisWire *wire, const TlsClient *tls, const char *host, int64_t deadline_us, GError **error)
+{
+	int result;
+
+	wire->stream.tls = tls_client_session(tls, wire->stream.fd, host, TLS_VERIFY);
+	while ((result = stream_handshake(&wire->stream)) != 1) {
+		if (result == STREAM_FAILED)
+			return error_set(error, POSTERN_ERROR_UNAVAILABLE, "TLS: %s", tls_failure());
+		if (!redis_wire_wait(wire, result == STREAM_WANTS_WRITE, deadline_us, error))
+			return false;
+	}
+	return true;
+}
+
+RedisWire *
+redis_wire_open(const RedisPlace *place, const TlsClient *tls, int64_t deadline_us, GError **error)
+{
+	g_autoptr(RedisWire) wire = g_new0(RedisWire, 1);
+	g_autoptr(GError) failure = NULL;
+
+	wire->reader = redisReaderCreate();
+	wire->stream.fd = redis_wire_connect(place, deadline_us, &failure);
+	if (wire->stream.fd < 0) {
+		(void)error_set(error, POSTERN_ERROR_UNAVAILABLE, "%s", failure->message);
+		return NULL;
+	}
+	if (tls != NULL && !redis_wire_secure(wire, tls, place->host, deadline_us, error))
+		return NULL;
+	return g_steal_pointer(&wire);
+}
+
+void
+redis_wire_close(RedisWire *wire)
+{
+	if (wire == NULL)
+		return;
+	if (wire->stream.fd >= 0)
+		stream_close(&wire->stream);
+	redisReaderFree(wire->reader);
+	g_free(wire);
+}
+
+/* ---- asking ---- */
+
+static bool
+redis_wire_send(RedisWire *wire, const GByteArray *out, int64_t deadline_us, GError **error)
+{
+	size_t sent = 0;
+
+	while (sent < out->len) {
+		const ssize_t n = stream_write(&wire->stream, out->data + sent, out->len - sent);
+
+		if (n > 0)
+			sent += (size_t)n;
+		else if (n == STREAM_FAILED || n == STREAM_END)
+			return error_set(error, POSTERN_ERROR_UNAVAILABLE, "the connection broke");
+		else if (!redis_wire_wait(wire, true, deadline_us, error))
+			return false;
+	}
+	return true;
+}
+
+static redisReply *
+redis_wire_receive(RedisWire *wire, int64_t deadline_us, GError **error)
+{
+	char buffer[REDIS_READ];
+	void *reply = NULL;
+
+	for (;;) {
+		const ssize_t n = stream_read(&wire->stream, buffer, sizeof buffer);
+
+		if (n == STREAM_FAILED || n == STREAM_END) {
+			(void)error_set(error, POSTERN_ERROR_UNAVAILABLE, "it closed the connection");
+			return NULL;
+		}
+		if (n < 0 && !redis_wire_wait(wire, n == STREAM_WANTS_WRITE, deadline_us, error))
+			return NULL;
+		if (n < 0)
+			continue;
+		if (redisReaderFeed(wire->reader, buffer, (size_t)n) != REDIS_OK ||
+			redisReaderGetReply(wire->reader, &reply) != REDIS_OK) {
+			(void)error_set(error, POSTERN_ERROR_INVALID, "it does not speak the protocol of Redis");
+			return NULL;
+		}
+		if (reply != NULL)
+			return reply;
+	}
+}
+
+redisReply *
+redis_wire_ask_words(RedisWire *wire, int64_t deadline_us, GPtrArray *words, GError **error)
+{
+	g_autoptr(GByteArray) out = g_byte_array_new();
+	g_autoptr(redisReply) reply = NULL;
+
+	redis_format(out, words->len, (const char *const *)words->pdata);
+	if (!redis_wire_send(wire, out, deadline_us, error))
+		return NULL;
+	reply = redis_wire_receive(wire, deadline_us, error);
+	if (reply != NULL && reply->type == REDIS_REPLY_ERROR) {
+		redis_reply_explain(reply, error);
+		return NULL;
+	}
+	return g_steal_pointer(&reply);
+}
+
+redisReply *
+redis_wire_ask(RedisWire *wire, int64_t deadline_us, GError **error, ...)
+{
+	g_autoptr(GPtrArray) words = g_ptr_array_new();
+	const char *word;
+	va_list arguments;
+
+	va_start(arguments, error);
+	while ((word = va_arg(arguments, const char *)) != NULL)
+		g_ptr_array_add(words, (void *)(uintptr_t)word);
+	va_end(arguments);
+	return redis_wire_ask_words(wire, deadline_us, words, error);
+}

@@ -1,0 +1,292 @@
+/* store-redis.c - the store that nodes share: one Redis, by itself or behind Sentinel.
+ *
+ * Keys are PREFIXi:KEY, and for those of a watched class PREFIX{CLASS}i:NAME, with their index PREFIX{CLASS}x and the latest
+ * changes PREFIX{CLASS}c beside them; see redis-script.c, and doc/decisions/2026-11-22-redis.md for why. */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "io/loop.h"
+#include "service/store-redis.h"
+
+/* Longer is for ever: a number of Redis's Lua has 53 bits. */
+#define STORE_REDIS_TTL_MAX (INT64_C(100) * 365 * 86400 * CLOCK_SECOND)
+
+/* ---- keys ---- */
+
+/* The watched class of a key, or NULL. */
+const char *
+store_redis_class(StoreRedis *store, const char *key)
+{
+	const char *found = NULL;
+
+	g_mutex_lock(&store->lock);
+	for (guint i = 0; i < store->classes->len; i++) {
+		const char *class = g_ptr_array_index(store->classes, i);
+
+		if (g_str_has_prefix(key, class) && (found == NULL || strlen(class) > strlen(found)))
+			found = class;
+	}
+	g_mutex_unlock(&store->lock);
+	return found;
+}
+
+char *
+store_redis_item(const StoreRedis *store, const char *class, const char *key)
+{
+	return class != NULL ? g_strdup_printf("%s{%s}i:%s", store->prefix, class, key + strlen(class))
+						 : g_strdup_printf("%si:%s", store->prefix, key);
+}
+
+char *
+store_redis_beside(const StoreRedis *store, const char *class, char which)
+{
+	return g_strdup_printf("%s{%s}%c", store->prefix, class, which);
+}
+
+char *
+store_redis_key_of(const StoreRedis *store, const char *redis_key)
+{
+	const char *rest = redis_key + strlen(store->prefix);
+	const char *end;
+
+	if (!g_str_has_prefix(redis_key, store->prefix))
+		return NULL;
+	if (g_str_has_prefix(rest, "i:"))
+		return g_strdup(rest + 2);
+	end = rest[0] == '{' ? strstr(rest, "}i:") : NULL;
+	return end != NULL ? g_strdup_printf("%.*s%s", (int)(end - rest - 1), rest + 1, end + 3) : NULL;
+}
+
+/* ---- asking ---- */
+
+/* What Redis refuses is told until it takes something again. */
+static void
+store_redis_judge(StoreRedis *store, const redisReply *reply)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree char *name = NULL;
+
+	if (reply == NULL)
+		return;
+	if (reply->type == REDIS_REPLY_ERROR)
+		redis_reply_explain(reply, &error);
+	if (atomic_exchange(&store->is_refused, error != NULL) == (error != NULL))
+		return;
+	name = g_strconcat(store->name, ".refused", NULL);
+	store_redis_alarm(store, name, error != NULL ? error->message : NULL);
+}
+
+redisReply *
+store_redis_ask(StoreRedis *store, int64_t deadline_us, size_t n, const char *const *words)
+{
+	const int64_t begun_us = g_get_monotonic_time();
+	redisReply *reply;
+
+	if (loop_is_here())
+		return NULL;
+	reply = redis_pool_ask(store->pool, deadline_us, n, words);
+	if (store->metrics != NULL) {
+		metrics_add(store->metrics, reply != NULL ? store->metric_trips : store->metric_errors, 1);
+		metrics_add(store->metrics, store->metric_time, g_get_monotonic_time() - begun_us);
+	}
+	if (redis_reply_is_error(reply, "NOSCRIPT"))
+		return reply;
+	store_redis_judge(store, reply);
+	if (reply != NULL && reply->type == REDIS_REPLY_ERROR)
+		g_clear_pointer(&reply, freeReplyObject);
+	return reply;
+}
+
+/* A server that lost its scripts (SCRIPT FLUSH) is given the text. */
+redisReply *
+store_redis_eval(StoreRedis *store, RedisScript script, int64_t deadline_us, GPtrArray *words)
+{
+	g_autoptr(redisReply) reply = NULL;
+
+	words->pdata[0] = (void *)(uintptr_t) "EVALSHA";
+	words->pdata[1] = store->shas[script];
+	reply = store_redis_ask(store, deadline_us, words->len, (const char *const *)words->pdata);
+	if (!redis_reply_is_error(reply, "NOSCRIPT"))
+		return g_steal_pointer(&reply);
+	words->pdata[0] = (void *)(uintptr_t) "EVAL";
+	words->pdata[1] = store->scripts[script];
+	return store_redis_ask(store, deadline_us, words->len, (const char *const *)words->pdata);
+}
+
+/* A script on one item: its name is the first argument, then `arguments` up to NULL. */
+static redisReply *
+store_redis_run(
+	StoreRedis *store, RedisScript script, const char *key, int64_t deadline_us, const char *const *arguments)
+{
+	g_autoptr(GPtrArray) words = g_ptr_array_new();
+	const char *class = store_redis_class(store, key);
+	g_autofree char *item = store_redis_item(store, class, key);
+	g_autofree char *index = class != NULL ? store_redis_beside(store, class, 'x') : NULL;
+	g_autofree char *changes = class != NULL ? store_redis_beside(store, class, 'c') : NULL;
+
+	g_ptr_array_set_size(words, 2);
+	g_ptr_array_add(words, (void *)(uintptr_t)(class != NULL ? "3" : "1"));
+	g_ptr_array_add(words, item);
+	if (class != NULL) {
+		g_ptr_array_add(words, index);
+		g_ptr_array_add(words, changes);
+	}
+	g_ptr_array_add(words, (void *)(uintptr_t)(class != NULL ? key + strlen(class) : ""));
+	for (; *arguments != NULL; arguments++)
+		g_ptr_array_add(words, (void *)(uintptr_t)*arguments);
+	return store_redis_eval(store, script, deadline_us, words);
+}
+
+/* ---- one item ---- */
+
+static PtnStatus
+store_redis_get(void *data, const char *key, int64_t deadline_us, char **value, uint64_t *version)
+{
+	StoreRedis *store = data;
+	g_autofree char *item = store_redis_item(store, store_redis_class(store, key), key);
+	const char *const words[] = { "HMGET", item, "v", "n" };
+	g_autoptr(redisReply) reply = store_redis_ask(store, deadline_us, G_N_ELEMENTS(words), words);
+	const char *text = redis_reply_text(redis_reply_at(reply, 0));
+	const char *number = redis_reply_text(redis_reply_at(reply, 1));
+
+	if (reply == NULL)
+		return PTN_UNSURE;
+	if (text == NULL || number == NULL)
+		return PTN_NONE;
+	*value = g_strdup(text);
+	*version = g_ascii_strtoull(number, NULL, 10);
+	return PTN_OK;
+}
+
+static void
+store_redis_format_ttl(int64_t ttl_us, char text[24])
+{
+	g_snprintf(text, 24, "%" G_GINT64_FORMAT, (gint64)(ttl_us > STORE_REDIS_TTL_MAX ? 0 : ttl_us));
+}
+
+static PtnStatus
+store_redis_set(void *data, const char *key, const char *value, int64_t ttl_us, int64_t deadline_us)
+{
+	char ttl[24];
+	const char *const arguments[] = { value, ttl, NULL };
+	g_autoptr(redisReply) reply = NULL;
+
+	store_redis_format_ttl(ttl_us, ttl);
+	reply = store_redis_run(data, SCRIPT_SET, key, deadline_us, arguments);
+	return reply != NULL ? PTN_OK : PTN_UNSURE;
+}
+
+static PtnStatus
+store_redis_claim(void *data, const char *key, const char *value, int64_t ttl_us, int64_t deadline_us)
+{
+	char ttl[24];
+	const char *const arguments[] = { value, ttl, NULL };
+	g_autoptr(redisReply) reply = NULL;
+
+	store_redis_format_ttl(ttl_us, ttl);
+	reply = store_redis_run(data, SCRIPT_CLAIM, key, deadline_us, arguments);
+	if (reply == NULL)
+		return PTN_UNSURE;
+	return reply->type != REDIS_REPLY_NIL ? PTN_OK : PTN_TAKEN;
+}
+
+static PtnStatus
+store_redis_replace(void *data, const char *key, const char *value, uint64_t *version, int64_t deadline_us)
+{
+	char number[24];
+	const char *const arguments[] = { number, value, NULL };
+	g_autoptr(redisReply) reply = NULL;
+
+	g_snprintf(number, sizeof number, "%" G_GUINT64_FORMAT, *version);
+	reply = store_redis_run(data, SCRIPT_REPLACE, key, deadline_us, arguments);
+	if (reply == NULL)
+		return PTN_UNSURE;
+	if (redis_reply_text(reply) == NULL)
+		return PTN_TAKEN;
+	*version = g_ascii_strtoull(reply->str, NULL, 10);
+	return PTN_OK;
+}
+
+static PtnStatus
+store_redis_remove(void *data, const char *key, int64_t deadline_us)
+{
+	const char *const arguments[] = { NULL };
+	g_autoptr(redisReply) reply = store_redis_run(data, SCRIPT_REMOVE, key, deadline_us, arguments);
+
+	if (reply == NULL)
+		return PTN_UNSURE;
+	return reply->type != REDIS_REPLY_NIL ? PTN_OK : PTN_NONE;
+}
+
+static PtnStatus
+store_redis_add(void *data, const char *key, int64_t n, int64_t window_us, int64_t deadline_us, int64_t *total)
+{
+	char number[24], window[24];
+	const char *const arguments[] = { number, window, NULL };
+	g_autoptr(redisReply) reply = NULL;
+
+	g_snprintf(number, sizeof number, "%" G_GINT64_FORMAT, (gint64)n);
+	g_snprintf(window, sizeof window, "%" G_GINT64_FORMAT, (gint64)MIN(window_us, STORE_REDIS_TTL_MAX));
+	reply = store_redis_run(data, SCRIPT_ADD, key, deadline_us, arguments);
+	if (reply == NULL)
+		return PTN_UNSURE;
+	if (redis_reply_text(reply) == NULL)
+		return PTN_TAKEN;
+	*total = g_ascii_strtoll(reply->str, NULL, 10);
+	return PTN_OK;
+}
+
+static PtnStatus
+store_redis_load(void *data, const StoreItem *item, int64_t deadline_us)
+{
+	char ends[24];
+	const char *const arguments[] = { item->value, ends, NULL };
+	g_autoptr(redisReply) reply = NULL;
+
+	g_snprintf(
+		ends, sizeof ends, "%" G_GINT64_FORMAT, (gint64)(item->expires_us == CLOCK_NEVER ? 0 : item->expires_us));
+	reply = store_redis_run(data, SCRIPT_LOAD, item->key, deadline_us, arguments);
+	return reply != NULL ? PTN_OK : PTN_UNSURE;
+}
+
+/* ---- the back end ---- */
+
+static bool
+store_redis_flush(void *data)
+{
+	(void)data;
+	return true;
+}
+
+static char *
+store_redis_describe(void *data)
+{
+	return redis_pool_describe(((StoreRedis *)data)->pool);
+}
+
+static bool
+store_redis_is_away(void *data)
+{
+	return redis_pool_is_away(((StoreRedis *)data)->pool);
+}
+
+const StoreBackend store_redis = { .scheme = "redis",
+	.is_local = false,
+	.open = store_redis_open,
+	.close = store_redis_close,
+	.flush = store_redis_flush,
+	.get = store_redis_get,
+	.set = store_redis_set,
+	.claim = store_redis_claim,
+	.replace = store_redis_replace,
+	.add = store_redis_add,
+	.remove = store_redis_remove,
+	.list = store_redis_list,
+	.watch = store_redis_watch,
+	.changes = store_redis_changes,
+	.changed = store_redis_changed,
+	.each = store_redis_each,
+	.load = store_redis_load,
+	.describe = store_redis_describe,
+	.is_away = store_redis_is_away };

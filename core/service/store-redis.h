@@ -1,0 +1,56 @@
+/* store-redis.h - the inside of the store over Redis, for store-redis*.c only. */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "service/redis-pool.h"
+#include "service/redis-script.h"
+#include "service/store-private.h"
+
+enum { STORE_REDIS_SCHEMA = 1, STORE_REDIS_SHA = 41 };
+
+typedef struct {
+	char *prefix;
+	char *name; /* "store", "directory": in metrics and alarms */
+	bool is_durable;
+	Metrics *metrics; /* NULL: none */
+	char *metric_trips, *metric_errors, *metric_time;
+	RedisPool *pool;
+	char *scripts[SCRIPT_COUNT];
+	char shas[SCRIPT_COUNT][STORE_REDIS_SHA];
+	int64_t deadline_us;
+	atomic_bool is_refused, has_said_unchecked;
+	void (*told)(void *data, bool is_away);
+	void *told_data;
+	GMutex lock;        /* guards `classes` */
+	GPtrArray *classes; /* char*; only grows */
+} StoreRedis;
+
+/* ---- store-redis.c ---- */
+/* The watched class of a key, or NULL. */
+const char *store_redis_class(StoreRedis *store, const char *key);
+/* What Redis calls the item `key`; new. */
+char *store_redis_item(const StoreRedis *store, const char *class, const char *key);
+/* Its class's index ('x') or changes ('c'); new. */
+char *store_redis_beside(const StoreRedis *store, const char *class, char which);
+/* The key of an item by what Redis calls it; new, NULL: it is none. */
+char *store_redis_key_of(const StoreRedis *store, const char *redis_key);
+/* A new reply, no error (but that of an unknown script); NULL: there is none. */
+redisReply *store_redis_ask(StoreRedis *store, int64_t deadline_us, size_t n, const char *const *words);
+/* `words`: two places that are filled in here, the number of keys, keys, arguments. */
+redisReply *store_redis_eval(StoreRedis *store, RedisScript script, int64_t deadline_us, GPtrArray *words);
+
+/* ---- store-redis-list.c ---- */
+PtnStatus store_redis_list(
+	void *data, const char *prefix, const char *after, size_t limit, int64_t deadline_us, GPtrArray **items);
+PtnStatus store_redis_each(void *data, bool (*each)(void *each_data, const StoreItem *item), void *each_data);
+void store_redis_watch(void *data, const char *prefix);
+PtnStatus store_redis_changes(void *data, const char *prefix, int64_t deadline_us, uint64_t *number);
+PtnStatus store_redis_changed(
+	void *data, const char *prefix, uint64_t since, int64_t deadline_us, GPtrArray **keys);
+
+/* ---- store-redis-open.c ---- */
+void *store_redis_open(const StoreSettings *settings, const char *rest, GError **error);
+void store_redis_close(void *data);
+/* Raises or lowers (NULL) an alarm; where there are none, logs. */
+void store_redis_alarm(StoreRedis *store, const char *name, const char *text);

@@ -1,0 +1,515 @@
+/* test-redis.c - the store over Redis when that is slow, gone, changed, or not the right one. */
+#include <glib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "io/loop.h"
+#include "io/tls.h"
+#include "service/redis-url.h"
+#include "service/store.h"
+#include "unit/service/redis-server.h"
+#include "unit/service/suites.h"
+
+#define PATIENCE_US (20 * CLOCK_SECOND)
+#define DEADLINE_US (CLOCK_SECOND / 5)
+
+/* ---- fixture ---- */
+
+static Store *
+open_with(const RedisServer *server, bool is_durable, const char *user, const char *password, char **why)
+{
+	g_autofree char *url = redis_server_url(server);
+	g_autoptr(GError) error = NULL;
+	const StoreSettings settings = { .url = url,
+		.is_durable = is_durable,
+		.clock = clock_system(),
+		.user = user,
+		.password = password,
+		.deadline_us = DEADLINE_US };
+	Store *store = store_open_with(&settings, &error);
+
+	*why = error != NULL ? g_strdup(error->message) : NULL;
+	return store;
+}
+
+static Store *
+open_at(const RedisServer *server, bool is_durable)
+{
+	g_autofree char *why = NULL;
+	Store *store = open_with(server, is_durable, NULL, NULL, &why);
+
+	ASSERT_TEXT(why, NULL);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(store);
+	return store;
+}
+
+/* It says so. */
+static void
+assert_refused(const RedisServer *server, const char *user, const char *password, const char *words)
+{
+	g_autofree char *why = NULL;
+	g_autoptr(Store) store = open_with(server, true, user, password, &why);
+
+	CU_ASSERT_PTR_NULL(store);
+	if (why == NULL || strstr(why, words) == NULL)
+		ASSERT_TEXT(why, words);
+}
+
+static bool
+is_set(Store *store, const char *key, const char *value)
+{
+	return store_set(store, key, value, 0, CLOCK_NEVER) == PTN_OK;
+}
+
+/* New; "NONE", "UNSURE". */
+static char *
+value_of(Store *store, const char *key)
+{
+	char *value = NULL;
+	const PtnStatus status = store_get(store, key, CLOCK_NEVER, &value, NULL);
+
+	return status == PTN_OK ? value : g_strdup(status == PTN_NONE ? "NONE" : "UNSURE");
+}
+
+static void
+assert_value(Store *store, const char *key, const char *expected)
+{
+	g_autofree char *value = value_of(store, key);
+
+	ASSERT_TEXT(value, expected);
+}
+
+static bool
+skips(void)
+{
+	if (redis_server_is_there())
+		return false;
+	fprintf(stderr, " [skipped: no redis-server] ");
+	return true;
+}
+
+/* ---- URLs ---- */
+
+static void
+test_urls(void)
+{
+	static const struct {
+		const char *url, *first;
+		unsigned port, n, database;
+		const char *master, *user, *password, *name;
+	} good[] = {
+		{ "redis://h", "h", 6379, 1, 0, NULL, NULL, NULL, "h:6379" },
+		{ "redis://h:1/3", "h", 1, 1, 3, NULL, NULL, NULL, "h:1" },
+		{ "redis://u:p%40%2f@[::1]:7/", "::1", 7, 1, 0, NULL, "u", "p@/", "::1:7" },
+		{ "redis://:p@h", "h", 6379, 1, 0, NULL, NULL, "p", "h:6379" },
+		{ "redis://u@h", "h", 6379, 1, 0, NULL, "u", NULL, "h:6379" },
+		{ "rediss://h", "h", 6379, 1, 0, NULL, NULL, NULL, "h:6379" },
+		{ "redis+sentinel://a,b:1,c/m", "a", 26379, 3, 0, "m", NULL, NULL, "m" },
+		{ "redis+sentinel://:x@a:2,b/m/4", "a", 2, 2, 4, "m", NULL, "x", "m" },
+	};
+	static const char *const bad[] = { "redis:h", "redis://", "redis://h:0", "redis://h:x", "redis://h/x", "redis://h/-1",
+		"redis+sentinel://a", "redis+sentinel://a/", "redis+sentinel://a,/m", "redis://[::1", "redis://%zz@h", "http://h" };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(good); i++) {
+		g_autoptr(RedisUrl) url = redis_url_parse(good[i].url, NULL);
+		const RedisPlace *place;
+
+		CU_ASSERT_PTR_NOT_NULL_FATAL(url);
+		place = g_ptr_array_index(url->places, 0);
+		ASSERT_TEXT(place->host, good[i].first);
+		CU_ASSERT_EQUAL(place->port, good[i].port);
+		CU_ASSERT_EQUAL(url->places->len, good[i].n);
+		CU_ASSERT_EQUAL(url->database, good[i].database);
+		ASSERT_TEXT(url->master, good[i].master);
+		ASSERT_TEXT(url->user, good[i].user);
+		ASSERT_TEXT(url->password, good[i].password);
+		ASSERT_TEXT(url->name, good[i].name);
+	}
+	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+		g_autoptr(GError) error = NULL;
+		g_autoptr(RedisUrl) url = redis_url_parse(bad[i], &error);
+
+		CU_ASSERT_PTR_NULL(url);
+		CU_ASSERT_PTR_NOT_NULL(error);
+	}
+}
+
+/* ---- slow, gone, back ---- */
+
+/* What is done while it hangs: each call ends by its deadline, soon at once, and caches and counters go on. */
+static void
+check_while_away(Store *store)
+{
+	const int64_t begun_us = g_get_monotonic_time();
+	uint64_t version = 0;
+	int64_t total = 0;
+	GPtrArray *items = NULL;
+
+	CU_ASSERT_TRUE(is_set(store, "cache", "local"));
+	assert_value(store, "cache", "local");
+	assert_value(store, "old", "NONE");
+	CU_ASSERT_EQUAL(store_add(store, "count", 2, 3600 * CLOCK_SECOND, CLOCK_NEVER, &total), PTN_OK);
+	CU_ASSERT_EQUAL(store_add(store, "count", 1, 3600 * CLOCK_SECOND, CLOCK_NEVER, &total), PTN_OK);
+	CU_ASSERT_EQUAL(total, 3);
+	CU_ASSERT_EQUAL(store_claim(store, "lease", "me", CLOCK_SECOND, CLOCK_NEVER), PTN_UNSURE);
+	CU_ASSERT_EQUAL(store_replace(store, "cache", "x", &version, CLOCK_NEVER), PTN_UNSURE);
+	CU_ASSERT_EQUAL(store_remove(store, "cache", CLOCK_NEVER), PTN_UNSURE);
+	assert_value(store, "cache", "NONE");
+	CU_ASSERT_EQUAL(store_set(store, "block/a", "x", 0, CLOCK_NEVER), PTN_UNSURE);
+	CU_ASSERT_EQUAL(store_list(store, "block/", NULL, 10, CLOCK_NEVER, &items), PTN_UNSURE);
+	CU_ASSERT_EQUAL(store_changes(store, "block/", CLOCK_NEVER, &version), PTN_UNSURE);
+	CU_ASSERT_TRUE(g_get_monotonic_time() - begun_us < DEADLINE_US);
+}
+
+static void
+test_hangs(void)
+{
+	RedisServer *server = skips() ? NULL : redis_server_new(NULL, false);
+	g_autoptr(Store) store = NULL;
+	int64_t begun_us;
+
+	if (server == NULL)
+		return;
+	store = open_at(server, false);
+	store_watch(store, "block/");
+	CU_ASSERT_TRUE(is_set(store, "old", "1"));
+	redis_server_pause(server, true);
+	begun_us = g_get_monotonic_time();
+	assert_value(store, "old", "UNSURE");
+	CU_ASSERT_TRUE(g_get_monotonic_time() - begun_us < 2 * DEADLINE_US);
+	CU_ASSERT_TRUE(redis_server_becomes(store, true));
+	check_while_away(store);
+	redis_server_pause(server, false);
+	CU_ASSERT_TRUE(redis_server_becomes(store, false));
+	assert_value(store, "old", "1");
+	g_clear_pointer(&store, store_close);
+	redis_server_free(server);
+}
+
+static void
+test_restarts(void)
+{
+	RedisServer *server = skips() ? NULL : redis_server_new(NULL, false);
+	g_autoptr(Store) store = NULL;
+
+	if (server == NULL)
+		return;
+	store = open_at(server, false);
+	CU_ASSERT_TRUE(is_set(store, "old", "1"));
+	redis_server_kill(server);
+	CU_ASSERT_TRUE(redis_server_becomes(store, true));
+	CU_ASSERT_TRUE(is_set(store, "old", "local"));
+	redis_server_start(server); /* empty, and without our scripts */
+	CU_ASSERT_TRUE(redis_server_becomes(store, false));
+	assert_value(store, "old", "NONE");
+	CU_ASSERT_TRUE(is_set(store, "old", "2"));
+	g_free(redis_server_ask(server, "SCRIPT FLUSH"));
+	CU_ASSERT_TRUE(is_set(store, "old", "3"));
+	assert_value(store, "old", "3");
+	g_clear_pointer(&store, store_close);
+	redis_server_free(server);
+}
+
+static void
+test_starts_later(void)
+{
+	RedisServer *server = skips() ? NULL : redis_server_new(NULL, false);
+	g_autoptr(Store) store = NULL;
+	g_autofree char *text = NULL;
+
+	if (server == NULL)
+		return;
+	redis_server_kill(server);
+	store = open_at(server, true);
+	CU_ASSERT_TRUE(store_is_away(store));
+	CU_ASSERT_FALSE(is_set(store, "a", "1"));
+	text = store_describe(store);
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, " AWAY: "));
+	redis_server_start(server);
+	CU_ASSERT_TRUE(redis_server_becomes(store, false));
+	CU_ASSERT_TRUE(is_set(store, "a", "1"));
+	g_clear_pointer(&store, store_close);
+	redis_server_free(server);
+}
+
+/* A loop must not wait, whatever is asked there. */
+static void
+ask_on_loop(void *data)
+{
+	void **all = data;
+
+	CU_ASSERT_TRUE(loop_is_here());
+	assert_value(all[0], "old", "UNSURE");
+	loop_stop(all[1]);
+}
+
+static void
+test_loop(void)
+{
+	RedisServer *server = skips() ? NULL : redis_server_new(NULL, false);
+	g_autoptr(Store) store = NULL;
+	Loop *loop = loop_new(clock_system(), NULL);
+	void *all[2];
+	LoopPost post = { .run = ask_on_loop, .data = all };
+
+	if (server != NULL) {
+		store = open_at(server, false);
+		all[0] = store;
+		all[1] = loop;
+		CU_ASSERT_TRUE(is_set(store, "old", "1"));
+		loop_post(loop, &post);
+		loop_run(loop);
+		CU_ASSERT_FALSE(loop_is_here());
+		assert_value(store, "old", "1");
+		g_clear_pointer(&store, store_close);
+		redis_server_free(server);
+	}
+	loop_free(loop);
+}
+
+/* ---- not the right one ---- */
+
+static void
+test_passwords(void)
+{
+	RedisServer *server = skips() ? NULL : redis_server_new("--requirepass secret", false);
+	g_autofree char *why = NULL;
+	Store *store;
+
+	if (server == NULL)
+		return;
+	assert_refused(server, NULL, NULL, "it wants a password");
+	assert_refused(server, NULL, "wrong", "user or password is wrong");
+	store = open_with(server, true, NULL, "secret", &why);
+	ASSERT_TEXT(why, NULL);
+	store_close(store);
+	g_free(redis_server_ask(server, "-a secret --no-auth-warning ACL SETUSER postern on '>pw' '~postern:*' +@read +@write "
+									"+@scripting +@connection -@dangerous +role"));
+	assert_refused(server, "postern", "pw", "ACL"); /* TIME is missing */
+	g_free(redis_server_ask(server, "-a secret --no-auth-warning ACL SETUSER postern +time"));
+	store = open_with(server, true, "postern", "pw", &why); /* may not CONFIG GET: said, and no hindrance */
+	ASSERT_TEXT(why, NULL);
+	CU_ASSERT_TRUE(store != NULL && is_set(store, "a", "1"));
+	store_close(store);
+	g_free(redis_server_ask(
+		server, "-a secret --no-auth-warning ACL SETUSER poor on '>pw' '~other:*' +@read +@write +@scripting +role"));
+	assert_refused(server, "poor", "pw", "ACL");
+	redis_server_free(server);
+}
+
+static void
+test_eviction(void)
+{
+	RedisServer *server = skips() ? NULL : redis_server_new("--maxmemory 100mb --maxmemory-policy allkeys-lru", false);
+
+	if (server == NULL)
+		return;
+	assert_refused(server, NULL, NULL, "maxmemory-policy is allkeys-lru, and must be noeviction");
+	store_close(open_at(server, false));
+	g_free(redis_server_ask(server, "CONFIG SET maxmemory-policy noeviction"));
+	store_close(open_at(server, true));
+	redis_server_free(server);
+}
+
+static void
+test_replica(void)
+{
+	RedisServer *master = skips() ? NULL : redis_server_new(NULL, false), *replica;
+	g_autofree char *options = NULL;
+
+	if (master == NULL)
+		return;
+	options = g_strdup_printf("--replicaof 127.0.0.1 %u", master->port);
+	replica = redis_server_new(options, false);
+	assert_refused(replica, NULL, NULL, "replica");
+	redis_server_free(replica);
+	redis_server_free(master);
+}
+
+/* A server that becomes a replica under us: each write is turned away, and nobody is told that it was done. */
+static void
+test_becomes_replica(void)
+{
+	RedisServer *server = skips() ? NULL : redis_server_new(NULL, false);
+	g_autoptr(Store) store = NULL;
+
+	if (server == NULL)
+		return;
+	store = open_at(server, true);
+	CU_ASSERT_TRUE(is_set(store, "a", "1"));
+	g_free(redis_server_ask(server, "REPLICAOF 127.0.0.1 1"));
+	CU_ASSERT_FALSE(is_set(store, "a", "2"));
+	g_free(redis_server_ask(server, "REPLICAOF NO ONE"));
+	CU_ASSERT_TRUE(redis_server_becomes(store, false));
+	CU_ASSERT_TRUE(is_set(store, "a", "3"));
+	g_clear_pointer(&store, store_close);
+	redis_server_free(server);
+}
+
+static void
+test_schema(void)
+{
+	RedisServer *server = skips() ? NULL : redis_server_new(NULL, false);
+	g_autofree char *schema = NULL;
+
+	if (server == NULL)
+		return;
+	store_close(open_at(server, true));
+	schema = redis_server_ask(server, "GET postern:schema");
+	ASSERT_TEXT(schema, "1");
+	g_free(redis_server_ask(server, "SET postern:schema 2"));
+	assert_refused(server, NULL, NULL, "written by a newer one");
+	redis_server_free(server);
+}
+
+static void
+test_tls(void)
+{
+	g_autofree char *directory = unit_new_directory();
+	g_autofree char *certificate = g_build_filename(directory, "certificate", NULL);
+	g_autofree char *key = g_build_filename(directory, "key", NULL);
+	g_autofree char *options = NULL;
+	g_autofree char *url = NULL;
+	g_autoptr(GError) error = NULL;
+	RedisServer *server;
+	Store *store;
+
+	if (!skips() && tls_make_certificate("localhost", certificate, key, NULL)) {
+		server = redis_server_new(NULL, false);
+		options = g_strdup_printf("CONFIG SET tls-cert-file %s tls-key-file %s tls-auth-clients no tls-ca-cert-file %s "
+								  "tls-port %u",
+			certificate, key, certificate, server->port - 1);
+		g_free(redis_server_ask(server, options));
+		url = g_strdup_printf("rediss://localhost:%u", server->port - 1);
+		{
+			StoreSettings settings = { .url = url, .clock = clock_system(), .trust = certificate };
+
+			store = store_open_with(&settings, &error);
+			CU_ASSERT_TRUE(store != NULL && !store_is_away(store) && is_set(store, "a", "1"));
+			store_close(store);
+			settings.trust = NULL; /* the system does not know it: nothing is said to such a server */
+			store = store_open_with(&settings, &error);
+			CU_ASSERT_TRUE(store != NULL && store_is_away(store));
+			store_close(store);
+		}
+		redis_server_free(server);
+	}
+	unit_remove_directory(directory);
+}
+
+/* ---- Sentinel ---- */
+
+typedef struct {
+	RedisServer *master, *replica, *sentinels[3];
+	char *url;
+} Sentinels;
+
+static void
+sentinels_start(Sentinels *s)
+{
+	g_autofree char *options = NULL;
+	g_autofree char *config = NULL;
+
+	s->master = redis_server_new(NULL, false);
+	options = g_strdup_printf("--replicaof 127.0.0.1 %u --repl-diskless-sync-delay 0", s->master->port);
+	s->replica = redis_server_new(options, false);
+	config = g_strdup_printf("sentinel monitor mymaster 127.0.0.1 %u 2\n"
+							 "sentinel down-after-milliseconds mymaster 500\n"
+							 "sentinel failover-timeout mymaster 3000\n",
+		s->master->port);
+	for (size_t i = 0; i < G_N_ELEMENTS(s->sentinels); i++)
+		s->sentinels[i] = redis_server_new_sentinel(config);
+	s->url = g_strdup_printf("redis+sentinel://127.0.0.1:%u,127.0.0.1:%u,127.0.0.1:%u/mymaster", s->sentinels[0]->port,
+		s->sentinels[1]->port, s->sentinels[2]->port);
+}
+
+static void
+sentinels_stop(Sentinels *s)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(s->sentinels); i++)
+		redis_server_free(s->sentinels[i]);
+	redis_server_free(s->replica);
+	redis_server_free(s->master);
+	g_free(s->url);
+}
+
+/* They know each other, and the replica has it all. */
+static bool
+sentinels_agree(const Sentinels *s)
+{
+	const int64_t until_us = g_get_monotonic_time() + 2 * PATIENCE_US;
+
+	while (g_get_monotonic_time() < until_us) {
+		g_autofree char *known = redis_server_ask(s->sentinels[0], "SENTINEL master mymaster");
+		g_autofree char *copy = redis_server_ask(s->replica, "EXISTS postern:i:a");
+
+		if (strstr(known, "num-other-sentinels\n2") != NULL && strstr(known, "num-slaves\n1") != NULL &&
+			strcmp(copy, "1") == 0)
+			return true;
+		g_usleep(50000);
+	}
+	return false;
+}
+
+static void
+test_failover(void)
+{
+	Sentinels s;
+	g_autoptr(Store) store = NULL;
+	g_autoptr(GError) error = NULL;
+	int64_t until_us;
+
+	if (skips())
+		return;
+	sentinels_start(&s);
+	{
+		const StoreSettings settings = { .url = s.url, .is_durable = true, .clock = clock_system(), .deadline_us = DEADLINE_US };
+
+		store = store_open_with(&settings, &error);
+	}
+	CU_ASSERT_PTR_NOT_NULL_FATAL(store);
+	CU_ASSERT_TRUE(is_set(store, "a", "1"));
+	CU_ASSERT_TRUE(sentinels_agree(&s));
+	redis_server_kill(s.master);
+	CU_ASSERT_FALSE(is_set(store, "a", "2"));
+	until_us = g_get_monotonic_time() + 2 * PATIENCE_US;
+	while (!is_set(store, "a", "3") && g_get_monotonic_time() < until_us)
+		g_usleep(20000);
+	assert_value(store, "a", "3");
+	g_clear_pointer(&store, store_close);
+	sentinels_stop(&s);
+}
+
+static void
+test_unknown_master(void)
+{
+	RedisServer *sentinel = skips() ? NULL : redis_server_new_sentinel("");
+	g_autofree char *url = NULL;
+	g_autoptr(GError) error = NULL;
+
+	if (sentinel == NULL)
+		return;
+	url = g_strdup_printf("redis+sentinel://127.0.0.1:%u/other", sentinel->port);
+	CU_ASSERT_PTR_NULL(store_open(url, false, clock_system(), &error));
+	CU_ASSERT_PTR_NOT_NULL(strstr(error->message, "knows no master \"other\""));
+	redis_server_free(sentinel);
+}
+
+static const UnitTest tests[] = {
+	{ "URLs", test_urls },
+	{ "one that hangs: deadlines, then away; caches and counters go on; back by itself", test_hangs },
+	{ "one that is killed and comes back empty", test_restarts },
+	{ "one that is not there yet", test_starts_later },
+	{ "a loop never waits", test_loop },
+	{ "passwords and ACL users", test_passwords },
+	{ "one that evicts is no directory", test_eviction },
+	{ "a replica is refused", test_replica },
+	{ "a master that becomes a replica", test_becomes_replica },
+	{ "keys of a newer schema", test_schema },
+	{ "TLS, by a certificate that is trusted", test_tls },
+	{ "Sentinel: a failover is followed", test_failover },
+	{ "Sentinel: a master it does not know", test_unknown_master },
+	{ NULL, NULL },
+};
+
+const UnitSuite suite_redis = { "redis", tests };
