@@ -17,7 +17,7 @@ import apiheader  # noqa: E402
 HEADER = (TOP / "plugin-api.h").read_text()
 NEW_FUNCTION = ("void *ptn_instance(PtnHook *h);", "void *ptn_instance(PtnHook *h);\nvoid ptn_new(PtnHook *h);")
 GROWN_PLUGIN = ("bool has_on;\n} PtnPlugin;", "bool has_on;\n\tint64_t newest;\n} PtnPlugin;")
-NEW_STAGE = ("\tPTN_TICK,  ", "\tPTN_TICK, PTN_NEWEST,  ")
+NEW_STAGE = ("\tPTN_EVENT,  ", "\tPTN_EVENT, PTN_NEWEST,  ")
 NEW_FILE = ("#pragma GCC visibility pop", "typedef struct { int a; } PtnNewest;\n#pragma GCC visibility pop")
 
 # what is changed, into what, what is said
