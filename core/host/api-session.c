@@ -111,6 +111,25 @@ api_header_prefix(PtnHook *h)
 	return prefix != NULL ? prefix : "X-Postern";
 }
 
+/* How many copies the message has so far. */
+static const char *
+api_copies(PtnHook *h)
+{
+	const Transaction *transaction = h->call->transaction;
+
+	return transaction != NULL
+			   ? region_printf(h->call->region, "%u", transaction->copies != NULL ? transaction->copies->len : 0)
+			   : NULL;
+}
+
+static bool
+api_store_is_away(PtnHook *h)
+{
+	const Engine *engine = h->instance->services->engine;
+
+	return engine != NULL && engine->store != NULL && store_is_away(engine->store);
+}
+
 const char *
 ptn_fact(PtnHook *h, const char *name)
 {
@@ -126,6 +145,10 @@ ptn_fact(PtnHook *h, const char *name)
 		return call_is_rehearsed(h) ? "yes" : NULL;
 	if (strcmp(name, "content-exempt") == 0)
 		return h->call->is_content_exempt ? "yes" : NULL;
+	if (strcmp(name, "copies") == 0)
+		return api_copies(h);
+	if (strcmp(name, "store.away") == 0)
+		return api_store_is_away(h) ? "yes" : NULL;
 	if (strcmp(name, "event") == 0)
 		return h->call->stage == PTN_EVENT ? h->call->about : NULL;
 	if (strcmp(name, "refused-by") == 0)
