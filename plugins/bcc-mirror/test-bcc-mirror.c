@@ -7,6 +7,7 @@
 
 #include "plugins/bcc-mirror/address.h"
 #include "plugins/bcc-mirror/report.h"
+#include "service/directory.h"
 #include "unit/unit.h"
 
 extern const PtnPlugin ptn_plugin_bcc_mirror, ptn_plugin_picky;
@@ -30,6 +31,34 @@ first_of(const char *text, size_t n)
 
 	(void)snprintf(kept, sizeof kept, "%.*s", (int)n, text != NULL ? text : "(none)");
 	return kept;
+}
+
+/* ---- a directory that fails ---- */
+
+static bool is_away;         /* it cannot be reached */
+static unsigned n_conflicts; /* so many times somebody else is first */
+
+PtnStatus __real_directory_find(
+	Directory *directory, PtnKind kind, const char *name, int64_t deadline_us, DirectoryEntry **entry);
+PtnStatus __wrap_directory_find(
+	Directory *directory, PtnKind kind, const char *name, int64_t deadline_us, DirectoryEntry **entry);
+PtnStatus __real_directory_save(Directory *directory, DirectoryEntry *entry, int64_t deadline_us);
+PtnStatus __wrap_directory_save(Directory *directory, DirectoryEntry *entry, int64_t deadline_us);
+
+PtnStatus
+__wrap_directory_find(
+	Directory *directory, PtnKind kind, const char *name, int64_t deadline_us, DirectoryEntry **entry)
+{
+	return is_away ? PTN_UNSURE : __real_directory_find(directory, kind, name, deadline_us, entry);
+}
+
+PtnStatus
+__wrap_directory_save(Directory *directory, DirectoryEntry *entry, int64_t deadline_us)
+{
+	if (n_conflicts == 0)
+		return __real_directory_save(directory, entry, deadline_us);
+	n_conflicts--;
+	return PTN_TAKEN;
 }
 
 /* ---- a gateway with customer acme, its hosted domain, and another customer's ---- */
@@ -522,6 +551,45 @@ test_own_report(void)
 	ptn_test_free(t);
 }
 
+static void
+test_conflict(void)
+{
+	PtnTest *t = new_gateway("standard", BCC " two@far.example", NULL);
+
+	submit(t);
+	n_conflicts = 3;
+	ptn_test_outcome(t, place_of(t, BCC), PTN_BOUNCED, "550 5.1.1 no such user", false);
+	CU_ASSERT_EQUAL(n_conflicts, 0);
+	CU_ASSERT_FALSE(has(shown(t), "address=" BCC " used=yes"));
+	CU_ASSERT_TRUE(has(shown(t), "address=two@far.example used=yes"));
+	CU_ASSERT_EQUAL(count_to(t, "noc@acme.example"), 1);
+	ptn_test_free(t);
+}
+
+static void
+test_directory_away(void)
+{
+	PtnTest *t = new_gateway("standard", BCC, MIRROR);
+	g_autofree char *address = address_now(t);
+
+	ASSERT_STARTS(bounce_to(t, "", address, REPORT("failed", "5.1.1")), "250");
+	ptn_test_inbound(t, false);
+	ptn_test_connect(t, "192.0.2.1");
+	(void)ptn_test_login(t, LOGIN, "mypassword");
+	(void)ptn_test_say(t, "MAIL FROM:<" LOGIN ">");
+	(void)ptn_test_say(t, "RCPT TO:<friend@example.org>");
+	(void)ptn_test_say(t, "DATA");
+	is_away = true;
+	ASSERT_STARTS(ptn_test_send(t, CONTENT ".\r\n", strlen(CONTENT) + 3), "451 4.3.0");
+	CU_ASSERT_EQUAL(ptn_test_queued(t), 4);
+	ASSERT_STARTS(ptn_test_deliver(t, 3), "451 4.3.0");
+	is_away = false;
+	CU_ASSERT_TRUE(has(shown(t), "address=" BCC " used=yes"));
+	ASSERT_TEXT(ptn_test_deliver(t, 3), "250 2.0.0 delivered");
+	CU_ASSERT_FALSE(has(shown(t), "address=" BCC " used=yes"));
+	ptn_test_free(t);
+}
+
 /* ---- usage, addresses ---- */
 
 static void
@@ -581,6 +649,8 @@ static const UnitTest tests[] = {
 	{ "B-04 whose bounce it is follows from the directory", test_forgotten },
 	{ "B-04 what is a failure and what is not", test_reports },
 	{ "B-04 from outside 5.4.7 is a failure as any other", test_own_report },
+	{ "B-04 somebody else changes the account meanwhile", test_conflict },
+	{ "B-04 B-13 the directory is away: nothing is queued, a bounce waits", test_directory_away },
 	{ "B-14 the octets of copies are counted", test_usage },
 	{ "B-03 addresses: signed, expiring, without regard to case", test_addresses },
 	{ NULL, NULL },
