@@ -249,6 +249,19 @@ test_addresses(void)
 	}
 }
 
+static void
+test_sample_secret(void)
+{
+	PtnTest *t = gateway_new("standard", NULL, NULL);
+
+	ASSERT_TEXT(ptn_test_alarm(t, "bcc-mirror.secret"), NULL);
+	ptn_test_free(t);
+	t = ptn_test_new(&ptn_plugin_bcc_mirror,
+		"[plugin bcc-mirror]\nbounce-domain = b.example\nsecret = change-this-to-24-random\n");
+	CU_ASSERT_TRUE(gateway_says(ptn_test_alarm(t, "bcc-mirror.secret"), "sample configuration"));
+	ptn_test_free(t);
+}
+
 static const UnitTest tests[] = {
 	{ "B-01 B-02 B-06 a BCC recipient gets one copy with its header; nobody else sees it", test_bcc },
 	{ "B-03 a copy's sender is of its account and recipient alone", test_sender },
@@ -262,6 +275,7 @@ static const UnitTest tests[] = {
 	{ "B-09 a mirror is a hosted mailbox of the same customer", test_whose_mirror },
 	{ "B-14 the octets of copies are counted", test_usage },
 	{ "B-03 addresses: signed, expiring, without regard to case", test_addresses },
+	{ "the secret of the sample is an alarm", test_sample_secret },
 	{ NULL, NULL },
 };
 
