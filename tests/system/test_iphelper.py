@@ -66,6 +66,7 @@ class NameServer:
   xfrdfile: "{place}/xfrd.state"
   zonelistfile: "{place}/zone.list"
   server-count: 1
+  rrl-ratelimit: 0
 remote-control:
   control-enable: no
 zone:
