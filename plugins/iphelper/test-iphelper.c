@@ -542,6 +542,106 @@ test_edited(void)
 	ptn_test_free(test);
 }
 
+/* ---- somebody else at the same moment ---- */
+
+static void (*before_save)(PtnTest *test);
+static PtnTest *at_hand;
+
+PtnStatus __real_ptn_save(PtnHook *h, PtnEntry *entry);
+PtnStatus __wrap_ptn_save(PtnHook *h, PtnEntry *entry);
+
+PtnStatus
+__wrap_ptn_save(PtnHook *h, PtnEntry *entry)
+{
+	void (*change)(PtnTest *) = before_save;
+
+	before_save = NULL;
+	if (change != NULL)
+		change(at_hand);
+	return __real_ptn_save(h, entry);
+}
+
+static void
+redirect_elsewhere(PtnTest *test)
+{
+	ptn_test_entry(test, PTN_DOMAIN, DOMAIN, "mode", "redirect", "destination", "9.9.9.9", "port", "26", NULL);
+}
+
+static void
+make_hosted(PtnTest *test)
+{
+	ptn_test_entry(test, PTN_DOMAIN, DOMAIN, "mode", "hosted", NULL);
+}
+
+static void
+change_something_else(PtnTest *test)
+{
+	ptn_test_entry(test, PTN_DOMAIN, DOMAIN, "on-missing-host", "hold", NULL);
+}
+
+static PtnTest *
+new_race(void (*change)(PtnTest *test))
+{
+	PtnTest *test = new_helper(NULL);
+
+	ptn_test_dns(test, HOST, PTN_A, PTN_OK, "1.2.3.4", NULL);
+	before_save = change;
+	at_hand = test;
+	pass(test, PTN_SECOND);
+	CU_ASSERT_PTR_NULL(before_save);
+	return test;
+}
+
+static void
+test_race(void)
+{
+	PtnTest *test = new_race(redirect_elsewhere);
+
+	ASSERT_TEXT(destination(test), "9.9.9.9");
+	CU_ASSERT_EQUAL(ptn_test_queued(test), 0);
+	pass(test, MINUTE);
+	ASSERT_TEXT(destination(test), "1.2.3.4");
+	CU_ASSERT_EQUAL(ptn_test_queued(test), 0);
+	ptn_test_free(test);
+	test = new_race(make_hosted);
+	ASSERT_TEXT(mode(test), "hosted");
+	pass(test, MINUTE);
+	ASSERT_TEXT(mode(test), "hosted");
+	CU_ASSERT_PTR_NULL(ptn_test_get(test, PTN_DOMAIN, DOMAIN, "iphelper.host"));
+	CU_ASSERT_EQUAL(ptn_test_queued(test), 0);
+	ptn_test_free(test);
+	test = new_race(change_something_else);
+	ASSERT_TEXT(destination(test), "1.2.3.4");
+	ASSERT_TEXT(ptn_test_get(test, PTN_DOMAIN, DOMAIN, "on-missing-host"), "hold");
+	CU_ASSERT_EQUAL(ptn_test_queued(test), 1);
+	ptn_test_free(test);
+}
+
+static void
+test_many(void)
+{
+	enum { MANY = 1200 };
+	PtnTest *test = new_domain(NULL);
+
+	for (int i = 0; i < MANY; i++) {
+		g_autofree char *domain = g_strdup_printf("d%d.example", i);
+		g_autofree char *host = g_strdup_printf("h%d.dyn.example", i % 7);
+
+		ptn_test_entry(test, PTN_DOMAIN, domain, "customer", "example", "mode", "hold", "iphelper.host", host,
+			"iphelper.port", "25", NULL);
+		ptn_test_dns(test, host, PTN_A, PTN_OK, "1.2.3.4", NULL);
+	}
+	pass(test, PTN_SECOND);
+	CU_ASSERT_EQUAL(checks(test), MANY);
+	for (int i = 0; i < MANY; i++) {
+		g_autofree char *domain = g_strdup_printf("d%d.example", i);
+
+		ASSERT_TEXT(ptn_test_get(test, PTN_DOMAIN, domain, "mode"), "redirect");
+	}
+	ASSERT_TEXT(mode(test), "hold");
+	ptn_test_free(test);
+}
+
 static const UnitTest tests[] = {
 	{ "I-01 only domains with mode redirect or hold can have a helper", test_modes },
 	{ "I-02 a domain has one helper at most", test_second },
@@ -564,6 +664,8 @@ static const UnitTest tests[] = {
 	{ "I-30 with a domain its helper goes", test_domain_removed },
 	{ "I-31 without its helper a domain stays as it is", test_helper_removed },
 	{ "I-38 a helper that is edited is checked at the next scan", test_edited },
+	{ "a change of the same moment by somebody else is not overwritten", test_race },
+	{ "I-16 all helpers are checked, also where the directory has many pages of them", test_many },
 	{ NULL, NULL },
 };
 
