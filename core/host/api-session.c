@@ -102,13 +102,13 @@ api_session_fact(PtnHook *h, const char *name)
 }
 
 static const char *
-api_header_prefix(PtnHook *h)
+api_server_text(PtnHook *h, const char *option, const char *preset)
 {
 	Config *config = h->set != NULL ? h->set->config : h->instance->config;
 	const ConfigSection *server = config_section(config, "server", NULL);
-	const char *prefix = server != NULL ? config_text(server, "header-prefix") : NULL;
+	const char *text = server != NULL ? config_text(server, option) : NULL;
 
-	return prefix != NULL ? prefix : "X-Postern";
+	return text != NULL ? text : preset;
 }
 
 /* How many copies the message has so far. */
@@ -136,7 +136,9 @@ ptn_fact(PtnHook *h, const char *name)
 	const Envelope *envelope = h->call->envelope;
 
 	if (strcmp(name, "header-prefix") == 0)
-		return api_header_prefix(h);
+		return api_server_text(h, "header-prefix", "X-Postern");
+	if (strcmp(name, "node") == 0)
+		return api_server_text(h, "node", "0");
 	if (strcmp(name, "service-name") == 0)
 		return h->set != NULL ? h->set->services.notices.service_name : NULL;
 	if (strcmp(name, "queue-id") == 0)
