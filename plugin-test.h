@@ -32,12 +32,16 @@ extern const PtnPlugin ptn_test_door;
 /* What the DNS answers from now on; values end with NULL.  A name that was not told does not exist.  MX values are
  * "10 mx.example.org"; a hook that asks for PTN_EXCHANGERS gets what follows from MX, A and AAAA. */
 void ptn_test_dns(PtnTest *test, const char *name, PtnRecord type, PtnStatus status, ...) PTN_ENDS_WITH_NULL;
+/* The TTL of what was told last of this name and type; without it, five minutes. */
+void ptn_test_dns_ttl(PtnTest *test, const char *name, PtnRecord type, int64_t ttl);
 /* Makes or changes an entry of the directory: name, value, …, NULL.  "password" takes the password itself. */
 void ptn_test_entry(PtnTest *test, PtnKind kind, const char *name, ...) PTN_ENDS_WITH_NULL;
 /* Sets one option of an entry ("PLUGIN.option") with all checks, as posternctl does.  NULL: it is set; else why not. */
 const char *ptn_test_set(PtnTest *test, PtnKind kind, const char *name, const char *option, const char *value);
 /* The first mistake of a configuration, as posternd -t tells it ("test.conf:2: [plugin NAME] …"); NULL: none. */
 const char *ptn_test_mistake(const PtnPlugin *plugin, const char *config);
+/* What the entry has by now ("name", "mode", "PLUGIN.option"); NULL: not set, or no such entry. */
+const char *ptn_test_get(PtnTest *test, PtnKind kind, const char *name, const char *option);
 /* Takes an entry out of the directory. */
 void ptn_test_remove(PtnTest *test, PtnKind kind, const char *name);
 /* Time passes; ticks of the plugins that come due are run. */
@@ -54,6 +58,8 @@ void ptn_test_server(PtnTest *test, const char *address, int port, PtnTestServer
  * or "close"), …, NULL; "" is the greeting, the first that fits counts, any other line is answered "250 2.0.0 Ok".
  * Once more: new replies. */
 void ptn_test_dialog(PtnTest *test, const char *address, int port, ...) PTN_ENDS_WITH_NULL;
+/* May this client connect?  "BY: reason" of a block that ptn_block() made; NULL: it may. */
+const char *ptn_test_blocked(PtnTest *test, const char *client);
 /* It is down from now on. */
 void ptn_test_no_server(PtnTest *test, const char *address, int port);
 /* Lines that such a server got, each with "\n"; and how often somebody connected. */
@@ -79,6 +85,9 @@ const char *ptn_test_reply(PtnTest *test);
 /* True when the session was closed by us. */
 bool ptn_test_is_closed(PtnTest *test);
 
+/* Sessions from now on come to a listener that takes mail for the domains of the directory. */
+void ptn_test_inbound(PtnTest *test, bool is_inbound);
+
 /* Messages that were queued, in order, copies too. */
 size_t ptn_test_queued(PtnTest *test);
 const char *ptn_test_queued_sender(PtnTest *test, size_t i);
@@ -87,6 +96,13 @@ const char *ptn_test_queued_recipient(PtnTest *test, size_t i, size_t recipient)
 const char *ptn_test_queued_text(PtnTest *test, size_t i);
 const char *ptn_test_queued_note(PtnTest *test, size_t i, const char *name); /* "PLUGIN.name", or one of the core's */
 bool ptn_test_queued_is_held(PtnTest *test, size_t i);
+/* Where the i-th message's first recipient would go ("mx:example.org", "plugin:NAME"), or why not. */
+const char *ptn_test_route(PtnTest *test, size_t i);
+/* Hands it to the plugin's hook of stage deliver: "250 2.0.0 delivered", or how it refused. */
+const char *ptn_test_deliver(PtnTest *test, size_t i);
+/* Tells the observers of that stage (PTN_DELIVERED, PTN_DEFERRED, PTN_BOUNCED) what became of its first recipient, and waits
+ * for them.  `reply`: "550 5.1.1 no such user"; `is_ours`: no server said it. */
+void ptn_test_outcome(PtnTest *test, size_t i, PtnStage stage, const char *reply, bool is_ours);
 /* A counter ("plugin.NAME.metric", "event.auth-failure"). */
 int64_t ptn_test_count(PtnTest *test, const char *metric);
 /* The text of an alarm that is raised ("NAME.alarm"); NULL: it is not. */

@@ -92,6 +92,22 @@ ip_masked(const IpAddress *address, unsigned bits)
 	return masked;
 }
 
+IpNetwork
+ip_network_of(const IpAddress *address, unsigned bits)
+{
+	return (IpNetwork){ ip_masked(address, bits), bits };
+}
+
+char *
+ip_network_format(const IpNetwork *network)
+{
+	const unsigned offset = ip_is_v4(&network->base) && network->bits >= 96 ? 96 : 0;
+	char text[IP_TEXT_SIZE];
+
+	ip_format(&network->base, text);
+	return network->bits == 128 ? g_strdup(text) : g_strdup_printf("%s/%u", text, network->bits - offset);
+}
+
 bool
 ip_network_parse(const char *text, IpNetwork *network, GError **error)
 {

@@ -31,4 +31,8 @@ bool ip_is_public(const IpAddress *address);
 /* "192.0.2.0/24", "2001:db8::/32", or an address alone.  With bits set behind the prefix the error
  * offers the corrected network (code INVALID). */
 bool ip_network_parse(const char *text, IpNetwork *network, GError **error);
+/* The network of that many leading bits (of the 16 octets) that the address lies in. */
+IpNetwork ip_network_of(const IpAddress *address, unsigned bits);
+/* "192.0.2.0/24"; a single address without its prefix length.  New. */
+char *ip_network_format(const IpNetwork *network);
 bool ip_network_contains(const IpNetwork *network, const IpAddress *address);

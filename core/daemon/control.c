@@ -60,6 +60,8 @@ static const ControlCommand control_commands[] = {
 		control_account, TAKES_HOLD },
 	{ "recipient", "add|show|list|remove ADDRESS", "addresses that domains with valid-recipients = yes take",
 		control_recipient },
+	{ "block", "list|show IP|add NETWORK [for=TIME|forever] [reason=TEXT]|lift NETWORK",
+		"client addresses that may not connect", control_block },
 	{ "export", "", "customers, domains, accounts and recipients as text", control_export },
 	{ "import", "FILE [--dry-run]", "add and change them as a text says", control_import, TAKES_DRY_RUN },
 	{ "queue", "[list|show|cat|hold|release|retry|bounce|remove ID|SELECTOR … [--yes]]", "what waits, and why",

@@ -7,10 +7,10 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "daemon/held.h"
 #include "daemon/options.h"
 #include "daemon/process.h"
 #include "daemon/settings.h"
+#include "daemon/watch.h"
 #include "engine/observer.h"
 #include "engine/stay.h"
 
@@ -104,7 +104,11 @@ daemon_open_stores(Daemon *daemon, GError **error)
 		return false;
 	daemon->engine.directory = directory_new(daemon->directory_store);
 	daemon->engine.store = daemon_open_store(daemon, "store", false, error);
-	return daemon->engine.store != NULL;
+	if (daemon->engine.store == NULL)
+		return false;
+	daemon->engine.blocks = blocks_new(daemon->engine.store, daemon->engine.clock);
+	blocks_look(daemon->engine.blocks);
+	return true;
 }
 
 static bool
@@ -458,7 +462,7 @@ daemon_tick(Daemon *daemon)
 	host_tick(daemon->set, now_us);
 	g_mutex_unlock(&daemon->lock);
 	daemon_watch_spool(daemon);
-	held_tick(daemon);
+	watch_tick(daemon);
 	if (minute == daemon->minute)
 		return;
 	daemon->minute = minute;
@@ -548,6 +552,7 @@ daemon_stop(Daemon *daemon, bool is_in_use, const volatile bool *is_hasty)
 	refusals_close(daemon->engine.refusals);
 	directory_free(daemon->engine.directory);
 	store_close(daemon->directory_store);
+	blocks_free(daemon->engine.blocks);
 	store_close(daemon->engine.store);
 	log_event(LOG_LEVEL_INFO, "stopped", NULL);
 	daemon_free(daemon);

@@ -22,8 +22,8 @@ typedef struct {
 	Store *directory_store;
 	Server *server;
 	Delivery *delivery;
-	Work look;             /* at held mail */
-	atomic_bool is_looking;
+	Work watch;            /* daemon/watch.h */
+	atomic_bool is_watching;
 	int64_t looked_for_old_us; /* for held mail that is old; wall clock, of that worker */
 	int64_t started_us;    /* wall clock */
 	int64_t minute;        /* of the last look at certificates */

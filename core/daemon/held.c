@@ -1,4 +1,4 @@
-/* held.c - held mail, looked at each second by a worker; once an hour whether some of it is old. */
+/* held.c - held mail: once an hour, whether some of it is old. */
 #include "daemon/held.h"
 
 #include "engine/notice.h"
@@ -87,33 +87,18 @@ held_look_for_old(Daemon *daemon, int64_t most_us, int64_t node)
 		held_tell_postmaster(daemon, &old, most_us);
 }
 
-static void
-held_look(void *data)
-{
-	Daemon *daemon = data;
-	const int64_t now_us = clock_wall(daemon->engine.clock);
-
-	stay_look(&daemon->engine);
-	if (now_us - daemon->looked_for_old_us >= HELD_HOUR) {
-		int64_t most_us, node;
-
-		g_mutex_lock(&daemon->lock);
-		most_us = config_number(config_section(daemon->config, "spool", NULL), "hold-at-most");
-		node = config_number(config_section(daemon->config, "server", NULL), "node");
-		g_mutex_unlock(&daemon->lock);
-		held_look_for_old(daemon, most_us, node);
-		daemon->looked_for_old_us = now_us;
-	}
-	atomic_store(&daemon->is_looking, false);
-}
-
 void
-held_tick(Daemon *daemon)
+held_look(Daemon *daemon)
 {
-	if (atomic_exchange(&daemon->is_looking, true))
+	const int64_t now_us = clock_wall(daemon->engine.clock);
+	int64_t most_us, node;
+
+	if (now_us - daemon->looked_for_old_us < HELD_HOUR)
 		return;
-	daemon->look.run = held_look;
-	daemon->look.data = daemon;
-	if (!workers_run(daemon->engine.waiters, &daemon->look))
-		atomic_store(&daemon->is_looking, false);
+	daemon->looked_for_old_us = now_us;
+	g_mutex_lock(&daemon->lock);
+	most_us = config_number(config_section(daemon->config, "spool", NULL), "hold-at-most");
+	node = config_number(config_section(daemon->config, "server", NULL), "node");
+	g_mutex_unlock(&daemon->lock);
+	held_look_for_old(daemon, most_us, node);
 }

@@ -1,7 +1,8 @@
-/* held.h - mail that is held: what goes on because its domain changed, and what somebody should look at. */
+/* held.h - held mail that somebody should look at. */
 #pragma once
 
 #include "daemon/daemon.h"
 
-/* Once a second, by the main thread; the work itself is a worker's. */
-void held_tick(Daemon *daemon);
+/* Each second, by a worker, one at a time: once an hour an alarm, and a notice to the postmaster, where held mail is older than
+ * [spool] hold-at-most. */
+void held_look(Daemon *daemon);

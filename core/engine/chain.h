@@ -19,7 +19,7 @@ typedef struct {
 	atomic_ullong calls, refusals, failures, time_us;
 } HookFigures;
 
-enum { HOOK_STAGES = PTN_TICK + 1 };
+enum { HOOK_STAGES = PTN_EVENT + 1 };
 
 /* What the chain has to know of a plugin; lives as long as the plugin's instance. */
 typedef struct {

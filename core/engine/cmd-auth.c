@@ -39,16 +39,16 @@ static void
 cmd_auth_fail(Session *session, int code, const char *enhanced, const char *text)
 {
 	session_reject(session, code < 500 ? PTN_LOCAL : PTN_CREDENTIALS, code, enhanced, "%s", text);
-	cmd_auth_wipe(session);
 	cmd_auth_count(session);
+	cmd_auth_wipe(session);
 }
 
 static void
 cmd_auth_refused(Session *session)
 {
-	cmd_auth_wipe(session);
 	g_clear_pointer(&session->identified, g_free);
 	cmd_auth_count(session);
+	cmd_auth_wipe(session);
 }
 
 /* ---- credentials are complete ---- */
@@ -111,7 +111,9 @@ cmd_auth_succeed(Session *session)
 			ip_format(&session->facts.client, client), "login", session->facts.login, "tls",
 			session->facts.tls_version, NULL);
 	session_reply(session, 235, "2.7.0", "Authentication successful");
-	session_observe(session, PTN_REPLY, 0, 235, "2.7.0", "Authentication successful");
+	session_observe(
+		session, (Observation){
+					 .stage = PTN_REPLY, .code = 235, .enhanced = "2.7.0", .text = "Authentication successful" });
 }
 
 static void
@@ -212,6 +214,8 @@ cmd_auth_take_response(Session *session, char *line, size_t size)
 bool
 cmd_auth_check(Session *session, const Command *command)
 {
+	if (session_is_blocked(session))
+		return false;
 	if (session->facts.login != NULL)
 		session_reject(session, PTN_PROTOCOL, 503, "5.5.1", "Error: already authenticated");
 	else if (!session->facts.is_esmtp)

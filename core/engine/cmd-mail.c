@@ -46,6 +46,8 @@ cmd_mail_session_may(Session *session)
 {
 	SpoolResult reason;
 
+	if (session_is_blocked(session))
+		return false;
 	if (clock_monotonic(session->engine->clock) - session->begun_us >
 		session->snapshot->settings->session_max_us) {
 		session_close_with(session, PTN_LOCAL, 421, "4.3.0", "Error: session has lasted too long, connect again");

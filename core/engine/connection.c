@@ -313,6 +313,11 @@ connection_read_proxy(Connection *connection)
 		connection->client = parsed.client;
 		connection->client_port = parsed.client_port;
 	}
+	if (server_blocks(
+			connection->side->server->engine, connection->listener, connection->stream.fd, &connection->client)) {
+		connection_close(connection);
+		return;
+	}
 	connection_choose(connection);
 }
 

@@ -257,9 +257,12 @@ delivery_to_plugin_one(const HookRow *row, Job *job, guint place)
 		.chain = chain, .chain_us = snapshot->settings->chain_us, .place = ANYWHERE, .apply = delivery_apply
 	};
 	ChainRun run = { .stage = PTN_DELIVER };
-	HookCall call = {
-		.stage = PTN_DELIVER, .envelope = job->in_hand->message->envelope, .recipient = place, .region = region
-	};
+	HookCall call = { .stage = PTN_DELIVER,
+		.envelope = job->in_hand->message->envelope,
+		.recipient = place,
+		.content = job->in_hand->message->content,
+		.content_size = job->in_hand->message->size,
+		.region = region };
 	SentStatus status = SENT_DEFERRED;
 	g_autofree char *reply = NULL;
 	ChainResult result;

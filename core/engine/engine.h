@@ -13,6 +13,7 @@
 #include "io/workers.h"
 #include "mail/queue.h"
 #include "mail/spool.h"
+#include "service/blocks.h"
 #include "service/directory.h"
 #include "service/dns.h"
 #include "service/metrics.h"
@@ -32,6 +33,7 @@ typedef struct {
 	Queue *queue;
 	Store *store;
 	Directory *directory;
+	Blocks *blocks;
 	Metrics *metrics;
 	Refusals *refusals;  /* NULL: not kept */
 	Workers *waiters, *crunchers;

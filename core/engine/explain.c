@@ -250,6 +250,8 @@ explain(const Engine *engine, Snapshot *snapshot, const ExplainRequest *request)
 		.queue = engine->queue,
 		.store = engine->store,
 		.directory = engine->directory,
+		.blocks = engine->blocks,
+		.stay = engine->stay,
 		.metrics = metrics_new(),
 		.waiters = engine->waiters,
 		.crunchers = engine->crunchers };

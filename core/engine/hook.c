@@ -80,7 +80,8 @@ stage_name(PtnStage stage)
 		[PTN_DELIVERED] = "delivered",
 		[PTN_DEFERRED] = "deferred",
 		[PTN_BOUNCED] = "bounced",
-		[PTN_TICK] = "tick" };
+		[PTN_TICK] = "tick",
+		[PTN_EVENT] = "event" };
 
 	return (size_t)stage < G_N_ELEMENTS(names) && names[stage] != NULL ? names[stage] : "?";
 }

@@ -79,7 +79,9 @@ struct HookCall {
 	Transaction *transaction;    /* MAIL … MESSAGE */
 	const Envelope *envelope;    /* in the queue, and for observers of a message */
 	size_t recipient;            /* the one at hand: RCPT, ROUTE, DELIVER … BOUNCED */
-	const char *login, *password; /* AUTH */
+	const char *content;         /* as received, DELIVER only; elsewhere it is the transaction's */
+	size_t content_size;
+	const char *login, *password; /* AUTH; login also of an EVENT: the one that was tried */
 	Region *region;              /* lives until the hook returns */
 	Region *session_region;      /* NULL where there is no session */
 	Region *message_region;
@@ -94,6 +96,7 @@ struct HookCall {
 	int code;
 	const char *enhanced, *text;
 	const char *item;            /* of the plugin, on whose account it refuses; NULL: none */
+	const char *about;           /* EVENT: its name; REPLY: the plugin that refused, NULL: the core */
 	bool is_ours;                /* REPLY, DELIVERED …: the reply told of is our own */
 	const char *failure;         /* of PTN_FAILED */
 	GArray *acts;                /* of Act; NULL: none */

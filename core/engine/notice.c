@@ -24,8 +24,10 @@ notice_values(const NoticeSettings *settings, const char *recipient, const char 
 		"postmaster", settings->postmaster, "recipient", recipient };
 	GPtrArray *all = g_ptr_array_new();
 
-	for (; values != NULL && *values != NULL; values++)
-		g_ptr_array_add(all, (void *)(uintptr_t)*values);
+	for (; values != NULL && values[0] != NULL; values += 2) {
+		g_ptr_array_add(all, (void *)(uintptr_t)values[0]);
+		g_ptr_array_add(all, (void *)(uintptr_t)values[1]);
+	}
 	for (size_t i = 0; i < G_N_ELEMENTS(common); i++)
 		g_ptr_array_add(all, (void *)(uintptr_t)common[i]);
 	g_ptr_array_add(all, NULL);

@@ -9,7 +9,7 @@ typedef struct {
 	Snapshot *snapshot;
 	SessionFacts *facts;
 	Envelope *envelope;
-	char *enhanced, *text;
+	char *enhanced, *text, *about, *login;
 	Region *session_region;
 	void **session_states;
 	GPtrArray *lookups;
@@ -65,6 +65,8 @@ observer_forget(Told *told)
 	g_free(told->session_states);
 	g_free(told->enhanced);
 	g_free(told->text);
+	g_free(told->about);
+	g_free(told->login);
 	g_free(told);
 }
 
@@ -126,6 +128,8 @@ observer_remember(const Observation *observation)
 	told->envelope = observation->envelope != NULL ? envelope_copy(observation->envelope) : NULL;
 	told->enhanced = g_strdup(observation->enhanced);
 	told->text = g_strdup(observation->text);
+	told->about = g_strdup(observation->about);
+	told->login = g_strdup(observation->login);
 	told->session_region = observation->session_region;
 	told->session_states = observation->session_states;
 	told->lookups = observation->lookups;
@@ -141,6 +145,8 @@ observer_remember(const Observation *observation)
 	call->cause = observation->cause;
 	call->enhanced = told->enhanced;
 	call->text = told->text;
+	call->about = told->about;
+	call->login = told->login;
 	call->is_ours = observation->is_ours;
 	return told;
 }

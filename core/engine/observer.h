@@ -13,6 +13,7 @@ typedef struct {
 	int code;
 	PtnCause cause;
 	const char *enhanced, *text; /* copied */
+	const char *about, *login;   /* copied; see HookCall */
 	bool is_ours;
 	Region *session_region;      /* taken; DISCONNECT only */
 	void **session_states;       /* taken */

@@ -50,4 +50,6 @@ enum { SERVER_READ = 64 * 1024 };
 void connection_open(Side *side, Door *door, int fd, const IpAddress *client, uint16_t port);
 /* 421 now, or at the next pause between messages. */
 void connection_drain(Connection *connection);
+/* True: the client is blocked, and was told so; the connection is to be closed. */
+bool server_blocks(Engine *engine, const ListenerSettings *listener, int fd, const IpAddress *client);
 void server_forget_client(Server *server, const IpAddress *client);

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "engine/observer.h"
 #include "engine/server-private.h"
 #include "io/socket.h"
 
@@ -60,11 +61,43 @@ server_forget_client(Server *server, const IpAddress *client)
 	g_mutex_unlock(&server->lock);
 }
 
+/* A client that is blocked costs a test of the table and one write: no session, no handshake, no line in the log.  It is not told for
+ * how long.  On implicit TLS there is nothing to say in clear. */
+bool
+server_blocks(Engine *engine, const ListenerSettings *listener, int fd, const IpAddress *client)
+{
+	static const char later[] = "421 4.7.0 Error: too many errors from your address, try again later\r\n";
+	static const char never[] = "554 5.7.1 Error: your address is not welcome here\r\n";
+	const BlocksAnswer answer = blocks_test(engine->blocks, client);
+
+	if (answer == BLOCKS_FREE)
+		return false;
+	if (listener->tls != LISTENER_TLS_IMPLICIT)
+		(void)!send(fd, answer == BLOCKS_FOR_EVER ? never : later,
+			answer == BLOCKS_FOR_EVER ? sizeof never - 1 : sizeof later - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	metrics_add(engine->metrics, "connections.blocked", 1);
+	return true;
+}
+
+/* Plugins that count hear of it. */
+static void
+server_tell(Engine *engine, Snapshot *snapshot, const IpAddress *client)
+{
+	SessionFacts facts = { .client = *client };
+
+	observer_tell(engine->observer, &(Observation){ .snapshot = snapshot,
+										.stage = PTN_EVENT,
+										.facts = &facts,
+										.about = "too-many-connections",
+										.is_ours = true });
+}
+
 /* On implicit TLS there is nothing to say in clear. */
 static void
 server_turn_away(Door *door, int fd, const IpAddress *client, const char *why)
 {
 	char text[IP_TEXT_SIZE], line[512];
+	Snapshot *snapshot;
 
 	g_mutex_lock(&door->lock);
 	if (door->settings->tls != LISTENER_TLS_IMPLICIT) {
@@ -73,7 +106,10 @@ server_turn_away(Door *door, int fd, const IpAddress *client, const char *why)
 
 		(void)!send(fd, line, (size_t)MIN(size, (int)sizeof line - 1), MSG_NOSIGNAL | MSG_DONTWAIT);
 	}
+	snapshot = snapshot_ref(door->snapshot);
 	g_mutex_unlock(&door->lock);
+	server_tell(door->server->engine, snapshot, client);
+	snapshot_unref(snapshot);
 	metrics_add(door->server->engine->metrics, "event.too-many-connections", 1);
 	log_event(LOG_LEVEL_INFO, "connection refused", "client", ip_format(client, text), "cause", why, NULL);
 	(void)close(fd);
@@ -85,12 +121,18 @@ server_admit(Side *side, Door *door, int fd, const IpAddress *client, uint16_t p
 	Server *server = side->server;
 	const EngineSettings *settings;
 	unsigned most, most_per_client;
+	bool is_blocked;
 
 	g_mutex_lock(&door->lock);
+	is_blocked = server_blocks(server->engine, door->settings, fd, client);
 	settings = door->snapshot->settings;
 	most = settings->max_connections;
 	most_per_client = settings->max_connections_per_client;
 	g_mutex_unlock(&door->lock);
+	if (is_blocked) {
+		(void)close(fd);
+		return;
+	}
 	if (atomic_load(&server->connections) >= most) {
 		server_turn_away(door, fd, client, "too many connections");
 		return;

@@ -8,7 +8,7 @@ void
 session_drop_transaction(Session *session)
 {
 	if (session->transaction != NULL)
-		session_observe(session, PTN_RESET, 0, 0, NULL, NULL);
+		session_observe(session, (Observation){ .stage = PTN_RESET });
 	g_clear_pointer(&session->transaction, transaction_free);
 	g_clear_pointer(&session->queue_text, g_free);
 	g_clear_pointer(&session->kept_of_mail, kept_refusal_free);

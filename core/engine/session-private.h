@@ -95,10 +95,12 @@ struct Session {
 void session_put_line(Session *session, int code, char separator, const char *enhanced, const char *text);
 /* "CODE ENHANCED text\r\n"; enhanced NULL: none. */
 void session_reply(Session *session, int code, const char *enhanced, const char *format, ...) G_GNUC_PRINTF(4, 5);
-/* Something that counts towards blocking: a metric "event.NAME" and a log line. */
+/* Something that speaks against a client: a metric "event.NAME", a log line, told to plugins. */
 void session_event(Session *session, const char *name);
 
 /* ---- session-refusal.c ---- */
+/* The client's address was blocked meanwhile: says 421 and closes. */
+bool session_is_blocked(Session *session);
 /* A reply that is a refusal of ours: counted, noted for `posternctl why`, told to observers. */
 void session_reject(Session *session, PtnCause cause, int code, const char *enhanced, const char *format, ...)
 	G_GNUC_PRINTF(5, 6);
@@ -118,8 +120,8 @@ void session_begin_stage(Session *session, const CommandRow *row);
 bool session_goes_to_worker(Session *session);
 /* Runs the hooks of `session->row`; false: `need` says where it is to go on. */
 bool session_run_stage(Session *session, Place place, SessionNeed *need);
-void session_observe(Session *session, PtnStage stage, PtnCause cause, int code, const char *enhanced,
-	const char *text);
+/* Tells plugins; the rest of the observation is the session's. */
+void session_observe(Session *session, Observation what);
 
 /* ---- explain.c, of a rehearsal ---- */
 void explain_hook(void *data, const HookRow *row, const HookCall *call, PtnVerdict verdict, int64_t took_us);

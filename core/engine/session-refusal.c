@@ -112,7 +112,12 @@ session_refuse(Session *session, const Refused *refused)
 		session_put_line(session, code, ' ', enhanced, second);
 	}
 	session_note_refusal(session, refused, reply);
-	session_observe(session, PTN_REPLY, refused->cause, code, enhanced, refused->text);
+	session_observe(session, (Observation){ .stage = PTN_REPLY,
+								 .cause = refused->cause,
+								 .code = code,
+								 .enhanced = enhanced,
+								 .text = refused->text,
+								 .about = refused->plugin });
 	metrics_add(session->engine->metrics, code < 500 ? "replies.4xx" : "replies.5xx", 1);
 }
 
@@ -147,6 +152,16 @@ session_close_with(Session *session, PtnCause cause, int code, const char *enhan
 		session_refuse(session, &(Refused){ session_stage_now(session), cause, code, enhanced, text, NULL });
 	else
 		session_put_line(session, code, ' ', enhanced, text);
+}
+
+bool
+session_is_blocked(Session *session)
+{
+	if (blocks_test(session->engine->blocks, &session->facts.client) == BLOCKS_FREE)
+		return false;
+	session_close_with(
+		session, PTN_LOCAL, 421, "4.7.0", "Error: too many errors from your address, try again later");
+	return true;
 }
 
 /* ---- refusals that are told at RCPT ---- */

@@ -36,6 +36,7 @@ session_event(Session *session, const char *name)
 	metrics_add(session->engine->metrics, metric, 1);
 	if (session->explanation != NULL)
 		return;
+	session_observe(session, (Observation){ .stage = PTN_EVENT, .about = name, .login = session->sasl_login });
 	log_event(LOG_LEVEL_INFO, "event", "session", session->facts.id, "name", name, "client",
 		ip_format(&session->facts.client, client), "login", session->facts.login, NULL);
 }

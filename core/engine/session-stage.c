@@ -200,20 +200,15 @@ session_busy(Session *session)
 /* ---- observers ---- */
 
 void
-session_observe(Session *session, PtnStage stage, PtnCause cause, int code, const char *enhanced, const char *text)
+session_observe(Session *session, Observation what)
 {
 	const Transaction *transaction = session->transaction;
-	const bool is_heard = session->explanation == NULL && chain_has(session->snapshot->chain, stage);
-	const Observation observation = { .snapshot = session->snapshot,
-		.stage = stage,
-		.facts = &session->facts,
-		.envelope = transaction != NULL ? transaction->envelope : NULL,
-		.code = code,
-		.cause = cause,
-		.enhanced = enhanced,
-		.text = text,
-		.is_ours = true };
 
-	if (is_heard)
-		observer_tell(session->engine->observer, &observation);
+	if (session->explanation != NULL || !chain_has(session->snapshot->chain, what.stage))
+		return;
+	what.snapshot = session->snapshot;
+	what.facts = &session->facts;
+	what.envelope = transaction != NULL ? transaction->envelope : NULL;
+	what.is_ours = true;
+	observer_tell(session->engine->observer, &what);
 }

@@ -189,7 +189,7 @@ session_failed_tls(Session *session, const char *reason)
 
 	session->is_closing = true;
 	session->wants = SESSION_WANTS_INPUT;
-	metrics_add(session->engine->metrics, "event.tls-failure", 1);
+	session_event(session, "tls-failure");
 	log_event(LOG_LEVEL_INFO, "TLS handshake failed", "session", session->facts.id, "client",
 		ip_format(&session->facts.client, client), "error", reason, NULL);
 }
@@ -305,7 +305,8 @@ session_committed(Session *session, SpoolResult result)
 		metrics_add(session->engine->metrics, "messages.accepted", 1);
 		session_reply(session, 250, "2.0.0", "Ok: queued as %s", session->queue_text);
 		session_log_queued(session);
-		session_observe(session, PTN_QUEUED, 0, 250, "2.0.0", "Ok");
+		session_observe(
+			session, (Observation){ .stage = PTN_QUEUED, .code = 250, .enhanced = "2.0.0", .text = "Ok" });
 		session_enter_queue(session);
 	} else if (result == SPOOL_FULL) {
 		session_reject(session, PTN_LOCAL, 452, "4.3.1", "Insufficient system storage");

@@ -3,6 +3,8 @@
 
 #include "host/host-private.h"
 
+enum { WALK_PAGE = 1000 }; /* entries */
+
 static Directory *
 api_directory(PtnHook *h)
 {
@@ -80,25 +82,85 @@ ptn_customer(PtnHook *h)
 	return name != NULL && ptn_find(h, PTN_CUSTOMER, name, &entry) == PTN_OK ? entry : NULL;
 }
 
+PtnEntry *
+ptn_domain(PtnHook *h)
+{
+	DirectoryEntry *domain = h->is_check ? h->places.domain : places_at_hand(h, PTN_IN_DOMAIN)->domain;
+
+	return domain != NULL ? api_wrap(h, domain, true) : NULL;
+}
+
+/* Entries that a walk will come to are kept, a page of them: each step of its own would read the directory again. */
+struct Walk {
+	PtnKind kind;
+	char *with_option;
+	PtnEntry *last;  /* that was handed out; a walk that is at another one is another walk */
+	GPtrArray *page; /* of DirectoryEntry* */
+	guint at;
+	bool is_last_page;
+};
+
+void
+api_end_walk(PtnHook *h)
+{
+	if (h->walk == NULL)
+		return;
+	for (guint i = h->walk->at; i < h->walk->page->len; i++)
+		directory_entry_free(g_ptr_array_index(h->walk->page, i));
+	g_ptr_array_unref(h->walk->page);
+	g_free(h->walk->with_option);
+	g_clear_pointer(&h->walk, g_free);
+}
+
+static PtnStatus
+api_read_page(PtnHook *h, PtnKind kind, const char *with_option, PtnEntry *after)
+{
+	const char *name = after != NULL ? directory_entry_name(after->entry) : NULL;
+	GPtrArray *page;
+	const PtnStatus status =
+		directory_list(api_directory(h), kind, with_option, name, WALK_PAGE, h->call->deadline_us, &page);
+
+	if (status != PTN_OK)
+		return status;
+	api_end_walk(h);
+	g_ptr_array_set_free_func(page, NULL);
+	h->walk = g_new0(Walk, 1);
+	*h->walk = (Walk){ kind, g_strdup(with_option), after, page, 0, page->len < WALK_PAGE };
+	return PTN_OK;
+}
+
+static bool
+api_walks_on(const Walk *walk, PtnKind kind, const char *with_option, const PtnEntry *after)
+{
+	return walk != NULL && after != NULL && walk->last == after && walk->kind == kind &&
+		   g_strcmp0(walk->with_option, with_option) == 0 && (walk->at < walk->page->len || walk->is_last_page);
+}
+
 PtnStatus
 ptn_each(PtnHook *h, PtnKind kind, const char *with_option, PtnEntry **entry)
 {
-	Directory *directory = api_directory(h);
-	const char *after = *entry != NULL ? directory_entry_name((*entry)->entry) : NULL;
-	g_autoptr(GPtrArray) found = NULL;
-	PtnStatus status;
+	PtnStatus status = PTN_OK;
 
-	if (directory == NULL)
+	if (api_directory(h) == NULL)
 		return PTN_UNSURE;
-	status = directory_list(directory, kind, with_option, after, 1, h->call->deadline_us, &found);
+	if (!api_walks_on(h->walk, kind, with_option, *entry))
+		status = api_read_page(h, kind, with_option, *entry);
 	if (status == PTN_UNSURE && !h->call->may_wait)
 		h->call->would_have_waited = true;
 	if (status != PTN_OK)
 		return status;
-	if (found->len == 0)
+	if (h->walk->at == h->walk->page->len)
 		return PTN_NONE;
-	*entry = api_wrap(h, g_ptr_array_steal_index(found, 0), false);
+	*entry = h->walk->last = api_wrap(h, g_ptr_array_index(h->walk->page, h->walk->at++), false);
 	return PTN_OK;
+}
+
+PtnStatus
+ptn_changes(PtnHook *h, PtnKind kind, uint64_t *number)
+{
+	Directory *directory = api_directory(h);
+
+	return directory != NULL ? directory_changes(directory, kind, h->call->deadline_us, number) : PTN_UNSURE;
 }
 
 const char *

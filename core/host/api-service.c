@@ -217,6 +217,14 @@ ptn_option_number(PtnHook *h, const char *name)
 	return value != NULL ? value->number : 0;
 }
 
+int64_t
+ptn_option_most(PtnHook *h, const char *name)
+{
+	g_autoptr(OptionValue) value = api_option_value(h, name);
+
+	return value != NULL ? value->number_most : 0;
+}
+
 const char *const *
 ptn_option_list(PtnHook *h, const char *name)
 {
@@ -327,15 +335,35 @@ ptn_store_remove(PtnHook *h, const char *key)
 static const PtnAnswer api_unsure = { .status = PTN_UNSURE };
 
 /* A lookup is a query of the DNS service, referenced by the session. */
+static PtnLookup *
+api_start_lookup(PtnHook *h, const char *name, PtnRecord type, bool is_fresh)
+{
+	Dns *dns = h->set != NULL ? h->set->services.dns : h->instance->services->dns;
+	DnsQuery *query;
+
+	if (dns == NULL)
+		return NULL;
+	query = is_fresh ? dns_start_fresh(dns, name, type) : dns_start(dns, name, type);
+	g_ptr_array_add(h->call->lookups, query);
+	return (PtnLookup *)query;
+}
+
 PtnLookup *
 ptn_dns_start(PtnHook *h, const char *name, PtnRecord type)
 {
-	Dns *dns = h->set != NULL ? h->set->services.dns : h->instance->services->dns;
-	DnsQuery *query = dns != NULL ? dns_start(dns, name, type) : NULL;
+	return api_start_lookup(h, name, type, false);
+}
 
-	if (query != NULL)
-		g_ptr_array_add(h->call->lookups, query);
-	return (PtnLookup *)query;
+PtnLookup *
+ptn_dns_start_fresh(PtnHook *h, const char *name, PtnRecord type)
+{
+	return api_start_lookup(h, name, type, true);
+}
+
+bool
+ptn_dns_is_there(PtnHook *h, PtnLookup *lookup)
+{
+	return lookup == NULL || dns_query_answer((DnsQuery *)lookup) != NULL || ptn_time_left(h) == 0;
 }
 
 static const char *

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "host/host-private.h"
+#include "proto/header.h"
 
 void *
 ptn_instance(PtnHook *h)
@@ -52,7 +53,7 @@ ptn_helo(PtnHook *h)
 const char *
 ptn_login(PtnHook *h)
 {
-	if (h->call->stage == PTN_AUTH)
+	if (h->call->stage == PTN_AUTH || (h->call->stage == PTN_EVENT && h->call->login != NULL))
 		return h->call->login;
 	if (h->call->facts != NULL)
 		return h->call->facts->login;
@@ -87,6 +88,8 @@ api_session_fact(PtnHook *h, const char *name)
 		return region_printf(h->call->region, "%u", facts->client_port);
 	if (strcmp(name, "listener") == 0)
 		return facts->listener;
+	if (strcmp(name, "listener.auth") == 0)
+		return facts->takes_auth ? "yes" : NULL;
 	if (strcmp(name, "listener.inbound") == 0)
 		return facts->is_inbound ? "yes" : NULL;
 	if (strcmp(name, "tls.version") == 0)
@@ -123,6 +126,10 @@ ptn_fact(PtnHook *h, const char *name)
 		return call_is_rehearsed(h) ? "yes" : NULL;
 	if (strcmp(name, "content-exempt") == 0)
 		return h->call->is_content_exempt ? "yes" : NULL;
+	if (strcmp(name, "event") == 0)
+		return h->call->stage == PTN_EVENT ? h->call->about : NULL;
+	if (strcmp(name, "refused-by") == 0)
+		return h->call->stage == PTN_REPLY ? h->call->about : NULL;
 	if (strcmp(name, "submit-id") == 0)
 		return envelope != NULL ? envelope_note(envelope, "submit") : NULL;
 	if (strcmp(name, "session") == 0 && h->call->facts == NULL)
@@ -214,6 +221,11 @@ ptn_content(PtnHook *h, size_t *size, size_t *body)
 	Transaction *transaction = h->call->transaction;
 
 	*size = *body = 0;
+	if (h->call->content != NULL) {
+		*size = h->call->content_size;
+		*body = header_body(h->call->content, *size);
+		return h->call->content;
+	}
 	if (transaction == NULL || transaction->content == NULL)
 		return NULL;
 	*body = transaction->body_offset;

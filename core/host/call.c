@@ -41,6 +41,7 @@ void
 call_let_go(PtnHook *h)
 {
 	g_clear_pointer(&h->streams, g_ptr_array_unref);
+	api_end_walk(h);
 	g_clear_pointer(&h->entries, g_ptr_array_unref);
 }
 

@@ -34,12 +34,15 @@ typedef struct {
 	PtnFunction *function;
 } Binding;
 
+typedef struct Walk Walk; /* see api-directory.c */
+
 struct PtnHook {
 	HookCall *call;
 	Instance *instance;
 	PluginSet *set;         /* NULL: in start and stop */
 	GPtrArray *streams;     /* of PtnStream*, closed with the hook */
 	GPtrArray *entries;     /* of DirectoryEntry*, freed with the hook */
+	Walk *walk;             /* of ptn_each(); NULL: none */
 	const void *work_data;
 	const char *const *arguments;
 	HostRow *row;
@@ -77,6 +80,7 @@ bool call_is_rehearsed(const PtnHook *h);
 const char *call_status_name(PtnStatus status);
 /* Closes and frees what the hook left open. */
 void call_let_go(PtnHook *h);
+void api_end_walk(PtnHook *h);
 
 /* The row of an option that every plugin has; NULL: no such. */
 const PtnOption *host_common_option(const char *name);

@@ -79,7 +79,7 @@ module_check_hooks(const PtnPlugin *plugin, GError **error)
 	for (const PtnHookRow *row = plugin->hooks; row != NULL && row->function != NULL; row++) {
 		const bool is_known = (row->stage >= PTN_CONNECT && row->stage <= PTN_MESSAGE) ||
 							  row->stage == PTN_ROUTE || row->stage == PTN_DELIVER ||
-							  (row->stage >= PTN_QUEUED && row->stage <= PTN_TICK);
+							  (row->stage >= PTN_QUEUED && row->stage <= PTN_EVENT);
 
 		if (!is_known)
 			return error_set(error, POSTERN_ERROR_INVALID,

@@ -50,6 +50,24 @@ places_domain_name(PtnHook *h)
 	return address != NULL ? ptn_domain_of(address) : NULL;
 }
 
+void
+ptn_options_of(PtnHook *h, PtnEntry *entry)
+{
+	const PtnKind kind = directory_entry_kind(entry->entry);
+
+	h->places = (OptionPlaces){ 0 };
+	h->has_owner = h->has_domain = true;
+	if (kind == PTN_ACCOUNT)
+		h->places.account = entry->entry;
+	h->places.domain = kind == PTN_DOMAIN ? entry->entry
+					   : kind == PTN_ACCOUNT
+						   ? places_find(h, PTN_DOMAIN, directory_entry_get(entry->entry, "domain"))
+						   : NULL;
+	h->places.customer = kind == PTN_CUSTOMER
+							 ? entry->entry
+							 : places_find(h, PTN_CUSTOMER, directory_entry_get(entry->entry, "customer"));
+}
+
 const OptionPlaces *
 places_at_hand(PtnHook *h, unsigned wanted)
 {

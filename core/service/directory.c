@@ -369,21 +369,40 @@ directory_free_element(void *entry)
 	directory_entry_free(entry);
 }
 
+/* Whether a record may have the option: most have not, and need not be read for that.  Values have their line ends
+ * escaped, so only a name begins a line. */
+static bool
+directory_has_line(const char *text, const char *start)
+{
+	const size_t length = strlen(start);
+
+	for (; text != NULL; text = strchr(text, '\n')) {
+		text += *text == '\n';
+		if (strncmp(text, start, length) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Appends what a page of the store has and `with_option` wants. */
 static void
 directory_take_page(PtnKind kind, const GPtrArray *page, const char *with_option, size_t limit, GPtrArray *entries)
 {
 	g_autofree char *prefix = directory_prefix(kind);
+	g_autoptr(GString) start = g_string_new(NULL);
 
+	if (with_option != NULL) {
+		directory_put_escaped(start, with_option);
+		g_string_append_c(start, '=');
+	}
 	for (guint i = 0; i < page->len && entries->len < limit; i++) {
 		const StoreItem *item = g_ptr_array_index(page, i);
-		DirectoryEntry *entry =
-			directory_parse_record(kind, item->key + strlen(prefix), item->value, item->version);
+		DirectoryEntry *entry = NULL;
 
-		if (entry != NULL && (with_option == NULL || directory_entry_get(entry, with_option) != NULL))
+		if (with_option == NULL || directory_has_line(item->value, start->str))
+			entry = directory_parse_record(kind, item->key + strlen(prefix), item->value, item->version);
+		if (entry != NULL)
 			g_ptr_array_add(entries, entry);
-		else
-			directory_entry_free(entry);
 	}
 }
 

@@ -42,8 +42,9 @@ DnsAnswer *dns_exchangers(const char *name, const DnsPart *mx, const DnsPart *a,
 /* ---- the seam ---- */
 
 typedef struct {
-	/* Asks; dns_deliver() comes later, never from within.  False: it cannot be asked now. */
-	bool (*start)(void *data, const char *name, PtnRecord type, DnsLookup *lookup);
+	/* Asks, `is_fresh` past any cache of its own; dns_deliver() comes later, never from within.  False: it cannot be asked
+	 * now. */
+	bool (*start)(void *data, const char *name, PtnRecord type, bool is_fresh, DnsLookup *lookup);
 	/* Calls dns_expire() soon. */
 	void (*wake)(void *data);
 	/* Ends it; nothing is delivered after this. */

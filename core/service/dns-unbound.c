@@ -17,20 +17,34 @@ enum { UNBOUND_CLASS_IN = 1, UNBOUND_POLL_MOST_MS = 60 * 1000 };
 
 typedef struct Resolver Resolver;
 
+/* It has a cache of its own, and libunbound cannot be asked past it: what wants the servers' word goes to a context that
+ * was made a moment ago. */
+typedef struct {
+	struct ub_ctx *ub;
+	unsigned running;
+	int64_t made_us; /* monotonic */
+} Context;
+
+#define UNBOUND_FRESH_US CLOCK_SECOND /* how long a context counts as fresh */
+
 typedef struct {
 	Resolver *resolver;
+	Context *context;
 	char *name;
 	PtnRecord type;
+	bool is_fresh;
 	DnsLookup *lookup;
 } Job;
 
 struct Resolver {
 	Dns *dns;
 	const Clock *clock;
-	struct ub_ctx *context;
+	DnsSettings settings; /* with texts of our own: for contexts made later */
 	int wake_fd;
 	GThread *thread;
-	GHashTable *running; /* Job* that libunbound has; only the thread's */
+	GPtrArray
+		*contexts; /* of Context*: the ordinary one first, the newest last; only the thread's, as what follows */
+	GHashTable *running; /* Job* that libunbound has */
 	GMutex lock;         /* guards what follows */
 	GQueue waiting;      /* Job* */
 	bool is_stopping;
@@ -55,7 +69,7 @@ unbound_wake(void *data)
 }
 
 static bool
-unbound_start(void *data, const char *name, PtnRecord type, DnsLookup *lookup)
+unbound_start(void *data, const char *name, PtnRecord type, bool is_fresh, DnsLookup *lookup)
 {
 	Resolver *resolver = data;
 	Job *job = g_new0(Job, 1);
@@ -63,6 +77,7 @@ unbound_start(void *data, const char *name, PtnRecord type, DnsLookup *lookup)
 	job->resolver = resolver;
 	job->name = g_strdup(name);
 	job->type = type;
+	job->is_fresh = is_fresh;
 	job->lookup = lookup;
 	g_mutex_lock(&resolver->lock);
 	g_queue_push_tail(&resolver->waiting, job);
@@ -122,90 +137,8 @@ unbound_done(void *data, int error, struct ub_result *result)
 		has_answer ? unbound_answer(job->type, result) : dns_answer_make(PTN_UNSURE, NULL, 0));
 	if (result != NULL)
 		ub_resolve_free(result);
+	job->context->running--;
 	(void)g_hash_table_remove(job->resolver->running, job);
-}
-
-/* ---- the thread ---- */
-
-static void
-unbound_ask(Resolver *resolver, Job *job)
-{
-	g_hash_table_add(resolver->running, job);
-	if (ub_resolve_async(
-			resolver->context, job->name, (int)job->type, UNBOUND_CLASS_IN, job, unbound_done, NULL) != 0)
-		unbound_done(job, UB_SERVFAIL, NULL);
-}
-
-/* False: the end has come. */
-static bool
-unbound_take_jobs(Resolver *resolver, GQueue *jobs)
-{
-	bool is_stopping;
-	uint64_t count;
-
-	(void)!read(resolver->wake_fd, &count, sizeof count);
-	g_mutex_lock(&resolver->lock);
-	*jobs = resolver->waiting;
-	g_queue_init(&resolver->waiting);
-	is_stopping = resolver->is_stopping;
-	g_mutex_unlock(&resolver->lock);
-	return !is_stopping;
-}
-
-static void
-unbound_wait(Resolver *resolver)
-{
-	struct pollfd fds[] = { { resolver->wake_fd, POLLIN, 0 }, { ub_fd(resolver->context), POLLIN, 0 } };
-	const int64_t next_us = dns_expire(resolver->dns);
-	const int64_t now_us = clock_monotonic(resolver->clock);
-	int wait_ms = -1;
-
-	if (next_us != CLOCK_NEVER)
-		wait_ms = (int)CLAMP((next_us - now_us) / 1000 + 1, 0, UNBOUND_POLL_MOST_MS);
-	if (poll(fds, G_N_ELEMENTS(fds), wait_ms) > 0 && fds[1].revents != 0)
-		(void)ub_process(resolver->context);
-}
-
-static void *
-unbound_run(void *data)
-{
-	Resolver *resolver = data;
-	GQueue jobs = G_QUEUE_INIT;
-	Job *job;
-
-	while (unbound_take_jobs(resolver, &jobs)) {
-		while ((job = g_queue_pop_head(&jobs)) != NULL)
-			unbound_ask(resolver, job);
-		unbound_wait(resolver);
-	}
-	g_queue_clear_full(&jobs, unbound_job_free);
-	return NULL;
-}
-
-static void
-unbound_free(Resolver *resolver)
-{
-	if (resolver->context != NULL)
-		ub_ctx_delete(resolver->context);
-	if (resolver->wake_fd >= 0)
-		(void)close(resolver->wake_fd);
-	g_hash_table_unref(resolver->running);
-	g_queue_clear_full(&resolver->waiting, unbound_job_free);
-	g_mutex_clear(&resolver->lock);
-	g_free(resolver);
-}
-
-static void
-unbound_stop(void *data)
-{
-	Resolver *resolver = data;
-
-	g_mutex_lock(&resolver->lock);
-	resolver->is_stopping = true;
-	g_mutex_unlock(&resolver->lock);
-	unbound_wake(resolver);
-	(void)g_thread_join(resolver->thread);
-	unbound_free(resolver);
 }
 
 /* ---- settings ---- */
@@ -307,27 +240,201 @@ unbound_set_up(struct ub_ctx *context, const DnsSettings *settings, GError **err
 	return unbound_remove_local_zones(context, settings, error);
 }
 
+static void
+unbound_context_free(void *data)
+{
+	Context *context = data;
+
+	if (context->ub != NULL)
+		ub_ctx_delete(context->ub);
+	g_free(context);
+}
+
+static Context *
+unbound_context_new(const DnsSettings *settings, GError **error)
+{
+	Context *context = g_new0(Context, 1);
+
+	context->ub = ub_ctx_create();
+	context->made_us = clock_monotonic(settings->clock);
+	if (context->ub == NULL)
+		(void)error_set_errno(error, "dns: cannot start libunbound");
+	if (context->ub != NULL && unbound_set_up(context->ub, settings, error))
+		return context;
+	unbound_context_free(context);
+	return NULL;
+}
+
+/* Texts of a configuration go with it. */
+static DnsSettings
+unbound_settings_copy(const DnsSettings *settings)
+{
+	DnsSettings copy = *settings;
+
+	copy.servers = (const char *const *)g_strdupv((char **)(uintptr_t)settings->servers);
+	copy.stub_zones = (const char *const *)g_strdupv((char **)(uintptr_t)settings->stub_zones);
+	copy.trust_anchor = g_strdup(settings->trust_anchor);
+	return copy;
+}
+
+static void
+unbound_settings_clear(DnsSettings *settings)
+{
+	g_strfreev((char **)(uintptr_t)settings->servers);
+	g_strfreev((char **)(uintptr_t)settings->stub_zones);
+	g_free((char *)(uintptr_t)settings->trust_anchor);
+}
+
+/* ---- the thread ---- */
+
+static bool
+unbound_is_fresh(const Resolver *resolver, const Context *context)
+{
+	return clock_monotonic(resolver->clock) - context->made_us < UNBOUND_FRESH_US;
+}
+
+/* NULL: none can be made. */
+static Context *
+unbound_fresh_context(Resolver *resolver)
+{
+	Context *context = g_ptr_array_index(resolver->contexts, resolver->contexts->len - 1);
+
+	if (resolver->contexts->len > 1 && unbound_is_fresh(resolver, context))
+		return context;
+	context = unbound_context_new(&resolver->settings, NULL);
+	if (context != NULL)
+		g_ptr_array_add(resolver->contexts, context);
+	return context;
+}
+
+static void
+unbound_ask(Resolver *resolver, Job *job)
+{
+	Context *context = job->is_fresh ? unbound_fresh_context(resolver) : g_ptr_array_index(resolver->contexts, 0);
+
+	/* Without one the ordinary one knows more than nothing. */
+	job->context = context != NULL ? context : g_ptr_array_index(resolver->contexts, 0);
+	job->context->running++;
+	g_hash_table_add(resolver->running, job);
+	if (ub_resolve_async(job->context->ub, job->name, (int)job->type, UNBOUND_CLASS_IN, job, unbound_done, NULL) !=
+		0)
+		unbound_done(job, UB_SERVFAIL, NULL);
+}
+
+/* False: the end has come. */
+static bool
+unbound_take_jobs(Resolver *resolver, GQueue *jobs)
+{
+	bool is_stopping;
+	uint64_t count;
+
+	(void)!read(resolver->wake_fd, &count, sizeof count);
+	g_mutex_lock(&resolver->lock);
+	*jobs = resolver->waiting;
+	g_queue_init(&resolver->waiting);
+	is_stopping = resolver->is_stopping;
+	g_mutex_unlock(&resolver->lock);
+	return !is_stopping;
+}
+
+static void
+unbound_wait(Resolver *resolver)
+{
+	const guint n = resolver->contexts->len;
+	g_autofree struct pollfd *fds = g_new0(struct pollfd, n + 1);
+	const int64_t next_us = dns_expire(resolver->dns);
+	const int64_t now_us = clock_monotonic(resolver->clock);
+	int wait_ms = -1;
+
+	if (next_us != CLOCK_NEVER)
+		wait_ms = (int)CLAMP((next_us - now_us) / 1000 + 1, 0, UNBOUND_POLL_MOST_MS);
+	for (guint i = 0; i <= n; i++)
+		fds[i] = (struct pollfd){ i < n ? ub_fd(((Context *)resolver->contexts->pdata[i])->ub) : resolver->wake_fd,
+			POLLIN, 0 };
+	if (poll(fds, n + 1, wait_ms) <= 0)
+		return;
+	for (guint i = 0; i < n; i++)
+		if (fds[i].revents != 0)
+			(void)ub_process(((Context *)resolver->contexts->pdata[i])->ub);
+}
+
+/* Those that are fresh no more go when their last answer has come. */
+static void
+unbound_drop_contexts(Resolver *resolver)
+{
+	for (guint i = resolver->contexts->len; i-- > 1;) {
+		const Context *context = g_ptr_array_index(resolver->contexts, i);
+
+		if (context->running == 0 && !unbound_is_fresh(resolver, context))
+			g_ptr_array_remove_index(resolver->contexts, i);
+	}
+}
+
+static void *
+unbound_run(void *data)
+{
+	Resolver *resolver = data;
+	GQueue jobs = G_QUEUE_INIT;
+	Job *job;
+
+	while (unbound_take_jobs(resolver, &jobs)) {
+		while ((job = g_queue_pop_head(&jobs)) != NULL)
+			unbound_ask(resolver, job);
+		unbound_drop_contexts(resolver);
+		unbound_wait(resolver);
+	}
+	g_queue_clear_full(&jobs, unbound_job_free);
+	return NULL;
+}
+
+static void
+unbound_free(Resolver *resolver)
+{
+	g_ptr_array_unref(resolver->contexts);
+	unbound_settings_clear(&resolver->settings);
+	if (resolver->wake_fd >= 0)
+		(void)close(resolver->wake_fd);
+	g_hash_table_unref(resolver->running);
+	g_queue_clear_full(&resolver->waiting, unbound_job_free);
+	g_mutex_clear(&resolver->lock);
+	g_free(resolver);
+}
+
+static void
+unbound_stop(void *data)
+{
+	Resolver *resolver = data;
+
+	g_mutex_lock(&resolver->lock);
+	resolver->is_stopping = true;
+	g_mutex_unlock(&resolver->lock);
+	unbound_wake(resolver);
+	(void)g_thread_join(resolver->thread);
+	unbound_free(resolver);
+}
+
 Dns *
 dns_new(const DnsSettings *settings, GError **error)
 {
 	static const DnsTransport transport = { unbound_start, unbound_wake, unbound_stop };
 	Resolver *resolver = g_new0(Resolver, 1);
+	Context *context;
 
 	resolver->clock = settings->clock;
 	resolver->running = g_hash_table_new_full(NULL, NULL, unbound_job_free, NULL);
 	g_mutex_init(&resolver->lock);
 	g_queue_init(&resolver->waiting);
 	resolver->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	resolver->context = ub_ctx_create();
-	if (resolver->wake_fd < 0 || resolver->context == NULL) {
+	resolver->settings = unbound_settings_copy(settings);
+	resolver->contexts = g_ptr_array_new_with_free_func(unbound_context_free);
+	if (resolver->wake_fd < 0)
 		(void)error_set_errno(error, "dns: cannot start libunbound");
+	context = resolver->wake_fd >= 0 ? unbound_context_new(settings, error) : NULL;
+	if (context == NULL) {
 		unbound_free(resolver);
 		return NULL;
 	}
-	if (!unbound_set_up(resolver->context, settings, error)) {
-		unbound_free(resolver);
-		return NULL;
-	}
+	g_ptr_array_add(resolver->contexts, context);
 	resolver->dns = dns_new_over(&transport, resolver, settings);
 	resolver->thread = g_thread_new("dns", unbound_run, resolver);
 	return resolver->dns;

@@ -13,7 +13,7 @@ enum { DNS_NAME_MAX = 253, DNS_LABEL_MAX = 63, DNS_LOOKUPS_MAX = 20000, DNS_PART
 typedef enum { PART_ONLY = 0, PART_MX = 0, PART_A, PART_AAAA } PartIndex;
 
 struct DnsLookup {
-	char *key;
+	char *key; /* as in the cache, with a '!' before it if it is past the cache */
 	PtnRecord type;
 	GPtrArray *waiters; /* DnsQuery* with a reference each */
 };
@@ -201,7 +201,7 @@ dns_lookup_free(void *data)
 }
 
 static DnsLookup *
-dns_start_lookup(Dns *dns, const char *key, const char *name, PtnRecord type)
+dns_start_lookup(Dns *dns, const char *key, const DnsQuery *query, PtnRecord type)
 {
 	DnsLookup *lookup;
 
@@ -211,7 +211,7 @@ dns_start_lookup(Dns *dns, const char *key, const char *name, PtnRecord type)
 	lookup->key = g_strdup(key);
 	lookup->type = type;
 	lookup->waiters = g_ptr_array_new_with_free_func(dns_query_unref_element);
-	if (!dns->transport->start(dns->data, name, type, lookup)) {
+	if (!dns->transport->start(dns->data, query->name, type, query->is_fresh, lookup)) {
 		dns_lookup_free(lookup);
 		return NULL;
 	}
@@ -238,14 +238,14 @@ dns_ask(Dns *dns, DnsQuery *query, PtnRecord type)
 
 	if (dns->script != NULL)
 		return dns_ask_script(dns, query->name, type);
-	key = g_strdup_printf("%u:%s", (unsigned)type, query->name);
+	key = g_strdup_printf("%s%u:%s", query->is_fresh ? "!" : "", (unsigned)type, query->name);
 	if (!query->is_fresh)
 		part.answer = dns_cache_get(dns->cache, key, clock_monotonic(dns->clock), &part.ttl_us);
 	if (part.answer != NULL)
 		return part;
 	lookup = g_hash_table_lookup(dns->lookups, key);
 	if (lookup == NULL)
-		lookup = dns_start_lookup(dns, key, query->name, type);
+		lookup = dns_start_lookup(dns, key, query, type);
 	if (lookup == NULL)
 		return (DnsPart){ dns_answer_make(PTN_UNSURE, NULL, 0), 0 };
 	g_ptr_array_add(lookup->waiters, dns_query_ref(query));
@@ -304,7 +304,7 @@ dns_deliver(Dns *dns, DnsLookup *lookup, DnsAnswer *answer)
 {
 	g_mutex_lock(&dns->lock);
 	(void)g_hash_table_steal(dns->lookups, lookup->key);
-	dns_cache_put(dns->cache, lookup->key, answer, clock_monotonic(dns->clock));
+	dns_cache_put(dns->cache, lookup->key + (*lookup->key == '!'), answer, clock_monotonic(dns->clock));
 	for (guint i = 0; i < lookup->waiters->len; i++)
 		dns_feed(dns, g_ptr_array_index(lookup->waiters, i), lookup->type, answer);
 	g_mutex_unlock(&dns->lock);

@@ -15,11 +15,11 @@ typedef struct Dns Dns;
 typedef struct DnsQuery DnsQuery; /* reference-counted */
 
 typedef struct {
-	const char *const *servers;     /* "127.0.0.1" or "127.0.0.1@5353"; empty: those of /etc/resolv.conf */
-	const char *trust_anchor;       /* file, or NULL: no validation                                   */
-	const char *const *stub_zones;  /* "zone=address[@port]": asked there, for tests and split views      */
-	int64_t timeout_us;             /* a query's whole time, 1s … 60s                                  */
-	size_t cache_size;              /* answers kept                                                  */
+	const char *const *servers;    /* "127.0.0.1" or "127.0.0.1@5353"; empty: those of /etc/resolv.conf */
+	const char *trust_anchor;      /* file, or NULL: no validation                                   */
+	const char *const *stub_zones; /* "zone=address[@port]": asked there, for tests and split views      */
+	int64_t timeout_us;            /* a query's whole time, 1s … 60s                                  */
+	size_t cache_size;             /* answers kept                                                  */
 	const Clock *clock;
 } DnsSettings;
 
@@ -32,7 +32,7 @@ void dns_free(Dns *dns);
  * values "10 mx.example.org" in random order within a preference, implicit MX included ("0 name" when
  * there is no MX but A or AAAA), null MX is PTN_OK with count 0 (RFC 5321 5.1, RFC 7505). */
 DnsQuery *dns_start(Dns *dns, const char *name, PtnRecord type);
-/* The same past our own cache; the answer still fills it. */
+/* The same past our own caches, to the servers; the answer still fills the first of them. */
 DnsQuery *dns_start_fresh(Dns *dns, const char *name, PtnRecord type);
 void dns_query_unref(DnsQuery *query);
 /* NULL: not yet.  Lives as long as the reference. */

@@ -113,14 +113,37 @@ test_compaction(void)
 		power_scenario(seed, 600, 0);
 }
 
+/* A submission with three copies, its content in the log or in a file of its own: the power goes at every single step. */
+static void
+test_copies(void)
+{
+	static const size_t sizes[] = { 400, 9000 };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++) {
+		g_autofree char *directory = unit_new_directory();
+		SimDisk *sim = sim_disk_new(directory);
+		Ledger *ledger = ledger_new(sim, 31);
+		Spool *spool = ledger_open(directory, sim_disk_table(sim));
+
+		CU_ASSERT_PTR_NOT_NULL_FATAL(spool);
+		for (unsigned n = 0; n < 3; n++)
+			CU_ASSERT_EQUAL(ledger_commit(ledger, spool, sizes[i], 3), SPOOL_COMMITTED);
+		spool_close(spool);
+		CU_ASSERT_EQUAL(power_cut_all(ledger, sim, G_MAXUINT, 31), 0);
+		ledger_free(ledger);
+		sim_disk_free(sim);
+		unit_remove_directory(directory);
+	}
+}
+
 static void
 test_restarts(void)
 {
 	power_scenario(21, 120, 4);
 }
 
-const UnitSuite power_suite = { "power", (const UnitTest[]){
-	{ "Q-02 B-13 the power goes at every step of commit", test_commit },
-	{ "Q-02 B-13 the power goes at every step of seal, compaction and recycling", test_compaction },
-	{ "Q-02 the power goes at every step of several lives of a spool", test_restarts },
-	{ 0 } } };
+const UnitSuite power_suite = { "power",
+	(const UnitTest[]){ { "Q-02 B-13 the power goes at every step of commit", test_commit },
+		{ "Q-02 B-13 the power goes at every step of seal, compaction and recycling", test_compaction },
+		{ "B-12 B-13 a message and three copies: all or none, whenever the power goes", test_copies },
+		{ "Q-02 the power goes at every step of several lives of a spool", test_restarts }, { 0 } } };

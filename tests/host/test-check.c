@@ -82,6 +82,15 @@ ptn_test_set(PtnTest *test, PtnKind kind, const char *name, const char *option, 
 	return NULL;
 }
 
+const char *
+ptn_test_get(PtnTest *test, PtnKind kind, const char *name, const char *option)
+{
+	g_autoptr(DirectoryEntry) entry = test_find(test, kind, name);
+	const char *value = entry != NULL ? directory_entry_get(entry, option) : NULL;
+
+	return value != NULL ? test_hand_out(test, g_strdup(value)) : NULL;
+}
+
 /* ---- alarms ---- */
 
 typedef struct {
@@ -106,4 +115,22 @@ ptn_test_alarm(PtnTest *test, const char *name)
 
 	metrics_each_alarm(test->engine.metrics, test_take_alarm, &wanted);
 	return wanted.text != NULL ? test_hand_out(test, wanted.text) : NULL;
+}
+
+/* ---- blocks ---- */
+
+const char *
+ptn_test_blocked(PtnTest *test, const char *client)
+{
+	g_autoptr(GPtrArray) blocks = NULL;
+	const Block *block;
+	IpAddress address;
+
+	if (!ip_parse(client, &address))
+		test_die(client, "is not an address");
+	if (blocks_test(test->engine.blocks, &address) == BLOCKS_FREE)
+		return NULL;
+	blocks = blocks_list(test->engine.blocks, &address);
+	block = g_ptr_array_index(blocks, 0);
+	return test_hand_out(test, g_strdup_printf("%s: %s", block->by, block->reason));
 }

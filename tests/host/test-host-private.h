@@ -48,5 +48,7 @@ struct PtnTest {
 ConfigKind *test_config_kinds(const GPtrArray *rows);
 /* Ends the program: the test itself is wrong. */
 void test_die(const char *what, const char *why) G_GNUC_NORETURN;
+/* New: the i-th message of the queue. */
+SpoolMessage *test_message(PtnTest *test, size_t i);
 /* Takes the text; it lives until the next call. */
 const char *test_hand_out(PtnTest *test, char *text);

@@ -64,7 +64,7 @@ test_resolve(void *data, const char *name, PtnRecord type)
 
 	if (told == NULL)
 		return dns_answer_new(PTN_NONE, none, 300 * PTN_SECOND);
-	return dns_answer_new(told->status, told->values, 300 * PTN_SECOND);
+	return dns_answer_new(told->status, told->values, told->ttl);
 }
 
 void
@@ -81,6 +81,17 @@ ptn_test_dns(PtnTest *test, const char *name, PtnRecord type, PtnStatus status, 
 	g_ptr_array_add(values, NULL);
 	g_hash_table_insert(test->dns, test_dns_key(name, type),
 		dns_answer_new(status, (const char *const *)values->pdata, 300 * PTN_SECOND));
+}
+
+void
+ptn_test_dns_ttl(PtnTest *test, const char *name, PtnRecord type, int64_t ttl)
+{
+	g_autofree char *key = test_dns_key(name, type);
+	PtnAnswer *told = g_hash_table_lookup(test->dns, key);
+
+	if (told == NULL)
+		test_die(name, "nothing was told of it");
+	told->ttl = ttl;
 }
 
 /* ---- making it ---- */
@@ -114,6 +125,7 @@ test_open_services(PtnTest *test)
 	engine->store = store_open("memory:", false, engine->clock, &error);
 	test->directory_store = store_open("memory:", true, engine->clock, &error);
 	engine->directory = directory_new(test->directory_store);
+	engine->blocks = blocks_new(engine->store, engine->clock);
 	engine->waiters = workers_new(&pool);
 	engine->crunchers = workers_new(&pool);
 	engine->observer = observer_new(engine->waiters, engine->metrics);
@@ -257,6 +269,7 @@ ptn_test_free(PtnTest *test)
 	workers_free(engine->crunchers);
 	queue_free(engine->queue);
 	stay_free(engine->stay);
+	blocks_free(engine->blocks);
 	spool_close(engine->spool);
 	directory_free(engine->directory);
 	store_close(test->directory_store);

@@ -12,7 +12,7 @@ test_collect(void *data, const SpoolSummary *summary)
 	return true;
 }
 
-static SpoolMessage *
+SpoolMessage *
 test_message(PtnTest *test, size_t i)
 {
 	g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(QueueId));

@@ -12,8 +12,8 @@ static const char *last_value = "acme";
 static PtnVerdict
 notify(PtnHook *h)
 {
-	return ptn_notify(h, to, ptn_arguments(h)[0], "domain", "example.com", "change", "Accept\r\nBcc: x@example.org",
-			   "customer", last_value, NULL)
+	return ptn_notify(h, to, ptn_arguments(h)[0], "domain", "example.com", "change",
+			   "Accept\r\nBcc: x@example.org", "customer", last_value, NULL)
 			   ? PTN_NEXT
 			   : ptn_fail(h, "not sent");
 }
@@ -21,8 +21,8 @@ notify(PtnHook *h)
 static PtnVerdict
 render(PtnHook *h)
 {
-	const char *text = ptn_render(h, "iphelper", "domain", "a\r\nBcc: x@example.org", "change", "c", "customer", "acme",
-		"recipient", ptn_arguments(h)[0], NULL);
+	const char *text = ptn_render(h, "iphelper", "domain", "a\r\nBcc: x@example.org", "change", "c", "customer",
+		"acme", "recipient", ptn_arguments(h)[0], NULL);
 
 	if (text == NULL || !ptn_submit(h, "owner@example.net", "box@example.net", text))
 		return ptn_fail(h, "not sent");
@@ -33,12 +33,14 @@ render(PtnHook *h)
 static PtnVerdict
 render_badly(PtnHook *h)
 {
-	return ptn_render(h, "iphelper", "domain", "example.com", NULL) != NULL ? PTN_NEXT : ptn_fail(h, "a name has no value");
+	return ptn_render(h, "iphelper", "domain", "example.com", NULL) != NULL ? PTN_NEXT
+																			: ptn_fail(h, "a name has no value");
 }
 
-static const PtnCommand commands[] = { { "notify", "NAME", "sends it", notify }, { "render", "TO", "the same", render },
-	{ "render-badly", "", "values are missing", render_badly }, { 0 } };
-static const PtnPlugin plugin = { PTN_HEAD("notices"), .version = "1", .summary = "notices", .commands = commands };
+static const PtnCommand commands[] = { { "notify", "NAME", "sends it", notify },
+	{ "render", "TO", "the same", render }, { "render-badly", "", "values are missing", render_badly }, { 0 } };
+static const PtnPlugin plugin = { PTN_HEAD("notices"), .version = "1", .summary = "notices",
+	.commands = commands };
 
 static void
 test_sent(void)
@@ -47,16 +49,19 @@ test_sent(void)
 	const char *text;
 
 	to = "alert@example.net";
+	last_value = NULL;
 	ASSERT_TEXT(ptn_test_command(test, "notices", "notify", "iphelper", NULL), "");
 	CU_ASSERT_EQUAL_FATAL(ptn_test_queued(test), 1);
 	ASSERT_TEXT(ptn_test_queued_sender(test, 0), "");
 	ASSERT_TEXT(ptn_test_queued_recipient(test, 0, 0), "alert@example.net");
 	text = ptn_test_queued_text(test, 0);
 	CU_ASSERT_TRUE(g_str_has_prefix(text, "From: postmaster@test.example.net\r\nTo: alert@example.net\r\n"
-										   "Subject: [postern] IP Helper example.com\r\nDate: "));
+										  "Subject: [postern] IP Helper example.com\r\nDate: "));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\r\nMessage-ID: <"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\r\nAuto-Submitted: auto-generated\r\n"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\r\n\r\nAccept\r\nBcc: x@example.org\r\n--\r\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "alert@example.net' account ''."));
+	last_value = "acme";
 	ptn_test_free(test);
 }
 
@@ -86,7 +91,8 @@ test_not_sent(void)
 	for (size_t i = 0; i < G_N_ELEMENTS(nobody); i++) {
 		to = nobody[i];
 		ASSERT_TEXT(ptn_test_command(test, "notices", "notify", "iphelper", NULL), "error: not sent\n");
-		CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_alarm(test, "notice.iphelper"), "domain: example.com; change: Accept  Bcc"));
+		CU_ASSERT_PTR_NOT_NULL(
+			strstr(ptn_test_alarm(test, "notice.iphelper"), "domain: example.com; change: Accept  Bcc"));
 	}
 	CU_ASSERT_EQUAL(ptn_test_queued(test), 0);
 	to = "alert@example.net";
@@ -111,8 +117,10 @@ test_own_file(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_queued_text(test, 0), "\r\nSubject: own acme\r\n"));
 	(void)g_file_set_contents(path, "Subject: own %{costumer}\n\n", -1, NULL);
 	(void)ptn_test_command(test, "notices", "notify", "iphelper", NULL);
-	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_queued_text(test, 1), "\r\nSubject: [postern] IP Helper example.com\r\n"));
-	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_alarm(test, "template.iphelper"), "/iphelper:1: there is no \"%{costumer}\""));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(ptn_test_queued_text(test, 1), "\r\nSubject: [postern] IP Helper example.com\r\n"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(ptn_test_alarm(test, "template.iphelper"), "/iphelper:1: there is no \"%{costumer}\""));
 	ptn_test_free(test);
 	unit_remove_directory(directory);
 }

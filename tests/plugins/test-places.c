@@ -48,10 +48,27 @@ static const PtnOption options[] = {
 	{ "only-here", PTN_BOOL, PTN_IN_SERVER, "no", "not elsewhere", 0, 0, NULL },
 	{ 0 },
 };
+/* posternctl teller word ACCOUNT, or of nobody; "DOMAIN" tells of a domain. */
+static PtnVerdict
+show_word(PtnHook *h)
+{
+	const char *name = ptn_arguments(h)[0];
+	PtnEntry *entry;
+
+	if (name != NULL) {
+		if (ptn_find(h, strchr(name, '@') != NULL ? PTN_ACCOUNT : PTN_DOMAIN, name, &entry) != PTN_OK)
+			return ptn_fail(h, "there is no %s", name);
+		ptn_options_of(h, entry);
+	}
+	ptn_row(h, "word", ptn_option(h, "word"), NULL);
+	return PTN_NEXT;
+}
+
+static const PtnCommand commands[] = { { "word", "[NAME]", "the word", show_word }, { 0 } };
 static const PtnHookRow at_rcpt[] = { { PTN_AUTH, identify, PTN_INLINE }, { PTN_RCPT, tell, PTN_INLINE }, { 0 } };
 static const PtnHookRow at_mail[] = { { PTN_AUTH, identify, PTN_INLINE }, { PTN_MAIL, tell, PTN_INLINE }, { 0 } };
 static const PtnPlugin teller = { PTN_HEAD("teller"), .version = "1", .summary = "tells", .options = options,
-	.hooks = at_rcpt, .check = check };
+	.hooks = at_rcpt, .commands = commands, .check = check };
 static const PtnPlugin early = { PTN_HEAD("early"), .version = "1", .summary = "tells", .options = options, .hooks = at_mail };
 
 static PtnTest *
@@ -90,6 +107,24 @@ test_nearest_wins(void)
 	check_word(test, "of-domain");
 	ptn_test_entry(test, PTN_ACCOUNT, "user@example.net", "teller.word", "of-account", NULL);
 	check_word(test, "of-account");
+	ptn_test_free(test);
+}
+
+static void
+test_command(void)
+{
+	PtnTest *test = new_test("[level low]\nteller.word = of-level\n[plugin teller]\nword = of-server\n");
+
+	ASSERT_TEXT(ptn_test_command(test, "teller", "word", "user@example.net", NULL), "word=of-server\n");
+	ptn_test_entry(test, PTN_CUSTOMER, "acme", "level", "low", NULL);
+	ASSERT_TEXT(ptn_test_command(test, "teller", "word", NULL), "word=of-server\n");
+	ASSERT_TEXT(ptn_test_command(test, "teller", "word", "user@example.net", NULL), "word=of-level\n");
+	ASSERT_TEXT(ptn_test_command(test, "teller", "word", "example.net", NULL), "word=of-level\n");
+	ptn_test_entry(test, PTN_DOMAIN, "example.net", "teller.word", "of-domain", NULL);
+	ASSERT_TEXT(ptn_test_command(test, "teller", "word", "user@example.net", NULL), "word=of-domain\n");
+	ptn_test_entry(test, PTN_ACCOUNT, "user@example.net", "teller.word", "of-account", NULL);
+	ASSERT_TEXT(ptn_test_command(test, "teller", "word", "example.net", NULL), "word=of-domain\n");
+	ASSERT_TEXT(ptn_test_command(test, "teller", "word", "user@example.net", NULL), "word=of-account\n");
 	ptn_test_free(test);
 }
 
@@ -189,6 +224,7 @@ test_check_knows_the_entry(void)
 
 static const UnitTest tests[] = {
 	{ "P-09 the nearest place wins: account, domain, customer, level, server", test_nearest_wins },
+	{ "a command reads them as they hold for an entry", test_command },
 	{ "options of the account's domain hold at MAIL", test_domain_at_mail },
 	{ "options of the domain hold for a login that has no account", test_login_without_account },
 	{ "of two domains that of the account counts, not that of the recipient", test_another_domain },

@@ -10,7 +10,8 @@
 #include "suites.h"
 #include "unit/mail/mail.h"
 
-/* Lines of a script: "C: " and how a command must begin, "S: " and what is answered, "C: …" up to the final dot, "end". */
+/* Lines of a script: "C: " and how a command must begin, "S: " and what is answered, "C: CONTENT" up to the final dot, "C: END" for
+ * the end of the connection. */
 typedef struct {
 	Fixture *spool;
 	char *path;
@@ -23,6 +24,8 @@ typedef struct {
 	SmtpClient *client;
 	SpoolMessage *message;
 	SentResult results[4];
+	SentStatus status; /* without a client */
+	char *reply;
 } World;
 
 static void
@@ -34,6 +37,8 @@ peer_expect(World *world, Wire *wire, const char *expected)
 	do
 		line = wire_read_line(wire, 1000, NULL);
 	while (is_content && line != NULL && strcmp(line, ".") != 0);
+	if (strcmp(expected, "END") == 0 && line == NULL)
+		return;
 	if (line == NULL || (!is_content && !g_str_has_prefix(line, expected)))
 		g_string_append_printf(world->faults, "%s instead of %s\n", line != NULL ? line : "nothing", expected);
 }
@@ -45,7 +50,7 @@ peer_run(void *data)
 	const int fd = accept(world->listener, NULL, NULL);
 	g_autoptr(Wire) wire = wire_adopt(fd, g_get_monotonic_time() + 20 * CLOCK_SECOND);
 
-	for (const char *const *line = world->script; *line != NULL && strcmp(*line, "end") != 0; line++) {
+	for (const char *const *line = world->script; *line != NULL; line++) {
 		if ((*line)[0] == 'C') {
 			peer_expect(world, wire, *line + 3);
 		} else if (!wire_write(wire, *line + 3, strlen(*line + 3), NULL) || !wire_write(wire, "\r\n", 2, NULL) ||
@@ -74,7 +79,6 @@ world_start(World *world, const char *const *script, unsigned recipients)
 {
 	g_autoptr(GPtrArray) addresses = NULL;
 	g_autofree char *hop = NULL, *reply = NULL;
-	SentStatus status;
 
 	*world = (World){ .spool = fixture_new(), .script = script, .faults = g_string_new(NULL) };
 	world_listen(world);
@@ -89,9 +93,7 @@ world_start(World *world, const char *const *script, unsigned recipients)
 	world->hop = next_hop_parse(hop, TLS_VERIFY, NULL);
 	world->thread = g_thread_new("peer", peer_run, world);
 	CU_ASSERT_EQUAL(route_addresses(NULL, world->settings, world->hop, 0, &addresses, &reply), HOP_OK);
-	world->client = smtp_client_open(world->settings, world->hop, addresses, &status, &reply);
-	ASSERT_TEXT(reply, NULL);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(world->client);
+	world->client = smtp_client_open(world->settings, world->hop, addresses, &world->status, &world->reply);
 }
 
 static bool
@@ -100,6 +102,8 @@ world_send(World *world)
 	static const guint places[] = { 0, 1, 2, 3 };
 	const SmtpTask task = { world->message, places, world->message->envelope->recipients->len };
 
+	ASSERT_TEXT(world->reply, NULL);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(world->client);
 	return smtp_client_send(world->client, &task, &task, world->results);
 }
 
@@ -126,6 +130,7 @@ world_end(World *world)
 	fixture_free(world->spool);
 	g_string_free(world->faults, TRUE);
 	g_free(world->path);
+	g_free(world->reply);
 }
 
 static void
@@ -170,7 +175,7 @@ test_lost(void)
 {
 	static const char *const script[] = { "S: 220 store", "C: LHLO ", "S: 250-store\r\n250 PIPELINING", "C: MAIL FROM:<",
 		"C: RCPT TO:<r0@", "C: RCPT TO:<r1@", "C: RCPT TO:<r2@", "C: DATA", "S: 250 ok", "S: 250 ok", "S: 250 ok",
-		"S: 250 ok", "S: 354 go", "C: CONTENT", "S: 250 2.0.0 stored", "end" };
+		"S: 250 ok", "S: 354 go", "C: CONTENT", "S: 250 2.0.0 stored", NULL };
 	World world;
 
 	world_start(&world, script, 3);
@@ -182,13 +187,27 @@ test_lost(void)
 	world_end(&world);
 }
 
+/* EHLO and HELO would make it another protocol: who knows no LHLO stores nothing. */
+static void
+test_no_lmtp(void)
+{
+	static const char *const script[] = { "S: 220 store", "C: LHLO ", "S: 500 5.5.1 what?", "C: QUIT", NULL };
+	World world;
+
+	world_start(&world, script, 1);
+	CU_ASSERT_PTR_NULL(world.client);
+	CU_ASSERT_EQUAL(world.status, SENT_DEFERRED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(world.reply, "500 5.5.1 what? (in reply to LHLO)"));
+	world_end(&world);
+}
+
 static void
 test_nobody(void)
 {
 	static const char *const script[] = { "S: 220 store", "C: LHLO ", "S: 250-store\r\n250 PIPELINING",
 		"C: MAIL FROM:<", "C: RCPT TO:<r0@", "C: DATA", "S: 250 ok", "S: 550 5.1.1 no", "S: 503 5.5.1 nobody",
 		"C: RSET", "S: 250 ok", "C: MAIL FROM:<", "C: RCPT TO:<r0@", "C: DATA", "S: 250 ok", "S: 550 5.1.1 no",
-		"S: 354 whom?", "end" };
+		"S: 354 whom?", "C: END", NULL };
 	World world;
 
 	world_start(&world, script, 1);
@@ -203,6 +222,7 @@ static const UnitTest tests[] = {
 	{ "LMTP: a reply for each recipient that was accepted, DSN is ours, nothing goes ahead", test_replies },
 	{ "LMTP: a server that does not pipeline", test_one_by_one },
 	{ "LMTP: what was told holds when the server is gone before it has told the rest", test_lost },
+	{ "LMTP: who knows no LHLO is asked nothing else", test_no_lmtp },
 	{ "LMTP: where nobody is accepted no reply is waited for", test_nobody },
 	{ NULL, NULL },
 };

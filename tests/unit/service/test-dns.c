@@ -20,7 +20,7 @@ typedef struct {
 	FakeClock clock;
 	Dns *dns;
 	GPtrArray *asked; /* what was asked and has no answer yet */
-	unsigned starts;
+	unsigned starts, fresh_starts;
 	bool is_refusing;
 } Wire;
 
@@ -34,12 +34,13 @@ asked_free(void *data)
 }
 
 static bool
-wire_start(void *data, const char *name, PtnRecord type, DnsLookup *lookup)
+wire_start(void *data, const char *name, PtnRecord type, bool is_fresh, DnsLookup *lookup)
 {
 	Wire *wire = data;
 	Asked *asked;
 
 	wire->starts++;
+	wire->fresh_starts += is_fresh ? 1 : 0;
 	if (wire->is_refusing)
 		return false;
 	asked = g_new(Asked, 1);

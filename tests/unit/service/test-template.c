@@ -57,7 +57,8 @@ test_other_characters(void)
 	g_autofree char *words = filled(umlauts);
 	g_auto(GStrv) lines = g_strsplit(out, "\r\n", -1);
 
-	assert_filled("Subject: %{utf8}\n\n%{utf8}\n", "Subject: =?utf-8?B?R3LDvMOfZQ==?=\r\n|Gr\303\274\303\237e\r\n");
+	assert_filled(
+		"Subject: %{utf8}\n\n%{utf8}\n", "Subject: =?utf-8?B?R3LDvMOfZQ==?=\r\n|Gr\303\274\303\237e\r\n");
 	assert_filled("Subject: a\n\n%{broken}\n", "Subject: a\r\n|a\357\277\275b\r\n");
 	for (char **line = lines; *line != NULL; line++)
 		CU_ASSERT_TRUE(strlen(*line) < 998);
@@ -93,12 +94,13 @@ write_file(const char *directory, const char *name, const char *text)
 static void
 test_which_text(void)
 {
-	static const char *const all[] = { "service-name", "postern", "domain", "example.com", "change", "away", "recipient",
-		"a@example.net", "customer", "acme", NULL };
+	static const char *const all[] = { "service-name", "postern", "domain", "example.com", "change", "away",
+		"recipient", "a@example.net", "customer", "acme", NULL };
 	g_autofree char *directory = unit_new_directory();
 	const char *const texts[] = { NULL, "Subject: own %{domain}\n\n", "Subject: %{unknown}\n\n", "a\377\n\n" };
-	const char *const subjects[] = { "Subject: [postern] IP Helper example.com\r\n", "Subject: own example.com\r\n",
-		"Subject: [postern] IP Helper example.com\r\n", "Subject: [postern] IP Helper example.com\r\n" };
+	const char *const subjects[] = { "Subject: [postern] IP Helper example.com\r\n",
+		"Subject: own example.com\r\n", "Subject: [postern] IP Helper example.com\r\n",
+		"Subject: [postern] IP Helper example.com\r\n" };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
 		g_autofree char *header = NULL;
@@ -132,7 +134,8 @@ static void
 test_check(void)
 {
 	g_autofree char *directory = unit_new_directory();
-	g_autofree char *expected = g_strdup_printf("%s/iphelper:2: there is no \"%%{damain}\" in this notice", directory);
+	g_autofree char *expected =
+		g_strdup_printf("%s/iphelper:2: there is no \"%%{damain}\" in this notice", directory);
 	g_autoptr(GPtrArray) mistakes = g_ptr_array_new_with_free_func(g_free);
 
 	template_check("/nonexistent", mistakes);

@@ -1,0 +1,452 @@
+/* test-blocking.c - who is blocked, why, and for how long (letter K). */
+#include <stdio.h>
+#include <string.h>
+
+#include "plugin-test.h"
+#include "unit/unit.h"
+
+extern const PtnPlugin ptn_plugin_blocking;
+
+#define CLIENT "203.0.113.9"
+#define LOGIN "user@example.net"
+#define MINUTE (60 * PTN_SECOND)
+/* A threshold of three is always three: a quarter of it is nothing. */
+#define OTHERS_OFF \
+	"logins = off\nlisted = off\nconnections = off\nerrors = off\nnot-smtp = off\nprobes = off\n" \
+	"relay-attempts = off\nrejects = off\ncontent = off\n"
+
+/* Stands for auth: one password. */
+static PtnVerdict
+check_password(PtnHook *h)
+{
+	return strcmp(ptn_password(h), "right") == 0 ? ptn_identify(h, ptn_login(h)) : PTN_NEXT;
+}
+
+static PtnVerdict
+permit(PtnHook *h)
+{
+	if (ptn_login(h) != NULL)
+		ptn_permit(h);
+	return PTN_NEXT;
+}
+
+static PtnVerdict
+judge_sender(PtnHook *h)
+{
+	if (strncmp(ptn_sender(h), "bad", 3) == 0)
+		return ptn_refuse(h, PTN_POLICY, 553, "5.7.1", "not yours");
+	if (strncmp(ptn_sender(h), "slow", 4) == 0)
+		return ptn_refuse(h, PTN_DNS, 450, "4.1.8", "later");
+	return PTN_NEXT;
+}
+
+static PtnVerdict
+judge_content(PtnHook *h)
+{
+	return ptn_header(h, "X-Spam", 0) != NULL ? ptn_refuse(h, PTN_CONTENT, 550, "5.7.1", "spam") : PTN_NEXT;
+}
+
+static PtnVerdict
+list_client(PtnHook *h)
+{
+	return strcmp(ptn_client(h), "198.51.100.66") == 0 ? ptn_refuse(h, PTN_POLICY, 554, "5.7.1", "listed")
+													   : PTN_NEXT;
+}
+
+static const PtnHookRow door_hooks[] = { { PTN_AUTH, check_password, PTN_INLINE },
+	{ PTN_MAIL, judge_sender, PTN_INLINE }, { PTN_RCPT, permit, PTN_INLINE },
+	{ PTN_MESSAGE, judge_content, PTN_INLINE }, { 0 } };
+static const PtnPlugin door = { PTN_HEAD("door"), .version = "1", .summary = "one password", .hooks = door_hooks };
+static const PtnHookRow dnsbl_hooks[] = { { PTN_HELO, list_client, PTN_INLINE }, { 0 } };
+static const PtnPlugin dnsbl = { PTN_HEAD("dnsbl"), .version = "1", .summary = "lists one", .hooks = dnsbl_hooks };
+
+static PtnTest *
+new_test(const char *options)
+{
+	static const PtnPlugin *const plugins[] = { &ptn_plugin_blocking, &door, &dnsbl, NULL };
+	char config[2000];
+	PtnTest *test;
+
+	(void)snprintf(config, sizeof config, "[plugin blocking]\n%s", options);
+	test = ptn_test_new_chain(plugins, config);
+	ptn_test_entry(test, PTN_ACCOUNT, LOGIN, "password", "right", NULL);
+	return test;
+}
+
+static void
+fail_once(PtnTest *test, const char *client, const char *login)
+{
+	ptn_test_connect(test, client);
+	(void)ptn_test_say(test, "EHLO client.example");
+	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_login(test, login, "wrong"), "535"));
+	(void)ptn_test_say(test, "QUIT");
+	ptn_test_finish_work(test);
+}
+
+static void
+fail(PtnTest *test, const char *client, int n)
+{
+	for (int i = 0; i < n; i++)
+		fail_once(test, client, LOGIN);
+}
+
+static void
+assert_blocked(PtnTest *test, const char *client, const char *reason)
+{
+	const char *blocked;
+
+	ptn_test_finish_work(test);
+	blocked = ptn_test_blocked(test, client);
+	if (reason == NULL)
+		ASSERT_TEXT(blocked, NULL);
+	else if (blocked == NULL || strstr(blocked, reason) == NULL)
+		ASSERT_TEXT(blocked, reason);
+}
+
+static void
+test_auth_failures(void)
+{
+	PtnTest *test = new_test("auth-failures = 3/10m\n" OTHERS_OFF);
+
+	fail(test, CLIENT, 2);
+	assert_blocked(test, CLIENT, NULL);
+	fail(test, CLIENT, 1);
+	assert_blocked(test, CLIENT, "blocking: failed authentications (offence 1)");
+	assert_blocked(test, "203.0.113.10", NULL);
+	ptn_test_free(test);
+}
+
+/* An open session of a client that is blocked ends at its next AUTH or MAIL. */
+static void
+test_open_session(void)
+{
+	PtnTest *test = new_test("auth-failures = 3/10m\n" OTHERS_OFF);
+
+	ptn_test_connect(test, CLIENT);
+	(void)ptn_test_say(test, "EHLO client.example");
+	for (int i = 0; i < 3; i++)
+		(void)ptn_test_login(test, LOGIN, "wrong");
+	assert_blocked(test, CLIENT, "failed");
+	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_login(test, LOGIN, "right"), "421 4.7.0"));
+	CU_ASSERT_TRUE(ptn_test_is_closed(test));
+	ptn_test_free(test);
+}
+
+static void
+test_times(void)
+{
+	PtnTest *test = new_test("auth-failures = 3/10m\nforever-after = 2\n" OTHERS_OFF);
+
+	fail(test, CLIENT, 3);
+	ptn_test_advance(test, 5 * MINUTE - PTN_SECOND);
+	assert_blocked(test, CLIENT, "offence 1");
+	ptn_test_advance(test, 10 * MINUTE + 2 * PTN_SECOND);
+	assert_blocked(test, CLIENT, NULL);
+	for (int repeat = 2; repeat <= 3; repeat++) {
+		fail(test, CLIENT, 3);
+		ptn_test_advance(test, 59 * MINUTE);
+		assert_blocked(test, CLIENT, repeat == 2 ? "offence 2" : "offence 3");
+		ptn_test_advance(test, 23 * 60 * MINUTE + 2 * MINUTE);
+		assert_blocked(test, CLIENT, NULL);
+	}
+	fail(test, CLIENT, 3);
+	ptn_test_advance(test, 300 * 24 * 60 * MINUTE);
+	assert_blocked(test, CLIENT, "offence 4");
+	ptn_test_free(test);
+}
+
+/* What was long ago is forgotten: the next block is a first one. */
+static void
+test_memory(void)
+{
+	PtnTest *test = new_test("auth-failures = 3/10m\n" OTHERS_OFF);
+
+	fail(test, CLIENT, 3);
+	assert_blocked(test, CLIENT, "offence 1");
+	ptn_test_advance(test, 7 * 24 * 60 * MINUTE + MINUTE);
+	fail(test, CLIENT, 3);
+	assert_blocked(test, CLIENT, "offence 1");
+	ptn_test_free(test);
+}
+
+/* Times and thresholds wander within their ceilings. */
+static void
+test_chance(void)
+{
+	PtnTest *test = new_test("auth-failures = 8/10m\nfirst = 1m .. 1h\n" OTHERS_OFF);
+	int early = 0, least = 100, most = 0;
+
+	for (int i = 0; i < 60; i++) {
+		char client[32];
+		int n = 0;
+
+		(void)snprintf(client, sizeof client, "203.0.113.%d", i + 1);
+		do {
+			fail(test, client, 1);
+			n++;
+		} while (n < 20 && ptn_test_blocked(test, client) == NULL);
+		least = n < least ? n : least;
+		most = n > most ? n : most;
+	}
+	CU_ASSERT_EQUAL(least, 6);
+	CU_ASSERT_EQUAL(most, 8);
+	ptn_test_advance(test, 20 * MINUTE);
+	for (int i = 0; i < 60; i++) {
+		char client[32];
+
+		(void)snprintf(client, sizeof client, "203.0.113.%d", i + 1);
+		early += ptn_test_blocked(test, client) == NULL;
+	}
+	CU_ASSERT(early > 3 && early < 50);
+	ptn_test_free(test);
+}
+
+static void
+test_ipv6(void)
+{
+	PtnTest *test = new_test("auth-failures = 3/10m\n" OTHERS_OFF);
+
+	fail(test, "2001:db8:1:2::1", 1);
+	fail(test, "2001:db8:1:2::2", 1);
+	fail(test, "2001:db8:1:2:ffff::3", 1);
+	assert_blocked(test, "2001:db8:1:2::77", "failed");
+	assert_blocked(test, "2001:db8:1:3::1", NULL);
+	ptn_test_free(test);
+	test = new_test("auth-failures = 3/10m\nipv6-as = /128\n" OTHERS_OFF);
+	fail(test, "2001:db8:1:2::1", 3);
+	assert_blocked(test, "2001:db8:1:2::1", "failed");
+	assert_blocked(test, "2001:db8:1:2::2", NULL);
+	ptn_test_free(test);
+}
+
+static void
+test_never(void)
+{
+	PtnTest *test = new_test("auth-failures = 3/10m\nnever = 203.0.113.0/28 2001:db8::/32\n" OTHERS_OFF);
+
+	fail(test, CLIENT, 5);
+	fail(test, "2001:db8::1", 5);
+	fail(test, "203.0.113.99", 3);
+	assert_blocked(test, CLIENT, NULL);
+	assert_blocked(test, "2001:db8::1", NULL);
+	assert_blocked(test, "203.0.113.99", "failed");
+	ptn_test_free(test);
+}
+
+/* A message accepted after AUTH forgets the failures before it, and shortens no block. */
+static void
+test_success(void)
+{
+	PtnTest *test = new_test("auth-failures = 3/10m\n" OTHERS_OFF);
+
+	fail(test, CLIENT, 2);
+	ptn_test_connect(test, CLIENT);
+	(void)ptn_test_say(test, "EHLO client.example");
+	(void)ptn_test_login(test, LOGIN, "right");
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(ptn_test_submit(test, LOGIN, "x@example.org", "Subject: a\r\n\r\nb\r\n"), "250"));
+	ptn_test_finish_work(test);
+	fail(test, CLIENT, 2);
+	assert_blocked(test, CLIENT, NULL);
+	fail(test, CLIENT, 1);
+	assert_blocked(test, CLIENT, "failed");
+	ptn_test_connect(test, CLIENT); /* as a session that was open before the block */
+	(void)ptn_test_say(test, "EHLO client.example");
+	assert_blocked(test, CLIENT, "failed");
+	ptn_test_free(test);
+}
+
+/* ---- K-10: each reason alone ---- */
+
+static void
+many_logins(PtnTest *test)
+{
+	char login[32];
+
+	for (int i = 0; i < 3; i++) {
+		(void)snprintf(login, sizeof login, "user%d@example.net", i % 2);
+		fail_once(test, CLIENT, login);
+	}
+	assert_blocked(test, CLIENT, NULL); /* two different ones */
+	fail_once(test, CLIENT, "USER2@example.net");
+}
+
+static void
+listed_client(PtnTest *test)
+{
+	for (int i = 0; i < 3; i++) {
+		ptn_test_connect(test, "198.51.100.66");
+		(void)ptn_test_say(test, "EHLO client.example");
+	}
+}
+
+static void
+connections(PtnTest *test)
+{
+	for (int i = 0; i < 4; i++) {
+		ptn_test_connect(test, CLIENT);
+		(void)ptn_test_say(test, "QUIT");
+	}
+}
+
+static void
+protocol_errors(PtnTest *test)
+{
+	for (int i = 0; i < 3; i++) {
+		ptn_test_connect(test, CLIENT);
+		for (int k = 0; k < 25 && !ptn_test_is_closed(test); k++)
+			(void)ptn_test_say(test, "NONSENSE");
+	}
+}
+
+static void
+http(PtnTest *test)
+{
+	for (int i = 0; i < 3; i++) {
+		ptn_test_connect(test, CLIENT);
+		(void)ptn_test_say(test, "GET / HTTP/1.1");
+	}
+}
+
+static void
+probes(PtnTest *test)
+{
+	for (int i = 0; i < 4; i++) {
+		ptn_test_connect(test, CLIENT);
+		(void)ptn_test_say(test, "EHLO client.example");
+		(void)ptn_test_say(test, "QUIT");
+	}
+}
+
+static void
+relay_attempts(PtnTest *test)
+{
+	for (int i = 0; i < 3; i++) {
+		ptn_test_connect(test, CLIENT);
+		(void)ptn_test_say(test, "EHLO client.example");
+		(void)ptn_test_say(test, "MAIL FROM:<a@example.org>");
+	}
+}
+
+static void
+submit(PtnTest *test, const char *sender, const char *content)
+{
+	ptn_test_connect(test, CLIENT);
+	(void)ptn_test_say(test, "EHLO client.example");
+	(void)ptn_test_login(test, LOGIN, "right");
+	(void)ptn_test_submit(test, sender, "x@example.org", content);
+	ptn_test_finish_work(test);
+}
+
+static void
+rejects(PtnTest *test)
+{
+	for (int i = 0; i < 5; i++)
+		submit(test, "slow@example.net", "a\r\n");
+	assert_blocked(test, CLIENT, NULL); /* what may pass by itself counts for nothing */
+	for (int i = 0; i < 3; i++)
+		submit(test, "bad@example.net", "a\r\n");
+}
+
+static void
+content(PtnTest *test)
+{
+	for (int i = 0; i < 3; i++)
+		submit(test, LOGIN, "X-Spam: yes\r\n\r\na\r\n");
+}
+
+static void
+test_reasons(void)
+{
+	static const struct {
+		const char *option, *client, *reason;
+		void (*misbehave)(PtnTest *test);
+	} cases[] = { { "logins", CLIENT, "many logins tried", many_logins },
+		{ "listed", "198.51.100.66", "refused as a listed client", listed_client },
+		{ "connections", CLIENT, "too many connections", connections },
+		{ "errors", CLIENT, "protocol errors", protocol_errors },
+		{ "not-smtp", CLIENT, "something else than SMTP", http },
+		{ "probes", CLIENT, "without ever authenticating", probes },
+		{ "relay-attempts", CLIENT, "tried to relay", relay_attempts },
+		{ "rejects", CLIENT, "against the rules", rejects }, { "content", CLIENT, "unwanted content", content } };
+	static const char *const all[] = { "auth-failures", "logins", "listed", "connections", "errors", "not-smtp",
+		"probes", "relay-attempts", "rejects", "content" };
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char options[1000] = "";
+		PtnTest *test;
+
+		for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
+			const size_t n = strlen(options);
+
+			(void)snprintf(options + n, sizeof options - n, "%s = %s\n", all[k],
+				strcmp(all[k], cases[i].option) == 0 ? "3/10m" : "off");
+		}
+		test = new_test(options);
+		cases[i].misbehave(test);
+		assert_blocked(test, cases[i].client, cases[i].reason);
+		ptn_test_free(test);
+	}
+}
+
+static void
+test_mistakes(void)
+{
+	static const struct {
+		const char *line, *mistake;
+	} cases[] = { { "auth-failures = 5", "is not a number and a time" }, { "logins = 5/never", "is not a time" },
+		{ "ipv6-as = /12", "is not the length" }, { "first = 5", NULL }, { "never = 10.0.0.1/8", "host bits" },
+		{ "probes = off", NULL } };
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char config[100];
+		const char *mistake;
+
+		(void)snprintf(config, sizeof config, "[plugin blocking]\n%s\n", cases[i].line);
+		mistake = ptn_test_mistake(&ptn_plugin_blocking, config);
+		CU_ASSERT_EQUAL(mistake == NULL, cases[i].mistake == NULL);
+		if (mistake != NULL && cases[i].mistake != NULL && strstr(mistake, cases[i].mistake) == NULL)
+			ASSERT_TEXT(mistake, cases[i].mistake);
+	}
+}
+
+static void
+test_commands(void)
+{
+	PtnTest *test = new_test("auth-failures = 3/10m\n" OTHERS_OFF);
+
+	fail(test, "2001:db8::5", 2);
+	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_command(test, "blocking", "show", "2001:db8::7", NULL),
+		"what=auth-failures value=2 limit=3/10m"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(ptn_test_command(test, "blocking", "show", "2001:db8::7", NULL), "2001:db8::/64"));
+	(void)ptn_test_command(test, "blocking", "forget", "2001:db8::5", NULL);
+	fail(test, "2001:db8::5", 2);
+	assert_blocked(test, "2001:db8::5", NULL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_command(test, "blocking", "show", NULL), "error:"));
+	ptn_test_free(test);
+}
+
+static const UnitTest tests[] = {
+	{ "K-01 K-06 failed authentications block the address, and no other", test_auth_failures },
+	{ "K-01 open sessions of a blocked client end", test_open_session },
+	{ "K-02 K-03 K-04 minutes, then hours, then until it is lifted", test_times },
+	{ "K-03 an offence is remembered for a while", test_memory },
+	{ "K-07 times and thresholds are left to chance, within their ceilings", test_chance },
+	{ "K-06 IPv6 clients count by their prefix", test_ipv6 },
+	{ "K-13 networks that are never blocked", test_never },
+	{ "K-11 success forgets failures and shortens no block", test_success },
+	{ "K-10 each reason alone", test_reasons },
+	{ "K-07 mistakes in the options are named", test_mistakes },
+	{ "posternctl blocking show, forget", test_commands },
+	{ NULL, NULL },
+};
+
+int
+main(int argc, char **argv)
+{
+	static const UnitSuite suite = { "blocking", tests };
+	static const UnitSuite *const suites[] = { &suite, NULL };
+
+	return unit_main(argc, argv, suites);
+}
