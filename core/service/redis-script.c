@@ -60,12 +60,12 @@ static const char *const redis_scripts[SCRIPT_COUNT] = {
 	[SCRIPT_REMOVE] = "local i = item()\n"
 					  "if not i[1] then return false end\n"
 					  "return write(false, 0, i[2])\n",
-	/* name, n, window in µs; nil: it holds something else.  HINCRBY knows 64 bits, which Lua does not. */
+	/* name, n, window in µs or 0 for all time; nil: it holds something else.  HINCRBY knows 64 bits, which Lua does not. */
 	[SCRIPT_ADD] = "local i = item()\n"
 				   "local window = tonumber(ARGV[3])\n"
-				   "local ends = now - now % window + window\n"
+				   "local ends = window > 0 and now - now % window + window or 0\n"
 				   "if i[1] and not string.match(i[1], '^%-?%d+$') then return false end\n"
-				   "if tonumber(i[3]) ~= ends then i[1] = false end\n"
+				   "if (tonumber(i[3]) or 0) ~= ends then i[1] = false end\n"
 				   "if ARGV[2] == '0' then return i[1] or '0' end\n"
 				   "if not i[1] then write(ARGV[2], ends, i[2]) return ARGV[2] end\n"
 				   "local sum = redis.pcall('HINCRBY', KEYS[1], 'v', ARGV[2])\n"
