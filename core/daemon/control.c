@@ -60,6 +60,7 @@ static const ControlCommand control_commands[] = {
 		control_account, TAKES_HOLD },
 	{ "recipient", "add|show|list|remove ADDRESS", "addresses that domains with valid-recipients = yes take",
 		control_recipient },
+	{ "usage", "CUSTOMER|LOGIN", "what was sent of what is allowed (plugin limits)", control_usage },
 	{ "block", "list|show IP|add NETWORK [for=TIME|forever] [reason=TEXT]|lift NETWORK",
 		"client addresses that may not connect", control_block },
 	{ "export", "", "customers, domains, accounts and recipients as text", control_export },
@@ -100,6 +101,23 @@ control_put_row(void *data, const char *const *columns_and_texts)
 	g_ptr_array_add(cells, NULL);
 	answer_columns_v(answer, (const char *const *)columns->pdata);
 	answer_row_v(answer, (const char *const *)cells->pdata);
+}
+
+/* "usage WHO" is "limits usage WHO": what people ask for has a short word. */
+static void
+control_ask_short(Daemon *daemon, const char *plugin, const Request *request, Answer *answer)
+{
+	g_autoptr(PluginSet) set = control_take_set(daemon);
+	g_autoptr(GError) error = NULL;
+
+	if (!host_command(set, plugin, (const char *const *)request->words, control_put_row, answer, &error))
+		answer_fail(answer, "%s", error->message);
+}
+
+void
+control_usage(Daemon *daemon, const Request *request, Answer *answer)
+{
+	control_ask_short(daemon, "limits", request, answer);
 }
 
 static void

@@ -225,6 +225,24 @@ ptn_option_most(PtnHook *h, const char *name)
 	return value != NULL ? value->number_most : 0;
 }
 
+size_t
+ptn_option_rates(PtnHook *h, const char *name, PtnRate *rates, size_t room)
+{
+	static const PtnOption one = { .name = "rate", .type = PTN_PER_TIME };
+	const PtnOption *option;
+	const char *text = api_option_text(h, name, &option);
+	g_auto(GStrv) words = g_strsplit_set(text != NULL ? text : "", " ,\t", -1);
+	size_t n = 0;
+
+	for (char **word = words; *word != NULL && n < room; word++) {
+		g_autoptr(OptionValue) value = **word != '\0' ? option_parse(&one, *word, NULL) : NULL;
+
+		if (value != NULL && value->number > 0)
+			rates[n++] = (PtnRate){ value->number, value->number_most };
+	}
+	return n;
+}
+
 const char *const *
 ptn_option_list(PtnHook *h, const char *name)
 {
@@ -328,6 +346,36 @@ ptn_store_remove(PtnHook *h, const char *key)
 	if (store != NULL && call_is_rehearsed(h))
 		return PTN_OK;
 	return store != NULL ? store_remove(store, full, h->call->deadline_us) : PTN_UNSURE;
+}
+
+/* A rehearsal only looks. */
+static PtnStatus
+api_rehearse_tally(const PtnTally *wanted, StoreTally *tallies, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (wanted[i].most > 0 && wanted[i].n != 0 && tallies[i].total + wanted[i].n > wanted[i].most)
+			return PTN_TAKEN;
+	return PTN_OK;
+}
+
+PtnStatus
+ptn_store_tally(PtnHook *h, const char *key, PtnTally *tallies, size_t n)
+{
+	g_autofree char *full = api_key(h, key);
+	g_autofree StoreTally *asked = g_new0(StoreTally, MAX(n, 1));
+	Store *store = api_store(h);
+	PtnStatus status;
+
+	for (size_t i = 0; i < n; i++)
+		asked[i] = (StoreTally){ tallies[i].name, call_is_rehearsed(h) ? 0 : tallies[i].n, tallies[i].window,
+			tallies[i].most, 0 };
+	status = store != NULL ? store_tally(store, full, asked, n, h->call->deadline_us) : PTN_UNSURE;
+	if (status == PTN_OK && call_is_rehearsed(h))
+		status = api_rehearse_tally(tallies, asked, n);
+	call_note(h, "store %s: %s", key, call_status_name(status));
+	for (size_t i = 0; i < n; i++)
+		tallies[i].total = asked[i].total;
+	return status;
 }
 
 /* ---- DNS ---- */

@@ -102,13 +102,32 @@ api_session_fact(PtnHook *h, const char *name)
 }
 
 static const char *
-api_header_prefix(PtnHook *h)
+api_server_text(PtnHook *h, const char *option, const char *preset)
 {
 	Config *config = h->set != NULL ? h->set->config : h->instance->config;
 	const ConfigSection *server = config_section(config, "server", NULL);
-	const char *prefix = server != NULL ? config_text(server, "header-prefix") : NULL;
+	const char *text = server != NULL ? config_text(server, option) : NULL;
 
-	return prefix != NULL ? prefix : "X-Postern";
+	return text != NULL ? text : preset;
+}
+
+/* How many copies the message has so far. */
+static const char *
+api_copies(PtnHook *h)
+{
+	const Transaction *transaction = h->call->transaction;
+
+	return transaction != NULL
+			   ? region_printf(h->call->region, "%u", transaction->copies != NULL ? transaction->copies->len : 0)
+			   : NULL;
+}
+
+static bool
+api_store_is_away(PtnHook *h)
+{
+	const Engine *engine = h->instance->services->engine;
+
+	return engine != NULL && engine->store != NULL && store_is_away(engine->store);
 }
 
 const char *
@@ -117,7 +136,9 @@ ptn_fact(PtnHook *h, const char *name)
 	const Envelope *envelope = h->call->envelope;
 
 	if (strcmp(name, "header-prefix") == 0)
-		return api_header_prefix(h);
+		return api_server_text(h, "header-prefix", "X-Postern");
+	if (strcmp(name, "node") == 0)
+		return api_server_text(h, "node", "0");
 	if (strcmp(name, "service-name") == 0)
 		return h->set != NULL ? h->set->services.notices.service_name : NULL;
 	if (strcmp(name, "queue-id") == 0)
@@ -126,6 +147,10 @@ ptn_fact(PtnHook *h, const char *name)
 		return call_is_rehearsed(h) ? "yes" : NULL;
 	if (strcmp(name, "content-exempt") == 0)
 		return h->call->is_content_exempt ? "yes" : NULL;
+	if (strcmp(name, "copies") == 0)
+		return api_copies(h);
+	if (strcmp(name, "store.away") == 0)
+		return api_store_is_away(h) ? "yes" : NULL;
 	if (strcmp(name, "event") == 0)
 		return h->call->stage == PTN_EVENT ? h->call->about : NULL;
 	if (strcmp(name, "refused-by") == 0)

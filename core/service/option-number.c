@@ -104,6 +104,22 @@ option_parse_time_range(const PtnOption *option, const char *text, int64_t *leas
 	return true;
 }
 
+bool
+option_parse_rate(const char *text, int64_t *number, int64_t *window_us, GError **error)
+{
+	const char *slash = strchr(text, '/');
+	g_autofree char *left = slash != NULL ? g_strndup(text, (size_t)(slash - text)) : NULL;
+
+	*number = *window_us = 0;
+	if (strcmp(text, "off") == 0)
+		return true;
+	if (left == NULL || !option_read_number(option_sizes, left, number) || *number <= 0 ||
+		!option_read_number(option_times, slash + 1, window_us) || *window_us < CLOCK_SECOND)
+		return error_set(error, POSTERN_ERROR_INVALID,
+			"\"%s\" is not a number and the time it is for (as 200/1h, 10G/1d), or \"off\"", text);
+	return true;
+}
+
 static char *
 option_format_units(const Unit *units, int64_t number)
 {

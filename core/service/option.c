@@ -135,6 +135,13 @@ option_check_url(const PtnOption *option, const char *text, OptionValue *value, 
 	return true;
 }
 
+static bool
+option_check_rate(const PtnOption *option, const char *text, OptionValue *value, GError **error)
+{
+	(void)option;
+	return option_parse_rate(text, &value->number, &value->number_most, error);
+}
+
 static const struct {
 	OptionCheck *check;
 	const char *described;
@@ -154,6 +161,7 @@ static const struct {
 	[PTN_MAILBOX] = { option_check_mailbox, "mail address", false },
 	[PTN_URL] = { option_check_url, "URL", false },
 	[PTN_TIME_RANGE] = { option_check_time_range, "time or range of times", false },
+	[PTN_PER_TIME] = { option_check_rate, "NUMBER/TIME or off", false },
 };
 
 static unsigned

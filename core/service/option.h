@@ -9,8 +9,9 @@
 /* A checked value; immutable.  What it does not have is 0 or NULL. */
 typedef struct {
 	char *text;     /* as given, without quotes; a list's words joined by one blank               */
-	int64_t number; /* BOOL 0/1, NUMBER, SIZE in octets, TIME in µs, CHOICE its place; of a TIME_RANGE the least */
-	int64_t number_most; /* of a TIME_RANGE                                                       */
+	int64_t number; /* BOOL 0/1, NUMBER, SIZE in octets, TIME in µs, CHOICE its place; of a TIME_RANGE the least; of a
+	                 * PER_TIME how many (0: off) */
+	int64_t number_most; /* of a TIME_RANGE; of a PER_TIME the time                                   */
 	char **list;    /* of PTN_LIST: its words, NULL-terminated                                    */
 } OptionValue;
 

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "service/store-file.h"
 #include "service/store-private.h"
+#include "service/store-tally.h"
 #include "service/store-table.h"
 
 enum {
@@ -377,6 +378,25 @@ local_add(void *data, const char *key, int64_t n, int64_t window_us, int64_t dea
 	return status;
 }
 
+static PtnStatus
+local_tally(void *data, const char *key, StoreTally *tallies, size_t n, int64_t deadline_us)
+{
+	Local *local = data;
+	g_autofree char *value = NULL;
+	const TableItem *item;
+	PtnStatus status = PTN_TAKEN;
+	int64_t end_us;
+
+	(void)deadline_us;
+	local_begin(local);
+	item = store_table_find(local->table, key);
+	if (store_tally_add(
+			item != NULL ? item->value : NULL, clock_wall(local->clock), tallies, n, &value, &end_us))
+		status = local_put(local, key, value, end_us);
+	local_end(local);
+	return status;
+}
+
 /* ---- reading ---- */
 
 static PtnStatus
@@ -570,7 +590,8 @@ local_open_sqlite(const StoreSettings *settings, const char *path, GError **erro
 
 #define LOCAL_FUNCTIONS \
 	.is_local = true, .close = local_close, .flush = local_flush, .get = local_get, .set = local_set, \
-	.claim = local_claim, .replace = local_replace, .add = local_add, .remove = local_remove, .list = local_list, \
+	.claim = local_claim, .replace = local_replace, .add = local_add, .tally = local_tally, \
+	.remove = local_remove, .list = local_list, \
 	.watch = local_watch, .changes = local_changes, .each = local_each, .load = local_load, \
 	.describe = local_describe
 

@@ -19,6 +19,7 @@ struct StoreBackend {
 	PtnStatus (*replace)(void *data, const char *key, const char *value, uint64_t *version, int64_t deadline_us);
 	PtnStatus (*add)(
 		void *data, const char *key, int64_t n, int64_t window_us, int64_t deadline_us, int64_t *total);
+	PtnStatus (*tally)(void *data, const char *key, StoreTally *tallies, size_t n, int64_t deadline_us);
 	PtnStatus (*remove)(void *data, const char *key, int64_t deadline_us);
 	PtnStatus (*list)(
 		void *data, const char *prefix, const char *after, size_t limit, int64_t deadline_us, GPtrArray **items);
@@ -51,4 +52,5 @@ void store_away_watch(StoreAway *away, const char *prefix);
 PtnStatus store_away_get(StoreAway *away, const char *key, char **value, uint64_t *version);
 PtnStatus store_away_set(StoreAway *away, const char *key, const char *value, int64_t ttl_us);
 PtnStatus store_away_add(StoreAway *away, const char *key, int64_t n, int64_t window_us, int64_t *total);
+PtnStatus store_away_tally(StoreAway *away, const char *key, StoreTally *tallies, size_t n);
 void store_away_remove(StoreAway *away, const char *key);

@@ -208,6 +208,29 @@ store_redis_replace(void *data, const char *key, const char *value, uint64_t *ve
 	return PTN_OK;
 }
 
+/* NAME, number, window, most of each. */
+static PtnStatus
+store_redis_tally(void *data, const char *key, StoreTally *tallies, size_t n, int64_t deadline_us)
+{
+	g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(redisReply) reply = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		g_ptr_array_add(words, g_strdup(tallies[i].name));
+		g_ptr_array_add(words, g_strdup_printf("%" G_GINT64_FORMAT, (gint64)tallies[i].n));
+		g_ptr_array_add(
+			words, g_strdup_printf("%" G_GINT64_FORMAT, (gint64)MIN(tallies[i].window_us, STORE_REDIS_TTL_MAX)));
+		g_ptr_array_add(words, g_strdup_printf("%" G_GINT64_FORMAT, (gint64)tallies[i].most));
+	}
+	g_ptr_array_add(words, NULL);
+	reply = store_redis_run(data, SCRIPT_TALLY, key, deadline_us, (const char *const *)words->pdata);
+	if (reply == NULL || reply->type != REDIS_REPLY_ARRAY || reply->elements != n + 1)
+		return PTN_UNSURE;
+	for (size_t i = 0; i < n; i++)
+		tallies[i].total = g_ascii_strtoll(redis_reply_text(reply->element[i + 1]), NULL, 10);
+	return strcmp(redis_reply_text(reply->element[0]), "1") == 0 ? PTN_OK : PTN_TAKEN;
+}
+
 static PtnStatus
 store_redis_remove(void *data, const char *key, int64_t deadline_us)
 {
@@ -282,6 +305,7 @@ const StoreBackend store_redis = { .scheme = "redis",
 	.claim = store_redis_claim,
 	.replace = store_redis_replace,
 	.add = store_redis_add,
+	.tally = store_redis_tally,
 	.remove = store_redis_remove,
 	.list = store_redis_list,
 	.watch = store_redis_watch,

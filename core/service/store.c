@@ -164,6 +164,20 @@ store_replace(Store *store, const char *key, const char *value, uint64_t *versio
 }
 
 PtnStatus
+store_tally(Store *store, const char *key, StoreTally *tallies, size_t n, int64_t deadline_us)
+{
+	PtnStatus status;
+
+	if (!store_key_is_valid(key) || n == 0)
+		return PTN_UNSURE;
+	for (size_t i = 0; i < n; i++)
+		if (tallies[i].window_us <= 0)
+			return PTN_UNSURE;
+	status = store->backend->tally(store->data, key, tallies, n, deadline_us);
+	return store_goes_on(store, status) ? store_away_tally(store->away, key, tallies, n) : status;
+}
+
+PtnStatus
 store_remove(Store *store, const char *key, int64_t deadline_us)
 {
 	PtnStatus status;

@@ -93,6 +93,17 @@ PtnStatus store_remove(Store *store, const char *key, int64_t deadline_us);
  * text; TAKEN: the key holds something else. */
 PtnStatus store_add(
 	Store *store, const char *key, int64_t n, int64_t window_us, int64_t deadline_us, int64_t *total);
+/* One of several counters under one key; windows are aligned to 1970.  `name`: a word without ":". */
+typedef struct {
+	const char *name;
+	int64_t n;         /* to add; 0 reads only */
+	int64_t window_us;
+	int64_t most;      /* it may come to; 0: any */
+	int64_t total;     /* the answer; below 2^53 */
+} StoreTally;
+
+/* Adds to all of them in one step; TAKEN: one would go beyond its `most`, and none was added.  Such a key holds nothing else. */
+PtnStatus store_tally(Store *store, const char *key, StoreTally *tallies, size_t n, int64_t deadline_us);
 /* Items whose keys start with `prefix`, in order, after the key `after` (NULL: from the start), at most
  * `limit`.  A new array of StoreItem* that frees them.  Never on a hot path; with redis only prefixes that are watched, or
  * begin with one that is, cost no more than what they find: any other looks at every key of the server. */

@@ -333,11 +333,16 @@ show(PtnHook *h)
 
 /* ---- the plugin ---- */
 
+/* The sample configuration can be checked as it stands, but what everybody can read keeps nothing secret. */
 static PtnVerdict
 start(PtnHook *h)
 {
 	BccMirror *own = ptn_instance(h);
 
+	ptn_alarm(h, "secret",
+		g_str_has_prefix(ptn_option(h, "secret"), "change-this")
+			? "the secret is the one of the sample configuration: anybody can forge bounces of copies"
+			: NULL);
 	g_mutex_init(&own->lock);
 	own->known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	return PTN_NEXT;

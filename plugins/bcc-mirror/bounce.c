@@ -55,7 +55,7 @@ bounce_expect(PtnHook *h, const char *login)
 {
 	char id[ACCOUNT_SIZE + 1];
 
-	if (is_known(h, login))
+	if (is_known(h, login) || ptn_fact(h, "rehearsal") != NULL)
 		return;
 	address_account(ptn_option(h, "secret"), login, id);
 	if (ptn_store_set(h, ptn_format(h, "account/%s", id), login, ptn_option_number(h, "expire") + 3 * DAY) ==

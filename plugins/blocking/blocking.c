@@ -42,11 +42,11 @@ static void
 count_login(PtnHook *h, const char *who, const char *login)
 {
 	g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, login, -1);
-	int64_t most, window;
+	PtnRate rate;
 
-	if (counter_parse(h, ptn_option(h, counters[COUNT_LOGINS].name), &most, &window) != NULL || most == 0)
+	if (ptn_option_rates(h, counters[COUNT_LOGINS].name, &rate, 1) == 0)
 		return;
-	if (ptn_store_claim(h, ptn_format(h, "login/%s/%.16s", who, digest), "1", window) == PTN_OK)
+	if (ptn_store_claim(h, ptn_format(h, "login/%s/%.16s", who, digest), "1", rate.window) == PTN_OK)
 		count(h, COUNT_LOGINS);
 }
 
@@ -179,14 +179,7 @@ forget(PtnHook *h)
 static const char *
 check(PtnHook *h, const char *option, const char *value)
 {
-	int64_t most, window;
-
-	if (strcmp(option, "ipv6-as") == 0)
-		return offender_check(h, value);
-	for (CounterNumber i = 0; i < COUNTERS; i++)
-		if (strcmp(option, counters[i].name) == 0)
-			return counter_parse(h, value, &most, &window);
-	return NULL;
+	return strcmp(option, "ipv6-as") == 0 ? offender_check(h, value) : NULL;
 }
 
 static PtnVerdict
@@ -211,7 +204,7 @@ stop(PtnHook *h)
 
 #define COUNTED(NAME, PRESET, HELP) \
 	{ \
-		NAME, PTN_TEXT, PTN_IN_SERVER, PRESET, HELP, 0, 0, NULL \
+		NAME, PTN_PER_TIME, PTN_IN_SERVER, PRESET, HELP, 0, 0, NULL \
 	}
 
 static const PtnOption options[] = {

@@ -24,8 +24,6 @@ typedef enum {
 
 extern const Counter counters[COUNTERS];
 
-/* "5/10m": so many within that time; "off" and "0" count nothing.  NULL: it was understood; else what is wrong. */
-const char *counter_parse(PtnHook *h, const char *text, int64_t *most, int64_t *window);
 /* Counts one more of `who`; true: it is too much now.  The threshold wanders below what is configured, so that nobody can
  * stay just under it. */
 bool counter_add(PtnHook *h, CounterNumber number, const char *who);

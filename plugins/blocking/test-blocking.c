@@ -394,9 +394,9 @@ test_mistakes(void)
 {
 	static const struct {
 		const char *line, *mistake;
-	} cases[] = { { "auth-failures = 5", "is not a number and a time" }, { "logins = 5/never", "is not a time" },
-		{ "ipv6-as = /12", "is not the length" }, { "first = 5", NULL }, { "never = 10.0.0.1/8", "host bits" },
-		{ "probes = off", NULL } };
+	} cases[] = { { "auth-failures = 5", "is not a number and the time" },
+		{ "logins = 5/never", "is not a number and the time" }, { "ipv6-as = /12", "is not the length" },
+		{ "first = 5", NULL }, { "never = 10.0.0.1/8", "host bits" }, { "probes = off", NULL } };
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		char config[100];
@@ -404,7 +404,8 @@ test_mistakes(void)
 
 		(void)snprintf(config, sizeof config, "[plugin blocking]\n%s\n", cases[i].line);
 		mistake = ptn_test_mistake(&ptn_plugin_blocking, config);
-		CU_ASSERT_EQUAL(mistake == NULL, cases[i].mistake == NULL);
+		if ((mistake == NULL) != (cases[i].mistake == NULL))
+			ASSERT_TEXT(mistake, cases[i].line);
 		if (mistake != NULL && cases[i].mistake != NULL && strstr(mistake, cases[i].mistake) == NULL)
 			ASSERT_TEXT(mistake, cases[i].mistake);
 	}

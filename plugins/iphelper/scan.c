@@ -53,22 +53,12 @@ scan_instance(PtnHook *h)
 
 /* ---- the lease ---- */
 
-/* Who we are: the same after a restart, so that our own lease does not keep us waiting. */
-static const char *
-node_name(PtnHook *h)
-{
-	const char *name = ptn_format(h, "%08x%08x", ptn_random(h, UINT32_MAX), ptn_random(h, UINT32_MAX));
-
-	if (ptn_store_claim(h, "node/name", name, 0) == PTN_OK)
-		return name;
-	return ptn_store_get(h, "node/name", &name) == PTN_OK ? name : NULL;
-}
-
+/* Our own lease, of before a restart or reload, does not keep us waiting. */
 static PtnStatus
 take_lease(PtnHook *h, int64_t time)
 {
-	const char *name = node_name(h), *holder;
-	const PtnStatus status = name != NULL ? ptn_store_claim(h, "lease", name, time) : PTN_UNSURE;
+	const char *name = ptn_fact(h, "node"), *holder;
+	const PtnStatus status = ptn_store_claim(h, "lease", name, time);
 
 	if (status != PTN_TAKEN)
 		return status;

@@ -1,78 +1,5 @@
-/* test-iphelper.c - the plugin iphelper in the test host: letter I. */
-#include "plugin-test.h"
-
-#include <glib.h>
-#include <stdio.h>
-#include <string.h>
-
-#include "unit/unit.h"
-
-extern const PtnPlugin ptn_plugin_iphelper;
-
-#define DOMAIN "example.com"
-#define HOST "home.dyn.example"
-#define MINUTE (60 * PTN_SECOND)
-
-static const char *
-mode(PtnTest *test)
-{
-	return ptn_test_get(test, PTN_DOMAIN, DOMAIN, "mode");
-}
-
-static const char *
-destination(PtnTest *test)
-{
-	return ptn_test_get(test, PTN_DOMAIN, DOMAIN, "destination");
-}
-
-/* Time passes; what is due is checked. */
-static void
-pass(PtnTest *test, int64_t time)
-{
-	ptn_test_advance(test, time);
-	ptn_test_finish_work(test);
-}
-
-static int64_t
-checks(PtnTest *test)
-{
-	return ptn_test_count(test, "plugin.iphelper.checks");
-}
-
-/* The domain waits with its mail; it has no helper yet. */
-static PtnTest *
-new_domain(const char *config)
-{
-	PtnTest *test = ptn_test_new(&ptn_plugin_iphelper, config);
-
-	ptn_test_entry(test, PTN_CUSTOMER, "example", "alert", "alert@example.net", NULL);
-	ptn_test_entry(test, PTN_DOMAIN, DOMAIN, "customer", "example", "mode", "hold", NULL);
-	return test;
-}
-
-static PtnTest *
-new_helper(const char *config)
-{
-	PtnTest *test = new_domain(config);
-
-	ptn_test_entry(
-		test, PTN_DOMAIN, DOMAIN, "iphelper.host", HOST, "iphelper.port", "2525", "iphelper.alert", "yes", NULL);
-	return test;
-}
-
-static const char *
-add(PtnTest *test, const char *host, const char *port)
-{
-	return ptn_test_command(test, "iphelper", "add", DOMAIN, host, port, NULL);
-}
-
-static bool
-says(const char *text, const char *part)
-{
-	if (strstr(text, part) == NULL)
-		fprintf(stderr, "\"%s\" is not in: %s\n", part, text);
-	return strstr(text, part) != NULL;
-}
+/* test-iphelper.c - the plugin iphelper in the test host: letter I; what others do meanwhile is in test-others.c. */
+#include "test-iphelper.h"
 
 /* ---- which helpers there may be ---- */
 
@@ -429,119 +356,6 @@ test_same_mode(void)
 	ptn_test_free(test);
 }
 
-/* ---- what others do to the domain ---- */
-
-static void
-test_unsupported(void)
-{
-	static const char *const modes[] = { "secondary", "hosted", "forward", "outbound-only" };
-
-	for (size_t i = 0; i < G_N_ELEMENTS(modes); i++) {
-		PtnTest *test = new_helper(NULL);
-		const char *to = "mx.example.com";
-
-		ptn_test_dns(test, HOST, PTN_A, PTN_OK, "1.2.3.4", NULL);
-		pass(test, PTN_SECOND);
-		ptn_test_entry(
-			test, PTN_DOMAIN, DOMAIN, "mode", modes[i], "destination", to, "forward-to", "box@example.org", NULL);
-		ptn_test_dns(test, HOST, PTN_A, PTN_OK, "5.6.7.8", NULL);
-		pass(test, MINUTE);
-		ASSERT_TEXT(mode(test), modes[i]);
-		ASSERT_TEXT(destination(test), to);
-		CU_ASSERT_PTR_NULL(ptn_test_get(test, PTN_DOMAIN, DOMAIN, "iphelper.host"));
-		CU_ASSERT_PTR_NULL(ptn_test_get(test, PTN_DOMAIN, DOMAIN, "iphelper.port"));
-		CU_ASSERT_PTR_NULL(ptn_test_get(test, PTN_DOMAIN, DOMAIN, "iphelper.alert"));
-		CU_ASSERT_EQUAL(ptn_test_queued(test), 1);
-		ASSERT_TEXT(ptn_test_command(test, "iphelper", "list", NULL), "");
-		pass(test, 10 * MINUTE);
-		ASSERT_TEXT(destination(test), to);
-		ptn_test_free(test);
-	}
-}
-
-static void
-test_by_hand(void)
-{
-	PtnTest *test = new_helper(NULL);
-
-	ptn_test_dns(test, HOST, PTN_A, PTN_OK, "1.2.3.4", NULL);
-	ptn_test_dns_ttl(test, HOST, PTN_A, 300 * PTN_SECOND);
-	pass(test, PTN_SECOND);
-	ptn_test_entry(test, PTN_DOMAIN, DOMAIN, "mode", "hold", NULL);
-	pass(test, MINUTE);
-	ASSERT_TEXT(mode(test), "hold");
-	pass(test, 4 * MINUTE);
-	ASSERT_TEXT(mode(test), "redirect");
-	ASSERT_TEXT(destination(test), "1.2.3.4");
-	CU_ASSERT_TRUE(says(ptn_test_command(test, "iphelper", "list", NULL), "address=1.2.3.4"));
-	ptn_test_entry(test, PTN_DOMAIN, DOMAIN, "destination", "9.9.9.9", "port", "26", NULL);
-	pass(test, 5 * MINUTE);
-	ASSERT_TEXT(destination(test), "1.2.3.4");
-	ASSERT_TEXT(ptn_test_get(test, PTN_DOMAIN, DOMAIN, "port"), "2525");
-	ptn_test_free(test);
-}
-
-static void
-test_domain_removed(void)
-{
-	PtnTest *test = new_helper(NULL);
-
-	ptn_test_dns(test, HOST, PTN_A, PTN_OK, "1.2.3.4", NULL);
-	pass(test, PTN_SECOND);
-	ptn_test_remove(test, PTN_DOMAIN, DOMAIN);
-	pass(test, 5 * MINUTE);
-	CU_ASSERT_EQUAL(checks(test), 1);
-	ASSERT_TEXT(ptn_test_command(test, "iphelper", "list", NULL), "");
-	ptn_test_entry(test, PTN_DOMAIN, DOMAIN, "customer", "example", "mode", "hold", NULL);
-	pass(test, 5 * MINUTE);
-	ASSERT_TEXT(mode(test), "hold");
-	CU_ASSERT_EQUAL(checks(test), 1);
-	ptn_test_free(test);
-}
-
-static void
-test_helper_removed(void)
-{
-	PtnTest *test = new_helper(NULL);
-
-	ptn_test_dns(test, HOST, PTN_A, PTN_OK, "1.2.3.4", NULL);
-	pass(test, PTN_SECOND);
-	CU_ASSERT_TRUE(
-		says(ptn_test_command(test, "iphelper", "remove", DOMAIN, NULL), "helper=removed mode=redirect"));
-	ptn_test_dns(test, HOST, PTN_A, PTN_NONE, NULL);
-	pass(test, 10 * MINUTE);
-	ASSERT_TEXT(mode(test), "redirect");
-	ASSERT_TEXT(destination(test), "1.2.3.4");
-	CU_ASSERT_TRUE(says(ptn_test_command(test, "iphelper", "show", DOMAIN, NULL), "example.com has no helper"));
-	CU_ASSERT_TRUE(says(add(test, "host=" HOST, "port=2525"), "last=- next=next scan"));
-	pass(test, MINUTE);
-	ASSERT_TEXT(mode(test), "hold");
-	ptn_test_free(test);
-}
-
-static void
-test_edited(void)
-{
-	PtnTest *test = new_helper(NULL);
-
-	ptn_test_dns(test, HOST, PTN_A, PTN_OK, "1.2.3.4", NULL);
-	ptn_test_dns(test, "new.dyn.example", PTN_A, PTN_OK, "5.6.7.8", NULL);
-	pass(test, PTN_SECOND);
-	CU_ASSERT_TRUE(says(ptn_test_command(test, "iphelper", "set", DOMAIN, "port=26", NULL), "port=26"));
-	ASSERT_TEXT(ptn_test_get(test, PTN_DOMAIN, DOMAIN, "port"), "2525");
-	pass(test, MINUTE);
-	ASSERT_TEXT(ptn_test_get(test, PTN_DOMAIN, DOMAIN, "port"), "26");
-	CU_ASSERT_PTR_NULL(ptn_test_set(test, PTN_DOMAIN, DOMAIN, "iphelper.host", "new.dyn.example"));
-	pass(test, MINUTE);
-	ASSERT_TEXT(destination(test), "5.6.7.8");
-	CU_ASSERT_TRUE(says(ptn_test_command(test, "iphelper", "set", DOMAIN, "host=192.0.2.1", NULL), "error: "));
-	CU_ASSERT_TRUE(says(ptn_test_command(test, "iphelper", "set", DOMAIN, "alert=maybe", NULL), "error: "));
-	CU_ASSERT_TRUE(says(ptn_test_command(test, "iphelper", "set", DOMAIN, "color=red", NULL), "error: "));
-	pass(test, MINUTE);
-	CU_ASSERT_EQUAL(checks(test), 3);
-	ptn_test_free(test);
-}
-
 static const UnitTest tests[] = {
 	{ "I-01 only domains with mode redirect or hold can have a helper", test_modes },
 	{ "I-02 a domain has one helper at most", test_second },
@@ -559,11 +373,6 @@ static const UnitTest tests[] = {
 	{ "I-23 I-24 a mode change is told, in four lines", test_alert },
 	{ "I-25 I-26 no alert without an address, or if it is off", test_no_alert },
 	{ "I-15 I-27 no alert for another address, or another reason, in the same mode", test_same_mode },
-	{ "I-28 I-37 I-39 a mode that has no helper removes it, and nobody is told", test_unsupported },
-	{ "I-29 what is changed by hand between the two modes holds until the next check", test_by_hand },
-	{ "I-30 with a domain its helper goes", test_domain_removed },
-	{ "I-31 without its helper a domain stays as it is", test_helper_removed },
-	{ "I-38 a helper that is edited is checked at the next scan", test_edited },
 	{ NULL, NULL },
 };
 
@@ -571,7 +380,7 @@ int
 main(int argc, char **argv)
 {
 	static const UnitSuite suite = { "iphelper", tests };
-	static const UnitSuite *const suites[] = { &suite, NULL };
+	static const UnitSuite *const suites[] = { &suite, &suite_others, NULL };
 
 	return unit_main(argc, argv, suites);
 }

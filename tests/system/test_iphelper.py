@@ -1,6 +1,7 @@
 """IP address helpers (letter I of BEHAVIOURS.md) from end to end: a real name server whose zone the test changes, public
 addresses, mail that waits and arrives.  All in a network of the test's own, so that the addresses are nobody's."""
 import ctypes
+import datetime
 import functools
 import os
 import shutil
@@ -12,7 +13,8 @@ import time
 
 import pytest
 
-from postern import Dialog, Postern, Sink, wait_until
+from postern import Dialog, Postern, Sink, free_port, wait_until
+from test_redis import redis  # noqa: F401
 
 CLONE_NEWNET = 0x40000000
 ONE, TWO = "1.2.3.4", "5.6.7.8"
@@ -66,6 +68,7 @@ class NameServer:
   xfrdfile: "{place}/xfrd.state"
   zonelistfile: "{place}/zone.list"
   server-count: 1
+  rrl-ratelimit: 0
 remote-control:
   control-enable: no
 zone:
@@ -199,7 +202,7 @@ def story(place):
     names.change("home IN A " + ONE)
     place.one.wait(1)
     place.wait_alert(1, "SMTP Redirection to %s:%d" % (ONE, PORT))
-    assert gate.queue() == []
+    gate.wait_queue(0)
     # it moves, behind an alias
     names.change("home IN CNAME line\nline IN A " + TWO)
     place.wait_helper(address=TWO, mode="redirect")
@@ -248,20 +251,25 @@ def story(place):
     gate.ctl("domain", "set", "shop.example", "mode=hold")
     place.wait_helper(mode="redirect", address=ONE)
     place.wait_alert(6, "SMTP Redirection to %s:%d" % (ONE, PORT))
-    assert gate.queue() == [] and "message bounced" not in gate.log()
+    gate.wait_queue(0)
+    assert "message bounced" not in gate.log()
 
 
 @in_own_network
 def test_check_now(tmp_path):
-    """I-21 I-28 I-30 I-39 a check that is asked for sees what the zone says by now, whatever the TTL; a mode without helper, or a domain's end, is
-    the helper's."""
+    """I-21 I-28 I-30 I-33 I-35 I-39 the least TTL of a chain says when the next check is, over a restart, too; one that is asked
+    for sees what the zone says by now; a mode without helper, or a domain's end, is the helper's end."""
     place = Place(tmp_path)
     try:
-        place.names.change("home 3600 IN A " + ONE)
+        place.names.change("home 3600 IN CNAME line\nline 600 IN A " + ONE)
         place.wait_helper(address=ONE)
+        before = place.helper()
+        last, end = (datetime.datetime.strptime(before[name], "%H:%M:%S") for name in ("last", "next"))
+        assert (end - last).total_seconds() % 86400 == 600
+        place.gate.restart()
         place.names.change("home 3600 IN A " + TWO)
         time.sleep(2.5)  # two scans go by
-        assert place.helper()["address"] == ONE
+        assert place.helper() == before
         assert "next scan, within 1 s" in place.gate.ctl("iphelper", "check", "shop.example")
         place.wait_helper(address=TWO)
         place.gate.ctl("domain", "set", "shop.example", "mode=outbound-only")
@@ -270,10 +278,49 @@ def test_check_now(tmp_path):
         place.gate.ctl("domain", "remove", "other.test")
         assert place.gate.ctl("iphelper", "list", json=True) == []
         place.alerts.wait(1)
-        wait_until(lambda: place.gate.queue() == [], "an empty queue")
+        place.gate.wait_queue(0)
         assert len(place.alerts.messages) == 1
     finally:
         place.stop()
+
+
+@pytest.mark.skipif(not shutil.which("redis-server"), reason="needs redis-server")
+def test_two_nodes(make_postern, tmp_path, redis):
+    """One node at a time looks after the helpers: each change is made and told once, and when the node is gone the other goes on from
+    where it was."""
+    names = NameServer(tmp_path / "names", free_port(), "dyn.example")
+    alerts = Sink()
+    options = redis.options(**{
+        "dns": {"stub-zones": "dyn.example=127.0.0.1@%d" % names.port}, "plugin iphelper": {"scan": "1s", "retry-none": "1s"}})
+    try:
+        nodes = [make_postern({**options, "server": {"plugins": "iphelper", "node": node}}, sink=alerts, with_account=node == 1)
+                 for node in (1, 2)]
+        nodes[0].ctl("customer", "set", "acme", "alert=noc@alerts.example")
+        nodes[0].ctl("domain", "add", "shop.example", "customer=acme", "mode=hold")
+        nodes[1].ctl("iphelper", "add", "shop.example", "host=home.dyn.example", "port=2525", "alert=yes")
+        modes(nodes, "hold", 5)
+        names.change("home IN A " + ONE)
+        modes(nodes, "redirect", 5)
+        names.change("")
+        modes(nodes, "hold", 5)
+        made = ["home.dyn.example: " in node.log() for node in nodes]
+        assert sorted(made) == [False, True]
+        nodes[1].ctl("iphelper", "check", "shop.example")
+        alerts.wait(2)
+        nodes[made.index(True)].kill()
+        names.change("home IN A " + TWO)
+        rest = nodes[made.index(False)]
+        modes([rest], "redirect", 20)
+        assert rest.settle() == 3
+        nodes[made.index(True)].start()
+    finally:
+        names.stop()
+        alerts.close()
+
+
+def modes(nodes, wanted, seconds):
+    wait_until(lambda: all(row["mode"] == wanted and row["last"] != "-" for node in nodes
+                           for row in node.ctl("iphelper", "list", json=True)), wanted, seconds)
 
 
 def test_template_mistake(make_postern, tmp_path):

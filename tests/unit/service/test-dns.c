@@ -276,8 +276,10 @@ test_fresh(void)
 	wire_open(&wire);
 	dns_query_unref(dns_start(wire.dns, "a.example", PTN_A));
 	wire_answer(&wire, "a.example", PTN_A, found(VALUES("192.0.2.1")));
+	CU_ASSERT_EQUAL(wire.fresh_starts, 0);
 	fresh = dns_start_fresh(wire.dns, "a.example", PTN_A);
 	assert_shown(fresh, "?");
+	CU_ASSERT_EQUAL(wire.fresh_starts, 1);
 	wire_answer(&wire, "a.example", PTN_A, found(VALUES("192.0.2.2")));
 	assert_shown(fresh, "192.0.2.2");
 	failed = dns_start_fresh(wire.dns, "a.example", PTN_A);

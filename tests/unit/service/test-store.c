@@ -143,6 +143,39 @@ check_versions(Fixture *f)
 	CU_ASSERT_TRUE(read > version);
 }
 
+/* Adds one of two counters, of an hour (three at most) and of a day. */
+static void
+assert_tally(Store *s, int64_t hour, int64_t day, PtnStatus status, int64_t hour_total, int64_t day_total)
+{
+	StoreTally tallies[] = { { "m/1h", hour, HOUR, 3, -1 }, { "m/1d", day, 24 * HOUR, 0, -1 } };
+
+	CU_ASSERT_EQUAL(store_tally(s, "t", tallies, G_N_ELEMENTS(tallies), CLOCK_NEVER), status);
+	CU_ASSERT_EQUAL(tallies[0].total, hour_total);
+	CU_ASSERT_EQUAL(tallies[1].total, day_total);
+}
+
+static void
+check_tally(Fixture *f)
+{
+	StoreTally more[] = { { "m/1d", 1, 24 * HOUR, 0, -1 }, { "b", INT64_C(1) << 40, HOUR, 0, -1 } };
+	StoreTally wrong = { "x", 1, 0, 0, 0 };
+
+	fixture_move_clock(f, HOUR - CLOCK_SECOND);
+	assert_tally(f->store, 0, 0, PTN_OK, 0, 0);
+	assert_tally(f->store, 2, 5, PTN_OK, 2, 5);
+	assert_tally(f->store, 2, 1, PTN_TAKEN, 2, 5);
+	assert_tally(f->store, 1, 1, PTN_OK, 3, 6);
+	assert_tally(f->store, 0, 1, PTN_OK, 3, 7); /* who adds nothing goes beyond nothing */
+	assert_tally(f->store, -1, -1, PTN_OK, 2, 6);
+	fixture_move_clock(f, CLOCK_SECOND);
+	assert_tally(f->store, 1, 1, PTN_OK, 1, 7);
+	CU_ASSERT_EQUAL(store_tally(f->store, "t", more, 2, CLOCK_NEVER), PTN_OK); /* the configuration changed */
+	CU_ASSERT_EQUAL(more[0].total, 8);
+	CU_ASSERT_EQUAL(more[1].total, INT64_C(1) << 40);
+	CU_ASSERT_EQUAL(store_tally(f->store, "t", &wrong, 1, CLOCK_NEVER), PTN_UNSURE);
+	CU_ASSERT_EQUAL(store_tally(f->store, "t", &wrong, 0, CLOCK_NEVER), PTN_UNSURE);
+}
+
 static void
 check_counters(Fixture *f)
 {
@@ -398,6 +431,7 @@ check_sweep_unless_redis(Fixture *f)
 	static void KIND##_expiry(void) { store_run(WHICH, check_expiry); } \
 	static void KIND##_versions(void) { store_run(WHICH, check_versions); } \
 	static void KIND##_counters(void) { store_run(WHICH, check_counters); } \
+	static void KIND##_tally(void) { store_run(WHICH, check_tally); } \
 	static void KIND##_list(void) { store_run(WHICH, check_list); } \
 	static void KIND##_watched(void) { store_run(WHICH, check_list_watched); } \
 	static void KIND##_changes(void) { store_run(WHICH, check_changes); } \
@@ -409,7 +443,8 @@ check_sweep_unless_redis(Fixture *f)
 	static const UnitTest KIND##_tests[] = { \
 		{ "get, set, remove", KIND##_set }, { "expiry by the clock; claim", KIND##_expiry }, \
 		{ "versions rise, replace compares them", KIND##_versions }, \
-		{ "counters over aligned windows", KIND##_counters }, { "lists by prefix, in pages", KIND##_list }, \
+		{ "counters over aligned windows", KIND##_counters }, \
+		{ "several counters under one key: all or none", KIND##_tally }, { "lists by prefix, in pages", KIND##_list }, \
 		{ "the same of a watched prefix", KIND##_watched }, { "the change feed", KIND##_changes }, \
 		{ "every item, and its copy", KIND##_copy }, { "keys and values out of bounds", KIND##_odd }, \
 		{ "the expired are swept", KIND##_sweep }, { "many threads", KIND##_threads }, \

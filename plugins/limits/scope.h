@@ -1,0 +1,36 @@
+/* scope.h - for whom mail is counted, and how much is allowed: account, customer, client address, recipient domain. */
+#pragma once
+
+#include "plugin-api.h"
+
+typedef enum { SCOPE_ACCOUNT, SCOPE_CUSTOMER, SCOPE_CLIENT, SCOPE_DOMAIN, SCOPES } Scope;
+typedef enum { KIND_MESSAGES, KIND_RECIPIENTS, KIND_BYTES, KINDS } Kind;
+
+/* What a message is counted for, and as how much. */
+typedef struct {
+	Scope scope;
+	const char *who;
+	int64_t amounts[KINDS];
+} Share;
+
+/* One limit: of what there is, and what is allowed. */
+typedef struct {
+	Kind kind;
+	int64_t total, most, window;
+	int64_t ends;      /* when its window does */
+	const char *words; /* "200 messages per 1h" */
+} Limit;
+
+enum { LIMITS_MOST = 12 }; /* of one scope: four windows of each kind */
+
+const char *scope_name(Scope scope);
+const char *kind_name(Kind kind);
+/* "1h", "90s" */
+const char *window_text(PtnHook *h, int64_t window);
+/* Those that are set for who is at hand, not counted yet; how many. */
+size_t scope_limits(PtnHook *h, Scope scope, Limit *limits);
+/* Counts the share in all of its windows, or, where one limit would be passed, in none: TAKEN.  `limits` (LIMITS_MOST long) has
+ * what was found, `n` how many there are; that which was passed comes first.  A share of nothing only reads. */
+PtnStatus scope_count(PtnHook *h, const Share *share, Limit *limits, size_t *n);
+/* Takes it back. */
+void scope_uncount(PtnHook *h, const Share *share);

@@ -1,0 +1,286 @@
+/* test-limits.c - how much may be sent (R-11, P-07). */
+#include <stdio.h>
+#include <string.h>
+
+#include "plugin-test.h"
+#include "unit/unit.h"
+
+extern const PtnPlugin ptn_plugin_limits;
+
+#define LOGIN "user@example.net"
+#define OTHER "other@example.net"
+#define TEXT "Subject: a\r\n\r\nb\r\n"
+#define HOUR (3600 * PTN_SECOND)
+
+/* Two copies of each message, as bcc-mirror would make them. */
+static PtnVerdict
+copy(PtnHook *h)
+{
+	(void)ptn_copy(h, "", "a@example.org");
+	(void)ptn_copy(h, "", "b@example.org");
+	return PTN_NEXT;
+}
+
+static const PtnHookRow copier_hooks[] = { { PTN_MESSAGE, copy, PTN_INLINE | PTN_LATE }, { 0 } };
+static const PtnPlugin copier = { PTN_HEAD("copier"), .version = "1", .summary = "copies", .hooks = copier_hooks };
+
+static PtnTest *
+new_test(const char *options, bool with_copies)
+{
+	const PtnPlugin *const plugins[] = { &ptn_test_door, with_copies ? &copier : &ptn_plugin_limits,
+		with_copies ? &ptn_plugin_limits : NULL, NULL };
+	char config[1000];
+	PtnTest *test;
+
+	(void)snprintf(config, sizeof config, "[level small]\nlimits.messages = 2/1h\n[plugin limits]\n%s", options);
+	test = ptn_test_new_chain(plugins, config);
+	ptn_test_entry(test, PTN_CUSTOMER, "acme", "alert", "noc@acme.example", NULL);
+	ptn_test_entry(test, PTN_ACCOUNT, LOGIN, "password", "mypassword", NULL);
+	ptn_test_entry(test, PTN_ACCOUNT, OTHER, "password", "mypassword", NULL);
+	return test;
+}
+
+static const char *
+send_as(PtnTest *test, const char *login, const char *client, const char *recipient)
+{
+	const char *reply;
+
+	ptn_test_connect(test, client);
+	(void)ptn_test_say(test, "EHLO client.example");
+	(void)ptn_test_login(test, login, "mypassword");
+	reply = ptn_test_submit(test, login, recipient, TEXT);
+	ptn_test_finish_work(test);
+	return reply;
+}
+
+static const char *
+send_one(PtnTest *test)
+{
+	return send_as(test, LOGIN, "192.0.2.1", "x@example.org");
+}
+
+static void
+expect(const char *reply, const char *start)
+{
+	if (strncmp(reply, start, strlen(start)) != 0)
+		ASSERT_TEXT(reply, start);
+}
+
+/* Mail to `recipient` that was queued. */
+static size_t
+queued_to(PtnTest *test, const char *recipient)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < ptn_test_queued(test); i++)
+		n += strcmp(ptn_test_queued_recipient(test, i, 0), recipient) == 0;
+	return n;
+}
+
+static void
+test_messages(void)
+{
+	PtnTest *test = new_test("messages = 3/1h 5/1d\n", false);
+
+	for (int i = 0; i < 3; i++)
+		expect(send_one(test), "250");
+	expect(send_one(test), "450 4.7.1 Error: too much mail of account user@example.net: 3 messages per 1h");
+	expect(send_as(test, OTHER, "192.0.2.1", "x@example.org"), "250");
+	ptn_test_connect(test, "192.0.2.1"); /* known now: told at MAIL */
+	(void)ptn_test_say(test, "EHLO client.example");
+	(void)ptn_test_login(test, LOGIN, "mypassword");
+	expect(ptn_test_say(test, "MAIL FROM:<" LOGIN ">"), "450 4.7.1");
+	ptn_test_advance(test, HOUR); /* it resumes in the next period, up to the limit of the day */
+	expect(send_one(test), "250");
+	expect(send_one(test), "250");
+	expect(send_one(test), "450 4.7.1 Error: too much mail of account user@example.net: 5 messages per 1d");
+	ptn_test_advance(test, 24 * HOUR);
+	expect(send_one(test), "250");
+	ptn_test_free(test);
+}
+
+static void
+test_stolen_password(void)
+{
+	PtnTest *test = new_test("", false);
+	int sent = 0;
+
+	for (int i = 0; i < 300; i++)
+		sent += strncmp(send_one(test), "250", 3) == 0;
+	CU_ASSERT_EQUAL(sent, 100);
+	ptn_test_free(test);
+}
+
+static void
+test_recipients_and_bytes(void)
+{
+	PtnTest *test = new_test("recipients = 3/1h\nbytes = 1K/1h\n", false);
+	char large[2000];
+
+	ptn_test_connect(test, "192.0.2.1");
+	(void)ptn_test_say(test, "EHLO client.example");
+	(void)ptn_test_login(test, LOGIN, "mypassword");
+	(void)ptn_test_say(test, "MAIL FROM:<" LOGIN ">");
+	for (int i = 0; i < 4; i++)
+		expect(ptn_test_say(test, i == 0 ? "RCPT TO:<a@example.org>" : "RCPT TO:<b@example.org>"), "250");
+	(void)ptn_test_say(test, "DATA");
+	expect(ptn_test_send(test, TEXT ".\r\n", strlen(TEXT ".\r\n")), "450 4.7.1 Error: too much mail of account "
+																	"user@example.net: 3 recipients");
+	memset(large, 'x', sizeof large);
+	memcpy(large, "Subject: a\r\n\r\n", 14);
+	memcpy(large + 900, "\r\n", 2);
+	(void)snprintf(large + sizeof large - 3, 3, "\r\n");
+	ptn_test_connect(test, "192.0.2.1");
+	(void)ptn_test_say(test, "EHLO client.example");
+	(void)ptn_test_login(test, OTHER, "mypassword");
+	expect(ptn_test_submit(test, OTHER, "x@example.org", large),
+		"450 4.7.1 Error: too much mail of account other@example.net: "
+		"1024 bytes");
+	expect(send_as(test, OTHER, "192.0.2.1", "x@example.org"), "450"); /* told at MAIL until the window ends */
+	ptn_test_free(test);
+}
+
+/* All shares of a message are counted, or none. */
+static void
+test_scopes(void)
+{
+	PtnTest *test =
+		new_test("customer-messages = 3/1h\nclient-messages = 2/1h\ndomain-recipients = 4/1h\n", false);
+
+	expect(send_as(test, LOGIN, "192.0.2.1", "x@example.org"), "250");
+	expect(send_as(test, OTHER, "192.0.2.1", "x@example.org"), "250");
+	expect(
+		send_as(test, LOGIN, "192.0.2.1", "x@example.org"), "450 4.7.1 Error: too much mail of client 192.0.2.1");
+	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_command(test, "limits", "usage", "acme", NULL),
+		"of=customer who=acme what=messages window=1h used=2 allowed=3 percent=66"));
+	expect(send_as(test, LOGIN, "192.0.2.2", "x@example.org"), "250");
+	expect(send_as(test, LOGIN, "192.0.2.3", "x@example.org"), "450 4.7.1 Error: too much mail of customer acme");
+	ptn_test_free(test);
+	test = new_test("domain-recipients = 2/1h\n", false);
+	expect(send_as(test, LOGIN, "192.0.2.1", "x@example.org"), "250");
+	expect(send_as(test, OTHER, "192.0.2.2", "y@EXAMPLE.org"), "250");
+	expect(send_as(test, OTHER, "192.0.2.2", "z@example.org"),
+		"450 4.7.1 Error: too much mail of domain example.org");
+	expect(send_as(test, OTHER, "192.0.2.2", "z@example.com"), "250");
+	ptn_test_free(test);
+}
+
+/* A level, a customer and an account may have their own; raised limits hold at once. */
+static void
+test_places(void)
+{
+	PtnTest *test = new_test("messages = 1/1h\n", false);
+
+	ptn_test_entry(test, PTN_CUSTOMER, "acme", "level", "small", NULL);
+	expect(send_one(test), "250");
+	expect(send_one(test), "250");
+	expect(send_one(test), "450 4.7.1 Error: too much mail of account user@example.net: 2 messages per 1h");
+	ASSERT_TEXT(ptn_test_set(test, PTN_ACCOUNT, LOGIN, "limits.messages", "3/1h"), NULL);
+	expect(send_one(test), "250");
+	expect(send_one(test), "450");
+	ASSERT_TEXT(ptn_test_set(test, PTN_ACCOUNT, LOGIN, "limits.messages", "off"), NULL);
+	ASSERT_TEXT(ptn_test_set(test, PTN_ACCOUNT, LOGIN, "limits.at-limit", "refuse"), NULL);
+	expect(send_one(test), "250");
+	ASSERT_TEXT(ptn_test_set(test, PTN_ACCOUNT, LOGIN, "limits.messages", "1/1d"), NULL);
+	expect(send_one(test), "250");
+	expect(send_one(test), "550 5.7.1");
+	CU_ASSERT_PTR_NOT_NULL(ptn_test_set(test, PTN_ACCOUNT, LOGIN, "limits.messages", "many"));
+	ptn_test_free(test);
+}
+
+static void
+test_hold(void)
+{
+	PtnTest *test = new_test("messages = 2/1h\nat-limit = hold\n", false);
+
+	for (int i = 0; i < 4; i++)
+		expect(send_one(test), "250");
+	CU_ASSERT_FALSE(ptn_test_queued_is_held(test, 1));
+	CU_ASSERT_TRUE(ptn_test_queued_is_held(test, 3));
+	CU_ASSERT_PTR_NOT_NULL(ptn_test_queued_note(test, 3, "limits.held"));
+	ptn_test_free(test);
+}
+
+static void
+test_copies(void)
+{
+	PtnTest *test = new_test("", true);
+	const char *usage;
+	char expected[100];
+
+	expect(send_one(test), "250");
+	usage = ptn_test_command(test, "limits", "usage", LOGIN, NULL);
+	(void)snprintf(expected, sizeof expected, "what=bytes window=1d used=%zu ", 3 * strlen(TEXT));
+	if (strstr(usage, expected) == NULL)
+		ASSERT_TEXT(usage, expected);
+	CU_ASSERT_PTR_NOT_NULL(strstr(usage, "what=messages window=1h used=1 allowed=100 percent=1"));
+	ptn_test_free(test);
+}
+
+static void
+test_notices(void)
+{
+	PtnTest *test = new_test("messages = 10/1h\n", false);
+
+	for (int i = 0; i < 7; i++)
+		(void)send_one(test);
+	CU_ASSERT_EQUAL(queued_to(test, "noc@acme.example"), 0);
+	(void)send_one(test);
+	CU_ASSERT_EQUAL(queued_to(test, "noc@acme.example"), 1);
+	for (int i = 0; i < 5; i++)
+		(void)send_one(test);
+	CU_ASSERT_EQUAL(queued_to(test, "noc@acme.example"), 2);
+	ptn_test_advance(test, 2 * HOUR);
+	for (int i = 0; i < 12; i++)
+		(void)send_one(test);
+	CU_ASSERT_EQUAL(queued_to(test, "noc@acme.example"), 2); /* once a day */
+	ptn_test_advance(test, 24 * HOUR);
+	for (int i = 0; i < 8; i++)
+		(void)send_one(test);
+	CU_ASSERT_EQUAL(queued_to(test, "noc@acme.example"), 3);
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(ptn_test_queued_text(test, ptn_test_queued(test) - 1), "used by account user@example.net"));
+	ptn_test_free(test);
+}
+
+static void
+test_usage(void)
+{
+	PtnTest *test = new_test("messages = 10/1h\nrecipients = off\nbytes = off\n", false);
+	const char *usage;
+
+	(void)send_one(test);
+	(void)send_as(test, OTHER, "192.0.2.1", "x@example.org");
+	(void)send_as(test, OTHER, "192.0.2.1", "x@example.org");
+	usage = ptn_test_command(test, "limits", "usage", "acme", NULL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(usage, "of=customer who=acme"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(usage, "not limited"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(usage, "who=user@example.net what=messages window=1h used=1 allowed=10 percent=10"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(usage, "who=other@example.net what=messages window=1h used=2 allowed=10 percent=20"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_command(test, "limits", "usage", "nobody", NULL), "error:"));
+	ptn_test_free(test);
+}
+
+static const UnitTest tests[] = {
+	{ "R-11 messages of an account, over two windows", test_messages },
+	{ "R-11 a stolen password sends a hundred messages", test_stolen_password },
+	{ "R-11 recipients and octets", test_recipients_and_bytes },
+	{ "R-11 customers, clients and recipient domains; all are counted, or none", test_scopes },
+	{ "R-11 levels, customers and accounts have limits of their own, in force at once", test_places },
+	{ "R-11 at-limit = hold", test_hold },
+	{ "B-14 copies are counted", test_copies },
+	{ "R-11 the customer is told at 80 and at 100 percent, once a day", test_notices },
+	{ "P-07 what was used of what is allowed", test_usage },
+	{ NULL, NULL },
+};
+
+int
+main(int argc, char **argv)
+{
+	static const UnitSuite suite = { "limits", tests };
+	static const UnitSuite *const suites[] = { &suite, NULL };
+
+	return unit_main(argc, argv, suites);
+}
