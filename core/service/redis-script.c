@@ -99,7 +99,7 @@ static const char *const redis_scripts[SCRIPT_COUNT] = {
 					 "  said[k + 1] = text(part[2] + part[3])\n"
 					 "  parts[k] = part[1] .. ':' .. said[k + 1]\n"
 					 "end\n"
-					 "write(table.concat(parts, ' '), ends)\n"
+					 "write(table.concat(parts, ' '), ends, i[2])\n"
 					 "return said\n",
 	/* name, value, when it expires or 0: of a copy */
 	[SCRIPT_LOAD] = "local ends = tonumber(ARGV[3])\n"
