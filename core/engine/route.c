@@ -202,7 +202,9 @@ static bool
 route_ask_directory(
 	const RouteTask *task, PtnStatus status, const DirectoryEntry *entry, const char *domain, RouteAnswer *answer)
 {
-	if (status == PTN_UNSURE) {
+	if (status == PTN_UNSURE) { /* it goes on as soon as that is known again */
+		stay_way_clear(&answer->way);
+		answer->way.domain = g_strdup(domain);
 		answer->result = ROUTE_DEFERRED;
 		answer->reply = g_strdup("4.3.0 the directory cannot be reached");
 		return true;
