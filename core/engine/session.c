@@ -281,20 +281,24 @@ session_log_queued(const Session *session)
 }
 
 static void
-session_enter_queue(Session *session)
+session_enter_one(Session *session, QueueId id, unsigned n_recipients)
 {
 	const Transaction *transaction = session->transaction;
-	g_autoptr(MessageState) state = message_state_new(transaction->id, transaction->envelope->recipients->len);
+	g_autoptr(MessageState) state = message_state_new(id, n_recipients);
 
 	state->is_held = transaction->hold_reason != NULL;
 	state->release_at_us = transaction->release_at_us;
 	queue_enter(session->engine->queue, state);
-	for (guint i = 0; transaction->copies != NULL && i < transaction->copies->len; i++) {
-		g_autoptr(MessageState) copy =
-			message_state_new(((const TransactionCopy *)g_ptr_array_index(transaction->copies, i))->id, 1);
+}
 
-		queue_enter(session->engine->queue, copy);
-	}
+static void
+session_enter_queue(Session *session)
+{
+	const Transaction *transaction = session->transaction;
+
+	session_enter_one(session, transaction->id, transaction->envelope->recipients->len);
+	for (guint i = 0; transaction->copies != NULL && i < transaction->copies->len; i++)
+		session_enter_one(session, ((const TransactionCopy *)g_ptr_array_index(transaction->copies, i))->id, 1);
 }
 
 void

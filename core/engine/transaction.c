@@ -298,6 +298,22 @@ transaction_seal_edits(Transaction *transaction, Envelope *envelope, const char 
 		(void)transaction_visit(content, MIN(size, transaction->body_offset), transaction_add_cut, &search);
 }
 
+/* Whatever held the message holds its copies.  New; NULL: nothing did. */
+static MessageState *
+transaction_seal_hold(const Transaction *transaction, const Envelope *envelope)
+{
+	MessageState *state;
+
+	if (transaction->hold_reason == NULL)
+		return NULL;
+	state = message_state_new(envelope->id, envelope->recipients->len);
+	state->is_held = true;
+	state->hold_reason = g_strdup(transaction->hold_reason);
+	state->release_at_us = transaction->release_at_us;
+	state->held_since_us = envelope->arrived_us;
+	return state;
+}
+
 static void
 transaction_seal_copy(Transaction *transaction, SpoolTransaction *sealed, TransactionCopy *copy)
 {
@@ -311,7 +327,7 @@ transaction_seal_copy(Transaction *transaction, SpoolTransaction *sealed, Transa
 	for (size_t i = 0; i < G_N_ELEMENTS(shared); i++)
 		envelope_set_note(envelope, shared[i], envelope_note(original, shared[i]));
 	transaction_seal_edits(transaction, envelope, copy->headers->str);
-	spool_transaction_add(sealed, envelope, NULL);
+	spool_transaction_add(sealed, envelope, transaction_seal_hold(transaction, envelope));
 }
 
 SpoolTransaction *
@@ -319,17 +335,9 @@ transaction_seal(Transaction *transaction)
 {
 	SpoolTransaction *sealed = spool_transaction_new();
 	Envelope *envelope = envelope_copy(transaction->envelope);
-	MessageState *state = NULL;
 
 	transaction_seal_edits(transaction, envelope, "");
-	if (transaction->hold_reason != NULL) {
-		state = message_state_new(envelope->id, envelope->recipients->len);
-		state->is_held = true;
-		state->hold_reason = g_strdup(transaction->hold_reason);
-		state->release_at_us = transaction->release_at_us;
-		state->held_since_us = envelope->arrived_us;
-	}
-	spool_transaction_add(sealed, envelope, state);
+	spool_transaction_add(sealed, envelope, transaction_seal_hold(transaction, envelope));
 	for (guint i = 0; transaction->copies != NULL && i < transaction->copies->len; i++)
 		transaction_seal_copy(transaction, sealed, g_ptr_array_index(transaction->copies, i));
 	spool_transaction_set_content(sealed, g_steal_pointer(&transaction->content));

@@ -263,10 +263,15 @@ ptn_option_items(PtnHook *h)
 
 /* ---- the store ---- */
 
+/* Of keys that are a node's own the name has the node's number, wherever the store is. */
 static char *
 api_key(PtnHook *h, const char *key)
 {
-	return g_strdup_printf("plugin/%s/%s", h->instance->plugin->name, key);
+	const char *plugin = h->instance->plugin->name;
+
+	if (strncmp(key, "node/", strlen("node/")) != 0)
+		return g_strdup_printf("plugin/%s/%s", plugin, key);
+	return g_strdup_printf("plugin/%s/node/%s/%s", plugin, ptn_fact(h, "node"), key + strlen("node/"));
 }
 
 /* NULL: this run must go on where it may wait. */

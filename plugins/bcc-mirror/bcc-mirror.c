@@ -65,7 +65,7 @@ why_no_mirror(PtnHook *h, const char *owner, const char *address, PtnStatus *sta
 typedef struct {
 	PtnEntry *account;
 	const char *login;
-	size_t size, copies;
+	size_t copies;
 } Copying;
 
 static const char *
@@ -149,7 +149,6 @@ static PtnVerdict
 make_copies(PtnHook *h)
 {
 	Copying copying = { .account = ptn_account(h) };
-	size_t body;
 
 	if (ptn_login(h) == NULL)
 		return PTN_NEXT;
@@ -160,29 +159,7 @@ make_copies(PtnHook *h)
 	if (!make_mirrors(h, &copying))
 		return ptn_refuse(h, PTN_LOCAL, 451, "4.3.0", "Error: the directory cannot be reached, try again later");
 	make_bccs(h, &copying);
-	if (copying.copies == 0)
-		return PTN_NEXT;
-	(void)ptn_content(h, &copying.size, &body);
 	ptn_count(h, "copies", (int64_t)copying.copies);
-	ptn_note(h, "octets", ptn_format(h, "%zu", copying.size * copying.copies));
-	return PTN_NEXT;
-}
-
-static const struct {
-	const char *name;
-	int64_t window;
-} usage_windows[] = { { "1h", 3600 * PTN_SECOND }, { "1d", DAY } };
-
-/* Counted when it is queued: what a later plugin refused was never copied. */
-static PtnVerdict
-count_usage(PtnHook *h)
-{
-	const char *octets = ptn_noted(h, "octets"), *login = ptn_login(h);
-	int64_t total;
-
-	for (size_t i = 0; octets != NULL && login != NULL && i < G_N_ELEMENTS(usage_windows); i++)
-		(void)ptn_store_add(h, ptn_format(h, "usage/%s/%s", login, usage_windows[i].name),
-			g_ascii_strtoll(octets, NULL, 10), usage_windows[i].window, &total);
 	return PTN_NEXT;
 }
 
@@ -289,21 +266,6 @@ show_list(PtnHook *h, PtnEntry *account, const char *option, const char *value)
 	}
 }
 
-static void
-show_usage(PtnHook *h, const char *login)
-{
-	int64_t totals[G_N_ELEMENTS(usage_windows)] = { 0 };
-
-	for (size_t i = 0; i < G_N_ELEMENTS(usage_windows); i++)
-		if (ptn_store_add(h, ptn_format(h, "usage/%s/%s", login, usage_windows[i].name), 0,
-				usage_windows[i].window, &totals[i]) != PTN_OK)
-			return;
-	ptn_row(h, "kind", "usage", "address",
-		ptn_format(h, "%" G_GINT64_FORMAT " octets this hour, %" G_GINT64_FORMAT " today", (gint64)totals[0],
-			(gint64)totals[1]),
-		"used", "", "header", "", NULL);
-}
-
 static PtnVerdict
 show(PtnHook *h)
 {
@@ -324,7 +286,6 @@ show(PtnHook *h)
 	address_mirror_value(secret, name, value);
 	show_list(h, account, "bcc", ptn_format(h, "%s: %s", header_of(h, "BCC"), id));
 	show_list(h, account, "mirror", ptn_format(h, "%s: %s", header_of(h, "AuthMirror"), value));
-	show_usage(h, name);
 	last = bounce_last(h, name);
 	if (last != NULL)
 		ptn_row(h, "kind", "last bounce", "address", last, "used", "", "header", "", NULL);
@@ -377,7 +338,6 @@ static const PtnHookRow hooks[] = {
 	{ PTN_MESSAGE, make_copies, PTN_INLINE },
 	{ PTN_ROUTE, bounce_route, 0 },
 	{ PTN_DELIVER, bounce_deliver, 0 },
-	{ PTN_QUEUED, count_usage, 0 },
 	{ PTN_BOUNCED, bounce_hear, 0 },
 	{ 0 },
 };

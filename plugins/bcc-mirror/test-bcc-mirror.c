@@ -215,14 +215,10 @@ static void
 test_usage(void)
 {
 	PtnTest *t = gateway_new("standard", BCC, MIRROR);
-	g_autofree char *octets = g_strdup_printf("%zu", 2 * strlen(CONTENT));
+	g_autofree char *octets = g_strdup_printf("what=bytes window=1d used=%zu ", 3 * strlen(CONTENT));
 
 	gateway_submit(t);
-	ASSERT_TEXT(ptn_test_queued_note(t, gateway_place(t, "friend@example.org"), "bcc-mirror.octets"), octets);
-	ptn_test_connect(t, "192.0.2.1");
-	octets = (g_free(octets),
-		g_strdup_printf("usage=%zu octets this hour, %zu today", 2 * strlen(CONTENT), 2 * strlen(CONTENT)));
-	CU_ASSERT_TRUE(gateway_says(gateway_shown(t), octets + strlen("usage=")));
+	CU_ASSERT_TRUE(gateway_says(ptn_test_command(t, "limits", "usage", LOGIN, NULL), octets));
 	ptn_test_free(t);
 }
 

@@ -1,7 +1,7 @@
 /* test-gateway.c - a gateway in the test host, whose directory may fail. */
 #include "plugins/bcc-mirror/test-gateway.h"
 
-extern const PtnPlugin ptn_plugin_bcc_mirror, ptn_plugin_picky;
+extern const PtnPlugin ptn_plugin_bcc_mirror, ptn_plugin_limits, ptn_plugin_picky;
 
 #define CONFIG \
 	"[level personal]\nbcc-mirror.most-copies = 1\n" \
@@ -62,7 +62,8 @@ PTN_PLUGIN(picky) = { PTN_HEAD("picky"), .version = "1", .summary = "refuses one
 PtnTest *
 gateway_new(const char *level, const char *bcc, const char *mirror)
 {
-	static const PtnPlugin *const plugins[] = { &ptn_test_door, &ptn_plugin_bcc_mirror, &ptn_plugin_picky, NULL };
+	static const PtnPlugin *const plugins[] = { &ptn_test_door, &ptn_plugin_bcc_mirror, &ptn_plugin_limits,
+		&ptn_plugin_picky, NULL };
 	PtnTest *t = ptn_test_new_chain(plugins, CONFIG);
 
 	ptn_test_entry(t, PTN_CUSTOMER, "acme", "level", level, "alert", "noc@acme.example", NULL);

@@ -163,6 +163,28 @@ test_copies(void)
 	world_end(&world);
 }
 
+/* A copy of a message that is held would be that message on its way. */
+static void
+test_copies_held(void)
+{
+	CopyAct copy = { "bounce@example.net", "archive@example.net", "", NULL };
+	World world;
+	g_autofree char *original = NULL;
+	g_autoptr(SpoolMessage) message = NULL;
+
+	world_start(&world, "Subject: a\r\n\r\n");
+	act(&world, (Act){ .kind = ACT_COPY, .copy = &copy });
+	act(&world, (Act){ .kind = ACT_HOLD, .text = "why", .time_us = 77 });
+	original = world_commit(&world);
+	message = spool_read(
+		world.fixture->spool, ((const TransactionCopy *)world.transaction->copies->pdata[0])->id, NULL);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(message);
+	CU_ASSERT_TRUE(message->state->is_held);
+	ASSERT_TEXT(message->state->hold_reason, "why");
+	CU_ASSERT_EQUAL(message->state->release_at_us, 77);
+	world_end(&world);
+}
+
 static void
 test_copies_dropped(void)
 {
@@ -183,6 +205,7 @@ static const UnitTest tests[] = {
 	{ "getters show the header as edited so far", test_getters },
 	{ "N-03 sender, recipients, notes, hold: the envelope that is queued", test_envelope },
 	{ "a copy shares content and later edits, and has notes and headers of its own", test_copies },
+	{ "what holds a message holds its copies", test_copies_held },
 	{ "a message that is not committed leaves no copy behind", test_copies_dropped },
 	{ NULL, NULL },
 };

@@ -1,0 +1,66 @@
+"""Limits (R-11, P-07 of BEHAVIOURS.md) against the real daemon."""
+import time
+
+import pytest
+
+from postern import LOGIN, ControlError, wait_until
+
+
+@pytest.fixture
+def gate(make_postern, sink):
+    def make(**options):
+        return make_postern({"server": {"plugins": "auth sender-rules limits"}, "plugin limits": options}, sink=sink)
+    return make
+
+
+def test_limit_and_usage(gate):
+    """R-11 P-07 the limit is told at the message, then at MAIL; a raised one holds at once; usage is shown."""
+    postern = gate(messages="2/1d")
+    postern.send()
+    postern.send()
+    with postern.session() as dialog:
+        dialog.expect("250", "MAIL FROM:<%s>" % LOGIN)
+        dialog.expect("250", "RCPT TO:<rcpt@example.org>")
+        dialog.expect("354", "DATA")
+        dialog.expect("450 4.7.1", "Subject: a\r\n\r\n.")
+        dialog.expect("450 4.7.1", "MAIL FROM:<%s>" % LOGIN)
+    rows = postern.ctl("usage", LOGIN, json=True)
+    assert [(row["used"], row["allowed"]) for row in rows if row["what"] == "messages"] == [("2", "2")]
+    assert "account" in postern.ctl("usage", "acme") and "customer" in postern.ctl("usage", "acme")
+    with pytest.raises(ControlError, match="no account and no customer"):
+        postern.ctl("usage", "nobody")
+    assert "account" in postern.ctl("account", "show", LOGIN)
+    postern.ctl("account", "set", LOGIN, "limits.messages=3/1d")
+    postern.send()
+    with pytest.raises(ControlError, match="not a number and the time"):
+        postern.ctl("account", "set", LOGIN, "limits.messages=many")
+    assert "3/1d" in postern.options("account", LOGIN)["limits.messages"][0]
+
+
+def test_counters_survive(gate):
+    """R-11 what was counted is still counted behind a restart."""
+    postern = gate(messages="2/1d")
+    postern.send()
+    postern.restart()
+    postern.send()
+    with pytest.raises(AssertionError, match="450"):
+        postern.send()
+
+
+def test_held_goes_as_windows_allow(gate, sink):
+    """R-11 what is held for a limit is released by itself, no more of it in a window than the limit allows, each once."""
+    postern = gate(messages="3/2s", **{"at-limit": "hold"})
+    while time.time() % 2 > 0.3:  # windows are aligned
+        time.sleep(0.02)
+    for i in range(8):
+        postern.send(content="Subject: %d\n\nx\n" % i)
+    held = [row["id"] for row in postern.queue("state=held")]
+    assert held and "3 messages per 2s" in postern.ctl("queue", "show", held[0])
+    arrived = {}
+    while len(sink.messages) < 8:
+        arrived[len(sink.messages)] = time.time()
+        assert time.time() - arrived[min(arrived)] < 20
+        time.sleep(0.02)
+    assert sorted(message.header("Subject")[0] for message in sink.messages) == sorted(map(str, range(8)))
+    assert arrived[3] - arrived[min(arrived)] > 1 and arrived[6] - arrived[3] > 1, "three in each window"
+    wait_until(lambda: " spool 0 messages" in postern.ctl("status"), "an empty spool")
