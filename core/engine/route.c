@@ -197,9 +197,12 @@ route_matches(const Route *route, bool is_for_all, const RouteDomain *domain)
 	return route_has(route->modes, domain->mode) ? MATCHES : MATCHES_NOT;
 }
 
+/* It goes on as soon as the directory is known again. */
 static void
-route_defer(RouteAnswer *answer)
+route_defer(const RouteDomain *domain, RouteAnswer *answer)
 {
+	stay_way_clear(&answer->way);
+	answer->way.domain = g_strdup(domain->name);
 	answer->result = ROUTE_DEFERRED;
 	answer->reply = g_strdup("4.3.0 the directory cannot be reached");
 }
@@ -215,7 +218,7 @@ route_ask_config(const RouteTask *task, bool is_for_all, const RouteDomain *doma
 		if (match == MATCHES_NOT)
 			continue;
 		if (match == MATCHES_PERHAPS) {
-			route_defer(answer);
+			route_defer(domain, answer);
 			return true;
 		}
 		answer->hop = next_hop_copy(route->hop);
@@ -229,7 +232,7 @@ static bool
 route_ask_directory(const RouteTask *task, const RouteDomain *domain, RouteAnswer *answer)
 {
 	if (domain->status == PTN_UNSURE) {
-		route_defer(answer);
+		route_defer(domain, answer);
 		return true;
 	}
 	if (domain->mode == NULL ||

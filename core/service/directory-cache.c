@@ -145,6 +145,13 @@ directory_cache_ask(
 	return status;
 }
 
+/* Mail on its way goes on as long as it takes; who may send is not to be old. */
+static int64_t
+cache_patience(PtnKind kind)
+{
+	return kind == PTN_DOMAIN || kind == PTN_RECIPIENT ? CLOCK_NEVER : CACHE_STALE_US;
+}
+
 PtnStatus
 directory_cache_get(
 	DirectoryCache *cache, PtnKind kind, const char *key, int64_t deadline_us, char **text, uint64_t *version)
@@ -155,7 +162,7 @@ directory_cache_get(
 		return *text != NULL ? PTN_OK : PTN_NONE;
 	if (!loop_is_here())
 		status = directory_cache_ask(cache, kind, key, deadline_us, text, version);
-	if (status == PTN_UNSURE && cache_answer(cache, key, CACHE_STALE_US, text, version))
+	if (status == PTN_UNSURE && cache_answer(cache, key, cache_patience(kind), text, version))
 		return *text != NULL ? PTN_OK : PTN_NONE;
 	return status;
 }

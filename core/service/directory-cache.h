@@ -15,7 +15,7 @@ typedef struct DirectoryCache DirectoryCache;
 DirectoryCache *directory_cache_new(Store *store);
 void directory_cache_free(DirectoryCache *cache);
 /* From memory; what is not there is asked for, but not by the thread of a loop.  While the store does not answer, what was
- * known ten minutes ago at most. */
+ * known: accounts and customers for ten minutes, domains and recipients for as long as it takes. */
 PtnStatus directory_cache_get(
 	DirectoryCache *cache, PtnKind kind, const char *key, int64_t deadline_us, char **text, uint64_t *version);
 /* From the store, and remembered. */

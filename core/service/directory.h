@@ -42,8 +42,8 @@ void directory_free(Directory *directory);
 /* Names compare without case (of ASCII) and are kept in lower case.  New entry on PTN_OK.
  *
  * With a remote store entries (and that there are none) are remembered until they change, which is seen within a second
- * of a change by another node; while the store is away, for ten minutes more.  On the thread of a loop
- * PTN_UNSURE means that a worker is to ask again. */
+ * of a change by another node; while the store is away, accounts and customers for ten minutes more, others until it is
+ * back.  On the thread of a loop PTN_UNSURE means that a worker is to ask again. */
 PtnStatus directory_find(Directory *directory, PtnKind kind, const char *name, int64_t deadline_us,
 	DirectoryEntry **entry);
 /* The same, from the store itself: for whoever judges passwords, or changes what it finds. */

@@ -418,15 +418,25 @@ redis_link_start(RedisLink *link)
 }
 
 void
-redis_link_free(RedisLink *link)
+redis_link_close(RedisLink *link)
 {
 	g_mutex_lock(&link->lock);
 	link->is_closing = true;
 	g_cond_signal(&link->closing);
 	redis_link_wake(link);
 	g_mutex_unlock(&link->lock);
+}
+
+void
+redis_link_join(RedisLink *link)
+{
 	if (link->thread != NULL)
 		(void)g_thread_join(link->thread);
+}
+
+void
+redis_link_free(RedisLink *link)
+{
 	(void)close(link->wake);
 	g_byte_array_unref(link->out);
 	g_free(link->trouble);

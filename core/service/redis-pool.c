@@ -267,6 +267,10 @@ redis_pool_free(RedisPool *pool)
 	if (pool == NULL)
 		return;
 	for (unsigned i = 0; i < pool->settings.connections; i++)
+		redis_link_close(pool->links[i]);
+	for (unsigned i = 0; i < pool->settings.connections; i++)
+		redis_link_join(pool->links[i]);
+	for (unsigned i = 0; i < pool->settings.connections; i++)
 		redis_link_free(pool->links[i]);
 	g_free(pool->links);
 	redis_url_free(pool->settings.url);

@@ -35,6 +35,9 @@ struct RedisPool {
 /* Not yet under way. */
 RedisLink *redis_link_new(RedisPool *pool);
 void redis_link_start(RedisLink *link);
+/* Its thread ends soon; and has ended.  All are closed and joined before the first is freed: they look at each other. */
+void redis_link_close(RedisLink *link);
+void redis_link_join(RedisLink *link);
 void redis_link_free(RedisLink *link);
 bool redis_link_is_up(RedisLink *link);
 /* NULL: it is not up.  The caller waits by redis_link_wait(). */

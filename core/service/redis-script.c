@@ -21,22 +21,22 @@ static const char redis_script_prelude[] =
 	"  return i\n"
 	"end\n"
 	"local function note(is_there)\n"
-	"  if not KEYS[2] then return end\n"
 	"  if is_there then redis.call('ZADD', KEYS[2], 0, ARGV[1]) else redis.call('ZREM', KEYS[2], ARGV[1]) end\n"
 	"  local top = redis.call('ZREVRANGE', KEYS[3], 0, 0, 'WITHSCORES')\n"
 	"  redis.call('ZADD', KEYS[3], text(math.max(now, (tonumber(top[2]) or 0) + 1)), ARGV[1])\n"
 	"  redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -1002)\n"
 	"end\n"
-	"local function write(value, ends)\n"
-	"  local n = text(math.max(now, (tonumber(redis.call('HGET', KEYS[1], 'n')) or 0) + 1))\n"
-	"  redis.call('DEL', KEYS[1])\n"
-	"  if value then redis.call('HSET', KEYS[1], 'v', value, 'n', n) end\n"
+	"local function write(value, ends, old)\n"
+	"  local n = text(old and math.max(now, old + 1) or now)\n"
+	"  if old then redis.call('DEL', KEYS[1]) end\n"
 	"  if value and ends > 0 then\n"
-	"    redis.call('HSET', KEYS[1], 'e', text(ends))\n"
+	"    redis.call('HSET', KEYS[1], 'v', value, 'n', n, 'e', text(ends))\n"
 	"    local last = math.max(math.ceil(ends / 1000) - 1, math.floor(now / 1000) + 1)\n"
 	"    redis.call('PEXPIREAT', KEYS[1], text(last))\n"
+	"  elseif value then\n"
+	"    redis.call('HSET', KEYS[1], 'v', value, 'n', n)\n"
 	"  end\n"
-	"  note(value)\n"
+	"  if KEYS[2] then note(value) end\n"
 	"  return n\n"
 	"end\n"
 	"local function behind(ttl)\n"
@@ -47,25 +47,27 @@ static const char redis_script_prelude[] =
 
 static const char *const redis_scripts[SCRIPT_COUNT] = {
 	/* name, value, ttl in µs or 0 */
-	[SCRIPT_SET] = "return write(ARGV[2], behind(ARGV[3]))\n",
+	[SCRIPT_SET] = "return write(ARGV[2], behind(ARGV[3]), redis.call('HGET', KEYS[1], 'n'))\n",
 	/* name, value, ttl; nil: it is taken */
-	[SCRIPT_CLAIM] = "if item()[1] then return false end\n"
-					 "return write(ARGV[2], behind(ARGV[3]))\n",
+	[SCRIPT_CLAIM] = "local i = item()\n"
+					 "if i[1] then return false end\n"
+					 "return write(ARGV[2], behind(ARGV[3]), i[2])\n",
 	/* name, version it must have or 0, value (none: to remove); nil: it has another one */
 	[SCRIPT_REPLACE] = "local i = item()\n"
 					   "if (i[1] and i[2] or '0') ~= ARGV[2] then return false end\n"
-					   "return write(ARGV[3] or false, 0)\n",
+					   "return write(ARGV[3] or false, 0, i[2])\n",
 	/* name; nil: there was nothing */
-	[SCRIPT_REMOVE] = "if not item()[1] then return false end\n"
-					  "return write(false, 0)\n",
-	/* name, n, window in µs; nil: it holds something else.  HINCRBY knows 64 bits, which Lua does not. */
+	[SCRIPT_REMOVE] = "local i = item()\n"
+					  "if not i[1] then return false end\n"
+					  "return write(false, 0, i[2])\n",
+	/* name, n, window in µs or 0 for all time; nil: it holds something else.  HINCRBY knows 64 bits, which Lua does not. */
 	[SCRIPT_ADD] = "local i = item()\n"
 				   "local window = tonumber(ARGV[3])\n"
-				   "local ends = now - now % window + window\n"
+				   "local ends = window > 0 and now - now % window + window or 0\n"
 				   "if i[1] and not string.match(i[1], '^%-?%d+$') then return false end\n"
-				   "if tonumber(i[3]) ~= ends then i[1] = false end\n"
+				   "if (tonumber(i[3]) or 0) ~= ends then i[1] = false end\n"
 				   "if ARGV[2] == '0' then return i[1] or '0' end\n"
-				   "if not i[1] then write(ARGV[2], ends) return ARGV[2] end\n"
+				   "if not i[1] then write(ARGV[2], ends, i[2]) return ARGV[2] end\n"
 				   "local sum = redis.pcall('HINCRBY', KEYS[1], 'v', ARGV[2])\n"
 				   "if type(sum) == 'table' then\n"
 				   "  local most = '9223372036854775807'\n"
@@ -73,7 +75,7 @@ static const char *const redis_scripts[SCRIPT_COUNT] = {
 				   "  redis.call('HSET', KEYS[1], 'v', most)\n"
 				   "end\n"
 				   "redis.call('HSET', KEYS[1], 'n', text(math.max(now, (tonumber(i[2]) or 0) + 1)))\n"
-				   "note(true)\n"
+				   "if KEYS[2] then note(true) end\n"
 				   "return redis.call('HGET', KEYS[1], 'v')\n",
 	/* name, then name, n, window in µs, most or 0 of each counter; "1" if they were added, and the totals */
 	[SCRIPT_TALLY] = "local i = item()\n"
@@ -97,11 +99,12 @@ static const char *const redis_scripts[SCRIPT_COUNT] = {
 					 "  said[k + 1] = text(part[2] + part[3])\n"
 					 "  parts[k] = part[1] .. ':' .. said[k + 1]\n"
 					 "end\n"
-					 "write(table.concat(parts, ' '), ends)\n"
+					 "write(table.concat(parts, ' '), ends, i[2])\n"
 					 "return said\n",
 	/* name, value, when it expires or 0: of a copy */
 	[SCRIPT_LOAD] = "local ends = tonumber(ARGV[3])\n"
-					"return write((ends == 0 or ends > now) and ARGV[2] or false, ends)\n",
+					"local old = redis.call('HGET', KEYS[1], 'n')\n"
+					"return write((ends == 0 or ends > now) and ARGV[2] or false, ends, old)\n",
 	/* KEYS[1] is the index here.  What the names of items begin with in Redis, least and greatest name in the form of
 	 * ZRANGEBYLEX, how many: name, value, version, expiry ("": never), … of those that are there.  The index loses
 	 * those that expired. */

@@ -250,7 +250,8 @@ store_redis_add(void *data, const char *key, int64_t n, int64_t window_us, int64
 	g_autoptr(redisReply) reply = NULL;
 
 	g_snprintf(number, sizeof number, "%" G_GINT64_FORMAT, (gint64)n);
-	g_snprintf(window, sizeof window, "%" G_GINT64_FORMAT, (gint64)MIN(window_us, STORE_REDIS_TTL_MAX));
+	g_snprintf(
+		window, sizeof window, "%" G_GINT64_FORMAT, (gint64)(window_us > STORE_REDIS_TTL_MAX ? 0 : window_us));
 	reply = store_redis_run(data, SCRIPT_ADD, key, deadline_us, arguments);
 	if (reply == NULL)
 		return PTN_UNSURE;

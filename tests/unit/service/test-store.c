@@ -199,6 +199,10 @@ check_counters(Fixture *f)
 	CU_ASSERT_EQUAL(store_remove(s, "c", CLOCK_NEVER), PTN_OK);
 	CU_ASSERT_EQUAL(store_add(s, "c", 1, HOUR, CLOCK_NEVER, &total), PTN_OK);
 	CU_ASSERT_EQUAL(total, 1);
+	CU_ASSERT_EQUAL(store_add(s, "ever", 1, INT64_MAX, CLOCK_NEVER, &total), PTN_OK);
+	fixture_move_clock(f, 1000 * HOUR);
+	CU_ASSERT_EQUAL(store_add(s, "ever", 1, INT64_MAX, CLOCK_NEVER, &total), PTN_OK);
+	CU_ASSERT_EQUAL(total, 2);
 	CU_ASSERT_EQUAL(store_set(s, "text", "x", 0, CLOCK_NEVER), PTN_OK);
 	CU_ASSERT_EQUAL(store_add(s, "text", 1, HOUR, CLOCK_NEVER, &total), PTN_TAKEN);
 	assert_value(s, "text", "x");
