@@ -1,7 +1,6 @@
 /* command.c - posternctl senderverify: what is known of an address or a domain, to be seen, forgotten, found out. */
 #include "senderverify.h"
 
-#include <inttypes.h>
 #include <string.h>
 #include <time.h>
 
@@ -103,18 +102,4 @@ verify_command_probe(PtnHook *h)
 		return ptn_fail(h, "a probe of it, or as many as may be, are under way: ask again");
 	return show(h, name, verify_address_key(h, name)) ? PTN_NEXT
 													  : ptn_fail(h, "%s has a null MX: nobody can be asked", name);
-}
-
-PtnVerdict
-verify_command_failures(PtnHook *h)
-{
-	const char *login = argument(h);
-	int64_t total = 0;
-
-	if (login == NULL)
-		return ptn_fail(h, "say: failures LOGIN");
-	if (ptn_store_add(h, ptn_format(h, "failures/%s", login), 0, 86400 * PTN_SECOND, &total) == PTN_UNSURE)
-		return ptn_fail(h, "the store cannot be reached now");
-	ptn_row(h, "login", login, "failures", ptn_format(h, "%" PRId64, total), NULL);
-	return PTN_NEXT;
 }

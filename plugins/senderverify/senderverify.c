@@ -13,18 +13,10 @@
 
 /* ---- what the client is told ---- */
 
-/* Counted per account and day: who fails often has been guessed, or sells lists. */
-static void
-count_failure(PtnHook *h)
-{
-	(void)ptn_store_add(h, ptn_format(h, "failures/%s", ptn_login(h)), 1, 86400 * PTN_SECOND, NULL);
-	ptn_count(h, "failures", 1);
-}
-
 static PtnVerdict
 refuse(PtnHook *h, const Record *record)
 {
-	count_failure(h);
+	ptn_count(h, "failures", 1);
 	if (record->verdict == VERDICT_UNSURE)
 		return ptn_refuse(h, PTN_REMOTE, 450, "4.1.7", "<%s>: Sender address rejected: unverified address: %s",
 			ptn_sender(h), record->text);
@@ -225,7 +217,6 @@ static const PtnCommand commands[] = {
 	{ "show", "ADDRESS|DOMAIN", "what is known of it", verify_command_show },
 	{ "forget", "ADDRESS|DOMAIN", "forget what is known of it", verify_command_forget },
 	{ "probe", "ADDRESS", "ask now, whatever is known", verify_command_probe },
-	{ "failures", "LOGIN", "how often senders of the account were refused today", verify_command_failures },
 	{ 0 },
 };
 

@@ -75,4 +75,3 @@ bool verify_probe_run(PtnHook *h, const char *address, Record *record);
 PtnVerdict verify_command_show(PtnHook *h);
 PtnVerdict verify_command_forget(PtnHook *h);
 PtnVerdict verify_command_probe(PtnHook *h);
-PtnVerdict verify_command_failures(PtnHook *h);
