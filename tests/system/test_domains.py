@@ -360,7 +360,7 @@ def test_old_held_mail(make_gate, sink):
     notice = sink.wait(1)[0]
     assert notice.recipients == ["postmaster@example.net"] and notice.sender == ""
     assert "shop.example" in notice.body and notice.header("Subject") == ["[postern] Held mail on mail.example.net"]
-    assert "held.old" in gate.ctl("alarms")
+    wait_until(lambda: "held.old" in gate.ctl("alarms"), "the alarm")
     gate.restart()
-    time.sleep(1.5)
+    wait_until(lambda: "held.old" in gate.ctl("alarms"), "the alarm")
     assert len(sink.messages) == 1 and len(gate.queue()) == 1
