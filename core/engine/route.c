@@ -169,28 +169,58 @@ route_is_to(const Route *route, const char *domain)
 	return false;
 }
 
-/* `mode`: of the domain in the directory; NULL: it is not there.  One that says neither which domains nor which modes comes after
- * what the directory says. */
-static bool
-route_matches(const Route *route, bool is_for_all, const char *domain, const char *mode)
+/* A recipient's domain, and what the directory says of it. */
+typedef struct {
+	const char *name;
+	const char *mode; /* NULL: it is not there */
+	PtnStatus status; /* UNSURE: the directory cannot tell now */
+	const DirectoryEntry *entry;
+} RouteDomain;
+
+typedef enum { MATCHES_NOT, MATCHES, MATCHES_PERHAPS } RouteMatch;
+
+/* One that says neither which domains nor which modes comes after what the directory says (`is_for_all`). */
+static RouteMatch
+route_matches(const Route *route, bool is_for_all, const RouteDomain *domain)
 {
 	const bool has_modes = route->modes != NULL && route->modes[0] != NULL;
 	const bool is_to_all = route->to == NULL || route->to[0] == NULL || route_has(route->to, "*");
 
 	if (is_for_all)
-		return is_to_all && !has_modes;
-	return (has_modes ? is_to_all || route_is_to(route, domain) : route_is_to(route, domain)) &&
-		   (!has_modes || route_has(route->modes, mode));
+		return is_to_all && !has_modes ? MATCHES : MATCHES_NOT;
+	if (!has_modes)
+		return route_is_to(route, domain->name) ? MATCHES : MATCHES_NOT;
+	if (!is_to_all && !route_is_to(route, domain->name))
+		return MATCHES_NOT;
+	if (domain->status == PTN_UNSURE)
+		return MATCHES_PERHAPS;
+	return route_has(route->modes, domain->mode) ? MATCHES : MATCHES_NOT;
 }
 
+/* It goes on as soon as the directory can tell: see stay_look(). */
+static void
+route_defer(const RouteDomain *domain, RouteAnswer *answer)
+{
+	stay_way_clear(&answer->way);
+	answer->way.domain = g_strdup(domain->name);
+	answer->result = ROUTE_DEFERRED;
+	answer->reply = g_strdup("4.3.0 the directory cannot be reached");
+}
+
+/* The first [route] that is for the domain. */
 static bool
-route_ask_config(const RouteTask *task, bool is_for_all, const char *domain, const char *mode, RouteAnswer *answer)
+route_ask_config(const RouteTask *task, bool is_for_all, const RouteDomain *domain, RouteAnswer *answer)
 {
 	for (guint i = 0; i < task->settings->routes->len; i++) {
 		const Route *route = g_ptr_array_index(task->settings->routes, i);
+		const RouteMatch match = route_matches(route, is_for_all, domain);
 
-		if (!route_matches(route, is_for_all, domain, mode))
+		if (match == MATCHES_NOT)
 			continue;
+		if (match == MATCHES_PERHAPS) {
+			route_defer(domain, answer);
+			return true;
+		}
 		answer->hop = next_hop_copy(route->hop);
 		answer->result = ROUTE_FOUND;
 		return true;
@@ -199,21 +229,18 @@ route_ask_config(const RouteTask *task, bool is_for_all, const char *domain, con
 }
 
 static bool
-route_ask_directory(
-	const RouteTask *task, PtnStatus status, const DirectoryEntry *entry, const char *domain, RouteAnswer *answer)
+route_ask_directory(const RouteTask *task, const RouteDomain *domain, RouteAnswer *answer)
 {
-	if (status == PTN_UNSURE) { /* it goes on as soon as that is known again */
-		stay_way_clear(&answer->way);
-		answer->way.domain = g_strdup(domain);
-		answer->result = ROUTE_DEFERRED;
-		answer->reply = g_strdup("4.3.0 the directory cannot be reached");
+	if (domain->status == PTN_UNSURE) {
+		route_defer(domain, answer);
 		return true;
 	}
-	if (status != PTN_OK || !domain_route(task->engine, task->settings, task->envelope->sender, entry, answer))
+	if (domain->mode == NULL ||
+		!domain_route(task->engine, task->settings, task->envelope->sender, domain->entry, answer))
 		return false;
 	stay_way_clear(&answer->way);
-	answer->way.domain = g_strdup(domain);
-	answer->way.way = stay_way(entry);
+	answer->way.domain = g_strdup(domain->name);
+	answer->way.way = stay_way(domain->entry);
 	return true;
 }
 
@@ -221,21 +248,21 @@ route_ask_directory(
 static void
 route_step(const RouteTask *task, const char *address, RouteAnswer *answer)
 {
-	g_autofree char *domain = g_ascii_strdown(mailbox_domain(address), -1);
+	g_autofree char *name = g_ascii_strdown(mailbox_domain(address), -1);
 	g_autoptr(DirectoryEntry) entry = NULL;
-	PtnStatus status;
-	const char *mode;
+	RouteDomain domain = { 0 };
 
-	if (domain[0] == '\0') { /* <postmaster> */
-		g_free(domain);
-		domain = g_strdup(task->settings->hostname);
+	if (name[0] == '\0') { /* <postmaster> */
+		g_free(name);
+		name = g_strdup(task->settings->hostname);
 	}
-	mode = domain_mode(task->engine, domain, &status, &entry);
-	if (route_ask_config(task, false, domain, mode, answer) ||
-		route_ask_directory(task, status, entry, domain, answer) ||
-		route_ask_config(task, true, domain, mode, answer))
+	domain.name = name;
+	domain.mode = domain_mode(task->engine, name, &domain.status, &entry);
+	domain.entry = entry;
+	if (route_ask_config(task, false, &domain, answer) || route_ask_directory(task, &domain, answer) ||
+		route_ask_config(task, true, &domain, answer))
 		return;
-	answer->hop = next_hop_for_domain(domain, task->settings->tls);
+	answer->hop = next_hop_for_domain(name, task->settings->tls);
 	answer->result = ROUTE_FOUND;
 }
 
