@@ -105,8 +105,9 @@ def test_redis_is_gone(make_postern, sink, redis):
         queued = dialog.mail(LOGIN, "rcpt@example.org")
         sink.wait_command("MAIL", 1)
         redis.signal(signal.SIGSTOP)
-        wait_until(lambda: "AWAY" in postern.ctl("status"), "the alarm")
-        assert {row["alarm"] for row in postern.ctl("alarms", json=True)} >= {"directory.away"}
+        wait_until(lambda: {row["alarm"] for row in postern.ctl("alarms", json=True)} >= {"directory.away", "store.away"},
+                   "the alarms")
+        assert "AWAY" in postern.ctl("status")
         postern.ctl("queue", "retry", queued)
         sink.wait(1)
         dialog.mail(LOGIN, "rcpt@example.org")  # the open session goes on, and its mail is delivered
