@@ -46,6 +46,8 @@ control_take_snapshot(Daemon *daemon)
 	return snapshot;
 }
 
+static ControlFunction control_ask_plugin;
+
 static const ControlCommand control_commands[] = {
 	{ "status", "", "one line: is all well?", control_status },
 	{ "reload", "", "check the configuration, then use it", control_reload },
@@ -60,7 +62,9 @@ static const ControlCommand control_commands[] = {
 		control_account, TAKES_HOLD },
 	{ "recipient", "add|show|list|remove ADDRESS", "addresses that domains with valid-recipients = yes take",
 		control_recipient },
-	{ "usage", "CUSTOMER|LOGIN", "what was sent of what is allowed (plugin limits)", control_usage },
+	{ "usage", "CUSTOMER|LOGIN", "what was sent of what is allowed (plugin limits)", control_ask_plugin },
+	{ "complaint", "add LOGIN | add SUBMIT-ID TAG | list LOGIN",
+		"complaints about the mail of an account (plugin standing)", control_ask_plugin },
 	{ "block", "list|show IP|add NETWORK [for=TIME|forever] [reason=TEXT]|lift NETWORK",
 		"client addresses that may not connect", control_block },
 	{ "export", "", "customers, domains, accounts and recipients as text", control_export },
@@ -103,35 +107,34 @@ control_put_row(void *data, const char *const *columns_and_texts)
 	answer_row_v(answer, (const char *const *)cells->pdata);
 }
 
-/* "usage WHO" is "limits usage WHO": what people ask for has a short word. */
+/* What people ask for often has a short word: "usage WHO" is "limits usage WHO", "complaint add" is "standing add". */
+static const struct {
+	const char *word, *plugin;
+	unsigned skipped; /* words before the plugin's verb */
+} control_short_words[] = { { "usage", "limits", 0 }, { "complaint", "standing", 1 } };
+
 static void
-control_ask_short(Daemon *daemon, const char *plugin, const Request *request, Answer *answer)
+control_ask(Daemon *daemon, const char *plugin, const char *const *words, Answer *answer)
 {
 	g_autoptr(PluginSet) set = control_take_set(daemon);
 	g_autoptr(GError) error = NULL;
 
-	if (!host_command(set, plugin, (const char *const *)request->words, control_put_row, answer, &error))
+	if (!host_command(set, plugin, words, control_put_row, answer, &error))
 		answer_fail(answer, "%s", error->message);
-}
-
-void
-control_usage(Daemon *daemon, const Request *request, Answer *answer)
-{
-	control_ask_short(daemon, "limits", request, answer);
 }
 
 static void
 control_ask_plugin(Daemon *daemon, const Request *request, Answer *answer)
 {
-	g_autoptr(GError) error = NULL;
-	g_autoptr(PluginSet) set = NULL;
+	const char *const *words = (const char *const *)request->words;
 
-	g_mutex_lock(&daemon->lock);
-	set = host_ref(daemon->set);
-	g_mutex_unlock(&daemon->lock);
-	if (!host_command(
-			set, request->words[0], (const char *const *)request->words + 1, control_put_row, answer, &error))
-		answer_fail(answer, "%s", error->message);
+	for (size_t i = 0; i < G_N_ELEMENTS(control_short_words); i++) {
+		if (strcmp(control_short_words[i].word, words[0]) == 0) {
+			control_ask(daemon, control_short_words[i].plugin, words + control_short_words[i].skipped, answer);
+			return;
+		}
+	}
+	control_ask(daemon, words[0], words + 1, answer);
 }
 
 /* ---- serving ---- */

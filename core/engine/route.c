@@ -197,7 +197,7 @@ route_matches(const Route *route, bool is_for_all, const RouteDomain *domain)
 	return route_has(route->modes, domain->mode) ? MATCHES : MATCHES_NOT;
 }
 
-/* It goes on as soon as the directory can tell: see stay_look(). */
+/* It goes on as soon as the directory is known again. */
 static void
 route_defer(const RouteDomain *domain, RouteAnswer *answer)
 {

@@ -54,6 +54,20 @@ ptn_render(PtnHook *h, const char *template_name, const char *name, ...)
 	return region_strdup(h->call->region, text);
 }
 
+const char *
+ptn_notice_address(PtnEntry *customer)
+{
+	static const char *const names[] = { "alert", "postmaster", "primary" };
+
+	for (size_t i = 0; customer != NULL && i < G_N_ELEMENTS(names); i++) {
+		const char *address = ptn_get(customer, names[i]);
+
+		if (address != NULL && address[0] != '\0')
+			return address;
+	}
+	return NULL;
+}
+
 bool
 ptn_notify(PtnHook *h, const char *recipient, const char *template_name, const char *name, ...)
 {

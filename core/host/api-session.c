@@ -141,6 +141,8 @@ ptn_fact(PtnHook *h, const char *name)
 		return api_server_text(h, "node", "0");
 	if (strcmp(name, "service-name") == 0)
 		return h->set != NULL ? h->set->services.notices.service_name : NULL;
+	if (strcmp(name, "postmaster") == 0)
+		return h->set != NULL ? h->set->services.notices.postmaster : NULL;
 	if (strcmp(name, "queue-id") == 0)
 		return api_queue_id(h);
 	if (strcmp(name, "rehearsal") == 0)

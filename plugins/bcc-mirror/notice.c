@@ -1,23 +1,7 @@
-/* notice.c - mail to the customer: to its alert address, else its postmaster, else its primary one. */
+/* notice.c - mail to the customer. */
 #include "plugins/bcc-mirror/notice.h"
 
-#include <stddef.h>
 #include <string.h>
-
-/* NULL: the alarm of ptn_notify() tells the administrator. */
-static const char *
-notice_recipient(PtnEntry *customer)
-{
-	static const char *const names[] = { "alert", "postmaster", "primary" };
-	const char *address = NULL;
-
-	for (size_t i = 0; customer != NULL && i < sizeof names / sizeof *names; i++) {
-		address = ptn_get(customer, names[i]);
-		if (address != NULL && address[0] != '\0')
-			return address;
-	}
-	return NULL;
-}
 
 static void
 notice_send(PtnHook *h, const Removal *removal, const char *template_name)
@@ -28,7 +12,7 @@ notice_send(PtnHook *h, const Removal *removal, const char *template_name)
 
 	if (owner != NULL && ptn_find(h, PTN_CUSTOMER, owner, &customer) != PTN_OK)
 		customer = NULL;
-	if (!ptn_notify(h, notice_recipient(customer), template_name, "account", removal->login, "customer",
+	if (!ptn_notify(h, ptn_notice_address(customer), template_name, "account", removal->login, "customer",
 			owner != NULL ? owner : "?", "address", removal->address, "kind",
 			strcmp(removal->option, "bcc-mirror.mirror") == 0 ? "mirror" : "BCC recipient", "reason", removal->why,
 			NULL))

@@ -1,6 +1,5 @@
 /* notice.c - telling a customer that a limit is nearly reached, or is. */
 #include <stdio.h>
-#include <string.h>
 
 #include "plugins/limits/limits.h"
 
@@ -24,21 +23,6 @@ notice_send(PtnHook *h)
 	return PTN_NEXT;
 }
 
-static const char *
-notice_address(PtnHook *h)
-{
-	static const char *const names[] = { "alert", "postmaster", "primary" };
-	PtnEntry *customer = ptn_customer(h);
-
-	for (size_t i = 0; customer != NULL && i < sizeof names / sizeof *names; i++) {
-		const char *address = ptn_get(customer, names[i]);
-
-		if (address != NULL && address[0] != '\0')
-			return address;
-	}
-	return "";
-}
-
 void
 notice_tell(PtnHook *h, const Share *share, const Limit *limit, int percent)
 {
@@ -48,7 +32,8 @@ notice_tell(PtnHook *h, const Share *share, const Limit *limit, int percent)
 	if ((share->scope != SCOPE_ACCOUNT && share->scope != SCOPE_CUSTOMER) ||
 		ptn_store_claim(h, key, "1", NOTICE_AGAIN) != PTN_OK)
 		return;
-	(void)g_strlcpy(notice.to, notice_address(h), sizeof notice.to);
+	if (ptn_notice_address(ptn_customer(h)) != NULL)
+		(void)g_strlcpy(notice.to, ptn_notice_address(ptn_customer(h)), sizeof notice.to);
 	(void)snprintf(notice.who, sizeof notice.who, "%s %s", scope_name(share->scope), share->who);
 	(void)g_strlcpy(notice.words, limit->words, sizeof notice.words);
 	if (!ptn_background(h, notice_send, &notice, sizeof notice))

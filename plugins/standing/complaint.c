@@ -1,0 +1,309 @@
+/* complaint.c - complaints: what a message is signed with so that it can be matched, the mailbox that feedback loops report
+ * to, and what the operator adds by hand.
+ *
+ * A message says whose it is only to us: its header has a tag, keyed and over login and Submit ID.  So nothing is written
+ * down per message, and a complaint, which is rare, costs a walk over all accounts. */
+#include <string.h>
+#include <strings.h>
+
+#include "plugins/standing/feedback.h"
+#include "plugins/standing/standing.h"
+
+enum { TAG_SIZE = 24, LIST_MOST = 20, LIST_OCTETS_MOST = 4000, CONTENT_MOST = 10 << 20 };
+
+#define CLAIM_KEPT (30 * DAY)
+#define LIST_KEPT (90 * DAY)
+
+typedef struct {
+	const char *login;
+	const char *submit; /* "" where the operator named the account */
+	const char *by;     /* who complained, or "operator" */
+	const char *type;
+} Complaint;
+
+/* ---- the tag ---- */
+
+/* 96 bits of HMAC-SHA256. */
+static void
+make_tag(const char *secret, const char *login, const char *submit, char tag[TAG_SIZE + 1])
+{
+	g_autofree char *lower = g_ascii_strdown(login, -1);
+	g_autofree char *text = g_strdup_printf("complaint\n%s\n%s", lower, submit);
+	g_autofree char *digest =
+		g_compute_hmac_for_string(G_CHECKSUM_SHA256, (const guchar *)secret, strlen(secret), text, -1);
+
+	(void)g_strlcpy(tag, digest, TAG_SIZE + 1);
+}
+
+static const char *
+header_of(PtnHook *h, const char *which)
+{
+	return ptn_format(h, "%s-%s", ptn_fact(h, "header-prefix"), which);
+}
+
+PtnVerdict
+complaint_sign(PtnHook *h)
+{
+	const char *secret = ptn_option(h, "secret"), *submit = ptn_fact(h, "submit-id"), *login = ptn_login(h);
+	char tag[TAG_SIZE + 1];
+
+	if (login == NULL || secret == NULL || submit == NULL)
+		return PTN_NEXT;
+	if (ptn_header(h, header_of(h, "Account"), 0) != NULL)
+		ptn_remove_headers(h, header_of(h, "Account"));
+	make_tag(secret, login, submit, tag);
+	if (ptn_header(h, header_of(h, "Submit"), 0) == NULL) /* [server] has no header-prefix */
+		ptn_add_header(h, header_of(h, "Submit"), "Submit ID %s", submit);
+	ptn_add_header(h, header_of(h, "Account"), "%s", tag);
+	return PTN_NEXT;
+}
+
+/* Without a hint at how much of it was right. */
+static bool
+is_same_tag(const char *a, const char *b)
+{
+	unsigned difference = 0;
+
+	for (size_t i = 0; i < TAG_SIZE; i++)
+		difference |= (unsigned)((unsigned char)a[i] ^ (unsigned char)b[i]);
+	return difference == 0;
+}
+
+/* NONE: the tag is of no account. */
+static PtnStatus
+find_login(PtnHook *h, const char *submit, const char *tag, const char **login)
+{
+	const char *secret = ptn_option(h, "secret");
+	PtnEntry *entry = NULL;
+	PtnStatus status;
+
+	if (secret == NULL || submit[0] == '\0' || strlen(tag) != TAG_SIZE)
+		return PTN_NONE;
+	while ((status = ptn_each(h, PTN_ACCOUNT, NULL, &entry)) == PTN_OK) {
+		char made[TAG_SIZE + 1];
+
+		*login = ptn_get(entry, "name");
+		make_tag(secret, *login, submit, made);
+		if (is_same_tag(made, tag))
+			return PTN_OK;
+	}
+	return status;
+}
+
+/* ---- counting ---- */
+
+/* For the operator only: two nodes at once may lose a line, never a count. */
+static void
+remember_complaint(PtnHook *h, const Complaint *complaint)
+{
+	const char *key = ptn_format(h, "list/%s", complaint->login), *before = NULL;
+	g_autoptr(GString) list = g_string_new(NULL);
+	g_auto(GStrv) lines = NULL;
+
+	g_string_append_printf(list, "%s|%s|%s|%s", action_time(h), complaint->submit, complaint->by, complaint->type);
+	if (ptn_store_get(h, key, &before) == PTN_OK)
+		lines = g_strsplit(before, "\n", LIST_MOST);
+	for (size_t i = 0; lines != NULL && lines[i] != NULL && i < LIST_MOST - 1; i++)
+		if (list->len + strlen(lines[i]) < LIST_OCTETS_MOST)
+			g_string_append_printf(list, "\n%s", lines[i]);
+	(void)ptn_store_set(h, key, list->str, LIST_KEPT);
+}
+
+/* TAKEN: it is known already. */
+static PtnStatus
+take_complaint(PtnHook *h, const Complaint *complaint)
+{
+	const char *key = ptn_format(h, "complaint/%s", complaint->submit);
+	PtnStatus status = PTN_OK;
+
+	if (complaint->submit[0] != '\0')
+		status = ptn_store_claim(h, key, "1", CLAIM_KEPT);
+	if (status != PTN_OK)
+		return status;
+	status = counters_add(h, complaint->login, COUNT_COMPLAINTS,
+		ptn_format(h, "by %s about the message with Submit ID %s", complaint->by,
+			complaint->submit[0] != '\0' ? complaint->submit : "unknown"));
+	if (status != PTN_OK) {
+		if (complaint->submit[0] != '\0')
+			(void)ptn_store_remove(h, key);
+		return PTN_UNSURE;
+	}
+	ptn_log(h, PTN_INFO, "complaint about %s by %s, Submit ID %s, %s", complaint->login, complaint->by,
+		complaint->submit[0] != '\0' ? complaint->submit : "unknown", complaint->type);
+	ptn_count(h, "complaints", 1);
+	remember_complaint(h, complaint);
+	return PTN_OK;
+}
+
+/* ---- the mailbox of feedback loops ---- */
+
+static bool
+is_ours(PtnHook *h, const char *address)
+{
+	const char *own = ptn_option(h, "address");
+
+	return own != NULL && address != NULL && strcasecmp(address, own) == 0;
+}
+
+PtnVerdict
+complaint_at_rcpt(PtnHook *h)
+{
+	if (ptn_login(h) == NULL && ptn_fact(h, "listener.inbound") != NULL && is_ours(h, ptn_recipient(h, PTN_THIS)))
+		ptn_permit(h);
+	return PTN_NEXT;
+}
+
+PtnVerdict
+complaint_route(PtnHook *h)
+{
+	return is_ours(h, ptn_recipient(h, PTN_THIS)) ? ptn_route(h, "plugin:standing") : PTN_NEXT;
+}
+
+/* True: we have sent it on before, and it comes back. */
+static bool
+was_kept(PtnHook *h, const char *content, size_t body)
+{
+	g_autofree char *head = g_strndup(content, body);
+	g_autofree char *mark = g_ascii_strdown(header_of(h, "Standing:"), -1);
+	g_auto(GStrv) lines = g_strsplit(head, "\n", -1);
+
+	for (size_t i = 0; lines[i] != NULL; i++)
+		if (g_ascii_strncasecmp(lines[i], mark, strlen(mark)) == 0)
+			return true;
+	return false;
+}
+
+/* What cannot be counted goes to the postmaster as it is. */
+static PtnVerdict
+keep_for_human(PtnHook *h, const char *why)
+{
+	const char *postmaster = ptn_fact(h, "postmaster");
+	size_t size, body;
+	const char *content = ptn_content(h, &size, &body);
+	g_autoptr(GString) whole = g_string_new(NULL);
+
+	if (postmaster == NULL || is_ours(h, postmaster) || was_kept(h, content, body)) {
+		ptn_alarm(h, "postmaster", "mail for the postmaster comes back to the address of feedback loops");
+		return ptn_refuse(h, PTN_LOCAL, 451, "4.3.5", "mail for the postmaster comes back to this address");
+	}
+	ptn_alarm(h, "postmaster", NULL);
+	g_string_append_printf(whole, "%s: %s\r\n", header_of(h, "Standing"), why);
+	g_string_append_len(whole, content, (gssize)size);
+	for (gsize i = 0; i < whole->len; i++)
+		if (whole->str[i] == '\0')
+			whole->str[i] = ' ';
+	if (!ptn_submit(h, "", postmaster, whole->str))
+		return ptn_refuse(h, PTN_LOCAL, 451, "4.3.0", "the mail cannot be sent on now");
+	ptn_log(h, PTN_INFO, "mail to the address of feedback loops is sent on to %s: %s", postmaster, why);
+	ptn_count(h, "unmatched", 1);
+	return PTN_DONE;
+}
+
+static PtnVerdict
+deliver_complaint(PtnHook *h, const Feedback *feedback)
+{
+	Complaint complaint = { .submit = feedback->submit,
+		.by = feedback->recipient[0] != '\0' ? feedback->recipient : "unknown",
+		.type = feedback->type[0] != '\0' ? feedback->type : "unknown" };
+	PtnStatus status = find_login(h, feedback->submit, feedback->tag, &complaint.login);
+
+	if (status == PTN_NONE)
+		return keep_for_human(h, "its tag is of no account");
+	if (status == PTN_OK)
+		status = take_complaint(h, &complaint);
+	if (status == PTN_UNSURE)
+		return ptn_refuse(h, PTN_LOCAL, 451, "4.3.0", "complaints cannot be counted now");
+	if (status == PTN_TAKEN) {
+		ptn_log(h, PTN_INFO, "the complaint about Submit ID %s was counted before", complaint.submit);
+		ptn_count(h, "repeated", 1);
+	}
+	return PTN_DONE;
+}
+
+PtnVerdict
+complaint_deliver(PtnHook *h)
+{
+	size_t size, body;
+	const char *content = ptn_content(h, &size, &body);
+	Feedback feedback;
+
+	if (content == NULL)
+		return ptn_refuse(h, PTN_LOCAL, 451, "4.3.0", "the report cannot be read now");
+	feedback_read(ptn_fact(h, "header-prefix"), content, size, &feedback);
+	if (!feedback.is_report)
+		return keep_for_human(h, "it is no feedback report");
+	ptn_count(h, "reports", 1);
+	if (strcmp(feedback.type, "not-spam") == 0)
+		return PTN_DONE;
+	if (strcmp(feedback.type, "auth-failure") == 0)
+		return keep_for_human(h, "it reports of authentication");
+	if (feedback.submit[0] == '\0' || feedback.tag[0] == '\0')
+		return keep_for_human(h, "it is about no message of this service");
+	return deliver_complaint(h, &feedback);
+}
+
+/* ---- posternctl complaint ---- */
+
+static PtnVerdict
+fail_to_find(PtnHook *h, PtnStatus status, const char *what)
+{
+	return status == PTN_NONE ? ptn_fail(h, "%s", what) : ptn_fail(h, "the directory cannot be reached");
+}
+
+PtnVerdict
+complaint_command_add(PtnHook *h)
+{
+	const char *const *arguments = ptn_arguments(h);
+	Complaint complaint = { .submit = "", .by = "operator", .type = "by hand" };
+	PtnStatus status;
+	PtnEntry *entry;
+
+	if (arguments[0] == NULL)
+		return ptn_fail(h, "about whom?  Give a LOGIN, or SUBMIT-ID and TAG of the message");
+	if (arguments[1] != NULL) {
+		complaint.submit = arguments[0];
+		status = find_login(h, arguments[0], arguments[1], &complaint.login);
+		if (status != PTN_OK)
+			return fail_to_find(h, status, "no account sent a message with this Submit ID and tag");
+	} else {
+		status = ptn_find(h, PTN_ACCOUNT, arguments[0], &entry);
+		if (status != PTN_OK)
+			return fail_to_find(h, status, ptn_format(h, "there is no account %s", arguments[0]));
+		complaint.login = ptn_get(entry, "name");
+	}
+	switch (take_complaint(h, &complaint)) {
+	case PTN_OK:
+		ptn_row(h, "login", complaint.login, "result", "counted", NULL);
+		return PTN_NEXT;
+	case PTN_TAKEN:
+		ptn_row(h, "login", complaint.login, "result", "counted before", NULL);
+		return PTN_NEXT;
+	default:
+		return ptn_fail(h, "it cannot be counted now");
+	}
+}
+
+PtnVerdict
+complaint_command_list(PtnHook *h)
+{
+	const char *login = ptn_arguments(h)[0], *list = NULL;
+	g_auto(GStrv) lines = NULL;
+	PtnStatus status;
+	PtnEntry *entry;
+
+	if (login == NULL)
+		return ptn_fail(h, "of which account?");
+	if (ptn_find(h, PTN_ACCOUNT, login, &entry) == PTN_OK)
+		login = ptn_get(entry, "name");
+	status = ptn_store_get(h, ptn_format(h, "list/%s", login), &list);
+	if (status != PTN_OK)
+		return status == PTN_NONE ? PTN_NEXT : ptn_fail(h, "the store cannot be reached");
+	lines = g_strsplit(list, "\n", -1);
+	for (size_t i = 0; lines[i] != NULL; i++) {
+		g_auto(GStrv) cells = g_strsplit(lines[i], "|", 4);
+
+		if (g_strv_length(cells) == 4)
+			ptn_row(h, "time", cells[0], "submit-id", cells[1], "by", cells[2], "type", cells[3], NULL);
+	}
+	return PTN_NEXT;
+}

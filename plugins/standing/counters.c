@@ -1,0 +1,191 @@
+/* counters.c - counting per account over a window, all counters of an account under one key; and the rules. */
+#include <string.h>
+
+#include "plugins/standing/standing.h"
+
+enum { WAITS_MOST = 100000 };
+
+typedef struct {
+	int64_t messages, recipients;
+} Waiting;
+
+/* ---- accepted mail ---- */
+
+void
+counters_remember(PtnHook *h, const char *login, int64_t recipients)
+{
+	Standing *own = ptn_instance(h);
+	Waiting *waiting;
+
+	g_mutex_lock(&own->lock);
+	waiting = g_hash_table_lookup(own->waits, login);
+	if (waiting == NULL && g_hash_table_size(own->waits) < WAITS_MOST) {
+		waiting = g_new0(Waiting, 1);
+		g_hash_table_insert(own->waits, g_strdup(login), waiting);
+	}
+	if (waiting != NULL) {
+		waiting->messages++;
+		waiting->recipients += recipients;
+	}
+	g_mutex_unlock(&own->lock);
+}
+
+static Waiting
+counters_take(PtnHook *h, const char *login)
+{
+	Standing *own = ptn_instance(h);
+	Waiting taken = { 0 };
+	const Waiting *waiting;
+
+	g_mutex_lock(&own->lock);
+	waiting = g_hash_table_lookup(own->waits, login);
+	if (waiting != NULL)
+		taken = *waiting;
+	g_hash_table_remove(own->waits, login);
+	g_mutex_unlock(&own->lock);
+	return taken;
+}
+
+/* ---- the store ---- */
+
+static const char *
+counters_key(PtnHook *h, const char *login)
+{
+	return ptn_format(h, "account/%s", login);
+}
+
+static PtnStatus
+counters_tally(PtnHook *h, const char *login, const Counters *added, Counters *counters)
+{
+	static const char *const names[COUNTS] = { "messages", "recipients", "errors", "unverified", "undeliverable",
+		"complaints" };
+	const int64_t window = ptn_option_number(h, "window");
+	PtnRate rate = { .window = 7 * DAY };
+	PtnTally tallies[COUNTS];
+	PtnStatus status;
+
+	(void)ptn_option_rates(h, "complaints", &rate, 1);
+	for (size_t i = 0; i < COUNTS; i++)
+		tallies[i] = (PtnTally){ .name = ptn_format(h, "%s/%lld", names[i],
+									 (long long)((i == COUNT_COMPLAINTS ? rate.window : window) / PTN_SECOND)),
+			.n = added->totals[i],
+			.window = i == COUNT_COMPLAINTS ? rate.window : window };
+	status = ptn_store_tally(h, counters_key(h, login), tallies, COUNTS);
+	for (size_t i = 0; i < COUNTS; i++)
+		counters->totals[i] = tallies[i].total;
+	return status;
+}
+
+PtnStatus
+counters_read(PtnHook *h, const char *login, Counters *counters)
+{
+	const Waiting waiting = counters_take(h, login);
+	const Counters added = { { waiting.messages, waiting.recipients } };
+
+	return counters_tally(h, login, &added, counters);
+}
+
+void
+counters_forget(PtnHook *h, const char *login)
+{
+	(void)counters_take(h, login);
+	(void)ptn_store_remove(h, counters_key(h, login));
+}
+
+/* ---- the rules ---- */
+
+static void
+rule_of_share(PtnHook *h, Rule *rule, const char *option, const char *unit)
+{
+	rule->most = ptn_option_number(h, option);
+	rule->percent = rule->of > 0 ? rule->count * 100 / rule->of : 0;
+	rule->words = ptn_format(h, "%lld of %lld %s", (long long)rule->count, (long long)rule->of, unit);
+	rule->is_passed =
+		rule->of >= ptn_option_number(h, "least") && rule->count * 100 > rule->most * rule->of && rule->most < 100;
+}
+
+void
+counters_judge(PtnHook *h, const Counters *counters, Rule rules[RULES])
+{
+	const int64_t *totals = counters->totals;
+	const int64_t attempts = totals[COUNT_MESSAGES] + totals[COUNT_ERRORS] + totals[COUNT_UNVERIFIED];
+	PtnRate rate = { 0 };
+
+	rules[0] = (Rule){ .what = "errors", .count = totals[COUNT_ERRORS], .of = attempts };
+	rule_of_share(h, &rules[0], "most-errors", "attempts");
+	rules[1] = (Rule){ .what = "failed sender verifications", .count = totals[COUNT_UNVERIFIED], .of = attempts };
+	rule_of_share(h, &rules[1], "most-unverified", "attempts");
+	rules[2] = (Rule){
+		.what = "undeliverable mail", .count = totals[COUNT_UNDELIVERABLE], .of = totals[COUNT_RECIPIENTS]
+	};
+	rule_of_share(h, &rules[2], "most-undeliverable", "recipients");
+	rules[3] = (Rule){ .what = "complaints", .count = totals[COUNT_COMPLAINTS] };
+	if (ptn_option_rates(h, "complaints", &rate, 1) > 0) {
+		rules[3].most = rate.most;
+		rules[3].is_passed = rules[3].count >= rate.most;
+	}
+	rules[3].words = ptn_format(h, "%lld within %lld hours", (long long)rules[3].count,
+		(long long)((rate.window > 0 ? rate.window : 7 * DAY) / (3600 * PTN_SECOND)));
+}
+
+/* ---- counting ---- */
+
+/* Whose options hold from here on; false: it may not send anyway, and counting begins when it may again. */
+static bool
+counters_open(PtnHook *h, const char *login, bool *is_exempt)
+{
+	PtnEntry *entry;
+
+	*is_exempt = false;
+	if (ptn_find(h, PTN_ACCOUNT, login, &entry) != PTN_OK)
+		return true;
+	ptn_options_of(h, entry);
+	*is_exempt = ptn_option_number(h, "exempt") != 0;
+	return g_strcmp0(ptn_get(entry, "enabled"), "no") != 0;
+}
+
+PtnStatus
+counters_add(PtnHook *h, const char *login, Count count, const char *detail)
+{
+	Rule rules[RULES];
+	Counters counters, added = { 0 };
+	PtnStatus status = PTN_OK;
+	Waiting waiting;
+	bool is_exempt;
+
+	if (!counters_open(h, login, &is_exempt))
+		return PTN_OK;
+	waiting = counters_take(h, login);
+	added = (Counters){ { waiting.messages, waiting.recipients } };
+	added.totals[count]++;
+	if (counters_tally(h, login, &added, &counters) != PTN_OK)
+		return PTN_UNSURE;
+	counters_judge(h, &counters, rules);
+	for (size_t i = 0; i < RULES && !is_exempt; i++)
+		if (rules[i].is_passed)
+			return action_take(h, login, ptn_format(h, "excessive %s: %s", rules[i].what, rules[i].words), detail);
+	return status;
+}
+
+void
+counters_flush(PtnHook *h)
+{
+	Standing *own = ptn_instance(h);
+	g_autoptr(GPtrArray) logins = g_ptr_array_new_with_free_func(g_free);
+	Counters counters;
+	GHashTableIter iter;
+	void *login;
+	bool is_exempt;
+
+	g_mutex_lock(&own->lock);
+	g_hash_table_iter_init(&iter, own->waits);
+	while (g_hash_table_iter_next(&iter, &login, NULL))
+		g_ptr_array_add(logins, g_strdup(login));
+	g_mutex_unlock(&own->lock);
+	for (guint i = 0; i < logins->len && ptn_time_left(h) > PTN_SECOND; i++) {
+		if (counters_open(h, logins->pdata[i], &is_exempt))
+			(void)counters_read(h, logins->pdata[i], &counters);
+		else
+			(void)counters_take(h, logins->pdata[i]);
+	}
+}

@@ -1,0 +1,66 @@
+/* standing.h - what the files of this plugin share. */
+#pragma once
+
+#include <glib.h>
+
+#include "plugin-api.h"
+
+#define DAY (86400 * PTN_SECOND)
+
+/* What is counted of an account.  The first two are what the shares are of. */
+typedef enum {
+	COUNT_MESSAGES,      /* accepted */
+	COUNT_RECIPIENTS,    /* of these */
+	COUNT_ERRORS,        /* definite refusals of what it asked */
+	COUNT_UNVERIFIED,    /* senders that plugin senderverify refused */
+	COUNT_UNDELIVERABLE, /* recipients that a next hop refused for good */
+	COUNT_COMPLAINTS,
+	COUNTS
+} Count;
+
+typedef struct {
+	int64_t totals[COUNTS];
+} Counters;
+
+/* One rule: what there is, of how many, and from where on it is too much. */
+typedef struct {
+	const char *what; /* "undeliverable mail" */
+	int64_t count, of, percent, most;
+	bool is_passed;
+	const char *words; /* "40 of 120 recipients" */
+} Rule;
+
+enum { RULES = 4 };
+
+typedef struct {
+	GMutex lock;        /* guards all below */
+	GHashTable *waits;  /* login -> Waiting*: accepted mail that the store does not know of yet */
+	GHashTable *told;   /* queue id and reply: refusals of one verdict at several recipients count once */
+	GHashTable *alarms; /* login -> int64_t*: when its alarm ends; 0: when the account may send again */
+} Standing;
+
+/* ---- counters.c ---- */
+/* Accepted mail is remembered, and written by the next tick, or with the next of what counts against the account. */
+void counters_remember(PtnHook *h, const char *login, int64_t recipients);
+void counters_flush(PtnHook *h);
+/* One more of `count`; judges.  UNSURE: neither.  `detail` of a complaint, for the notice; else "". */
+PtnStatus counters_add(PtnHook *h, const char *login, Count count, const char *detail);
+/* All, as they are. */
+PtnStatus counters_read(PtnHook *h, const char *login, Counters *counters);
+void counters_forget(PtnHook *h, const char *login);
+/* By the options at hand: ptn_options_of(). */
+void counters_judge(PtnHook *h, const Counters *counters, Rule rules[RULES]);
+
+/* ---- action.c ---- */
+/* Disables the account, or raises the alarm, as its option `action` says; tells customer and postmaster; once. */
+PtnStatus action_take(PtnHook *h, const char *login, const char *reason, const char *detail);
+/* Alarms whose account may send again, or whose time is over. */
+void action_tick(PtnHook *h);
+/* "2026-11-22 14:05 excessive …", as long as it is known; else NULL. */
+const char *action_last(PtnHook *h, const char *login);
+/* "2026-11-22 14:05" */
+const char *action_time(PtnHook *h);
+
+/* ---- complaint.c ---- */
+PtnFunction complaint_at_rcpt, complaint_sign, complaint_route, complaint_deliver;
+PtnFunction complaint_command_add, complaint_command_list;

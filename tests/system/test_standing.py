@@ -1,0 +1,134 @@
+"""Standing of accounts and complaints (R-12, R-17, V-17 of BEHAVIOURS.md) against the real daemon."""
+from postern import LOGIN, Dialog, free_port, wait_until
+
+OTHER = "other@example.net"
+FBL = "fbl@example.net"
+REPORT = """From: <fbl@far.example>
+To: <fbl@example.net>
+Subject: FW: complaint
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=feedback-report; boundary="b"
+
+--b
+Content-Type: text/plain
+
+This is an email abuse report.
+--b
+Content-Type: message/feedback-report
+
+Feedback-Type: abuse
+User-Agent: SomeLoop/1.0
+Version: 1
+Original-Rcpt-To: <angry@far.example>
+Source-IP: 192.0.2.10
+
+--b
+Content-Type: message/rfc822
+
+%s
+--b--
+"""
+
+
+def gateway(make_postern, sink, **standing):
+    """With a listener for mail from outside, and customer acme, whose postmaster is told."""
+    port = free_port()
+    postern = make_postern({
+        "server": {"plugins": "auth standing", "header-prefix": "X-Rollernet", "postmaster": "post@provider.example"},
+        "plugin standing": {"address": FBL, "secret": "0123456789abcdef", **standing},
+        "listener inbound": {"addresses": "127.0.0.1", "ports": port, "tls": "none", "auth": "no", "inbound": "yes"},
+        "delivery": {"retry": "1s .. 1s"}}, sink=sink)
+    postern.inbound = port
+    postern.ctl("customer", "set", "acme", "postmaster=postmaster@acme.example")
+    postern.add_account(OTHER, "mypassword")
+    return postern
+
+
+def report(postern, message, recipient=FBL):
+    with Dialog(postern.inbound) as dialog:
+        dialog.hello("mx.far.example")
+        dialog.mail("fbl@far.example", recipient, REPORT % message.replace("\r\n", "\n"))
+
+
+def to(sink, recipient):
+    return [message for message in sink.messages if message.recipients == [recipient]]
+
+
+def enabled(postern, login=LOGIN):
+    return postern.options("account", login)["enabled"][0] != "no"
+
+
+def test_complaints(make_postern, sink):
+    """R-17 A-09 reports from outside are matched by Submit ID; at the threshold a running session ends at its next MAIL, and the
+    customer and the postmaster are told; a forged tag changes nothing, and goes to the postmaster."""
+    postern = gateway(make_postern, sink, complaints="2/7d")
+    first, second = [postern.send() for _ in range(2)] and sink.wait(2)
+    tag, = first.header("X-Rollernet-Account")
+    submit, = second.header("X-Rollernet-Submit")
+    assert len(tag) == 24 and tag != second.header("X-Rollernet-Account")[0]
+    for forged in (second.text.replace(second.header("X-Rollernet-Account")[0], tag), "Subject: x\n\nNothing of ours.\n"):
+        report(postern, forged)
+    wait_until(lambda: len(to(sink, "post@provider.example")) == 2, "what was sent on")
+    sent_on = to(sink, "post@provider.example")
+    assert [message.header("X-Rollernet-Standing") for message in sent_on] == [
+        ["its tag is of no account"], ["it is about no message of this service"]]
+    assert all(message.sender == "" and "This is an email abuse report." in message.text for message in sent_on)
+    with postern.session() as dialog:
+        for message in (first, first, second):
+            report(postern, message.text)
+            if message is first:
+                postern.wait_log("complaint about %s by angry@far.example" % LOGIN)
+                assert enabled(postern)
+        wait_until(lambda: not enabled(postern), "the account to be disabled")
+        dialog.expect("421 4.7.0", "MAIL FROM:<%s>" % LOGIN)
+    with postern.smtp() as dialog:
+        dialog.hello()
+        assert dialog.auth().text.startswith("535 5.7.13")
+    with postern.session(OTHER) as dialog:
+        dialog.expect("250", "MAIL FROM:<%s>" % OTHER)
+    notice, = wait_until(lambda: to(sink, "postmaster@acme.example"), "the notice")
+    for part in ("excessive complaints: 2 within 168 hours", "angry@far.example", submit.split()[-1], LOGIN):
+        assert part in notice.text
+    wait_until(lambda: len(to(sink, "post@provider.example")) == 3, "the notice to the postmaster")
+    assert "is disabled: excessive complaints" in postern.ctl("alarms")
+    rows = postern.ctl("complaint", "list", LOGIN, json=True)
+    assert [row["by"] for row in rows] == ["angry@far.example"] * 2 and rows[0]["submit-id"] == submit.split()[-1]
+    postern.ctl("account", "enable", LOGIN)
+    assert postern.ctl("complaint", "add", submit.split()[-1], second.header("X-Rollernet-Account")[0],
+                       json=True)[0]["result"] == "counted before"
+    postern.ctl("complaint", "add", LOGIN)
+    assert enabled(postern)
+    shown = {row["of"]: row for row in postern.ctl("standing", "show", LOGIN, json=True)}
+    assert shown["complaints"]["count"] == "1 within 168 hours" and "excessive complaints" in shown["last time"]["count"]
+    assert postern.settle() == len(sink.messages)
+
+
+def test_undeliverable(make_postern, sink):
+    """R-12 a share of mail that next hops refuse disables the account; its notice says how much."""
+    sink.replies = {"RCPT": lambda argument: "550 5.1.1 no such user" if "gone" in argument else None}
+    postern = gateway(make_postern, sink, **{"least": "6", "most-undeliverable": "50"})
+    postern.send()
+    postern.send(["a@example.org", "b@example.org", "gone1@example.org", "gone2@example.org", "gone3@example.org"])
+    wait_until(lambda: postern.log().count("no such user") >= 3, "three bounces")
+    shown = {row["of"]: row for row in postern.ctl("standing", "show", LOGIN, json=True)}
+    wait_until(lambda: postern.ctl("standing", "show", LOGIN, json=True)[2]["count"] == "3 of 6 recipients", "three counted")
+    assert enabled(postern) and shown["undeliverable mail"]["most"] == "50%"
+    postern.send(["gone4@example.org", "gone5@example.org"])
+    wait_until(lambda: not enabled(postern), "the account to be disabled")
+    assert postern.options("account", LOGIN)["reason"][0].startswith("excessive undeliverable mail: ")
+    notice, = wait_until(lambda: to(sink, "postmaster@acme.example"), "the notice")
+    assert "excessive undeliverable mail: " in notice.text and "may not send any more" in notice.text
+
+
+def test_errors(make_postern, sink):
+    """R-12 V-17 shares outlive a restart; an account of its own threshold."""
+    postern = gateway(make_postern, sink, least="4")
+    postern.ctl("account", "set", OTHER, "standing.exempt=yes")
+    postern.ctl("account", "set", LOGIN, "standing.complaints=1/1d")
+    for login in (LOGIN, OTHER):
+        postern.ctl("complaint", "add", login)
+    assert not enabled(postern) and enabled(postern, OTHER)
+    postern.restart()
+    assert not enabled(postern)
+    assert postern.ctl("standing", "show", OTHER, json=True)[3]["count"] == "1 within 168 hours"
+    assert "there is no account" in postern.ctl("complaint", "add", "nobody@example.net", code=1)
