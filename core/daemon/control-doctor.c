@@ -320,6 +320,13 @@ doctor_look_at_limits(Doctor *doctor)
 
 /* ---- services and plugins ---- */
 
+/* "sqlite ok", "redis mymaster ok (1.1 ms)" */
+static Health
+doctor_judge_store(const char *described)
+{
+	return g_str_has_suffix(described, " ok") || strstr(described, " ok (") != NULL ? IS_WELL : IS_BAD;
+}
+
 static void
 doctor_look_at_services(Doctor *doctor)
 {
@@ -334,8 +341,8 @@ doctor_look_at_services(Doctor *doctor)
 	else
 		doctor_say(
 			doctor, IS_WELL, "dns", "answers in %.1f ms", (double)(g_get_monotonic_time() - begun_us) / 1e3);
-	doctor_say(doctor, g_str_has_suffix(directory, "ok") ? IS_WELL : IS_BAD, "directory", "%s", directory);
-	doctor_say(doctor, g_str_has_suffix(store, "ok") ? IS_WELL : IS_BAD, "store", "%s", store);
+	doctor_say(doctor, doctor_judge_store(directory), "directory", "%s", directory);
+	doctor_say(doctor, doctor_judge_store(store), "store", "%s", store);
 }
 
 static void

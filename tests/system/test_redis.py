@@ -62,11 +62,19 @@ def metric(postern, name):
     return rows.get(name, 0)
 
 
+def let_look(postern):
+    """Waits until the daemon has looked for changes twice: what was changed before is not forgotten any more."""
+    before = metric(postern, "directory.round-trips")
+    wait_until(lambda: metric(postern, "directory.round-trips") >= before + 9, "two looks")
+
+
 def test_two_nodes_share_accounts(make_postern, sink, redis):
     """DESIGN 6: what one node changes, the other goes by within a second: password, disabling, an open session."""
     one = make_postern(redis.options(server={"node": "1"}), sink=sink)
     other = make_postern(redis.options(server={"node": "2"}), sink=sink, with_account=False)
     assert " directory redis 127.0.0.1:%d ok (" % redis.port in other.ctl("status")
+    doctor = [line.split() for line in one.ask("doctor").stdout.decode().splitlines()]
+    assert [words[0] for words in doctor if words[1] in ("directory", "store")] == ["ok", "ok"]
     assert answers(other, LOGIN, PASSWORD).code == 235
     one.set_password(LOGIN, "another one")
     changed = time.monotonic()
@@ -91,13 +99,15 @@ def test_redis_is_gone(make_postern, sink, redis):
     """Issue 5.2: mail taken before is delivered, a login verified of late is served, all else 454; it comes back."""
     postern = make_postern(redis.options(), sink=sink)
     postern.add_account("other@example.net", PASSWORD)
+    let_look(postern)
     with postern.session() as dialog:
         sink.replies["MAIL"] = ["450 4.2.0 later"]
         queued = dialog.mail(LOGIN, "rcpt@example.org")
         sink.wait_command("MAIL", 1)
         redis.signal(signal.SIGSTOP)
-        wait_until(lambda: "AWAY" in postern.ctl("status"), "the alarm")
-        assert {row["alarm"] for row in postern.ctl("alarms", json=True)} >= {"directory.away"}
+        wait_until(lambda: {row["alarm"] for row in postern.ctl("alarms", json=True)} >= {"directory.away", "store.away"},
+                   "the alarms")
+        assert "AWAY" in postern.ctl("status")
         postern.ctl("queue", "retry", queued)
         sink.wait(1)
         dialog.mail(LOGIN, "rcpt@example.org")  # the open session goes on, and its mail is delivered
@@ -118,6 +128,7 @@ def test_redis_is_gone(make_postern, sink, redis):
 def test_loops_do_not_wait(make_postern, sink, redis):
     """While some sessions wait for a Redis that hangs, all others are answered at once."""
     postern = make_postern(redis.options(), sink=sink)
+    let_look(postern)
     waiting = [postern.session() for _ in range(4)]
     others = [postern.smtp() for _ in range(16)]
     redis.signal(signal.SIGSTOP)
