@@ -1,15 +1,12 @@
-/* complaint.c - complaints: what a message is signed with so that it can be matched, the mailbox that feedback loops report
- * to, and what the operator adds by hand.
- *
- * A message says whose it is only to us: its header has a tag, keyed and over login and Submit ID.  So nothing is written
- * down per message, and a complaint, which is rare, costs a walk over all accounts. */
+/* complaint.c - complaints: the mailbox that feedback loops report to, and what the operator adds by hand. */
 #include <string.h>
 #include <strings.h>
 
 #include "plugins/standing/feedback.h"
 #include "plugins/standing/standing.h"
+#include "plugins/standing/tag.h"
 
-enum { TAG_SIZE = 24, LIST_MOST = 20, LIST_OCTETS_MOST = 4000, CONTENT_MOST = 10 << 20 };
+enum { LIST_MOST = 20, LIST_OCTETS_MOST = 4000, CONTENT_MOST = 10 << 20 };
 
 #define CLAIM_KEPT (30 * DAY)
 #define LIST_KEPT (90 * DAY)
@@ -20,75 +17,6 @@ typedef struct {
 	const char *by;     /* who complained, or "operator" */
 	const char *type;
 } Complaint;
-
-/* ---- the tag ---- */
-
-/* 96 bits of HMAC-SHA256. */
-static void
-make_tag(const char *secret, const char *login, const char *submit, char tag[TAG_SIZE + 1])
-{
-	g_autofree char *lower = g_ascii_strdown(login, -1);
-	g_autofree char *text = g_strdup_printf("complaint\n%s\n%s", lower, submit);
-	g_autofree char *digest =
-		g_compute_hmac_for_string(G_CHECKSUM_SHA256, (const guchar *)secret, strlen(secret), text, -1);
-
-	(void)g_strlcpy(tag, digest, TAG_SIZE + 1);
-}
-
-static const char *
-header_of(PtnHook *h, const char *which)
-{
-	return ptn_format(h, "%s-%s", ptn_fact(h, "header-prefix"), which);
-}
-
-PtnVerdict
-complaint_sign(PtnHook *h)
-{
-	const char *secret = ptn_option(h, "secret"), *submit = ptn_fact(h, "submit-id"), *login = ptn_login(h);
-	char tag[TAG_SIZE + 1];
-
-	if (login == NULL || secret == NULL || submit == NULL)
-		return PTN_NEXT;
-	if (ptn_header(h, header_of(h, "Account"), 0) != NULL)
-		ptn_remove_headers(h, header_of(h, "Account"));
-	make_tag(secret, login, submit, tag);
-	if (ptn_header(h, header_of(h, "Submit"), 0) == NULL) /* [server] has no header-prefix */
-		ptn_add_header(h, header_of(h, "Submit"), "Submit ID %s", submit);
-	ptn_add_header(h, header_of(h, "Account"), "%s", tag);
-	return PTN_NEXT;
-}
-
-/* Without a hint at how much of it was right. */
-static bool
-is_same_tag(const char *a, const char *b)
-{
-	unsigned difference = 0;
-
-	for (size_t i = 0; i < TAG_SIZE; i++)
-		difference |= (unsigned)((unsigned char)a[i] ^ (unsigned char)b[i]);
-	return difference == 0;
-}
-
-/* NONE: the tag is of no account. */
-static PtnStatus
-find_login(PtnHook *h, const char *submit, const char *tag, const char **login)
-{
-	const char *secret = ptn_option(h, "secret");
-	PtnEntry *entry = NULL;
-	PtnStatus status;
-
-	if (secret == NULL || submit[0] == '\0' || strlen(tag) != TAG_SIZE)
-		return PTN_NONE;
-	while ((status = ptn_each(h, PTN_ACCOUNT, NULL, &entry)) == PTN_OK) {
-		char made[TAG_SIZE + 1];
-
-		*login = ptn_get(entry, "name");
-		make_tag(secret, *login, submit, made);
-		if (is_same_tag(made, tag))
-			return PTN_OK;
-	}
-	return status;
-}
 
 /* ---- counting ---- */
 
@@ -109,11 +37,17 @@ remember_complaint(PtnHook *h, const Complaint *complaint)
 	(void)ptn_store_set(h, key, list->str, LIST_KEPT);
 }
 
+static const char *
+claim_key(PtnHook *h, const char *submit)
+{
+	return ptn_format(h, "complaint/%s", submit);
+}
+
 /* TAKEN: it is known already. */
 static PtnStatus
 take_complaint(PtnHook *h, const Complaint *complaint)
 {
-	const char *key = ptn_format(h, "complaint/%s", complaint->submit);
+	const char *key = claim_key(h, complaint->submit);
 	PtnStatus status = PTN_OK;
 
 	if (complaint->submit[0] != '\0')
@@ -153,6 +87,20 @@ complaint_at_rcpt(PtnHook *h)
 	return PTN_NEXT;
 }
 
+/* What comes is kept in memory, and sent on whole. */
+PtnVerdict
+complaint_at_message(PtnHook *h)
+{
+	size_t size, body;
+
+	(void)ptn_content(h, &size, &body);
+	for (size_t i = 0; size > CONTENT_MOST && i < ptn_recipients(h); i++)
+		if (is_ours(h, ptn_recipient(h, i)))
+			return ptn_refuse(h, PTN_POLICY, 552, "5.3.4", "Error: too large for <%s>", ptn_recipient(h, i));
+	tag_sign(h);
+	return PTN_NEXT;
+}
+
 PtnVerdict
 complaint_route(PtnHook *h)
 {
@@ -164,7 +112,7 @@ static bool
 was_kept(PtnHook *h, const char *content, size_t body)
 {
 	g_autofree char *head = g_strndup(content, body);
-	g_autofree char *mark = g_ascii_strdown(header_of(h, "Standing:"), -1);
+	g_autofree char *mark = g_ascii_strdown(tag_header(h, "Standing:"), -1);
 	g_auto(GStrv) lines = g_strsplit(head, "\n", -1);
 
 	for (size_t i = 0; lines[i] != NULL; i++)
@@ -187,7 +135,7 @@ keep_for_human(PtnHook *h, const char *why)
 		return ptn_refuse(h, PTN_LOCAL, 451, "4.3.5", "mail for the postmaster comes back to this address");
 	}
 	ptn_alarm(h, "postmaster", NULL);
-	g_string_append_printf(whole, "%s: %s\r\n", header_of(h, "Standing"), why);
+	g_string_append_printf(whole, "%s: %s\r\n", tag_header(h, "Standing"), why);
 	g_string_append_len(whole, content, (gssize)size);
 	for (gsize i = 0; i < whole->len; i++)
 		if (whole->str[i] == '\0')
@@ -199,16 +147,29 @@ keep_for_human(PtnHook *h, const char *why)
 	return PTN_DONE;
 }
 
+/* Before the walk: a report that comes again and again costs none. */
+static bool
+is_known(PtnHook *h, const char *submit)
+{
+	const char *value;
+
+	return ptn_store_get(h, claim_key(h, submit), &value) == PTN_OK;
+}
+
 static PtnVerdict
 deliver_complaint(PtnHook *h, const Feedback *feedback)
 {
 	Complaint complaint = { .submit = feedback->submit,
 		.by = feedback->recipient[0] != '\0' ? feedback->recipient : "unknown",
 		.type = feedback->type[0] != '\0' ? feedback->type : "unknown" };
-	PtnStatus status = find_login(h, feedback->submit, feedback->tag, &complaint.login);
+	PtnStatus status = PTN_TAKEN;
 
+	if (!tag_is_good(h, feedback->submit, feedback->tag))
+		return keep_for_human(h, "its tag is forged");
+	if (!is_known(h, feedback->submit))
+		status = tag_find(h, feedback->submit, feedback->tag, &complaint.login);
 	if (status == PTN_NONE)
-		return keep_for_human(h, "its tag is of no account");
+		return keep_for_human(h, "its account is gone");
 	if (status == PTN_OK)
 		status = take_complaint(h, &complaint);
 	if (status == PTN_UNSURE)
@@ -262,7 +223,7 @@ complaint_command_add(PtnHook *h)
 		return ptn_fail(h, "about whom?  Give a LOGIN, or SUBMIT-ID and TAG of the message");
 	if (arguments[1] != NULL) {
 		complaint.submit = arguments[0];
-		status = find_login(h, arguments[0], arguments[1], &complaint.login);
+		status = tag_find(h, arguments[0], arguments[1], &complaint.login);
 		if (status != PTN_OK)
 			return fail_to_find(h, status, "no account sent a message with this Submit ID and tag");
 	} else {

@@ -190,7 +190,7 @@ static const PtnOption options[] = {
 
 static const PtnHookRow hooks[] = {
 	{ PTN_RCPT, complaint_at_rcpt, PTN_INLINE },
-	{ PTN_MESSAGE, complaint_sign, PTN_INLINE },
+	{ PTN_MESSAGE, complaint_at_message, PTN_INLINE },
 	{ PTN_ROUTE, complaint_route, PTN_INLINE },
 	{ PTN_DELIVER, complaint_deliver, 0 },
 	{ PTN_QUEUED, count_accepted, 0 },

@@ -62,5 +62,5 @@ const char *action_last(PtnHook *h, const char *login);
 const char *action_time(PtnHook *h);
 
 /* ---- complaint.c ---- */
-PtnFunction complaint_at_rcpt, complaint_sign, complaint_route, complaint_deliver;
+PtnFunction complaint_at_rcpt, complaint_at_message, complaint_route, complaint_deliver;
 PtnFunction complaint_command_add, complaint_command_list;

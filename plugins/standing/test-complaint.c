@@ -99,12 +99,13 @@ test_forged(void)
 		g_strdup_printf("X-Postern-Submit: Submit ID %s\r\nX-Postern-Account: %s\r\n\r\nx\r\n", submit, tag);
 	g_autofree char *own = NULL, *own_tag = NULL;
 
-	CU_ASSERT_EQUAL(strlen(tag), 24);
+	CU_ASSERT_EQUAL(strlen(tag), 36);
 	CU_ASSERT_PTR_NULL(strstr(tag, "user"));
 	ASSERT_TEXT(report_about(t, swapped), "250 2.0.0 delivered");
 	ASSERT_TEXT(
-		report_about(t, "X-Postern-Submit: Submit ID 1.2.3.4\r\nX-Postern-Account: 0123456789abcdef01234567"
-						"\r\n\r\nx\r\n"),
+		report_about(t,
+			"X-Postern-Submit: Submit ID 1.2.3.4\r\nX-Postern-Account: 0123456789abcdef0123456789abcdef0123"
+			"\r\n\r\nx\r\n"),
 		"250 2.0.0 delivered");
 	ASSERT_TEXT(report_about(t, "X-Postern-Submit: Submit ID 1.2.3.4\r\n\r\nx\r\n"), "250 2.0.0 delivered");
 	CU_ASSERT_EQUAL(kept(t), 3);
@@ -199,8 +200,8 @@ test_commands(void)
 	g_autofree char *submit = value_of(message, "X-Postern-Submit: Submit ID ");
 	g_autofree char *tag = value_of(message, "X-Postern-Account: ");
 
-	ASSERT_SAYS(
-		ptn_test_command(t, "standing", "add", submit, "0123456789abcdef01234567", NULL), "error: no account");
+	ASSERT_SAYS(ptn_test_command(t, "standing", "add", submit, "0123456789abcdef0123456789abcdef0123", NULL),
+		"error: no account");
 	ASSERT_SAYS(ptn_test_command(t, "standing", "add", "nobody@example.net", NULL), "error: there is no account");
 	ASSERT_SAYS(ptn_test_command(t, "standing", "add", submit, tag, NULL), "login=" LOGIN " result=counted\n");
 	ASSERT_SAYS(ptn_test_command(t, "standing", "add", submit, tag, NULL), "result=counted before");

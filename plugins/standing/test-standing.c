@@ -1,7 +1,7 @@
 /* test-standing.c - counters, shares and what follows (R-12, V-17). */
 #include "plugins/standing/test-standing.h"
 
-extern const PtnPlugin ptn_plugin_standing, ptn_plugin_senderverify, ptn_plugin_picky;
+extern const PtnPlugin ptn_plugin_standing;
 
 /* ---- who refuses ---- */
 
@@ -17,8 +17,8 @@ verify(PtnHook *h)
 }
 
 static const PtnHookRow verify_hooks[] = { { PTN_MAIL, verify, PTN_INLINE }, { 0 } };
-PTN_PLUGIN(
-	senderverify) = { PTN_HEAD("senderverify"), .version = "1", .summary = "verifies", .hooks = verify_hooks };
+static const PtnPlugin verifier = { PTN_HEAD("senderverify"), .version = "1", .summary = "-",
+	.hooks = verify_hooks };
 
 static PtnVerdict
 pick_recipient(PtnHook *h)
@@ -46,15 +46,15 @@ copy(PtnHook *h)
 
 static const PtnHookRow picky_hooks[] = { { PTN_RCPT, pick_recipient, PTN_INLINE },
 	{ PTN_MESSAGE, copy, PTN_INLINE | PTN_LATE }, { 0 } };
-PTN_PLUGIN(picky) = { PTN_HEAD("picky"), .version = "1", .summary = "refuses and copies", .hooks = picky_hooks };
+static const PtnPlugin picky = { PTN_HEAD("picky"), .version = "1", .summary = "refuses and copies",
+	.hooks = picky_hooks };
 
 /* ---- a gateway ---- */
 
 PtnTest *
 gateway_new(const char *options)
 {
-	static const PtnPlugin *const plugins[] = { &ptn_test_door, &ptn_plugin_senderverify, &ptn_plugin_picky,
-		&ptn_plugin_standing, NULL };
+	static const PtnPlugin *const plugins[] = { &ptn_test_door, &verifier, &picky, &ptn_plugin_standing, NULL };
 	char config[1000];
 	PtnTest *t;
 

@@ -121,4 +121,5 @@ def all_due(gate, names, helpers, idle):
         % (helpers, time.monotonic() - begun, cpu(gate) - before, memory(gate)))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -65,13 +65,13 @@ def test_complaints(make_postern, sink):
     first, second = [postern.send() for _ in range(2)] and sink.wait(2)
     tag, = first.header("X-Rollernet-Account")
     submit, = second.header("X-Rollernet-Submit")
-    assert len(tag) == 24 and tag != second.header("X-Rollernet-Account")[0]
+    assert len(tag) == 36 and tag != second.header("X-Rollernet-Account")[0]
     for forged in (second.text.replace(second.header("X-Rollernet-Account")[0], tag), "Subject: x\n\nNothing of ours.\n"):
         report(postern, forged)
     wait_until(lambda: len(to(sink, "post@provider.example")) == 2, "what was sent on")
     sent_on = to(sink, "post@provider.example")
     assert [message.header("X-Rollernet-Standing") for message in sent_on] == [
-        ["its tag is of no account"], ["it is about no message of this service"]]
+        ["its tag is forged"], ["it is about no message of this service"]]
     assert all(message.sender == "" and "This is an email abuse report." in message.text for message in sent_on)
     with postern.session() as dialog:
         for message in (first, first, second):
