@@ -214,6 +214,22 @@ test_commands(void)
 	ptn_test_free(t);
 }
 
+/* No more than what can be sent on whole. */
+static void
+test_large(void)
+{
+	PtnTest *t = gateway_new("");
+	g_autoptr(GString) large = g_string_new("Subject: large\r\n\r\n");
+
+	while (large->len < (10 << 20))
+		g_string_append(large, "0123456789012345678901234567890123456789012345678901234567890123456789\r\n");
+	ptn_test_inbound(t, true);
+	ptn_test_connect(t, "203.0.113.9");
+	(void)ptn_test_say(t, "EHLO mx.far.example");
+	ASSERT_STARTS(ptn_test_submit(t, "x@far.example", FBL, large->str), "552 5.3.4");
+	ptn_test_free(t);
+}
+
 static void
 test_settings(void)
 {
@@ -251,6 +267,7 @@ static const UnitTest tests[] = {
 	{ "R-17 what is no report is kept for a human", test_kept },
 	{ "R-17 the mailbox of feedback loops", test_address },
 	{ "R-17 complaints by hand", test_commands },
+	{ "R-17 a report that is too large", test_large },
 	{ "R-17 settings", test_settings },
 	{ "R-17 hostile reports", test_hostile },
 	{ NULL, NULL },

@@ -49,6 +49,33 @@ static const PtnHookRow picky_hooks[] = { { PTN_RCPT, pick_recipient, PTN_INLINE
 static const PtnPlugin picky = { PTN_HEAD("picky"), .version = "1", .summary = "refuses and copies",
 	.hooks = picky_hooks };
 
+/* ---- a directory that fails ---- */
+
+static bool directory_is_away;
+static unsigned conflicts; /* so many times somebody else is first there */
+
+PtnStatus __real_directory_find(
+	void *directory, PtnKind kind, const char *name, int64_t deadline_us, void **entry);
+PtnStatus __wrap_directory_find(
+	void *directory, PtnKind kind, const char *name, int64_t deadline_us, void **entry);
+PtnStatus __real_directory_save(void *directory, void *entry, int64_t deadline_us);
+PtnStatus __wrap_directory_save(void *directory, void *entry, int64_t deadline_us);
+
+PtnStatus
+__wrap_directory_find(void *directory, PtnKind kind, const char *name, int64_t deadline_us, void **entry)
+{
+	return directory_is_away ? PTN_UNSURE : __real_directory_find(directory, kind, name, deadline_us, entry);
+}
+
+PtnStatus
+__wrap_directory_save(void *directory, void *entry, int64_t deadline_us)
+{
+	if (conflicts == 0)
+		return __real_directory_save(directory, entry, deadline_us);
+	conflicts--;
+	return PTN_TAKEN;
+}
+
 /* ---- a gateway ---- */
 
 PtnTest *
@@ -355,6 +382,54 @@ test_accepted(void)
 	ptn_test_free(t);
 }
 
+/* Somebody else changes the account meanwhile; or the directory is away: the next failure does it. */
+static void
+test_directory(void)
+{
+	PtnTest *t = gateway_new("least = 3\n");
+
+	conflicts = 3;
+	disable(t);
+	CU_ASSERT_TRUE(gateway_is_disabled(t, LOGIN));
+	CU_ASSERT_EQUAL(conflicts, 0);
+	CU_ASSERT_EQUAL(gateway_count(t, "noc@acme.example"), 1);
+	ptn_test_free(t);
+	t = gateway_new("least = 3\n");
+	(void)gateway_login(t, LOGIN);
+	(void)ptn_test_say(t, "MAIL FROM:<" LOGIN ">");
+	ptn_test_finish_work(t);
+	directory_is_away = true;
+	for (const char *const *to = (const char *const[]){ "a", "b", "c", NULL }; *to != NULL; to++) {
+		g_autofree char *line = g_strdup_printf("RCPT TO:<no-%s@example.org>", *to);
+
+		ASSERT_STARTS(ptn_test_say(t, line), "550");
+	}
+	ptn_test_finish_work(t);
+	directory_is_away = false;
+	CU_ASSERT_FALSE(gateway_is_disabled(t, LOGIN));
+	CU_ASSERT_EQUAL(gateway_count(t, "noc@acme.example"), 0);
+	ASSERT_STARTS(ptn_test_say(t, "RCPT TO:<no-d@example.org>"), "550");
+	CU_ASSERT_TRUE(gateway_is_disabled(t, LOGIN));
+	CU_ASSERT_EQUAL(gateway_count(t, "noc@acme.example"), 1);
+	ptn_test_free(t);
+}
+
+/* A login that another server verified has no entry: there is an alarm. */
+static void
+test_not_in_directory(void)
+{
+	PtnTest *t = gateway_new("least = 3\n");
+
+	for (int i = 0; i < 4; i++) {
+		ASSERT_STARTS(gateway_login(t, "ghost@example.net"), "235");
+		ASSERT_STARTS(ptn_test_submit(t, "ghost@example.net", "no-a@example.org", TEXT), "550");
+	}
+	CU_ASSERT_EQUAL(gateway_count(t, "postmaster@test.example.net"), 1);
+	ASSERT_SAYS(ptn_test_alarm(t, "standing.account/ghost@example.net"), "excessive errors: 3 of 3");
+	CU_ASSERT_EQUAL(ptn_test_count(t, "plugin.standing.disabled"), 0);
+	ptn_test_free(t);
+}
+
 static const UnitTest tests[] = {
 	{ "R-12 a share of errors above the threshold disables", test_errors },
 	{ "R-12 what is deferred, limited or nonsense is no error", test_no_errors },
@@ -367,6 +442,8 @@ static const UnitTest tests[] = {
 	{ "R-12 action = alarm", test_alarm_only },
 	{ "R-12 levels and accounts", test_places },
 	{ "R-12 accepted mail is counted", test_accepted },
+	{ "R-12 a directory that changes meanwhile, or is away", test_directory },
+	{ "R-12 an account that is not in the directory", test_not_in_directory },
 	{ NULL, NULL },
 };
 

@@ -120,6 +120,23 @@ def test_undeliverable(make_postern, sink):
     assert "excessive undeliverable mail: " in notice.text and "may not send any more" in notice.text
 
 
+def test_told_at_rcpt(make_postern, sink):
+    """R-12 a sender's refusal that is told at each recipient is one error; what was accepted outlives a restart."""
+    postern = gateway(make_postern, sink)
+    postern.reload({"server": {"plugins": "auth sender-rules standing", "refuse-at": "rcpt"}})
+    postern.send()
+    with postern.session() as dialog:
+        dialog.expect("250", "MAIL FROM:<boss@elsewhere.example>")
+        for i in range(5):
+            dialog.expect("5", "RCPT TO:<%d@example.org>" % i)
+
+    def errors():
+        return postern.ctl("standing", "show", LOGIN, json=True)[0]["count"]
+    wait_until(lambda: errors() == "1 of 2 attempts", "one error of two")
+    postern.restart()
+    assert errors() == "1 of 2 attempts"
+
+
 def test_errors(make_postern, sink):
     """R-12 V-17 shares outlive a restart; an account of its own threshold."""
     postern = gateway(make_postern, sink, least="4")
