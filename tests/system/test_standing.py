@@ -1,4 +1,8 @@
 """Standing of accounts and complaints (R-12, R-17, V-17 of BEHAVIOURS.md) against the real daemon."""
+import os
+
+import pytest
+
 from postern import LOGIN, Dialog, free_port, wait_until
 
 OTHER = "other@example.net"
@@ -30,14 +34,14 @@ Content-Type: message/rfc822
 """
 
 
-def gateway(make_postern, sink, **standing):
+def gateway(make_postern, sink, plugins="auth standing", more=None, **standing):
     """With a listener for mail from outside, and customer acme, whose postmaster is told."""
     port = free_port()
     postern = make_postern({
-        "server": {"plugins": "auth standing", "header-prefix": "X-Rollernet", "postmaster": "post@provider.example"},
+        "server": {"plugins": plugins, "header-prefix": "X-Rollernet", "postmaster": "post@provider.example"},
         "plugin standing": {"address": FBL, "secret": "0123456789abcdef", **standing},
         "listener inbound": {"addresses": "127.0.0.1", "ports": port, "tls": "none", "auth": "no", "inbound": "yes"},
-        "delivery": {"retry": "1s .. 1s"}}, sink=sink)
+        "delivery": {"retry": "1s .. 1s"}, **(more or {})}, sink=sink)
     postern.inbound = port
     postern.ctl("customer", "set", "acme", "postmaster=postmaster@acme.example")
     postern.add_account(OTHER, "mypassword")
@@ -122,8 +126,8 @@ def test_undeliverable(make_postern, sink):
 
 def test_told_at_rcpt(make_postern, sink):
     """R-12 a sender's refusal that is told at each recipient is one error; what was accepted outlives a restart."""
-    postern = gateway(make_postern, sink)
-    postern.reload({"server": {"plugins": "auth sender-rules standing", "refuse-at": "rcpt"}})
+    postern = gateway(make_postern, sink, "auth sender-rules standing")
+    postern.reload({"server": {"refuse-at": "rcpt"}})
     postern.send()
     with postern.session() as dialog:
         dialog.expect("250", "MAIL FROM:<boss@elsewhere.example>")
@@ -137,8 +141,25 @@ def test_told_at_rcpt(make_postern, sink):
     assert errors() == "1 of 2 attempts"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="exchangers listen on port 25")
+def test_unverified(make_postern, make_sink, sink, dns):
+    """V-17 senders that the real senderverify finds undeliverable are counted, and disable the account."""
+    make_sink({"RCPT": "550 5.1.1 no such user"}, host="127.0.2.1", port=25)
+    verify = {"probe-sender": "postmaster@example.net", "undeliverable-code": "450", "learn-domains": "no"}
+    postern = gateway(make_postern, sink, "auth senderverify standing", {**dns, "plugin senderverify": verify},
+                      **{"least": "3", "most-errors": "100"})
+    for i in range(3):
+        assert enabled(postern)
+        with postern.session() as dialog:
+            dialog.expect("450 4.1.7", "MAIL FROM:<x%d@one.senders.test>" % i)
+        wait_until(lambda: ("%d of %d attempts" % (i + 1, i + 1) in postern.ctl("standing", "show", LOGIN)
+                            or not enabled(postern)), "the failure to be counted")
+    wait_until(lambda: not enabled(postern), "the account to be disabled")
+    assert postern.options("account", LOGIN)["reason"][0] == "excessive failed sender verifications: 3 of 3 attempts"
+
+
 def test_errors(make_postern, sink):
-    """R-12 V-17 shares outlive a restart; an account of its own threshold."""
+    """R-12 R-17 what is disabled outlives a restart; an account of its own threshold, and an exempt one."""
     postern = gateway(make_postern, sink, least="4")
     postern.ctl("account", "set", OTHER, "standing.exempt=yes")
     postern.ctl("account", "set", LOGIN, "standing.complaints=1/1d")
