@@ -259,6 +259,7 @@ test_undeliverable(void)
 	for (int i = 0; i < 3; i++) { /* these say nothing of the account */
 		bounce(t, "friend@example.org", "4.4.7 it could not be delivered in time", true);
 		bounce(t, "friend@example.org", "5.4.7 returned by the administrator", true);
+		bounce(t, "friend@example.org", "550 5.7.1 refused by a plugin of ours", true);
 		bounce(t, "copy@example.org", "550 5.1.1 no such user", false);
 		ptn_test_outcome(
 			t, gateway_last(t, "friend@example.org"), PTN_DEFERRED, "450 4.2.1 try again later", false);
