@@ -160,7 +160,8 @@ def test_unverified(make_postern, make_sink, sink, dns):
 
 def test_errors(make_postern, sink):
     """R-12 R-17 what is disabled outlives a restart; an account of its own threshold, and an exempt one."""
-    postern = gateway(make_postern, sink, least="4")
+    postern = gateway(make_postern, sink, "auth limits standing", least="4")
+    assert "messages" in postern.ctl("usage", LOGIN) and "no plugin of that name" not in postern.ctl("complaint", "list", LOGIN)
     postern.ctl("account", "set", OTHER, "standing.exempt=yes")
     postern.ctl("account", "set", LOGIN, "standing.complaints=1/1d")
     for login in (LOGIN, OTHER):
