@@ -84,6 +84,8 @@ void delivery_wake_threads(Delivery *delivery);
 void delivery_look_after(Delivery *delivery);
 
 /* ---- delivery-thread.c ---- */
+/* Takes the job: it has no more to say of its recipients.  No lock held. */
+void delivery_end_job(Job *job);
 /* Ends the job, unless the thread gives up: then others have it. */
 void delivery_do_job(DeliveryThread *thread, Job *job);
 /* The connection outlives the job it was opened for, and so must its settings. */

@@ -9,7 +9,7 @@ enum { DELIVERY_AHEAD = 64 * 1024 }; /* a content this large is not followed by 
 
 /* ---- results ---- */
 
-static void
+void
 delivery_end_job(Job *job)
 {
 	InHand *in_hand = job->in_hand;

@@ -264,6 +264,28 @@ delivery_start(Delivery *delivery)
 	delivery->scheduler = g_thread_new("schedule", delivery_schedule, delivery);
 }
 
+/* What nobody came to is as it was; what other jobs of the same messages did is settled, so that it is not done twice. */
+static void
+delivery_let_go(Delivery *delivery)
+{
+	GQueue left = G_QUEUE_INIT;
+	GHashTableIter each;
+	gpointer data;
+	Job *job;
+
+	g_mutex_lock(&delivery->lock);
+	g_hash_table_iter_init(&each, delivery->destinations);
+	while (g_hash_table_iter_next(&each, NULL, &data)) {
+		Destination *destination = data;
+
+		while ((job = g_queue_pop_head(&destination->jobs)) != NULL)
+			g_queue_push_tail(&left, job);
+	}
+	g_mutex_unlock(&delivery->lock);
+	while ((job = g_queue_pop_head(&left)) != NULL)
+		delivery_end_job(job);
+}
+
 bool
 delivery_stop(Delivery *delivery, int64_t deadline_us)
 {
@@ -280,6 +302,8 @@ delivery_stop(Delivery *delivery, int64_t deadline_us)
 	while (delivery->threads > 0 && is_done)
 		is_done = g_cond_wait_until(&delivery->has_ended, &delivery->lock, deadline_us);
 	g_mutex_unlock(&delivery->lock);
+	if (is_done)
+		delivery_let_go(delivery);
 	return is_done;
 }
 

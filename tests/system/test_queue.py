@@ -558,3 +558,19 @@ def test_old_servers(relay):
     relay.sink.replies = {"EHLO": "502 5.5.1 no such thing", "HELO": "250 sink"}
     relay.send()
     assert relay.sink.wait(1)[0].helo == "mail.example.net"
+
+
+def test_stop_with_mail_waiting(make_postern, make_sink, sink):
+    """Q-02 a stop while one next hop is slow: what the other next hop has is not sent to it again."""
+    def slowly(argument):
+        time.sleep(0.5)
+    slow = make_sink({"DATA": slowly})
+    postern = make_postern({"delivery": {"per-destination": "1"},
+                            "route slow": {"to": "slow.example", "next-hop": "smtp:[127.0.0.1]:%d" % slow.port}}, sink=sink)
+    for i in range(6):
+        postern.send(["a@example.org", "b@slow.example"], content="Subject: %d\n\nx\n" % i)
+    sink.wait(6)
+    postern.restart()
+    slow.wait(6)
+    postern.settle()
+    assert len(sink.messages) == 6 and len(slow.messages) == 6
