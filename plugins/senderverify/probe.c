@@ -199,11 +199,30 @@ work(PtnHook *h)
 	return PTN_NEXT;
 }
 
+/* While a store that nodes share is away nobody can claim, and each node asks for itself, once. */
+static PtnStatus
+take_claim(PtnHook *h, const char *claim)
+{
+	const PtnStatus status = ptn_store_claim(h, claim, "1", CLAIM_TIME);
+	const char *value;
+
+	if (status != PTN_UNSURE || ptn_fact(h, "store.away") == NULL)
+		return status;
+	switch (ptn_store_get(h, claim, &value)) {
+	case PTN_OK:
+		return PTN_TAKEN;
+	case PTN_NONE:
+		return ptn_store_set(h, claim, "1", CLAIM_TIME);
+	default:
+		return PTN_UNSURE;
+	}
+}
+
 bool
 verify_probe_start(PtnHook *h, const char *address)
 {
 	const char *claim = claim_key(h, address);
-	const PtnStatus status = ptn_store_claim(h, claim, "1", CLAIM_TIME);
+	const PtnStatus status = take_claim(h, claim);
 
 	if (status == PTN_TAKEN)
 		return true;
@@ -219,5 +238,5 @@ bool
 verify_probe_run(PtnHook *h, const char *address, Record *record)
 {
 	*record = (Record){ .verdict = VERDICT_NONE };
-	return ptn_store_claim(h, claim_key(h, address), "1", CLAIM_TIME) == PTN_OK && probe(h, address, record);
+	return take_claim(h, claim_key(h, address)) == PTN_OK && probe(h, address, record);
 }
