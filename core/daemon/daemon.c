@@ -10,7 +10,6 @@
 #include "daemon/options.h"
 #include "daemon/process.h"
 #include "daemon/settings.h"
-#include "daemon/watch.h"
 #include "engine/observer.h"
 #include "engine/stay.h"
 
@@ -462,7 +461,6 @@ daemon_tick(Daemon *daemon)
 	host_tick(daemon->set, now_us);
 	g_mutex_unlock(&daemon->lock);
 	daemon_watch_spool(daemon);
-	watch_tick(daemon);
 	if (minute == daemon->minute)
 		return;
 	daemon->minute = minute;

@@ -13,6 +13,7 @@
 #include "daemon/linked.h"
 #include "daemon/options.h"
 #include "daemon/process.h"
+#include "daemon/watch.h"
 
 typedef struct {
 	Daemon *daemon;
@@ -99,6 +100,15 @@ main_on_second(gpointer data)
 	return G_SOURCE_CONTINUE;
 }
 
+static gboolean
+main_on_watch(gpointer data)
+{
+	const Main *at = data;
+
+	watch_tick(at->daemon);
+	return G_SOURCE_CONTINUE;
+}
+
 static void
 main_on_second_term(int number)
 {
@@ -131,6 +141,7 @@ main_run(const char *path)
 	g_unix_signal_add(SIGINT, main_on_stop, &at);
 	g_unix_signal_add(SIGHUP, main_on_reload, &at);
 	g_timeout_add_seconds(1, main_on_second, &at);
+	g_timeout_add(WATCH_MS, main_on_watch, &at);
 	process_notify("READY=1");
 	g_main_loop_run(at.loop);
 	signal(SIGTERM, main_on_second_term);
