@@ -112,7 +112,8 @@ count_all(PtnHook *h, const Shares *shares, Limit *passed, const Share **whose)
 		if (status == PTN_TAKEN) {
 			*passed = limits[0];
 			*whose = &shares->shares[i];
-			known_add(h, (*whose)->scope, (*whose)->who, passed);
+			if (ptn_fact(h, "store.away") == NULL) /* a share is not the limit */
+				known_add(h, (*whose)->scope, (*whose)->who, passed);
 			notice_tell(h, *whose, passed, 100);
 		}
 		return status;
@@ -232,6 +233,7 @@ start(PtnHook *h)
 	Limits *limits = ptn_instance(h);
 
 	known_start(limits);
+	ledger_start(limits);
 	return PTN_NEXT;
 }
 
@@ -240,6 +242,7 @@ stop(PtnHook *h)
 {
 	Limits *limits = ptn_instance(h);
 
+	ledger_stop(limits);
 	known_stop(limits);
 	return PTN_NEXT;
 }
@@ -284,7 +287,8 @@ static const PtnOption options[] = {
 };
 
 static const PtnHookRow hooks[] = { { PTN_MAIL, look_back, PTN_INLINE },
-	{ PTN_MESSAGE, count_message, PTN_INLINE | PTN_LATE }, { PTN_ROUTE, let_go, PTN_INLINE }, { 0 } };
+	{ PTN_MESSAGE, count_message, PTN_INLINE | PTN_LATE }, { PTN_ROUTE, let_go, PTN_INLINE },
+	{ PTN_TICK, ledger_settle_all, 0 }, { 0 } };
 
 static const PtnCommand commands[] = {
 	{ "usage", "CUSTOMER|LOGIN", "what was used of what is allowed", usage_show },
@@ -299,6 +303,7 @@ PTN_PLUGIN(limits) = {
 	.hooks = hooks,
 	.commands = commands,
 	.instance_size = sizeof(Limits),
+	.tick = PTN_SECOND,
 	.start = start,
 	.stop = stop,
 };

@@ -1,9 +1,9 @@
 /* scope.c - counters of one scope are one tally of the store: one step, all or none. */
-#include "plugins/limits/scope.h"
-
 #include <string.h>
 
-enum { WINDOWS = LIMITS_MOST / KINDS };
+#include "plugins/limits/limits.h"
+
+enum { WINDOWS = LIMITS_MOST / KINDS, NOTHING = -1 }; /* a tally's most of 0 is any */
 
 /* Options of the scopes, by kind. */
 static const char *const options_of[SCOPES][KINDS] = {
@@ -42,24 +42,32 @@ window_text(PtnHook *h, int64_t window)
 	return "";
 }
 
+static bool
+is_per_node(PtnHook *h)
+{
+	return strcmp(ptn_option(h, "count"), "node") == 0;
+}
+
 /* Counted by all nodes together, or by each alone. */
 static const char *
 scope_key(PtnHook *h, const Share *share)
 {
-	const char *where = strcmp(ptn_option(h, "count"), "node") == 0 ? "node/" : "";
+	const char *where = is_per_node(h) ? "node/" : "";
 
 	return ptn_format(h, "%s%s/%s", where, scope_name(share->scope), share->who);
 }
 
-/* While the store is away each node counts alone, and so may not count to the whole. */
+/* While the store is away each node counts alone, and may count to its share of what was left when it saw the total last. */
 static int64_t
-allowed_now(PtnHook *h, int64_t most)
+allowed_alone(PtnHook *h, int64_t most, int64_t total)
 {
-	const int64_t nodes = ptn_option_number(h, "nodes");
+	const int64_t nodes = is_per_node(h) ? 1 : ptn_option_number(h, "nodes"), left = most - total;
 
-	if (nodes < 2 || ptn_fact(h, "store.away") == NULL || strcmp(ptn_option(h, "when-away"), "share") != 0)
+	if (strcmp(ptn_option(h, "when-away"), "share") != 0)
 		return most;
-	return most >= nodes ? most / nodes : 1;
+	if (total == 0 && most < nodes)
+		return 1;
+	return left >= nodes ? left / nodes : NOTHING;
 }
 
 size_t
@@ -74,7 +82,7 @@ scope_limits(PtnHook *h, Scope scope, Limit *limits)
 
 		for (size_t i = 0; i < found; i++)
 			limits[n++] = (Limit){ .kind = kind,
-				.most = allowed_now(h, rates[i].most),
+				.most = rates[i].most,
 				.window = rates[i].window,
 				.ends = now - now % rates[i].window + rates[i].window,
 				.words = ptn_format(h, "%lld %s per %s", (long long)rates[i].most, kind_name(kind),
@@ -86,17 +94,26 @@ scope_limits(PtnHook *h, Scope scope, Limit *limits)
 static PtnStatus
 scope_tally(PtnHook *h, const Share *share, int sign, Limit *limits, size_t n)
 {
+	const bool is_alone = ptn_fact(h, "store.away") != NULL;
+	const char *key = scope_key(h, share);
 	PtnTally tallies[LIMITS_MOST];
 	PtnStatus status;
 
-	for (size_t i = 0; i < n; i++)
-		tallies[i] = (PtnTally){
-			.name = ptn_format(h, "%s/%s", kind_name(limits[i].kind), window_text(h, limits[i].window)),
+	if (!is_alone && !ledger_settle(h, key))
+		return PTN_UNSURE;
+	for (size_t i = 0; i < n; i++) {
+		const char *name = ptn_format(h, "%s/%s", kind_name(limits[i].kind), window_text(h, limits[i].window));
+
+		if (is_alone && share->amounts[limits[i].kind] > 0)
+			limits[i].most = allowed_alone(h, limits[i].most, ledger_total(h, key, name, limits[i].window));
+		tallies[i] = (PtnTally){ .name = name,
 			.n = sign * share->amounts[limits[i].kind],
 			.window = limits[i].window,
-			.most = sign > 0 ? limits[i].most : 0,
-		};
-	status = ptn_store_tally(h, scope_key(h, share), tallies, n);
+			.most = sign > 0 ? limits[i].most : 0 };
+	}
+	status = ptn_store_tally(h, key, tallies, n);
+	if (status == PTN_OK || (status == PTN_TAKEN && !is_alone))
+		ledger_note(h, key, tallies, n, is_alone);
 	for (size_t i = 0; i < n; i++)
 		limits[i].total = tallies[i].total;
 	return status;

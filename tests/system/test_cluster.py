@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from postern import BUILD, SOURCE, wait_until
+from postern import BUILD, LOGIN, SOURCE, wait_until
 from test_redis import redis  # noqa: F401
 
 CANNOT = 77
@@ -40,3 +40,24 @@ def test_senders_are_verified_while_redis_is_away(make_postern, make_sink, sink,
             dialog.mail("another@one.senders.test")
     asked = [argument for verb, argument in exchanger.commands if verb == "RCPT" and "another" in argument]
     assert len(asked) == 1
+
+
+def test_a_limit_while_redis_is_away(make_postern, sink, redis):  # noqa: F811
+    """R-11 what was used before counts while the store is away, and what was counted alone counts afterwards."""
+    gate = make_postern(redis.options(server={"plugins": "auth limits"}, **{"plugin limits": {"messages": "10/1d"}}), sink=sink)
+    with gate.session() as dialog:
+        for _ in range(6):
+            dialog.mail()
+        redis.signal(signal.SIGSTOP)
+        wait_until(lambda: "store.away" in gate.ctl("alarms"), "the alarm")
+        for _ in range(3):
+            dialog.mail()
+        redis.signal(signal.SIGCONT)
+        used = lambda: [row["used"] for row in gate.ctl("usage", LOGIN, json=True) if row["what"] == "messages"]
+        wait_until(lambda: used() in ([9], ["9"]), "what was counted alone")
+        redis.signal(signal.SIGSTOP)
+        wait_until(lambda: "store.away" in gate.ctl("alarms"), "the alarm")
+        dialog.mail()
+        dialog.expect("250", "MAIL FROM:<%s>" % LOGIN)
+        dialog.expect("250", "RCPT TO:<x@example.org>")
+        assert dialog.data("Subject: eleven\n\n").text.startswith("450 4.7.1")
