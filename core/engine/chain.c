@@ -207,6 +207,13 @@ chain_settle_failure(const HookRow *row, HookCall *call)
 	return PTN_REFUSED;
 }
 
+/* There are as many crunchers as cores: one that waited for a store would be missing, so workers wait. */
+static bool
+chain_may_wait(const HookRow *row, Place place)
+{
+	return place != ON_LOOP && !(place == ON_CRUNCHER && (row->flags & PTN_INLINE));
+}
+
 static PtnVerdict
 chain_run_row(ChainRun *run, const ChainTask *task, const HookRow *row, HookCall *call)
 {
@@ -215,7 +222,7 @@ chain_run_row(ChainRun *run, const ChainTask *task, const HookRow *row, HookCall
 	const int64_t begun_us = task->told != NULL ? g_get_monotonic_time() : 0;
 	PtnVerdict verdict;
 
-	call->may_wait = task->place != ON_LOOP;
+	call->may_wait = chain_may_wait(row, task->place);
 	verdict = why_not != NULL ? chain_fail(call, why_not) : chain_call(run, row, call);
 	if (task->told != NULL && verdict != PTN_WAIT)
 		task->told(task->data, row, call, verdict, g_get_monotonic_time() - begun_us);
@@ -300,7 +307,7 @@ chain_run(ChainRun *run, const ChainTask *task, HookCall *call)
 		verdict = chain_run_row(run, task, row, call);
 		if (run->is_orphaned)
 			return CHAIN_CLOSED;
-		if (verdict == PTN_WAIT && task->place == ON_LOOP)
+		if (verdict == PTN_WAIT && !chain_may_wait(row, task->place))
 			return CHAIN_WANTS_WORKER;
 		if (verdict == PTN_REFUSED || verdict == PTN_CLOSED)
 			return verdict == PTN_REFUSED ? CHAIN_REFUSED : CHAIN_CLOSED;

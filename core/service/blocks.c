@@ -12,6 +12,7 @@ enum { BLOCKS_LENGTHS = 129, BLOCKS_PAGE = 1000 };
 #define BLOCKS_LIFTED "lifted"
 #define BLOCKS_LIFTED_US (86400 * CLOCK_SECOND) /* how long a node that was away may still bring it back */
 #define BLOCKS_PATIENCE_US (2 * CLOCK_SECOND)
+#define BLOCKS_ALL_US (600 * CLOCK_SECOND) /* how long changes alone are read */
 
 typedef struct {
 	Block block;
@@ -28,6 +29,7 @@ struct Blocks {
 	unsigned lengths[BLOCKS_LENGTHS]; /* how many entries have this length */
 	int64_t next_end_us;
 	uint64_t changes; /* of the store when it was read; the rest is of blocks_look() alone */
+	int64_t read_all_us;
 	bool has_read, has_unwritten;
 };
 
@@ -415,6 +417,34 @@ blocks_read(Blocks *blocks)
 	return true;
 }
 
+/* What changed since the last look; false: all is to be read.  A thousand nodes that read a long table for each block would be
+ * more than a store can bear; but behind a failover all of it is read, as some of it may be lost. */
+static bool
+blocks_read_changed(Blocks *blocks, uint64_t changes)
+{
+	g_autoptr(GPtrArray) keys = NULL;
+
+	if (!blocks->has_read || changes < blocks->changes ||
+		clock_monotonic(blocks->clock) - blocks->read_all_us > BLOCKS_ALL_US ||
+		store_changed(blocks->store, BLOCKS_PREFIX, blocks->changes, blocks_deadline(), &keys) != PTN_OK)
+		return false;
+	for (guint i = 0; i < keys->len; i++) {
+		StoreItem item = { .key = g_ptr_array_index(keys, i) };
+		const PtnStatus status = store_get(blocks->store, item.key, blocks_deadline(), &item.value, &item.version);
+
+		if (status == PTN_OK) {
+			g_rw_lock_writer_lock(&blocks->lock);
+			blocks_take_item(blocks, &item);
+			g_rw_lock_writer_unlock(&blocks->lock);
+			g_free(item.value);
+		} else if (status != PTN_NONE) {
+			return false;
+		}
+	}
+	blocks->changes = changes;
+	return true;
+}
+
 /* Of all entries; afterwards those that the store did not have are not written. */
 static void
 blocks_note_seen(Blocks *blocks, bool is_begin)
@@ -466,22 +496,32 @@ blocks_assert(Blocks *blocks)
 	}
 }
 
+static bool
+blocks_read_all(Blocks *blocks, uint64_t changes)
+{
+	blocks_note_seen(blocks, true);
+	blocks->has_read = blocks_read(blocks);
+	if (!blocks->has_read)
+		return false;
+	blocks->changes = changes;
+	blocks->read_all_us = clock_monotonic(blocks->clock);
+	blocks_note_seen(blocks, false);
+	return true;
+}
+
 void
 blocks_look(Blocks *blocks)
 {
 	uint64_t changes;
 
 	blocks_expire(blocks);
-	if (store_changes(blocks->store, BLOCKS_PREFIX, blocks_deadline(), &changes) != PTN_OK)
+	if (store_changes(blocks->store, BLOCKS_PREFIX, blocks_deadline(), &changes) != PTN_OK) {
+		blocks->has_read = false;
 		return;
-	if (!blocks->has_read || changes != blocks->changes) {
-		blocks_note_seen(blocks, true);
-		blocks->has_read = blocks_read(blocks);
-		if (!blocks->has_read)
-			return;
-		blocks->changes = changes;
-		blocks_note_seen(blocks, false);
 	}
+	if ((!blocks->has_read || changes != blocks->changes) && !blocks_read_changed(blocks, changes) &&
+		!blocks_read_all(blocks, changes))
+		return;
 	if (blocks->has_unwritten)
 		blocks_assert(blocks);
 }

@@ -1,5 +1,6 @@
 """servers.py - what tools/bench measures, and where it stands: posternd, Postfix, the sinks, and their volume."""
 import os
+import re
 import resource
 import shutil
 import signal
@@ -11,7 +12,7 @@ import time
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LOGIN, PASSWORD, RECIPIENT = "user@bench.test", "bench-password", "rcpt@sink.test"
-NAMES = {"posternd": "posternd", "postfix": "Postfix", "durable": "durable floor", "sink": "sink", "plugins": "all plugins"}
+NAMES = {"posternd": "posternd", "postfix": "Postfix", "durable": "durable floor", "sink": "sink", "plugins": "all plugins", "redis": "on Redis"}
 
 
 class CannotRun(Exception):
@@ -188,8 +189,8 @@ class PosterndWithPlugins(Posternd):
     """The same with every plugin that judges by itself: lists, verification and restrictions ask a name server and an
     exchanger of ours once, and then their caches.  clamd is left out: what it takes is not ours."""
     name, extra = "plugins", "-x 198.18.0.9"
-    EXCHANGER = "127.0.2.77"
-    ZONES = {"bench.test": f"@ IN MX 10 mx\nmx IN A {EXCHANGER}", "sink.test": "@ IN MX 10 mx.bench.test.",
+    exchanger = "127.0.2.77"
+    ZONES = {"bench.test": "@ IN MX 10 mx\nmx IN A %s", "sink.test": "@ IN MX 10 mx.bench.test.",
              "xbl.test": "2.0.0.127 IN A 127.0.0.4", "uri.test": "2.0.0.127 IN A 127.0.0.14",
              "198.in-addr.arpa": "9.0.18 IN PTR client.bench.test."}
 
@@ -201,8 +202,8 @@ class PosterndWithPlugins(Posternd):
         stubs = " ".join(f"{zone}=127.0.0.1@{self.dns_port}" for zone in self.ZONES)
         text = super().configuration().replace(
             "plugins = auth sender-rules", "plugins = auth sender-rules ipfilter dnsbl nullsender-rewrite restrictions "
-            "senderverify uribl attachments").replace("auth-without-tls = yes", "auth-without-tls = yes\nproxies = 127.0.0.1")
-        return text.replace("/posternd", "/plugins") + f"""
+            "senderverify limits uribl attachments bcc-mirror blocking iphelper").replace("auth-without-tls = yes", "auth-without-tls = yes\nproxies = 127.0.0.1")
+        return text.replace("/posternd", f"/{self.name}") + f"""
 [dns]
 stub-zones = {stubs}
 
@@ -212,6 +213,19 @@ codes = 127.0.0.4-127.0.0.7
 
 [plugin senderverify]
 probe-sender = postmaster@bench.test
+
+[plugin limits]
+messages = 1000000000/1h 1000000000/1d
+recipients = 1000000000/1h 1000000000/1d
+bytes = 1000000G/1d
+
+[plugin blocking]
+connections = 1000000/10m
+probes = off
+
+[plugin bcc-mirror]
+bounce-domain = bcc.bench.test
+secret = 0123456789abcdef0123456789abcdef
 
 [plugin uribl/black]
 zone = uri.test
@@ -231,13 +245,14 @@ bits = 4
                   f'  database: ""\n  pidfile: ""\n  xfrdfile: "{folder}/xfrd"\n  zonelistfile: "{folder}/list"\n'
                   "remote-control:\n  control-enable: no\n")
         for zone, rows in self.ZONES.items():
+            rows = rows.replace("%s", self.exchanger)
             write(os.path.join(folder, zone), f"$ORIGIN {zone}.\n$TTL 3600\n@ IN SOA ns hostmaster 1 3600 600 86400 3600\n"
                   f"@ IN NS ns\nns IN A 127.0.0.1\n{rows}\n")
             config += f"zone:\n  name: {zone}\n  zonefile: {zone}\n"
         write(os.path.join(folder, "nsd.conf"), config)
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         self.others = [subprocess.Popen(["nsd", "-d", "-c", os.path.join(folder, "nsd.conf")], **quiet),
-                       subprocess.Popen([self.place.program("smtp-sink"), "-H", self.EXCHANGER, "-p", "25"], **quiet)]
+                       subprocess.Popen([self.place.program("smtp-sink"), "-H", self.exchanger, "-p", "25"], **quiet)]
         time.sleep(1)
 
     def start(self):
@@ -251,6 +266,28 @@ bits = 4
             other.terminate()
             other.wait()
         self.others = []
+
+
+class PosterndOnRedis(PosterndWithPlugins):
+    """All plugins, and a Redis beside it in place of the embedded store and directory."""
+    name, exchanger = "redis", "127.0.2.78"
+
+    def configuration(self):
+        text = super().configuration()
+        for section, database in (("directory", 0), ("store", 1)):
+            text = re.sub(rf"(\[{section}\]\nat = ).*", rf"\1redis://127.0.0.1:{self.redis_port}/{database}", text)
+        return text
+
+    def start_others(self):
+        if shutil.which("redis-server") is None:
+            raise CannotRun("needs redis-server")
+        super().start_others()
+        self.redis_port, folder = free_port(), os.path.join(self.place.volume, "redis-data")
+        os.makedirs(folder)
+        self.others.append(subprocess.Popen(
+            ["redis-server", "--port", str(self.redis_port), "--bind", "127.0.0.1", "--dir", folder, "--appendonly", "yes",
+             "--appendfsync", "everysec"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        wait_for_port(self.redis_port, self.others[-1], "redis-server")
 
 
 class Postfix(Server):

@@ -207,6 +207,7 @@ class Counting(Sink):
     def __init__(self, host, port):
         self.came, self.first = collections.Counter(), {}
         super().__init__(host=host, port=port)
+        self.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else replies wait for delayed ACKs
 
     def note(self, verb, argument):
         pass

@@ -175,6 +175,13 @@ test_wait(void)
 	ASSERT_TEXT(bench.seen.calls->str, "w w ");
 	ASSERT_TEXT(bench.seen.applied->str, "p*1 ");
 	bench_end(&bench);
+	bench_start(&bench); /* crunchers are few: behind a heavy hook a worker waits, too */
+	bench_add(&bench, &plugin, PTN_MAIL, PTN_HEAVY, &next);
+	bench_add(&bench, &plugin, PTN_MAIL, PTN_INLINE, &waits);
+	CU_ASSERT_EQUAL(bench_run(&bench, PTN_MAIL, ON_CRUNCHER), CHAIN_WANTS_WORKER);
+	CU_ASSERT_EQUAL(bench_go_on(&bench, ON_WORKER), CHAIN_PASSED);
+	ASSERT_TEXT(bench.seen.calls->str, "a w w ");
+	bench_end(&bench);
 }
 
 static void
