@@ -362,7 +362,7 @@ class Cluster:
             wait_until(self.is_replicated, "replicas", 30)
             for redis in self.redises:
                 redis.watch(redises // 2 + 1)
-            wait_until(self.is_watched, "sentinels", 30)
+            wait_until(self.is_watched, "sentinels", 60)  # 30 s of which may be their TILT mode, on a busy machine
             for i in numbers:
                 self.nodes.append(Node(self.network, place / ("node%d" % i), i, self.redises, options))
         except BaseException:
