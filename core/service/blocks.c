@@ -347,7 +347,7 @@ blocks_count(Blocks *blocks)
 	return atomic_load(&blocks->count);
 }
 
-/* ---- each second ---- */
+/* ---- looking ---- */
 
 static gboolean
 blocks_has_ended(gpointer key, gpointer value, gpointer data)
