@@ -42,7 +42,8 @@ PtnStatus blocks_lift(Blocks *blocks, const IpNetwork *network);
 GPtrArray *blocks_list(Blocks *blocks, const IpAddress *client);
 size_t blocks_count(Blocks *blocks);
 
-/* To be called more than once a second: forgets what has ended, takes over what other nodes changed.  One thread; waits for the store. */
+/* To be called more than once a second: forgets what has ended, takes over what other nodes changed.  One thread;
+ * waits for the store. */
 void blocks_look(Blocks *blocks);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Blocks, blocks_free)
