@@ -159,6 +159,25 @@ def test_rules_of_submission(gate):
     gate.wait_queue(2, "state=held")
 
 
+ATTACHED = ("Subject: a\nMIME-Version: 1.0\nContent-Type: application/octet-stream; name=run.exe\n"
+            "Content-Disposition: attachment; filename=run.exe\n\nhello\n")
+
+
+@pytest.mark.parametrize("on", [None, "inbound", "both"])
+def test_whose_mail_plugins_judge(make_gate, on):
+    """on = submission (the preset), inbound, both: whose mail a plugin judges that looks into content."""
+    gate = make_gate({"server": {"plugins": "auth sender-rules attachments"}, "plugin attachments": {"on": on} if on else {}})
+    domain(gate, "shop.example", "mode=hold")
+    with inbound(gate) as dialog:
+        dialog.expect("250", "MAIL FROM:<stranger@elsewhere.example>")
+        dialog.expect("250", "RCPT TO:<a@shop.example>")
+        assert dialog.data(ATTACHED).code == (250 if on is None else 550)
+    with gate.session() as dialog:
+        dialog.expect("250", "MAIL FROM:<%s>" % LOGIN)
+        dialog.expect("250", "RCPT TO:<rcpt@example.org>")
+        assert dialog.data(ATTACHED).code == (250 if on == "inbound" else 550)
+
+
 # ---- held ----
 
 def test_hold_and_release(gate, make_sink):
