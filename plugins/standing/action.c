@@ -29,20 +29,6 @@ action_last(PtnHook *h, const char *login)
 
 /* ---- notices ---- */
 
-static const char *
-customer_address(PtnEntry *customer)
-{
-	static const char *const names[] = { "alert", "postmaster", "primary" };
-
-	for (size_t i = 0; customer != NULL && i < G_N_ELEMENTS(names); i++) {
-		const char *address = ptn_get(customer, names[i]);
-
-		if (address != NULL && address[0] != '\0')
-			return address;
-	}
-	return NULL;
-}
-
 static void
 action_tell(PtnHook *h, const char *login, const char *reason, const char *detail)
 {
@@ -54,7 +40,7 @@ action_tell(PtnHook *h, const char *login, const char *reason, const char *detai
 	const char *to[2] = { ptn_fact(h, "postmaster"), NULL };
 
 	if (owner != NULL && ptn_find(h, PTN_CUSTOMER, owner, &customer) == PTN_OK && is_disabled)
-		to[1] = customer_address(customer);
+		to[1] = ptn_notice_address(customer);
 	for (size_t i = 0; i < (is_disabled ? 2 : 1); i++)
 		if ((i == 0 || to[1] == NULL || g_strcmp0(to[0], to[1]) != 0) &&
 			!ptn_notify(h, to[i], "standing", "account", login, "customer", owner != NULL ? owner : "?", "reason",
