@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/sign.h"
 #include "host/host-private.h"
 #include "proto/path.h"
 
@@ -39,6 +40,18 @@ ptn_keep(PtnHook *h, PtnScope scope, const void *data, size_t size)
 	if (region == NULL)
 		return NULL;
 	return data != NULL ? region_copy(region, data, size) : region_alloc(region, size);
+}
+
+void
+ptn_sign(const char *secret, const char *text, char *letters, size_t size)
+{
+	sign_text(secret, text, letters, size);
+}
+
+bool
+ptn_is_same(const char *a, const char *b, size_t size)
+{
+	return sign_is_same(a, b, size);
 }
 
 const char *

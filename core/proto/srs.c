@@ -4,6 +4,7 @@
 #include <glib.h>
 #include <string.h>
 
+#include "base/sign.h"
 #include "proto/path.h"
 
 enum {
@@ -12,29 +13,6 @@ enum {
 	SRS_DAYS = 1024,
 	SRS_START = 5 /* of "SRS0=" */
 };
-
-static const char srs_letters[] = "abcdefghijklmnopqrstuvwxyz234567"; /* base32 (RFC 4648 6) */
-
-/* `size` letters of an HMAC-SHA256 (5 bits each) over the text in lower case. */
-static void
-srs_sign(const char *secret, const char *text, char *letters, size_t size)
-{
-	g_autofree char *lower = g_ascii_strdown(text, -1);
-	guint8 digest[32];
-	gsize length = sizeof digest;
-	GHmac *hmac = g_hmac_new(G_CHECKSUM_SHA256, (const guchar *)secret, strlen(secret));
-
-	g_hmac_update(hmac, (const guchar *)lower, (gssize)strlen(lower));
-	g_hmac_get_digest(hmac, digest, &length);
-	g_hmac_unref(hmac);
-	for (size_t i = 0; i < size; i++) {
-		const size_t bit = 5 * i;
-		const unsigned pair = ((unsigned)digest[bit / 8] << 8) | digest[bit / 8 + 1];
-
-		letters[i] = srs_letters[(pair >> (11 - bit % 8)) & 31];
-	}
-	letters[size] = '\0';
-}
 
 /* An atom may stand in a local part without quotes (RFC 5321 4.1.2); dots only within. */
 static bool
@@ -54,7 +32,7 @@ srs_body(int64_t day, const char *text, const char *domain)
 {
 	const unsigned number = (unsigned)(day % SRS_DAYS);
 
-	return g_strdup_printf("%c%c=%s@%s", srs_letters[number >> 5], srs_letters[number & 31], text, domain);
+	return g_strdup_printf("%c%c=%s@%s", sign_letters[number >> 5], sign_letters[number & 31], text, domain);
 }
 
 char *
@@ -64,7 +42,7 @@ srs_seal(const char *secret, int64_t day, const char *text, const char *domain)
 	g_autofree char *local = NULL;
 	char hash[SRS_HASH + 1];
 
-	srs_sign(secret, body, hash, SRS_HASH);
+	sign_text(secret, body, hash, SRS_HASH);
 	local = g_strdup_printf("SRS0=%s=%.*s", hash, (int)(strlen(text) + 3), body);
 	return srs_fits(local) ? g_strdup_printf("%s@%s", local, domain) : NULL;
 }
@@ -79,26 +57,16 @@ srs_is(const char *address)
 static int
 srs_value(char letter)
 {
-	const char *at = letter != '\0' ? strchr(srs_letters, g_ascii_tolower(letter)) : NULL;
+	const char *at = letter != '\0' ? strchr(sign_letters, g_ascii_tolower(letter)) : NULL;
 
-	return at != NULL ? (int)(at - srs_letters) : -1;
-}
-
-/* Takes the same time wherever they differ. */
-static bool
-srs_agrees(const char *hash, const char *given)
-{
-	unsigned difference = 0;
-
-	for (size_t i = 0; i < SRS_HASH; i++)
-		difference |= (unsigned)(hash[i] ^ g_ascii_tolower(given[i]));
-	return difference == 0;
+	return at != NULL ? (int)(at - sign_letters) : -1;
 }
 
 SrsResult
 srs_open(const char *secret, int64_t day, int valid_days, const char *address, char **text)
 {
 	const char *given = address + SRS_START, *body = given + SRS_HASH + 1;
+	g_autofree char *lower = g_ascii_strdown(given, -1);
 	char hash[SRS_HASH + 1];
 	const char *at;
 	int64_t age;
@@ -107,8 +75,8 @@ srs_open(const char *secret, int64_t day, int valid_days, const char *address, c
 		srs_value(body[0]) < 0 || srs_value(body[1]) < 0)
 		return SRS_FORGED;
 	at = strrchr(body, '@');
-	srs_sign(secret, body, hash, SRS_HASH);
-	if (at == NULL || at < body + 3 || !srs_agrees(hash, given))
+	sign_text(secret, body, hash, SRS_HASH);
+	if (at == NULL || at < body + 3 || !sign_is_same(hash, lower, SRS_HASH))
 		return SRS_FORGED;
 	age = (day % SRS_DAYS - (srs_value(body[0]) * 32 + srs_value(body[1])) + SRS_DAYS) % SRS_DAYS;
 	/* sealed by a node whose clock is a little ahead, it is of tomorrow */
@@ -123,6 +91,6 @@ srs_tag(const char *secret, const char *text)
 {
 	char tag[SRS_TAG + 1];
 
-	srs_sign(secret, text, tag, SRS_TAG);
+	sign_text(secret, text, tag, SRS_TAG);
 	return g_strdup(tag);
 }

@@ -40,13 +40,8 @@ is_password_of(const char *password, const char *hash)
 {
 	g_autofree char *made = hash_of(password, hash);
 	const size_t size = strlen(hash);
-	unsigned difference = 0;
 
-	if (made == NULL || strlen(made) != size)
-		return false;
-	for (size_t i = 0; i < size; i++)
-		difference |= (unsigned char)made[i] ^ (unsigned char)hash[i];
-	return difference == 0;
+	return made != NULL && strlen(made) == size && ptn_is_same(made, hash, size);
 }
 
 static PtnVerdict

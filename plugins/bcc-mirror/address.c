@@ -1,35 +1,21 @@
 /* address.c - making and checking the sender addresses of BCC copies: HMAC-SHA256 in base32. */
 #include "plugins/bcc-mirror/address.h"
 
-#include <stdbool.h>
 #include <string.h>
 
-enum { DIGEST_SIZE = 32, TOO_NEW = 1 }; /* a node's clock may be a day ahead around midnight */
+#include "plugin-api.h"
+
+enum { TOO_NEW = 1 }; /* a node's clock may be a day ahead around midnight */
 
 static const char address_alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
 
-/* The first `n` characters of a digest over purpose and words; a NUL between them keeps "a" "bc" from being "ab" "c". */
+/* A line for the purpose and each word: "a" "bc" is not "ab" "c". */
 static void
 address_digest(const char *secret, const char *const *words, char *text, size_t n)
 {
-	GHmac *hmac = g_hmac_new(G_CHECKSUM_SHA256, (const guchar *)secret, strlen(secret));
-	guint8 digest[DIGEST_SIZE];
-	gsize size = sizeof digest;
+	g_autofree char *lines = g_strjoinv("\n", (char **)(uintptr_t)words);
 
-	for (; *words != NULL; words++) {
-		g_autofree char *lower = g_ascii_strdown(*words, -1);
-
-		g_hmac_update(hmac, (const guchar *)lower, (gssize)strlen(lower) + 1);
-	}
-	g_hmac_get_digest(hmac, digest, &size);
-	g_hmac_unref(hmac);
-	for (size_t i = 0; i < n; i++) {
-		const size_t bit = i * 5;
-		const unsigned two = (unsigned)digest[bit / 8] << 8 | digest[bit / 8 + 1];
-
-		text[i] = address_alphabet[two >> (11 - bit % 8) & 31];
-	}
-	text[n] = '\0';
+	ptn_sign(secret, lines, text, n);
 }
 
 void
@@ -85,17 +71,6 @@ address_make(const char *secret, const char *domain, const char *login, const ch
 	return g_strdup_printf("bcc-%s-%s-%s-%s@%s", account, to, date, tag, domain);
 }
 
-/* Takes a time that does not tell how much of a guess was right. */
-static bool
-address_is_equal(const char *a, const char *b, size_t size)
-{
-	unsigned difference = 0;
-
-	for (size_t i = 0; i < size; i++)
-		difference |= (unsigned char)a[i] ^ (unsigned char)b[i];
-	return difference == 0;
-}
-
 static bool
 address_has_form(char **words)
 {
@@ -126,7 +101,7 @@ address_check(
 	if (!address_has_form(words))
 		return ADDRESS_FORGED;
 	address_digest(secret, (const char *const[]){ "bounce", words[1], words[2], words[3], NULL }, tag, TAG_SIZE);
-	if (!address_is_equal(tag, words[4], TAG_SIZE))
+	if (!ptn_is_same(tag, words[4], TAG_SIZE))
 		return ADDRESS_FORGED;
 	(void)g_strlcpy(found->account, words[1], sizeof found->account);
 	(void)g_strlcpy(found->recipient, words[2], sizeof found->recipient);

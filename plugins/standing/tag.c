@@ -1,4 +1,4 @@
-/* tag.c - signing messages, and finding whose they are: HMAC-SHA256, 96 bits for the account, 48 to check. */
+/* tag.c - signing messages, and finding whose they are: 120 bits for the account, 60 to check. */
 #include "plugins/standing/tag.h"
 
 #include <glib.h>
@@ -7,21 +7,11 @@
 enum { OWNER_SIZE = 24, CHECK_SIZE = 12, TAG_SIZE = OWNER_SIZE + CHECK_SIZE };
 
 static void
-tag_digest(const char *secret, const char *text, char *digest, size_t size)
-{
-	g_autofree char *whole =
-		g_compute_hmac_for_string(G_CHECKSUM_SHA256, (const guchar *)secret, strlen(secret), text, -1);
-
-	(void)g_strlcpy(digest, whole, size + 1);
-}
-
-static void
 tag_owner(const char *secret, const char *login, const char *submit, char owner[OWNER_SIZE + 1])
 {
-	g_autofree char *lower = g_ascii_strdown(login, -1);
-	g_autofree char *text = g_strdup_printf("owner\n%s\n%s", lower, submit);
+	g_autofree char *text = g_strdup_printf("owner\n%s\n%s", login, submit);
 
-	tag_digest(secret, text, owner, OWNER_SIZE);
+	ptn_sign(secret, text, owner, OWNER_SIZE);
 }
 
 static void
@@ -29,18 +19,7 @@ tag_check(const char *secret, const char *owner, const char *submit, char check[
 {
 	g_autofree char *text = g_strdup_printf("check\n%.*s\n%s", OWNER_SIZE, owner, submit);
 
-	tag_digest(secret, text, check, CHECK_SIZE);
-}
-
-/* Without a hint at how much of it was right. */
-static bool
-tag_is_same(const char *a, const char *b, size_t size)
-{
-	unsigned difference = 0;
-
-	for (size_t i = 0; i < size; i++)
-		difference |= (unsigned)((unsigned char)a[i] ^ (unsigned char)b[i]);
-	return difference == 0;
+	ptn_sign(secret, text, check, CHECK_SIZE);
 }
 
 const char *
@@ -75,7 +54,7 @@ tag_is_good(PtnHook *h, const char *submit, const char *tag)
 	if (secret == NULL || submit[0] == '\0' || strlen(tag) != TAG_SIZE)
 		return false;
 	tag_check(secret, tag, submit, check);
-	return tag_is_same(tag + OWNER_SIZE, check, CHECK_SIZE);
+	return ptn_is_same(tag + OWNER_SIZE, check, CHECK_SIZE);
 }
 
 PtnStatus
@@ -92,7 +71,7 @@ tag_find(PtnHook *h, const char *submit, const char *tag, const char **login)
 
 		*login = ptn_get(entry, "name");
 		tag_owner(secret, *login, submit, owner);
-		if (tag_is_same(owner, tag, OWNER_SIZE))
+		if (ptn_is_same(owner, tag, OWNER_SIZE))
 			return PTN_OK;
 	}
 	return status;
