@@ -8,7 +8,7 @@
 #include "plugins/bcc-mirror/notice.h"
 #include "plugins/bcc-mirror/report.h"
 
-enum { MOST_KNOWN = 100000, MOST_TRIES = 10, BY_THE_ADMINISTRATOR_SIZE = 5 };
+enum { MOST_KNOWN = 100000, MOST_TRIES = 10 };
 
 #define BY_THE_ADMINISTRATOR "5.4.7" /* posternctl queue bounce */
 

@@ -79,7 +79,6 @@ forget_failures(PtnHook *h)
 	if (!is_known)
 		return PTN_NEXT;
 	counter_forget(h, COUNT_AUTH_FAILURES, who);
-	counter_forget(h, COUNT_LOGINS, who);
 	return PTN_NEXT;
 }
 

@@ -11,10 +11,10 @@
 	(8 * 86400 * PTN_SECOND) /* how long it is known that a message was counted; longer than any is tried */
 #define HELD_UNSURE (60 * PTN_SECOND)
 
-enum { SHARES_MOST = 100 }; /* account, customer, client, and so many recipient domains of one message */
+enum { OWNERS = 3 }; /* account, customer, client */
 
 typedef struct {
-	Share shares[SHARES_MOST];
+	Share *shares; /* with room for the owners, and a domain of each recipient */
 	size_t n;
 } Shares;
 
@@ -28,14 +28,17 @@ at_limit(PtnHook *h)
 
 /* ---- who ---- */
 
-static Share *
+static Shares
+shares_of(PtnHook *h, size_t recipients)
+{
+	return (Shares){ .shares = ptn_keep(h, PTN_FOR_HOOK, NULL, (OWNERS + recipients) * sizeof(Share)) };
+}
+
+static void
 add_share(Shares *shares, Scope scope, const char *who, int64_t recipients, int64_t octets)
 {
-	Share *share = shares->n < SHARES_MOST && who != NULL ? &shares->shares[shares->n++] : NULL;
-
-	if (share != NULL)
-		*share = (Share){ scope, who, { 1, recipients, octets } };
-	return share;
+	if (who != NULL)
+		shares->shares[shares->n++] = (Share){ scope, who, { 1, recipients, octets } };
 }
 
 static void
@@ -43,11 +46,10 @@ add_owners(PtnHook *h, Shares *shares, const char *client, int64_t recipients, i
 {
 	PtnEntry *account = ptn_account(h), *customer = ptn_customer(h);
 
-	(void)add_share(
+	add_share(
 		shares, SCOPE_ACCOUNT, account != NULL ? ptn_get(account, "name") : ptn_login(h), recipients, octets);
-	(void)add_share(
-		shares, SCOPE_CUSTOMER, customer != NULL ? ptn_get(customer, "name") : NULL, recipients, octets);
-	(void)add_share(shares, SCOPE_CLIENT, client, recipients, octets);
+	add_share(shares, SCOPE_CUSTOMER, customer != NULL ? ptn_get(customer, "name") : NULL, recipients, octets);
+	add_share(shares, SCOPE_CLIENT, client, recipients, octets);
 }
 
 /* Each recipient domain with its recipients. */
@@ -66,7 +68,7 @@ add_domains(PtnHook *h, Shares *shares, int64_t octets)
 		if (share != NULL)
 			share->amounts[KIND_RECIPIENTS]++;
 		else
-			(void)add_share(shares, SCOPE_DOMAIN, domain, 1, octets);
+			add_share(shares, SCOPE_DOMAIN, domain, 1, octets);
 	}
 }
 
@@ -94,17 +96,31 @@ tell_customer(PtnHook *h, const Share *share, const Limit *limits, size_t n)
 	}
 }
 
+/* A limit that is used up stops all that follows; one that only this message is too large for does not, nor does a node's share of
+ * a limit while the store is away. */
+static void
+note_passed(PtnHook *h, const Share *share, const Limit *passed, bool is_alone)
+{
+	if (is_alone || passed->total < passed->most || ptn_fact(h, "rehearsal") != NULL)
+		return;
+	known_add(h, share->scope, share->who, passed);
+	notice_tell(h, share, passed, 100);
+}
+
 /* All shares, or none: then `passed` is the limit, and `whose` its share. */
 static PtnStatus
 count_all(PtnHook *h, const Shares *shares, Limit *passed, const Share **whose)
 {
+	const bool is_alone = ptn_fact(h, "store.away") != NULL;
+
 	for (size_t i = 0; i < shares->n; i++) {
 		Limit limits[LIMITS_MOST];
 		size_t n;
 		const PtnStatus status = scope_count(h, &shares->shares[i], limits, &n);
 
 		if (status == PTN_OK) {
-			tell_customer(h, &shares->shares[i], limits, n);
+			if (!is_alone)
+				tell_customer(h, &shares->shares[i], limits, n);
 			continue;
 		}
 		for (size_t k = 0; k < i; k++)
@@ -112,9 +128,7 @@ count_all(PtnHook *h, const Shares *shares, Limit *passed, const Share **whose)
 		if (status == PTN_TAKEN) {
 			*passed = limits[0];
 			*whose = &shares->shares[i];
-			if (ptn_fact(h, "store.away") == NULL) /* a share is not the limit */
-				known_add(h, (*whose)->scope, (*whose)->who, passed);
-			notice_tell(h, *whose, passed, 100);
+			note_passed(h, *whose, passed, is_alone);
 		}
 		return status;
 	}
@@ -138,7 +152,7 @@ turn_away(PtnHook *h, Scope scope, const char *who, const char *words)
 static PtnVerdict
 look_back(PtnHook *h)
 {
-	Shares shares = { .n = 0 };
+	Shares shares = shares_of(h, 0);
 
 	if (ptn_login(h) == NULL || at_limit(h) == AT_LIMIT_HOLD)
 		return PTN_NEXT;
@@ -165,7 +179,7 @@ hold(PtnHook *h, const Share *share, const Limit *limit, int64_t octets)
 static PtnVerdict
 count_message(PtnHook *h)
 {
-	Shares shares = { .n = 0 };
+	Shares shares = shares_of(h, ptn_recipients(h));
 	const Share *whose = NULL;
 	size_t size, body;
 	int64_t octets;
@@ -197,7 +211,7 @@ let_go(PtnHook *h)
 {
 	const char *held = ptn_noted(h, HELD_NOTE);
 	const char *key = ptn_format(h, "passed/%s", ptn_fact(h, "queue-id"));
-	Shares shares = { .n = 0 };
+	Shares shares = shares_of(h, 0);
 	const Share *whose = NULL;
 	int64_t recipients, octets;
 	char *rest;

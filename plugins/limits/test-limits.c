@@ -136,7 +136,7 @@ test_recipients_and_bytes(void)
 	expect(ptn_test_submit(test, OTHER, "x@example.org", large),
 		"450 4.7.1 Error: too much mail of account other@example.net: "
 		"1024 bytes");
-	expect(send_as(test, OTHER, "192.0.2.1", "x@example.org"), "450"); /* told at MAIL until the window ends */
+	expect(send_as(test, OTHER, "192.0.2.1", "x@example.org"), "250"); /* the limit is not used up */
 	ptn_test_free(test);
 }
 
