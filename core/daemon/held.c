@@ -83,7 +83,7 @@ held_look_for_old(Daemon *daemon, int64_t most_us, int64_t node)
 		return;
 	/* the store knows when this node told it last, so that a restart does not tell it again */
 	key = g_strdup_printf("held/%" G_GINT64_FORMAT, node);
-	if (store_claim(engine->store, key, "told", HELD_AGAIN_US, CLOCK_NEVER) != PTN_TAKEN)
+	if (store_claim(engine->store, key, "told", HELD_AGAIN_US, CLOCK_NEVER) == PTN_OK)
 		held_tell_postmaster(daemon, &old, most_us);
 }
 

@@ -9,6 +9,7 @@
 #include "engine/domain.h"
 #include "proto/path.h"
 
+#define STAY_REASON_START "mail for "
 #define STAY_REASON_END " is accepted and held"
 
 typedef struct {
@@ -23,6 +24,7 @@ typedef struct {
 	GHashTable *messages;  /* id -> StayMessage* */
 	uint64_t held, octets; /* of those that are held */
 	bool is_new;           /* its way may have changed before it was noted */
+	bool differs;          /* some that wait were routed by another way than `way` */
 } StayDomain;
 
 struct Stay {
@@ -74,13 +76,14 @@ stay_free(Stay *stay)
 char *
 stay_reason(const char *domain)
 {
-	return g_strconcat("mail for ", domain, STAY_REASON_END, NULL);
+	return g_strconcat(STAY_REASON_START, domain, STAY_REASON_END, NULL);
 }
 
 bool
 stay_is_ours(const char *hold_reason)
 {
-	return hold_reason != NULL && g_str_has_suffix(hold_reason, STAY_REASON_END);
+	return hold_reason != NULL && g_str_has_suffix(hold_reason, STAY_REASON_END) &&
+		   strstr(hold_reason, STAY_REASON_START) != NULL;
 }
 
 /* ---- ways ---- */
@@ -122,6 +125,7 @@ stay_domain(Stay *stay, const StayWay *way)
 		domain->is_new = stay->has_new = true;
 	}
 	if (g_strcmp0(domain->way.way, way->way) != 0) {
+		domain->differs |= g_hash_table_size(domain->messages) > 0;
 		g_free(domain->way.way);
 		domain->way.way = g_strdup(way->way);
 		domain->is_new = stay->has_new = true;
@@ -160,10 +164,10 @@ stay_add(Stay *stay, const StayWay *way, const SpoolSummary *summary, bool is_he
 	domain->held += is_held;
 	domain->octets += is_held ? summary->size : 0;
 	of = g_hash_table_lookup(stay->of, &summary->id);
-	if (g_slist_find(of, domain) == NULL) {
-		g_hash_table_steal(stay->of, &summary->id);
-		g_hash_table_replace(stay->of, g_memdup2(&summary->id, sizeof summary->id), g_slist_prepend(of, domain));
-	}
+	if (of == NULL)
+		g_hash_table_insert(stay->of, g_memdup2(&summary->id, sizeof summary->id), g_slist_prepend(NULL, domain));
+	else if (g_slist_find(of, domain) == NULL)
+		of->next = g_slist_prepend(of->next, domain);
 	g_mutex_unlock(&stay->lock);
 }
 
@@ -254,31 +258,56 @@ stay_collect_held(void *data, const SpoolSummary *summary)
 	return true;
 }
 
-/* A domain that holds no longer gets the message, too: stay_look() then finds its way another. */
+/* The domain that a hold of ours names; new. */
+static char *
+stay_reason_domain(const char *reason)
+{
+	const char *start = g_strrstr(reason, STAY_REASON_START) + strlen(STAY_REASON_START);
+
+	return g_strndup(start, strlen(start) - strlen(STAY_REASON_END));
+}
+
+/* A domain that holds still is known by its way; of any other it is not, and stay_look() then tries the message again. */
+static void
+stay_fill_domain(Engine *engine, const SpoolSummary *summary, const char *name)
+{
+	g_autoptr(DirectoryEntry) entry = NULL;
+	PtnStatus status;
+	const char *mode = domain_mode(engine, name, &status, &entry);
+	const bool holds = g_strcmp0(mode, directory_modes[MODE_HOLD]) == 0;
+	g_autofree char *now = holds ? stay_way(entry) : NULL;
+	const StayWay way = { (char *)(uintptr_t)name, now };
+
+	stay_add(engine->stay, &way, summary, true);
+}
+
+static bool
+stay_is_of_directory(const Engine *engine, const char *name)
+{
+	g_autoptr(DirectoryEntry) entry = NULL;
+	PtnStatus status;
+
+	return domain_mode(engine, name, &status, &entry) != NULL;
+}
+
+/* It waits for the domain that its hold names, which may be that of a forward, and for those of its recipients. */
 static void
 stay_fill_one(Engine *engine, const SpoolSummary *summary)
 {
 	g_autoptr(SpoolMessage) message = spool_read(engine->spool, summary->id, NULL);
+	g_autofree char *named = NULL;
 
 	if (message == NULL || !stay_is_ours(message->state->hold_reason))
 		return;
+	named = stay_reason_domain(message->state->hold_reason);
+	stay_fill_domain(engine, summary, named);
 	for (unsigned i = 0; i < message->state->n_recipients; i++) {
 		const Recipient *recipient = g_ptr_array_index(message->envelope->recipients, i);
 		g_autofree char *name = g_ascii_strdown(mailbox_domain(recipient->address), -1);
-		g_autofree char *reason = stay_reason(name);
-		g_autoptr(DirectoryEntry) entry = NULL;
-		StayWay way = { .domain = name };
-		PtnStatus status;
-		const char *mode = domain_mode(engine, name, &status, &entry);
-		g_autofree char *now = mode != NULL ? stay_way(entry) : NULL;
 
-		if (message->state->recipients[i].status != RECIPIENT_PENDING)
-			continue;
-		if (g_strcmp0(mode, directory_modes[MODE_HOLD]) == 0)
-			way.way = now;
-		else if (strcmp(reason, message->state->hold_reason) != 0)
-			continue;
-		stay_add(engine->stay, &way, summary, true);
+		if (message->state->recipients[i].status == RECIPIENT_PENDING && strcmp(name, named) != 0 &&
+			stay_is_of_directory(engine, name))
+			stay_fill_domain(engine, summary, name);
 	}
 }
 
@@ -326,7 +355,7 @@ stay_take_changed(Stay *stay, const char *name, const char *way)
 
 	g_mutex_lock(&stay->lock);
 	domain = g_hash_table_lookup(stay->domains, name);
-	if (domain != NULL && g_strcmp0(domain->way.way, way) != 0) {
+	if (domain != NULL && (domain->differs || g_strcmp0(domain->way.way, way) != 0)) {
 		g_hash_table_iter_init(&each, domain->messages);
 		while (g_hash_table_iter_next(&each, NULL, &message))
 			g_array_append_vals(messages, message, 1);
@@ -347,8 +376,9 @@ stay_let_go(Engine *engine, const StayMessage *waiting)
 		(void)queue_do(engine->queue, waiting->id, QUEUE_RETRY, NULL);
 		return;
 	}
+	/* one whose hold is just being written is in hand, and gets it then */
 	message = spool_read(engine->spool, waiting->id, NULL);
-	if (message != NULL && stay_is_ours(message->state->hold_reason))
+	if (message != NULL && (!message->state->is_held || stay_is_ours(message->state->hold_reason)))
 		(void)queue_do(engine->queue, waiting->id, QUEUE_RELEASE, NULL);
 }
 

@@ -233,6 +233,32 @@ def test_release_while_down(gate, make_sink):
     shop.wait(1)
 
 
+def test_change_beside_new_mail(gate):
+    """Mail that comes at the moment of a change does not hide it from the mail that is held."""
+    domain(gate, "shop.example", "mode=hold")
+    deliver(gate, "old@shop.example")
+    gate.wait_queue(1, "state=held")
+    gate.ctl("domain", "set", "shop.example", "mode=redirect", "destination=" + BAD)
+    deliver(gate, "new@shop.example")
+    gate.wait_queue(0, "state=held")
+    gate.wait_queue(2)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_forward_to_a_domain_that_holds(gate, make_sink, restarts):
+    """Held for the second of two domains, a message goes on when that one changes."""
+    shop = make_sink()
+    domain(gate, "shop.example", "mode=hold", "destination=127.0.0.1:%d" % shop.port)
+    domain(gate, "old.example", "mode=forward", "forward-to=boss@shop.example")
+    deliver(gate, "any@old.example")
+    gate.wait_queue(1, "state=held")
+    if restarts:
+        gate.restart()
+    assert shown(gate, "shop.example", "held").startswith("1 messages")
+    gate.ctl("domain", "set", "shop.example", "mode=redirect")
+    assert shop.wait(1)[0].recipients == ["boss@shop.example"]
+
+
 def test_share_of_the_disk(gate):
     """I-13 a domain's held mail is bounded: 452 4.2.2 at RCPT, for it alone."""
     gate.reload({"spool": {**gate.sections["spool"], "held-per-domain": "20K"}})
@@ -298,6 +324,8 @@ def test_missing_host(make_gate, make_sink, dns, action):
         return
     gate.wait_queue(1, "state=" + {"defer": "deferred", "hold": "held"}[action])
     assert not gate.sink.messages
+    if action == "hold":
+        gate.restart()  # it is still known what the message waits for
     gate.ctl("domain", "set", "shop.example", "destination=ns.senders.test:%d" % shop.port)
     shop.wait(1)
 
