@@ -382,13 +382,19 @@ static void
 blocks_take_item(Blocks *blocks, const StoreItem *item)
 {
 	Entry *entry = blocks_parse(item);
+	const Entry *ours;
 	IpNetwork network;
 
-	if (entry != NULL) {
+	if (!ip_network_parse(item->key + strlen(BLOCKS_PREFIX), &network, NULL))
+		return;
+	ours = g_hash_table_lookup(blocks->entries, &network);
+	if (ours != NULL && !ours->is_written) { /* it is newer than what the store has, and will be written */
+		if (entry != NULL)
+			blocks_free_entry(entry);
+	} else if (entry != NULL) {
 		entry->is_seen = true;
 		blocks_put(blocks, entry);
-	} else if (strcmp(item->value, BLOCKS_LIFTED) == 0 &&
-			   ip_network_parse(item->key + strlen(BLOCKS_PREFIX), &network, NULL)) {
+	} else if (strcmp(item->value, BLOCKS_LIFTED) == 0) {
 		blocks_drop(blocks, &network);
 	}
 }
@@ -425,7 +431,6 @@ blocks_read_changed(Blocks *blocks, uint64_t changes)
 	g_autoptr(GPtrArray) keys = NULL;
 
 	if (!blocks->has_read || changes < blocks->changes ||
-		clock_monotonic(blocks->clock) - blocks->read_all_us > BLOCKS_ALL_US ||
 		store_changed(blocks->store, BLOCKS_PREFIX, blocks->changes, blocks_deadline(), &keys) != PTN_OK)
 		return false;
 	for (guint i = 0; i < keys->len; i++) {
@@ -437,8 +442,8 @@ blocks_read_changed(Blocks *blocks, uint64_t changes)
 			blocks_take_item(blocks, &item);
 			g_rw_lock_writer_unlock(&blocks->lock);
 			g_free(item.value);
-		} else if (status != PTN_NONE) {
-			return false;
+		} else {
+			return false; /* it is lost, or cannot be told */
 		}
 	}
 	blocks->changes = changes;
@@ -477,7 +482,7 @@ blocks_assert(Blocks *blocks)
 
 	g_rw_lock_writer_lock(&blocks->lock);
 	g_hash_table_iter_init(&each, blocks->entries);
-	while (g_hash_table_iter_next(&each, NULL, &value)) {
+	while (blocks->has_unwritten && g_hash_table_iter_next(&each, NULL, &value)) {
 		const Entry *entry = value;
 
 		if (!entry->is_written) {
@@ -519,9 +524,10 @@ blocks_look(Blocks *blocks)
 		blocks->has_read = false;
 		return;
 	}
+	if (clock_monotonic(blocks->clock) - blocks->read_all_us > BLOCKS_ALL_US)
+		blocks->has_read = false;
 	if ((!blocks->has_read || changes != blocks->changes) && !blocks_read_changed(blocks, changes) &&
 		!blocks_read_all(blocks, changes))
 		return;
-	if (blocks->has_unwritten)
-		blocks_assert(blocks);
+	blocks_assert(blocks);
 }
