@@ -49,10 +49,19 @@ directory_secret(Directory *directory, const char *name)
 	return secret;
 }
 
+/* Names come back by mail, and so in any case.  New. */
+static char *
+keep_key(const char *name)
+{
+	g_autofree char *lower = g_ascii_strdown(name, -1);
+
+	return g_strconcat("kept/", lower, NULL);
+}
+
 bool
 directory_remember(Directory *directory, const char *name, const char *value, int64_t time_us)
 {
-	g_autofree char *key = g_strconcat("kept/", name, NULL);
+	g_autofree char *key = keep_key(name);
 
 	return store_set(directory->store, key, value, time_us, keep_deadline()) == PTN_OK;
 }
@@ -60,8 +69,7 @@ directory_remember(Directory *directory, const char *name, const char *value, in
 PtnStatus
 directory_recall(Directory *directory, const char *name, char **value)
 {
-	g_autofree char *lower = g_ascii_strdown(name, -1);
-	g_autofree char *key = g_strconcat("kept/", lower, NULL);
+	g_autofree char *key = keep_key(name);
 
 	return store_get(directory->store, key, keep_deadline(), value, NULL);
 }

@@ -256,8 +256,10 @@ redis_link_greet(RedisLink *link, const RedisPlace *place, GError **error)
 	g_autoptr(RedisWire) wire = redis_wire_open(place, link->pool->tls, until_us, &failure);
 
 	if (wire != NULL && redis_link_log_in(link, wire, &failure) && redis_link_check_role(link, wire, &failure) &&
-		settings->greet(settings->data, wire, &failure))
+		settings->greet(settings->data, wire, &failure) && !wire->is_out_of_step)
 		return g_steal_pointer(&wire);
+	if (failure == NULL)
+		(void)error_set(&failure, POSTERN_ERROR_UNAVAILABLE, "it does not answer in time");
 	(void)error_set(error, (PosternError)failure->code, "%s:%u: %s", place->host, place->port, failure->message);
 	return NULL;
 }

@@ -224,10 +224,14 @@ redis_wire_ask_words(RedisWire *wire, int64_t deadline_us, GPtrArray *words, GEr
 	g_autoptr(GByteArray) out = g_byte_array_new();
 	g_autoptr(redisReply) reply = NULL;
 
-	redis_format(out, words->len, (const char *const *)words->pdata);
-	if (!redis_wire_send(wire, out, deadline_us, error))
+	if (wire->is_out_of_step) {
+		(void)error_set(error, POSTERN_ERROR_UNAVAILABLE, "it does not answer in time");
 		return NULL;
-	reply = redis_wire_receive(wire, deadline_us, error);
+	}
+	redis_format(out, words->len, (const char *const *)words->pdata);
+	if (redis_wire_send(wire, out, deadline_us, error))
+		reply = redis_wire_receive(wire, deadline_us, error);
+	wire->is_out_of_step = reply == NULL;
 	if (reply != NULL && reply->type == REDIS_REPLY_ERROR) {
 		redis_reply_explain(reply, error);
 		return NULL;

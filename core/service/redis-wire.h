@@ -15,6 +15,7 @@
 typedef struct {
 	Stream stream;
 	redisReader *reader;
+	bool is_out_of_step; /* a reply did not come in time: it would be taken for the next one's */
 } RedisWire;
 
 /* Looks the name up, connects until `deadline_us` (monotonic).  `tls` NULL: in clear.  New. */

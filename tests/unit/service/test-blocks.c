@@ -163,6 +163,26 @@ test_lost(void)
 	fixture_close(&f);
 }
 
+/* One that could not be written holds against what the store says of old. */
+static void
+test_unwritten(void)
+{
+	const IpNetwork parsed = network("203.0.113.9");
+	g_autofree char *too_long = g_strnfill(2 << 20, 'x'); /* for a value of the store */
+	Fixture f;
+
+	fixture_open(&f);
+	add(f.one, "203.0.113.9", MINUTE);
+	CU_ASSERT_EQUAL(lift(f.one, "203.0.113.9"), PTN_OK);
+	CU_ASSERT_EQUAL(blocks_add(f.one, &parsed, 0, "test", too_long), PTN_UNSURE);
+	add(f.two, "198.51.100.1", MINUTE);
+	blocks_look(f.one);
+	blocks_look(f.one);
+	CU_ASSERT_EQUAL(ask(f.one, "203.0.113.9"), BLOCKS_FOR_EVER);
+	CU_ASSERT_EQUAL(ask(f.one, "198.51.100.1"), BLOCKS_FOR_A_TIME);
+	fixture_close(&f);
+}
+
 /* Nonsense in the store blocks nobody. */
 static void
 test_nonsense(void)
@@ -184,6 +204,7 @@ static const UnitTest tests[] = {
 	{ "K-02 a block ends, a longer one replaces it", test_end },
 	{ "K-08 K-09 nodes that share a store agree", test_nodes },
 	{ "K-08 what a store lost is written again", test_lost },
+	{ "one that could not be written holds all the same", test_unwritten },
 	{ "nonsense blocks nobody", test_nonsense },
 	{ NULL, NULL },
 };
