@@ -213,7 +213,7 @@ bounce_hear(PtnHook *h)
 		.address = ptn_recipient(h, PTN_THIS),
 		.why = reply };
 	ptn_count(h, "bounced", 1);
-	if (is_mirror && !g_str_has_prefix(enhanced_of(reply), "5.1.1"))
+	if (is_mirror && !g_str_has_prefix(enhanced_of(reply), "5.1.1 ")) /* 5.1.10 is another */
 		keep_mirror(h, &removal);
 	else
 		(void)remove_and_tell(h, &removal);
