@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """lint - the rules of the design that a script can prove: floors, sizes, banned calls, writable globals, options
-against the manual, symbols of plugins.  Run by make check; prints each breach with file and line."""
+against the manual, symbols of plugins, the catalogue of behaviours.  Run by make check; prints each breach with file and line."""
 import os
 import re
 import subprocess
@@ -165,8 +165,30 @@ def check_symbols():
                     breach(path, 0, f"needs {symbol}")
 
 
+def check_behaviours():
+    """Tests name lines of the catalogue that exist, and each line of the catalogue is named by a test."""
+    catalogue = os.path.join(TOP, "doc/behaviours.md")
+    with open(catalogue, encoding="utf-8") as file:
+        known = {match: number for number, line in enumerate(file, 1) for match in re.findall(r"^- \*\*([A-Z]-[0-9]{2})\*\*", line)}
+    letters = "".join(sorted({name[0] for name in known}))
+    named = set()
+    for folder in ("tests", "plugins", "examples"):
+        for base, _, names in os.walk(os.path.join(TOP, folder)):
+            for name in (name for name in names if "test" in base + name and name.endswith((".c", ".h", ".py", ".rpl"))):
+                path = os.path.join(base, name)
+                with open(path, encoding="utf-8") as file:
+                    for number, line in enumerate(file, 1):
+                        found = re.findall(rf"(?<![\w-])([{letters}]-[0-9]{{2}})(?![\w-])", line)
+                        named.update(found)
+                        for behaviour in set(found) - known.keys():
+                            breach(path, number, f"{behaviour} is not in doc/behaviours.md")
+    for behaviour in sorted(known.keys() - named):
+        breach(catalogue, known[behaviour], f"{behaviour} is named by no test")
+
+
 def main():
-    for check in (check_floors, check_sizes, check_calls, check_writable, check_manual, check_plugin_manuals, check_symbols):
+    for check in (check_floors, check_sizes, check_calls, check_writable, check_manual, check_plugin_manuals, check_symbols,
+                  check_behaviours):
         check()
     print("\n".join(breaches))
     print(f"{len(breaches)} breaches")
