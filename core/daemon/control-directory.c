@@ -475,12 +475,9 @@ directory_switch(Daemon *daemon, PtnKind kind, const Request *request, Answer *a
 		return false;
 	answer_text(answer, "%s %s is %s.", directory_kind_name(kind), directory_entry_name(entry),
 		is_enabled ? "enabled" : "disabled; its sessions end before their next message");
-	if (request->says_hold) {
-		const size_t n = queue_hold_all(
-			daemon, directory_kind_name(kind), directory_entry_name(entry), "its sender was disabled");
-
-		answer_text(answer, "%zu message%s of its own held.", n, n == 1 ? " is" : "s are");
-	}
+	if (request->says_hold)
+		queue_hold_all(
+			daemon, directory_kind_name(kind), directory_entry_name(entry), "its sender was disabled", answer);
 	return true;
 }
 

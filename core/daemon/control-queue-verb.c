@@ -9,18 +9,28 @@
 #include "engine/stay.h"
 
 typedef struct {
-	const char *word, *done;
+	const char *word;
+	const char *done;  /* "ID: …", "2 messages: 2 …", and in the log "… by the administrator" */
+	const char *later; /* of a message that is being delivered: what is left of it "will be …" */
 	QueueVerb verb;
 	const char *reason; /* unless one is given */
 } Verb;
 
 static const Verb queue_verbs[] = {
-	{ "hold", "held", QUEUE_HOLD, "by the administrator" },
-	{ "release", "released", QUEUE_RELEASE, NULL },
-	{ "retry", "due now", QUEUE_RETRY, NULL },
-	{ "bounce", "bounced", QUEUE_RETRY, NULL },
-	{ "remove", "removed", QUEUE_REMOVE, "by the administrator" },
+	{ "hold", "held", "held", QUEUE_HOLD, "by the administrator" },
+	{ "release", "released", "released", QUEUE_RELEASE, NULL },
+	{ "retry", "due now", "tried at once", QUEUE_RETRY, NULL },
+	{ "bounce", "to be returned to the sender now", "returned to the sender", QUEUE_BOUNCE, NULL },
+	{ "remove", "removed", "removed", QUEUE_REMOVE, "by the administrator" },
 };
+
+#define QUEUE_FLUSH_US (30 * CLOCK_SECOND) /* so long a command waits for the disk */
+
+/* Of several messages. */
+typedef struct {
+	guint n[QUEUE_UNREADABLE + 1]; /* by QueueResult */
+	bool is_durable;               /* those that are done */
+} QueueOutcome;
 
 typedef struct {
 	GArray *ids;          /* of QueueId */
@@ -49,42 +59,70 @@ queue_describe(const Meant *meant)
 	return g_strdup_printf("%u message%s%s", n, n == 1 ? "" : "s", of);
 }
 
-static bool
-queue_do_one(Daemon *daemon, const Verb *verb, QueueId id, const char *reason)
+/* "2 messages", new. */
+static char *
+queue_count_text(guint n)
 {
-	char text[ID_TEXT_SIZE];
-	const bool is_done = strcmp(verb->word, "bounce") == 0
-							 ? queue_expire(daemon->engine.queue, id)
-							 : queue_do(daemon->engine.queue, id, verb->verb, reason);
-
-	if (is_done) {
-		g_autofree char *event = g_strdup_printf("%s by the administrator", verb->done);
-
-		if (verb->verb == QUEUE_REMOVE)
-			stay_forget(daemon->engine.stay, id);
-		log_event(LOG_LEVEL_INFO, event, "queue", id_format(id, text), "cause", reason, NULL);
-	}
-	return is_done;
+	return g_strdup_printf("%u message%s", n, n == 1 ? "" : "s");
 }
 
-static guint
-queue_do_all(Daemon *daemon, const Verb *verb, const GArray *ids, const char *reason)
+static void
+queue_do_one(Daemon *daemon, const Verb *verb, QueueId id, const char *reason, QueueOutcome *outcome)
 {
-	guint done = 0;
+	const QueueResult result =
+		queue_do(daemon->engine.queue, id, verb->verb, verb->verb == QUEUE_BOUNCE ? NULL : reason);
+	g_autofree char *event = NULL;
+	char text[ID_TEXT_SIZE];
 
+	outcome->n[result]++;
+	if (result != QUEUE_DONE && result != QUEUE_WHEN_BACK)
+		return;
+	if (verb->verb == QUEUE_REMOVE && result == QUEUE_DONE)
+		stay_forget(daemon->engine.stay, id);
+	event = g_strdup_printf("%s by the administrator", result == QUEUE_DONE ? verb->done : verb->word);
+	log_event(LOG_LEVEL_INFO, event, "queue", id_format(id, text), "cause", reason, NULL);
+}
+
+static void
+queue_do_all(
+	Daemon *daemon, const Verb *verb, const GArray *ids, const char *reason, QueueOutcome *outcome)
+{
+	*outcome = (QueueOutcome){ 0 };
 	for (guint i = 0; i < ids->len; i++)
-		done += queue_do_one(daemon, verb, g_array_index(ids, QueueId, i), reason);
-	/* What was said to be done must not come undone by a crash a moment later. */
-	(void)spool_flush(daemon->engine.spool);
+		queue_do_one(daemon, verb, g_array_index(ids, QueueId, i), reason, outcome);
+	/* what was said to be done must not come undone by a crash a moment later */
+	outcome->is_durable = outcome->n[QUEUE_DONE] == 0 ||
+						  spool_flush(daemon->engine.spool, g_get_monotonic_time() + QUEUE_FLUSH_US);
 	if (verb->verb != QUEUE_HOLD)
 		delivery_wake(daemon->delivery);
-	return done;
+}
+
+/* What the administrator must know beside the number of those that are done. */
+static void
+queue_tell_rest(const Verb *verb, const QueueOutcome *outcome, Answer *answer)
+{
+	if (outcome->n[QUEUE_WHEN_BACK] > 0) {
+		g_autofree char *count = queue_count_text(outcome->n[QUEUE_WHEN_BACK]);
+
+		answer_text(answer, "%s %s being delivered at this moment: what is left when that ends will be %s.",
+			count, outcome->n[QUEUE_WHEN_BACK] == 1 ? "is" : "are", verb->later);
+	}
+	if (outcome->n[QUEUE_UNREADABLE] > 0) {
+		g_autofree char *count = queue_count_text(outcome->n[QUEUE_UNREADABLE]);
+
+		answer_fail(answer, "%s cannot be read from the disk now, and nothing was changed: see the log", count);
+	}
+	if (!outcome->is_durable)
+		answer_fail(answer,
+			"the disk did not take the change yet: it holds while the daemon runs, and is lost if that "
+			"stops before the disk works again");
 }
 
 static bool
 queue_change_one(Daemon *daemon, const Verb *verb, const Request *request, QueueId id, Answer *answer)
 {
 	g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(QueueId));
+	QueueOutcome outcome;
 	SpoolSummary summary;
 	char text[ID_TEXT_SIZE];
 
@@ -94,11 +132,15 @@ queue_change_one(Daemon *daemon, const Verb *verb, const Request *request, Queue
 		return true;
 	}
 	g_array_append_val(ids, id);
-	if (request->is_dry || queue_do_all(daemon, verb, ids, verb->reason) == 0) {
+	if (!request->is_dry)
+		queue_do_all(daemon, verb, ids, verb->reason, &outcome);
+	if (request->is_dry || outcome.n[QUEUE_NOT_THERE] > 0) {
 		answer_fail(answer, "there is no message %s in the queue", text);
 		return true;
 	}
-	answer_text(answer, "%s: %s.", text, verb->done);
+	if (outcome.n[QUEUE_DONE] > 0)
+		answer_text(answer, "%s: %s.", text, verb->done);
+	queue_tell_rest(verb, &outcome, answer);
 	return true;
 }
 
@@ -110,17 +152,21 @@ queue_change_many(
 	g_autoptr(GHashTable) accounts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	Meant meant = { ids, accounts };
 	g_autofree char *text = NULL;
+	QueueOutcome outcome;
 
 	(void)selector_each(selector, daemon, queue_mean, &meant);
 	text = queue_describe(&meant);
-	if (ids->len == 0)
-		answer_text(answer, "no message is meant by that.");
-	else if (request->is_dry)
+	if (ids->len == 0) {
+		answer_text(answer, "no message matches.");
+	} else if (request->is_dry) {
 		answer_text(answer, "would %s %s.", verb->word, text);
-	else if (!request->says_yes)
+	} else if (!request->says_yes) {
 		answer_fail(answer, "would %s %s; nothing was done: say --yes", verb->word, text);
-	else
-		answer_text(answer, "%s: %u %s.", text, queue_do_all(daemon, verb, ids, verb->reason), verb->done);
+	} else {
+		queue_do_all(daemon, verb, ids, verb->reason, &outcome);
+		answer_text(answer, "%s: %u %s.", text, outcome.n[QUEUE_DONE], verb->done);
+		queue_tell_rest(verb, &outcome, answer);
+	}
 }
 
 static const Verb *
@@ -167,14 +213,20 @@ queue_change(Daemon *daemon, const Request *request, Answer *answer, GError **er
 	return true;
 }
 
-size_t
-queue_hold_all(Daemon *daemon, const char *name, const char *value, const char *reason)
+void
+queue_hold_all(Daemon *daemon, const char *name, const char *value, const char *reason, Answer *answer)
 {
 	g_autoptr(Selector) selector = selector_new_exact(name, value);
 	g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(QueueId));
 	g_autoptr(GHashTable) accounts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	const Verb *hold = queue_find_verb("hold");
 	Meant meant = { ids, accounts };
+	QueueOutcome outcome;
+	guint n;
 
 	(void)selector_each(selector, daemon, queue_mean, &meant);
-	return queue_do_all(daemon, queue_find_verb("hold"), ids, reason);
+	queue_do_all(daemon, hold, ids, reason, &outcome);
+	n = outcome.n[QUEUE_DONE];
+	answer_text(answer, "%u message%s of its own held.", n, n == 1 ? " is" : "s are");
+	queue_tell_rest(hold, &outcome, answer);
 }

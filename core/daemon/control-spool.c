@@ -93,7 +93,8 @@ spool_show(Daemon *daemon, Answer *answer)
 	answer_row(answer, "open", figures.is_closed ? "no" : "yes", NULL);
 	answer_row(answer, "damaged", figures.has_damage ? "yes" : "no", NULL);
 	spool_put_figure(answer, "messages", figures.messages);
-	spool_put_figure(answer, "under-way", queue_in_hand(daemon->engine.queue));
+	spool_put_figure(answer, "under-way", queue_active(daemon->engine.queue));
+	spool_put_figure(answer, "unwritten-results", figures.unwritten);
 	spool_put_figure(answer, "segments", figures.segments);
 	spool_put_figure(answer, "log-octets", figures.log_octets);
 	spool_put_figure(answer, "live-octets", figures.live_octets);

@@ -38,7 +38,7 @@ control_status(Daemon *daemon, const Request *request, Answer *answer)
 		"up %s · %u listeners · %u connections · directory %s · store %s · spool %" G_GUINT64_FORMAT
 		" messages%s, %s free · %u under way · %u plugins · %u alarm%s",
 		up, doors->len, server_connections(daemon->server), directory, store, spool.messages,
-		spool.is_closed ? " (CLOSED)" : "", free_octets, delivery.in_hand, plugins, alarms,
+		spool.is_closed ? " (CLOSED)" : "", free_octets, delivery.active, plugins, alarms,
 		alarms == 1 ? "" : "s");
 }
 

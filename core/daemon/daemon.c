@@ -440,6 +440,8 @@ daemon_watch_spool(Daemon *daemon)
 	SpoolResult reason;
 
 	spool_figures(daemon->engine.spool, &figures);
+	metrics_alarm(daemon->engine.metrics, "delivery.paused",
+		figures.can_record ? NULL : "results cannot be recorded: nothing is sent until the disk takes them");
 	if (figures.is_closed && !spool_probe(daemon->engine.spool))
 		metrics_alarm(daemon->engine.metrics, "spool.closed", "the spool cannot be written: new mail gets 451");
 	else
@@ -531,7 +533,9 @@ daemon_stop(Daemon *daemon, bool is_in_use, const volatile bool *is_hasty)
 	is_clean &= workers_stop(daemon->engine.waiters, daemon_until(daemon, DAEMON_WORK_US, is_hasty));
 	is_clean &= workers_stop(daemon->engine.crunchers, daemon_until(daemon, DAEMON_WORK_US, is_hasty));
 	if (!is_clean) {
-		(void)spool_flush(daemon->engine.spool);
+		if (!spool_flush(daemon->engine.spool, daemon_until(daemon, DAEMON_WORK_US, is_hasty)))
+			log_event(LOG_LEVEL_ERROR, "results of deliveries could not be recorded", "effect",
+				"the next hops get these messages again", NULL);
 		(void)store_flush(daemon->engine.store);
 		log_event(LOG_LEVEL_WARNING, "stopped with work left behind; the queue has it", NULL);
 		_exit(EXIT_SUCCESS);

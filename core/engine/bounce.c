@@ -84,6 +84,8 @@ dsn_put_text_part(GString *out, const DsnReport *report)
 			report->recipients[i].peer != NULL ? report->recipients[i].peer : "",
 			report->recipients[i].peer != NULL ? " said: " : "",
 			report->recipients[i].reply != NULL ? report->recipients[i].reply : "");
+	if (!report->has_content)
+		g_string_append(out, "\r\nThe message itself can no longer be read and is not returned.\r\n");
 }
 
 /* The enhanced code of a reply: "550 5.1.1 …" or "5.1.1 …"; else what the action means at least.  Mail that
@@ -225,7 +227,8 @@ dsn_write(const DsnReport *report, const char *message_id)
 		"\r\n--%s\r\nContent-Description: Delivery report\r\nContent-Type: message/%s\r\n\r\n", boundary,
 		is_utf8 ? "global-delivery-status" : "delivery-status");
 	dsn_put_status_part(out, report);
-	dsn_put_message_part(out, report, boundary);
+	if (report->has_content)
+		dsn_put_message_part(out, report, boundary);
 	g_string_append_printf(out, "\r\n--%s--\r\n", boundary);
 	return g_string_free(out, FALSE);
 }

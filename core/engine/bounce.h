@@ -22,11 +22,11 @@ typedef struct {
 	const DeliverySettings *settings;
 	const DsnRecipient *recipients;
 	guint n;
+	bool has_content;    /* it was read; else the report does not return it */
 	int64_t now_us, expires_us;
 } DsnReport;
 
 /* True if RFC 3461 lets the sender be told of `action` for this recipient; never for a null sender. */
 bool dsn_is_wanted(const Envelope *envelope, guint place, DsnAction action);
-/* The whole message, CRLF line ends, to be sent from <> to the envelope's sender; new.
- * The content must have been read. */
+/* The whole message, CRLF line ends, to be sent from <> to the envelope's sender; new. */
 char *dsn_write(const DsnReport *report, const char *message_id);

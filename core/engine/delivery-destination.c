@@ -26,7 +26,12 @@ delivery_free_destination(void *data)
 {
 	Destination *destination = data;
 
+	WaitingWay *way;
+
+	while ((way = g_queue_pop_head(&destination->ways)) != NULL)
+		delivery_unref_waiting(way->of);
 	next_hop_free(destination->hop);
+	g_free(destination->failed_reply);
 	g_cond_clear(&destination->is_called);
 	g_free(destination->key);
 	g_free(destination);
@@ -53,7 +58,7 @@ delivery_wanted(const Destination *destination)
 	const int64_t still_us = g_get_monotonic_time() - destination->moved_us;
 	const int64_t each_us =
 		destination->service_us == 0 ? DELIVERY_UNKNOWN_US : MAX(destination->service_us, still_us);
-	const int64_t waiting = destination->jobs.length;
+	const int64_t waiting = destination->jobs.length + destination->ways.length;
 	const int64_t most =
 		g_get_monotonic_time() < destination->full_until_us ? destination->most : (int64_t)(G_MAXUINT / 2);
 
@@ -65,10 +70,14 @@ delivery_take_job(DeliveryThread *thread)
 {
 	Destination *destination = thread->destination;
 	const unsigned others = destination->threads - destination->idle - 1;
+	Job *job;
 
 	if (thread->delivery->is_stopping || others >= delivery_wanted(destination))
 		return NULL;
-	return g_queue_pop_head(&destination->jobs);
+	job = g_queue_pop_head(&destination->jobs);
+	if (destination->jobs.length <= DELIVERY_QUEUED / 2)
+		delivery_feed(thread->delivery, destination);
+	return job;
 }
 
 /* Lock held.  With a connection it waits a little for more. */
@@ -118,6 +127,14 @@ delivery_call_idle(Destination *destination)
 	return true;
 }
 
+void
+delivery_drop_destination(Delivery *delivery, Destination *destination)
+{
+	if (g_queue_is_empty(&destination->jobs) && g_queue_is_empty(&destination->ways) &&
+		destination->threads == 0 && !destination->is_waiting && !destination->is_hungry)
+		g_hash_table_remove(delivery->destinations, destination->key);
+}
+
 /* Lock held: the thread leaves its destination; one that waits for a thread gets one.  A job may have come after the
  * thread had decided to leave: then its own destination waits, too. */
 static void
@@ -131,8 +148,8 @@ delivery_leave(Delivery *delivery, Destination *destination)
 		(void)delivery_call_idle(destination);
 	else if (!g_queue_is_empty(&destination->jobs))
 		delivery_want_thread(delivery, destination);
-	else if (destination->threads == 0 && !destination->is_waiting)
-		g_hash_table_remove(delivery->destinations, destination->key);
+	else
+		delivery_drop_destination(delivery, destination);
 	next = delivery->is_stopping ? NULL : g_queue_pop_head(&delivery->waiting);
 	if (next != NULL) {
 		next->is_waiting = false;
@@ -154,6 +171,28 @@ delivery_note_time(Destination *destination, int64_t began_us)
 
 /* ---- the threads ---- */
 
+/* No lock held.  What cannot be recorded is not delivered: the thread waits until results can become durable again.  False:
+ * the job went back, since we stop. */
+static bool
+delivery_may_send(DeliveryThread *thread, Job *job)
+{
+	Delivery *delivery = thread->delivery;
+	const int64_t patience_us = g_get_monotonic_time() + DELIVERY_IDLE_US;
+	bool is_stopping = false;
+
+	while (!is_stopping && !spool_wait_can_record(delivery->engine->spool,
+							   g_get_monotonic_time() + DELIVERY_LOOK_US)) {
+		if (thread->client != NULL && g_get_monotonic_time() > patience_us)
+			delivery_hang_up(thread);
+		g_mutex_lock(&delivery->lock);
+		is_stopping = delivery->is_stopping;
+		if (is_stopping)
+			g_queue_push_head(&thread->destination->jobs, job);
+		g_mutex_unlock(&delivery->lock);
+	}
+	return !is_stopping;
+}
+
 static void *
 delivery_serve(void *data)
 {
@@ -168,9 +207,15 @@ delivery_serve(void *data)
 		   (job = thread->next != NULL ? g_steal_pointer(&thread->next) : delivery_next_job(thread)) != NULL) {
 		const int64_t began_us = g_get_monotonic_time();
 
+		bool is_done;
+
 		g_mutex_unlock(&delivery->lock);
-		delivery_do_job(thread, job);
+		is_done = delivery_may_send(thread, job);
+		if (is_done)
+			delivery_do_job(thread, job);
 		g_mutex_lock(&delivery->lock);
+		if (!is_done)
+			break;
 		if (!thread->gives_up)
 			delivery_note_time(thread->destination, began_us);
 	}
@@ -209,7 +254,7 @@ delivery_start_thread(Delivery *delivery, Destination *destination)
 	return true;
 }
 
-static Destination *
+Destination *
 delivery_destination(Delivery *delivery, const NextHop *hop)
 {
 	/* a reload may have changed how the same server is spoken to */
@@ -244,12 +289,10 @@ delivery_call(Delivery *delivery, Destination *destination, const DeliverySettin
 }
 
 void
-delivery_add_job(Delivery *delivery, const NextHop *hop, Job *job)
+delivery_add_job(Delivery *delivery, Destination *destination, Job *job)
 {
-	Destination *destination = delivery_destination(delivery, hop);
-
 	g_queue_push_tail(&destination->jobs, job);
-	delivery_call(delivery, destination, job->in_hand->snapshot->delivery);
+	delivery_call(delivery, destination, job->active->snapshot->delivery);
 }
 
 void

@@ -1,39 +1,91 @@
-/* delivery-private.h - what delivery*.c share. */
+/* delivery-private.h - what delivery*.c share.
+ *
+ * Locks: the delivery's before that of an active message. */
 #pragma once
 
+#include "engine/bounce.h"
 #include "engine/delivery.h"
 #include "engine/observer.h"
 #include "engine/smtp-client.h"
 
-enum { DELIVERY_IN_HAND = 20000 }; /* messages whose envelopes are in memory at a time */
+enum {
+	DELIVERY_ACTIVE = 20000, /* messages whose envelopes are in memory at a time */
+	DELIVERY_QUEUED = 8,     /* jobs that wait for one next hop */
+};
 
-#define DELIVERY_LOOK_US (CLOCK_SECOND / 5) /* how often what waits is looked after */
+#define DELIVERY_LOOK_US (CLOCK_SECOND / 5)          /* how often waiting jobs are looked after */
+#define DELIVERY_REPORT_US (5 * 60 * CLOCK_SECOND)   /* a failure is reported after this at the latest */
+#define DELIVERY_DOOMED_US (60 * CLOCK_SECOND)       /* so long a failure to connect counts for messages that waited */
+#define DELIVERY_UNREPORTED_US (60 * CLOCK_SECOND)   /* a report that could not be written is tried again after this */
 
-/* A message under way: shared by its jobs, settled by the last one that ends. */
+/* One recipient of a message in this attempt. */
+typedef struct {
+	SentResult result;
+	char *peer;        /* who spoke; NULL: nobody */
+	bool has_result;
+	bool is_settled;   /* the result is in the state, the log and the report */
+	bool can_dsn;      /* its next hop reports deliveries itself */
+} DeliveryRecipient;
+
+typedef struct Waiting Waiting;
+
+/* Recipients of one message that wait for a next hop which has enough to do; in the list of its destination, or wanted. */
+typedef struct {
+	Waiting *of;          /* with a reference */
+	GArray *places;       /* of guint; NULL: all that are pending */
+	int64_t since_us;     /* monotonic */
+	bool is_over;         /* they were begun, or wait no more */
+	bool is_wanted;       /* the destination had room while the message was on its way to the queue */
+} WaitingWay;
+
+/* A message under way: shared by its jobs; the last one that ends gives it back to the queue. */
 typedef struct {
 	Delivery *delivery;
 	Snapshot *snapshot;
 	SpoolMessage *message;
-	GMutex lock;          /* while the first job reads the content */
-	SentResult *results;  /* one per recipient of the envelope */
-	char **peers;         /* who spoke, per recipient; NULL: nobody */
-	bool *was_tried, *can_dsn;
-	RouteAnswer *ways;    /* one per recipient: how it was routed */
-	atomic_uint jobs;
-} InHand;
+	GMutex content_lock;           /* while the first job reads the content */
+	DeliveryRecipient *recipients; /* in the order of the envelope */
+	RouteAnswer *ways;             /* the same: how each was routed */
+	Waiting *waiting;              /* recipients that wait for their next hops; NULL: none do */
+
+	atomic_uint jobs;              /* that have not ended; whoever ends the last one has the message alone */
+
+	GMutex lock;                   /* guards what follows, while there are jobs */
+	MessageState *state;           /* with what is known by now */
+	bool has_results;              /* `state` has some that were not put to the spool */
+	bool has_changes;              /* or what is of less use: a deferral, a hold */
+	bool is_watched;               /* a failure waits for its report, and the scheduler sees to it */
+	unsigned deferred, held;       /* recipients, in this attempt */
+
+	GList *link;                   /* in the delivery's list of the watched; the delivery's lock guards it … */
+	int64_t watched_us;            /* … and since when it is there; monotonic */
+} ActiveMessage;
 
 /* Recipients of one message that go the same way. */
 typedef struct Job {
-	InHand *in_hand;
+	ActiveMessage *active;
 	GArray *places;       /* of guint */
 	const char *sender;   /* of the ways of all of them; NULL: the envelope's */
 } Job;
+
+/* The ways of one message that wait; the delivery's lock guards it.  While no other way is under way the message is
+ * parked: the queue has it. */
+struct Waiting {
+	unsigned references;
+	QueueId id;
+	ActiveMessage *active; /* NULL: it is parked */
+	bool is_cut_off;       /* a way was ended by a reload: those recipients are to be routed at once */
+	WaitingWay first;      /* most have one */
+	GPtrArray *others;     /* of WaitingWay*; NULL: none */
+};
 
 /* All that waits for one next hop. */
 typedef struct {
 	char *key;
 	NextHop *hop;
-	GQueue jobs;          /* of Job* */
+	GQueue jobs;          /* of Job*: few, further ones stay ways that wait */
+	GQueue ways;          /* of WaitingWay*: what waits without being a job */
+	bool is_hungry;       /* in `hungry`: jobs are to be made of waiting ways */
 	unsigned threads, idle; /* idle: those that keep a connection and wait to be called */
 	unsigned calls;       /* idle ones that were called and are not awake yet: they count as busy */
 	GCond is_called;
@@ -44,6 +96,9 @@ typedef struct {
 	unsigned most;        /* so many it lets us have … */
 	int64_t full_until_us; /* … until then; monotonic */
 	bool shuns_ahead;     /* a connection broke where an envelope had been sent behind a content */
+	int64_t failed_us;    /* when it could not be reached last; monotonic, 0: never */
+	SentStatus failed_status; /* what became of the jobs then … */
+	char *failed_reply;   /* … and becomes of messages that were waiting for it then */
 } Destination;
 
 struct Delivery {
@@ -54,7 +109,10 @@ struct Delivery {
 	Snapshot *snapshot;
 	GHashTable *destinations; /* key -> Destination* */
 	GQueue waiting;       /* destinations that want a thread when one is free */
-	unsigned threads, in_hand;
+	GQueue hungry;        /* destinations that have room for waiting ways */
+	GQueue wanted;        /* of WaitingWay*, with their references: to be begun whatever the destination has */
+	GQueue watched;       /* of ActiveMessage* with failures to report, oldest first */
+	unsigned threads, active;
 	int64_t looked_us;    /* delivery_look_after(), monotonic */
 	bool is_awake, is_stopping;
 };
@@ -70,12 +128,30 @@ typedef struct {
 	bool gives_up;      /* others have connections, and its job */
 } DeliveryThread;
 
+/* ---- delivery-active.c ---- */
+/* New, from a message that the queue made active; takes it.  It has one job, the caller's. */
+ActiveMessage *delivery_activate(Delivery *delivery, SpoolMessage *message);
+/* One job of the message, that of the recipients in `places` (NULL: of none), has ended.  Their results are recorded; the
+ * last job gives the message back.  No lock held; waits for the disk. */
+void delivery_job_done(ActiveMessage *active, const GArray *places);
+/* Results that the scheduler knows of these recipients without a job are recorded.  `places` NULL: of all. */
+void delivery_settle_known(ActiveMessage *active, const GArray *places);
+/* Lock of the delivery held: the caller has a job of the message from now on; false: it is ending. */
+bool delivery_borrow(ActiveMessage *active);
+/* Failures that waited for other jobs long enough are reported.  No lock held; waits for the disk. */
+void delivery_report_waiting(Delivery *delivery);
+void delivery_set_result(ActiveMessage *active, guint place, SentStatus status, const char *reply);
+
 /* ---- delivery-destination.c ---- */
-/* Lock held: a job for `hop`; starts a thread if one is wanted and may be. */
-void delivery_add_job(Delivery *delivery, const NextHop *hop, Job *job);
+/* Lock held: the destination of that hop, made if there is none. */
+Destination *delivery_destination(Delivery *delivery, const NextHop *hop);
+/* Lock held: a job for it; starts a thread if one is wanted and may be. */
+void delivery_add_job(Delivery *delivery, Destination *destination, Job *job);
 /* Lock held: what waits for the thread's next hop; NULL: nothing, or others see to it. */
 Job *delivery_take_job(DeliveryThread *thread);
 void delivery_free_destination(void *destination);
+/* Lock held: the destination is forgotten if it has nothing to do. */
+void delivery_drop_destination(Delivery *delivery, Destination *destination);
 /* Of the calling thread: mail that comes in goes first. */
 void delivery_yield_to_clients(void);
 /* Lock held: threads that only keep a connection look up. */
@@ -83,14 +159,55 @@ void delivery_wake_threads(Delivery *delivery);
 /* Lock held: destinations where something waits and nothing moves get one more connection. */
 void delivery_look_after(Delivery *delivery);
 
+/* ---- delivery-park.c ---- */
+/* Lock held: the destination has enough jobs. */
+bool delivery_is_full(const Destination *destination);
+/* Lock held: jobs may be made of the ways that wait for it; the scheduler is told. */
+void delivery_feed(Delivery *delivery, Destination *destination);
+/* Lock held: these recipients wait for the destination.  `places` NULL: all that are pending. */
+void delivery_line_up(ActiveMessage *active, Destination *destination, GArray *places);
+/* For whoever has the message alone: a way of it waits still, so that the attempt is not over. */
+bool delivery_has_waiting(const ActiveMessage *active);
+/* The same: a reload ended ways of it. */
+bool delivery_is_cut_off(const ActiveMessage *active);
+/* The same: the message goes back to the queue until a way of it is begun. */
+void delivery_park(ActiveMessage *active);
+/* Lock held: no way of the message waits any more. */
+void delivery_end_waiting(ActiveMessage *active);
+/* Lock held: a way whose next hop has room, with its reference.  If its message is active, the caller has a job of it;
+ * else it is parked, unless a verb has moved it.  NULL: there is none. */
+WaitingWay *delivery_take_way(Delivery *delivery);
+/* No lock held: the message of a parked way became active. */
+void delivery_resume(ActiveMessage *active, Waiting *waiting);
+/* Lock held. */
+void delivery_unref_waiting(Waiting *waiting);
+/* No lock held: no way waits any more; the messages are due, and routed again. */
+void delivery_end_parking(Delivery *delivery);
+
 /* ---- delivery-thread.c ---- */
 /* Takes the job: it has no more to say of its recipients.  No lock held. */
 void delivery_end_job(Job *job);
+void delivery_free_job(Job *job);
 /* Ends the job, unless the thread gives up: then others have it. */
 void delivery_do_job(DeliveryThread *thread, Job *job);
 /* The connection outlives the job it was opened for, and so must its settings. */
 void delivery_hang_up(DeliveryThread *thread);
 
-/* ---- delivery-settle.c ---- */
-/* Any thread, no lock held: one job fewer; the last one settles the message. */
-void delivery_job_done(InHand *in_hand);
+/* ---- delivery-settle.c; with the message's lock held, or alone with it ---- */
+/* The result of one recipient goes to the state, the log and the observers. */
+void settle_recipient(ActiveMessage *active, guint place);
+/* True once it is time to warn the sender. */
+bool settle_is_late(const ActiveMessage *active);
+/* No job is left: when the next attempt is, or why the message is held; `is_waiting`: some recipients wait still. */
+void settle_schedule(ActiveMessage *active, bool is_waiting);
+/* The recipients that are left wait for the next change of their domains, too. */
+void settle_stay(const ActiveMessage *active);
+
+/* ---- delivery-report.c; the same; waits for the disk ---- */
+/* Reports of deliveries for those of `places` that want one. */
+void report_successes(ActiveMessage *active, const GArray *places);
+/* A warning that the message is late, where it is time for one. */
+void report_delay(ActiveMessage *active);
+/* One report of all failures that wait for one, committed together with the state.  True: there is nothing left to be
+ * reported; false: it could not be written, and the failures wait. */
+bool report_failures(ActiveMessage *active);

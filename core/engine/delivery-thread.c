@@ -10,27 +10,27 @@ enum { DELIVERY_AHEAD = 64 * 1024 }; /* a content this large is not followed by 
 /* ---- results ---- */
 
 void
-delivery_end_job(Job *job)
+delivery_free_job(Job *job)
 {
-	InHand *in_hand = job->in_hand;
-
 	g_array_unref(job->places);
 	g_free(job);
-	delivery_job_done(in_hand);
+}
+
+void
+delivery_end_job(Job *job)
+{
+	delivery_job_done(job->active, job->places);
+	delivery_free_job(job);
 }
 
 static void
 delivery_set_all(Job *job, SentStatus status, const char *reply)
 {
-	for (guint i = 0; i < job->places->len; i++) {
-		const guint place = g_array_index(job->places, guint, i);
-
-		job->in_hand->was_tried[place] = true;
-		sent_result_set(&job->in_hand->results[place], status, false, reply);
-	}
+	for (guint i = 0; i < job->places->len; i++)
+		delivery_set_result(job->active, g_array_index(job->places, guint, i), status, reply);
 }
 
-/* What cannot be reached cannot be reached for those who wait behind, either. */
+/* What cannot be reached cannot be reached for the jobs behind, and for those who wait, either. */
 static void
 delivery_fail_waiting(DeliveryThread *thread, SentStatus status, const char *reply)
 {
@@ -38,9 +38,16 @@ delivery_fail_waiting(DeliveryThread *thread, SentStatus status, const char *rep
 	GQueue jobs = G_QUEUE_INIT;
 	Job *job;
 
+	Destination *destination = thread->destination;
+
 	g_mutex_lock(&delivery->lock);
-	jobs = thread->destination->jobs;
-	g_queue_init(&thread->destination->jobs);
+	jobs = destination->jobs;
+	g_queue_init(&destination->jobs);
+	destination->failed_us = g_get_monotonic_time();
+	destination->failed_status = status;
+	g_free(destination->failed_reply);
+	destination->failed_reply = g_strdup(reply);
+	delivery_feed(delivery, destination);
 	g_mutex_unlock(&delivery->lock);
 	while ((job = g_queue_pop_head(&jobs)) != NULL) {
 		delivery_set_all(job, status, reply);
@@ -105,7 +112,7 @@ delivery_open(DeliveryThread *thread, const DeliverySettings *settings, const GP
 static bool
 delivery_connect(DeliveryThread *thread, Job *job)
 {
-	Snapshot *snapshot = job->in_hand->snapshot;
+	Snapshot *snapshot = job->active->snapshot;
 	const DeliverySettings *settings = snapshot->delivery;
 	g_autoptr(GPtrArray) addresses = NULL;
 	g_autofree char *reply = NULL;
@@ -133,12 +140,12 @@ static void
 delivery_take_results(DeliveryThread *thread, Job *job, SentResult *results)
 {
 	for (guint i = 0; i < job->places->len; i++) {
-		const guint place = g_array_index(job->places, guint, i);
+		DeliveryRecipient *recipient = &job->active->recipients[g_array_index(job->places, guint, i)];
 
-		job->in_hand->was_tried[place] = true;
-		job->in_hand->peers[place] = g_strdup(smtp_client_peer(thread->client));
-		job->in_hand->can_dsn[place] = smtp_client_relays_dsn(thread->client);
-		job->in_hand->results[place] = results[i];
+		recipient->has_result = true;
+		recipient->peer = g_strdup(smtp_client_peer(thread->client));
+		recipient->can_dsn = smtp_client_relays_dsn(thread->client);
+		recipient->result = results[i];
 	}
 }
 
@@ -156,9 +163,9 @@ delivery_read(const Job *job, GError **error)
 {
 	bool is_read;
 
-	g_mutex_lock(&job->in_hand->lock);
-	is_read = spool_read_content(job->in_hand->message, error);
-	g_mutex_unlock(&job->in_hand->lock);
+	g_mutex_lock(&job->active->content_lock);
+	is_read = spool_read_content(job->active->message, error);
+	g_mutex_unlock(&job->active->content_lock);
 	return is_read;
 }
 
@@ -170,8 +177,10 @@ delivery_look_ahead(DeliveryThread *thread, const Job *job)
 	const unsigned before = smtp_client_messages(thread->client);
 	g_autoptr(GError) error = NULL;
 
-	if (job->in_hand->message->size > DELIVERY_AHEAD || before == 0 ||
-		before + 1 >= job->in_hand->snapshot->delivery->per_connection)
+	if (job->active->message->size > DELIVERY_AHEAD || before == 0 ||
+		before + 1 >= job->active->snapshot->delivery->per_connection)
+		return NULL;
+	if (!spool_can_record(delivery->engine->spool))
 		return NULL;
 	g_mutex_lock(&delivery->lock);
 	if (!thread->destination->shuns_ahead)
@@ -183,11 +192,11 @@ delivery_look_ahead(DeliveryThread *thread, const Job *job)
 static SmtpTask
 delivery_task(const Job *job)
 {
-	return (SmtpTask){ .message = job->in_hand->message,
+	return (SmtpTask){ .message = job->active->message,
 		.places = (const guint *)(void *)job->places->data,
 		.n = job->places->len,
 		.sender = job->sender,
-		.ways = job->in_hand->ways };
+		.ways = job->active->ways };
 }
 
 /* False: the connection is of no more use, and `results` tell what became of the job. */
@@ -235,7 +244,7 @@ delivery_send(DeliveryThread *thread, Job *job)
 	}
 	delivery_take_results(thread, job, results);
 	thread->used_us = g_get_monotonic_time();
-	if (smtp_client_messages(thread->client) >= job->in_hand->snapshot->delivery->per_connection)
+	if (smtp_client_messages(thread->client) >= job->active->snapshot->delivery->per_connection)
 		delivery_hang_up(thread);
 }
 
@@ -250,7 +259,7 @@ delivery_apply(void *data, const HookRow *row, HookCall *call)
 static void
 delivery_to_plugin_one(const HookRow *row, Job *job, guint place)
 {
-	const Snapshot *snapshot = job->in_hand->snapshot;
+	const Snapshot *snapshot = job->active->snapshot;
 	g_autoptr(Region) region = region_new();
 	Chain *chain = chain_new();
 	const ChainTask task = {
@@ -258,10 +267,10 @@ delivery_to_plugin_one(const HookRow *row, Job *job, guint place)
 	};
 	ChainRun run = { .stage = PTN_DELIVER };
 	HookCall call = { .stage = PTN_DELIVER,
-		.envelope = job->in_hand->message->envelope,
+		.envelope = job->active->message->envelope,
 		.recipient = place,
-		.content = job->in_hand->message->content,
-		.content_size = job->in_hand->message->size,
+		.content = job->active->message->content,
+		.content_size = job->active->message->size,
 		.region = region };
 	SentStatus status = SENT_DEFERRED;
 	g_autofree char *reply = NULL;
@@ -276,8 +285,7 @@ delivery_to_plugin_one(const HookRow *row, Job *job, guint place)
 	reply = result == CHAIN_SETTLED ? g_strdup_printf("2.0.0 delivered by plugin %s", row->plugin->name)
 			: call.code != 0        ? g_strdup_printf("%d %s %s", call.code, call.enhanced, call.text)
 									: g_strdup_printf("4.3.0 plugin %s did not take it", row->plugin->name);
-	job->in_hand->was_tried[place] = true;
-	sent_result_set(&job->in_hand->results[place], status, false, reply);
+	delivery_set_result(job->active, place, status, reply);
 	chain_free(chain);
 }
 
@@ -288,7 +296,7 @@ delivery_to_plugin(DeliveryThread *thread, Job *job)
 	const HookRow *row;
 	g_autofree char *reply = NULL;
 
-	for (size_t i = 0; (row = chain_row(job->in_hand->snapshot->chain, PTN_DELIVER, i)) != NULL; i++) {
+	for (size_t i = 0; (row = chain_row(job->active->snapshot->chain, PTN_DELIVER, i)) != NULL; i++) {
 		if (g_strcmp0(row->plugin->name, name) != 0)
 			continue;
 		for (guint k = 0; k < job->places->len; k++)
@@ -306,7 +314,12 @@ delivery_do_job(DeliveryThread *thread, Job *job)
 {
 	g_autoptr(GError) error = NULL;
 	g_autofree char *reply = NULL;
+	const bool is_begun = thread->client != NULL && smtp_client_is_ahead(thread->client);
 
+	if (!is_begun && queue_is_called_back(thread->delivery->engine->queue, job->active->message->envelope->id)) {
+		delivery_end_job(job); /* without a result: the verb gets all of it */
+		return;
+	}
 	if (!delivery_read(job, &error)) {
 		reply = g_strdup_printf("4.3.0 the message cannot be read: %s", error->message);
 		metrics_alarm(thread->delivery->engine->metrics, "spool.damage", error->message);

@@ -1,6 +1,7 @@
 /* delivery.c - the scheduler: from the queue to the destinations. */
 #include <string.h>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "engine/delivery-private.h"
 #include "proto/path.h"
@@ -17,16 +18,26 @@ delivery_new(Engine *engine, Snapshot *snapshot)
 	g_cond_init(&delivery->has_ended);
 	delivery->destinations = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, delivery_free_destination);
 	g_queue_init(&delivery->waiting);
+	g_queue_init(&delivery->hungry);
+	g_queue_init(&delivery->wanted);
+	g_queue_init(&delivery->watched);
+	queue_set_longest_wait(engine->queue, snapshot->delivery->retry_most_us);
 	return delivery;
 }
 
 void
 delivery_free(Delivery *delivery)
 {
+	WaitingWay *way;
+
 	if (delivery == NULL)
 		return;
 	g_hash_table_unref(delivery->destinations);
 	g_queue_clear(&delivery->waiting);
+	g_queue_clear(&delivery->hungry);
+	while ((way = g_queue_pop_head(&delivery->wanted)) != NULL)
+		delivery_unref_waiting(way->of);
+	g_queue_clear(&delivery->watched);
 	snapshot_unref(delivery->snapshot);
 	g_mutex_clear(&delivery->lock);
 	g_cond_clear(&delivery->wake);
@@ -44,6 +55,8 @@ delivery_set_snapshot(Delivery *delivery, Snapshot *snapshot)
 	delivery->snapshot = snapshot_ref(snapshot);
 	g_mutex_unlock(&delivery->lock);
 	snapshot_unref(old);
+	queue_set_longest_wait(delivery->engine->queue, snapshot->delivery->retry_most_us);
+	delivery_end_parking(delivery);
 }
 
 void
@@ -58,35 +71,6 @@ delivery_wake(void *data)
 }
 
 /* ---- one message ---- */
-
-static InHand *
-delivery_take_in_hand(Delivery *delivery, SpoolMessage *message)
-{
-	const guint n = message->envelope->recipients->len;
-	InHand *in_hand = g_new0(InHand, 1);
-
-	in_hand->delivery = delivery;
-	in_hand->message = message;
-	g_mutex_init(&in_hand->lock);
-	in_hand->results = g_new0(SentResult, n);
-	in_hand->peers = g_new0(char *, n);
-	in_hand->was_tried = g_new0(bool, n);
-	in_hand->can_dsn = g_new0(bool, n);
-	in_hand->ways = g_new0(RouteAnswer, n);
-	atomic_init(&in_hand->jobs, 1); /* the scheduler's own */
-	g_mutex_lock(&delivery->lock);
-	in_hand->snapshot = snapshot_ref(delivery->snapshot);
-	delivery->in_hand++;
-	g_mutex_unlock(&delivery->lock);
-	return in_hand;
-}
-
-static void
-delivery_set_result(InHand *in_hand, guint i, SentStatus status, const char *reply)
-{
-	in_hand->was_tried[i] = true;
-	sent_result_set(&in_hand->results[i], status, false, reply);
-}
 
 typedef struct {
 	char *key;          /* of the hop */
@@ -105,9 +89,9 @@ delivery_free_way(void *data)
 
 /* The recipient goes with those that have its next hop and its sender. */
 static void
-delivery_add_way(GPtrArray *ways, InHand *in_hand, guint place)
+delivery_add_way(GPtrArray *ways, ActiveMessage *active, guint place)
 {
-	const RouteAnswer *route = &in_hand->ways[place];
+	const RouteAnswer *route = &active->ways[place];
 	g_autofree char *key = next_hop_key(route->hop);
 	Way *way = NULL;
 
@@ -122,7 +106,7 @@ delivery_add_way(GPtrArray *ways, InHand *in_hand, guint place)
 		way->key = g_steal_pointer(&key);
 		way->hop = route->hop;
 		way->job = g_new0(Job, 1);
-		way->job->in_hand = in_hand;
+		way->job->active = active;
 		way->job->sender = route->sender;
 		way->job->places = g_array_new(FALSE, FALSE, sizeof(guint));
 		g_ptr_array_add(ways, way);
@@ -131,93 +115,196 @@ delivery_add_way(GPtrArray *ways, InHand *in_hand, guint place)
 }
 
 static void
-delivery_route_one(InHand *in_hand, GPtrArray *ways, guint i)
+delivery_route_one(ActiveMessage *active, GPtrArray *ways, guint i)
 {
-	RouteAnswer *way = &in_hand->ways[i];
+	RouteAnswer *way = &active->ways[i];
 
-	route_recipient(in_hand->delivery->engine, in_hand->snapshot, in_hand->snapshot->delivery,
-		in_hand->message->envelope, i, way);
+	route_answer_clear(way);
+	route_recipient(active->delivery->engine, active->snapshot, active->snapshot->delivery,
+		active->message->envelope, i, way);
 	switch (way->result) {
 	case ROUTE_FOUND:
-		delivery_add_way(ways, in_hand, i);
+		delivery_add_way(ways, active, i);
 		break;
 	case ROUTE_FORWARDED: /* was followed to its end */
 	case ROUTE_REFUSED:
-		delivery_set_result(in_hand, i, SENT_FAILED, way->reply);
+		delivery_set_result(active, i, SENT_FAILED, way->reply);
 		break;
 	case ROUTE_DEFERRED:
-		delivery_set_result(in_hand, i, SENT_DEFERRED, way->reply);
+		delivery_set_result(active, i, SENT_DEFERRED, way->reply);
 		break;
 	case ROUTE_HELD:
-		delivery_set_result(in_hand, i, SENT_HELD, way->reply);
+		delivery_set_result(active, i, SENT_HELD, way->reply);
 		break;
 	}
 }
 
-/* Recipients that are due become jobs; a message of which one recipient is held waits as a whole until released, but for
- * those that may go now. */
-static void
-delivery_distribute(InHand *in_hand)
+static bool
+delivery_is_pending(ActiveMessage *active, guint place)
 {
-	Delivery *delivery = in_hand->delivery;
-	g_autoptr(GPtrArray) ways = g_ptr_array_new_with_free_func(delivery_free_way);
-	const MessageState *state = in_hand->message->state;
+	bool is_pending;
 
-	for (guint i = 0; i < state->n_recipients; i++)
-		if (state->recipients[i].status == RECIPIENT_PENDING) {
-			if (queue_is_expired(delivery->engine->queue, state->id))
-				delivery_set_result(in_hand, i, SENT_FAILED, "5.4.7 returned by the administrator");
-			else
-				delivery_route_one(in_hand, ways, i);
-		}
-	atomic_fetch_add(&in_hand->jobs, ways->len);
-	g_mutex_lock(&delivery->lock);
-	for (guint i = 0; i < ways->len; i++)
-		delivery_add_job(delivery, ((Way *)ways->pdata[i])->hop, ((Way *)ways->pdata[i])->job);
-	g_mutex_unlock(&delivery->lock);
-	delivery_job_done(in_hand);
+	g_mutex_lock(&active->lock);
+	is_pending = active->state->recipients[place].status == RECIPIENT_PENDING;
+	g_mutex_unlock(&active->lock);
+	return is_pending;
 }
 
-/* Damage is an alarm, not a loop: the message stays where it is, and is tried again in an hour. */
-static void
-delivery_cannot_read(Delivery *delivery, QueueId id, const char *why)
+/* `places`: the recipients that are to be tried; NULL: all that are pending. */
+static GPtrArray *
+delivery_route_all(ActiveMessage *active, const GArray *places)
 {
-	const int64_t again_us = clock_wall(delivery->engine->clock) + 3600 * CLOCK_SECOND;
+	GPtrArray *ways = g_ptr_array_new_with_free_func(delivery_free_way);
+	const guint n = places != NULL ? places->len : active->message->envelope->recipients->len;
+
+	for (guint i = 0; i < n; i++) {
+		const guint place = places != NULL ? g_array_index(places, guint, i) : i;
+
+		if (delivery_is_pending(active, place))
+			delivery_route_one(active, ways, place);
+	}
+	return ways;
+}
+
+/* Lock held.  The recipients waited, and their next hop could not be reached meanwhile: they need not try that again. */
+static bool
+delivery_is_doomed(const Destination *destination, int64_t since_us)
+{
+	return since_us != 0 && since_us <= destination->failed_us &&
+		   g_get_monotonic_time() - destination->failed_us < DELIVERY_DOOMED_US;
+}
+
+/* Lock held.  Who waits for the destination already comes first. */
+static bool
+delivery_must_wait(const Destination *destination, int64_t since_us)
+{
+	return delivery_is_full(destination) || (since_us == 0 && destination->ways.length > 0);
+}
+
+/* Lock held.  False: the way needs no job now, and its job is freed. */
+static bool
+delivery_is_open(ActiveMessage *active, Way *way, int64_t since_us)
+{
+	Destination *destination = delivery_destination(active->delivery, way->hop);
+	GArray *places = way->job->places;
+
+	if (delivery_is_doomed(destination, since_us)) {
+		for (guint i = 0; i < places->len; i++)
+			delivery_set_result(active, g_array_index(places, guint, i), destination->failed_status,
+				destination->failed_reply);
+	} else if (delivery_must_wait(destination, since_us)) {
+		delivery_line_up(
+			active, destination, places->len < active->message->envelope->recipients->len ? places : NULL);
+	} else {
+		return true;
+	}
+	delivery_drop_destination(active->delivery, destination);
+	delivery_free_job(g_steal_pointer(&way->job));
+	return false;
+}
+
+/* How many ways are to become jobs now.  `since_us`: when they began to wait; 0: they did not. */
+static unsigned
+delivery_count_open(ActiveMessage *active, const GPtrArray *ways, int64_t since_us)
+{
+	unsigned jobs = 0;
+
+	g_mutex_lock(&active->delivery->lock);
+	for (guint i = 0; i < ways->len; i++)
+		jobs += delivery_is_open(active, ways->pdata[i], since_us);
+	g_mutex_unlock(&active->delivery->lock);
+	return jobs;
+}
+
+/* The scheduler's own job passes over to the `jobs` ways that have one. */
+static void
+delivery_start_jobs(ActiveMessage *active, const GPtrArray *ways, unsigned jobs)
+{
+	Delivery *delivery = active->delivery;
+
+	atomic_fetch_add(&active->jobs, jobs - 1);
+	g_mutex_lock(&delivery->lock);
+	for (guint i = 0; i < ways->len; i++) {
+		Way *way = ways->pdata[i];
+
+		if (way->job != NULL)
+			delivery_add_job(delivery, delivery_destination(delivery, way->hop), way->job);
+	}
+	g_mutex_unlock(&delivery->lock);
+}
+
+/* Recipients become jobs; the caller has a job of the message, and no more.  `since_us` as above. */
+static void
+delivery_distribute(ActiveMessage *active, const GArray *places, int64_t since_us)
+{
+	g_autoptr(GPtrArray) ways = delivery_route_all(active, places);
+	const unsigned jobs = delivery_count_open(active, ways, since_us);
+
+	if (jobs > 0) {
+		delivery_settle_known(active, places);
+		delivery_start_jobs(active, ways, jobs);
+	} else {
+		delivery_job_done(active, places);
+	}
+}
+
+/* Failures that an earlier attempt could not report are reported when they are due, and recipients that are not due then
+ * are left alone. */
+static bool
+delivery_is_only_reported(const ActiveMessage *active)
+{
+	return active->state->next_us > clock_wall(active->delivery->engine->clock) &&
+		   message_state_count(active->state, RECIPIENT_FAILED) > 0;
+}
+
+/* Damage is an alarm, not a loop: the message stays where it is, and is tried again in an hour.  What the disk cannot
+ * read now it may read soon. */
+static void
+delivery_cannot_read(Delivery *delivery, QueueId id, const GError *error)
+{
+	const bool is_damaged = g_error_matches(error, POSTERN_ERROR, POSTERN_ERROR_DAMAGED);
 	SpoolSummary summary;
 	char text[ID_TEXT_SIZE];
 
-	if (!spool_summary(delivery->engine->spool, id, &summary))
-		return;
-	log_event(LOG_LEVEL_ERROR, "message cannot be read", "queue", id_format(id, text), "error", why, NULL);
-	metrics_alarm(delivery->engine->metrics, "spool.damage", why);
-	queue_postpone(delivery->engine->queue, id, again_us);
+	if (spool_summary(delivery->engine->spool, id, &summary)) {
+		log_event(LOG_LEVEL_ERROR, "message cannot be read", "queue", id_format(id, text), "error",
+			error->message, NULL);
+		metrics_alarm(delivery->engine->metrics, "spool.damage", error->message);
+	}
+	queue_postpone(delivery->engine->queue, id, (is_damaged ? 3600 : 60) * CLOCK_SECOND);
 }
 
+/* The queue made it active: it was due, or (with `way`) parked. */
 static void
-delivery_begin(Delivery *delivery, QueueId id)
+delivery_begin(Delivery *delivery, QueueId id, const WaitingWay *way)
 {
 	g_autoptr(GError) error = NULL;
 	SpoolMessage *message = spool_read(delivery->engine->spool, id, &error);
+	ActiveMessage *active;
 
 	if (message == NULL) {
-		delivery_cannot_read(delivery, id, error->message);
+		delivery_cannot_read(delivery, id, error);
 		return;
 	}
 	stay_forget(delivery->engine->stay, id);
-	delivery_distribute(delivery_take_in_hand(delivery, message));
+	active = delivery_activate(delivery, message);
+	if (way != NULL)
+		delivery_resume(active, way->of);
+	if (delivery_is_only_reported(active))
+		delivery_job_done(active, NULL);
+	else
+		delivery_distribute(active, way != NULL ? way->places : NULL, way != NULL ? way->since_us : 0);
 }
 
 /* ---- the scheduler ---- */
 
 /* Lock held. */
 static void
-delivery_wait(Delivery *delivery, int64_t next_us)
+delivery_wait(Delivery *delivery, int64_t due_us)
 {
-	const int64_t now_us = clock_wall(delivery->engine->clock);
-	const int64_t wait_us =
-		next_us == CLOCK_NEVER ? 60 * CLOCK_SECOND : CLAMP(next_us - now_us, 0, 60 * CLOCK_SECOND);
-	const int64_t until_us =
-		g_get_monotonic_time() + (delivery->in_hand > 0 ? MIN(wait_us, DELIVERY_LOOK_US) : wait_us);
+	const int64_t now_us = g_get_monotonic_time();
+	const int64_t most_us = delivery->active > 0 ? DELIVERY_LOOK_US : 60 * CLOCK_SECOND;
+	const int64_t until_us = MIN(due_us, now_us + most_us);
 
 	while (!delivery->is_awake && !delivery->is_stopping)
 		if (!g_cond_wait_until(&delivery->wake, &delivery->lock, until_us))
@@ -225,10 +312,46 @@ delivery_wait(Delivery *delivery, int64_t next_us)
 	delivery->is_awake = false;
 }
 
+/* A way whose next hop has room; false: there is none. */
 static bool
-delivery_may_begin(Delivery *delivery)
+delivery_begin_way(Delivery *delivery)
 {
-	return delivery->in_hand < DELIVERY_IN_HAND && !spool_is_closed(delivery->engine->spool);
+	WaitingWay *way;
+	ActiveMessage *active;
+
+	g_mutex_lock(&delivery->lock);
+	way = delivery_take_way(delivery);
+	active = way != NULL ? way->of->active : NULL;
+	g_mutex_unlock(&delivery->lock);
+	if (way == NULL)
+		return false;
+	if (active != NULL)
+		delivery_distribute(active, way->places, way->since_us);
+	else if (queue_unpark(delivery->engine->queue, way->of->id))
+		delivery_begin(delivery, way->of->id, way);
+	g_mutex_lock(&delivery->lock);
+	delivery_unref_waiting(way->of);
+	g_mutex_unlock(&delivery->lock);
+	return true;
+}
+
+/* No lock held.  True: something was begun, and more may be there; else `due_us` says when to look again. */
+static bool
+delivery_begin_some(Delivery *delivery, int64_t *due_us)
+{
+	Engine *engine = delivery->engine;
+	bool has_way, is_taken;
+	QueueId id;
+
+	if (!spool_wait_can_record(engine->spool, g_get_monotonic_time() + DELIVERY_LOOK_US)) {
+		*due_us = 0;
+		return false;
+	}
+	has_way = delivery_begin_way(delivery);
+	is_taken = queue_take(engine->queue, &id, due_us);
+	if (is_taken)
+		delivery_begin(delivery, id, NULL);
+	return has_way || is_taken;
 }
 
 static void *
@@ -239,20 +362,17 @@ delivery_schedule(void *data)
 	delivery_yield_to_clients();
 	g_mutex_lock(&delivery->lock);
 	while (!delivery->is_stopping) {
-		int64_t next_us = clock_wall(delivery->engine->clock) + CLOCK_SECOND;
-		QueueId id;
-		bool is_taken = false;
+		int64_t due_us = CLOCK_NEVER;
+		const bool may_begin = delivery->active < DELIVERY_ACTIVE;
+		bool has_begun;
 
-		if (delivery_may_begin(delivery)) {
-			g_mutex_unlock(&delivery->lock);
-			is_taken = queue_take(delivery->engine->queue, clock_wall(delivery->engine->clock), &id, &next_us);
-			if (is_taken)
-				delivery_begin(delivery, id);
-			g_mutex_lock(&delivery->lock);
-		}
+		g_mutex_unlock(&delivery->lock);
+		has_begun = may_begin && delivery_begin_some(delivery, &due_us);
+		delivery_report_waiting(delivery);
+		g_mutex_lock(&delivery->lock);
 		delivery_look_after(delivery);
-		if (!is_taken)
-			delivery_wait(delivery, next_us);
+		if (!has_begun)
+			delivery_wait(delivery, due_us);
 	}
 	g_mutex_unlock(&delivery->lock);
 	return NULL;
@@ -264,7 +384,7 @@ delivery_start(Delivery *delivery)
 	delivery->scheduler = g_thread_new("schedule", delivery_schedule, delivery);
 }
 
-/* What nobody came to is as it was; what other jobs of the same messages did is settled, so that it is not done twice. */
+/* Jobs that nobody began end without a result, so that their messages are settled with those of other jobs. */
 static void
 delivery_let_go(Delivery *delivery)
 {
@@ -302,18 +422,24 @@ delivery_stop(Delivery *delivery, int64_t deadline_us)
 	while (delivery->threads > 0 && is_done)
 		is_done = g_cond_wait_until(&delivery->has_ended, &delivery->lock, deadline_us);
 	g_mutex_unlock(&delivery->lock);
-	if (is_done)
-		delivery_let_go(delivery);
+	delivery_let_go(delivery);
 	return is_done;
 }
 
 void
 delivery_figures(Delivery *delivery, DeliveryFigures *figures)
 {
+	GHashTableIter each;
+	gpointer destination;
+
 	g_mutex_lock(&delivery->lock);
 	figures->threads = delivery->threads;
-	figures->in_hand = delivery->in_hand;
+	figures->active = delivery->active;
 	figures->destinations = g_hash_table_size(delivery->destinations);
+	figures->waiting = 0;
+	g_hash_table_iter_init(&each, delivery->destinations);
+	while (g_hash_table_iter_next(&each, NULL, &destination))
+		figures->waiting += ((Destination *)destination)->ways.length;
 	g_mutex_unlock(&delivery->lock);
 }
 

@@ -366,22 +366,6 @@ stay_take_changed(Stay *stay, const char *name, const char *way)
 	return messages;
 }
 
-/* What the administrator or a plugin holds is theirs to release. */
-static void
-stay_let_go(Engine *engine, const StayMessage *waiting)
-{
-	g_autoptr(SpoolMessage) message = NULL;
-
-	if (!waiting->is_held) {
-		(void)queue_do(engine->queue, waiting->id, QUEUE_RETRY, NULL);
-		return;
-	}
-	/* one whose hold is just being written is in hand, and gets it then */
-	message = spool_read(engine->spool, waiting->id, NULL);
-	if (message != NULL && (!message->state->is_held || stay_is_ours(message->state->hold_reason)))
-		(void)queue_do(engine->queue, waiting->id, QUEUE_RELEASE, NULL);
-}
-
 static void
 stay_look_at(Engine *engine, const char *name)
 {
@@ -404,8 +388,9 @@ stay_look_at(Engine *engine, const char *name)
 		return;
 	count = g_strdup_printf("%u", messages->len);
 	log_event(LOG_LEVEL_INFO, "domain changed, its mail goes on", "domain", name, "messages", count, NULL);
+	/* what the administrator or a plugin holds is theirs to release */
 	for (guint i = 0; i < messages->len; i++)
-		stay_let_go(engine, &g_array_index(messages, StayMessage, i));
+		(void)queue_let_go(engine->queue, g_array_index(messages, StayMessage, i).id, stay_is_ours);
 }
 
 /* The number is read before the entries: what changes in between is seen the next time. */

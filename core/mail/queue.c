@@ -1,129 +1,22 @@
 /* queue.c - a heap by the time of the next attempt, and a hash by id.
  *
- * A held message waits in the heap for its release, or outside if nobody said when.  Verbs of the
- * administrator take the message in hand themselves, or wait for whoever has it. */
+ * A held message waits in the heap for its release, or outside if nobody said when; a parked one waits outside.  Verbs
+ * of the administrator make the message active for themselves, or wait for whoever has it (queue-verb.c). */
 #include "mail/queue.h"
 
-enum { QUEUE_OUTSIDE = G_MAXUINT };
+#include "mail/queue-private.h"
 
-#define QUEUE_AGAIN_US (60 * CLOCK_SECOND) /* after a commit that failed */
-
-enum { WANTS_HOLD = 1, WANTS_RELEASE = 2, WANTS_RETRY = 4, WANTS_REMOVE = 8 };
-
-typedef struct {
-	QueueId id;
-	int64_t next_us;
-	guint at;      /* in the heap */
-	uint8_t wants; /* verbs that came while it was in hand */
-	bool is_in_hand, is_held, is_expired;
-	char *reason; /* of WANTS_HOLD */
-} QueueItem;
-
-struct Queue {
-	Spool *spool;
-	const Clock *clock;
-	void (*wake)(void *data);
-	void *data;
-
-	GMutex lock; /* guards what follows */
-	GHashTable *items;
-	GPtrArray *heap;
-	int64_t told_us; /* what the last queue_take() said, or a wake since */
-	size_t n_in_hand;
-};
+#define QUEUE_CLOCK_SLACK 60 /* seconds that wall and monotonic clock may drift apart between two attempts */
 
 static void
-queue_item_free(void *data)
+queue_item_free(void *item)
 {
-	QueueItem *item = data;
-
-	g_free(item->reason);
 	g_slice_free(QueueItem, item);
 }
 
-/* ---- the heap ---- */
+/* ---- items; with the lock held ---- */
 
-static bool
-queue_is_before(const QueueItem *a, const QueueItem *b)
-{
-	return a->next_us != b->next_us ? a->next_us < b->next_us : a->id < b->id;
-}
-
-static void
-queue_heap_set(Queue *queue, guint at, QueueItem *item)
-{
-	queue->heap->pdata[at] = item;
-	item->at = at;
-}
-
-static void
-queue_heap_rise(Queue *queue, QueueItem *item)
-{
-	guint at = item->at;
-
-	while (at > 0) {
-		QueueItem *parent = queue->heap->pdata[(at - 1) / 2];
-
-		if (!queue_is_before(item, parent))
-			break;
-		queue_heap_set(queue, at, parent);
-		at = (at - 1) / 2;
-	}
-	queue_heap_set(queue, at, item);
-}
-
-static void
-queue_heap_sink(Queue *queue, QueueItem *item)
-{
-	guint at = item->at;
-
-	for (;;) {
-		guint child = 2 * at + 1;
-
-		if (child + 1 < queue->heap->len &&
-			queue_is_before(queue->heap->pdata[child + 1], queue->heap->pdata[child]))
-			child++;
-		if (child >= queue->heap->len || !queue_is_before(queue->heap->pdata[child], item))
-			break;
-		queue_heap_set(queue, at, queue->heap->pdata[child]);
-		at = child;
-	}
-	queue_heap_set(queue, at, item);
-}
-
-static void
-queue_heap_remove(Queue *queue, QueueItem *item)
-{
-	const guint at = item->at;
-	QueueItem *last;
-
-	if (at == QUEUE_OUTSIDE)
-		return;
-	last = queue->heap->pdata[queue->heap->len - 1];
-	g_ptr_array_set_size(queue->heap, (gint)queue->heap->len - 1);
-	item->at = QUEUE_OUTSIDE;
-	if (last == item)
-		return;
-	queue_heap_set(queue, at, last);
-	queue_heap_rise(queue, last);
-	queue_heap_sink(queue, last);
-}
-
-static void
-queue_heap_put(Queue *queue, QueueItem *item, int64_t next_us)
-{
-	queue_heap_remove(queue, item);
-	item->next_us = next_us;
-	if (next_us == CLOCK_NEVER)
-		return;
-	item->at = queue->heap->len;
-	g_ptr_array_add(queue->heap, item);
-	queue_heap_rise(queue, item);
-}
-
-/* ---- items ---- */
-
-static QueueItem *
+QueueItem *
 queue_find(Queue *queue, QueueId id)
 {
 	return g_hash_table_lookup(queue->items, &id);
@@ -138,188 +31,79 @@ queue_add(Queue *queue, QueueId id)
 		return item;
 	item = g_slice_new0(QueueItem);
 	item->id = id;
-	item->at = QUEUE_OUTSIDE;
+	item->at = QUEUE_NOT_IN_HEAP;
 	g_hash_table_insert(queue->items, &item->id, item);
 	return item;
 }
 
-static void
+void
 queue_forget(Queue *queue, QueueItem *item)
 {
-	queue_heap_remove(queue, item);
+	queue_heap_remove(queue->heap, item);
+	g_hash_table_remove(queue->wants, &item->id);
 	g_hash_table_remove(queue->items, &item->id);
 }
 
+/* `next_us` is wall time, and may be anything: it comes from the disk. */
 static int64_t
-queue_next_of(const MessageState *state)
+queue_due(const Queue *queue, int64_t next_us, bool is_held)
 {
-	if (!state->is_held)
-		return state->next_us;
-	return state->release_at_us != 0 ? state->release_at_us : CLOCK_NEVER;
+	const int64_t most_us = INT64_MAX / 4;
+	int64_t wait_us;
+
+	if (next_us == CLOCK_NEVER)
+		return CLOCK_NEVER;
+	wait_us = CLAMP(next_us, -most_us, most_us) - clock_wall(queue->clock);
+	if (!is_held)
+		wait_us = MIN(wait_us, queue->longest_us);
+	return clock_monotonic(queue->clock) + wait_us;
 }
 
-static void
+void
 queue_unlock_and_wake(Queue *queue)
 {
-	const QueueItem *first = queue->heap->len > 0 ? queue->heap->pdata[0] : NULL;
-	const bool is_earlier = first != NULL && first->next_us < queue->told_us;
+	const QueueItem *first = queue_heap_first(queue->heap);
+	const bool is_earlier = first != NULL && first->due_us < queue->announced_us;
 
 	if (is_earlier)
-		queue->told_us = first->next_us;
+		queue->announced_us = first->due_us;
 	g_mutex_unlock(&queue->lock);
 	if (is_earlier && queue->wake != NULL)
 		queue->wake(queue->data);
 }
 
-static void
-queue_take_in_hand(Queue *queue, QueueItem *item)
+void
+queue_activate(Queue *queue, QueueItem *item)
 {
-	queue_heap_remove(queue, item);
-	item->is_in_hand = true;
-	queue->n_in_hand++;
+	queue_heap_remove(queue->heap, item);
+	item->is_active = true;
+	item->is_parked = false;
+	queue->n_active++;
 }
 
-static void
-queue_put_back(Queue *queue, QueueItem *item, int64_t next_us)
+void
+queue_put_back(Queue *queue, QueueItem *item, int64_t due_us)
 {
-	if (item->is_in_hand)
-		queue->n_in_hand--;
-	item->is_in_hand = false;
-	queue_heap_put(queue, item, next_us);
+	if (item->is_active)
+		queue->n_active--;
+	item->is_active = item->is_parked = false;
+	queue_heap_put(queue->heap, item, due_us);
 }
 
-static void queue_do_what_came_late(Queue *queue, QueueId id);
-
-static void
+void
 queue_schedule(Queue *queue, QueueItem *item, const MessageState *state)
 {
+	int64_t next_us = state->next_us;
+
+	if (state->is_held)
+		next_us = state->release_at_us != 0 ? state->release_at_us : CLOCK_NEVER;
 	item->is_held = state->is_held;
-	queue_put_back(queue, item, queue_next_of(state));
+	queue_put_back(queue, item, queue_due(queue, next_us, state->is_held));
 	if (message_state_is_finished(state))
 		queue_forget(queue, item);
 }
 
-/* ---- verbs ---- */
-
-static void
-queue_release_state(MessageState *state, int64_t now_us)
-{
-	if (!state->is_held)
-		return;
-	state->is_held = false;
-	state->held_total_us += MAX(now_us - state->held_since_us, 0);
-	state->held_since_us = 0;
-	state->release_at_us = 0;
-	g_clear_pointer(&state->hold_reason, g_free);
-	state->next_us = now_us;
-}
-
-static void
-queue_hold_state(MessageState *state, const char *reason, int64_t now_us)
-{
-	if (!state->is_held)
-		state->held_since_us = now_us;
-	state->is_held = true;
-	state->release_at_us = 0;
-	g_free(state->hold_reason);
-	state->hold_reason = g_strdup(reason != NULL ? reason : "");
-}
-
-static void
-queue_apply_wants(MessageState *state, unsigned wants, const char *reason, int64_t now_us)
-{
-	if ((wants & WANTS_RELEASE) != 0)
-		queue_release_state(state, now_us);
-	if ((wants & WANTS_RETRY) != 0)
-		state->next_us = MIN(state->next_us, now_us);
-	if ((wants & WANTS_HOLD) != 0)
-		queue_hold_state(state, reason, now_us);
-	for (unsigned i = 0; (wants & WANTS_REMOVE) != 0 && i < state->n_recipients; i++)
-		if (state->recipients[i].status == RECIPIENT_PENDING)
-			message_state_set_recipient(state, i, RECIPIENT_REMOVED, reason);
-}
-
-/* Takes away what came while the message was in hand. */
-static unsigned
-queue_collect_wants(Queue *queue, QueueId id, char **reason)
-{
-	QueueItem *item;
-	unsigned wants = 0;
-
-	*reason = NULL;
-	g_mutex_lock(&queue->lock);
-	item = queue_find(queue, id);
-	if (item != NULL) {
-		wants = item->wants;
-		item->wants = 0;
-		*reason = g_steal_pointer(&item->reason);
-	}
-	g_mutex_unlock(&queue->lock);
-	return wants;
-}
-
-static void
-queue_add_wants(QueueItem *item, unsigned wants, const char *reason)
-{
-	if ((wants & WANTS_HOLD) != 0)
-		item->wants &= (uint8_t)~WANTS_RELEASE;
-	if ((wants & WANTS_RELEASE) != 0)
-		item->wants &= (uint8_t)~WANTS_HOLD;
-	item->wants |= (uint8_t)wants;
-	if (reason != NULL) {
-		g_free(item->reason);
-		item->reason = g_strdup(reason);
-	}
-}
-
-/* New.  A damaged message can still be removed: the index knows how many recipients it has. */
-static MessageState *
-queue_read_state(Queue *queue, QueueId id, unsigned wants)
-{
-	g_autoptr(SpoolMessage) message = spool_read(queue->spool, id, NULL);
-	SpoolSummary summary;
-
-	if (message != NULL)
-		return g_steal_pointer(&message->state);
-	if ((wants & WANTS_REMOVE) == 0 || !spool_summary(queue->spool, id, &summary))
-		return NULL;
-	return message_state_new(id, summary.n_recipients);
-}
-
-/* Gone, or not to be read now. */
-static void
-queue_give_up(Queue *queue, QueueId id)
-{
-	SpoolSummary summary;
-	const bool is_there = spool_summary(queue->spool, id, &summary);
-	QueueItem *item;
-
-	g_mutex_lock(&queue->lock);
-	item = queue_find(queue, id);
-	if (item != NULL) {
-		queue_put_back(queue, item, MAX(item->next_us, clock_wall(queue->clock) + QUEUE_AGAIN_US));
-		if (!is_there)
-			queue_forget(queue, item);
-	}
-	g_mutex_unlock(&queue->lock);
-}
-
-/* The message is in our hand: what is wanted of it is done, and it goes back. */
-static void
-queue_do_in_hand(Queue *queue, QueueId id, unsigned wants, const char *reason)
-{
-	const int64_t now_us = clock_wall(queue->clock);
-	MessageState *state = queue_read_state(queue, id, wants);
-
-	if (state == NULL) {
-		queue_give_up(queue, id);
-		return;
-	}
-	queue_apply_wants(state, wants, reason, now_us);
-	(void)queue_update(queue, state, NULL);
-}
-
-/* ---- for all ---- */
+/* ---- the whole ---- */
 
 static bool
 queue_fill_one(void *data, const SpoolSummary *summary)
@@ -328,7 +112,7 @@ queue_fill_one(void *data, const SpoolSummary *summary)
 	QueueItem *item = queue_add(queue, summary->id);
 
 	item->is_held = summary->is_held;
-	queue_heap_put(queue, item, summary->next_us);
+	queue_heap_put(queue->heap, item, queue_due(queue, summary->next_us, summary->is_held));
 	return true;
 }
 
@@ -341,9 +125,11 @@ queue_new(Spool *spool, const Clock *clock, void (*wake)(void *data), void *data
 	queue->clock = clock;
 	queue->wake = wake;
 	queue->data = data;
-	queue->told_us = CLOCK_NEVER;
+	queue->announced_us = CLOCK_NEVER;
+	queue->longest_us = INT64_MAX / 4;
 	g_mutex_init(&queue->lock);
 	queue->items = g_hash_table_new_full(spool_id_hash, g_int64_equal, NULL, queue_item_free);
+	queue->wants = g_hash_table_new_full(spool_id_hash, g_int64_equal, g_free, queue_wants_free);
 	queue->heap = g_ptr_array_new();
 	spool_each(spool, queue_fill_one, queue);
 	return queue;
@@ -353,9 +139,31 @@ void
 queue_free(Queue *queue)
 {
 	g_ptr_array_unref(queue->heap);
+	g_hash_table_unref(queue->wants);
 	g_hash_table_unref(queue->items);
 	g_mutex_clear(&queue->lock);
 	g_free(queue);
+}
+
+void
+queue_set_longest_wait(Queue *queue, int64_t longest_us)
+{
+	const int64_t last_us = clock_monotonic(queue->clock) + longest_us;
+	GHashTableIter each;
+	gpointer data;
+
+	g_mutex_lock(&queue->lock);
+	if (longest_us < queue->longest_us) {
+		g_hash_table_iter_init(&each, queue->items);
+		while (g_hash_table_iter_next(&each, NULL, &data)) {
+			QueueItem *item = data;
+
+			if (item->at != QUEUE_NOT_IN_HEAP && !item->is_held && item->due_us > last_us)
+				queue_heap_put(queue->heap, item, last_us);
+		}
+	}
+	queue->longest_us = longest_us;
+	queue_unlock_and_wake(queue);
 }
 
 void
@@ -367,7 +175,7 @@ queue_enter(Queue *queue, const MessageState *state)
 	item = queue_find(queue, state->id);
 	if (item == NULL && !message_state_is_finished(state))
 		item = queue_add(queue, state->id);
-	if (item != NULL && !item->is_in_hand)
+	if (item != NULL && !item->is_active)
 		queue_schedule(queue, item, state);
 	queue_unlock_and_wake(queue);
 }
@@ -393,32 +201,34 @@ queue_refill(Queue *queue)
 
 /* Lock held. */
 static QueueItem *
-queue_first_due(Queue *queue, int64_t now_us, int64_t *next_us)
+queue_first_due(Queue *queue, int64_t *due_us)
 {
-	QueueItem *first = queue->heap->len > 0 ? queue->heap->pdata[0] : NULL;
+	QueueItem *first = queue_heap_first(queue->heap);
 
-	if (first != NULL && first->next_us <= now_us)
+	if (first != NULL && first->due_us <= clock_monotonic(queue->clock))
 		return first;
-	*next_us = first != NULL ? first->next_us : CLOCK_NEVER;
-	queue->told_us = *next_us;
+	*due_us = first != NULL ? first->due_us : CLOCK_NEVER;
+	queue->announced_us = *due_us;
 	return NULL;
 }
 
 bool
-queue_take(Queue *queue, int64_t now_us, QueueId *id, int64_t *next_us)
+queue_take(Queue *queue, QueueId *id, int64_t *due_us)
 {
+	static const QueueWants release = { .verbs = WANTS_RELEASE };
+
 	for (;;) {
 		QueueItem *item;
 		QueueId taken;
 		bool was_held;
 
 		g_mutex_lock(&queue->lock);
-		item = queue_first_due(queue, now_us, next_us);
+		item = queue_first_due(queue, due_us);
 		if (item == NULL) {
 			g_mutex_unlock(&queue->lock);
 			return false;
 		}
-		queue_take_in_hand(queue, item);
+		queue_activate(queue, item);
 		was_held = item->is_held;
 		taken = item->id;
 		g_mutex_unlock(&queue->lock);
@@ -427,155 +237,157 @@ queue_take(Queue *queue, int64_t now_us, QueueId *id, int64_t *next_us)
 			return true;
 		}
 		/* Its hold ends now; it comes back as one that is due. */
-		queue_do_in_hand(queue, taken, WANTS_RELEASE, NULL);
+		(void)queue_do_active(queue, taken, &release);
 	}
+}
+
+size_t
+queue_active(Queue *queue)
+{
+	size_t n;
+
+	g_mutex_lock(&queue->lock);
+	n = queue->n_active;
+	g_mutex_unlock(&queue->lock);
+	return n;
+}
+
+/* ---- of an active message ---- */
+
+void
+queue_record(Queue *queue, const MessageState *state)
+{
+	spool_put_state(queue->spool, message_state_copy(state));
 }
 
 void
-queue_postpone(Queue *queue, QueueId id, int64_t next_us)
+queue_return(Queue *queue, const MessageState *state)
 {
+	g_autoptr(MessageState) changed = NULL;
+	QueueWants wants;
 	QueueItem *item;
 
-	g_mutex_lock(&queue->lock);
-	item = queue_find(queue, id);
-	if (item != NULL)
-		queue_put_back(queue, item, next_us);
-	queue_unlock_and_wake(queue);
-}
-
-/* Back with the old state, in a minute; what was wanted meanwhile is done to that one. */
-static bool
-queue_update_failed(Queue *queue, QueueId id)
-{
-	g_autofree char *reason = NULL;
-	const unsigned wants = queue_collect_wants(queue, id, &reason);
-	QueueItem *item;
-
-	if (wants != 0) {
-		queue_do_in_hand(queue, id, wants, reason);
-		return false;
-	}
-	g_mutex_lock(&queue->lock);
-	item = queue_find(queue, id);
-	if (item != NULL)
-		queue_put_back(queue, item, clock_wall(queue->clock) + QUEUE_AGAIN_US);
-	queue_unlock_and_wake(queue);
-	return false;
-}
-
-bool
-queue_update(Queue *queue, MessageState *state, SpoolTransaction *transaction)
-{
-	g_autofree char *reason = NULL;
-	g_autoptr(MessageState) copy = state;
-	const unsigned wants = queue_collect_wants(queue, state->id, &reason);
-	QueueItem *item;
-
-	queue_apply_wants(state, wants, reason, clock_wall(queue->clock));
-	if (transaction != NULL) {
-		spool_transaction_add_state(transaction, message_state_copy(state));
-		if (spool_commit_wait(queue->spool, transaction) != SPOOL_COMMITTED) {
-			g_mutex_lock(&queue->lock);
-			item = queue_find(queue, state->id);
-			if (item != NULL && wants != 0)
-				queue_add_wants(item, wants, reason);
-			g_mutex_unlock(&queue->lock);
-			return queue_update_failed(queue, state->id);
-		}
-	} else {
-		spool_put_state(queue->spool, message_state_copy(state));
+	if (queue_collect_wants(queue, state->id, &wants)) {
+		changed = message_state_copy(state);
+		if (queue_apply_wants(changed, &wants, clock_wall(queue->clock)))
+			queue_record(queue, changed);
+		state = changed;
+		queue_wants_clear(&wants);
 	}
 	g_mutex_lock(&queue->lock);
 	item = queue_find(queue, state->id);
 	if (item != NULL)
 		queue_schedule(queue, item, state);
 	queue_unlock_and_wake(queue);
-	queue_do_what_came_late(queue, state->id);
-	return true;
+	queue_do_late(queue, state->id);
 }
 
-/* One that came between queue_update()'s look and its end is done now. */
-static void
-queue_do_what_came_late(Queue *queue, QueueId id)
+void
+queue_postpone(Queue *queue, QueueId id, int64_t wait_us)
 {
-	g_autofree char *reason = NULL;
+	SpoolSummary summary;
+	const bool is_there = spool_summary(queue->spool, id, &summary);
 	QueueItem *item;
-	unsigned wants = 0;
 
 	g_mutex_lock(&queue->lock);
 	item = queue_find(queue, id);
-	if (item != NULL && !item->is_in_hand && item->wants != 0) {
-		wants = item->wants;
-		reason = g_steal_pointer(&item->reason);
-		item->wants = 0;
-		queue_take_in_hand(queue, item);
+	if (item != NULL) {
+		queue_put_back(queue, item, clock_monotonic(queue->clock) + wait_us);
+		if (!is_there)
+			queue_forget(queue, item);
 	}
-	g_mutex_unlock(&queue->lock);
-	if (wants != 0)
-		queue_do_in_hand(queue, id, wants, reason);
+	queue_unlock_and_wake(queue);
+	queue_do_late(queue, id);
 }
 
-static bool
-queue_want(Queue *queue, QueueId id, unsigned wants, const char *reason, bool is_expired)
+void
+queue_park(Queue *queue, QueueId id)
 {
 	QueueItem *item;
-	bool is_in_hand;
 
 	g_mutex_lock(&queue->lock);
 	item = queue_find(queue, id);
-	if (item == NULL) {
-		g_mutex_unlock(&queue->lock);
-		return false;
+	if (item != NULL) {
+		queue_put_back(queue, item, CLOCK_NEVER);
+		item->is_parked = true;
 	}
-	item->is_expired = item->is_expired || is_expired;
-	is_in_hand = item->is_in_hand;
-	if (is_in_hand)
-		queue_add_wants(item, wants, reason);
-	else
-		queue_take_in_hand(queue, item);
 	g_mutex_unlock(&queue->lock);
-	if (!is_in_hand)
-		queue_do_in_hand(queue, id, wants, reason);
-	return true;
+	queue_do_late(queue, id);
 }
 
 bool
-queue_do(Queue *queue, QueueId id, QueueVerb verb, const char *reason)
+queue_unpark(Queue *queue, QueueId id)
 {
-	static const unsigned wants[] = { [QUEUE_HOLD] = WANTS_HOLD,
-		[QUEUE_RELEASE] = WANTS_RELEASE,
-		[QUEUE_RETRY] = WANTS_RETRY,
-		[QUEUE_REMOVE] = WANTS_REMOVE };
+	QueueItem *item;
+	bool is_parked;
 
-	return queue_want(queue, id, wants[verb], reason, false);
+	g_mutex_lock(&queue->lock);
+	item = queue_find(queue, id);
+	is_parked = item != NULL && item->is_parked;
+	if (is_parked)
+		queue_activate(queue, item);
+	g_mutex_unlock(&queue->lock);
+	return is_parked;
 }
 
-bool
-queue_expire(Queue *queue, QueueId id)
+void
+queue_end_parking(Queue *queue, QueueId id)
 {
-	return queue_want(queue, id, WANTS_RELEASE | WANTS_RETRY, NULL, true);
+	QueueItem *item;
+
+	g_mutex_lock(&queue->lock);
+	item = queue_find(queue, id);
+	if (item != NULL && item->is_parked)
+		queue_put_back(queue, item, clock_monotonic(queue->clock));
+	queue_unlock_and_wake(queue);
 }
 
 bool
-queue_is_expired(Queue *queue, QueueId id)
+queue_is_called_back(Queue *queue, QueueId id)
+{
+	const QueueWants *wants;
+	bool is_called;
+
+	g_mutex_lock(&queue->lock);
+	wants = g_hash_table_size(queue->wants) > 0 ? g_hash_table_lookup(queue->wants, &id) : NULL;
+	is_called = wants != NULL && (wants->verbs & (WANTS_HOLD | WANTS_BOUNCE | WANTS_REMOVE)) != 0;
+	g_mutex_unlock(&queue->lock);
+	return is_called;
+}
+
+/* ---- attempts ---- */
+
+/* How far apart the clocks are, in seconds; never 0. */
+static uint32_t
+queue_clocks_apart(const Queue *queue)
+{
+	const int64_t apart_us = clock_wall(queue->clock) - clock_monotonic(queue->clock);
+	const uint32_t apart = (uint32_t)(apart_us / CLOCK_SECOND + 1);
+
+	return apart != 0 ? apart : 1;
+}
+
+void
+queue_note_attempt(Queue *queue, QueueId id)
+{
+	QueueItem *item;
+
+	g_mutex_lock(&queue->lock);
+	item = queue_find(queue, id);
+	if (item != NULL)
+		item->attempted = queue_clocks_apart(queue);
+	g_mutex_unlock(&queue->lock);
+}
+
+bool
+queue_was_attempted(Queue *queue, QueueId id)
 {
 	const QueueItem *item;
-	bool is_expired;
+	uint32_t attempted;
 
 	g_mutex_lock(&queue->lock);
 	item = queue_find(queue, id);
-	is_expired = item != NULL && item->is_expired;
+	attempted = item != NULL ? item->attempted : 0;
 	g_mutex_unlock(&queue->lock);
-	return is_expired;
-}
-
-size_t
-queue_in_hand(Queue *queue)
-{
-	size_t n;
-
-	g_mutex_lock(&queue->lock);
-	n = queue->n_in_hand;
-	g_mutex_unlock(&queue->lock);
-	return n;
+	return attempted != 0 && ABS((int32_t)(queue_clocks_apart(queue) - attempted)) <= QUEUE_CLOCK_SLACK;
 }

@@ -1,6 +1,8 @@
 /* queue.h - which message is to be tried when: the schedule over the spool, and the administrator's verbs.
  *
- * Any thread.  A message taken by queue_take() is in hand: nobody else gets it until queue_update(). */
+ * Any thread.  A message is *active* from queue_take() or queue_unpark() until queue_return(), queue_park() or
+ * queue_postpone(); nobody else gets it meanwhile.  The times of attempts are kept by the monotonic clock, so that a
+ * wall clock that jumps neither delays mail nor hurries it. */
 #pragma once
 
 #include <glib.h>
@@ -11,31 +13,62 @@
 
 typedef struct Queue Queue;
 
-/* Fills itself from the spool.  `wake` is called (any thread, no lock held) when something became due earlier than was known. */
+/* Fills itself from the spool.  `wake` is called (any thread, no lock held) when something became due earlier than
+ * was known. */
 Queue *queue_new(Spool *spool, const Clock *clock, void (*wake)(void *data), void *data);
 void queue_free(Queue *queue);
+/* No attempt is further away than this, whatever the states say: a wrong clock may have written them.  Holds that end
+ * at a time are not concerned. */
+void queue_set_longest_wait(Queue *queue, int64_t longest_us);
 
 /* After a transaction was committed: its messages are scheduled as their states say. */
 void queue_enter(Queue *queue, const MessageState *state);
 /* Enters what the spool has and the queue does not know (after spool_adopt()). */
 void queue_refill(Queue *queue);
-/* Takes the message that is due first, if one is due by `now_us`; else false and `next_us` says when (CLOCK_NEVER: nothing). */
-bool queue_take(Queue *queue, int64_t now_us, QueueId *id, int64_t *next_us);
-/* A message in hand: its new state is put to the spool and rescheduled (finished: forgotten).  Takes.
- * With `transaction` (taken; a bounce) both are committed together, waiting: false if that failed,
- * and then the message is tried again in a minute with its old state.
- * A verb of the administrator that came in meanwhile (hold, remove, retry) is merged and wins over what it concerns. */
-bool queue_update(Queue *queue, MessageState *state, SpoolTransaction *transaction);
+/* Makes the message active that is due first, if one is due now; else false, and `due_us` says when (monotonic;
+ * CLOCK_NEVER: nothing). */
+bool queue_take(Queue *queue, QueueId *id, int64_t *due_us);
+size_t queue_active(Queue *queue); /* how many messages are */
 
-/* A message in hand goes back as it was, to be tried at `next_us`; nothing is written. */
-void queue_postpone(Queue *queue, QueueId id, int64_t next_us);
+/* ---- of an active message ---- */
 
-typedef enum { QUEUE_HOLD, QUEUE_RELEASE, QUEUE_RETRY, QUEUE_REMOVE } QueueVerb;
-/* False: no such message.  In-hand messages get it when they come back. */
-bool queue_do(Queue *queue, QueueId id, QueueVerb verb, const char *reason);
-/* For `posternctl queue bounce`: due at once, expiry regardless of age. */
-bool queue_expire(Queue *queue, QueueId id);
-bool queue_is_expired(Queue *queue, QueueId id);
-size_t queue_in_hand(Queue *queue);
+/* Its state as far as it is known now is put to the spool; the message stays active. */
+void queue_record(Queue *queue, const MessageState *state);
+/* It is active no more, and scheduled as `state` says, which was recorded; a finished one is forgotten.  A verb of the
+ * administrator that came in meanwhile is applied now, and recorded. */
+void queue_return(Queue *queue, const MessageState *state);
+/* It goes back as it was, to be tried in `wait_us` at the earliest; nothing is written, but verbs that came meanwhile
+ * are applied.  One that the spool does not have any more is forgotten. */
+void queue_postpone(Queue *queue, QueueId id, int64_t wait_us);
+/* The same, to wait until queue_unpark() or a verb, for something that the caller knows. */
+void queue_park(Queue *queue, QueueId id);
+/* A parked message becomes active; false: it is parked no more. */
+bool queue_unpark(Queue *queue, QueueId id);
+/* A parked message is due now; any other is left alone. */
+void queue_end_parking(Queue *queue, QueueId id);
+/* A hold, a removal or a return to the sender waits for it: what is not on the wire should not be begun. */
+bool queue_is_called_back(Queue *queue, QueueId id);
+
+/* An attempt failed for now. */
+void queue_note_attempt(Queue *queue, QueueId id);
+/* An attempt failed before in this process, and the wall clock has not jumped since: its age can be believed. */
+bool queue_was_attempted(Queue *queue, QueueId id);
+
+/* ---- verbs ---- */
+
+typedef enum { QUEUE_HOLD, QUEUE_RELEASE, QUEUE_RETRY, QUEUE_BOUNCE, QUEUE_REMOVE } QueueVerb;
+
+typedef enum {
+	QUEUE_DONE,       /* and durable once spool_flush() returns true */
+	QUEUE_WHEN_BACK,  /* it is active: what is left of it when it comes back gets the verb */
+	QUEUE_NOT_THERE,
+	QUEUE_UNREADABLE, /* its state cannot be read now: nothing was done */
+} QueueResult;
+
+/* `reason`: of a hold, a removal, or the reply that a return to the sender reports; NULL: none.  Reads the disk. */
+QueueResult queue_do(Queue *queue, QueueId id, QueueVerb verb, const char *reason);
+/* Releases a message whose hold reason `is_ours`, and makes one due now that is not held; a hold of somebody else
+ * stays, one that comes before this takes effect too. */
+QueueResult queue_let_go(Queue *queue, QueueId id, bool (*is_ours)(const char *hold_reason));
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Queue, queue_free)

@@ -96,7 +96,7 @@ spool_adopt_mark(Adoption *adoption, const MessageState *state)
 	MessageState *taken = message_state_copy(state);
 
 	for (unsigned i = 0; i < taken->n_recipients; i++)
-		if (taken->recipients[i].status == RECIPIENT_PENDING)
+		if (taken->recipients[i].status == RECIPIENT_PENDING || taken->recipients[i].status == RECIPIENT_FAILED)
 			message_state_set_recipient(taken, i, RECIPIENT_REMOVED, adoption->reply);
 	spool_put_state(adoption->from, taken);
 }
@@ -109,7 +109,7 @@ spool_adopt_settle(Adoption *adoption, GError **error)
 
 	for (guint i = 0; i < states->len; i++)
 		spool_adopt_mark(adoption, states->pdata[i]);
-	if (!spool_flush(adoption->from))
+	if (!spool_flush(adoption->from, CLOCK_NEVER))
 		return error_set(error, POSTERN_ERROR_IO, "the spool %s cannot be written to", adoption->from->directory);
 	for (guint i = 0; i < states->len; i++)
 		spool_put_state(adoption->to, message_state_copy(states->pdata[i]));
@@ -167,7 +167,7 @@ spool_adopt_all(Adoption *adoption, GError **error)
 		if ((adoption->states->len == ADOPT_AT_ONCE || i + 1 == ids->len) && !spool_adopt_settle(adoption, error))
 			return false;
 	}
-	if (!spool_flush(adoption->to))
+	if (!spool_flush(adoption->to, CLOCK_NEVER))
 		return error_set(error, POSTERN_ERROR_IO, "the spool %s cannot be written to", adoption->to->directory);
 	if (adoption->n_damaged > 0)
 		return error_set(error, POSTERN_ERROR_DAMAGED, "%zu messages in %s are damaged and were left there",

@@ -48,21 +48,24 @@ spool_apply_transaction(Spool *spool, SpoolTransaction *transaction)
 	}
 }
 
-static void
+static unsigned
 spool_apply_state(Spool *spool, StatePut *put)
 {
 	SpoolEntry *entry = spool_index_find(spool, put->row.id);
+	const unsigned n_results = put->n_results;
 
 	put->row.batch = spool->last_batch;
 	spool_segment_add_row(spool->active, &put->row);
+	put->n_results = 0;
 	if (entry == NULL || entry->pending != put)
-		return;
+		return n_results;
 	entry->pending = NULL;
 	if (put->row.version < entry->version)
-		return;
+		return n_results;
 	spool_index_set_state_place(entry, &put->row, spool->active);
 	if (put->row.n_pending == 0)
 		spool_index_remove(spool, entry);
+	return n_results;
 }
 
 static void
@@ -102,7 +105,7 @@ spool_requeue_states(Spool *spool, SpoolBatch *batch)
 static void
 spool_apply(Spool *spool, SpoolBatch *batch, bool is_good)
 {
-	uint64_t n_transactions = 0, n_states = 0;
+	uint64_t n_transactions = 0, n_states = 0, n_results = 0;
 	const int64_t oldest_us = batch->states != NULL ? batch->states->put_us : 0;
 
 	g_mutex_lock(&spool->index_lock);
@@ -114,13 +117,17 @@ spool_apply(Spool *spool, SpoolBatch *batch, bool is_good)
 		n_transactions += !transaction->is_barrier;
 	}
 	for (StatePut *put = batch->states; is_good && put != NULL; put = put->next, n_states++)
-		spool_apply_state(spool, put);
+		n_results += spool_apply_state(spool, put);
 	for (SpoolMove *move = batch->moves; move != NULL; move = move->next)
 		spool_apply_move(spool, move, is_good);
 	g_mutex_unlock(&spool->index_lock);
 	g_mutex_lock(&spool->lock);
 	spool->figures.transactions += n_transactions;
 	spool->figures.states += n_states;
+	if (!is_good)
+		spool_backlog_failed(spool);
+	else if (batch->n_records > 0 || batch->is_trial)
+		spool_backlog_written(spool, n_results);
 	if (n_states > 0) {
 		spool->figures.state_us_last = (uint64_t)(g_get_monotonic_time() - oldest_us);
 		spool->figures.state_us_max = MAX(spool->figures.state_us_max, spool->figures.state_us_last);
@@ -240,14 +247,16 @@ spool_has_work(const Spool *spool, int64_t now_us)
 {
 	if (spool->waiting != NULL || spool->moves != NULL || spool->wants_probe)
 		return true;
-	return spool->states != NULL &&
-		   (now_us >= spool->states_since_us + SPOOL_STATE_DELAY_US || spool->is_stopping);
+	if (spool->has_failed_batch && now_us >= spool->trial_us)
+		return true;
+	return spool->states != NULL && (now_us >= spool->states_since_us + SPOOL_STATE_DELAY_US ||
+										spool->is_stopping || spool_backlog_is_urgent(spool));
 }
 
 static void
 spool_commit_batch(Spool *spool, SpoolBatch *batch)
 {
-	if (batch->n_records > 0 && !spool_batch_write(spool, batch)) {
+	if ((batch->n_records > 0 || batch->is_trial) && !spool_batch_write(spool, batch)) {
 		spool_fail(spool, batch);
 		spool_batch_clear(batch);
 		return;
@@ -263,6 +272,8 @@ spool_wait_for_work(Spool *spool, int64_t until_us)
 {
 	if (spool->states != NULL)
 		until_us = MIN(until_us, spool->states_since_us + SPOOL_STATE_DELAY_US);
+	if (spool->has_failed_batch)
+		until_us = MIN(until_us, spool->trial_us);
 	if (until_us == CLOCK_NEVER)
 		g_cond_wait(&spool->committer_wakes, &spool->lock);
 	else

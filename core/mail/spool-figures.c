@@ -116,6 +116,8 @@ spool_figures(Spool *spool, SpoolFigures *figures)
 	g_mutex_lock(&spool->lock);
 	*figures = spool->figures;
 	figures->is_closed = spool->is_closed;
+	figures->unwritten = spool->n_unwritten;
+	figures->can_record = spool_backlog_can_record(spool);
 	figures->segments = g_queue_get_length(&spool->segments) + g_queue_get_length(&spool->ready);
 	figures->log_octets = 0;
 	g_mutex_lock(&spool->index_lock);

@@ -179,5 +179,7 @@ spool_fill(Spool *spool, SpoolBatch *batch)
 		if (!spool_batch_is_empty(batch) || has_all || !spool_roll_or_refuse(spool))
 			break;
 	}
-	return !spool_batch_is_empty(batch);
+	batch->is_trial = spool->has_failed_batch && g_get_monotonic_time() >= spool->trial_us &&
+					  spool_batch_fits(spool, batch, 0, 0);
+	return !spool_batch_is_empty(batch) || batch->is_trial;
 }

@@ -23,12 +23,15 @@ enum {
 	SPOOL_SPARES = 4,
 	SPOOL_LEAST_SEGMENTS = 16,
 	SPOOL_NO_BATCH = 1, /* numbers of batches rise from here */
+	SPOOL_UNWRITTEN_SOON = 200, /* so many results do not wait for a batch to ride with */
+	SPOOL_UNWRITTEN_MOST = 500, /* with more of them no delivery is begun */
 };
 
 #define SPOOL_MEMORY (UINT64_C(256) << 20)
 #define SPOOL_STATE_DELAY_US (100 * INT64_C(1000))
 #define SPOOL_PROBE_US (5 * INT64_C(1000000)) /* a closed spool is tried again this often */
 #define SPOOL_RETRY_US (1 * INT64_C(1000000)) /* and what a full disk prevented, this often */
+#define SPOOL_UNWRITTEN_US (1 * INT64_C(1000000)) /* a result older than this is not expected to become durable */
 
 typedef struct SpoolEntry SpoolEntry;
 typedef struct StatePut StatePut;
@@ -85,6 +88,7 @@ struct SpoolEntry {
 struct StatePut {
 	StatePut *next;
 	bool is_superseded; /* index_lock */
+	unsigned n_results; /* index_lock; recipients whose result it brings, those of superseded ones included */
 	int64_t put_us;     /* monotonic */
 	SpoolRow row;
 	uint32_t size;
@@ -129,6 +133,7 @@ typedef struct {
 	int n_parts;
 	uint64_t size;  /* header and records so far */
 	uint32_t n_records, n_rows;
+	bool is_trial;  /* written even without records, to learn whether the disk takes a batch again */
 	SpoolTransaction *transactions, **last_transaction;
 	StatePut *states, **last_state;
 	SpoolMove *moves, **last_move;
@@ -151,13 +156,18 @@ struct Spool {
 	gint n_files;
 
 	GMutex lock; /* guards what follows, up to the next lock */
-	GCond committer_wakes, keeper_wakes, compactor_wakes, ready_came;
+	GCond committer_wakes, keeper_wakes, compactor_wakes, ready_came, backlog_shrank;
 	bool is_stopping, is_closed, is_mail_full, has_prepare_failed, wants_probe;
 	bool is_keeper_stopping, wants_retry; /* of what failed, now */
 	unsigned probes; /* how many ended */
 	SpoolTransaction *waiting, **last_waiting;
 	StatePut *states, **last_state;
 	int64_t states_since_us; /* of the first waiting state, monotonic */
+	uint64_t n_unwritten;    /* results put and not durable */
+	int64_t unwritten_since_us; /* the oldest of them; monotonic, 0: none */
+	bool has_failed_batch;   /* and none has succeeded since */
+	int64_t trial_us;        /* then: when an empty one is written, if no other is; monotonic */
+	unsigned n_backlog_waiters;
 	SpoolMove *moves, **last_move;
 	uint64_t n_moves; /* waiting, or in the batch being written */
 	GQueue segments; /* in use, oldest first; the last one is active */
@@ -207,6 +217,13 @@ bool spool_encode(Spool *spool, SpoolTransaction *transaction);
 gpointer spool_committer(gpointer data);
 void spool_state_put_free(StatePut *put);
 void spool_move_free(SpoolMove *move);
+
+/* spool-backlog.c; with `lock` held */
+void spool_backlog_put(Spool *spool, const StatePut *put, unsigned n_results);
+void spool_backlog_written(Spool *spool, uint64_t n_results);
+void spool_backlog_failed(Spool *spool);
+bool spool_backlog_is_urgent(const Spool *spool);
+bool spool_backlog_can_record(const Spool *spool);
 
 /* spool-fill.c; with `lock` held */
 bool spool_fill(Spool *spool, SpoolBatch *batch);

@@ -153,9 +153,7 @@ spool_row_from_state(SpoolRow *row, const MessageState *state)
 	row->attempts = state->attempts;
 	row->is_held = state->is_held;
 	row->n_recipients = state->n_recipients;
-	row->n_pending = 0;
-	for (unsigned i = 0; i < state->n_recipients; i++)
-		row->n_pending += state->recipients[i].status == RECIPIENT_PENDING;
+	row->n_pending = message_state_count_open(state);
 }
 
 void

@@ -43,6 +43,7 @@ spool_list_init(Spool *spool)
 	g_cond_init(&spool->keeper_wakes);
 	g_cond_init(&spool->compactor_wakes);
 	g_cond_init(&spool->ready_came);
+	g_cond_init(&spool->backlog_shrank);
 	spool->last_waiting = &spool->waiting;
 	spool->last_state = &spool->states;
 	spool->last_move = &spool->moves;
@@ -92,6 +93,7 @@ spool_unload(Spool *spool)
 	g_cond_clear(&spool->keeper_wakes);
 	g_cond_clear(&spool->compactor_wakes);
 	g_cond_clear(&spool->ready_came);
+	g_cond_clear(&spool->backlog_shrank);
 	g_free(spool->batch.parts);
 	g_free(spool->directory);
 	g_free(spool->log_directory);

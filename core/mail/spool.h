@@ -59,8 +59,16 @@ void spool_commit(Spool *spool, SpoolTransaction *transaction, SpoolDone *done, 
 SpoolResult spool_commit_wait(Spool *spool, SpoolTransaction *transaction);
 /* A state on its own: rides with the next batch, at most 100 ms later.  Takes. */
 void spool_put_state(Spool *spool, MessageState *state);
-/* Waits until everything put so far is durable; false: a sync failed. */
-bool spool_flush(Spool *spool);
+/* Waits until everything put so far is durable, at most until `until_us` (monotonic).  False: it is not; a batch
+ * failed, the disk is full, or the time is over.  The states are kept and written when that is possible. */
+bool spool_flush(Spool *spool, int64_t until_us);
+
+/* True while results of deliveries can be expected to become durable soon: the spool is open, its last batch succeeded,
+ * at most 500 results are not durable yet, and none of them is older than a second.  Nothing is to be delivered
+ * otherwise.  Does not wait. */
+bool spool_can_record(Spool *spool);
+/* Waits for that until `until_us` (monotonic). */
+bool spool_wait_can_record(Spool *spool, int64_t until_us);
 
 /* ---- reading ---- */
 
@@ -109,7 +117,8 @@ typedef struct {
 	uint64_t commits, transactions, states, sync_us_last, sync_us_max, compacted_octets;
 	/* From spool_put_state() until it is durable: a crash within delivers again what the next hop has. */
 	uint64_t state_us_last, state_us_max;
-	bool is_closed, has_damage;
+	uint64_t unwritten; /* results of deliveries that are not durable yet */
+	bool is_closed, has_damage, can_record;
 } SpoolFigures;
 
 void spool_figures(Spool *spool, SpoolFigures *figures);

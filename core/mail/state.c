@@ -41,13 +41,26 @@ message_state_copy(const MessageState *state)
 	return copy;
 }
 
+unsigned
+message_state_count(const MessageState *state, RecipientStatus status)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < state->n_recipients; i++)
+		n += state->recipients[i].status == status;
+	return n;
+}
+
+unsigned
+message_state_count_open(const MessageState *state)
+{
+	return message_state_count(state, RECIPIENT_PENDING) + message_state_count(state, RECIPIENT_FAILED);
+}
+
 bool
 message_state_is_finished(const MessageState *state)
 {
-	for (unsigned i = 0; i < state->n_recipients; i++)
-		if (state->recipients[i].status == RECIPIENT_PENDING)
-			return false;
-	return true;
+	return message_state_count_open(state) == 0;
 }
 
 void
@@ -94,7 +107,7 @@ message_state_read_recipients(MessageState *state, BytesReader *reader)
 	for (unsigned i = 0; i < n; i++) {
 		const uint8_t status = bytes_get8(reader);
 
-		if (status > RECIPIENT_REMOVED)
+		if (status > RECIPIENT_FAILED)
 			return false;
 		state->recipients[i].status = status;
 		state->recipients[i].reply = bytes_get_text(reader);

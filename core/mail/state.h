@@ -10,8 +10,9 @@
 typedef enum {
 	RECIPIENT_PENDING,
 	RECIPIENT_DELIVERED,
-	RECIPIENT_BOUNCED,  /* reported, or not to be */
+	RECIPIENT_BOUNCED,  /* failed, and reported, or not to be */
 	RECIPIENT_REMOVED,  /* by the administrator   */
+	RECIPIENT_FAILED,   /* failed for good, and still to be reported to the sender */
 } RecipientStatus;
 
 typedef struct {
@@ -19,7 +20,7 @@ typedef struct {
 	char *reply;        /* what the next hop (or we) said last, one line; NULL: nothing yet */
 } RecipientState;
 
-/* Message is finished when no recipient is pending. */
+/* A message is finished when no recipient is open: pending, or failed and not reported. */
 typedef struct {
 	QueueId id;
 	uint64_t version;        /* the highest wins; given by the spool */
@@ -39,6 +40,9 @@ MessageState *message_state_new(QueueId id, unsigned n_recipients);
 void message_state_free(MessageState *state);
 MessageState *message_state_copy(const MessageState *state);
 bool message_state_is_finished(const MessageState *state);
+unsigned message_state_count(const MessageState *state, RecipientStatus status);
+/* Pending, or failed and not reported. */
+unsigned message_state_count_open(const MessageState *state);
 void message_state_set_recipient(MessageState *state, unsigned i, RecipientStatus status, const char *reply);
 void message_state_encode(const MessageState *state, GByteArray *out);
 MessageState *message_state_decode(const uint8_t *data, size_t size); /* new, or NULL */

@@ -247,7 +247,7 @@ ledger_put(Ledger *ledger, Spool *spool, guint at, bool is_end)
 static bool
 ledger_flush(Ledger *ledger, Spool *spool)
 {
-	const bool is_flushed = spool_flush(spool);
+	const bool is_flushed = spool_flush(spool, CLOCK_NEVER);
 	const guint step = ledger_step(ledger);
 	GHashTableIter iter;
 	void *value;

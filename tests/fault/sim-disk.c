@@ -324,6 +324,17 @@ sim_disk_set_capacity(SimDisk *sim, uint64_t octets)
 	g_mutex_unlock(&sim->lock);
 }
 
+uint64_t
+sim_disk_used(SimDisk *sim)
+{
+	uint64_t used;
+
+	g_mutex_lock(&sim->lock);
+	used = sim->used;
+	g_mutex_unlock(&sim->lock);
+	return used;
+}
+
 guint
 sim_disk_step(SimDisk *sim)
 {

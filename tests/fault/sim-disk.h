@@ -25,6 +25,7 @@ void sim_disk_heal(SimDisk *sim);
 unsigned sim_disk_failures(SimDisk *sim); /* how many calls failed so far */
 /* Octets that the files may hold together; 0: any. */
 void sim_disk_set_capacity(SimDisk *sim, uint64_t octets);
+uint64_t sim_disk_used(SimDisk *sim); /* octets that they hold */
 /* How many steps were traced so far. */
 guint sim_disk_step(SimDisk *sim);
 

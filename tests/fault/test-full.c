@@ -93,7 +93,7 @@ test_closed(void)
 	CU_ASSERT_EQUAL(ledger_commit(ledger, spool, 500, 0), SPOOL_CLOSED);
 	CU_ASSERT_FALSE(spool_has_room(spool, &reason));
 	CU_ASSERT_EQUAL(reason, SPOOL_CLOSED);
-	CU_ASSERT_FALSE(spool_flush(spool));
+	CU_ASSERT_FALSE(spool_flush(spool, CLOCK_NEVER));
 	spool_figures(spool, &figures);
 	CU_ASSERT(figures.is_closed);
 	CU_ASSERT_FALSE(spool_probe(spool));

@@ -21,6 +21,7 @@ unit_is_wanted(int argc, char **argv, const char *name)
 int
 unit_main(int argc, char **argv, const UnitSuite *const *suites)
 {
+	const char *only = g_getenv("UNIT_ONLY"); /* part of the names of the tests to run */
 	unsigned failures;
 
 	setvbuf(stdout, NULL, _IONBF, 0);
@@ -33,7 +34,8 @@ unit_main(int argc, char **argv, const UnitSuite *const *suites)
 			continue;
 		suite = CU_add_suite((*suites)->name, NULL, NULL);
 		for (const UnitTest *test = (*suites)->tests; test->name != NULL; test++)
-			CU_add_test(suite, test->name, test->run);
+			if (only == NULL || strstr(test->name, only) != NULL)
+				CU_add_test(suite, test->name, test->run);
 	}
 	CU_basic_set_mode(CU_BRM_NORMAL);
 	CU_basic_run_tests();

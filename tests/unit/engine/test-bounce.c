@@ -32,7 +32,7 @@ report(Fixture *fixture, DsnAction action, const char *reply, DsnReturn ret, con
 	message = spool_read(fixture->spool, ID, NULL);
 	CU_ASSERT_FATAL(message != NULL && spool_read_content(message, NULL));
 	settings->hostname = g_strdup("mail.example.net");
-	return dsn_write(&(DsnReport){ .message = message, .settings = settings, .recipients = &told, .n = 1,
+	return dsn_write(&(DsnReport){ .message = message, .settings = settings, .recipients = &told, .n = 1, .has_content = true,
 		.now_us = 2000 * CLOCK_SECOND, .expires_us = 3000 * CLOCK_SECOND }, "ID42");
 }
 

@@ -6,7 +6,15 @@
 static int64_t
 fixture_now(const Clock *clock)
 {
-	return atomic_load(&((Fixture *)(uintptr_t)clock)->now_us);
+	return atomic_load(&((const Fixture *)(uintptr_t)clock)->now_us);
+}
+
+static int64_t
+fixture_wall(const Clock *clock)
+{
+	const Fixture *fixture = (const Fixture *)(uintptr_t)clock;
+
+	return atomic_load(&fixture->now_us) + atomic_load(&fixture->wall_ahead_us);
 }
 
 static int
@@ -35,7 +43,7 @@ fixture_new(void)
 {
 	Fixture *fixture = g_new0(Fixture, 1);
 
-	fixture->clock = (Clock){ fixture_now, fixture_now };
+	fixture->clock = (Clock){ fixture_wall, fixture_now };
 	fixture->now_us = 1000 * CLOCK_SECOND;
 	fixture->directory = unit_new_directory();
 	fixture->settings = (SpoolSettings){ .directory = fixture->directory, .clock = &fixture->clock,

@@ -12,7 +12,8 @@ extern const UnitSuite crc32c_suite, envelope_suite, state_suite, record_suite, 
 /* A spool in a directory of its own, over a disk that does not sync, with a clock that stands still. */
 typedef struct {
 	Clock clock; /* first: the table is the object */
-	_Atomic int64_t now_us; /* the spool's threads read it, too */
+	_Atomic int64_t now_us; /* monotonic, and wall; the spool's threads read it, too */
+	_Atomic int64_t wall_ahead_us; /* of the monotonic clock */
 	char *directory;
 	SpoolSettings settings;
 	Spool *spool;

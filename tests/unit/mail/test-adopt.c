@@ -29,7 +29,7 @@ adopt_new_lost_node(void)
 	spool_transaction_set_content(transaction, content);
 	spool_transaction_add(transaction, fixture_envelope(ADOPTED, 1), NULL);
 	CU_ASSERT_EQUAL(spool_commit_wait(lost->spool, transaction), SPOOL_COMMITTED);
-	CU_ASSERT(spool_flush(lost->spool));
+	CU_ASSERT(spool_flush(lost->spool, CLOCK_NEVER));
 	return lost;
 }
 

@@ -1,6 +1,8 @@
 /* test-queue.c - who is next, and what the administrator may do about it. */
 #include "mail/queue.h"
 
+#include <string.h>
+
 #include "unit/mail/mail.h"
 
 typedef struct {
@@ -56,13 +58,22 @@ bench_state(Bench *bench, QueueId id, RecipientStatus status, int64_t next_us)
 	return state;
 }
 
+/* Takes the state. */
+static void
+bench_return(Bench *bench, MessageState *state)
+{
+	queue_record(bench->queue, state);
+	queue_return(bench->queue, state);
+	message_state_free(state);
+}
+
 static QueueId
 bench_take(Bench *bench)
 {
 	QueueId id = 0;
-	int64_t next_us;
+	int64_t due_us;
 
-	return queue_take(bench->queue, bench->fixture->now_us, &id, &next_us) ? id : 0;
+	return queue_take(bench->queue, &id, &due_us) ? id : 0;
 }
 
 static void
@@ -86,9 +97,8 @@ test_order(void)
 	for (QueueId i = 1; i <= 200; i++)
 		bench_enter(bench, i);
 	while ((id = bench_take(bench)) != 0)
-		CU_ASSERT(queue_update(bench->queue,
-			bench_state(bench, id, RECIPIENT_PENDING, now_us + 1 + (int64_t)(id * 7919 % 211) * CLOCK_SECOND), NULL));
-	CU_ASSERT_FALSE(queue_take(bench->queue, now_us, &id, &next_us));
+		bench_return(bench, bench_state(bench, id, RECIPIENT_PENDING, now_us + 1 + (int64_t)(id * 7919 % 211) * CLOCK_SECOND));
+	CU_ASSERT_FALSE(queue_take(bench->queue, &id, &next_us));
 	CU_ASSERT(next_us > now_us && next_us < now_us + 3 * CLOCK_SECOND);
 	bench_reopen(bench);
 	bench->fixture->now_us += 300 * CLOCK_SECOND;
@@ -100,23 +110,23 @@ test_order(void)
 		seen++;
 	}
 	CU_ASSERT_EQUAL(seen, 200);
-	CU_ASSERT_EQUAL(queue_in_hand(bench->queue), 200);
+	CU_ASSERT_EQUAL(queue_active(bench->queue), 200);
 }
 
 static void
-test_in_hand(void)
+test_active(void)
 {
 	g_autoptr(Bench) bench = bench_new();
 
 	bench_enter(bench, 5);
 	CU_ASSERT_EQUAL(bench_take(bench), 5);
 	CU_ASSERT_EQUAL(bench_take(bench), 0);
-	CU_ASSERT_EQUAL(queue_in_hand(bench->queue), 1);
-	CU_ASSERT(queue_update(bench->queue, bench_state(bench, 5, RECIPIENT_DELIVERED, 0), NULL));
-	CU_ASSERT_EQUAL(queue_in_hand(bench->queue), 0);
+	CU_ASSERT_EQUAL(queue_active(bench->queue), 1);
+	bench_return(bench, bench_state(bench, 5, RECIPIENT_DELIVERED, 0));
+	CU_ASSERT_EQUAL(queue_active(bench->queue), 0);
 	CU_ASSERT_EQUAL(bench_take(bench), 0);
 	CU_ASSERT_EQUAL(spool_count(bench->fixture->spool), 0);
-	CU_ASSERT_FALSE(queue_do(bench->queue, 5, QUEUE_RETRY, NULL));
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 5, QUEUE_RETRY, NULL), QUEUE_NOT_THERE);
 }
 
 static void
@@ -132,11 +142,9 @@ test_wake(void)
 	CU_ASSERT_EQUAL(bench_take(bench), 1);
 	CU_ASSERT_EQUAL(bench_take(bench), 2);
 	CU_ASSERT_EQUAL(bench_take(bench), 0);
-	CU_ASSERT(queue_update(bench->queue,
-		bench_state(bench, 1, RECIPIENT_PENDING, bench->fixture->now_us + 50), NULL));
+	bench_return(bench, bench_state(bench, 1, RECIPIENT_PENDING, bench->fixture->now_us + 50));
 	CU_ASSERT_EQUAL(bench->n_wakes, 2);
-	CU_ASSERT(queue_update(bench->queue,
-		bench_state(bench, 2, RECIPIENT_PENDING, bench->fixture->now_us + 60), NULL));
+	bench_return(bench, bench_state(bench, 2, RECIPIENT_PENDING, bench->fixture->now_us + 60));
 	CU_ASSERT_EQUAL(bench->n_wakes, 2);
 }
 
@@ -147,12 +155,12 @@ test_hold(void)
 	g_autoptr(SpoolMessage) message = NULL;
 
 	bench_enter(bench, 5);
-	CU_ASSERT(queue_do(bench->queue, 5, QUEUE_HOLD, "by hand"));
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 5, QUEUE_HOLD, "by hand"), QUEUE_DONE);
 	bench->fixture->now_us += 100 * CLOCK_SECOND;
 	CU_ASSERT_EQUAL(bench_take(bench), 0);
 	bench_reopen(bench);
 	CU_ASSERT_EQUAL(bench_take(bench), 0);
-	CU_ASSERT(queue_do(bench->queue, 5, QUEUE_RELEASE, NULL));
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 5, QUEUE_RELEASE, NULL), QUEUE_DONE);
 	message = spool_read(bench->fixture->spool, 5, NULL);
 	CU_ASSERT_FALSE(message->state->is_held);
 	CU_ASSERT_EQUAL(message->state->held_total_us, 100 * CLOCK_SECOND);
@@ -175,7 +183,7 @@ test_release_at(void)
 	state->hold_reason = g_strdup("greylist");
 	state->held_since_us = now_us;
 	state->release_at_us = now_us + 60 * CLOCK_SECOND;
-	CU_ASSERT(queue_update(bench->queue, state, NULL));
+	bench_return(bench, state);
 	CU_ASSERT_EQUAL(bench_take(bench), 0);
 	bench_reopen(bench);
 	CU_ASSERT_EQUAL(bench_take(bench), 0);
@@ -186,9 +194,9 @@ test_release_at(void)
 	CU_ASSERT_EQUAL(message->state->held_total_us, 61 * CLOCK_SECOND);
 }
 
-/* Verbs that come while the message is in hand win over what comes back. */
+/* Verbs that come while the message is active win over what comes back. */
 static void
-test_verbs_in_hand(void)
+test_verbs_while_active(void)
 {
 	g_autoptr(Bench) bench = bench_new();
 	const int64_t later_us = bench->fixture->now_us + 1000 * CLOCK_SECOND;
@@ -198,11 +206,11 @@ test_verbs_in_hand(void)
 		bench_enter(bench, id);
 		CU_ASSERT_EQUAL(bench_take(bench), id);
 	}
-	CU_ASSERT(queue_do(bench->queue, 1, QUEUE_HOLD, "wait"));
-	CU_ASSERT(queue_do(bench->queue, 2, QUEUE_REMOVE, "not wanted"));
-	CU_ASSERT(queue_do(bench->queue, 3, QUEUE_RETRY, NULL));
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 1, QUEUE_HOLD, "wait"), QUEUE_WHEN_BACK);
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 2, QUEUE_REMOVE, "not wanted"), QUEUE_WHEN_BACK);
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 3, QUEUE_RETRY, NULL), QUEUE_WHEN_BACK);
 	for (QueueId id = 1; id <= 3; id++)
-		CU_ASSERT(queue_update(bench->queue, bench_state(bench, id, RECIPIENT_PENDING, later_us), NULL));
+		bench_return(bench, bench_state(bench, id, RECIPIENT_PENDING, later_us));
 	CU_ASSERT_EQUAL(bench_take(bench), 3);
 	CU_ASSERT_EQUAL(bench_take(bench), 0);
 	CU_ASSERT_EQUAL(spool_count(bench->fixture->spool), 2);
@@ -217,63 +225,31 @@ test_remove(void)
 	g_autoptr(Bench) bench = bench_new();
 
 	bench_enter(bench, 5);
-	CU_ASSERT(queue_do(bench->queue, 5, QUEUE_REMOVE, "spam"));
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 5, QUEUE_REMOVE, "spam"), QUEUE_DONE);
 	CU_ASSERT_EQUAL(spool_count(bench->fixture->spool), 0);
 	CU_ASSERT_EQUAL(bench_take(bench), 0);
-	CU_ASSERT_FALSE(queue_do(bench->queue, 5, QUEUE_REMOVE, "spam"));
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 5, QUEUE_REMOVE, "spam"), QUEUE_NOT_THERE);
 }
 
+/* A return to the sender is recorded, so that a crash does not undo it. */
 static void
-test_expire(void)
+test_return_to_sender(void)
 {
 	g_autoptr(Bench) bench = bench_new();
+	g_autoptr(SpoolMessage) message = NULL;
 
 	bench_enter(bench, 5);
 	CU_ASSERT_EQUAL(bench_take(bench), 5);
-	CU_ASSERT(queue_update(bench->queue,
-		bench_state(bench, 5, RECIPIENT_PENDING, bench->fixture->now_us + 1000 * CLOCK_SECOND), NULL));
+	bench_return(bench, bench_state(bench, 5, RECIPIENT_PENDING, bench->fixture->now_us + 1000 * CLOCK_SECOND));
 	CU_ASSERT_EQUAL(bench_take(bench), 0);
-	CU_ASSERT_FALSE(queue_is_expired(bench->queue, 5));
-	CU_ASSERT(queue_expire(bench->queue, 5));
-	CU_ASSERT(queue_is_expired(bench->queue, 5));
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 5, QUEUE_BOUNCE, NULL), QUEUE_DONE);
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 6, QUEUE_BOUNCE, NULL), QUEUE_NOT_THERE);
 	CU_ASSERT_EQUAL(bench_take(bench), 5);
-	CU_ASSERT_FALSE(queue_expire(bench->queue, 6));
-}
-
-static SpoolTransaction *
-bench_bounce(Bench *bench, QueueId id, size_t size)
-{
-	SpoolTransaction *transaction = spool_transaction_new();
-	Content *content = content_new(bench->fixture->spool);
-	g_autofree char *body = g_strnfill(size, 'b');
-
-	content_append(content, body, size);
-	spool_transaction_set_content(transaction, content);
-	spool_transaction_add(transaction, fixture_envelope(id, 1), NULL);
-	return transaction;
-}
-
-/* With its bounce, or neither; the second bounce fits no segment and fails. */
-static void
-test_bounce(void)
-{
-	g_autoptr(Bench) bench = bench_new();
-	SpoolSummary summary;
-
-	bench_enter(bench, 1);
-	bench_enter(bench, 2);
-	CU_ASSERT_EQUAL(bench_take(bench), 1);
-	CU_ASSERT_EQUAL(bench_take(bench), 2);
-	CU_ASSERT(queue_update(bench->queue, bench_state(bench, 1, RECIPIENT_BOUNCED, 0), bench_bounce(bench, 11, 10)));
-	CU_ASSERT_FALSE(queue_update(bench->queue, bench_state(bench, 2, RECIPIENT_BOUNCED, 0),
-		bench_bounce(bench, 12, 300 << 10)));
-	CU_ASSERT_FALSE(spool_summary(bench->fixture->spool, 1, &summary));
-	CU_ASSERT(spool_summary(bench->fixture->spool, 2, &summary));
-	CU_ASSERT(spool_summary(bench->fixture->spool, 11, &summary));
-	CU_ASSERT_FALSE(spool_summary(bench->fixture->spool, 12, &summary));
-	CU_ASSERT_EQUAL(bench_take(bench), 0);
-	bench->fixture->now_us += 61 * CLOCK_SECOND;
-	CU_ASSERT_EQUAL(bench_take(bench), 2);
+	bench_reopen(bench);
+	CU_ASSERT_EQUAL(bench_take(bench), 5);
+	message = spool_read(bench->fixture->spool, 5, NULL);
+	CU_ASSERT_EQUAL(message->state->recipients[0].status, RECIPIENT_FAILED);
+	ASSERT_TEXT(message->state->recipients[0].reply, "5.4.7 returned by the administrator");
 }
 
 static void
@@ -289,15 +265,233 @@ test_refill(void)
 	CU_ASSERT_EQUAL(bench_take(bench), 0);
 }
 
+/* ---- parking ---- */
+
+static QueueId
+bench_park(Bench *bench, QueueId id)
+{
+	bench_enter(bench, id);
+	CU_ASSERT_EQUAL(bench_take(bench), id);
+	queue_park(bench->queue, id);
+	return id;
+}
+
+static bool
+bench_is_held(Bench *bench, QueueId id)
+{
+	SpoolSummary summary;
+
+	CU_ASSERT_FATAL(spool_summary(bench->fixture->spool, id, &summary));
+	return summary.is_held;
+}
+
+static void
+test_park(void)
+{
+	g_autoptr(Bench) bench = bench_new();
+	const QueueId id = bench_park(bench, 5);
+
+	CU_ASSERT_EQUAL(queue_active(bench->queue), 0);
+	CU_ASSERT_EQUAL(bench_take(bench), 0);
+	CU_ASSERT(queue_unpark(bench->queue, id));
+	CU_ASSERT_FALSE(queue_unpark(bench->queue, id));
+	CU_ASSERT_EQUAL(queue_active(bench->queue), 1);
+	queue_park(bench->queue, id);
+	queue_end_parking(bench->queue, id);
+	CU_ASSERT_EQUAL(bench_take(bench), id);
+	queue_end_parking(bench->queue, id);
+	CU_ASSERT_EQUAL(bench_take(bench), 0);
+}
+
+/* Nobody has a parked message: each verb takes effect at once. */
+static void
+test_verbs_while_parked(void)
+{
+	g_autoptr(Bench) bench = bench_new();
+	SpoolSummary summary;
+
+	for (QueueId id = 1; id <= 3; id++)
+		(void)bench_park(bench, id);
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 1, QUEUE_HOLD, "wait"), QUEUE_DONE);
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 2, QUEUE_REMOVE, "no"), QUEUE_DONE);
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 3, QUEUE_RETRY, NULL), QUEUE_DONE);
+	CU_ASSERT(bench_is_held(bench, 1));
+	CU_ASSERT_FALSE(spool_summary(bench->fixture->spool, 2, &summary));
+	for (QueueId id = 1; id <= 3; id++)
+		CU_ASSERT_FALSE(queue_unpark(bench->queue, id));
+	CU_ASSERT_EQUAL(bench_take(bench), 3);
+	CU_ASSERT_EQUAL(bench_take(bench), 0);
+}
+
+/* ---- verbs that come while somebody has the message ---- */
+
+/* Whichever way it comes back. */
+static void
+test_verbs_are_not_forgotten(void)
+{
+	g_autoptr(Bench) bench = bench_new();
+	SpoolSummary summary;
+
+	for (QueueId id = 1; id <= 4; id++) {
+		bench_enter(bench, id);
+		CU_ASSERT_EQUAL(bench_take(bench), id);
+		CU_ASSERT_FALSE(queue_is_called_back(bench->queue, id));
+		CU_ASSERT_EQUAL(queue_do(bench->queue, id, id < 3 ? QUEUE_HOLD : QUEUE_REMOVE, "stop"), QUEUE_WHEN_BACK);
+		CU_ASSERT(queue_is_called_back(bench->queue, id));
+	}
+	queue_postpone(bench->queue, 1, 0);
+	queue_park(bench->queue, 2);
+	queue_postpone(bench->queue, 3, 0);
+	queue_park(bench->queue, 4);
+	CU_ASSERT(bench_is_held(bench, 1));
+	CU_ASSERT(bench_is_held(bench, 2));
+	CU_ASSERT_FALSE(queue_unpark(bench->queue, 2));
+	CU_ASSERT_FALSE(spool_summary(bench->fixture->spool, 3, &summary));
+	CU_ASSERT_FALSE(spool_summary(bench->fixture->spool, 4, &summary));
+	CU_ASSERT_EQUAL(bench_take(bench), 0);
+	CU_ASSERT_EQUAL(queue_active(bench->queue), 0);
+}
+
+static bool
+bench_is_ours(const char *reason)
+{
+	return strcmp(reason, "ours") == 0;
+}
+
+/* A domain that changes releases what its mode held, and nothing that somebody holds, not even since a moment ago. */
+static void
+test_let_go(void)
+{
+	g_autoptr(Bench) bench = bench_new();
+
+	for (QueueId id = 1; id <= 4; id++)
+		bench_enter(bench, id);
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 1, QUEUE_HOLD, "ours"), QUEUE_DONE);
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 2, QUEUE_HOLD, "theirs"), QUEUE_DONE);
+	CU_ASSERT_EQUAL(queue_let_go(bench->queue, 1, bench_is_ours), QUEUE_DONE);
+	CU_ASSERT_EQUAL(queue_let_go(bench->queue, 2, bench_is_ours), QUEUE_DONE);
+	CU_ASSERT_FALSE(bench_is_held(bench, 1));
+	CU_ASSERT(bench_is_held(bench, 2));
+	for (QueueId id; (id = bench_take(bench)) != 0;)
+		CU_ASSERT_NOT_EQUAL(id, 2);
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 3, QUEUE_HOLD, "theirs"), QUEUE_WHEN_BACK);
+	CU_ASSERT_EQUAL(queue_let_go(bench->queue, 3, bench_is_ours), QUEUE_WHEN_BACK);
+	CU_ASSERT_EQUAL(queue_let_go(bench->queue, 4, bench_is_ours), QUEUE_WHEN_BACK);
+	bench_return(bench, bench_state(bench, 3, RECIPIENT_PENDING, 0));
+	bench_return(bench, bench_state(bench, 4, RECIPIENT_PENDING, bench->fixture->now_us + 1000 * CLOCK_SECOND));
+	CU_ASSERT(bench_is_held(bench, 3));
+	CU_ASSERT_EQUAL(bench_take(bench), 4);
+}
+
+/* Ended behind the queue's back, by a transaction: it is not active for ever. */
+static void
+test_vanished(void)
+{
+	g_autoptr(Bench) bench = bench_new();
+	MessageState *state = bench_state(bench, 5, RECIPIENT_DELIVERED, 0);
+
+	bench_enter(bench, 5);
+	CU_ASSERT_EQUAL(bench_take(bench), 5);
+	spool_put_state(bench->fixture->spool, state);
+	queue_postpone(bench->queue, 5, 60 * CLOCK_SECOND);
+	CU_ASSERT_EQUAL(queue_active(bench->queue), 0);
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 5, QUEUE_RETRY, NULL), QUEUE_NOT_THERE);
+}
+
+/* ---- the clock ---- */
+
+/* Mail that waits for 300 s waits for 300 s, whatever the wall clock does meanwhile. */
+static void
+test_wall_clock_jumps(void)
+{
+	static const int64_t jumps_us[] = { -3600 * CLOCK_SECOND, 6 * 86400 * CLOCK_SECOND };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(jumps_us); i++) {
+		g_autoptr(Bench) bench = bench_new();
+		Fixture *fixture = bench->fixture;
+
+		bench_enter(bench, 5);
+		CU_ASSERT_EQUAL(bench_take(bench), 5);
+		bench_return(bench, bench_state(bench, 5, RECIPIENT_PENDING, fixture->now_us + 300 * CLOCK_SECOND));
+		fixture->wall_ahead_us = jumps_us[i];
+		CU_ASSERT_EQUAL(bench_take(bench), 0);
+		fixture->now_us += 299 * CLOCK_SECOND;
+		CU_ASSERT_EQUAL(bench_take(bench), 0);
+		fixture->now_us += 2 * CLOCK_SECOND;
+		CU_ASSERT_EQUAL(bench_take(bench), 5);
+	}
+}
+
+/* What a wrong clock wrote to the spool delays nothing beyond the longest pause; a hold that ends at a time is no pause. */
+static void
+test_longest_wait(void)
+{
+	g_autoptr(Bench) bench = bench_new();
+	const int64_t far_us = bench->fixture->now_us + 86400 * CLOCK_SECOND;
+	MessageState *held = bench_state(bench, 6, RECIPIENT_PENDING, 0);
+
+	held->is_held = true;
+	held->hold_reason = g_strdup("until tomorrow");
+	held->release_at_us = far_us;
+	bench_enter(bench, 5);
+	CU_ASSERT_EQUAL(bench_take(bench), 5);
+	bench_return(bench, bench_state(bench, 5, RECIPIENT_PENDING, far_us));
+	bench_enter(bench, 6);
+	CU_ASSERT_EQUAL(bench_take(bench), 6);
+	bench_return(bench, held);
+	for (int i = 0; i < 2; i++) {
+		queue_set_longest_wait(bench->queue, 4000 * CLOCK_SECOND);
+		bench->fixture->now_us += 3999 * CLOCK_SECOND;
+		CU_ASSERT_EQUAL(bench_take(bench), 0);
+		bench->fixture->now_us += 2 * CLOCK_SECOND;
+		CU_ASSERT_EQUAL(bench_take(bench), 5);
+		CU_ASSERT_EQUAL(bench_take(bench), 0);
+		bench_reopen(bench); /* and the same from the spool */
+	}
+	bench->fixture->now_us = far_us + 1;
+	queue_set_longest_wait(bench->queue, 4000 * CLOCK_SECOND);
+	CU_ASSERT_EQUAL(bench_take(bench) + bench_take(bench), 11);
+}
+
+/* A message's age is believed once it failed twice under the same clock. */
+static void
+test_attempts(void)
+{
+	g_autoptr(Bench) bench = bench_new();
+
+	bench_enter(bench, 5);
+	CU_ASSERT_FALSE(queue_was_attempted(bench->queue, 5));
+	queue_note_attempt(bench->queue, 5);
+	bench->fixture->now_us += 5000 * CLOCK_SECOND;
+	CU_ASSERT(queue_was_attempted(bench->queue, 5));
+	bench->fixture->wall_ahead_us = 20 * CLOCK_SECOND; /* the clock is set by hand, a little */
+	CU_ASSERT(queue_was_attempted(bench->queue, 5));
+	bench->fixture->wall_ahead_us = 6 * 86400 * CLOCK_SECOND;
+	CU_ASSERT_FALSE(queue_was_attempted(bench->queue, 5));
+	queue_note_attempt(bench->queue, 5);
+	CU_ASSERT(queue_was_attempted(bench->queue, 5));
+	bench->fixture->wall_ahead_us = 0;
+	CU_ASSERT_FALSE(queue_was_attempted(bench->queue, 5));
+	bench_reopen(bench);
+	CU_ASSERT_FALSE(queue_was_attempted(bench->queue, 5));
+}
+
 const UnitSuite queue_suite = { "queue", (const UnitTest[]){
 	{ "Q-07 the one that is due first comes first, also after a restart", test_order },
-	{ "a message in hand is nobody else's", test_in_hand },
+	{ "an active message is nobody else's", test_active },
 	{ "wakes only for what is earlier than known", test_wake },
 	{ "hold and release", test_hold },
 	{ "a hold ends at its time", test_release_at },
-	{ "verbs win over what comes back", test_verbs_in_hand },
+	{ "verbs win over what comes back", test_verbs_while_active },
 	{ "remove", test_remove },
-	{ "expire: due at once", test_expire },
-	{ "a bounce and its state: both or neither", test_bounce },
+	{ "a return to the sender is durable, and due at once", test_return_to_sender },
+	{ "a parked message waits for its next hop, and is not active", test_park },
+	{ "verbs take effect on a parked message at once", test_verbs_while_parked },
+	{ "verbs are not forgotten, whichever way a message comes back", test_verbs_are_not_forgotten },
+	{ "M-03 letting go releases only what was held for that, and no later hold", test_let_go },
+	{ "a message that has vanished is not active for ever", test_vanished },
+	{ "Q-07 a wall clock that jumps neither delays mail nor hurries it", test_wall_clock_jumps },
+	{ "Q-07 no pause is longer than the longest, whatever the spool says", test_longest_wait },
+	{ "Q-07 an age is believed after two attempts under one clock", test_attempts },
 	{ "refill enters what the queue does not know", test_refill },
 	{ 0 } } };

@@ -89,7 +89,7 @@ test_states(void)
 
 		spool_put_state(fixture->spool, spool_test_state(10, i, RECIPIENT_PENDING));
 		if (i % 10 == 0)
-			CU_ASSERT(spool_flush(fixture->spool));
+			CU_ASSERT(spool_flush(fixture->spool, CLOCK_NEVER));
 		if (i % 20 == 0)
 			fixture_reopen(fixture);
 		message = spool_read(fixture->spool, 10, NULL);
@@ -224,7 +224,7 @@ test_many(void)
 	}
 	for (unsigned i = 0; i < 8; i++)
 		CU_ASSERT_EQUAL(GPOINTER_TO_UINT(g_thread_join(threads[i])), SUBMITTED);
-	CU_ASSERT(spool_flush(fixture->spool));
+	CU_ASSERT(spool_flush(fixture->spool, CLOCK_NEVER));
 	spool_figures(fixture->spool, &figures);
 	CU_ASSERT_EQUAL(figures.transactions, 8 * SUBMITTED);
 	CU_ASSERT_EQUAL(spool_count(fixture->spool), 8 * SUBMITTED / 4);

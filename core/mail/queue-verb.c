@@ -1,0 +1,266 @@
+/* queue-verb.c - what the administrator, and changes of domains, do to queued messages. */
+#include "mail/queue-private.h"
+
+#define QUEUE_AGAIN_US (60 * CLOCK_SECOND) /* for a message that cannot be read now */
+
+static const char queue_bounce_reply[] = "5.4.7 returned by the administrator";
+
+/* ---- wants ---- */
+
+void
+queue_wants_clear(QueueWants *wants)
+{
+	g_clear_pointer(&wants->reason, g_free);
+}
+
+void
+queue_wants_free(void *data)
+{
+	queue_wants_clear(data);
+	g_free(data);
+}
+
+bool
+queue_collect_wants(Queue *queue, QueueId id, QueueWants *wants)
+{
+	QueueWants *found;
+
+	*wants = (QueueWants){ 0 };
+	g_mutex_lock(&queue->lock);
+	found = g_hash_table_size(queue->wants) > 0 ? g_hash_table_lookup(queue->wants, &id) : NULL;
+	if (found != NULL) {
+		*wants = *found;
+		found->reason = NULL;
+		g_hash_table_remove(queue->wants, &id);
+	}
+	g_mutex_unlock(&queue->lock);
+	return wants->verbs != 0;
+}
+
+/* Lock held.  Of two verbs that exclude each other the later counts; LET_GO excludes none. */
+static void
+queue_add_wants(Queue *queue, QueueItem *item, const QueueWants *added)
+{
+	QueueWants *wants = g_hash_table_lookup(queue->wants, &item->id);
+
+	if (wants == NULL) {
+		wants = g_new0(QueueWants, 1);
+		g_hash_table_insert(queue->wants, g_memdup2(&item->id, sizeof item->id), wants);
+	}
+	if ((added->verbs & WANTS_HOLD) != 0)
+		wants->verbs &= ~(unsigned)(WANTS_RELEASE | WANTS_BOUNCE);
+	if ((added->verbs & (WANTS_RELEASE | WANTS_BOUNCE)) != 0)
+		wants->verbs &= ~(unsigned)WANTS_HOLD;
+	wants->verbs |= added->verbs;
+	if (added->reason != NULL) {
+		g_free(wants->reason);
+		wants->reason = g_strdup(added->reason);
+	}
+	if (added->is_ours != NULL)
+		wants->is_ours = added->is_ours;
+}
+
+/* ---- states ---- */
+
+static bool
+queue_release_state(MessageState *state, int64_t now_us)
+{
+	if (!state->is_held)
+		return false;
+	state->is_held = false;
+	state->held_total_us += MAX(now_us - state->held_since_us, 0);
+	state->held_since_us = 0;
+	state->release_at_us = 0;
+	g_clear_pointer(&state->hold_reason, g_free);
+	state->next_us = now_us;
+	return true;
+}
+
+static bool
+queue_hold_state(MessageState *state, const char *reason, int64_t now_us)
+{
+	if (!state->is_held)
+		state->held_since_us = now_us;
+	state->is_held = true;
+	state->release_at_us = 0;
+	g_free(state->hold_reason);
+	state->hold_reason = g_strdup(reason != NULL ? reason : "");
+	return true;
+}
+
+static bool
+queue_retry_state(MessageState *state, int64_t now_us)
+{
+	if (state->next_us <= now_us)
+		return false;
+	state->next_us = now_us;
+	return true;
+}
+
+static bool
+queue_let_go_state(MessageState *state, bool (*is_ours)(const char *), int64_t now_us)
+{
+	if (!state->is_held)
+		return queue_retry_state(state, now_us);
+	return is_ours(state->hold_reason) && queue_release_state(state, now_us);
+}
+
+/* Pending ones become failed, open ones removed. */
+static bool
+queue_end_recipients(MessageState *state, RecipientStatus status, const char *reply)
+{
+	bool is_changed = false;
+
+	for (unsigned i = 0; i < state->n_recipients; i++) {
+		const RecipientStatus now = state->recipients[i].status;
+
+		if (now == RECIPIENT_PENDING || (now == RECIPIENT_FAILED && status == RECIPIENT_REMOVED)) {
+			message_state_set_recipient(state, i, status, reply);
+			is_changed = true;
+		}
+	}
+	return is_changed;
+}
+
+static bool
+queue_bounce_state(MessageState *state, const char *reply, int64_t now_us)
+{
+	const bool was_held = queue_release_state(state, now_us);
+	const bool has_failed =
+		queue_end_recipients(state, RECIPIENT_FAILED, reply != NULL ? reply : queue_bounce_reply);
+
+	return queue_retry_state(state, now_us) || was_held || has_failed;
+}
+
+bool
+queue_apply_wants(MessageState *state, const QueueWants *wants, int64_t now_us)
+{
+	bool is_changed = false;
+
+	if ((wants->verbs & WANTS_RELEASE) != 0)
+		is_changed |= queue_release_state(state, now_us);
+	if ((wants->verbs & WANTS_LET_GO) != 0)
+		is_changed |= queue_let_go_state(state, wants->is_ours, now_us);
+	if ((wants->verbs & WANTS_RETRY) != 0)
+		is_changed |= queue_retry_state(state, now_us);
+	if ((wants->verbs & WANTS_HOLD) != 0)
+		is_changed |= queue_hold_state(state, wants->reason, now_us);
+	if ((wants->verbs & WANTS_REMOVE) != 0)
+		is_changed |= queue_end_recipients(state, RECIPIENT_REMOVED, wants->reason);
+	else if ((wants->verbs & WANTS_BOUNCE) != 0)
+		is_changed |= queue_bounce_state(state, wants->reason, now_us);
+	return is_changed;
+}
+
+/* ---- doing ---- */
+
+/* New.  A damaged message can still be removed: the index knows how many recipients it has. */
+static MessageState *
+queue_read_state(Queue *queue, QueueId id, unsigned verbs)
+{
+	g_autoptr(SpoolMessage) message = spool_read(queue->spool, id, NULL);
+	SpoolSummary summary;
+
+	if (message != NULL)
+		return g_steal_pointer(&message->state);
+	if ((verbs & WANTS_REMOVE) == 0 || !spool_summary(queue->spool, id, &summary))
+		return NULL;
+	return message_state_new(id, summary.n_recipients);
+}
+
+/* Gone, or not to be read now. */
+static QueueResult
+queue_give_up(Queue *queue, QueueId id)
+{
+	SpoolSummary summary;
+	const bool is_there = spool_summary(queue->spool, id, &summary);
+	QueueItem *item;
+
+	g_mutex_lock(&queue->lock);
+	item = queue_find(queue, id);
+	if (item != NULL) {
+		const int64_t again_us = clock_monotonic(queue->clock) + QUEUE_AGAIN_US;
+		const bool was_parked = item->due_us == CLOCK_NEVER && !item->is_held;
+
+		queue_put_back(queue, item, was_parked ? again_us : MAX(item->due_us, again_us));
+		if (!is_there)
+			queue_forget(queue, item);
+	}
+	g_mutex_unlock(&queue->lock);
+	return is_there ? QUEUE_UNREADABLE : QUEUE_NOT_THERE;
+}
+
+QueueResult
+queue_do_active(Queue *queue, QueueId id, const QueueWants *wants)
+{
+	g_autoptr(MessageState) state = queue_read_state(queue, id, wants->verbs);
+
+	if (state == NULL)
+		return queue_give_up(queue, id);
+	if (queue_apply_wants(state, wants, clock_wall(queue->clock)))
+		queue_record(queue, state);
+	queue_return(queue, state);
+	return QUEUE_DONE;
+}
+
+void
+queue_do_late(Queue *queue, QueueId id)
+{
+	QueueItem *item;
+	QueueWants wants;
+	bool is_wanted;
+
+	g_mutex_lock(&queue->lock);
+	item = g_hash_table_size(queue->wants) > 0 ? queue_find(queue, id) : NULL;
+	is_wanted = item != NULL && !item->is_active && g_hash_table_contains(queue->wants, &id);
+	if (is_wanted)
+		queue_activate(queue, item);
+	g_mutex_unlock(&queue->lock);
+	if (!is_wanted)
+		return;
+	(void)queue_collect_wants(queue, id, &wants);
+	(void)queue_do_active(queue, id, &wants);
+	queue_wants_clear(&wants);
+}
+
+static QueueResult
+queue_want(Queue *queue, QueueId id, const QueueWants *wants)
+{
+	QueueItem *item;
+	bool is_active;
+
+	g_mutex_lock(&queue->lock);
+	item = queue_find(queue, id);
+	if (item == NULL) {
+		g_mutex_unlock(&queue->lock);
+		return QUEUE_NOT_THERE;
+	}
+	is_active = item->is_active;
+	if (is_active)
+		queue_add_wants(queue, item, wants);
+	else
+		queue_activate(queue, item);
+	g_mutex_unlock(&queue->lock);
+	return is_active ? QUEUE_WHEN_BACK : queue_do_active(queue, id, wants);
+}
+
+QueueResult
+queue_do(Queue *queue, QueueId id, QueueVerb verb, const char *reason)
+{
+	static const unsigned verbs[] = { [QUEUE_HOLD] = WANTS_HOLD,
+		[QUEUE_RELEASE] = WANTS_RELEASE,
+		[QUEUE_RETRY] = WANTS_RETRY,
+		[QUEUE_BOUNCE] = WANTS_BOUNCE,
+		[QUEUE_REMOVE] = WANTS_REMOVE };
+	const QueueWants wants = { .verbs = verbs[verb], .reason = (char *)(uintptr_t)reason };
+
+	return queue_want(queue, id, &wants);
+}
+
+QueueResult
+queue_let_go(Queue *queue, QueueId id, bool (*is_ours)(const char *hold_reason))
+{
+	const QueueWants wants = { .verbs = WANTS_LET_GO, .is_ours = is_ours };
+
+	return queue_want(queue, id, &wants);
+}
