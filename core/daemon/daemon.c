@@ -16,6 +16,7 @@
 #define DAEMON_DRAIN_US (30 * CLOCK_SECOND)   /* for sessions in the middle of a message */
 #define DAEMON_DELIVER_US (30 * CLOCK_SECOND) /* for deliveries under way               */
 #define DAEMON_WORK_US (10 * CLOCK_SECOND)
+#define DAEMON_JUMP_US (3600 * CLOCK_SECOND)  /* an alarm tells of a jump of the clock for so long */
 
 /* ---- configuration ---- */
 
@@ -453,6 +454,25 @@ daemon_watch_spool(Daemon *daemon)
 		metrics_alarm(daemon->engine.metrics, "spool.full", NULL);
 }
 
+/* Mail is scheduled by another clock and does not expire by a wrong one, but ids, log and limits go by this one. */
+static void
+daemon_watch_clock(Daemon *daemon)
+{
+	ClockJump *jump = &daemon->clock_jump;
+	g_autofree char *text = NULL;
+	char seconds[24];
+
+	if (clock_jump_look(jump, daemon->engine.clock) != 0) {
+		g_snprintf(seconds, sizeof seconds, "%+" G_GINT64_FORMAT, jump->jump_us / CLOCK_SECOND);
+		log_event(LOG_LEVEL_WARNING, "clock jumped", "seconds", seconds, NULL);
+	}
+	if (jump->jump_us != 0 && clock_monotonic(daemon->engine.clock) - jump->jumped_us < DAEMON_JUMP_US)
+		text = g_strdup_printf("the clock of this machine jumped by %+" G_GINT64_FORMAT
+							   " seconds within the last hour: check its time service",
+			jump->jump_us / CLOCK_SECOND);
+	metrics_alarm(daemon->engine.metrics, "clock.jump", text);
+}
+
 void
 daemon_tick(Daemon *daemon)
 {
@@ -463,6 +483,7 @@ daemon_tick(Daemon *daemon)
 	host_tick(daemon->set, now_us);
 	g_mutex_unlock(&daemon->lock);
 	daemon_watch_spool(daemon);
+	daemon_watch_clock(daemon);
 	if (minute == daemon->minute)
 		return;
 	daemon->minute = minute;

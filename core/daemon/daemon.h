@@ -4,6 +4,7 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#include "base/clock-jump.h"
 #include "engine/delivery.h"
 #include "engine/server.h"
 #include "host/host.h"
@@ -27,6 +28,7 @@ typedef struct {
 	int64_t looked_for_old_us; /* for held mail that is old; wall clock, of that worker */
 	int64_t started_us;    /* wall clock */
 	int64_t minute;        /* of the last look at certificates */
+	ClockJump clock_jump;  /* of the main thread */
 	char *state_directory; /* for a certificate of our own */
 } Daemon;
 

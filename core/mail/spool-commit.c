@@ -40,6 +40,11 @@ spool_apply_transaction(Spool *spool, SpoolTransaction *transaction)
 				content = spool_index_content(spool, &row->place, spool->active);
 			spool_index_add(spool, row, spool->active, content);
 		} else if (row->type == SPOOL_RECORD_STATE && entry != NULL && row->version > entry->version) {
+			/* an older one that waits still must not be taken for the present one */
+			if (entry->pending != NULL && entry->pending->row.version < row->version) {
+				entry->pending->is_superseded = true;
+				entry->pending = NULL;
+			}
 			spool_index_apply(entry, row);
 			spool_index_set_state_place(entry, row, spool->active);
 			if (row->n_pending == 0)

@@ -42,6 +42,12 @@ wait_for_reserve(World *world)
 	CU_ASSERT(segments(world) >= 4);
 }
 
+static unsigned
+active(World *world)
+{
+	return (unsigned)queue_active(world->engine.queue);
+}
+
 static size_t
 queued(World *world)
 {
@@ -80,7 +86,7 @@ test_failed_report(void)
 	world->data = &failing;
 	world_start(world);
 	id = world_send(world, "r@fast.example", "r@no.example", NULL);
-	WORLD_WAIT_UNTIL(world, world_status(world, id, 1) == RECIPIENT_FAILED && queue_active(world->engine.queue) == 0);
+	WORLD_WAIT_UNTIL(world, world_status(world, id, 1) == RECIPIENT_FAILED && active(world) == 0);
 	CU_ASSERT_EQUAL(world_status(world, id, 0), RECIPIENT_DELIVERED);
 	WORLD_WAIT_UNTIL(world, unwritten(world) == 0);
 	world_cut_power(world);
@@ -120,7 +126,7 @@ test_report_that_waits(void)
 	world_start(world);
 	while (queued(world) < 40)
 		(void)world_send(world, "r@later.example", NULL);
-	WORLD_WAIT_UNTIL(world, queue_active(world->engine.queue) == 0 && unwritten(world) == 0);
+	WORLD_WAIT_UNTIL(world, active(world) == 0 && unwritten(world) == 0);
 	wait_for_reserve(world);
 	sim_disk_set_capacity(world->sim, sim_disk_used(world->sim));
 	/* the disk is full: states have their reserve, a report has none */
@@ -229,7 +235,8 @@ test_one_state(void)
 	world_start(world);
 	before = states_written(world);
 	(void)world_send(world, "a@fast.example", "b@fast.example", "c@fast.example", NULL);
-	WORLD_WAIT_UNTIL(world, queued(world) == 0 && unwritten(world) == 0);
+	WORLD_WAIT_UNTIL(world, queued(world) == 0 && active(world) == 0);
+	CU_ASSERT(spool_flush(world->engine.spool, g_get_monotonic_time() + 5 * CLOCK_SECOND));
 	CU_ASSERT_EQUAL(states_written(world) - before, 1);
 	world_free(world);
 }
@@ -285,14 +292,14 @@ test_full_disk(void)
 	(void)fill_up(world, mixed, &sent);
 	CU_ASSERT_FALSE(spool_has_room(world->engine.spool, &result));
 	world_start(world);
-	WORLD_WAIT_UNTIL(world, world_taken_in_all(world) == sent && queue_active(world->engine.queue) == 0);
+	WORLD_WAIT_UNTIL(world, world_taken_in_all(world) == sent && active(world) == 0);
 	WORLD_WAIT_UNTIL(world, unwritten(world) == 0);
 	before = states_written(world);
 	for (int i = 0; i < 20; i++) {
 		world_pass_time(world, 301 * CLOCK_SECOND);
 		g_usleep(20000);
 	}
-	WORLD_WAIT_UNTIL(world, queue_active(world->engine.queue) == 0);
+	WORLD_WAIT_UNTIL(world, active(world) == 0);
 	CU_ASSERT_EQUAL(states_written(world), before);
 	CU_ASSERT_EQUAL(world_taken_in_all(world), sent);
 	CU_ASSERT(spool_can_record(world->engine.spool));
@@ -327,14 +334,14 @@ test_excursion(void)
 	world_add_hop(world, "later");
 	world_start(world);
 	id = world_send(world, "r@later.example", NULL);
-	WORLD_WAIT_UNTIL(world, world_tried(world, id, "r@later.example") == 1 && queue_active(world->engine.queue) == 0);
+	WORLD_WAIT_UNTIL(world, world_tried(world, id, "r@later.example") == 1 && active(world) == 0);
 	world->wall_ahead_us = 6 * 86400 * CLOCK_SECOND;
 	world_pass_time(world, 301 * CLOCK_SECOND);
-	WORLD_WAIT_UNTIL(world, world_tried(world, id, "r@later.example") == 2 && queue_active(world->engine.queue) == 0);
+	WORLD_WAIT_UNTIL(world, world_tried(world, id, "r@later.example") == 2 && active(world) == 0);
 	CU_ASSERT_EQUAL(world_status(world, id, 0), RECIPIENT_PENDING);
 	world->wall_ahead_us = 0;
 	world_pass_time(world, 601 * CLOCK_SECOND);
-	WORLD_WAIT_UNTIL(world, world_tried(world, id, "r@later.example") == 3 && queue_active(world->engine.queue) == 0);
+	WORLD_WAIT_UNTIL(world, world_tried(world, id, "r@later.example") == 3 && active(world) == 0);
 	CU_ASSERT_EQUAL(world_status(world, id, 0), RECIPIENT_PENDING);
 	CU_ASSERT_EQUAL(world_reports(world), 0);
 	/* what is really old is returned */
@@ -354,7 +361,7 @@ test_start_ahead(void)
 	id = world_send(world, "r@later.example", NULL);
 	world->wall_ahead_us = 3650 * 86400 * CLOCK_SECOND;
 	world_start(world);
-	WORLD_WAIT_UNTIL(world, world_tried(world, id, "r@later.example") == 1 && queue_active(world->engine.queue) == 0);
+	WORLD_WAIT_UNTIL(world, world_tried(world, id, "r@later.example") == 1 && active(world) == 0);
 	CU_ASSERT_EQUAL(world_status(world, id, 0), RECIPIENT_PENDING);
 	CU_ASSERT_EQUAL(world_reports(world), 0);
 	world_free(world);
@@ -370,12 +377,6 @@ send_to_slow(World *world, QueueId *ids)
 	for (unsigned i = 0; i < SLOW_MAIL; i++)
 		ids[i] = world_send(world, "r@slow.example", NULL);
 	WORLD_WAIT_UNTIL(world, world_begun(world) > 0);
-}
-
-static unsigned
-active(World *world)
-{
-	return (unsigned)queue_active(world->engine.queue);
 }
 
 /* Its mail does not become active beyond a handful, and other mail passes. */

@@ -418,12 +418,13 @@ class Postern:
     A section None is left out, and so is an option None; new sections and options are added.  The next hop for
     everything is the sink, if there is one; else nobody (a closed port)."""
 
-    def __init__(self, place, options=None, sink=None, with_account=True, bin=BUILD / "core/daemon"):
-        """`bin`: where posternd and posternctl are."""
+    def __init__(self, place, options=None, sink=None, with_account=True, bin=BUILD / "core/daemon", environment=None):
+        """`bin`: where posternd and posternctl are; `environment`: more of it for posternd."""
         self.place, self.bin = Path(place), Path(bin)
         self.place.mkdir(parents=True, exist_ok=True)
         self.ports = {name: free_port() for name in ("submission", "smtps")}
         self.sink, self.sink_port = sink, sink.port if sink else free_port()
+        self.environment = dict(environment or {})
         self.config = self.place / "postern.conf"
         self.sections = self.presets()
         self.process = None
@@ -480,7 +481,7 @@ class Postern:
     # -- the process --
 
     def start(self):
-        environment = dict(os.environ, G_DEBUG="fatal-criticals", UBSAN_OPTIONS="print_stacktrace=1")
+        environment = dict(os.environ, G_DEBUG="fatal-criticals", UBSAN_OPTIONS="print_stacktrace=1", **self.environment)
         with open(self.place / "stderr", "ab") as stderr:
             self.process = self.launch([self.bin / "posternd", "-c", self.config], stderr=stderr,
                                        stdin=subprocess.DEVNULL, cwd=self.place, env=environment)

@@ -1,4 +1,5 @@
-/* redis-clock.c - preloaded into a redis-server of a test: its wall clock is the test's, eight octets of a file. */
+/* redis-clock.c - preloaded into a program of a test (redis-server, posternd): its wall clock is the test's, eight octets of
+ * a file in µs: the time itself (POSTERN_TEST_CLOCK), or how far it is ahead of the machine's (POSTERN_TEST_CLOCK_AHEAD). */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -8,19 +9,25 @@
 #include <time.h>
 #include <unistd.h>
 
-static const int64_t *redis_clock;
+static const int64_t *redis_clock, *redis_clock_ahead;
+
+static const int64_t *
+redis_clock_map(const char *variable)
+{
+	const char *path = getenv(variable);
+	const int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	void *map = fd >= 0 ? mmap(NULL, sizeof *redis_clock, PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
+
+	if (fd >= 0)
+		(void)close(fd);
+	return map != MAP_FAILED ? map : NULL;
+}
 
 __attribute__((constructor)) static void
 redis_clock_open(void)
 {
-	const char *path = getenv("POSTERN_TEST_CLOCK");
-	const int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	void *map = fd >= 0 ? mmap(NULL, sizeof *redis_clock, PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
-
-	if (map != MAP_FAILED)
-		redis_clock = map;
-	if (fd >= 0)
-		(void)close(fd);
+	redis_clock = redis_clock_map("POSTERN_TEST_CLOCK");
+	redis_clock_ahead = redis_clock_map("POSTERN_TEST_CLOCK_AHEAD");
 }
 
 __attribute__((visibility("default"))) int
@@ -29,10 +36,19 @@ clock_gettime(clockid_t id, struct timespec *now)
 	int (*real)(clockid_t, struct timespec *) =
 		__extension__(int (*)(clockid_t, struct timespec *))(uintptr_t) dlsym(RTLD_NEXT, "clock_gettime");
 
-	if (id != CLOCK_REALTIME || redis_clock == NULL)
+	int64_t us;
+
+	if (id != CLOCK_REALTIME || (redis_clock == NULL && redis_clock_ahead == NULL))
 		return real(id, now);
-	now->tv_sec = __atomic_load_n(redis_clock, __ATOMIC_RELAXED) / 1000000;
-	now->tv_nsec = __atomic_load_n(redis_clock, __ATOMIC_RELAXED) % 1000000 * 1000;
+	if (redis_clock != NULL) {
+		us = __atomic_load_n(redis_clock, __ATOMIC_RELAXED);
+	} else {
+		(void)real(id, now);
+		us = (int64_t)now->tv_sec * 1000000 + now->tv_nsec / 1000 +
+			 __atomic_load_n(redis_clock_ahead, __ATOMIC_RELAXED);
+	}
+	now->tv_sec = us / 1000000;
+	now->tv_nsec = us % 1000000 * 1000;
 	return 0;
 }
 
