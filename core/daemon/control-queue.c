@@ -69,7 +69,7 @@ queue_count_message(void *data, const Selected *selected)
 	for (unsigned i = 0; i < message->state->n_recipients; i++) {
 		const Recipient *recipient = g_ptr_array_index(message->envelope->recipients, i);
 
-		if (message->state->recipients[i].status == RECIPIENT_PENDING)
+		if (recipient_state_is_open(&message->state->recipients[i]))
 			queue_count(data, selected, mailbox_domain(recipient->address));
 	}
 }
@@ -118,7 +118,7 @@ queue_or_empty(const char *text)
 	return text != NULL ? text : "";
 }
 
-/* Those that wait; the first few by name. */
+/* The open recipients; the first few by name. */
 static char *
 queue_pending(const SpoolMessage *message)
 {
@@ -128,7 +128,7 @@ queue_pending(const SpoolMessage *message)
 	for (unsigned i = 0; i < message->state->n_recipients; i++) {
 		const Recipient *recipient = g_ptr_array_index(message->envelope->recipients, i);
 
-		if (message->state->recipients[i].status == RECIPIENT_PENDING && n++ < QUEUE_SHOWN)
+		if (recipient_state_is_open(&message->state->recipients[i]) && n++ < QUEUE_SHOWN)
 			g_string_append_printf(text, "%s%s", text->len > 0 ? " " : "", recipient->address);
 	}
 	if (n > QUEUE_SHOWN)
@@ -136,14 +136,14 @@ queue_pending(const SpoolMessage *message)
 	return g_string_free(text, FALSE);
 }
 
-/* Why it is held, or what was said last to one who waits. */
+/* Why it is held, or what was said last of an open recipient. */
 static const char *
 queue_reason(const SpoolMessage *message)
 {
 	if (message->state->is_held)
 		return queue_or_empty(message->state->hold_reason);
 	for (unsigned i = 0; i < message->state->n_recipients; i++)
-		if (message->state->recipients[i].status == RECIPIENT_PENDING &&
+		if (recipient_state_is_open(&message->state->recipients[i]) &&
 			message->state->recipients[i].reply != NULL)
 			return message->state->recipients[i].reply;
 	return "";
@@ -259,7 +259,7 @@ queue_show_envelope(const SpoolMessage *message, Answer *answer)
 static void
 queue_show_recipients(const SpoolMessage *message, Answer *answer)
 {
-	static const char *const statuses[] = { "pending", "delivered", "bounced", "removed" };
+	static const char *const statuses[] = { "pending", "delivered", "bounced", "removed", "failed" };
 
 	answer_columns(answer, "recipient", "status", "reply", NULL);
 	for (unsigned i = 0; i < message->state->n_recipients; i++) {

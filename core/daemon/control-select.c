@@ -239,7 +239,7 @@ selector_matches_recipient(const Test *test, const SpoolMessage *message)
 	for (unsigned i = 0; i < message->state->n_recipients; i++) {
 		const Recipient *recipient = g_ptr_array_index(message->envelope->recipients, i);
 
-		if (message->state->recipients[i].status == RECIPIENT_PENDING &&
+		if (recipient_state_is_open(&message->state->recipients[i]) &&
 			selector_matches_text(
 				test, test->by == BY_DOMAIN ? mailbox_domain(recipient->address) : recipient->address))
 			return true;

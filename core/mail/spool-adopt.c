@@ -96,7 +96,7 @@ spool_adopt_mark(Adoption *adoption, const MessageState *state)
 	MessageState *taken = message_state_copy(state);
 
 	for (unsigned i = 0; i < taken->n_recipients; i++)
-		if (taken->recipients[i].status == RECIPIENT_PENDING || taken->recipients[i].status == RECIPIENT_FAILED)
+		if (recipient_state_is_open(&taken->recipients[i]))
 			message_state_set_recipient(taken, i, RECIPIENT_REMOVED, adoption->reply);
 	spool_put_state(adoption->from, taken);
 }

@@ -51,6 +51,12 @@ message_state_count(const MessageState *state, RecipientStatus status)
 	return n;
 }
 
+bool
+recipient_state_is_open(const RecipientState *recipient)
+{
+	return recipient->status == RECIPIENT_PENDING || recipient->status == RECIPIENT_FAILED;
+}
+
 unsigned
 message_state_count_open(const MessageState *state)
 {

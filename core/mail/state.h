@@ -42,6 +42,7 @@ MessageState *message_state_copy(const MessageState *state);
 bool message_state_is_finished(const MessageState *state);
 unsigned message_state_count(const MessageState *state, RecipientStatus status);
 /* Pending, or failed and not reported. */
+bool recipient_state_is_open(const RecipientState *recipient);
 unsigned message_state_count_open(const MessageState *state);
 void message_state_set_recipient(MessageState *state, unsigned i, RecipientStatus status, const char *reply);
 void message_state_encode(const MessageState *state, GByteArray *out);
