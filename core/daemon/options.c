@@ -189,7 +189,8 @@ static const PtnOption options_delivery[] = {
 		"PEM file of certificates to trust for tls = verify; not set: the system's" },
 	{ "retry", PTN_TIME_RANGE, SERVER, "300s .. 4000s",
 		"wait between attempts, doubling from the first to the second", CLOCK_SECOND, 10 * DAY },
-	{ "expire", PTN_TIME, SERVER, "5d", "age at which undelivered mail is returned; time held does not count",
+	{ "expire", PTN_TIME, SERVER, "5d", "age at which undelivered mail is returned, at its second failed attempt since the start or a jump of the clock; "
+		"time held does not count",
 		CLOCK_SECOND, 100 * DAY },
 	{ "forward-bounces", PTN_TIME, SERVER, "21d", "how long bounces of forwarded mail find back to its sender",
 		DAY, 999 * DAY },

@@ -66,7 +66,7 @@ def restart_without_gate(hops):
 
 
 def test_kill_with_hanging_hop(hops):
-    """Q-02 what one next hop has is not sent to it again because another one hangs, not even after kill -9."""
+    """Q-10 what one next hop has is not sent to it again because another one hangs, not even after kill -9."""
     ids = [hops.send(SLOW, FAST) for _ in range(20)]
     hops.fast.wait(20)
     wait_until(lambda: hops.gate.asked > 0, "the slow next hop")
@@ -79,7 +79,7 @@ def test_kill_with_hanging_hop(hops):
 
 
 def test_queue_and_log_while_a_hop_hangs(hops):
-    """Q-06 the queue and the log know what was delivered while another next hop hangs."""
+    """Q-06 Q-10 the queue and the log know what was delivered while another next hop hangs."""
     queue_id = hops.send(SLOW, FAST)
     hops.postern.wait_log("delivered .*queue=%s .*to=%s" % (queue_id, FAST))
     assert re.search(r"%s.*delivered" % FAST, hops.postern.ctl("queue", "show", queue_id))
@@ -87,7 +87,7 @@ def test_queue_and_log_while_a_hop_hangs(hops):
 
 
 def test_commands_while_a_message_is_sent(hops):
-    """Q-02 a command says what it cannot undo, and is not forgotten when that ends."""
+    """Q-15 a command says what it cannot undo, and is not forgotten when that ends."""
     queue_id = hops.send(SLOW, "later@slow.example", FAST)
     hops.slow.replies["."] = gate = Gate("450 4.2.0 later")
     wait_until(lambda: hops.gate.asked + gate.asked > 0, "the slow next hop")
@@ -104,7 +104,7 @@ def test_commands_while_a_message_is_sent(hops):
 
 
 def test_bounce_survives_a_kill(hops):
-    """Q-08 a message that was to be returned is returned, whatever happens to the daemon meanwhile."""
+    """Q-08 Q-15 a message that was to be returned is returned, whatever happens to the daemon meanwhile."""
     hops.slow.replies["RCPT"] = "450 4.2.0 later"
     queue_id = hops.send(SLOW)
     hops.postern.wait_queue(1, "state=deferred")
@@ -120,7 +120,7 @@ def test_bounce_survives_a_kill(hops):
 
 
 def test_slow_hop_does_not_hold_up_others(hops):
-    """Q-07 with hundreds of messages for a slow next hop, others are delivered at once, and verbs take effect at once."""
+    """Q-14 with hundreds of messages for a slow next hop, others are delivered at once, and verbs take effect at once."""
     with hops.postern.smtp() as client:
         client.login()
         for _ in range(300):
@@ -167,7 +167,7 @@ def clocked(tmp_path):
 
 
 def test_clock_excursion(clocked):
-    """Q-07 six days ahead for some seconds: an alarm, nothing is bounced, and mail is tried as if nothing had happened."""
+    """Q-13 six days ahead for some seconds: an alarm, nothing is bounced, and mail is tried as if nothing had happened."""
     clocked.slow.replies["RCPT"] = "450 4.2.0 later"
     for _ in range(20):
         clocked.send(SLOW)
@@ -183,7 +183,7 @@ def test_clock_excursion(clocked):
 
 
 def test_clock_backwards(clocked):
-    """Q-07 an hour backwards makes no mail wait for an hour; ids still rise, also after a restart."""
+    """Q-13 an hour backwards makes no mail wait for an hour; ids still rise, also after a restart."""
     clocked.slow.replies["RCPT"] = "450 4.2.0 later"
     before = clocked.send(SLOW)
     clocked.postern.wait_queue(1, "state=deferred")
