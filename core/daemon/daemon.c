@@ -154,13 +154,6 @@ daemon_start_pools(Daemon *daemon)
 	daemon->engine.observer = observer_new(daemon->engine.waiters, daemon->engine.metrics);
 }
 
-static bool
-daemon_pass_id(void *data, const SpoolSummary *summary)
-{
-	id_source_pass(data, summary->id);
-	return true;
-}
-
 static void
 daemon_queue_wake(void *data)
 {
@@ -193,7 +186,9 @@ daemon_open_services(Daemon *daemon, GError **error)
 	if (!daemon_open_spool(daemon, error) || !daemon_open_stores(daemon, error) ||
 		!daemon_open_refusals(daemon, error) || !daemon_open_dns(daemon, error))
 		return false;
-	spool_each(engine->spool, daemon_pass_id, engine->ids);
+	/* The clock may have been set back since: ids of mail, and of the sessions in its Received lines, only rise. */
+	id_source_pass(engine->ids, spool_highest_id(engine->spool));
+	id_source_pass(engine->session_ids, spool_highest_id(engine->spool));
 	engine->queue = queue_new(engine->spool, engine->clock, daemon_queue_wake, daemon);
 	engine->stay = stay_new();
 	stay_fill(engine);

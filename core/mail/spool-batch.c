@@ -36,6 +36,7 @@ spool_batch_init(SpoolBatch *batch)
 	batch->n_parts = 1;
 	batch->size = SPOOL_BATCH_HEADER;
 	batch->n_records = batch->n_rows = 0;
+	batch->has_mark = false;
 	batch->transactions = NULL;
 	batch->last_transaction = &batch->transactions;
 	batch->states = NULL;

@@ -12,14 +12,15 @@
 
 enum { COMPACT_MESSAGES = 500, COMPACT_OCTETS = 1 << 20 };
 
-/* Lock held.  What lived in the oldest segment is gone: the keeper takes it. */
+/* Lock held.  What lived in the oldest segment is gone: the keeper takes it.  A newer one must have the mark: else the
+ * highest id would go with it. */
 static bool
 spool_free_oldest(Spool *spool)
 {
 	SpoolSegment *oldest = g_queue_peek_head(&spool->segments);
 	bool is_empty;
 
-	if (oldest == spool->active)
+	if (oldest == spool->active || oldest->number >= spool->marked_segment)
 		return false;
 	g_mutex_lock(&spool->index_lock);
 	is_empty = oldest->entries == NULL && oldest->live_octets == 0;

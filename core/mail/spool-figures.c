@@ -99,6 +99,17 @@ spool_summary(Spool *spool, QueueId id, SpoolSummary *summary)
 	return is_there;
 }
 
+QueueId
+spool_highest_id(Spool *spool)
+{
+	QueueId id;
+
+	g_mutex_lock(&spool->index_lock);
+	id = spool->highest_id;
+	g_mutex_unlock(&spool->index_lock);
+	return id;
+}
+
 size_t
 spool_count(Spool *spool)
 {

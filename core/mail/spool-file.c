@@ -34,10 +34,16 @@ spool_memory_is_full(Spool *spool)
 int
 spool_file_create(Spool *spool, uint64_t *number, GError **error)
 {
-	const uint64_t drawn = atomic_fetch_add(&spool->next_file, 1);
-	g_autofree char *path = spool_file_path(spool, drawn);
-	const int fd = spool->disk->open(spool->disk, path, O_RDWR | O_CREAT | O_EXCL, 0600);
+	g_autofree char *path = NULL;
+	uint64_t drawn;
+	int fd;
 
+	do {
+		g_free(path);
+		drawn = atomic_fetch_add(&spool->next_file, 1);
+		path = spool_file_path(spool, drawn);
+		fd = spool->disk->open(spool->disk, path, O_RDWR | O_CREAT | O_EXCL, 0600);
+	} while (fd < 0 && errno == EEXIST);
 	if (fd < 0) {
 		(void)error_set_errno(error, "cannot create %s", path);
 		return -1;

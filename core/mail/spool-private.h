@@ -38,7 +38,8 @@ typedef struct {
 	gint refs;
 	int fd;
 	uint64_t number, size;
-	bool has_damage; /* kept in lost/ when it is free */
+	bool has_damage; /* `lock`; kept in lost/ when it is free, never used again */
+	bool is_aside;   /* log/aside-NUMBER: its batches count as far as they can be read */
 
 	/* the committer's (at start: recovery's) */
 	uint64_t end; /* where the next batch goes */
@@ -129,6 +130,9 @@ typedef struct {
 	int n_parts;
 	uint64_t size;  /* header and records so far */
 	uint32_t n_records, n_rows;
+	bool has_mark;
+	uint8_t mark[SPOOL_MARK];
+	SpoolRow mark_row;
 	SpoolTransaction *transactions, **last_transaction;
 	StatePut *states, **last_state;
 	SpoolMove *moves, **last_move;
@@ -166,6 +170,7 @@ struct Spool {
 	GQueue sealing;  /* a summary is to be written */
 	GQueue spares;   /* numbers (new) of log/spare-N */
 	uint64_t next_segment;
+	uint64_t marked_segment; /* the newest one with a mark: older ones may be freed */
 	SpoolFigures figures;
 	GPtrArray *damage;
 
@@ -182,6 +187,7 @@ struct Spool {
 	GHashTable *index; /* &entry->id → entry, owned */
 	GHashTable *files; /* &file->number → SpoolFile, owned */
 	SpoolEntry *oldest, *newest;
+	QueueId highest_id;  /* of all that the log ever had, by id_is_later() */
 	size_t n_messages; /* without those finished, whose record is not durable yet */
 
 	GThread *committer, *keeper, *compactor;
@@ -210,6 +216,7 @@ void spool_move_free(SpoolMove *move);
 
 /* spool-fill.c; with `lock` held */
 bool spool_fill(Spool *spool, SpoolBatch *batch);
+bool spool_batch_has_records(const SpoolBatch *batch); /* beside a mark; without, it is not written */
 void spool_roll(Spool *spool);
 
 /* spool-batch.c */
@@ -240,6 +247,8 @@ void spool_index_add(Spool *spool, const SpoolRow *row, SpoolSegment *segment, S
 void spool_index_place(SpoolEntry *entry, const SpoolRow *row, SpoolSegment *segment);
 void spool_index_apply(SpoolEntry *entry, const SpoolRow *row);
 void spool_index_set_state_place(SpoolEntry *entry, const SpoolRow *row, SpoolSegment *segment);
+/* False, and logged: it is the state of another envelope. */
+bool spool_index_takes(const SpoolEntry *entry, const MessageState *state);
 void spool_index_remove(Spool *spool, SpoolEntry *entry);
 void spool_content_unref(Spool *spool, SpoolContent *content);
 void spool_index_move_content(Spool *spool, SpoolContent *content, const SpoolPlace *place);
@@ -258,19 +267,68 @@ bool spool_recover(Spool *spool, GError **error);
 typedef struct {
 	GArray *rows; /* of SpoolRow */
 	uint64_t first_batch, previous, last_batch, oldest, end;
-	bool has_summary;
+	uint64_t last_at;     /* where the last batch lies; 0: known by the summary only */
+	uint32_t last_length;
+	bool has_summary, has_mark;
+	QueueId highest;
 	GPtrArray *findings; /* sentences */
 	GByteArray *buffer;  /* the batch looked at */
+
+	/* where the disk could not be read */
+	unsigned n_unread;
+	uint64_t unread_at;   /* there a batch may stand; 0: nowhere */
+	int unread_errno;
+	bool hides;           /* one did: a later batch follows on one that was not read */
+	bool has_torn;        /* the header of a batch that is not whole stands behind the last one */
 } SpoolScan;
+
+typedef enum { SPOOL_SUMMARY_GOOD, SPOOL_SUMMARY_NONE, SPOOL_SUMMARY_UNREADABLE } SpoolSummaryResult;
 
 /* spool-scan.c */
 void spool_scan_init(SpoolScan *scan);
 void spool_scan_clear(SpoolScan *scan);
 void spool_scan_drop_rows(SpoolScan *scan);
-bool spool_scan_summary(Spool *spool, const SpoolSegment *segment, SpoolScan *scan);
+void spool_scan_reset(SpoolScan *scan); /* all but the findings */
+SpoolSummaryResult spool_scan_summary(Spool *spool, const SpoolSegment *segment, SpoolScan *scan);
 /* Batches above `limit` do not count; 0: all do. */
 void spool_scan_batches(Spool *spool, const SpoolSegment *segment, uint64_t limit, SpoolScan *scan);
+/* All of it, or false and errno: ENODATA if the file ends before. */
 bool spool_pread(const Disk *disk, int fd, void *data, size_t size, uint64_t offset);
+/* The same for the start: an error is given a second and a third chance. */
+bool spool_pread_again(const Disk *disk, int fd, void *data, size_t size, uint64_t offset);
+
+/* A segment that was found at the start. */
+typedef struct {
+	SpoolSegment *segment;
+	SpoolSegmentHeader header;
+	bool has_header;
+	int header_errno; /* it could not be read */
+	uint64_t limit;   /* is_ended: batches above do not count */
+	bool is_ended;
+	SpoolScan scan;
+} Found;
+
+typedef struct {
+	GArray *found;         /* of Found, by number */
+	GPtrArray *unfinished; /* paths of segments whose making was interrupted */
+	uint64_t highest_batch, oldest;
+	guint n_used; /* how many have batches, or stand before one that has */
+	GArray *last_files; /* of uint64_t: content files that the last batch names */
+} Recovery;
+
+/* spool-list.c: the names in log/, and what the headers say. */
+bool spool_list_log(Spool *spool, Recovery *recovery, GError **error);
+bool spool_parse_name(const char *name, const char *prefix, uint64_t *number); /* "PREFIX" and 16 hex digits */
+
+/* spool-judge.c: what is damaged, and whether it is known which messages there are. */
+bool spool_judge(Spool *spool, Recovery *recovery, GError **error);
+bool spool_refuse_unread(const Spool *spool, const Found *found, GError **error); /* false, always */
+
+/* spool-replay.c: what a segment says goes into the index. */
+bool spool_replay(Spool *spool, Recovery *recovery, Found *found, GError **error);
+
+/* spool-tail.c: what was read at the start may be in the page cache only; it is written and synced anew. */
+bool spool_renew_tail(Spool *spool, const Recovery *recovery, GError **error);
 
 /* Where a message is, taken under the index lock; the segments stay until it is let go of. */
 typedef struct {

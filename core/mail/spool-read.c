@@ -99,6 +99,7 @@ spool_read_found(SpoolMessage *message, QueueId id, const Whereabouts *found, GE
 	g_autofree uint8_t *record =
 		spool_read_record(message->spool, found->segment, found->offset, found->length, error);
 	MessageState *state;
+	char text[ID_TEXT_SIZE];
 
 	if (record == NULL)
 		return false;
@@ -109,6 +110,11 @@ spool_read_found(SpoolMessage *message, QueueId id, const Whereabouts *found, GE
 			found->offset);
 	if (!spool_read_state(message->spool, found, &state, error))
 		return false;
+	if (state != NULL && (state->id != id || state->n_recipients != message->envelope->recipients->len)) {
+		message_state_free(state);
+		return error_set(error, POSTERN_ERROR_DAMAGED, "message %s: its state is not one of its envelope",
+			id_format(id, text));
+	}
 	if (state != NULL) {
 		message_state_free(message->state);
 		message->state = state;

@@ -114,17 +114,7 @@ spool_file_path(const Spool *spool, uint64_t number)
 bool
 spool_sync_directory(Spool *spool, const char *path, GError **error)
 {
-	const Disk *disk = spool->disk;
-	const int fd = disk->open(disk, path, O_RDONLY | O_DIRECTORY, 0);
-	bool is_synced;
-
-	if (fd < 0)
-		return error_set_errno(error, "cannot open %s", path);
-	is_synced = disk->fsync(disk, fd) == 0;
-	if (!is_synced)
-		(void)error_set_errno(error, "cannot sync %s", path);
-	(void)disk->close(disk, fd);
-	return is_synced;
+	return disk_sync_directory(spool->disk, path, error);
 }
 
 void

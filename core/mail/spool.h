@@ -103,6 +103,9 @@ typedef struct {
 void spool_each(Spool *spool, bool (*each)(void *data, const SpoolSummary *summary), void *data);
 bool spool_summary(Spool *spool, QueueId id, SpoolSummary *summary);
 size_t spool_count(Spool *spool);
+/* The latest id (by id_is_later()) that the log has ever had, freed segments included; 0: none.  A source that passed it
+ * draws no id a second time, however the clock was set. */
+QueueId spool_highest_id(Spool *spool);
 
 typedef struct {
 	uint64_t messages, segments, log_octets, live_octets, files, free_octets;
