@@ -435,6 +435,12 @@ daemon_watch_spool(Daemon *daemon)
 	SpoolResult reason;
 
 	spool_figures(daemon->engine.spool, &figures);
+	if (figures.damage != daemon->spool_damage) {
+		g_autoptr(GPtrArray) damage = spool_damage(daemon->engine.spool);
+
+		daemon->spool_damage = figures.damage;
+		metrics_alarm(daemon->engine.metrics, "spool.damage", g_ptr_array_index(damage, damage->len - 1));
+	}
 	if (figures.is_closed && !spool_probe(daemon->engine.spool))
 		metrics_alarm(daemon->engine.metrics, "spool.closed", "the spool cannot be written: new mail gets 451");
 	else

@@ -27,6 +27,7 @@ typedef struct {
 	int64_t looked_for_old_us; /* for held mail that is old; wall clock, of that worker */
 	int64_t started_us;    /* wall clock */
 	int64_t minute;        /* of the last look at certificates */
+	uint64_t spool_damage; /* SpoolFigures.damage that the alarm tells */
 	char *state_directory; /* for a certificate of our own */
 } Daemon;
 

@@ -224,9 +224,11 @@ settle_write_report(Settling *settling, DsnAction action, QueueId *id)
 
 	id_format(envelope->id, name);
 	g_strlcat(name, action == DSN_FAILED ? "F" : action == DSN_DELAYED ? "D" : "R", sizeof name);
-	if (in_hand->message->content == NULL && !spool_read_content(in_hand->message, NULL))
+	if (!spool_read_content(in_hand->message, NULL))
 		return NULL;
 	text = dsn_write(&report, name);
+	if (text == NULL)
+		return NULL;
 	return submit_prepare(in_hand->delivery->engine, "", envelope->sender, text, id);
 }
 

@@ -1,4 +1,5 @@
 /* delivery-thread.c - one thread at its next hop: connects, sends a job, looks ahead to the next, hangs up. */
+#include "base/error.h"
 #include "base/log.h"
 #include "engine/delivery-private.h"
 
@@ -151,13 +152,15 @@ delivery_was_lost(const SentResult *results, guint n)
 	return true;
 }
 
+/* A plugin is given all of it in memory; what goes out over SMTP is read in steps. */
 static bool
-delivery_read(const Job *job, GError **error)
+delivery_read(const Job *job, bool is_whole, GError **error)
 {
+	SpoolMessage *message = job->in_hand->message;
 	bool is_read;
 
 	g_mutex_lock(&job->in_hand->lock);
-	is_read = spool_read_content(job->in_hand->message, error);
+	is_read = is_whole ? spool_read_whole(message, error) : spool_read_content(message, error);
 	g_mutex_unlock(&job->in_hand->lock);
 	return is_read;
 }
@@ -177,7 +180,7 @@ delivery_look_ahead(DeliveryThread *thread, const Job *job)
 	if (!thread->destination->shuns_ahead)
 		thread->next = delivery_take_job(thread);
 	g_mutex_unlock(&delivery->lock);
-	return thread->next != NULL && delivery_read(thread->next, &error) ? thread->next : NULL;
+	return thread->next != NULL && delivery_read(thread->next, false, &error) ? thread->next : NULL;
 }
 
 static SmtpTask
@@ -307,9 +310,10 @@ delivery_do_job(DeliveryThread *thread, Job *job)
 	g_autoptr(GError) error = NULL;
 	g_autofree char *reply = NULL;
 
-	if (!delivery_read(job, &error)) {
+	if (!delivery_read(job, thread->destination->hop->kind == HOP_PLUGIN, &error)) {
 		reply = g_strdup_printf("4.3.0 the message cannot be read: %s", error->message);
-		metrics_alarm(thread->delivery->engine->metrics, "spool.damage", error->message);
+		if (!g_error_matches(error, POSTERN_ERROR, POSTERN_ERROR_FULL))
+			metrics_alarm(thread->delivery->engine->metrics, "spool.damage", error->message);
 		delivery_set_all(job, SENT_DEFERRED, reply);
 	} else if (thread->destination->hop->kind == HOP_PLUGIN) {
 		delivery_to_plugin(thread, job);

@@ -36,17 +36,29 @@ spool_id_text(const Spool *spool)
 	return g_string_free(text, FALSE);
 }
 
+typedef struct {
+	Content *content;
+	GError **error;
+} AdoptCopy;
+
+static bool
+spool_adopt_piece(void *data, const char *octets, size_t size)
+{
+	AdoptCopy *copy = data;
+
+	content_append(copy->content, octets, size);
+	return !content_wants_flush(copy->content) || content_flush(copy->content, copy->error);
+}
+
 /* New; NULL: this disk cannot take it. */
 static Content *
 spool_adopt_content(Adoption *adoption, const SpoolMessage *message, GError **error)
 {
 	g_autoptr(Content) content = content_new(adoption->to);
+	AdoptCopy copy = { content, error };
 
-	for (uint64_t at = 0; at < message->size; at += SPOOL_LARGE) {
-		content_append(content, message->content + at, MIN(SPOOL_LARGE, message->size - at));
-		if (content_wants_flush(content) && !content_flush(content, error))
-			return NULL;
-	}
+	if (!spool_content_pieces(message, spool_adopt_piece, &copy, error))
+		return NULL;
 	return content_finish(content, error) ? g_steal_pointer(&content) : NULL;
 }
 

@@ -145,18 +145,6 @@ spool_figures(Spool *spool, SpoolFigures *figures)
 		figures->free_octets = 0;
 }
 
-GPtrArray *
-spool_damage(Spool *spool)
-{
-	GPtrArray *copy = g_ptr_array_new_with_free_func(g_free);
-
-	g_mutex_lock(&spool->lock);
-	for (guint i = 0; i < spool->damage->len; i++)
-		g_ptr_array_add(copy, g_strdup(spool->damage->pdata[i]));
-	g_mutex_unlock(&spool->lock);
-	return copy;
-}
-
 bool
 spool_probe(Spool *spool)
 {

@@ -31,6 +31,15 @@ spool_memory_is_full(Spool *spool)
 	return atomic_load(&spool->in_memory) > spool->memory;
 }
 
+bool
+spool_memory_take(Spool *spool, uint64_t size)
+{
+	if (atomic_fetch_add(&spool->in_memory, size) <= spool->memory)
+		return true;
+	atomic_fetch_sub(&spool->in_memory, size);
+	return false;
+}
+
 int
 spool_file_create(Spool *spool, uint64_t *number, GError **error)
 {
@@ -89,4 +98,10 @@ spool_file_write(const Disk *disk, int fd, const void *data, size_t size, uint64
 	struct iovec part = { (void *)(uintptr_t)data, size };
 
 	return spool_pwrite(disk, fd, &part, 1, offset);
+}
+
+bool
+spool_file_read(const Disk *disk, int fd, void *data, size_t size, uint64_t offset)
+{
+	return spool_pread(disk, fd, data, size, offset);
 }

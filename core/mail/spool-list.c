@@ -34,7 +34,7 @@ spool_read_header(Spool *spool, Found *found, const char *path, GError **error)
 	SpoolHeaderResult result = SPOOL_HEADER_BAD;
 	uint8_t block[SPOOL_BLOCK];
 
-	if (spool_pread_again(spool->disk, segment->fd, block, sizeof block, 0))
+	if (spool_pread_again(spool, segment->fd, block, sizeof block, 0))
 		result = spool_segment_header_decode(block, &found->header);
 	else if (errno != ENODATA)
 		found->header_errno = errno;

@@ -78,6 +78,7 @@ struct SpoolEntry {
 	int64_t next_us, arrived_us;
 	uint32_t n_pending, n_recipients, attempts;
 	bool is_held, is_finished, is_moving;
+	bool is_stuck; /* the disk could not read it when it was to be moved: later again */
 	SpoolEntry *older, *newer;         /* of all */
 	SpoolEntry *before, *after;        /* of its segment */
 };
@@ -146,6 +147,7 @@ struct Spool {
 	uint8_t id[SPOOL_ID_SIZE];
 	int lock_fd;
 	bool is_read_only; /* spool_check() */
+	unsigned n_repeated; /* reads of the start */
 	bool is_replaying; /* at start: files are looked after once all is known */
 
 	atomic_llong looked_us;           /* when free space was last asked for */
@@ -159,6 +161,7 @@ struct Spool {
 	bool is_stopping, is_closed, is_mail_full, has_prepare_failed, wants_probe;
 	bool is_keeper_stopping, wants_retry; /* of what failed, now */
 	unsigned probes; /* how many ended */
+	int64_t compact_pause_us, compact_due_us; /* the compactor's own: how long it rests when nothing could be moved */
 	SpoolTransaction *waiting, **last_waiting;
 	StatePut *states, **last_state;
 	int64_t states_since_us; /* of the first waiting state, monotonic */
@@ -199,7 +202,7 @@ void spool_unload(Spool *spool);
 char *spool_segment_path(const Spool *spool, const char *prefix, uint64_t number); /* new */
 char *spool_file_path(const Spool *spool, uint64_t number);                        /* new */
 bool spool_sync_directory(Spool *spool, const char *path, GError **error);
-void spool_note_damage(Spool *spool, const char *format, ...) G_GNUC_PRINTF(2, 3);
+void spool_note_damage(Spool *spool, const char *format, ...) G_GNUC_PRINTF(2, 3); /* `lock` held, or no thread runs */
 bool spool_lose(Spool *spool, const char *path); /* moves it to lost/ */
 void spool_list_init(Spool *spool);
 
@@ -294,8 +297,8 @@ SpoolSummaryResult spool_scan_summary(Spool *spool, const SpoolSegment *segment,
 void spool_scan_batches(Spool *spool, const SpoolSegment *segment, uint64_t limit, SpoolScan *scan);
 /* All of it, or false and errno: ENODATA if the file ends before. */
 bool spool_pread(const Disk *disk, int fd, void *data, size_t size, uint64_t offset);
-/* The same for the start: an error is given a second and a third chance. */
-bool spool_pread_again(const Disk *disk, int fd, void *data, size_t size, uint64_t offset);
+/* The same for the start: an error is given a second and a third chance, some times. */
+bool spool_pread_again(Spool *spool, int fd, void *data, size_t size, uint64_t offset);
 
 /* A segment that was found at the start. */
 typedef struct {
@@ -343,6 +346,14 @@ typedef struct {
 bool spool_look_up(Spool *spool, QueueId id, Whereabouts *found);
 void spool_let_go(Spool *spool, Whereabouts *found);
 SpoolMessage *spool_read_at(Spool *spool, QueueId id, const Whereabouts *found, GError **error); /* new */
+
+/* spool-content.c */
+void spool_content_release(SpoolMessage *message); /* what it has read or opened of its content */
+
+/* spool-damage.c: `spool->damage`, by any thread. */
+void spool_report_damage(Spool *spool, const char *format, ...) G_GNUC_PRINTF(2, 3); /* takes `lock`; a sentence once */
+/* The disk could not read that: `errno`.  The segment is not used again. */
+void spool_report_unread(Spool *spool, SpoolSegment *segment, uint64_t offset);
 
 /* spool-compact.c */
 gpointer spool_compactor(gpointer data);

@@ -8,11 +8,11 @@
 
 enum {
 	SCAN_TRIES = 3,
-	SCAN_PATIENCE = 8,    /* failing reads of a segment that are repeated: each may take the disk seconds */
+	SCAN_PATIENCE = 10,     /* reads of a start that are repeated: each may take the disk seconds */
 	SCAN_UNREAD_MOST = 256, /* blocks; then the rest of a segment is not tried */
 };
 
-#define SCAN_PAUSE_US (50 * 1000)
+#define SCAN_PAUSE_US (20 * 1000)
 
 bool
 spool_pread(const Disk *disk, int fd, void *data, size_t size, uint64_t offset)
@@ -36,22 +36,15 @@ spool_pread(const Disk *disk, int fd, void *data, size_t size, uint64_t offset)
 }
 
 bool
-spool_pread_again(const Disk *disk, int fd, void *data, size_t size, uint64_t offset)
+spool_pread_again(Spool *spool, int fd, void *data, size_t size, uint64_t offset)
 {
-	for (int i = 1; !spool_pread(disk, fd, data, size, offset); i++) {
-		if (errno == ENODATA || i == SCAN_TRIES)
+	for (int i = 1; !spool_pread(spool->disk, fd, data, size, offset); i++) {
+		if (errno == ENODATA || i == SCAN_TRIES || spool->n_repeated == SCAN_PATIENCE)
 			return false;
+		spool->n_repeated++;
 		g_usleep(SCAN_PAUSE_US);
 	}
 	return true;
-}
-
-static bool
-spool_scan_pread(Spool *spool, const SpoolSegment *segment, SpoolScan *scan, void *data, size_t size, uint64_t at)
-{
-	if (scan->n_unread >= SCAN_PATIENCE)
-		return spool_pread(spool->disk, segment->fd, data, size, at);
-	return spool_pread_again(spool->disk, segment->fd, data, size, at);
 }
 
 void
@@ -113,12 +106,11 @@ spool_scan_add_row(void *user, const SpoolRow *row)
 /* ---- the summary ---- */
 
 static SpoolSummaryResult
-spool_scan_trailer(Spool *spool, const SpoolSegment *segment, SpoolScan *scan, uint8_t octets[SPOOL_TRAILER],
-	SpoolTrailer *trailer)
+spool_scan_trailer(Spool *spool, const SpoolSegment *segment, uint8_t octets[SPOOL_TRAILER], SpoolTrailer *trailer)
 {
 	if (segment->size < 2 * SPOOL_BLOCK)
 		return SPOOL_SUMMARY_NONE;
-	if (!spool_scan_pread(spool, segment, scan, octets, SPOOL_TRAILER, segment->size - SPOOL_TRAILER))
+	if (!spool_pread_again(spool, segment->fd, octets, SPOOL_TRAILER, segment->size - SPOOL_TRAILER))
 		return SPOOL_SUMMARY_UNREADABLE;
 	return spool_trailer_decode(octets, trailer) && trailer->segment == segment->number &&
 				   memcmp(trailer->spool, spool->id, SPOOL_ID_SIZE) == 0 && trailer->start >= SPOOL_BLOCK &&
@@ -147,13 +139,13 @@ spool_scan_summary(Spool *spool, const SpoolSegment *segment, SpoolScan *scan)
 	uint8_t octets[SPOOL_TRAILER];
 	SpoolTrailer trailer;
 	g_autofree uint8_t *rows = NULL;
-	SpoolSummaryResult result = spool_scan_trailer(spool, segment, scan, octets, &trailer);
+	SpoolSummaryResult result = spool_scan_trailer(spool, segment, octets, &trailer);
 	size_t size;
 
 	if (result == SPOOL_SUMMARY_GOOD) {
 		size = (size_t)trailer.n_rows * SPOOL_ROW;
 		rows = g_malloc(MAX(size, 1));
-		if (!spool_scan_pread(spool, segment, scan, rows, size, trailer.start))
+		if (!spool_pread_again(spool, segment->fd, rows, size, trailer.start))
 			result = SPOOL_SUMMARY_UNREADABLE;
 		else if (!spool_trailer_is_right(octets, rows, size))
 			return SPOOL_SUMMARY_NONE;
@@ -233,7 +225,7 @@ spool_scan_batch(Spool *spool, const SpoolSegment *segment, SpoolScan *scan, uin
 	GByteArray *buffer = scan->buffer;
 	uint8_t block[SPOOL_BATCH_HEADER];
 
-	if (!spool_scan_pread(spool, segment, scan, block, sizeof block, at)) {
+	if (!spool_pread_again(spool, segment->fd, block, sizeof block, at)) {
 		spool_scan_note_unread(scan, segment, at, at == scan->end || scan->has_torn);
 		return 0;
 	}
@@ -241,7 +233,7 @@ spool_scan_batch(Spool *spool, const SpoolSegment *segment, SpoolScan *scan, uin
 		header->number <= scan->last_batch)
 		return 0;
 	g_byte_array_set_size(buffer, header->length);
-	if (!spool_scan_pread(spool, segment, scan, buffer->data, header->length, at)) {
+	if (!spool_pread_again(spool, segment->fd, buffer->data, header->length, at)) {
 		spool_scan_note_unread(scan, segment, at, true);
 		return 0;
 	}

@@ -158,8 +158,9 @@ spool_lock(Spool *spool, GError **error)
 	return error_set_errno(error, "cannot lock %s", path);
 }
 
-bool
-spool_load(Spool *spool, GError **error)
+/* Its format is ours, and no other process has it; made if there is none. */
+static bool
+spool_enter(Spool *spool, GError **error)
 {
 	g_autoptr(GError) found = NULL;
 	bool is_there = spool_read_format(spool, &found);
@@ -178,5 +179,43 @@ spool_load(Spool *spool, GError **error)
 		g_propagate_error(error, g_steal_pointer(&found));
 		return false;
 	}
-	return (is_there || spool_make_format(spool, error)) && spool_recover(spool, error);
+	return is_there || spool_make_format(spool, error);
+}
+
+bool
+spool_load(Spool *spool, GError **error)
+{
+	return spool_enter(spool, error) && spool_recover(spool, error);
+}
+
+static bool
+spool_rename_aside(Spool *spool, uint64_t number, GError **error)
+{
+	const Disk *disk = spool->disk;
+	g_autofree char *path = spool_segment_path(spool, "", number);
+	g_autofree char *aside = spool_segment_path(spool, "aside-", number);
+	const int fd = disk->open(disk, aside, O_RDONLY, 0);
+
+	if (fd >= 0) {
+		(void)disk->close(disk, fd);
+		return error_set(error, POSTERN_ERROR_EXISTS, "segment %" G_GUINT64_FORMAT " of %s was set aside before", number,
+			spool->directory);
+	}
+	if (disk->rename(disk, path, aside) == 0)
+		return spool_sync_directory(spool, spool->log_directory, error);
+	return errno == ENOENT ? error_set(error, POSTERN_ERROR_NOT_FOUND, "there is no segment %" G_GUINT64_FORMAT " in %s",
+								 number, spool->directory)
+						   : error_set_errno(error, "cannot rename %s", path);
+}
+
+bool
+spool_set_aside(const SpoolSettings *settings, uint64_t number, GError **error)
+{
+	Spool *spool = spool_new(settings);
+	bool is_aside;
+
+	spool->is_read_only = true;
+	is_aside = spool_enter(spool, error) && spool_rename_aside(spool, number, error);
+	spool_unload(spool);
+	return is_aside;
 }

@@ -16,7 +16,7 @@ spool_rewrite(Spool *spool, const SpoolSegment *segment, uint64_t offset, uint32
 	g_autofree uint8_t *octets = g_malloc(size);
 	struct iovec part = { octets, size };
 
-	return (spool_pread_again(disk, segment->fd, octets, size, offset) &&
+	return (spool_pread_again(spool, segment->fd, octets, size, offset) &&
 			   spool_pwrite(disk, segment->fd, &part, 1, offset) && disk->fdatasync(disk, segment->fd) == 0) ||
 		   error_set_errno(error, "cannot write segment %" G_GUINT64_FORMAT " anew", segment->number);
 }

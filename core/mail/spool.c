@@ -117,17 +117,6 @@ spool_sync_directory(Spool *spool, const char *path, GError **error)
 	return disk_sync_directory(spool->disk, path, error);
 }
 
-void
-spool_note_damage(Spool *spool, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	g_ptr_array_add(spool->damage, g_strdup_vprintf(format, arguments));
-	va_end(arguments);
-	spool->figures.has_damage = true;
-}
-
 bool
 spool_lose(Spool *spool, const char *path)
 {

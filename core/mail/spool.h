@@ -64,26 +64,42 @@ bool spool_flush(Spool *spool);
 
 /* ---- reading ---- */
 
+typedef struct SpoolReader SpoolReader;
+
 /* A message as the queue holds it: envelope, present state, content.  Private to its caller. */
 typedef struct {
 	Envelope *envelope;
 	MessageState *state;
 	uint64_t size;      /* of the content as stored */
 	Spool *spool;
-	const char *content; /* mapped or read by spool_read_content(); NULL before */
-	void *mapping;       /* how to let go of it */
-	size_t mapping_size;
+	const char *content; /* all of it, behind which a NUL stands; NULL before spool_read_whole() */
+
+	/* the spool's own */
+	char *octets;
+	uint64_t accounted;
+	SpoolReader *reader;
+	size_t header_end;
 } SpoolMessage;
 
 /* New.  NULL: NOT_FOUND, or DAMAGED, IO. */
 SpoolMessage *spool_read(Spool *spool, QueueId id, GError **error);
 void spool_message_free(SpoolMessage *message);
-/* Fills content/size, its checksum verified. */
+/* Reads all of the content once and verifies its checksum; one of at most 256 KiB is then in memory, a larger one is
+ * not.  Blocks.  False: NOT_FOUND, DAMAGED, or IO (the disk cannot read it now; spool_damage() says so). */
 bool spool_read_content(SpoolMessage *message, GError **error);
-/* The message as it is to be shown or sent: top lines, content without its cuts, bottom lines, in pieces
- * for writev.  False from `piece` ends it.  spool_read_content() first. */
+/* The same, and then all of it is in `content`, accounted like content that arrives ([spool] memory) until the message is
+ * freed.  Blocks.  False, besides: FULL. */
+bool spool_read_whole(SpoolMessage *message, GError **error);
+/* The message as it is to be shown or sent: top lines, content without its cuts, bottom lines.  A large content is read
+ * from the disk in steps of 256 KiB, each of which is passed on only if it is what spool_read_content(), which comes
+ * first, verified.  Blocks.  False: `piece` returned false, or, with an error, DAMAGED or IO: what was passed on is then not
+ * all of the message. */
 typedef bool SpoolPiece(void *data, const char *octets, size_t size);
-bool spool_message_pieces(const SpoolMessage *message, SpoolPiece *piece, void *data);
+bool spool_message_pieces(const SpoolMessage *message, SpoolPiece *piece, void *data, GError **error);
+/* The content alone, as it was received. */
+bool spool_content_pieces(const SpoolMessage *message, SpoolPiece *piece, void *data, GError **error);
+/* How many octets spool_message_pieces() would pass on.  Reads nothing. */
+uint64_t spool_message_octets(const SpoolMessage *message);
 
 /* Of a QueueId, for a GHashTable; g_int64_hash() lets ids of one second fall together. */
 guint spool_id_hash(const void *id);
@@ -112,13 +128,14 @@ typedef struct {
 	uint64_t commits, transactions, states, sync_us_last, sync_us_max, compacted_octets;
 	/* From spool_put_state() until it is durable: a crash within delivers again what the next hop has. */
 	uint64_t state_us_last, state_us_max;
+	uint64_t damage; /* sentences of spool_damage() so far */
 	bool is_closed, has_damage;
 } SpoolFigures;
 
 void spool_figures(Spool *spool, SpoolFigures *figures);
 /* After SPOOL_CLOSED, until a probe succeeds: what cannot be recorded is not begun. */
 bool spool_is_closed(Spool *spool);
-/* New: what was found damaged at start, one sentence each. */
+/* New: what was found damaged, or could not be read, at start and since, one sentence each; at most a thousand. */
 GPtrArray *spool_damage(Spool *spool);
 /* After SPOOL_CLOSED: tries to write and sync again; true if it is open. */
 bool spool_probe(Spool *spool);
@@ -127,6 +144,9 @@ bool spool_probe(Spool *spool);
 
 /* Reads everything, changes nothing; one sentence per finding.  True: all is whole. */
 bool spool_check(const SpoolSettings *settings, GPtrArray *findings, GError **error);
+/* The start after it counts what can be read of that segment, reports the rest as damage, and never writes to it.  False:
+ * NOT_FOUND, EXISTS (a daemon owns the spool, or it was set aside before), IO. */
+bool spool_set_aside(const SpoolSettings *settings, uint64_t number, GError **error);
 /* Takes the live messages of the spool in `directory` (of a lost node) into this one, each with its state,
  * and marks them there as taken, so that an interrupted adoption goes on where it stood: until it is marked
  * there, a message is held here.  `n`: how many.  Damaged ones stay where they are, and make it false.
