@@ -63,7 +63,7 @@ spool_take_over(Daemon *daemon, const char *directory, Answer *answer, GError **
 	if (!g_path_is_absolute(directory))
 		return error_set(error, POSTERN_ERROR_INVALID, "\"%s\" is not an absolute path", directory);
 	spool_each(daemon->engine.spool, spool_note_one, &adopted);
-	is_whole = spool_adopt(daemon->engine.spool, directory, &n, error);
+	is_whole = spool_adopt(daemon->engine.spool, directory, daemon->engine.ids, &n, error);
 	spool_each(daemon->engine.spool, spool_find_new, &adopted);
 	spool_make_due(daemon, ids);
 	count = g_strdup_printf("%zu", n);

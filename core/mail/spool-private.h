@@ -145,6 +145,7 @@ struct Spool {
 	char *directory, *log_directory, *content_directory;
 	uint64_t segment_size, large, memory, keep_free;
 	uint8_t id[SPOOL_ID_SIZE];
+	char id_text[2 * SPOOL_ID_SIZE + 1]; /* set by spool_open() */
 	int lock_fd;
 	bool is_read_only; /* spool_check() */
 	unsigned n_repeated; /* reads of the start */
@@ -354,6 +355,30 @@ void spool_content_release(SpoolMessage *message); /* what it has read or opened
 void spool_report_damage(Spool *spool, const char *format, ...) G_GNUC_PRINTF(2, 3); /* takes `lock`; a sentence once */
 /* The disk could not read that: `errno`.  The segment is not used again. */
 void spool_report_unread(Spool *spool, SpoolSegment *segment, uint64_t offset);
+
+/* What the reason of a hold says of an adoption under way. */
+typedef struct {
+	char from[2 * SPOOL_ID_SIZE + 1];
+	char by[2 * SPOOL_ID_SIZE + 1]; /* "": not said */
+	QueueId old_id;                 /* there; 0: the same as here */
+	const char *rest;               /* borrowed: why it was held before; NULL: it was not */
+	int64_t until_us;               /* and until when; 0: until somebody releases it */
+} SpoolHold;
+
+/* spool-hold.c */
+char *spool_hold_format(const SpoolHold *hold); /* new */
+bool spool_hold_parse(const char *reason /* may be NULL */, SpoolHold *hold);
+void spool_hold_set(MessageState *state, const SpoolHold *hold);
+void spool_hold_restore(MessageState *state); /* as it was before the adoption */
+
+/* spool-taken.c */
+typedef struct SpoolTaken SpoolTaken;
+SpoolTaken *spool_taken_open(Spool *spool, bool may_create, GError **error); /* new */
+void spool_taken_free(Spool *spool, SpoolTaken *taken);
+const char *spool_taken_heir(const SpoolTaken *taken, QueueId id); /* NULL: nobody took it */
+bool spool_taken_add(Spool *spool, SpoolTaken *taken, const GArray *ids, const char *heir, GError **error); /* durable */
+void spool_taken_end(Spool *spool, MessageState *state /* takes */, const char *heir);
+bool spool_taken_apply(Spool *spool, GError **error); /* ends what was taken and is live still */
 
 /* spool-compact.c */
 gpointer spool_compactor(gpointer data);

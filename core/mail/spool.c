@@ -155,11 +155,23 @@ spool_open(const SpoolSettings *settings, GError **error)
 		spool_unload(spool);
 		return NULL;
 	}
+	for (int i = 0; i < SPOOL_ID_SIZE; i++)
+		g_snprintf(spool->id_text + 2 * i, 3, "%02x", spool->id[i]);
 	spool_batch_init(&spool->batch);
 	spool->committer = g_thread_new("spool-commit", spool_committer, spool);
 	spool->keeper = g_thread_new("spool-keep", spool_keeper, spool);
 	spool->compactor = g_thread_new("spool-compact", spool_compactor, spool);
+	if (!spool_taken_apply(spool, error)) {
+		spool_close(spool);
+		return NULL;
+	}
 	return spool;
+}
+
+const char *
+spool_instance(const Spool *spool)
+{
+	return spool->id_text;
 }
 
 void

@@ -147,11 +147,17 @@ bool spool_check(const SpoolSettings *settings, GPtrArray *findings, GError **er
 /* The start after it counts what can be read of that segment, reports the rest as damage, and never writes to it.  False:
  * NOT_FOUND, EXISTS (a daemon owns the spool, or it was set aside before), IO. */
 bool spool_set_aside(const SpoolSettings *settings, uint64_t number, GError **error);
-/* Takes the live messages of the spool in `directory` (of a lost node) into this one, each with its state,
- * and marks them there as taken, so that an interrupted adoption goes on where it stood: until it is marked
- * there, a message is held here.  `n`: how many.  Damaged ones stay where they are, and make it false.
- * A queue over this spool learns of them by queue_refill(). */
-bool spool_adopt(Spool *spool, const char *directory, size_t *n, GError **error);
+/* Takes the live messages of the spool in `directory` (of a lost node) into this one, each with its state, and records
+ * there whose they are; until then they are held here.  One whose id a message has here already gets a new one of `ids`,
+ * and the log says both.  What an interruption left over is finished by the next call: also where it was another spool's
+ * adoption, and that spool is adopted, in any order.  `n`: how many are free to go now.  Blocks.  False: NOT_FOUND, EXISTS
+ * (a daemon owns it), IO, or DAMAGED (what is damaged stays there).  A queue over this spool learns of them by
+ * queue_refill(). */
+bool spool_adopt(Spool *spool, const char *directory, IdSource *ids, size_t *n, GError **error);
+/* How many messages are held because an adoption was not finished.  Blocks: it reads every held message. */
+size_t spool_count_adopting(Spool *spool);
+/* "0123…", 32 hex digits: random, and the same over restarts.  Lives as long as the spool. */
+const char *spool_instance(const Spool *spool);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Spool, spool_close)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SpoolTransaction, spool_transaction_free)
