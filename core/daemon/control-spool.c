@@ -65,6 +65,7 @@ spool_take_over(Daemon *daemon, const char *directory, Answer *answer, GError **
 	spool_each(daemon->engine.spool, spool_note_one, &adopted);
 	is_whole = spool_adopt(daemon->engine.spool, directory, daemon->engine.ids, &n, error);
 	spool_each(daemon->engine.spool, spool_find_new, &adopted);
+	atomic_store(&daemon->adopting_us, 0);
 	spool_make_due(daemon, ids);
 	count = g_strdup_printf("%zu", n);
 	log_event(LOG_LEVEL_INFO, "spool adopted", "from", directory, "messages", count, NULL);

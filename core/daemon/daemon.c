@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "daemon/claim.h"
 #include "daemon/options.h"
 #include "daemon/process.h"
 #include "daemon/settings.h"
@@ -183,7 +184,8 @@ daemon_open_services(Daemon *daemon, GError **error)
 	engine->session_ids = id_source_new(engine->clock, node);
 	engine->retry_domain = daemon_retry_domain;
 	engine->retry_data = daemon;
-	if (!daemon_open_spool(daemon, error) || !daemon_open_stores(daemon, error) ||
+	daemon->node = node;
+	if (!daemon_open_spool(daemon, error) || !daemon_open_stores(daemon, error) || !claim_take(daemon, error) ||
 		!daemon_open_refusals(daemon, error) || !daemon_open_dns(daemon, error))
 		return false;
 	/* The clock may have been set back since: ids of mail, and of the sessions in its Received lines, only rise. */
@@ -534,6 +536,7 @@ daemon_stop(Daemon *daemon, bool is_in_use, const volatile bool *is_hasty)
 	if (!is_clean) {
 		(void)spool_flush(daemon->engine.spool);
 		(void)store_flush(daemon->engine.store);
+		claim_release(daemon);
 		log_event(LOG_LEVEL_WARNING, "stopped with work left behind; the queue has it", NULL);
 		_exit(EXIT_SUCCESS);
 	}
@@ -544,6 +547,7 @@ daemon_stop(Daemon *daemon, bool is_in_use, const volatile bool *is_hasty)
 	observer_free(daemon->engine.observer);
 	queue_free(daemon->engine.queue);
 	stay_free(daemon->engine.stay);
+	claim_release(daemon);
 	spool_close(daemon->engine.spool);
 	workers_free(daemon->engine.waiters);
 	workers_free(daemon->engine.crunchers);
