@@ -52,7 +52,8 @@ claim_try(Store *store, const char *key, const char *ours, char **other)
 			return status == PTN_OK ? CLAIM_OURS : CLAIM_UNSURE;
 		status = store_get(store, key, CLOCK_NEVER, &value, NULL);
 		if (status == PTN_OK && claim_is_ours(value, ours))
-			return store_set(store, key, ours, CLAIM_TTL_US, CLOCK_NEVER) == PTN_OK ? CLAIM_OURS : CLAIM_UNSURE;
+			return store_set(store, key, ours, CLAIM_TTL_US, CLOCK_NEVER) == PTN_OK ? CLAIM_OURS
+																					: CLAIM_UNSURE;
 		if (status == PTN_OK) {
 			*other = g_steal_pointer(&value);
 			return CLAIM_TAKEN;
@@ -74,12 +75,14 @@ claim_try_all(Daemon *daemon, char **why)
 
 	for (size_t i = 0; i < G_N_ELEMENTS(stores); i++) {
 		g_autofree char *other = NULL;
-		const ClaimResult result = store_is_local(stores[i]) ? CLAIM_OURS : claim_try(stores[i], key, ours, &other);
+		const ClaimResult result =
+			store_is_local(stores[i]) ? CLAIM_OURS : claim_try(stores[i], key, ours, &other);
 
 		if (result == CLAIM_TAKEN) {
 			*why = g_strdup_printf(
-				"node number %u is in use by another instance, %s (by the claim %s in the [%s]): give each node a "
-				"number of its own ([server] node). If that instance is gone for good, its claim ends within a minute",
+				"node number %u is in use by another instance, %s (claim %s in the [%s]): "
+				"give each node a number of its own ([server] node). If that instance is gone "
+				"for good, its claim ends within a minute",
 				daemon->node, other, key, names[i]);
 			return CLAIM_TAKEN;
 		}
@@ -95,7 +98,8 @@ claim_take(Daemon *daemon, GError **error)
 	g_autofree char *why = NULL;
 
 	daemon->claim_due_us = g_get_monotonic_time() + CLAIM_AGAIN_US;
-	return claim_try_all(daemon, &why) != CLAIM_TAKEN || error_set(error, POSTERN_ERROR_EXISTS, "%s", why);
+	return claim_try_all(daemon, &why) != CLAIM_TAKEN ||
+		   error_set(error, POSTERN_ERROR_EXISTS, "%s", why);
 }
 
 /* What is not known now says nothing against us: an alarm stays as it was. */
@@ -124,7 +128,8 @@ claim_release(Daemon *daemon)
 		g_autofree char *value = NULL;
 
 		if (!store_is_local(stores[i]) && !store_is_away(stores[i]) &&
-			store_get(stores[i], key, CLOCK_NEVER, &value, NULL) == PTN_OK && claim_is_ours(value, ours))
+			store_get(stores[i], key, CLOCK_NEVER, &value, NULL) == PTN_OK &&
+			claim_is_ours(value, ours))
 			(void)store_remove(stores[i], key, CLOCK_NEVER);
 	}
 }

@@ -117,7 +117,8 @@ control_spool(Daemon *daemon, const Request *request, Answer *answer)
 	if (words[0] == NULL)
 		spool_show(daemon, answer);
 	else if (strcmp(words[0], "adopt") != 0 || words[1] == NULL || words[2] != NULL)
-		answer_fail(answer, "spool knows: adopt DIRECTORY, check [DIRECTORY], set-aside SEGMENT [DIRECTORY], and alone its figures");
+		answer_fail(answer, "spool knows: adopt DIRECTORY, check [DIRECTORY], "
+							"set-aside SEGMENT [DIRECTORY], and alone its figures");
 	else if (!spool_take_over(daemon, words[1], answer, &error))
 		answer_fail(answer, "%s", error->message);
 }

@@ -108,7 +108,10 @@ static const PtnOption options_spool_rows[] = {
 		INT64_C(1) << 50, .needs_restart = true },
 	{ "large", PTN_SIZE, SERVER, "256K", "content above this has a file of its own", 4096, 64 << 20,
 		.needs_restart = true },
-	{ "memory", PTN_SIZE, SERVER, "256M", "content in memory over all sessions", 1 << 20, INT64_C(1) << 40,
+	{ "memory", PTN_SIZE, SERVER, "256M",
+		"content in memory over all sessions, large content that plugins look into included; beyond it "
+		"content goes to files, and hooks that want it in memory fail",
+		1 << 20, INT64_C(1) << 40,
 		.needs_restart = true },
 	{ "held-per-domain", PTN_SIZE, SERVER, "1G",
 		"mail held for a domain in mode hold, beyond which more gets 452; 0: any", 0, INT64_C(1) << 50 },

@@ -215,13 +215,15 @@ posternctl_set_aside(const Arguments *arguments, GError **error)
 	if (words[0] == NULL || !g_ascii_string_to_unsigned(words[0], 10, 1, G_MAXUINT64, &number, NULL) ||
 		(words[1] != NULL && words[2] != NULL)) {
 		error_set(error, POSTERN_ERROR_INVALID,
-			"spool set-aside wants the number of a segment, and the directory if it is not that of the configuration");
+			"spool set-aside wants the number of a segment, and the directory if it is not "
+			"that of the configuration");
 		return EXIT_FAILURE;
 	}
 	settings.directory = directory = words[1] != NULL ? g_strdup(words[1]) : options_spool(arguments->config);
 	if (!spool_set_aside(&settings, number, error))
 		return EXIT_FAILURE;
-	printf("segment %s of %s is set aside: what can be read of it counts at the next start.\n", words[0], directory);
+	printf("segment %s of %s is set aside: what can be read of it counts at the next start.\n", words[0],
+		directory);
 	return EXIT_SUCCESS;
 }
 

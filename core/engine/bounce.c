@@ -173,8 +173,10 @@ dsn_add_piece(void *data, const char *octets, size_t size)
 	size_t end;
 
 	g_string_append_len(returned->octets, octets, (gssize)size);
-	return returned->is_all ||
-		   (returned->octets->len < DSN_HEADER_MOST && !header_is_within(returned->octets->str, returned->octets->len, &end));
+	if (returned->is_all)
+		return true;
+	return returned->octets->len < DSN_HEADER_MOST &&
+		   !header_is_within(returned->octets->str, returned->octets->len, &end);
 }
 
 static bool

@@ -24,7 +24,7 @@ typedef struct {
 	IdSource *ids;
 	const char *theirs, *ours; /* the ids of the spools */
 	SpoolTaken *taken;
-	GHashTable *begun;  /* id there → id here: of an adoption that was interrupted */
+	GHashTable *begun; /* id there → id here: of an adoption that was interrupted */
 	GArray *adoptees;
 	size_t n, n_damaged, n_unread;
 } Adoption;
@@ -45,8 +45,8 @@ spool_adopt_drop(Adoption *adoption, MessageState *state /* takes */, const char
 {
 	char text[ID_TEXT_SIZE];
 
-	log_event(LOG_LEVEL_INFO, "copy of an adopted message dropped", "queue", id_format(state->id, text), "from",
-		adoption->theirs, "heir", heir, NULL);
+	log_event(LOG_LEVEL_INFO, "copy of an adopted message dropped", "queue",
+		id_format(state->id, text), "from", adoption->theirs, "heir", heir, NULL);
 	spool_taken_end(adoption->to, state, heir);
 }
 
@@ -68,13 +68,14 @@ spool_adopt_resolve(Adoption *adoption, MessageState *state /* takes */, const S
 		return;
 	}
 	if (is_live) {
-		g_hash_table_insert(
-			adoption->begun, g_memdup2(&there, sizeof there), g_memdup2(&state->id, sizeof state->id));
+		g_hash_table_insert(adoption->begun, g_memdup2(&there, sizeof there),
+			g_memdup2(&state->id, sizeof state->id));
 	} else {
 		char text[ID_TEXT_SIZE];
 
-		log_event(LOG_LEVEL_WARNING, "message of an adoption stays held", "queue", id_format(state->id, text), "from",
-			adoption->theirs, "error", "it is not there any more, and no spool has recorded that it took it", NULL);
+		log_event(LOG_LEVEL_WARNING, "message of an adoption stays held", "queue",
+			id_format(state->id, text), "from", adoption->theirs, "error",
+			"it is not there any more, and no spool has recorded that it took it", NULL);
 	}
 	message_state_free(state);
 }
@@ -89,7 +90,8 @@ spool_adopt_resolve_all(Adoption *adoption)
 		SpoolSummary summary;
 		SpoolHold hold;
 
-		if (!spool_summary(adoption->to, g_array_index(ids, QueueId, i), &summary) || !summary.is_held)
+		if (!spool_summary(adoption->to, g_array_index(ids, QueueId, i), &summary) ||
+			!summary.is_held)
 			continue;
 		message = spool_read(adoption->to, summary.id, NULL);
 		if (message != NULL && spool_hold_parse(message->state->hold_reason, &hold) &&
@@ -131,8 +133,8 @@ spool_adopt_say_new_id(const Adoption *adoption, QueueId there, QueueId here)
 {
 	char old_text[ID_TEXT_SIZE], new_text[ID_TEXT_SIZE];
 
-	log_event(LOG_LEVEL_INFO, "message adopted under a new id", "queue", id_format(here, new_text), "old",
-		id_format(there, old_text), "from", adoption->from->directory, NULL);
+	log_event(LOG_LEVEL_INFO, "message adopted under a new id", "queue", id_format(here, new_text),
+		"old", id_format(there, old_text), "from", adoption->from->directory, NULL);
 }
 
 /* Why it was held, new; NULL: it was not.  A hold of an adoption before this one is told the id that it speaks of, for
@@ -177,7 +179,8 @@ spool_adopt_commit(Adoption *adoption, const SpoolMessage *message, QueueId *her
 	spool_transaction_set_content(transaction, content);
 	spool_transaction_add(transaction, envelope, state);
 	if (spool_commit_wait(adoption->to, transaction) != SPOOL_COMMITTED)
-		return error_set(error, POSTERN_ERROR_IO, "the spool %s cannot take a message", adoption->to->directory);
+		return error_set(
+			error, POSTERN_ERROR_IO, "the spool %s cannot take a message", adoption->to->directory);
 	if (*here != there)
 		spool_adopt_say_new_id(adoption, there, *here);
 	return true;
@@ -271,14 +274,16 @@ spool_adopt_settle(Adoption *adoption, GError **error)
 	for (guint i = 0; i < adoption->adoptees->len; i++)
 		g_array_append_val(ids, g_array_index(adoption->adoptees, Adoptee, i).there);
 	if (!spool_flush(adoption->to))
-		return error_set(error, POSTERN_ERROR_IO, "the spool %s cannot be written to", adoption->to->directory);
+		return error_set(
+			error, POSTERN_ERROR_IO, "the spool %s cannot be written to", adoption->to->directory);
 	if (!spool_taken_add(adoption->from, adoption->taken, ids, adoption->ours, error))
 		return false;
 	for (guint i = 0; i < adoption->adoptees->len; i++)
 		spool_adopt_settle_one(adoption, &g_array_index(adoption->adoptees, Adoptee, i));
 	g_array_set_size(adoption->adoptees, 0);
 	return spool_flush(adoption->from) ||
-		   error_set(error, POSTERN_ERROR_IO, "the spool %s cannot be written to", adoption->from->directory);
+		   error_set(error, POSTERN_ERROR_IO, "the spool %s cannot be written to",
+			   adoption->from->directory);
 }
 
 static bool
@@ -291,26 +296,29 @@ spool_adopt_all(Adoption *adoption, GError **error)
 	for (guint i = 0; i < ids->len; i++) {
 		if (!spool_adopt_one(adoption, g_array_index(ids, QueueId, i), error))
 			return false;
-		if ((adoption->adoptees->len == ADOPT_AT_ONCE || i + 1 == ids->len) && !spool_adopt_settle(adoption, error))
+		if ((adoption->adoptees->len == ADOPT_AT_ONCE || i + 1 == ids->len) &&
+			!spool_adopt_settle(adoption, error))
 			return false;
 	}
 	if (!spool_flush(adoption->to))
-		return error_set(error, POSTERN_ERROR_IO, "the spool %s cannot be written to", adoption->to->directory);
+		return error_set(
+			error, POSTERN_ERROR_IO, "the spool %s cannot be written to", adoption->to->directory);
 	if (adoption->n_unread > 0)
 		return error_set(error, POSTERN_ERROR_IO,
-			"%zu messages in %s cannot be read now and were left there: adopt it again", adoption->n_unread,
-			adoption->from->directory);
+			"%zu messages in %s cannot be read now and were left there: adopt it again",
+			adoption->n_unread, adoption->from->directory);
 	if (adoption->n_damaged > 0)
-		return error_set(error, POSTERN_ERROR_DAMAGED, "%zu messages in %s are damaged and were left there",
-			adoption->n_damaged, adoption->from->directory);
+		return error_set(error, POSTERN_ERROR_DAMAGED,
+			"%zu messages in %s are damaged and were left there", adoption->n_damaged,
+			adoption->from->directory);
 	return true;
 }
 
 /* ---- the spool there ---- */
 
 static bool
-spool_adopt_from(Spool *spool, const char *directory, IdSource *ids, size_t *n, char theirs[2 * SPOOL_ID_SIZE + 1],
-	GError **error)
+spool_adopt_from(Spool *spool, const char *directory, IdSource *ids, size_t *n,
+	char theirs[2 * SPOOL_ID_SIZE + 1], GError **error)
 {
 	const SpoolSettings settings = { .directory = directory,
 		.clock = spool->clock,

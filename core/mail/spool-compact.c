@@ -96,8 +96,9 @@ spool_say_damaged(Spool *spool, SpoolSegment *segment, QueueId id)
 	g_mutex_lock(&spool->lock);
 	segment->has_damage = true;
 	g_mutex_unlock(&spool->lock);
-	spool_report_damage(spool, "segment %" G_GUINT64_FORMAT ": message %s is damaged; the segment is kept in lost/",
-		segment->number, id_format(id, text));
+	spool_report_damage(spool,
+		"segment %" G_GUINT64_FORMAT ": message %s is damaged; the segment is kept in lost/", segment->number,
+		id_format(id, text));
 }
 
 /* What is damaged cannot be moved: its segment is kept in lost/, and it is said. */
@@ -128,7 +129,8 @@ spool_leave_message(Spool *spool, SpoolSegment *segment, QueueId id, const char 
 	segment->has_damage = true;
 	g_mutex_unlock(&spool->lock);
 	spool_report_damage(spool,
-		"segment %" G_GUINT64_FORMAT ": message %s cannot be moved: %s; it is tried again, and the log does not shrink "
+		"segment %" G_GUINT64_FORMAT
+		": message %s cannot be moved: %s; it is tried again, and the log does not shrink "
 		"until then, or until the message is removed",
 		segment->number, id_format(id, text), why);
 	g_mutex_lock(&spool->index_lock);

@@ -20,7 +20,7 @@ struct SpoolReader {
 	int fd;
 	SpoolSegment *segment; /* whose `fd` it is; NULL: a file of its own */
 	uint64_t number, offset;
-	GArray *checks;        /* of uint32_t, one for each step */
+	GArray *checks; /* of uint32_t, one for each step */
 };
 
 static void
@@ -54,12 +54,13 @@ spool_reader_new(Spool *spool, const Whereabouts *found, GError **error)
 {
 	const bool is_file = found->place.kind == SPOOL_IN_FILE;
 	g_autofree char *path = is_file ? spool_file_path(spool, found->place.at) : NULL;
-	const int fd = is_file ? spool->disk->open(spool->disk, path, O_RDONLY, 0) : found->content_segment->fd;
+	const int fd =
+		is_file ? spool->disk->open(spool->disk, path, O_RDONLY, 0) : found->content_segment->fd;
 	SpoolReader *reader;
 
 	if (fd < 0) {
-		(void)error_set(error, errno == ENOENT ? POSTERN_ERROR_DAMAGED : POSTERN_ERROR_IO, "cannot open %s: %s", path,
-			g_strerror(errno));
+		(void)error_set(error, errno == ENOENT ? POSTERN_ERROR_DAMAGED : POSTERN_ERROR_IO,
+			"cannot open %s: %s", path, g_strerror(errno));
 		return NULL;
 	}
 	reader = g_new0(SpoolReader, 1);
@@ -72,15 +73,16 @@ spool_reader_new(Spool *spool, const Whereabouts *found, GError **error)
 }
 
 static bool
-spool_reader_read(const SpoolMessage *message, const SpoolReader *reader, char *to, uint64_t at, size_t size,
-	GError **error)
+spool_reader_read(const SpoolMessage *message, const SpoolReader *reader, char *to, uint64_t at,
+	size_t size, GError **error)
 {
 	Spool *spool = message->spool;
 
 	if (spool_pread(spool->disk, reader->fd, to, size, reader->offset + at))
 		return true;
 	if (errno == ENODATA)
-		return error_set(error, POSTERN_ERROR_DAMAGED, "the content of a message is shorter than it was");
+		return error_set(
+			error, POSTERN_ERROR_DAMAGED, "the content of a message is shorter than it was");
 	(void)error_set_errno(error, "cannot read the content of a message");
 	if (reader->segment != NULL)
 		spool_report_unread(spool, reader->segment, reader->offset + at);
@@ -119,13 +121,15 @@ spool_content_is_wrong(const SpoolMessage *message, GError **error)
 {
 	char text[ID_TEXT_SIZE];
 
-	return error_set(error, POSTERN_ERROR_DAMAGED, "the content of %s does not agree with its checksum",
+	return error_set(error, POSTERN_ERROR_DAMAGED,
+		"the content of %s does not agree with its checksum",
 		id_format(message->envelope->id, text));
 }
 
 /* Small ones are kept. */
 static bool
-spool_read_small(SpoolMessage *message, const SpoolReader *reader, const SpoolPlace *place, GError **error)
+spool_read_small(
+	SpoolMessage *message, const SpoolReader *reader, const SpoolPlace *place, GError **error)
 {
 	g_autofree char *octets = g_malloc(place->size + 1);
 
@@ -140,7 +144,8 @@ spool_read_small(SpoolMessage *message, const SpoolReader *reader, const SpoolPl
 }
 
 static bool
-spool_verify_large(SpoolMessage *message, SpoolReader *reader, const SpoolPlace *place, GError **error)
+spool_verify_large(
+	SpoolMessage *message, SpoolReader *reader, const SpoolPlace *place, GError **error)
 {
 	g_autofree char *octets = g_malloc(CONTENT_STEP);
 	uint32_t whole = 0;
@@ -185,7 +190,8 @@ spool_find_header_end(SpoolMessage *message, GError **error)
 }
 
 static bool
-spool_read_large(SpoolMessage *message, SpoolReader *reader, const SpoolPlace *place, GError **error)
+spool_read_large(
+	SpoolMessage *message, SpoolReader *reader, const SpoolPlace *place, GError **error)
 {
 	message->reader = reader;
 	if (spool_verify_large(message, reader, place, error) && spool_find_header_end(message, error))
@@ -205,7 +211,8 @@ spool_read_content(SpoolMessage *message, GError **error)
 	if (message->content != NULL || message->reader != NULL)
 		return true;
 	if (!spool_look_up(message->spool, message->envelope->id, &found))
-		return error_set(error, POSTERN_ERROR_NOT_FOUND, "no message %s", id_format(message->envelope->id, text));
+		return error_set(error, POSTERN_ERROR_NOT_FOUND, "no message %s",
+			id_format(message->envelope->id, text));
 	reader = spool_reader_new(message->spool, &found, error);
 	if (reader != NULL && found.place.size <= SPOOL_LARGE)
 		is_read = spool_read_small(message, reader, &found.place, error);
@@ -303,7 +310,8 @@ spool_header_end(const SpoolMessage *message)
 {
 	if (message->envelope->bottom[0] == '\0')
 		return 0;
-	return message->reader != NULL ? message->header_end : header_end(message->content, message->size);
+	return message->reader != NULL ? message->header_end
+								   : header_end(message->content, message->size);
 }
 
 bool
@@ -312,8 +320,11 @@ spool_message_pieces(const SpoolMessage *message, SpoolPiece *piece, void *data,
 	const Envelope *envelope = message->envelope;
 	const size_t top = strlen(envelope->top), bottom = strlen(envelope->bottom);
 	const uint64_t at = spool_header_end(message);
-	Walk walk = { .message = message, .piece = piece, .data = data, .loaded = UINT64_MAX, .error = error };
-	const bool is_done = (top == 0 || piece(data, envelope->top, top)) && spool_walk_part(&walk, 0, at) &&
+	Walk walk = {
+		.message = message, .piece = piece, .data = data, .loaded = UINT64_MAX, .error = error
+	};
+	const bool is_done = (top == 0 || piece(data, envelope->top, top)) &&
+						 spool_walk_part(&walk, 0, at) &&
 						 (bottom == 0 || piece(data, envelope->bottom, bottom)) &&
 						 spool_walk_part(&walk, at, message->size);
 
@@ -324,7 +335,9 @@ spool_message_pieces(const SpoolMessage *message, SpoolPiece *piece, void *data,
 bool
 spool_content_pieces(const SpoolMessage *message, SpoolPiece *piece, void *data, GError **error)
 {
-	Walk walk = { .message = message, .piece = piece, .data = data, .loaded = UINT64_MAX, .error = error };
+	Walk walk = {
+		.message = message, .piece = piece, .data = data, .loaded = UINT64_MAX, .error = error
+	};
 	const bool is_done = spool_walk_range(&walk, 0, message->size);
 
 	g_free(walk.buffer);

@@ -61,7 +61,8 @@ spool_report_unread(Spool *spool, SpoolSegment *segment, uint64_t offset)
 	segment->has_damage = true;
 	g_mutex_unlock(&spool->lock);
 	spool_report_damage(spool,
-		"segment %" G_GUINT64_FORMAT ", octet %" G_GUINT64_FORMAT " cannot be read: %s; its messages are deferred",
+		"segment %" G_GUINT64_FORMAT ", octet %" G_GUINT64_FORMAT
+		" cannot be read: %s; its messages are deferred",
 		segment->number, offset, g_strerror(number));
 }
 

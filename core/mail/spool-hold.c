@@ -10,8 +10,8 @@
 
 enum { HOLD_SPOOL = 2 * SPOOL_ID_SIZE, HOLD_ID = 13 };
 
-static const char hold_from[] = "adoption from spool ", hold_by[] = " by spool ", hold_as[] = " as ",
-				  hold_held[] = "; held";
+static const char hold_from[] = "adoption from spool ", hold_by[] = " by spool ",
+				  hold_as[] = " as ", hold_held[] = "; held";
 
 char *
 spool_hold_format(const SpoolHold *hold)
@@ -25,7 +25,8 @@ spool_hold_format(const SpoolHold *hold)
 	if (hold->old_id != 0)
 		g_string_append_printf(text, "%s%s", hold_as, id_format(hold->old_id, id));
 	if (hold->rest != NULL)
-		g_string_append_printf(text, "%s %" G_GINT64_FORMAT ": %s", hold_held, hold->until_us, hold->rest);
+		g_string_append_printf(
+			text, "%s %" G_GINT64_FORMAT ": %s", hold_held, hold->until_us, hold->rest);
 	return g_string_free(text, FALSE);
 }
 

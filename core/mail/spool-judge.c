@@ -12,11 +12,13 @@ spool_refuse_unread(const Spool *spool, const Found *found, GError **error)
 	const bool is_header = found->scan.unread_at == 0;
 
 	return error_set(error, POSTERN_ERROR_IO,
-		"segment %" G_GUINT64_FORMAT ", octet %" G_GUINT64_FORMAT " cannot be read: %s; which messages it holds is not "
-		"known. If it stays so, start without it: posternctl spool set-aside %" G_GUINT64_FORMAT " %s",
+		"segment %" G_GUINT64_FORMAT ", octet %" G_GUINT64_FORMAT
+		" cannot be read: %s; which messages it holds is not "
+		"known. If it stays so, start without it: posternctl spool set-aside %" G_GUINT64_FORMAT
+		" %s",
 		found->segment->number, found->scan.unread_at,
-		g_strerror(is_header ? found->header_errno : found->scan.unread_errno), found->segment->number,
-		spool->directory);
+		g_strerror(is_header ? found->header_errno : found->scan.unread_errno),
+		found->segment->number, spool->directory);
 }
 
 static const Found *
@@ -65,7 +67,8 @@ spool_end_before(Spool *spool, Recovery *recovery, guint i)
 		before->is_ended = true;
 		before->limit = found->scan.previous;
 		spool_scan_reset(&before->scan);
-		spool_scan_batches(spool, before->segment, MAX(before->limit, SPOOL_NO_BATCH), &before->scan);
+		spool_scan_batches(
+			spool, before->segment, MAX(before->limit, SPOOL_NO_BATCH), &before->scan);
 	}
 }
 
@@ -77,15 +80,18 @@ spool_note_findings(Spool *spool, Found *found)
 	for (guint k = 0; k < found->scan.findings->len; k++)
 		spool_note_damage(spool, "%s", (const char *)found->scan.findings->pdata[k]);
 	if (found->header_errno != 0)
-		spool_note_damage(spool, "segment %" G_GUINT64_FORMAT ": its header cannot be read: %s", segment->number,
-			g_strerror(found->header_errno));
+		spool_note_damage(spool, "segment %" G_GUINT64_FORMAT ": its header cannot be read: %s",
+			segment->number, g_strerror(found->header_errno));
 	else if (!found->has_header)
-		spool_note_damage(spool, "segment %" G_GUINT64_FORMAT ": its header is damaged", segment->number);
+		spool_note_damage(
+			spool, "segment %" G_GUINT64_FORMAT ": its header is damaged", segment->number);
 	if (segment->is_aside)
 		spool_note_damage(spool,
-			"segment %" G_GUINT64_FORMAT " was set aside: its batches count as far as they can be read",
+			"segment %" G_GUINT64_FORMAT
+			" was set aside: its batches count as far as they can be read",
 			segment->number);
-	found->segment->has_damage = found->scan.findings->len > 0 || !found->has_header || segment->is_aside;
+	found->segment->has_damage =
+		found->scan.findings->len > 0 || !found->has_header || segment->is_aside;
 }
 
 /* One behind the tail that was not used: a torn header is no damage, but what the disk cannot read is. */
@@ -102,7 +108,8 @@ spool_judge_link(Spool *spool, const Found *found, SpoolSegment *before, uint64_
 	if (before == NULL || found->scan.first_batch == 0 || found->scan.previous == last)
 		return;
 	spool_note_damage(spool,
-		"segment %" G_GUINT64_FORMAT ": its end is damaged, batch %" G_GUINT64_FORMAT " was the last to be read",
+		"segment %" G_GUINT64_FORMAT ": its end is damaged, batch %" G_GUINT64_FORMAT
+		" was the last to be read",
 		before->number, last);
 	before->has_damage = true;
 }

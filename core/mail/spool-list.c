@@ -9,7 +9,8 @@
 static int
 spool_found_compare(const void *a, const void *b)
 {
-	const uint64_t left = ((const Found *)a)->segment->number, right = ((const Found *)b)->segment->number;
+	const uint64_t left = ((const Found *)a)->segment->number,
+				   right = ((const Found *)b)->segment->number;
 
 	return left < right ? -1 : left > right;
 }
@@ -39,8 +40,8 @@ spool_read_header(Spool *spool, Found *found, const char *path, GError **error)
 	else if (errno != ENODATA)
 		found->header_errno = errno;
 	if (result == SPOOL_HEADER_OTHER_VERSION)
-		return error_set(
-			error, POSTERN_ERROR_INVALID, "%s is of a format version that this Postern does not know", path);
+		return error_set(error, POSTERN_ERROR_INVALID,
+			"%s is of a format version that this Postern does not know", path);
 	found->has_header = result == SPOOL_HEADER_GOOD && found->header.number == segment->number &&
 						memcmp(found->header.spool, spool->id, SPOOL_ID_SIZE) == 0;
 	return true;
@@ -48,7 +49,8 @@ spool_read_header(Spool *spool, Found *found, const char *path, GError **error)
 
 /* One that was set aside and cannot be opened is left alone; of any other one it must be known what it holds. */
 static bool
-spool_find_segment(Spool *spool, Recovery *recovery, const char *path, uint64_t number, bool is_aside, GError **error)
+spool_find_segment(Spool *spool, Recovery *recovery, const char *path, uint64_t number,
+	bool is_aside, GError **error)
 {
 	const int flags = spool->is_read_only || is_aside ? O_RDONLY : O_RDWR;
 	const int fd = spool->disk->open(spool->disk, path, flags, 0);
@@ -61,7 +63,8 @@ spool_find_segment(Spool *spool, Recovery *recovery, const char *path, uint64_t 
 		if (fd >= 0)
 			(void)spool->disk->close(spool->disk, fd);
 		if (is_aside) {
-			spool_note_damage(spool, "%s cannot be opened: %s; nothing in it counts", path, g_strerror(failure));
+			spool_note_damage(
+				spool, "%s cannot be opened: %s; nothing in it counts", path, g_strerror(failure));
 			return true;
 		}
 		return error_set(error, POSTERN_ERROR_IO,

@@ -56,7 +56,8 @@ spool_read_record(Spool *spool, SpoolSegment *segment, uint32_t offset, uint32_t
 	uint32_t found;
 
 	if (!spool_pread(spool->disk, segment->fd, record, length, offset)) {
-		(void)error_set_errno(error, "cannot read segment %" G_GUINT64_FORMAT ", octet %u", segment->number, offset);
+		(void)error_set_errno(
+			error, "cannot read segment %" G_GUINT64_FORMAT ", octet %u", segment->number, offset);
 		spool_report_unread(spool, segment, offset);
 		return NULL;
 	}

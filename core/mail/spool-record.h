@@ -23,7 +23,12 @@ enum {
 	SPOOL_MARK = 24, /* a record of that type, whole */
 };
 
-typedef enum { SPOOL_RECORD_CONTENT = 1, SPOOL_RECORD_MESSAGE, SPOOL_RECORD_STATE, SPOOL_RECORD_MARK } SpoolRecordType;
+typedef enum {
+	SPOOL_RECORD_CONTENT = 1,
+	SPOOL_RECORD_MESSAGE,
+	SPOOL_RECORD_STATE,
+	SPOOL_RECORD_MARK
+} SpoolRecordType;
 typedef enum { SPOOL_IN_BATCH = 1, SPOOL_IN_FILE, SPOOL_IN_SEGMENT } SpoolPlaceKind;
 
 typedef struct {

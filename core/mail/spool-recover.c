@@ -16,8 +16,8 @@ spool_scan_found(Spool *spool, Found *found)
 {
 	if (found->is_ended || spool->is_read_only ||
 		spool_scan_summary(spool, found->segment, &found->scan) != SPOOL_SUMMARY_GOOD)
-		spool_scan_batches(
-			spool, found->segment, found->is_ended ? MAX(found->limit, SPOOL_NO_BATCH) : 0, &found->scan);
+		spool_scan_batches(spool, found->segment,
+			found->is_ended ? MAX(found->limit, SPOOL_NO_BATCH) : 0, &found->scan);
 	if (id_is_later(found->scan.highest, spool->highest_id))
 		spool->highest_id = found->scan.highest;
 	if (found->scan.has_summary)
@@ -48,7 +48,8 @@ spool_replay_all(Spool *spool, Recovery *recovery, GError **error)
 	for (guint i = 0; i < recovery->n_used; i++) {
 		Found *found = &g_array_index(recovery->found, Found, i);
 
-		if (found->segment->number >= recovery->oldest && !spool_replay(spool, recovery, found, error))
+		if (found->segment->number >= recovery->oldest &&
+			!spool_replay(spool, recovery, found, error))
 			return false;
 	}
 	return true;
@@ -83,10 +84,11 @@ spool_recover_unused(Spool *spool, Found *found)
 static void
 spool_recover_tail(Spool *spool, Recovery *recovery)
 {
-	Found *tail = recovery->n_used > 0 ? &g_array_index(recovery->found, Found, recovery->n_used - 1) : NULL;
+	Found *tail =
+		recovery->n_used > 0 ? &g_array_index(recovery->found, Found, recovery->n_used - 1) : NULL;
 
-	if (tail == NULL || tail->scan.has_summary || tail->is_ended || !tail->has_header || tail->segment->has_damage ||
-		!tail->scan.has_mark)
+	if (tail == NULL || tail->scan.has_summary || tail->is_ended || !tail->has_header ||
+		tail->segment->has_damage || !tail->scan.has_mark)
 		return;
 	spool->active = tail->segment;
 	spool->marked_segment = tail->segment->number;
@@ -111,8 +113,8 @@ spool_distribute(Spool *spool, Recovery *recovery)
 		g_queue_push_tail(&spool->segments, segment);
 		if (segment == spool->active)
 			continue;
-		if (found->scan.has_summary || found->is_ended || segment->has_damage || spool->is_read_only ||
-			segment->first_batch == 0)
+		if (found->scan.has_summary || found->is_ended || segment->has_damage ||
+			spool->is_read_only || segment->first_batch == 0)
 			g_clear_pointer(&segment->rows, g_byte_array_unref);
 		else
 			g_queue_push_tail(&spool->sealing, spool_segment_ref(segment));

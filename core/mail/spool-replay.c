@@ -12,8 +12,10 @@ spool_fits(Spool *spool, const SpoolEntry *entry, const SpoolRow *row, SpoolSegm
 	if (entry == NULL || entry->n_recipients == row->n_recipients)
 		return true;
 	spool_note_damage(spool,
-		"segment %" G_GUINT64_FORMAT ", octet %u: a record of message %s has %u recipients, its envelope has %u",
-		segment->number, row->offset, id_format(row->id, text), row->n_recipients, entry->n_recipients);
+		"segment %" G_GUINT64_FORMAT
+		", octet %u: a record of message %s has %u recipients, its envelope has %u",
+		segment->number, row->offset, id_format(row->id, text), row->n_recipients,
+		entry->n_recipients);
 	segment->has_damage = true;
 	return false;
 }

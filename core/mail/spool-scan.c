@@ -87,9 +87,9 @@ spool_scan_reset(SpoolScan *scan)
 static void
 spool_scan_find(SpoolScan *scan, const SpoolSegment *segment, uint64_t at, const char *what)
 {
-	g_ptr_array_add(
-		scan->findings, g_strdup_printf("segment %" G_GUINT64_FORMAT ", octet %" G_GUINT64_FORMAT ": %s",
-							segment->number, at, what));
+	g_ptr_array_add(scan->findings,
+		g_strdup_printf("segment %" G_GUINT64_FORMAT ", octet %" G_GUINT64_FORMAT ": %s",
+			segment->number, at, what));
 }
 
 static void
@@ -106,22 +106,26 @@ spool_scan_add_row(void *user, const SpoolRow *row)
 /* ---- the summary ---- */
 
 static SpoolSummaryResult
-spool_scan_trailer(Spool *spool, const SpoolSegment *segment, uint8_t octets[SPOOL_TRAILER], SpoolTrailer *trailer)
+spool_scan_trailer(
+	Spool *spool, const SpoolSegment *segment, uint8_t octets[SPOOL_TRAILER], SpoolTrailer *trailer)
 {
 	if (segment->size < 2 * SPOOL_BLOCK)
 		return SPOOL_SUMMARY_NONE;
-	if (!spool_pread_again(spool, segment->fd, octets, SPOOL_TRAILER, segment->size - SPOOL_TRAILER))
+	if (!spool_pread_again(
+			spool, segment->fd, octets, SPOOL_TRAILER, segment->size - SPOOL_TRAILER))
 		return SPOOL_SUMMARY_UNREADABLE;
 	return spool_trailer_decode(octets, trailer) && trailer->segment == segment->number &&
-				   memcmp(trailer->spool, spool->id, SPOOL_ID_SIZE) == 0 && trailer->start >= SPOOL_BLOCK &&
-				   trailer->start <= segment->size &&
-				   (uint64_t)trailer->n_rows * SPOOL_ROW + SPOOL_TRAILER <= segment->size - trailer->start
+				   memcmp(trailer->spool, spool->id, SPOOL_ID_SIZE) == 0 &&
+				   trailer->start >= SPOOL_BLOCK && trailer->start <= segment->size &&
+				   (uint64_t)trailer->n_rows * SPOOL_ROW + SPOOL_TRAILER <=
+					   segment->size - trailer->start
 			   ? SPOOL_SUMMARY_GOOD
 			   : SPOOL_SUMMARY_NONE;
 }
 
 static void
-spool_scan_rows(SpoolScan *scan, const SpoolSegment *segment, const uint8_t *rows, size_t size, uint64_t start)
+spool_scan_rows(
+	SpoolScan *scan, const SpoolSegment *segment, const uint8_t *rows, size_t size, uint64_t start)
 {
 	for (size_t at = 0; at < size; at += SPOOL_ROW) {
 		SpoolRow row;
@@ -151,7 +155,8 @@ spool_scan_summary(Spool *spool, const SpoolSegment *segment, SpoolScan *scan)
 			return SPOOL_SUMMARY_NONE;
 	}
 	if (result == SPOOL_SUMMARY_UNREADABLE) {
-		g_autofree char *what = g_strdup_printf("its summary cannot be read: %s", g_strerror(errno));
+		g_autofree char *what =
+			g_strdup_printf("its summary cannot be read: %s", g_strerror(errno));
 
 		spool_scan_find(scan, segment, segment->size - SPOOL_TRAILER, what);
 	}
@@ -170,9 +175,11 @@ spool_scan_summary(Spool *spool, const SpoolSegment *segment, SpoolScan *scan)
 /* ---- batches ---- */
 
 static bool
-spool_scan_is_ours(const Spool *spool, const SpoolSegment *segment, const SpoolBatchHeader *header, uint64_t at)
+spool_scan_is_ours(
+	const Spool *spool, const SpoolSegment *segment, const SpoolBatchHeader *header, uint64_t at)
 {
-	return header->segment == segment->number && memcmp(header->spool, spool->id, SPOOL_ID_SIZE) == 0 &&
+	return header->segment == segment->number &&
+		   memcmp(header->spool, spool->id, SPOOL_ID_SIZE) == 0 &&
 		   header->length <= segment->size - at;
 }
 
@@ -194,8 +201,8 @@ spool_scan_note_unread(SpoolScan *scan, const SpoolSegment *segment, uint64_t at
 }
 
 static void
-spool_scan_note(
-	SpoolScan *scan, const SpoolSegment *segment, const SpoolBatchHeader *header, const uint8_t *data, uint64_t at)
+spool_scan_note(SpoolScan *scan, const SpoolSegment *segment, const SpoolBatchHeader *header,
+	const uint8_t *data, uint64_t at)
 {
 	const bool is_next = scan->first_batch != 0 && header->previous == scan->last_batch;
 
@@ -220,7 +227,8 @@ spool_scan_note(
 
 /* The whole batch at `at`, into `buffer`; its length there, 0: none that counts. */
 static uint32_t
-spool_scan_batch(Spool *spool, const SpoolSegment *segment, SpoolScan *scan, uint64_t at, SpoolBatchHeader *header)
+spool_scan_batch(Spool *spool, const SpoolSegment *segment, SpoolScan *scan, uint64_t at,
+	SpoolBatchHeader *header)
 {
 	GByteArray *buffer = scan->buffer;
 	uint8_t block[SPOOL_BATCH_HEADER];
@@ -229,15 +237,16 @@ spool_scan_batch(Spool *spool, const SpoolSegment *segment, SpoolScan *scan, uin
 		spool_scan_note_unread(scan, segment, at, at == scan->end || scan->has_torn);
 		return 0;
 	}
-	if (!spool_batch_header_decode(block, sizeof block, header) || !spool_scan_is_ours(spool, segment, header, at) ||
-		header->number <= scan->last_batch)
+	if (!spool_batch_header_decode(block, sizeof block, header) ||
+		!spool_scan_is_ours(spool, segment, header, at) || header->number <= scan->last_batch)
 		return 0;
 	g_byte_array_set_size(buffer, header->length);
 	if (!spool_pread_again(spool, segment->fd, buffer->data, header->length, at)) {
 		spool_scan_note_unread(scan, segment, at, true);
 		return 0;
 	}
-	if (memcmp(block, buffer->data, sizeof block) == 0 && spool_batch_is_whole(buffer->data, header))
+	if (memcmp(block, buffer->data, sizeof block) == 0 &&
+		spool_batch_is_whole(buffer->data, header))
 		return header->length;
 	scan->has_torn = true;
 	return 0;

@@ -91,9 +91,10 @@ spool_is_empty(Spool *spool, const char *directory, GError **error)
 
 	if (names == NULL)
 		return error_set_errno(error, "cannot list %s", directory);
-	return names->len == 0 || error_set(error, POSTERN_ERROR_DAMAGED,
-								  "%s/format is missing, though %s has files: put it back from a copy, or move %s away",
-								  spool->directory, directory, directory);
+	return names->len == 0 ||
+		   error_set(error, POSTERN_ERROR_DAMAGED,
+			   "%s/format is missing, though %s has files: put it back from a copy, or move %s away",
+			   spool->directory, directory, directory);
 }
 
 /* Somebody else may have made the directory of a new spool, and not synced its name.  A parent that we may not
@@ -114,7 +115,8 @@ spool_make_format(Spool *spool, GError **error)
 	g_autofree char *new_path = g_build_filename(spool->directory, "format.new", NULL);
 	g_autoptr(GString) text = g_string_new(NULL);
 
-	if (!spool_is_empty(spool, spool->log_directory, error) || !spool_is_empty(spool, spool->content_directory, error))
+	if (!spool_is_empty(spool, spool->log_directory, error) ||
+		!spool_is_empty(spool, spool->content_directory, error))
 		return false;
 	if (getrandom(spool->id, sizeof spool->id, 0) != (ssize_t)sizeof spool->id)
 		return error_set_errno(error, "no random octets for the id of %s", spool->directory);
@@ -198,13 +200,13 @@ spool_rename_aside(Spool *spool, uint64_t number, GError **error)
 
 	if (fd >= 0) {
 		(void)disk->close(disk, fd);
-		return error_set(error, POSTERN_ERROR_EXISTS, "segment %" G_GUINT64_FORMAT " of %s was set aside before", number,
-			spool->directory);
+		return error_set(error, POSTERN_ERROR_EXISTS, "segment %" G_GUINT64_FORMAT " of %s was set aside before",
+			number, spool->directory);
 	}
 	if (disk->rename(disk, path, aside) == 0)
 		return spool_sync_directory(spool, spool->log_directory, error);
-	return errno == ENOENT ? error_set(error, POSTERN_ERROR_NOT_FOUND, "there is no segment %" G_GUINT64_FORMAT " in %s",
-								 number, spool->directory)
+	return errno == ENOENT ? error_set(error, POSTERN_ERROR_NOT_FOUND,
+								 "there is no segment %" G_GUINT64_FORMAT " in %s", number, spool->directory)
 						   : error_set_errno(error, "cannot rename %s", path);
 }
 

@@ -10,15 +10,18 @@
 #include "mail/spool-private.h"
 
 static bool
-spool_rewrite(Spool *spool, const SpoolSegment *segment, uint64_t offset, uint32_t size, GError **error)
+spool_rewrite(
+	Spool *spool, const SpoolSegment *segment, uint64_t offset, uint32_t size, GError **error)
 {
 	const Disk *disk = spool->disk;
 	g_autofree uint8_t *octets = g_malloc(size);
 	struct iovec part = { octets, size };
 
 	return (spool_pread_again(spool, segment->fd, octets, size, offset) &&
-			   spool_pwrite(disk, segment->fd, &part, 1, offset) && disk->fdatasync(disk, segment->fd) == 0) ||
-		   error_set_errno(error, "cannot write segment %" G_GUINT64_FORMAT " anew", segment->number);
+			   spool_pwrite(disk, segment->fd, &part, 1, offset) &&
+			   disk->fdatasync(disk, segment->fd) == 0) ||
+		   error_set_errno(
+			   error, "cannot write segment %" G_GUINT64_FORMAT " anew", segment->number);
 }
 
 /* One that is missing or cannot be opened is found damaged when its message is read. */
@@ -45,7 +48,8 @@ spool_renew_batch(Spool *spool, const Recovery *recovery, GError **error)
 	const Found *tail =
 		recovery->n_used > 0 ? &g_array_index(recovery->found, Found, recovery->n_used - 1) : NULL;
 
-	if (tail == NULL || tail->scan.has_summary || tail->scan.last_at == 0 || tail->segment->is_aside)
+	if (tail == NULL || tail->scan.has_summary || tail->scan.last_at == 0 ||
+		tail->segment->is_aside)
 		return true;
 	if (!spool_rewrite(spool, tail->segment, tail->scan.last_at, tail->scan.last_length, error))
 		return false;

@@ -11,12 +11,16 @@
 #include "base/error.h"
 #include "mail/spool-private.h"
 
-enum { TAKEN_ID = 13, TAKEN_SPOOL = 2 * SPOOL_ID_SIZE, TAKEN_LINE = TAKEN_ID + 1 + TAKEN_SPOOL + 1 };
+enum {
+	TAKEN_ID = 13,
+	TAKEN_SPOOL = 2 * SPOOL_ID_SIZE,
+	TAKEN_LINE = TAKEN_ID + 1 + TAKEN_SPOOL + 1
+};
 
 struct SpoolTaken {
 	int fd;
-	uint64_t end;       /* behind the last whole line */
-	GHashTable *heirs;  /* QueueId → text */
+	uint64_t end;      /* behind the last whole line */
+	GHashTable *heirs; /* QueueId → text */
 };
 
 void
@@ -55,12 +59,14 @@ spool_taken_parse(SpoolTaken *taken, const char *text, uint64_t size)
 
 /* Lines whose sync failed may be in the page cache only, and are to be relied on now. */
 static bool
-spool_taken_renew(Spool *spool, const SpoolTaken *taken, char *text, const char *path, GError **error)
+spool_taken_renew(
+	Spool *spool, const SpoolTaken *taken, char *text, const char *path, GError **error)
 {
 	struct iovec part = { text, taken->end };
 
 	return taken->end == 0 ||
-		   (spool_pwrite(spool->disk, taken->fd, &part, 1, 0) && spool->disk->fsync(spool->disk, taken->fd) == 0) ||
+		   (spool_pwrite(spool->disk, taken->fd, &part, 1, 0) &&
+			   spool->disk->fsync(spool->disk, taken->fd) == 0) ||
 		   error_set_errno(error, "cannot write %s anew", path);
 }
 
@@ -75,7 +81,8 @@ spool_taken_read(Spool *spool, SpoolTaken *taken, const char *path, GError **err
 		return error_set_errno(error, "cannot look at %s", path);
 	text = g_malloc(size + 1);
 	if (!spool_pread(disk, taken->fd, text, size, 0))
-		return error_set_errno(error, "cannot read %s, which says what other spools have taken over", path);
+		return error_set_errno(
+			error, "cannot read %s, which says what other spools have taken over", path);
 	spool_taken_parse(taken, text, size);
 	return spool_taken_renew(spool, taken, text, path, error);
 }
@@ -106,14 +113,16 @@ spool_taken_heir(const SpoolTaken *taken, QueueId id)
 }
 
 bool
-spool_taken_add(Spool *spool, SpoolTaken *taken, const GArray *ids, const char *heir, GError **error)
+spool_taken_add(
+	Spool *spool, SpoolTaken *taken, const GArray *ids, const char *heir, GError **error)
 {
 	g_autoptr(GString) lines = g_string_new(NULL);
 	struct iovec part;
 	char text[ID_TEXT_SIZE];
 
 	for (guint i = 0; i < ids->len; i++)
-		g_string_append_printf(lines, "%s %s\n", id_format(g_array_index(ids, QueueId, i), text), heir);
+		g_string_append_printf(
+			lines, "%s %s\n", id_format(g_array_index(ids, QueueId, i), text), heir);
 	part = (struct iovec){ lines->str, lines->len };
 	if (!spool_pwrite(spool->disk, taken->fd, &part, 1, taken->end) ||
 		spool->disk->fsync(spool->disk, taken->fd) != 0)
@@ -154,7 +163,8 @@ spool_taken_apply(Spool *spool, GError **error)
 			continue;
 		message = spool_read(spool, summary.id, NULL);
 		spool_taken_end(spool,
-			message != NULL ? g_steal_pointer(&message->state) : message_state_new(summary.id, summary.n_recipients),
+			message != NULL ? g_steal_pointer(&message->state)
+							: message_state_new(summary.id, summary.n_recipients),
 			heir);
 	}
 	spool_taken_free(spool, taken);
