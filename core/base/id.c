@@ -50,10 +50,23 @@ id_next(IdSource *source)
 		   (next & ((1u << ID_SEQUENCE_BITS) - 1));
 }
 
+/* Time and sequence, without the node. */
+static uint64_t
+id_rank(QueueId id)
+{
+	return (id >> ID_TIME_SHIFT) << ID_SEQUENCE_BITS | (id & ((1u << ID_SEQUENCE_BITS) - 1));
+}
+
+bool
+id_is_later(QueueId a, QueueId b)
+{
+	return id_rank(a) > id_rank(b);
+}
+
 void
 id_source_pass(IdSource *source, QueueId id)
 {
-	const uint64_t passed = (id >> ID_TIME_SHIFT) << ID_SEQUENCE_BITS | (id & ((1u << ID_SEQUENCE_BITS) - 1));
+	const uint64_t passed = id_rank(id);
 	uint64_t last = atomic_load(&source->last);
 
 	while (last < passed && !atomic_compare_exchange_weak(&source->last, &last, passed))

@@ -21,6 +21,10 @@ QueueId id_next(IdSource *source);
 /* Ids drawn from now on are greater than `id` (the highest one found in the spool). */
 void id_source_pass(IdSource *source, QueueId id);
 
+/* Whether a source that passed `a` would draw more than one that passed `b`: by time and sequence, whatever the node.
+ * (Ids of several nodes meet in one spool by adoption; as numbers they rank by node before sequence.) */
+bool id_is_later(QueueId a, QueueId b);
+
 unsigned id_node(QueueId id);
 /* 13 characters of "0-9A-Z" without I, L, O and U (Crockford's base 32).  Returns `text`. */
 const char *id_format(QueueId id, char text[ID_TEXT_SIZE]);

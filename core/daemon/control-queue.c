@@ -305,7 +305,7 @@ queue_cat(Daemon *daemon, const Request *request, Answer *answer, GError **error
 	g_autoptr(SpoolMessage) message = queue_need(daemon, request, error);
 
 	return message != NULL && spool_read_content(message, error) &&
-		   spool_message_pieces(message, queue_put_piece, answer);
+		   spool_message_pieces(message, queue_put_piece, answer, error);
 }
 
 /* ---- the command ---- */

@@ -63,8 +63,9 @@ spool_take_over(Daemon *daemon, const char *directory, Answer *answer, GError **
 	if (!g_path_is_absolute(directory))
 		return error_set(error, POSTERN_ERROR_INVALID, "\"%s\" is not an absolute path", directory);
 	spool_each(daemon->engine.spool, spool_note_one, &adopted);
-	is_whole = spool_adopt(daemon->engine.spool, directory, &n, error);
+	is_whole = spool_adopt(daemon->engine.spool, directory, daemon->engine.ids, &n, error);
 	spool_each(daemon->engine.spool, spool_find_new, &adopted);
+	atomic_store(&daemon->adopting_us, 0);
 	spool_make_due(daemon, ids);
 	count = g_strdup_printf("%zu", n);
 	log_event(LOG_LEVEL_INFO, "spool adopted", "from", directory, "messages", count, NULL);
@@ -117,7 +118,8 @@ control_spool(Daemon *daemon, const Request *request, Answer *answer)
 	if (words[0] == NULL)
 		spool_show(daemon, answer);
 	else if (strcmp(words[0], "adopt") != 0 || words[1] == NULL || words[2] != NULL)
-		answer_fail(answer, "spool knows: adopt DIRECTORY, check [DIRECTORY], and alone its figures");
+		answer_fail(answer, "spool knows: adopt DIRECTORY, check [DIRECTORY], "
+							"set-aside SEGMENT [DIRECTORY], and alone its figures");
 	else if (!spool_take_over(daemon, words[1], answer, &error))
 		answer_fail(answer, "%s", error->message);
 }

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "daemon/claim.h"
 #include "daemon/options.h"
 #include "daemon/process.h"
 #include "daemon/settings.h"
@@ -155,13 +156,6 @@ daemon_start_pools(Daemon *daemon)
 	daemon->engine.observer = observer_new(daemon->engine.waiters, daemon->engine.metrics);
 }
 
-static bool
-daemon_pass_id(void *data, const SpoolSummary *summary)
-{
-	id_source_pass(data, summary->id);
-	return true;
-}
-
 static void
 daemon_queue_wake(void *data)
 {
@@ -191,10 +185,13 @@ daemon_open_services(Daemon *daemon, GError **error)
 	engine->session_ids = id_source_new(engine->clock, node);
 	engine->retry_domain = daemon_retry_domain;
 	engine->retry_data = daemon;
-	if (!daemon_open_spool(daemon, error) || !daemon_open_stores(daemon, error) ||
+	daemon->node = node;
+	if (!daemon_open_spool(daemon, error) || !daemon_open_stores(daemon, error) || !claim_take(daemon, error) ||
 		!daemon_open_refusals(daemon, error) || !daemon_open_dns(daemon, error))
 		return false;
-	spool_each(engine->spool, daemon_pass_id, engine->ids);
+	/* The clock may have been set back since: ids of mail, and of the sessions in its Received lines, only rise. */
+	id_source_pass(engine->ids, spool_highest_id(engine->spool));
+	id_source_pass(engine->session_ids, spool_highest_id(engine->spool));
 	engine->queue = queue_new(engine->spool, engine->clock, daemon_queue_wake, daemon);
 	engine->stay = stay_new();
 	stay_fill(engine);
@@ -443,6 +440,12 @@ daemon_watch_spool(Daemon *daemon)
 	spool_figures(daemon->engine.spool, &figures);
 	metrics_alarm(daemon->engine.metrics, "delivery.paused",
 		figures.can_record ? NULL : "results cannot be recorded: nothing is sent until the disk takes them");
+	if (figures.damage != daemon->spool_damage) {
+		g_autoptr(GPtrArray) damage = spool_damage(daemon->engine.spool);
+
+		daemon->spool_damage = figures.damage;
+		metrics_alarm(daemon->engine.metrics, "spool.damage", g_ptr_array_index(damage, damage->len - 1));
+	}
 	if (figures.is_closed && !spool_probe(daemon->engine.spool))
 		metrics_alarm(daemon->engine.metrics, "spool.closed", "the spool cannot be written: new mail gets 451");
 	else
@@ -558,6 +561,7 @@ daemon_stop(Daemon *daemon, bool is_in_use, const volatile bool *is_hasty)
 			log_event(LOG_LEVEL_ERROR, "results of deliveries could not be recorded", "effect",
 				"the next hops get these messages again", NULL);
 		(void)store_flush(daemon->engine.store);
+		claim_release(daemon);
 		log_event(LOG_LEVEL_WARNING, "stopped with work left behind; the queue has it", NULL);
 		_exit(EXIT_SUCCESS);
 	}
@@ -568,6 +572,7 @@ daemon_stop(Daemon *daemon, bool is_in_use, const volatile bool *is_hasty)
 	observer_free(daemon->engine.observer);
 	queue_free(daemon->engine.queue);
 	stay_free(daemon->engine.stay);
+	claim_release(daemon);
 	spool_close(daemon->engine.spool);
 	workers_free(daemon->engine.waiters);
 	workers_free(daemon->engine.crunchers);

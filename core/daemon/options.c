@@ -108,7 +108,10 @@ static const PtnOption options_spool_rows[] = {
 		INT64_C(1) << 50, .needs_restart = true },
 	{ "large", PTN_SIZE, SERVER, "256K", "content above this has a file of its own", 4096, 64 << 20,
 		.needs_restart = true },
-	{ "memory", PTN_SIZE, SERVER, "256M", "content in memory over all sessions", 1 << 20, INT64_C(1) << 40,
+	{ "memory", PTN_SIZE, SERVER, "256M",
+		"content in memory over all sessions, large content that plugins look into included; beyond it "
+		"content goes to files, and hooks that want it in memory fail",
+		1 << 20, INT64_C(1) << 40,
 		.needs_restart = true },
 	{ "held-per-domain", PTN_SIZE, SERVER, "1G",
 		"mail held for a domain in mode hold, beyond which more gets 452; 0: any", 0, INT64_C(1) << 50 },
@@ -189,8 +192,9 @@ static const PtnOption options_delivery[] = {
 		"PEM file of certificates to trust for tls = verify; not set: the system's" },
 	{ "retry", PTN_TIME_RANGE, SERVER, "300s .. 4000s",
 		"wait between attempts, doubling from the first to the second", CLOCK_SECOND, 10 * DAY },
-	{ "expire", PTN_TIME, SERVER, "5d", "age at which undelivered mail is returned, at its second failed attempt since the start or a jump of the clock; "
-		"time held does not count",
+	{ "expire", PTN_TIME, SERVER, "5d",
+		"age at which undelivered mail is returned, at its second failed attempt since the start or a jump of the "
+		"clock; time held does not count",
 		CLOCK_SECOND, 100 * DAY },
 	{ "forward-bounces", PTN_TIME, SERVER, "21d", "how long bounces of forwarded mail find back to its sender",
 		DAY, 999 * DAY },

@@ -204,6 +204,29 @@ posternctl_check_spool(const Arguments *arguments, GError **error)
 	return is_whole ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static int
+posternctl_set_aside(const Arguments *arguments, GError **error)
+{
+	char *const *words = arguments->words + 2;
+	g_autofree char *directory = NULL;
+	SpoolSettings settings = { .clock = clock_system() };
+	guint64 number;
+
+	if (words[0] == NULL || !g_ascii_string_to_unsigned(words[0], 10, 1, G_MAXUINT64, &number, NULL) ||
+		(words[1] != NULL && words[2] != NULL)) {
+		error_set(error, POSTERN_ERROR_INVALID,
+			"spool set-aside wants the number of a segment, and the directory if it is not "
+			"that of the configuration");
+		return EXIT_FAILURE;
+	}
+	settings.directory = directory = words[1] != NULL ? g_strdup(words[1]) : options_spool(arguments->config);
+	if (!spool_set_aside(&settings, number, error))
+		return EXIT_FAILURE;
+	printf("segment %s of %s is set aside: what can be read of it counts at the next start.\n", words[0],
+		directory);
+	return EXIT_SUCCESS;
+}
+
 /* ---- stores ---- */
 
 /* A URL, or "store" or "directory": what the configuration says there. */
@@ -301,6 +324,8 @@ static const char posternctl_help[] =
 	"  queue hold|release|retry|bounce|remove ID\n"
 	"  queue hold|release|retry|bounce|remove SELECTOR ... [--yes]\n"
 	"  spool adopt DIRECTORY              takes over the mail of a lost node\n"
+	"  spool set-aside SEGMENT [DIRECTORY]\n"
+	"                                     starts without what the disk cannot read; no daemon may use it\n"
 	"  store copy FROM TO [--yes]         a store or directory into another back end; no daemon may use it\n"
 	"  reload, stop\n"
 	"Plugins have commands of their own: posternctl PLUGIN.  The daemon's whole list: posternctl help.\n";
@@ -341,6 +366,8 @@ posternctl_run(Arguments *arguments, GError **error)
 		return EXIT_FAILURE;
 	if (posternctl_is(arguments->words, "spool", "check"))
 		return posternctl_check_spool(arguments, error);
+	if (posternctl_is(arguments->words, "spool", "set-aside"))
+		return posternctl_set_aside(arguments, error);
 	if (posternctl_is(arguments->words, "store", "copy"))
 		return posternctl_copy_store(arguments, error);
 	posternctl_make_absolute(arguments);

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "daemon/settings.h"
 #include "io/socket.h"
+#include "mail/disk.h"
 
 enum { PROCESS_FIRST_SOCKET = 3 };
 
@@ -88,8 +89,8 @@ process_make_directory(const char *path, const struct passwd *user, GError **err
 {
 	const bool is_new = !g_file_test(path, G_FILE_TEST_EXISTS);
 
-	if (g_mkdir_with_parents(path, 0750) != 0)
-		return error_set_errno(error, "cannot make the directory %s", path);
+	if (!disk_make_directories(disk_system(), path, 0750, error))
+		return false;
 	if (is_new && user != NULL && chown(path, user->pw_uid, user->pw_gid) != 0)
 		return error_set_errno(error, "cannot give the directory %s to %s", path, user->pw_name);
 	return true;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "daemon/claim.h"
 
 typedef struct {
 	Store *to;
@@ -33,6 +34,8 @@ copy_one(void *data, const StoreItem *item)
 {
 	Copy *copy = data;
 
+	if (g_str_has_prefix(item->key, CLAIM_PREFIX)) /* a lease of a daemon that uses the original, not the copy */
+		return true;
 	if (store_load(copy->to, item, CLOCK_NEVER) != PTN_OK) {
 		copy->first = g_strdup(item->key);
 		return false;
@@ -87,8 +90,8 @@ copy_forgive(Copy *copy)
 static bool
 copy_nothing(void *data, const StoreItem *item)
 {
-	(void)data, (void)item;
-	return false;
+	(void)data;
+	return g_str_has_prefix(item->key, CLAIM_PREFIX);
 }
 
 static bool

@@ -8,7 +8,10 @@
 #include "proto/header.h"
 #include "proto/xtext.h"
 
-enum { DSN_FULL_MOST = 50000 }; /* octets of a message returned whole if the sender did not say */
+enum {
+	DSN_FULL_MOST = 50000,     /* octets of a message returned whole if the sender did not say */
+	DSN_HEADER_MOST = 1 << 20, /* octets in which a header that is returned must end */
+};
 
 static const char *const dsn_actions[] = { "failed", "delayed", "delivered", "relayed" };
 
@@ -158,11 +161,24 @@ dsn_put_status_part(GString *out, const DsnReport *report)
 		dsn_put_recipient_fields(out, report, i);
 }
 
+/* What is returned of a message. */
+typedef struct {
+	GString *octets;
+	bool is_all;
+} Returned;
+
+/* Of a large message no more than the header is read. */
 static bool
 dsn_add_piece(void *data, const char *octets, size_t size)
 {
-	g_string_append_len(data, octets, (gssize)size);
-	return true;
+	Returned *returned = data;
+	size_t end;
+
+	g_string_append_len(returned->octets, octets, (gssize)size);
+	if (returned->is_all)
+		return true;
+	return returned->octets->len < DSN_HEADER_MOST &&
+		   !header_is_within(returned->octets->str, returned->octets->len, &end);
 }
 
 static bool
@@ -177,15 +193,18 @@ dsn_returns_all(const DsnReport *report)
 }
 
 /* A NUL would end the text that we are; nothing in a header or a returned message needs one. */
-static void
+static bool
 dsn_put_message_part(GString *out, const DsnReport *report, const char *boundary)
 {
 	g_autoptr(GString) whole = g_string_new(NULL);
+	g_autoptr(GError) error = NULL;
 	const bool is_all = dsn_returns_all(report);
+	Returned returned = { whole, is_all };
 	const bool is_utf8 = report->message->envelope->is_smtputf8;
 	size_t size;
 
-	(void)spool_message_pieces(report->message, dsn_add_piece, whole);
+	if (!spool_message_pieces(report->message, dsn_add_piece, &returned, &error) && error != NULL)
+		return false;
 	size = is_all ? whole->len : header_body(whole->str, whole->len);
 	for (size_t i = 0; i < size; i++)
 		if (whole->str[i] == '\0')
@@ -197,6 +216,7 @@ dsn_put_message_part(GString *out, const DsnReport *report, const char *boundary
 			   : (is_utf8 ? "message/global-headers" : "text/rfc822-headers"),
 		g_str_is_ascii(whole->str) ? "" : "Content-Transfer-Encoding: 8bit\r\n");
 	g_string_append_len(out, whole->str, (gssize)size);
+	return true;
 }
 
 /* ---- the whole ---- */
@@ -227,8 +247,10 @@ dsn_write(const DsnReport *report, const char *message_id)
 		"\r\n--%s\r\nContent-Description: Delivery report\r\nContent-Type: message/%s\r\n\r\n", boundary,
 		is_utf8 ? "global-delivery-status" : "delivery-status");
 	dsn_put_status_part(out, report);
-	if (report->has_content)
-		dsn_put_message_part(out, report, boundary);
+	if (report->has_content && !dsn_put_message_part(out, report, boundary)) {
+		(void)g_string_free(out, TRUE);
+		return NULL;
+	}
 	g_string_append_printf(out, "\r\n--%s--\r\n", boundary);
 	return g_string_free(out, FALSE);
 }

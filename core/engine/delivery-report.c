@@ -37,7 +37,7 @@ report_read_content(ActiveMessage *active, bool *has_content)
 	g_autoptr(GError) error = NULL;
 
 	g_mutex_lock(&active->content_lock);
-	*has_content = active->message->content != NULL || spool_read_content(active->message, &error);
+	*has_content = spool_read_content(active->message, &error);
 	g_mutex_unlock(&active->content_lock);
 	return *has_content || g_error_matches(error, POSTERN_ERROR, POSTERN_ERROR_DAMAGED);
 }
@@ -62,6 +62,8 @@ report_write(ActiveMessage *active, const GArray *recipients, QueueId *id)
 	id_format(envelope->id, name);
 	g_strlcat(name, letter, sizeof name);
 	text = dsn_write(&report, name);
+	if (text == NULL)
+		return NULL;
 	return submit_prepare(active->delivery->engine, "", envelope->sender, text, id);
 }
 

@@ -1,4 +1,5 @@
 /* delivery-thread.c - one thread at its next hop: connects, sends a job, looks ahead to the next, hangs up. */
+#include "base/error.h"
 #include "base/log.h"
 #include "engine/delivery-private.h"
 
@@ -158,13 +159,15 @@ delivery_was_lost(const SentResult *results, guint n)
 	return true;
 }
 
+/* A plugin is given all of it in memory; what goes out over SMTP is read in steps. */
 static bool
-delivery_read(const Job *job, GError **error)
+delivery_read(const Job *job, bool is_whole, GError **error)
 {
+	SpoolMessage *message = job->active->message;
 	bool is_read;
 
 	g_mutex_lock(&job->active->content_lock);
-	is_read = spool_read_content(job->active->message, error);
+	is_read = is_whole ? spool_read_whole(message, error) : spool_read_content(message, error);
 	g_mutex_unlock(&job->active->content_lock);
 	return is_read;
 }
@@ -186,7 +189,7 @@ delivery_look_ahead(DeliveryThread *thread, const Job *job)
 	if (!thread->destination->shuns_ahead)
 		thread->next = delivery_take_job(thread);
 	g_mutex_unlock(&delivery->lock);
-	return thread->next != NULL && delivery_read(thread->next, &error) ? thread->next : NULL;
+	return thread->next != NULL && delivery_read(thread->next, false, &error) ? thread->next : NULL;
 }
 
 static SmtpTask
@@ -320,9 +323,10 @@ delivery_do_job(DeliveryThread *thread, Job *job)
 		delivery_end_job(job); /* without a result: the verb gets all of it */
 		return;
 	}
-	if (!delivery_read(job, &error)) {
+	if (!delivery_read(job, thread->destination->hop->kind == HOP_PLUGIN, &error)) {
 		reply = g_strdup_printf("4.3.0 the message cannot be read: %s", error->message);
-		metrics_alarm(thread->delivery->engine->metrics, "spool.damage", error->message);
+		if (!g_error_matches(error, POSTERN_ERROR, POSTERN_ERROR_FULL))
+			metrics_alarm(thread->delivery->engine->metrics, "spool.damage", error->message);
 		delivery_set_all(job, SENT_DEFERRED, reply);
 	} else if (thread->destination->hop->kind == HOP_PLUGIN) {
 		delivery_to_plugin(thread, job);

@@ -95,11 +95,17 @@ session_log_write_error(const Session *session, const GError *error)
 static void
 session_offer_to_hooks(Session *session)
 {
-	if (session_trace(session)) {
+	switch (session_trace(session)) {
+	case TRACE_GOOD:
 		session_begin_stage(session, &session_message_row);
 		return;
+	case TRACE_LOOP:
+		session_reject(session, PTN_POLICY, 554, "5.4.6", "Error: too many hops");
+		break;
+	case TRACE_UNREADABLE:
+		session_reject(session, PTN_LOCAL, 451, "4.3.0", "Error: queue file read error");
+		break;
 	}
-	session_reject(session, PTN_POLICY, 554, "5.4.6", "Error: too many hops");
 	session_drop_transaction(session);
 }
 

@@ -144,8 +144,10 @@ bool session_take_data(Session *session, Place place, SessionNeed *need);
 void session_drop_transaction(Session *session);
 
 /* ---- session-trace.c ---- */
-/* Received, Date, Message-ID, the headers of the service; what is to be left out.  False: too many hops. */
-bool session_trace(Session *session);
+/* Received, Date, Message-ID, the headers of the service; what is to be left out.  TRACE_LOOP: too many hops;
+ * TRACE_UNREADABLE: the disk cannot read the header, so that it is not known what is in it. */
+typedef enum { TRACE_GOOD, TRACE_LOOP, TRACE_UNREADABLE } TraceResult;
+TraceResult session_trace(Session *session);
 
 /* ---- session-account.c ---- */
 /* Reads account and customer of the login anew if the directory changed.  UNSURE: it cannot be reached. */

@@ -90,16 +90,17 @@ typedef struct {
 	bool has_date, has_message_id, has_bcc, has_return_path;
 } HeaderFacts;
 
-static void
+/* False: the header cannot be read. */
+static bool
 session_scan_header(Session *session, HeaderFacts *facts)
 {
 	size_t size = 0;
-	const char *content = content_data(session->transaction->content, &size);
+	const char *content = content_head(session->transaction->content, &size);
 	HeaderScan scan;
 	HeaderField field;
 
 	if (content == NULL)
-		return;
+		return false;
 	header_scan_start(&scan, content, size);
 	while (header_scan_next(&scan, &field)) {
 		facts->received += header_is(&field, "Received");
@@ -109,6 +110,7 @@ session_scan_header(Session *session, HeaderFacts *facts)
 		facts->has_return_path |= header_is(&field, "Return-Path");
 	}
 	session->transaction->body_offset = header_body(content, size);
+	return true;
 }
 
 static void
@@ -148,7 +150,7 @@ session_clear_received(Session *session)
 			"%s-Modified: Received headers cleared at submission by user request\r\n", prefix);
 }
 
-bool
+TraceResult
 session_trace(Session *session)
 {
 	const EngineSettings *settings = session->snapshot->settings;
@@ -156,9 +158,10 @@ session_trace(Session *session)
 	HeaderFacts facts = { 0 };
 	char date[DATE_SIZE];
 
-	session_scan_header(session, &facts);
+	if (!session_scan_header(session, &facts))
+		return TRACE_UNREADABLE;
 	if (facts.received > settings->max_received)
-		return false;
+		return TRACE_LOOP;
 	session_note_origin(session);
 	if (facts.received > 0)
 		session_clear_received(session);
@@ -173,5 +176,5 @@ session_trace(Session *session)
 	if (!facts.has_message_id && settings->adds_message_id)
 		g_string_append_printf(bottom, "Message-ID: <%s@%s>\r\n", session->queue_text, settings->hostname);
 	session_put_service(session);
-	return true;
+	return TRACE_GOOD;
 }

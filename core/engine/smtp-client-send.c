@@ -20,7 +20,8 @@ typedef struct {
 	SentResult *results;
 	uint64_t size;
 	bool *is_open; /* recipients that were accepted */
-	GError *error; /* of the wire */
+	GError *error;   /* of the wire */
+	GError *unread;  /* of the spool: the message could not be read to its end */
 } Sending;
 
 static char *
@@ -55,24 +56,20 @@ send_set_open(Sending *sending, SentStatus status, bool is_remote, const char *t
 static bool
 send_broken(Sending *sending)
 {
-	g_autofree char *text = g_strdup_printf("4.4.2 %s: %s", sending->client->peer,
-		sending->error != NULL ? sending->error->message : "the connection was lost");
+	g_autofree char *text =
+		sending->unread != NULL
+			? g_strdup_printf("4.3.0 the message cannot be read: %s", sending->unread->message)
+			: g_strdup_printf("4.4.2 %s: %s", sending->client->peer,
+				  sending->error != NULL ? sending->error->message : "the connection was lost");
 
 	sending->client->is_broken = true;
 	send_set_open(sending, SENT_DEFERRED, false, text);
 	g_clear_error(&sending->error);
+	g_clear_error(&sending->unread);
 	return false;
 }
 
 /* ---- what the server must be able to ---- */
-
-static bool
-send_add_size(void *data, const char *octets, size_t size)
-{
-	(void)octets;
-	*(uint64_t *)data += size;
-	return true;
-}
 
 /* New: why the server would not take it; NULL: it can. */
 static char *
@@ -254,7 +251,7 @@ send_ahead(Sending *sending)
 	next.n = task->n;
 	next.sender = task->sender;
 	next.ways = task->ways;
-	(void)spool_message_pieces(task->message, send_add_size, &next.size);
+	next.size = spool_message_octets(task->message);
 	obstacle = send_obstacle(&next);
 	if (obstacle != NULL)
 		return true;
@@ -305,8 +302,9 @@ send_content(Sending *sending, bool has_recipients)
 	Encoding encoding = { .sending = sending };
 	const char *end;
 
-	/* RFC 2920 3.1: a DATA that was accepted without recipients is ended with nothing in it */
-	if (has_recipients && !spool_message_pieces(sending->message, send_piece, &encoding))
+	/* A message that cannot be read to its end gets no final dot: the connection breaks.
+	 * RFC 2920 3.1: a DATA that was accepted without recipients is ended with nothing in it */
+	if (has_recipients && !spool_message_pieces(sending->message, send_piece, &encoding, &sending->unread))
 		return false;
 	if (encoding.is_lost)
 		return false;
@@ -420,7 +418,7 @@ smtp_client_send(SmtpClient *client, const SmtpTask *task, const SmtpTask *next,
 
 	smtp_reply_init(&reply);
 	memset(is_open, true, task->n * sizeof *is_open);
-	(void)spool_message_pieces(task->message, send_add_size, &sending.size);
+	sending.size = spool_message_octets(task->message);
 	obstacle = send_obstacle(&sending);
 	if (obstacle != NULL) {
 		send_set_open(&sending, SENT_FAILED, false, obstacle);

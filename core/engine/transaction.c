@@ -204,7 +204,7 @@ transaction_search(FieldSearch *search)
 {
 	Transaction *transaction = search->transaction;
 	size_t size = 0;
-	const char *content = transaction->content != NULL ? content_data(transaction->content, &size) : NULL;
+	const char *content = transaction->content != NULL ? content_head(transaction->content, &size) : NULL;
 
 	if (!transaction_visit(transaction->top->str, transaction->top->len, transaction_match, search))
 		return true;
@@ -286,7 +286,7 @@ static void
 transaction_seal_edits(Transaction *transaction, Envelope *envelope, const char *extra)
 {
 	size_t size = 0;
-	const char *content = content_data(transaction->content, &size);
+	const char *content = content_head(transaction->content, &size);
 	CutSearch search = { transaction, envelope->cuts };
 
 	g_free(envelope->top);

@@ -122,6 +122,19 @@ api_copies(PtnHook *h)
 			   : NULL;
 }
 
+/* Without having the content read into memory. */
+static const char *
+api_content_size(PtnHook *h)
+{
+	const Transaction *transaction = h->call->transaction;
+
+	if (h->call->content != NULL)
+		return region_printf(h->call->region, "%zu", h->call->content_size);
+	return transaction != NULL && transaction->content != NULL
+			   ? region_printf(h->call->region, "%" G_GUINT64_FORMAT, content_size(transaction->content))
+			   : NULL;
+}
+
 static bool
 api_store_is_away(PtnHook *h)
 {
@@ -149,6 +162,8 @@ ptn_fact(PtnHook *h, const char *name)
 		return call_is_rehearsed(h) ? "yes" : NULL;
 	if (strcmp(name, "content-exempt") == 0)
 		return h->call->is_content_exempt ? "yes" : NULL;
+	if (strcmp(name, "content-size") == 0)
+		return api_content_size(h);
 	if (strcmp(name, "copies") == 0)
 		return api_copies(h);
 	if (strcmp(name, "store.away") == 0)
@@ -246,6 +261,7 @@ const char *
 ptn_content(PtnHook *h, size_t *size, size_t *body)
 {
 	Transaction *transaction = h->call->transaction;
+	const char *content;
 
 	*size = *body = 0;
 	if (h->call->content != NULL) {
@@ -256,5 +272,7 @@ ptn_content(PtnHook *h, size_t *size, size_t *body)
 	if (transaction == NULL || transaction->content == NULL)
 		return NULL;
 	*body = transaction->body_offset;
-	return content_data(transaction->content, size);
+	content = content_data(transaction->content, size);
+	h->call->has_unread |= content == NULL;
+	return content;
 }

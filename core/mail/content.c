@@ -1,15 +1,16 @@
 /* content.c - the octets of one message while they arrive. */
 #include "mail/content.h"
 
+#include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/crc32c.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "mail/spool-file.h"
+#include "proto/header.h"
 
-enum { CONTENT_STEP = 256 << 10, CONTENT_FIRST = 2048 };
+enum { CONTENT_STEP = 256 << 10, CONTENT_FIRST = 2048, CONTENT_HEAD = 64 << 10 };
 
 struct Content {
 	Spool *spool;
@@ -21,8 +22,8 @@ struct Content {
 	uint64_t file;
 	bool is_finished, is_committed;
 	bool has_failed; /* a sync that failed once may claim success the next time */
-	char *mapping;
-	size_t mapping_size;
+	char *read;       /* of a file: its first octets, as far as they were asked for */
+	size_t read_size;
 };
 
 Content *
@@ -36,11 +37,12 @@ content_new(Spool *spool)
 }
 
 static void
-content_unmap(Content *content)
+content_drop_read(Content *content)
 {
-	if (content->mapping != NULL)
-		(void)munmap(content->mapping, content->mapping_size);
-	content->mapping = NULL;
+	if (content->read != NULL)
+		spool_memory_add(content->spool, -(int64_t)content->read_size);
+	g_clear_pointer(&content->read, g_free);
+	content->read_size = 0;
 }
 
 void
@@ -48,7 +50,7 @@ content_free(Content *content)
 {
 	if (content == NULL)
 		return;
-	content_unmap(content);
+	content_drop_read(content);
 	if (content->fd >= 0) {
 		const Disk *disk = spool_disk(content->spool);
 
@@ -174,6 +176,33 @@ content_size(const Content *content)
 	return content->written + content->used;
 }
 
+/* The first `size` octets of the file in memory; false, and logged: they cannot be read, or memory is used up. */
+static bool
+content_read(Content *content, size_t size)
+{
+	char *octets;
+
+	if (content->read != NULL && content->read_size >= size)
+		return true;
+	if (!spool_memory_take(content->spool, size)) {
+		log_event(LOG_LEVEL_ERROR, "content cannot be read", "error", "[spool] memory is used up", NULL);
+		return false;
+	}
+	octets = g_try_malloc(size + 1);
+	if (octets == NULL || !spool_file_read(spool_disk(content->spool), content->fd, octets, size, 0)) {
+		log_event(LOG_LEVEL_ERROR, "content cannot be read", "error",
+			octets == NULL ? "out of memory" : g_strerror(errno), NULL);
+		spool_memory_add(content->spool, -(int64_t)size);
+		g_free(octets);
+		return false;
+	}
+	octets[size] = '\0';
+	content_drop_read(content); /* only now: what was read stays if more of it cannot be */
+	content->read = octets;
+	content->read_size = size;
+	return true;
+}
+
 const char *
 content_data(Content *content, size_t *size)
 {
@@ -182,14 +211,27 @@ content_data(Content *content, size_t *size)
 		return content->buffer != NULL ? content->buffer : "";
 	if (content->used > 0 && !content_flush(content, NULL))
 		return NULL;
-	if (content->mapping != NULL && content->mapping_size == *size)
-		return content->mapping;
-	content_unmap(content);
-	content->mapping_size = *size;
-	content->mapping = mmap(NULL, *size, PROT_READ, MAP_SHARED, content->fd, 0);
-	if (content->mapping == MAP_FAILED)
-		content->mapping = NULL;
-	return content->mapping;
+	return content_read(content, *size) ? content->read : NULL;
+}
+
+const char *
+content_head(Content *content, size_t *size)
+{
+	size_t end;
+
+	*size = content_size(content);
+	if (content->fd < 0 || (content->used > 0 && !content_flush(content, NULL)))
+		return content->fd < 0 ? content_data(content, size) : NULL;
+	for (size_t wanted = CONTENT_HEAD;; wanted *= 2) {
+		wanted = MIN(wanted, content->written);
+		if (!content_read(content, wanted))
+			return NULL;
+		if (content->read_size == content->written || header_is_within(content->read, content->read_size, &end))
+			break;
+		wanted = MAX(wanted, content->read_size);
+	}
+	*size = content->read_size;
+	return content->read;
 }
 
 void

@@ -24,7 +24,12 @@ bool content_has_file(const Content *content);
 /* Writes the rest, syncs file and directory. */
 bool content_finish(Content *content, GError **error);
 uint64_t content_size(const Content *content);
-/* The whole, contiguous and read-only; a file is mapped.  Lives as long as the content.  NULL: the file cannot be mapped. */
+/* The whole, contiguous and read-only, behind which a NUL may stand; lives until the next call of content_append(),
+ * content_data() or content_head().  What is in a file is read into memory, accounted with the content of all sessions
+ * ([spool] memory), and may wait for the disk: on a worker only.  NULL, and logged: the disk cannot read it, or that
+ * memory is used up. */
 const char *content_data(Content *content, size_t *size);
+/* The same, but only the first octets: at least the header section and the line behind it. */
+const char *content_head(Content *content, size_t *size);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Content, content_free)

@@ -1,158 +1,289 @@
 /* spool-adopt.c - the mail of a lost node comes over, message by message, never twice.
  *
- * A message is first committed here, held; then marked as taken there, durably; then released here.  So
- * wherever this is interrupted, it is live in one place only, and the next attempt finishes what is left. */
+ * A message is committed here, held (spool-hold.c); then the line is written there that makes it ours (spool-taken.c);
+ * then it is ended there, and released here.  Wherever this is interrupted, one spool alone may deliver it, and the next
+ * attempt, of this spool or of one that adopts it, finishes what is left.
+ *
+ * An id that a message has here already (two nodes had the same number, or an earlier copy is in the way) is never taken
+ * for that of the message there: it gets a new one. */
 #include <string.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "mail/spool-private.h"
 
-enum { ADOPT_AT_ONCE = 100 };
+enum { ADOPT_AT_ONCE = 100, ADOPT_DEPTH = 8 };
 
-/* Between our reason and that of a hold which was there before. */
-static const char adopt_held[] = "; held: ";
+/* One that is here, durably and held, and not ours yet by a line there. */
+typedef struct {
+	QueueId there, here;
+} Adoptee;
 
 typedef struct {
 	Spool *to, *from;
-	char *reason;      /* of the hold meanwhile */
-	char *reply;       /* what is left there */
-	GPtrArray *states; /* as they were there, of those committed but not marked yet */
-	size_t n, n_damaged;
+	IdSource *ids;
+	const char *theirs, *ours; /* the ids of the spools */
+	SpoolTaken *taken;
+	GHashTable *begun; /* id there → id here: of an adoption that was interrupted */
+	GArray *adoptees;
+	size_t n, n_damaged, n_unread;
 } Adoption;
 
+/* ---- what is held here already ---- */
+
 static void
-spool_adopt_state_free(void *data)
+spool_adopt_release(Adoption *adoption, MessageState *state /* takes */)
 {
-	message_state_free(data);
+	spool_hold_restore(state);
+	spool_put_state(adoption->to, state);
+	adoption->n++;
 }
 
-static char *
-spool_id_text(const Spool *spool)
+/* Another spool has it, and no other: what is here is an earlier copy. */
+static void
+spool_adopt_drop(Adoption *adoption, MessageState *state /* takes */, const char *heir)
 {
-	GString *text = g_string_new(NULL);
+	char text[ID_TEXT_SIZE];
 
-	for (int i = 0; i < SPOOL_ID_SIZE; i++)
-		g_string_append_printf(text, "%02x", spool->id[i]);
-	return g_string_free(text, FALSE);
+	log_event(LOG_LEVEL_INFO, "copy of an adopted message dropped", "queue",
+		id_format(state->id, text), "from", adoption->theirs, "heir", heir, NULL);
+	spool_taken_end(adoption->to, state, heir);
 }
 
-/* New; NULL: this disk cannot take it. */
-static Content *
-spool_adopt_content(Adoption *adoption, const SpoolMessage *message, GError **error)
+/* Whose it is, by the lines there. */
+static void
+spool_adopt_resolve(Adoption *adoption, MessageState *state /* takes */, const SpoolHold *hold)
 {
-	g_autoptr(Content) content = content_new(adoption->to);
-
-	for (uint64_t at = 0; at < message->size; at += SPOOL_LARGE) {
-		content_append(content, message->content + at, MIN(SPOOL_LARGE, message->size - at));
-		if (content_wants_flush(content) && !content_flush(content, error))
-			return NULL;
-	}
-	return content_finish(content, error) ? g_steal_pointer(&content) : NULL;
-}
-
-static bool
-spool_adopt_commit(Adoption *adoption, const SpoolMessage *message, GError **error)
-{
-	Content *content = spool_adopt_content(adoption, message, error);
-	MessageState *state;
-	SpoolTransaction *transaction;
-
-	if (content == NULL)
-		return false;
-	state = message_state_copy(message->state);
-	g_free(state->hold_reason);
-	state->hold_reason = state->is_held
-							 ? g_strconcat(adoption->reason, adopt_held, message->state->hold_reason, NULL)
-							 : g_strdup(adoption->reason);
-	state->is_held = true;
-	state->release_at_us = 0;
-	transaction = spool_transaction_new();
-	spool_transaction_set_content(transaction, content);
-	spool_transaction_add(transaction, envelope_copy(message->envelope), state);
-	return spool_commit_wait(adoption->to, transaction) == SPOOL_COMMITTED ||
-		   error_set(error, POSTERN_ERROR_IO, "the spool %s cannot take a message", adoption->to->directory);
-}
-
-/* One that is here already comes from an adoption that was interrupted.  What is damaged stays. */
-static bool
-spool_adopt_one(Adoption *adoption, QueueId id, GError **error)
-{
-	g_autoptr(SpoolMessage) message = spool_read(adoption->from, id, NULL);
+	const QueueId there = hold->old_id != 0 ? hold->old_id : state->id;
+	const char *heir = spool_taken_heir(adoption->taken, there);
 	SpoolSummary summary;
+	const bool is_live = spool_summary(adoption->from, there, &summary);
 
-	if (message == NULL || !spool_read_content(message, NULL)) {
-		adoption->n_damaged++;
-		return true;
+	if (heir != NULL && hold->by[0] != '\0' && strcmp(heir, hold->by) != 0) {
+		spool_adopt_drop(adoption, state, heir);
+		return;
 	}
-	if (!spool_summary(adoption->to, id, &summary) && !spool_adopt_commit(adoption, message, error))
-		return false;
-	g_ptr_array_add(adoption->states, g_steal_pointer(&message->state));
-	return true;
+	if (heir != NULL || (hold->by[0] == '\0' && !is_live)) {
+		spool_adopt_release(adoption, state);
+		return;
+	}
+	if (is_live) {
+		g_hash_table_insert(adoption->begun, g_memdup2(&there, sizeof there),
+			g_memdup2(&state->id, sizeof state->id));
+	} else {
+		char text[ID_TEXT_SIZE];
+
+		log_event(LOG_LEVEL_WARNING, "message of an adoption stays held", "queue",
+			id_format(state->id, text), "from", adoption->theirs, "error",
+			"it is not there any more, and no spool has recorded that it took it", NULL);
+	}
+	message_state_free(state);
 }
 
 static void
-spool_adopt_mark(Adoption *adoption, const MessageState *state)
-{
-	MessageState *taken = message_state_copy(state);
-
-	for (unsigned i = 0; i < taken->n_recipients; i++)
-		if (recipient_state_is_open(&taken->recipients[i]))
-			message_state_set_recipient(taken, i, RECIPIENT_REMOVED, adoption->reply);
-	spool_put_state(adoption->from, taken);
-}
-
-/* Marked there, and only then free to go here. */
-static bool
-spool_adopt_settle(Adoption *adoption, GError **error)
-{
-	GPtrArray *states = adoption->states;
-
-	for (guint i = 0; i < states->len; i++)
-		spool_adopt_mark(adoption, states->pdata[i]);
-	if (!spool_flush(adoption->from, CLOCK_NEVER))
-		return error_set(error, POSTERN_ERROR_IO, "the spool %s cannot be written to", adoption->from->directory);
-	for (guint i = 0; i < states->len; i++)
-		spool_put_state(adoption->to, message_state_copy(states->pdata[i]));
-	adoption->n += states->len;
-	g_ptr_array_set_size(states, 0);
-	return true;
-}
-
-/* As it was before ours; a hold that was there stays, but nobody knows any more when it was to end. */
-static void
-spool_adopt_restore_hold(MessageState *state, const char *rest)
-{
-	char *reason = g_str_has_prefix(rest, adopt_held) ? g_strdup(rest + strlen(adopt_held)) : NULL;
-
-	g_free(state->hold_reason);
-	state->hold_reason = reason;
-	state->is_held = reason != NULL;
-	if (reason == NULL)
-		state->held_since_us = 0;
-}
-
-/* What an interrupted adoption marked there and did not release here. */
-static void
-spool_adopt_release(Adoption *adoption)
+spool_adopt_resolve_all(Adoption *adoption)
 {
 	g_autoptr(GArray) ids = spool_ids(adoption->to);
 
 	for (guint i = 0; i < ids->len; i++) {
-		const QueueId id = g_array_index(ids, QueueId, i);
 		g_autoptr(SpoolMessage) message = NULL;
 		SpoolSummary summary;
+		SpoolHold hold;
 
-		if (!spool_summary(adoption->to, id, &summary) || !summary.is_held ||
-			spool_summary(adoption->from, id, &summary))
+		if (!spool_summary(adoption->to, g_array_index(ids, QueueId, i), &summary) ||
+			!summary.is_held)
 			continue;
-		message = spool_read(adoption->to, id, NULL);
-		if (message == NULL || message->state->hold_reason == NULL ||
-			!g_str_has_prefix(message->state->hold_reason, adoption->reason))
-			continue;
-		spool_adopt_restore_hold(message->state, message->state->hold_reason + strlen(adoption->reason));
-		spool_put_state(adoption->to, g_steal_pointer(&message->state));
-		adoption->n++;
+		message = spool_read(adoption->to, summary.id, NULL);
+		if (message != NULL && spool_hold_parse(message->state->hold_reason, &hold) &&
+			strcmp(hold.from, adoption->theirs) == 0)
+			spool_adopt_resolve(adoption, g_steal_pointer(&message->state), &hold);
 	}
+}
+
+/* ---- a copy, held ---- */
+
+typedef struct {
+	Content *content;
+	GError **error;
+} AdoptCopy;
+
+static bool
+spool_adopt_piece(void *data, const char *octets, size_t size)
+{
+	AdoptCopy *copy = data;
+
+	content_append(copy->content, octets, size);
+	return !content_wants_flush(copy->content) || content_flush(copy->content, copy->error);
+}
+
+/* New; NULL: this disk cannot take it, or that one not be read. */
+static Content *
+spool_adopt_content(Adoption *adoption, const SpoolMessage *message, GError **error)
+{
+	g_autoptr(Content) content = content_new(adoption->to);
+	AdoptCopy copy = { content, error };
+
+	if (!spool_content_pieces(message, spool_adopt_piece, &copy, error))
+		return NULL;
+	return content_finish(content, error) ? g_steal_pointer(&content) : NULL;
+}
+
+static void
+spool_adopt_say_new_id(const Adoption *adoption, QueueId there, QueueId here)
+{
+	char old_text[ID_TEXT_SIZE], new_text[ID_TEXT_SIZE];
+
+	log_event(LOG_LEVEL_INFO, "message adopted under a new id", "queue", id_format(here, new_text),
+		"old", id_format(there, old_text), "from", adoption->from->directory, NULL);
+}
+
+/* Why it was held, new; NULL: it was not.  A hold of an adoption before this one is told the id that it speaks of, for
+ * that may be another one here. */
+static char *
+spool_adopt_rest(const SpoolMessage *message)
+{
+	const MessageState *state = message->state;
+	SpoolHold before;
+
+	if (!state->is_held)
+		return NULL;
+	if (!spool_hold_parse(state->hold_reason, &before) || before.old_id != 0)
+		return g_strdup(state->hold_reason != NULL ? state->hold_reason : "");
+	before.old_id = message->envelope->id;
+	return spool_hold_format(&before);
+}
+
+static bool
+spool_adopt_commit(Adoption *adoption, const SpoolMessage *message, QueueId *here, GError **error)
+{
+	const QueueId there = message->envelope->id;
+	g_autofree char *rest = spool_adopt_rest(message);
+	SpoolHold hold = { .rest = rest, .until_us = rest != NULL ? message->state->release_at_us : 0 };
+	Content *content = spool_adopt_content(adoption, message, error);
+	SpoolTransaction *transaction;
+	MessageState *state;
+	Envelope *envelope;
+	SpoolSummary summary;
+
+	if (content == NULL)
+		return false;
+	*here = spool_summary(adoption->to, there, &summary) ? id_next(adoption->ids) : there;
+	hold.old_id = *here != there ? there : 0;
+	g_strlcpy(hold.from, adoption->theirs, sizeof hold.from);
+	g_strlcpy(hold.by, adoption->ours, sizeof hold.by);
+	state = message_state_copy(message->state);
+	spool_hold_set(state, &hold);
+	envelope = envelope_copy(message->envelope);
+	envelope->id = state->id = *here;
+	transaction = spool_transaction_new();
+	spool_transaction_set_content(transaction, content);
+	spool_transaction_add(transaction, envelope, state);
+	if (spool_commit_wait(adoption->to, transaction) != SPOOL_COMMITTED)
+		return error_set(
+			error, POSTERN_ERROR_IO, "the spool %s cannot take a message", adoption->to->directory);
+	if (*here != there)
+		spool_adopt_say_new_id(adoption, there, *here);
+	return true;
+}
+
+/* The id apart, which comes first in the record. */
+static bool
+spool_adopt_is_same(const Envelope *a, const Envelope *b)
+{
+	g_autoptr(GByteArray) left = g_byte_array_new(), right = g_byte_array_new();
+
+	envelope_encode(a, left);
+	envelope_encode(b, right);
+	return left->len == right->len && memcmp(left->data + 8, right->data + 8, left->len - 8) == 0;
+}
+
+/* Begun by an adoption that was interrupted.  If it was another spool's, which was adopted since, the hold says from now
+ * on that it is ours: by that the line which is written next is understood. */
+static bool
+spool_adopt_take_up(Adoption *adoption, const SpoolMessage *message, QueueId *here)
+{
+	const QueueId *begun = g_hash_table_lookup(adoption->begun, &message->envelope->id);
+	g_autoptr(SpoolMessage) ours = begun != NULL ? spool_read(adoption->to, *begun, NULL) : NULL;
+	SpoolHold hold;
+
+	if (ours == NULL || !spool_hold_parse(ours->state->hold_reason, &hold) ||
+		!spool_adopt_is_same(ours->envelope, message->envelope))
+		return false;
+	*here = *begun;
+	if (strcmp(hold.by, adoption->ours) != 0) {
+		g_strlcpy(hold.by, adoption->ours, sizeof hold.by);
+		spool_hold_set(ours->state, &hold);
+		spool_put_state(adoption->to, g_steal_pointer(&ours->state));
+	}
+	return true;
+}
+
+static void
+spool_adopt_count_failure(Adoption *adoption, const GError *error)
+{
+	if (g_error_matches(error, POSTERN_ERROR, POSTERN_ERROR_IO))
+		adoption->n_unread++;
+	else
+		adoption->n_damaged++;
+}
+
+/* What cannot be read stays there. */
+static bool
+spool_adopt_one(Adoption *adoption, QueueId id, GError **error)
+{
+	g_autoptr(GError) unread = NULL;
+	g_autoptr(SpoolMessage) message = spool_read(adoption->from, id, &unread);
+	Adoptee adoptee = { .there = id };
+
+	if (message == NULL || (!spool_adopt_take_up(adoption, message, &adoptee.here) &&
+							   !spool_read_content(message, &unread))) {
+		spool_adopt_count_failure(adoption, unread);
+		return true;
+	}
+	if (adoptee.here == 0 && !spool_adopt_commit(adoption, message, &adoptee.here, error))
+		return false;
+	g_array_append_val(adoption->adoptees, adoptee);
+	return true;
+}
+
+/* ---- it is ours ---- */
+
+static void
+spool_adopt_settle_one(Adoption *adoption, const Adoptee *adoptee)
+{
+	g_autoptr(SpoolMessage) there = spool_read(adoption->from, adoptee->there, NULL);
+	g_autoptr(SpoolMessage) here = spool_read(adoption->to, adoptee->here, NULL);
+	SpoolHold hold;
+
+	if (there != NULL)
+		spool_taken_end(adoption->from, g_steal_pointer(&there->state), adoption->ours);
+	/* An administrator may have released or removed it meanwhile. */
+	if (here != NULL && spool_hold_parse(here->state->hold_reason, &hold) &&
+		strcmp(hold.from, adoption->theirs) == 0)
+		spool_adopt_release(adoption, g_steal_pointer(&here->state));
+}
+
+/* Durable here first, then the lines there, and then free to go here. */
+static bool
+spool_adopt_settle(Adoption *adoption, GError **error)
+{
+	g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(QueueId));
+
+	if (adoption->adoptees->len == 0)
+		return true;
+	for (guint i = 0; i < adoption->adoptees->len; i++)
+		g_array_append_val(ids, g_array_index(adoption->adoptees, Adoptee, i).there);
+	if (!spool_flush(adoption->to, CLOCK_NEVER))
+		return error_set(
+			error, POSTERN_ERROR_IO, "the spool %s cannot be written to", adoption->to->directory);
+	if (!spool_taken_add(adoption->from, adoption->taken, ids, adoption->ours, error))
+		return false;
+	for (guint i = 0; i < adoption->adoptees->len; i++)
+		spool_adopt_settle_one(adoption, &g_array_index(adoption->adoptees, Adoptee, i));
+	g_array_set_size(adoption->adoptees, 0);
+	return spool_flush(adoption->from, CLOCK_NEVER) ||
+		   error_set(error, POSTERN_ERROR_IO, "the spool %s cannot be written to",
+			   adoption->from->directory);
 }
 
 static bool
@@ -160,23 +291,34 @@ spool_adopt_all(Adoption *adoption, GError **error)
 {
 	g_autoptr(GArray) ids = spool_ids(adoption->from);
 
-	spool_adopt_release(adoption);
+	id_source_pass(adoption->ids, spool_highest_id(adoption->from));
+	spool_adopt_resolve_all(adoption);
 	for (guint i = 0; i < ids->len; i++) {
 		if (!spool_adopt_one(adoption, g_array_index(ids, QueueId, i), error))
 			return false;
-		if ((adoption->states->len == ADOPT_AT_ONCE || i + 1 == ids->len) && !spool_adopt_settle(adoption, error))
+		if ((adoption->adoptees->len == ADOPT_AT_ONCE || i + 1 == ids->len) &&
+			!spool_adopt_settle(adoption, error))
 			return false;
 	}
 	if (!spool_flush(adoption->to, CLOCK_NEVER))
-		return error_set(error, POSTERN_ERROR_IO, "the spool %s cannot be written to", adoption->to->directory);
+		return error_set(
+			error, POSTERN_ERROR_IO, "the spool %s cannot be written to", adoption->to->directory);
+	if (adoption->n_unread > 0)
+		return error_set(error, POSTERN_ERROR_IO,
+			"%zu messages in %s cannot be read now and were left there: adopt it again",
+			adoption->n_unread, adoption->from->directory);
 	if (adoption->n_damaged > 0)
-		return error_set(error, POSTERN_ERROR_DAMAGED, "%zu messages in %s are damaged and were left there",
-			adoption->n_damaged, adoption->from->directory);
+		return error_set(error, POSTERN_ERROR_DAMAGED,
+			"%zu messages in %s are damaged and were left there", adoption->n_damaged,
+			adoption->from->directory);
 	return true;
 }
 
-bool
-spool_adopt(Spool *spool, const char *directory, size_t *n, GError **error)
+/* ---- the spool there ---- */
+
+static bool
+spool_adopt_from(Spool *spool, const char *directory, IdSource *ids, size_t *n,
+	char theirs[2 * SPOOL_ID_SIZE + 1], GError **error)
 {
 	const SpoolSettings settings = { .directory = directory,
 		.clock = spool->clock,
@@ -184,25 +326,89 @@ spool_adopt(Spool *spool, const char *directory, size_t *n, GError **error)
 		.segment_size = spool->segment_size,
 		.large = spool->large };
 	g_autofree char *format = g_build_filename(directory, "format", NULL);
-	g_autofree char *theirs = NULL, *ours = spool_id_text(spool);
-	Adoption adoption = { .to = spool };
-	bool is_adopted;
+	Adoption adoption = { .to = spool, .ids = ids };
+	bool is_adopted = false;
 
-	*n = 0;
 	if (!g_file_test(format, G_FILE_TEST_EXISTS))
 		return error_set(error, POSTERN_ERROR_NOT_FOUND, "there is no spool in %s", directory);
 	adoption.from = spool_open(&settings, error);
 	if (adoption.from == NULL)
 		return false;
-	theirs = spool_id_text(adoption.from);
-	adoption.reason = g_strdup_printf("adoption from spool %s", theirs);
-	adoption.reply = g_strdup_printf("adopted by spool %s", ours);
-	adoption.states = g_ptr_array_new_with_free_func(spool_adopt_state_free);
-	is_adopted = spool_adopt_all(&adoption, error);
-	*n = adoption.n;
-	g_ptr_array_unref(adoption.states);
-	g_free(adoption.reason);
-	g_free(adoption.reply);
+	adoption.theirs = spool_instance(adoption.from);
+	adoption.ours = spool_instance(spool);
+	g_strlcpy(theirs, adoption.theirs, 2 * SPOOL_ID_SIZE + 1);
+	adoption.begun = g_hash_table_new_full(spool_id_hash, g_int64_equal, g_free, g_free);
+	adoption.adoptees = g_array_new(FALSE, FALSE, sizeof(Adoptee));
+	adoption.taken = spool_taken_open(adoption.from, true, error);
+	is_adopted = adoption.taken != NULL && spool_adopt_all(&adoption, error);
+	*n += adoption.n;
+	spool_taken_free(adoption.from, adoption.taken);
+	g_array_unref(adoption.adoptees);
+	g_hash_table_unref(adoption.begun);
 	spool_close(adoption.from);
 	return is_adopted;
+}
+
+/* ---- nested adoptions ---- */
+
+/* The spool that one of the messages held here waits for, and that is in our list of spools adopted before; new; NULL:
+ * none.  A dead heir's mail that it had not finished adopting may be settled by where that mail came from. */
+static char *
+spool_adopt_find_other(Spool *spool, GHashTable *done)
+{
+	g_autofree char *path = g_build_filename(spool->directory, "adopted", NULL);
+	g_autoptr(GKeyFile) list = g_key_file_new();
+	g_autoptr(GArray) ids = spool_ids(spool);
+
+	if (!g_key_file_load_from_file(list, path, G_KEY_FILE_NONE, NULL))
+		return NULL;
+	for (guint i = 0; i < ids->len; i++) {
+		g_autoptr(SpoolMessage) message = NULL;
+		SpoolSummary summary;
+		SpoolHold hold;
+
+		if (!spool_summary(spool, g_array_index(ids, QueueId, i), &summary) || !summary.is_held)
+			continue;
+		message = spool_read(spool, summary.id, NULL);
+		if (message == NULL || !spool_hold_parse(message->state->hold_reason, &hold) ||
+			g_hash_table_contains(done, hold.from))
+			continue;
+		g_hash_table_add(done, g_strdup(hold.from));
+		if (g_key_file_has_key(list, "adopted", hold.from, NULL))
+			return g_key_file_get_string(list, "adopted", hold.from, NULL);
+	}
+	return NULL;
+}
+
+/* A convenience: without it the administrator adopts that directory again. */
+static void
+spool_adopt_remember(Spool *spool, const char *theirs, const char *directory)
+{
+	g_autofree char *path = g_build_filename(spool->directory, "adopted", NULL);
+	g_autoptr(GKeyFile) list = g_key_file_new();
+
+	(void)g_key_file_load_from_file(list, path, G_KEY_FILE_NONE, NULL);
+	g_key_file_set_string(list, "adopted", theirs, directory);
+	if (!g_key_file_save_to_file(list, path, NULL))
+		log_event(LOG_LEVEL_WARNING, "adopted spool not remembered", "file", path, NULL);
+}
+
+bool
+spool_adopt(Spool *spool, const char *directory, IdSource *ids, size_t *n, GError **error)
+{
+	g_autoptr(GHashTable) done = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	char theirs[2 * SPOOL_ID_SIZE + 1] = "";
+
+	*n = 0;
+	if (!spool_adopt_from(spool, directory, ids, n, theirs, error))
+		return false;
+	spool_adopt_remember(spool, theirs, directory);
+	g_hash_table_add(done, g_strdup(theirs));
+	for (int i = 0; i < ADOPT_DEPTH; i++) {
+		g_autofree char *other = spool_adopt_find_other(spool, done);
+
+		if (other != NULL && !spool_adopt_from(spool, other, ids, n, theirs, error))
+			return false;
+	}
+	return true;
 }

@@ -37,6 +37,7 @@ spool_batch_init(SpoolBatch *batch)
 	batch->size = SPOOL_BATCH_HEADER;
 	batch->n_records = batch->n_rows = 0;
 	batch->is_trial = false;
+	batch->has_mark = false;
 	batch->transactions = NULL;
 	batch->last_transaction = &batch->transactions;
 	batch->states = NULL;

@@ -35,6 +35,8 @@ spool_apply_transaction(Spool *spool, SpoolTransaction *transaction)
 		if (row->place.kind == SPOOL_IN_SEGMENT)
 			row->place.at += transaction->base;
 		spool_segment_add_row(spool->active, row);
+		if (id_is_later(row->id, spool->highest_id))
+			spool->highest_id = row->id;
 		if (row->type == SPOOL_RECORD_MESSAGE && entry == NULL) {
 			if (content == NULL)
 				content = spool_index_content(spool, &row->place, spool->active);
@@ -111,9 +113,14 @@ static void
 spool_apply(Spool *spool, SpoolBatch *batch, bool is_good)
 {
 	uint64_t n_transactions = 0, n_states = 0, n_results = 0;
+	const bool is_marked = is_good && batch->has_mark && spool_batch_is_to_write(batch);
 	const int64_t oldest_us = batch->states != NULL ? batch->states->put_us : 0;
 
 	g_mutex_lock(&spool->index_lock);
+	if (is_marked) {
+		batch->mark_row.batch = spool->last_batch;
+		spool_segment_add_row(spool->active, &batch->mark_row);
+	}
 	for (SpoolTransaction *transaction = batch->transactions; is_good && transaction != NULL;
 		 transaction = transaction->next) {
 		if (transaction->result != SPOOL_COMMITTED)
@@ -127,11 +134,13 @@ spool_apply(Spool *spool, SpoolBatch *batch, bool is_good)
 		spool_apply_move(spool, move, is_good);
 	g_mutex_unlock(&spool->index_lock);
 	g_mutex_lock(&spool->lock);
+	if (is_marked)
+		spool->marked_segment = spool->active->number;
 	spool->figures.transactions += n_transactions;
 	spool->figures.states += n_states;
 	if (!is_good)
 		spool_backlog_failed(spool);
-	else if (batch->n_records > 0 || batch->is_trial)
+	else if (spool_batch_is_to_write(batch))
 		spool_backlog_written(spool, n_results);
 	if (n_states > 0) {
 		spool->figures.state_us_last = (uint64_t)(g_get_monotonic_time() - oldest_us);
@@ -261,7 +270,7 @@ spool_has_work(const Spool *spool, int64_t now_us)
 static void
 spool_commit_batch(Spool *spool, SpoolBatch *batch)
 {
-	if ((batch->n_records > 0 || batch->is_trial) && !spool_batch_write(spool, batch)) {
+	if (spool_batch_is_to_write(batch) && !spool_batch_write(spool, batch)) {
 		spool_fail(spool, batch);
 		spool_batch_clear(batch);
 		return;

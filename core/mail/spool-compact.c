@@ -3,23 +3,26 @@
  * What still lives in it is appended anew: its content goes, once, to a file (small ones share one),
  * synced before the batch that names its new place; then the committer appends the envelope with its whole
  * state, unless that changed meanwhile.  The segment is free once nothing lives in it any more. */
-#include <unistd.h>
+#include <errno.h>
 
 #include "base/crc32c.h"
-#include "base/log.h"
+#include "base/error.h"
 #include "mail/spool-file.h"
 #include "mail/spool-private.h"
 
 enum { COMPACT_MESSAGES = 500, COMPACT_OCTETS = 1 << 20 };
 
-/* Lock held.  What lived in the oldest segment is gone: the keeper takes it. */
+#define COMPACT_PAUSE_US (60 * CLOCK_SECOND) /* at most, between attempts to move what cannot be read */
+
+/* Lock held.  What lived in the oldest segment is gone: the keeper takes it.  A newer one must have the mark: else the
+ * highest id would go with it. */
 static bool
 spool_free_oldest(Spool *spool)
 {
 	SpoolSegment *oldest = g_queue_peek_head(&spool->segments);
 	bool is_empty;
 
-	if (oldest == spool->active)
+	if (oldest == spool->active || oldest->number >= spool->marked_segment)
 		return false;
 	g_mutex_lock(&spool->index_lock);
 	is_empty = oldest->entries == NULL && oldest->live_octets == 0;
@@ -63,7 +66,7 @@ spool_pick(const SpoolSegment *segment)
 
 	for (SpoolEntry *entry = segment->entries; entry != NULL && ids->len < COMPACT_MESSAGES;
 		 entry = entry->after) {
-		if (entry->is_finished || entry->is_moving)
+		if (entry->is_finished || entry->is_moving || entry->is_stuck)
 			continue;
 		octets += entry->length + (entry->content->segment != NULL ? entry->content->place.size : 0);
 		if (octets > COMPACT_OCTETS && ids->len > 0)
@@ -92,13 +95,13 @@ spool_say_damaged(Spool *spool, SpoolSegment *segment, QueueId id)
 
 	g_mutex_lock(&spool->lock);
 	segment->has_damage = true;
-	spool_note_damage(spool, "segment %" G_GUINT64_FORMAT ": message %s is damaged; the segment is kept in lost/",
-		segment->number, id_format(id, text));
 	g_mutex_unlock(&spool->lock);
-	log_event(LOG_LEVEL_ERROR, "a message in the spool is damaged", "queue", text, NULL);
+	spool_report_damage(spool,
+		"segment %" G_GUINT64_FORMAT ": message %s is damaged; the segment is kept in lost/", segment->number,
+		id_format(id, text));
 }
 
-/* What cannot be read cannot be moved: its segment is kept in lost/, and it is said. */
+/* What is damaged cannot be moved: its segment is kept in lost/, and it is said. */
 static void
 spool_give_up_message(Spool *spool, SpoolSegment *segment, QueueId id)
 {
@@ -111,6 +114,29 @@ spool_give_up_message(Spool *spool, SpoolSegment *segment, QueueId id)
 		spool_keep_file(spool, entry);
 		spool_index_remove(spool, entry);
 	}
+	g_mutex_unlock(&spool->index_lock);
+}
+
+/* What the disk cannot read now stays, and so does its segment: it is tried again, and may be delivered meanwhile, or be
+ * removed by the administrator. */
+static void
+spool_leave_message(Spool *spool, SpoolSegment *segment, QueueId id, const char *why)
+{
+	SpoolEntry *entry;
+	char text[ID_TEXT_SIZE];
+
+	g_mutex_lock(&spool->lock);
+	segment->has_damage = true;
+	g_mutex_unlock(&spool->lock);
+	spool_report_damage(spool,
+		"segment %" G_GUINT64_FORMAT
+		": message %s cannot be moved: %s; it is tried again, and the log does not shrink "
+		"until then, or until the message is removed",
+		segment->number, id_format(id, text), why);
+	g_mutex_lock(&spool->index_lock);
+	entry = spool_index_find(spool, id);
+	if (entry != NULL)
+		entry->is_stuck = true;
 	g_mutex_unlock(&spool->index_lock);
 }
 
@@ -130,8 +156,13 @@ spool_carry_one(Spool *spool, SpoolSegment *segment, GByteArray *octets, Carry *
 
 	g_byte_array_set_size(octets, start + (guint)carry->from.size);
 	if (!spool_pread(spool->disk, segment->fd, octets->data + start, carry->from.size, carry->from.at)) {
+		const int number = errno;
+
 		g_byte_array_set_size(octets, start);
-		spool_give_up_message(spool, segment, carry->id);
+		if (number == ENODATA)
+			spool_give_up_message(spool, segment, carry->id);
+		else
+			spool_leave_message(spool, segment, carry->id, g_strerror(number));
 		return false;
 	}
 	if (crc32c(0, octets->data + start, carry->from.size) != carry->from.crc)
@@ -215,7 +246,7 @@ spool_move_contents(Spool *spool, SpoolSegment *segment, const GArray *ids)
 
 /* ---- envelopes ---- */
 
-/* New; NULL: it is gone, or (and then set aside) damaged. */
+/* New; NULL: it is gone, or cannot be read now, or is damaged (and then given up). */
 static SpoolMove *
 spool_make_move(Spool *spool, SpoolSegment *segment, QueueId id)
 {
@@ -229,7 +260,9 @@ spool_make_move(Spool *spool, SpoolSegment *segment, QueueId id)
 	message = spool_read_at(spool, id, &found, &error);
 	if (message == NULL || found.place.kind != SPOOL_IN_FILE) {
 		spool_let_go(spool, &found);
-		if (message == NULL)
+		if (g_error_matches(error, POSTERN_ERROR, POSTERN_ERROR_IO))
+			spool_leave_message(spool, segment, id, error->message);
+		else if (message == NULL)
 			spool_give_up_message(spool, segment, id);
 		return NULL;
 	}
@@ -263,6 +296,16 @@ spool_enqueue_move(Spool *spool, SpoolMove *move)
 	spool->n_moves++;
 	g_cond_signal(&spool->committer_wakes);
 	g_mutex_unlock(&spool->lock);
+}
+
+/* What was stuck may be read by now. */
+static void
+spool_forget_stuck(Spool *spool, SpoolSegment *segment)
+{
+	g_mutex_lock(&spool->index_lock);
+	for (SpoolEntry *entry = segment->entries; entry != NULL; entry = entry->after)
+		entry->is_stuck = false;
+	g_mutex_unlock(&spool->index_lock);
 }
 
 /* False: nothing could be moved now. */
@@ -299,14 +342,16 @@ spool_compact(Spool *spool)
 
 	g_mutex_unlock(&spool->lock);
 	has_moved = spool_compact_some(spool, oldest);
+	if (!has_moved)
+		spool_forget_stuck(spool, oldest);
 	spool_segment_unref(spool, oldest);
 	g_mutex_lock(&spool->lock);
 	g_cond_signal(&spool->keeper_wakes);
 	while (spool->n_moves > 0 && !spool->is_stopping)
 		g_cond_wait(&spool->compactor_wakes, &spool->lock);
-	if (!has_moved && !spool->is_stopping)
-		(void)g_cond_wait_until(
-			&spool->compactor_wakes, &spool->lock, g_get_monotonic_time() + SPOOL_STATE_DELAY_US);
+	spool->compact_pause_us =
+		has_moved ? 0 : CLAMP(2 * spool->compact_pause_us, SPOOL_STATE_DELAY_US, COMPACT_PAUSE_US);
+	spool->compact_due_us = g_get_monotonic_time() + spool->compact_pause_us;
 }
 
 gpointer
@@ -316,13 +361,19 @@ spool_compactor(gpointer data)
 
 	g_mutex_lock(&spool->lock);
 	while (!spool->is_stopping) {
+		const int64_t now_us = g_get_monotonic_time();
+		int64_t until_us = now_us + 10 * SPOOL_RETRY_US;
+
 		if (spool_free_oldest(spool))
 			continue;
-		if (spool_is_too_long(spool) && !spool->is_closed)
-			spool_compact(spool);
-		else
-			(void)g_cond_wait_until(
-				&spool->compactor_wakes, &spool->lock, g_get_monotonic_time() + 10 * SPOOL_RETRY_US);
+		if (spool_is_too_long(spool) && !spool->is_closed) {
+			if (now_us >= spool->compact_due_us) {
+				spool_compact(spool);
+				continue;
+			}
+			until_us = MIN(until_us, spool->compact_due_us);
+		}
+		(void)g_cond_wait_until(&spool->compactor_wakes, &spool->lock, until_us);
 	}
 	g_mutex_unlock(&spool->lock);
 	return NULL;

@@ -99,6 +99,17 @@ spool_summary(Spool *spool, QueueId id, SpoolSummary *summary)
 	return is_there;
 }
 
+QueueId
+spool_highest_id(Spool *spool)
+{
+	QueueId id;
+
+	g_mutex_lock(&spool->index_lock);
+	id = spool->highest_id;
+	g_mutex_unlock(&spool->index_lock);
+	return id;
+}
+
 size_t
 spool_count(Spool *spool)
 {
@@ -134,18 +145,6 @@ spool_figures(Spool *spool, SpoolFigures *figures)
 	figures->files = (uint64_t)MAX(g_atomic_int_get(&spool->n_files), 0);
 	if (spool->disk->free_octets(spool->disk, spool->directory, &figures->free_octets) != 0)
 		figures->free_octets = 0;
-}
-
-GPtrArray *
-spool_damage(Spool *spool)
-{
-	GPtrArray *copy = g_ptr_array_new_with_free_func(g_free);
-
-	g_mutex_lock(&spool->lock);
-	for (guint i = 0; i < spool->damage->len; i++)
-		g_ptr_array_add(copy, g_strdup(spool->damage->pdata[i]));
-	g_mutex_unlock(&spool->lock);
-	return copy;
 }
 
 bool

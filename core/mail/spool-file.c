@@ -31,13 +31,28 @@ spool_memory_is_full(Spool *spool)
 	return atomic_load(&spool->in_memory) > spool->memory;
 }
 
+bool
+spool_memory_take(Spool *spool, uint64_t size)
+{
+	if (atomic_fetch_add(&spool->in_memory, size) <= spool->memory)
+		return true;
+	atomic_fetch_sub(&spool->in_memory, size);
+	return false;
+}
+
 int
 spool_file_create(Spool *spool, uint64_t *number, GError **error)
 {
-	const uint64_t drawn = atomic_fetch_add(&spool->next_file, 1);
-	g_autofree char *path = spool_file_path(spool, drawn);
-	const int fd = spool->disk->open(spool->disk, path, O_RDWR | O_CREAT | O_EXCL, 0600);
+	g_autofree char *path = NULL;
+	uint64_t drawn;
+	int fd;
 
+	do {
+		g_free(path);
+		drawn = atomic_fetch_add(&spool->next_file, 1);
+		path = spool_file_path(spool, drawn);
+		fd = spool->disk->open(spool->disk, path, O_RDWR | O_CREAT | O_EXCL, 0600);
+	} while (fd < 0 && errno == EEXIST);
 	if (fd < 0) {
 		(void)error_set_errno(error, "cannot create %s", path);
 		return -1;
@@ -83,4 +98,10 @@ spool_file_write(const Disk *disk, int fd, const void *data, size_t size, uint64
 	struct iovec part = { (void *)(uintptr_t)data, size };
 
 	return spool_pwrite(disk, fd, &part, 1, offset);
+}
+
+bool
+spool_file_read(const Disk *disk, int fd, void *data, size_t size, uint64_t offset)
+{
+	return spool_pread(disk, fd, data, size, offset);
 }

@@ -14,6 +14,8 @@ uint64_t spool_large(const Spool *spool);
 /* More content, or (below 0) less, is in memory. */
 void spool_memory_add(Spool *spool, int64_t size);
 bool spool_memory_is_full(Spool *spool);
+/* Adds, unless it is full already: what is larger than all of it goes through, one at a time. */
+bool spool_memory_take(Spool *spool, uint64_t size);
 /* A new, empty content file, open for reading and writing; -1 on error. */
 int spool_file_create(Spool *spool, uint64_t *number, GError **error);
 /* The names of the files created so far are durable. */
@@ -22,6 +24,8 @@ bool spool_file_sync_names(Spool *spool, GError **error);
 void spool_file_forget(Spool *spool, uint64_t number);
 /* Starts writing back, waits for nothing. */
 void spool_file_start_writing(int fd, uint64_t offset, uint64_t size);
+/* Reads all of it, in spite of short reads; false and errno. */
+bool spool_file_read(const Disk *disk, int fd, void *data, size_t size, uint64_t offset);
 /* Writes all of it, in spite of short writes. */
 bool spool_file_write(const Disk *disk, int fd, const void *data, size_t size, uint64_t offset);
 

@@ -9,6 +9,18 @@ spool_mail_is_refused(const Spool *spool)
 }
 
 static bool
+spool_batch_has_records(const SpoolBatch *batch)
+{
+	return batch->n_records > (uint32_t)batch->has_mark;
+}
+
+bool
+spool_batch_is_to_write(const SpoolBatch *batch)
+{
+	return spool_batch_has_records(batch) || batch->is_trial;
+}
+
+static bool
 spool_batch_fits(const Spool *spool, const SpoolBatch *batch, uint64_t size, uint32_t n_rows)
 {
 	const SpoolSegment *active = spool->active;
@@ -17,7 +29,7 @@ spool_batch_fits(const Spool *spool, const SpoolBatch *batch, uint64_t size, uin
 
 	if (batch->n_parts >= SPOOL_BATCH_PARTS)
 		return false;
-	if (batch->size + size > SPOOL_BATCH_MOST && batch->n_parts > 1)
+	if (batch->size + size > SPOOL_BATCH_MOST && spool_batch_has_records(batch))
 		return false;
 	return used <= active->size;
 }
@@ -29,6 +41,19 @@ spool_batch_add(SpoolBatch *batch, void *octets, size_t size, uint32_t n_records
 	batch->size += size;
 	batch->n_records += n_records;
 	batch->n_rows += n_rows;
+}
+
+/* Both locks held.  The first batch of a segment says up to which id the log has been, so that segments before it may
+ * go. */
+static void
+spool_fill_mark(Spool *spool, SpoolBatch *batch)
+{
+	batch->has_mark = spool->active->first_batch == 0;
+	if (!batch->has_mark)
+		return;
+	spool_mark_encode(spool->highest_id, batch->mark, &batch->mark_row);
+	batch->mark_row.offset = (uint32_t)(spool->active->end + batch->size);
+	spool_batch_add(batch, batch->mark, SPOOL_MARK, 1, 1);
 }
 
 /* Both locks held.  False: one waits that does not fit. */
@@ -168,11 +193,12 @@ spool_roll_or_refuse(Spool *spool)
 bool
 spool_fill(Spool *spool, SpoolBatch *batch)
 {
-	spool_batch_init(batch);
 	for (int i = 0; i < 2; i++) {
 		bool has_all;
 
+		spool_batch_init(batch);
 		g_mutex_lock(&spool->index_lock);
+		spool_fill_mark(spool, batch);
 		has_all = spool_fill_states(spool, batch);
 		has_all = has_all && (spool_fill_moves(spool, batch) || spool->waiting != NULL);
 		g_mutex_unlock(&spool->index_lock);

@@ -1,6 +1,7 @@
 /* spool-index.c - what is known of each live message without touching the disk. */
 #include <string.h>
 
+#include "base/log.h"
 #include "mail/spool-private.h"
 
 static void
@@ -145,6 +146,17 @@ spool_index_apply(SpoolEntry *entry, const SpoolRow *row)
 	entry->n_recipients = row->n_recipients;
 	entry->attempts = row->attempts;
 	entry->is_held = row->is_held;
+}
+
+bool
+spool_index_takes(const SpoolEntry *entry, const MessageState *state)
+{
+	char text[ID_TEXT_SIZE];
+
+	if (entry->n_recipients == state->n_recipients)
+		return true;
+	log_event(LOG_LEVEL_ERROR, "a state does not fit its message", "queue", id_format(entry->id, text), NULL);
+	return false;
 }
 
 void

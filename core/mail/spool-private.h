@@ -41,7 +41,8 @@ typedef struct {
 	gint refs;
 	int fd;
 	uint64_t number, size;
-	bool has_damage; /* kept in lost/ when it is free */
+	bool has_damage; /* `lock`; kept in lost/ when it is free, never used again */
+	bool is_aside;   /* log/aside-NUMBER: its batches count as far as they can be read */
 
 	/* the committer's (at start: recovery's) */
 	uint64_t end; /* where the next batch goes */
@@ -80,6 +81,7 @@ struct SpoolEntry {
 	int64_t next_us, arrived_us;
 	uint32_t n_pending, n_recipients, attempts;
 	bool is_held, is_finished, is_moving;
+	bool is_stuck; /* the disk could not read it when it was to be moved: later again */
 	SpoolEntry *older, *newer;         /* of all */
 	SpoolEntry *before, *after;        /* of its segment */
 };
@@ -134,6 +136,9 @@ typedef struct {
 	uint64_t size;  /* header and records so far */
 	uint32_t n_records, n_rows;
 	bool is_trial;  /* written even without records, to learn whether the disk takes a batch again */
+	bool has_mark;
+	uint8_t mark[SPOOL_MARK];
+	SpoolRow mark_row;
 	SpoolTransaction *transactions, **last_transaction;
 	StatePut *states, **last_state;
 	SpoolMove *moves, **last_move;
@@ -145,8 +150,10 @@ struct Spool {
 	char *directory, *log_directory, *content_directory;
 	uint64_t segment_size, large, memory, keep_free;
 	uint8_t id[SPOOL_ID_SIZE];
+	char id_text[2 * SPOOL_ID_SIZE + 1]; /* set by spool_open() */
 	int lock_fd;
 	bool is_read_only; /* spool_check() */
+	unsigned n_repeated; /* reads of the start */
 	bool is_replaying; /* at start: files are looked after once all is known */
 
 	atomic_llong looked_us;           /* when free space was last asked for */
@@ -160,6 +167,7 @@ struct Spool {
 	bool is_stopping, is_closed, is_mail_full, has_prepare_failed, wants_probe;
 	bool is_keeper_stopping, wants_retry; /* of what failed, now */
 	unsigned probes; /* how many ended */
+	int64_t compact_pause_us, compact_due_us; /* the compactor's own: how long it rests when nothing could be moved */
 	SpoolTransaction *waiting, **last_waiting;
 	StatePut *states, **last_state;
 	int64_t states_since_us; /* of the first waiting state, monotonic */
@@ -176,6 +184,7 @@ struct Spool {
 	GQueue sealing;  /* a summary is to be written */
 	GQueue spares;   /* numbers (new) of log/spare-N */
 	uint64_t next_segment;
+	uint64_t marked_segment; /* the newest one with a mark: older ones may be freed */
 	SpoolFigures figures;
 	GPtrArray *damage;
 
@@ -192,6 +201,7 @@ struct Spool {
 	GHashTable *index; /* &entry->id → entry, owned */
 	GHashTable *files; /* &file->number → SpoolFile, owned */
 	SpoolEntry *oldest, *newest;
+	QueueId highest_id;  /* of all that the log ever had, by id_is_later() */
 	size_t n_messages; /* without those finished, whose record is not durable yet */
 
 	GThread *committer, *keeper, *compactor;
@@ -203,7 +213,7 @@ void spool_unload(Spool *spool);
 char *spool_segment_path(const Spool *spool, const char *prefix, uint64_t number); /* new */
 char *spool_file_path(const Spool *spool, uint64_t number);                        /* new */
 bool spool_sync_directory(Spool *spool, const char *path, GError **error);
-void spool_note_damage(Spool *spool, const char *format, ...) G_GNUC_PRINTF(2, 3);
+void spool_note_damage(Spool *spool, const char *format, ...) G_GNUC_PRINTF(2, 3); /* `lock` held, or no thread runs */
 bool spool_lose(Spool *spool, const char *path); /* moves it to lost/ */
 void spool_list_init(Spool *spool);
 
@@ -227,6 +237,7 @@ bool spool_backlog_can_record(const Spool *spool);
 
 /* spool-fill.c; with `lock` held */
 bool spool_fill(Spool *spool, SpoolBatch *batch);
+bool spool_batch_is_to_write(const SpoolBatch *batch); /* it has records beside a mark, or is a trial */
 void spool_roll(Spool *spool);
 
 /* spool-batch.c */
@@ -257,6 +268,8 @@ void spool_index_add(Spool *spool, const SpoolRow *row, SpoolSegment *segment, S
 void spool_index_place(SpoolEntry *entry, const SpoolRow *row, SpoolSegment *segment);
 void spool_index_apply(SpoolEntry *entry, const SpoolRow *row);
 void spool_index_set_state_place(SpoolEntry *entry, const SpoolRow *row, SpoolSegment *segment);
+/* False, and logged: it is the state of another envelope. */
+bool spool_index_takes(const SpoolEntry *entry, const MessageState *state);
 void spool_index_remove(Spool *spool, SpoolEntry *entry);
 void spool_content_unref(Spool *spool, SpoolContent *content);
 void spool_index_move_content(Spool *spool, SpoolContent *content, const SpoolPlace *place);
@@ -275,19 +288,68 @@ bool spool_recover(Spool *spool, GError **error);
 typedef struct {
 	GArray *rows; /* of SpoolRow */
 	uint64_t first_batch, previous, last_batch, oldest, end;
-	bool has_summary;
+	uint64_t last_at;     /* where the last batch lies; 0: known by the summary only */
+	uint32_t last_length;
+	bool has_summary, has_mark;
+	QueueId highest;
 	GPtrArray *findings; /* sentences */
 	GByteArray *buffer;  /* the batch looked at */
+
+	/* where the disk could not be read */
+	unsigned n_unread;
+	uint64_t unread_at;   /* there a batch may stand; 0: nowhere */
+	int unread_errno;
+	bool hides;           /* one did: a later batch follows on one that was not read */
+	bool has_torn;        /* the header of a batch that is not whole stands behind the last one */
 } SpoolScan;
+
+typedef enum { SPOOL_SUMMARY_GOOD, SPOOL_SUMMARY_NONE, SPOOL_SUMMARY_UNREADABLE } SpoolSummaryResult;
 
 /* spool-scan.c */
 void spool_scan_init(SpoolScan *scan);
 void spool_scan_clear(SpoolScan *scan);
 void spool_scan_drop_rows(SpoolScan *scan);
-bool spool_scan_summary(Spool *spool, const SpoolSegment *segment, SpoolScan *scan);
+void spool_scan_reset(SpoolScan *scan); /* all but the findings */
+SpoolSummaryResult spool_scan_summary(Spool *spool, const SpoolSegment *segment, SpoolScan *scan);
 /* Batches above `limit` do not count; 0: all do. */
 void spool_scan_batches(Spool *spool, const SpoolSegment *segment, uint64_t limit, SpoolScan *scan);
+/* All of it, or false and errno: ENODATA if the file ends before. */
 bool spool_pread(const Disk *disk, int fd, void *data, size_t size, uint64_t offset);
+/* The same for the start: an error is given a second and a third chance, some times. */
+bool spool_pread_again(Spool *spool, int fd, void *data, size_t size, uint64_t offset);
+
+/* A segment that was found at the start. */
+typedef struct {
+	SpoolSegment *segment;
+	SpoolSegmentHeader header;
+	bool has_header;
+	int header_errno; /* it could not be read */
+	uint64_t limit;   /* is_ended: batches above do not count */
+	bool is_ended;
+	SpoolScan scan;
+} Found;
+
+typedef struct {
+	GArray *found;         /* of Found, by number */
+	GPtrArray *unfinished; /* paths of segments whose making was interrupted */
+	uint64_t highest_batch, oldest;
+	guint n_used; /* how many have batches, or stand before one that has */
+	GArray *last_files; /* of uint64_t: content files that the last batch names */
+} Recovery;
+
+/* spool-list.c: the names in log/, and what the headers say. */
+bool spool_list_log(Spool *spool, Recovery *recovery, GError **error);
+bool spool_parse_name(const char *name, const char *prefix, uint64_t *number); /* "PREFIX" and 16 hex digits */
+
+/* spool-judge.c: what is damaged, and whether it is known which messages there are. */
+bool spool_judge(Spool *spool, Recovery *recovery, GError **error);
+bool spool_refuse_unread(const Spool *spool, const Found *found, GError **error); /* false, always */
+
+/* spool-replay.c: what a segment says goes into the index. */
+bool spool_replay(Spool *spool, Recovery *recovery, Found *found, GError **error);
+
+/* spool-tail.c: what was read at the start may be in the page cache only; it is written and synced anew. */
+bool spool_renew_tail(Spool *spool, const Recovery *recovery, GError **error);
 
 /* Where a message is, taken under the index lock; the segments stay until it is let go of. */
 typedef struct {
@@ -302,6 +364,38 @@ typedef struct {
 bool spool_look_up(Spool *spool, QueueId id, Whereabouts *found);
 void spool_let_go(Spool *spool, Whereabouts *found);
 SpoolMessage *spool_read_at(Spool *spool, QueueId id, const Whereabouts *found, GError **error); /* new */
+
+/* spool-content.c */
+void spool_content_release(SpoolMessage *message); /* what it has read or opened of its content */
+
+/* spool-damage.c: `spool->damage`, by any thread. */
+void spool_report_damage(Spool *spool, const char *format, ...) G_GNUC_PRINTF(2, 3); /* takes `lock`; a sentence once */
+/* The disk could not read that: `errno`.  The segment is not used again. */
+void spool_report_unread(Spool *spool, SpoolSegment *segment, uint64_t offset);
+
+/* What the reason of a hold says of an adoption under way. */
+typedef struct {
+	char from[2 * SPOOL_ID_SIZE + 1];
+	char by[2 * SPOOL_ID_SIZE + 1]; /* "": not said */
+	QueueId old_id;                 /* there; 0: the same as here */
+	const char *rest;               /* borrowed: why it was held before; NULL: it was not */
+	int64_t until_us;               /* and until when; 0: until somebody releases it */
+} SpoolHold;
+
+/* spool-hold.c */
+char *spool_hold_format(const SpoolHold *hold); /* new */
+bool spool_hold_parse(const char *reason /* may be NULL */, SpoolHold *hold);
+void spool_hold_set(MessageState *state, const SpoolHold *hold);
+void spool_hold_restore(MessageState *state); /* as it was before the adoption */
+
+/* spool-taken.c */
+typedef struct SpoolTaken SpoolTaken;
+SpoolTaken *spool_taken_open(Spool *spool, bool may_create, GError **error); /* new */
+void spool_taken_free(Spool *spool, SpoolTaken *taken);
+const char *spool_taken_heir(const SpoolTaken *taken, QueueId id); /* NULL: nobody took it */
+bool spool_taken_add(Spool *spool, SpoolTaken *taken, const GArray *ids, const char *heir, GError **error); /* durable */
+void spool_taken_end(Spool *spool, MessageState *state /* takes */, const char *heir);
+bool spool_taken_apply(Spool *spool, GError **error); /* ends what was taken and is live still */
 
 /* spool-compact.c */
 gpointer spool_compactor(gpointer data);

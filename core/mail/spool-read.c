@@ -1,14 +1,10 @@
-/* spool-read.c - a message comes back: one read for envelope and state, one more for a later state, and
- * one for content. */
+/* spool-read.c - a message comes back: one read for envelope and state, one more for a later state; its content is
+ * spool-content.c's. */
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/mman.h>
 
-#include "base/crc32c.h"
 #include "base/error.h"
 #include "mail/bytes.h"
 #include "mail/spool-private.h"
-#include "proto/header.h"
 
 bool
 spool_look_up(Spool *spool, QueueId id, Whereabouts *found)
@@ -54,13 +50,15 @@ spool_let_go(Spool *spool, Whereabouts *found)
 
 /* New. */
 static uint8_t *
-spool_read_record(Spool *spool, const SpoolSegment *segment, uint32_t offset, uint32_t length, GError **error)
+spool_read_record(Spool *spool, SpoolSegment *segment, uint32_t offset, uint32_t length, GError **error)
 {
 	g_autofree uint8_t *record = g_malloc(MAX(length, SPOOL_RECORD_HEADER));
 	uint32_t found;
 
 	if (!spool_pread(spool->disk, segment->fd, record, length, offset)) {
-		(void)error_set_errno(error, "cannot read segment %" G_GUINT64_FORMAT, segment->number);
+		(void)error_set_errno(
+			error, "cannot read segment %" G_GUINT64_FORMAT ", octet %u", segment->number, offset);
+		spool_report_unread(spool, segment, offset);
 		return NULL;
 	}
 	if (!spool_record_check(record, length, 0, &found) || found != length) {
@@ -99,6 +97,7 @@ spool_read_found(SpoolMessage *message, QueueId id, const Whereabouts *found, GE
 	g_autofree uint8_t *record =
 		spool_read_record(message->spool, found->segment, found->offset, found->length, error);
 	MessageState *state;
+	char text[ID_TEXT_SIZE];
 
 	if (record == NULL)
 		return false;
@@ -109,6 +108,11 @@ spool_read_found(SpoolMessage *message, QueueId id, const Whereabouts *found, GE
 			found->offset);
 	if (!spool_read_state(message->spool, found, &state, error))
 		return false;
+	if (state != NULL && (state->id != id || state->n_recipients != message->envelope->recipients->len)) {
+		message_state_free(state);
+		return error_set(error, POSTERN_ERROR_DAMAGED, "message %s: its state is not one of its envelope",
+			id_format(id, text));
+	}
 	if (state != NULL) {
 		message_state_free(message->state);
 		message->state = state;
@@ -149,133 +153,6 @@ spool_message_free(SpoolMessage *message)
 		return;
 	envelope_free(message->envelope);
 	message_state_free(message->state);
-	if (message->mapping != NULL && message->mapping_size > 0)
-		(void)munmap(message->mapping, message->mapping_size);
-	else
-		g_free(message->mapping);
+	spool_content_release(message);
 	g_free(message);
-}
-
-/* ---- content ---- */
-
-static bool
-spool_map_file(SpoolMessage *message, const SpoolPlace *place, GError **error)
-{
-	const Disk *disk = message->spool->disk;
-	g_autofree char *path = spool_file_path(message->spool, place->at);
-	const int fd = disk->open(disk, path, O_RDONLY, 0);
-	const uint64_t skipped = place->offset % SPOOL_BLOCK;
-	struct stat status;
-	void *mapping;
-
-	if (fd < 0)
-		return error_set_errno(error, "cannot open %s", path);
-	if (fstat(fd, &status) != 0 || (uint64_t)status.st_size < place->offset + place->size) {
-		(void)disk->close(disk, fd);
-		return error_set(error, POSTERN_ERROR_DAMAGED, "%s is shorter than it was", path);
-	}
-	mapping = mmap(NULL, place->size + skipped, PROT_READ, MAP_SHARED, fd, (off_t)(place->offset - skipped));
-	if (mapping == MAP_FAILED)
-		(void)error_set_errno(error, "cannot map %s", path);
-	(void)disk->close(disk, fd);
-	if (mapping == MAP_FAILED)
-		return false;
-	message->mapping = mapping;
-	message->mapping_size = place->size + skipped;
-	message->content = (const char *)mapping + skipped;
-	return true;
-}
-
-/* Small ones of a file are read, too: no mapping, and a disk that fails says so instead of killing us. */
-static bool
-spool_read_part(SpoolMessage *message, const SpoolPlace *place, const SpoolSegment *segment, GError **error)
-{
-	const Disk *disk = message->spool->disk;
-	g_autofree char *octets = g_malloc(place->size + 1);
-	g_autofree char *path = segment == NULL ? spool_file_path(message->spool, place->at) : NULL;
-	const int fd = segment != NULL ? segment->fd : disk->open(disk, path, O_RDONLY, 0);
-	bool is_read;
-
-	if (fd < 0)
-		return error_set_errno(error, "cannot open %s", path);
-	is_read = spool_pread(disk, fd, octets, place->size, segment != NULL ? place->at : place->offset);
-	if (!is_read)
-		(void)error_set_errno(error, "cannot read the content");
-	if (segment == NULL)
-		(void)disk->close(disk, fd);
-	octets[place->size] = '\0';
-	message->mapping = is_read ? g_steal_pointer(&octets) : NULL;
-	message->content = message->mapping;
-	return is_read;
-}
-
-bool
-spool_read_content(SpoolMessage *message, GError **error)
-{
-	char text[ID_TEXT_SIZE];
-	Whereabouts found;
-	bool is_read;
-
-	if (message->content != NULL)
-		return true;
-	if (!spool_look_up(message->spool, message->envelope->id, &found))
-		return error_set(error, POSTERN_ERROR_NOT_FOUND, "no message %s", id_format(message->envelope->id, text));
-	if (found.place.kind == SPOOL_IN_FILE && found.place.size > SPOOL_LARGE)
-		is_read = spool_map_file(message, &found.place, error);
-	else
-		is_read = spool_read_part(message, &found.place, found.content_segment, error);
-	spool_let_go(message->spool, &found);
-	if (!is_read)
-		return false;
-	if (crc32c(0, message->content, found.place.size) == found.place.crc)
-		return true;
-	message->content = NULL;
-	return error_set(error, POSTERN_ERROR_DAMAGED, "the content of %s does not agree with its checksum",
-		id_format(message->envelope->id, text));
-}
-
-/* ---- as it is sent ---- */
-
-/* Behind the header's last field: where the empty line starts, or what is no field, or the end. */
-static uint64_t
-spool_header_end(const char *content, uint64_t size)
-{
-	HeaderScan scan;
-	HeaderField field;
-
-	header_scan_start(&scan, content, size);
-	while (header_scan_next(&scan, &field))
-		;
-	return scan.at;
-}
-
-/* The content from `from` to `to`, without what is cut. */
-static bool
-spool_send_part(const SpoolMessage *message, uint64_t from, uint64_t to, SpoolPiece *piece, void *data)
-{
-	const GArray *cuts = message->envelope->cuts;
-
-	for (guint i = 0; i < cuts->len && from < to; i++) {
-		const Cut *cut = &g_array_index(cuts, Cut, i);
-		const uint64_t cut_end = cut->offset + cut->length, until = MIN(cut->offset, to);
-
-		if (cut_end <= from)
-			continue;
-		if (until > from && !piece(data, message->content + from, until - from))
-			return false;
-		from = MAX(from, cut_end);
-	}
-	return from >= to || piece(data, message->content + from, to - from);
-}
-
-bool
-spool_message_pieces(const SpoolMessage *message, SpoolPiece *piece, void *data)
-{
-	const Envelope *envelope = message->envelope;
-	const size_t top = strlen(envelope->top), bottom = strlen(envelope->bottom);
-	const uint64_t header_end = bottom > 0 ? spool_header_end(message->content, message->size) : 0;
-
-	return (top == 0 || piece(data, envelope->top, top)) && spool_send_part(message, 0, header_end, piece, data) &&
-		   (bottom == 0 || piece(data, envelope->bottom, bottom)) &&
-		   spool_send_part(message, header_end, message->size, piece, data);
 }

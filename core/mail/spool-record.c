@@ -191,6 +191,17 @@ spool_state_encode(GByteArray *out, const MessageState *state, SpoolRow *row)
 	spool_record_finish(out, start);
 }
 
+void
+spool_mark_encode(QueueId highest, uint8_t out[SPOOL_MARK], SpoolRow *row)
+{
+	memset(out, 0, SPOOL_MARK);
+	bytes_set32(out, SPOOL_MARK);
+	out[8] = SPOOL_RECORD_MARK;
+	bytes_set64(out + SPOOL_RECORD_HEADER, highest);
+	bytes_set32(out + 4, crc32c(0, out + 8, SPOOL_MARK - 8));
+	*row = (SpoolRow){ .type = SPOOL_RECORD_MARK, .id = highest, .length = SPOOL_MARK };
+}
+
 static bool
 spool_place_is_possible(const SpoolPlace *place)
 {
@@ -270,6 +281,11 @@ spool_record_row(const uint8_t *record, uint32_t length, SpoolRow *row)
 
 	memset(row, 0, sizeof *row);
 	row->type = record[8];
+	row->length = length;
+	if (row->type == SPOOL_RECORD_MARK) {
+		row->id = length == SPOOL_MARK ? bytes_at64(record + SPOOL_RECORD_HEADER) : 0;
+		return length == SPOOL_MARK;
+	}
 	if (row->type == SPOOL_RECORD_STATE)
 		state = spool_state_decode(record, length);
 	else if (row->type == SPOOL_RECORD_MESSAGE)
@@ -278,7 +294,6 @@ spool_record_row(const uint8_t *record, uint32_t length, SpoolRow *row)
 		return false;
 	spool_row_from_state(row, state);
 	row->arrived_us = envelope != NULL ? envelope->arrived_us : 0;
-	row->length = length;
 	return true;
 }
 
@@ -354,7 +369,7 @@ spool_row_decode(const uint8_t data[SPOOL_ROW], SpoolRow *row)
 	row->place.at = bytes_at64(data + 72);
 	row->place.offset = bytes_at64(data + 80);
 	row->batch = bytes_at64(data + 88);
-	if (row->type == SPOOL_RECORD_STATE)
+	if (row->type == SPOOL_RECORD_STATE || row->type == SPOOL_RECORD_MARK)
 		return true;
 	return row->type == SPOOL_RECORD_MESSAGE && row->place.kind != SPOOL_IN_BATCH &&
 		   spool_place_is_possible(&row->place);

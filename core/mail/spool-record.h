@@ -20,9 +20,15 @@ enum {
 	SPOOL_MESSAGE_HEADER = 56, /* with that of the record */
 	SPOOL_ROW = 104,
 	SPOOL_TRAILER = 128,
+	SPOOL_MARK = 24, /* a record of that type, whole */
 };
 
-typedef enum { SPOOL_RECORD_CONTENT = 1, SPOOL_RECORD_MESSAGE, SPOOL_RECORD_STATE } SpoolRecordType;
+typedef enum {
+	SPOOL_RECORD_CONTENT = 1,
+	SPOOL_RECORD_MESSAGE,
+	SPOOL_RECORD_STATE,
+	SPOOL_RECORD_MARK
+} SpoolRecordType;
 typedef enum { SPOOL_IN_BATCH = 1, SPOOL_IN_FILE, SPOOL_IN_SEGMENT } SpoolPlaceKind;
 
 typedef struct {
@@ -47,7 +53,7 @@ typedef struct {
 	uint64_t size, at, offset;
 } SpoolPlace;
 
-/* What the index needs of a message or state record. */
+/* What the index needs of a message or state record; of a mark, the id. */
 typedef struct {
 	SpoolRecordType type;
 	bool is_held;
@@ -103,7 +109,10 @@ bool spool_message_decode(const uint8_t *record, uint32_t length, SpoolPlace *pl
 	MessageState **state);
 MessageState *spool_state_decode(const uint8_t *record, uint32_t length);
 
-/* Calls `each` for every message and state record of a whole batch that lies at `base` of its segment.
+/* "The log has had ids up to this one." */
+void spool_mark_encode(QueueId highest, uint8_t out[SPOOL_MARK], SpoolRow *row);
+
+/* Calls `each` for every message, state and mark record of a whole batch that lies at `base` of its segment.
  * False: something in it is malformed or of an unknown type; the good ones were passed on. */
 bool spool_batch_rows(const uint8_t *data, const SpoolBatchHeader *header, uint64_t base,
 	void (*each)(void *user, const SpoolRow *row), void *user);

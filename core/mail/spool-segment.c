@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "base/crc32c.h"
 #include "base/error.h"
@@ -166,48 +165,63 @@ spool_segment_create(Spool *spool, GError **error)
 	return segment;
 }
 
-/* A spare of another size (the setting changed) is of no use. */
+/* NULL without an error: it is of no use (gone, or of another size since the setting changed).  NULL with one: it cannot
+ * be used now. */
 static SpoolSegment *
 spool_segment_recycle(Spool *spool, uint64_t spare, GError **error)
 {
 	const Disk *disk = spool->disk;
 	g_autofree char *path = spool_segment_path(spool, "spare-", spare);
 	const int fd = disk->open(disk, path, O_RDWR, 0);
-	struct stat status;
+	uint64_t size;
 
 	if (fd < 0) {
-		(void)error_set_errno(error, "cannot open %s", path);
+		if (errno != ENOENT)
+			(void)error_set_errno(error, "cannot open %s", path);
 		return NULL;
 	}
-	if (fstat(fd, &status) != 0 || (uint64_t)status.st_size != spool->segment_size) {
+	if (disk->size(disk, fd, &size) != 0) {
+		(void)error_set_errno(error, "cannot look at %s", path);
+		(void)disk->close(disk, fd);
+		return NULL;
+	}
+	if (size != spool->segment_size) {
 		(void)disk->close(disk, fd);
 		(void)disk->unlink(disk, path);
-		return spool_segment_create(spool, error);
+		return NULL;
 	}
 	return spool_segment_name(spool, path, spool_segment_draw_number(spool), fd, error);
 }
 
-/* A spare that could not be used goes behind the others. */
+/* Each spare is tried once; what cannot be used now goes behind the others.  NULL: none will do. */
+static SpoolSegment *
+spool_segment_use_spare(Spool *spool)
+{
+	SpoolSegment *segment = NULL;
+	guint n;
+
+	g_mutex_lock(&spool->lock);
+	n = g_queue_get_length(&spool->spares);
+	for (; n > 0 && segment == NULL; n--) {
+		g_autofree uint64_t *spare = g_queue_pop_head(&spool->spares);
+		g_autoptr(GError) error = NULL;
+
+		g_mutex_unlock(&spool->lock);
+		segment = spool_segment_recycle(spool, *spare, &error);
+		g_mutex_lock(&spool->lock);
+		if (error != NULL)
+			g_queue_push_tail(&spool->spares, g_steal_pointer(&spare));
+	}
+	g_mutex_unlock(&spool->lock);
+	return segment;
+}
+
 SpoolSegment *
 spool_segment_prepare(Spool *spool, GError **error)
 {
-	uint64_t *spare = NULL;
-	SpoolSegment *segment;
+	SpoolSegment *segment = spool_segment_use_spare(spool);
 
-	g_mutex_lock(&spool->lock);
-	spare = g_queue_pop_head(&spool->spares);
-	g_mutex_unlock(&spool->lock);
-	if (spare == NULL)
-		return spool_segment_create(spool, error);
-	segment = spool_segment_recycle(spool, *spare, error);
-	if (segment != NULL) {
-		g_free(spare);
-		return segment;
-	}
-	g_mutex_lock(&spool->lock);
-	g_queue_push_tail(&spool->spares, spare);
-	g_mutex_unlock(&spool->lock);
-	return NULL;
+	return segment != NULL ? segment : spool_segment_create(spool, error);
 }
 
 static void
@@ -263,20 +277,18 @@ static bool
 spool_keeper_free(Spool *spool, SpoolSegment *segment)
 {
 	const Disk *disk = spool->disk;
-	g_autofree char *path = spool_segment_path(spool, "", segment->number);
+	g_autofree char *path = spool_segment_path(spool, segment->is_aside ? "aside-" : "", segment->number);
 	g_autofree char *spare = spool_segment_path(spool, "spare-", segment->number);
 	const bool is_spare = !segment->has_damage && segment->size == spool->segment_size &&
 						  g_queue_get_length(&spool->spares) < SPOOL_SPARES;
+	const bool is_moved = segment->has_damage ? spool_lose(spool, path)
+						  : is_spare          ? disk->rename(disk, path, spare) == 0
+											  : disk->unlink(disk, path) == 0;
 
-	if (segment->has_damage) {
-		if (access(path, F_OK) == 0 && !spool_lose(spool, path))
-			return false;
-	} else if ((is_spare ? disk->rename(disk, path, spare) : disk->unlink(disk, path)) != 0 && errno != ENOENT) {
+	/* ENOENT: it was moved before, and the sync behind it failed. */
+	if ((!is_moved && errno != ENOENT) || !spool_sync_directory(spool, spool->log_directory, NULL))
 		return false;
-	}
-	if (!spool_sync_directory(spool, spool->log_directory, NULL))
-		return false;
-	if (is_spare && access(spare, F_OK) == 0) {
+	if (is_spare) {
 		g_mutex_lock(&spool->lock);
 		g_queue_push_tail(&spool->spares, g_memdup2(&segment->number, sizeof segment->number));
 		g_mutex_unlock(&spool->lock);

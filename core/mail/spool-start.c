@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "mail/spool-private.h"
@@ -82,12 +83,28 @@ spool_write_file(Spool *spool, const char *path, const char *text, GError **erro
 	return is_written;
 }
 
+/* Names in a directory that has just been made are none; a directory that cannot be read may have some. */
 static bool
-spool_has_segments(const Spool *spool)
+spool_is_empty(Spool *spool, const char *directory, GError **error)
 {
-	g_autoptr(GDir) directory = g_dir_open(spool->log_directory, 0, NULL);
+	g_autoptr(GPtrArray) names = spool->disk->list(spool->disk, directory);
 
-	return directory != NULL && g_dir_read_name(directory) != NULL;
+	if (names == NULL)
+		return error_set_errno(error, "cannot list %s", directory);
+	return names->len == 0 ||
+		   error_set(error, POSTERN_ERROR_DAMAGED,
+			   "%s/format is missing, though %s has files: put it back from a copy, or move %s away",
+			   spool->directory, directory, directory);
+}
+
+/* Somebody else may have made the directory of a new spool, and not synced its name.  A parent that we may not
+ * open is theirs. */
+static bool
+spool_sync_parent(Spool *spool, GError **error)
+{
+	g_autofree char *parent = g_path_get_dirname(spool->directory);
+
+	return (access(parent, R_OK) != 0 && errno == EACCES) || spool_sync_directory(spool, parent, error);
 }
 
 /* A new spool, with an id of its own. */
@@ -98,8 +115,9 @@ spool_make_format(Spool *spool, GError **error)
 	g_autofree char *new_path = g_build_filename(spool->directory, "format.new", NULL);
 	g_autoptr(GString) text = g_string_new(NULL);
 
-	if (spool_has_segments(spool))
-		return error_set(error, POSTERN_ERROR_DAMAGED, "%s is missing, though there are segments", path);
+	if (!spool_is_empty(spool, spool->log_directory, error) ||
+		!spool_is_empty(spool, spool->content_directory, error))
+		return false;
 	if (getrandom(spool->id, sizeof spool->id, 0) != (ssize_t)sizeof spool->id)
 		return error_set_errno(error, "no random octets for the id of %s", spool->directory);
 	g_string_printf(text, "postern-spool %d ", SPOOL_VERSION);
@@ -110,7 +128,7 @@ spool_make_format(Spool *spool, GError **error)
 		return false;
 	if (spool->disk->rename(spool->disk, new_path, path) != 0)
 		return error_set_errno(error, "cannot create %s", path);
-	return spool_sync_directory(spool, spool->directory, error);
+	return spool_sync_directory(spool, spool->directory, error) && spool_sync_parent(spool, error);
 }
 
 static bool
@@ -120,8 +138,8 @@ spool_make_directories(Spool *spool, GError **error)
 	const char *paths[] = { spool->directory, spool->log_directory, spool->content_directory, lost };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(paths); i++)
-		if (g_mkdir_with_parents(paths[i], 0700) != 0)
-			return error_set_errno(error, "cannot create %s", paths[i]);
+		if (!disk_make_directories(spool->disk, paths[i], 0700, error))
+			return false;
 	return true;
 }
 
@@ -142,8 +160,9 @@ spool_lock(Spool *spool, GError **error)
 	return error_set_errno(error, "cannot lock %s", path);
 }
 
-bool
-spool_load(Spool *spool, GError **error)
+/* Its format is ours, and no other process has it; made if there is none. */
+static bool
+spool_enter(Spool *spool, GError **error)
 {
 	g_autoptr(GError) found = NULL;
 	bool is_there = spool_read_format(spool, &found);
@@ -162,5 +181,43 @@ spool_load(Spool *spool, GError **error)
 		g_propagate_error(error, g_steal_pointer(&found));
 		return false;
 	}
-	return (is_there || spool_make_format(spool, error)) && spool_recover(spool, error);
+	return is_there || spool_make_format(spool, error);
+}
+
+bool
+spool_load(Spool *spool, GError **error)
+{
+	return spool_enter(spool, error) && spool_recover(spool, error);
+}
+
+static bool
+spool_rename_aside(Spool *spool, uint64_t number, GError **error)
+{
+	const Disk *disk = spool->disk;
+	g_autofree char *path = spool_segment_path(spool, "", number);
+	g_autofree char *aside = spool_segment_path(spool, "aside-", number);
+	const int fd = disk->open(disk, aside, O_RDONLY, 0);
+
+	if (fd >= 0) {
+		(void)disk->close(disk, fd);
+		return error_set(error, POSTERN_ERROR_EXISTS, "segment %" G_GUINT64_FORMAT " of %s was set aside before",
+			number, spool->directory);
+	}
+	if (disk->rename(disk, path, aside) == 0)
+		return spool_sync_directory(spool, spool->log_directory, error);
+	return errno == ENOENT ? error_set(error, POSTERN_ERROR_NOT_FOUND,
+								 "there is no segment %" G_GUINT64_FORMAT " in %s", number, spool->directory)
+						   : error_set_errno(error, "cannot rename %s", path);
+}
+
+bool
+spool_set_aside(const SpoolSettings *settings, uint64_t number, GError **error)
+{
+	Spool *spool = spool_new(settings);
+	bool is_aside;
+
+	spool->is_read_only = true;
+	is_aside = spool_enter(spool, error) && spool_rename_aside(spool, number, error);
+	spool_unload(spool);
+	return is_aside;
 }

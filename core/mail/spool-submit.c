@@ -145,7 +145,7 @@ spool_index_put(Spool *spool, MessageState *state, unsigned *n_results)
 	SpoolEntry *entry = spool_index_find(spool, state->id);
 	StatePut *put;
 
-	if (entry == NULL || entry->is_finished)
+	if (entry == NULL || entry->is_finished || !spool_index_takes(entry, state))
 		return NULL;
 	state->version = ++entry->given;
 	put = spool_state_put_new(state);

@@ -128,6 +128,8 @@ spool_encode_state(Spool *spool, SpoolTransaction *transaction, MessageState *st
 
 	g_mutex_lock(&spool->index_lock);
 	entry = spool_index_find(spool, state->id);
+	if (entry != NULL && !spool_index_takes(entry, state))
+		entry = NULL;
 	if (entry != NULL)
 		state->version = ++entry->given;
 	g_mutex_unlock(&spool->index_lock);
@@ -148,7 +150,7 @@ spool_transaction_guess(const SpoolTransaction *transaction)
 	return content + 1000;
 }
 
-/* It must fit into an empty segment. */
+/* It must fit into an empty segment, behind the mark. */
 bool
 spool_encode(Spool *spool, SpoolTransaction *transaction)
 {
@@ -166,6 +168,6 @@ spool_encode(Spool *spool, SpoolTransaction *transaction)
 	for (guint i = 0; transaction->states != NULL && i < transaction->states->len; i++)
 		spool_encode_state(spool, transaction, transaction->states->pdata[i]);
 	spool_transaction_clear(transaction);
-	most = spool->segment_size - SPOOL_BLOCK - spool_summary_size(transaction->rows->len);
-	return spool_padded(SPOOL_BATCH_HEADER + transaction->octets->len) <= most;
+	most = spool->segment_size - SPOOL_BLOCK - spool_summary_size(transaction->rows->len + 1);
+	return spool_padded(SPOOL_BATCH_HEADER + SPOOL_MARK + transaction->octets->len) <= most;
 }

@@ -116,28 +116,7 @@ spool_file_path(const Spool *spool, uint64_t number)
 bool
 spool_sync_directory(Spool *spool, const char *path, GError **error)
 {
-	const Disk *disk = spool->disk;
-	const int fd = disk->open(disk, path, O_RDONLY | O_DIRECTORY, 0);
-	bool is_synced;
-
-	if (fd < 0)
-		return error_set_errno(error, "cannot open %s", path);
-	is_synced = disk->fsync(disk, fd) == 0;
-	if (!is_synced)
-		(void)error_set_errno(error, "cannot sync %s", path);
-	(void)disk->close(disk, fd);
-	return is_synced;
-}
-
-void
-spool_note_damage(Spool *spool, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	g_ptr_array_add(spool->damage, g_strdup_vprintf(format, arguments));
-	va_end(arguments);
-	spool->figures.has_damage = true;
+	return disk_sync_directory(spool->disk, path, error);
 }
 
 bool
@@ -178,11 +157,23 @@ spool_open(const SpoolSettings *settings, GError **error)
 		spool_unload(spool);
 		return NULL;
 	}
+	for (int i = 0; i < SPOOL_ID_SIZE; i++)
+		g_snprintf(spool->id_text + 2 * i, 3, "%02x", spool->id[i]);
 	spool_batch_init(&spool->batch);
 	spool->committer = g_thread_new("spool-commit", spool_committer, spool);
 	spool->keeper = g_thread_new("spool-keep", spool_keeper, spool);
 	spool->compactor = g_thread_new("spool-compact", spool_compactor, spool);
+	if (!spool_taken_apply(spool, error)) {
+		spool_close(spool);
+		return NULL;
+	}
 	return spool;
+}
+
+const char *
+spool_instance(const Spool *spool)
+{
+	return spool->id_text;
 }
 
 void

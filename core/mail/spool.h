@@ -72,26 +72,42 @@ bool spool_wait_can_record(Spool *spool, int64_t until_us);
 
 /* ---- reading ---- */
 
+typedef struct SpoolReader SpoolReader;
+
 /* A message as the queue holds it: envelope, present state, content.  Private to its caller. */
 typedef struct {
 	Envelope *envelope;
 	MessageState *state;
 	uint64_t size;      /* of the content as stored */
 	Spool *spool;
-	const char *content; /* mapped or read by spool_read_content(); NULL before */
-	void *mapping;       /* how to let go of it */
-	size_t mapping_size;
+	const char *content; /* all of it, behind which a NUL stands; NULL before spool_read_whole() */
+
+	/* the spool's own */
+	char *octets;
+	uint64_t accounted;
+	SpoolReader *reader;
+	size_t header_end;
 } SpoolMessage;
 
 /* New.  NULL: NOT_FOUND, or DAMAGED, IO. */
 SpoolMessage *spool_read(Spool *spool, QueueId id, GError **error);
 void spool_message_free(SpoolMessage *message);
-/* Fills content/size, its checksum verified. */
+/* Reads all of the content once and verifies its checksum; one of at most 256 KiB is then in memory, a larger one is
+ * not.  Blocks.  False: NOT_FOUND, DAMAGED, or IO (the disk cannot read it now; spool_damage() says so). */
 bool spool_read_content(SpoolMessage *message, GError **error);
-/* The message as it is to be shown or sent: top lines, content without its cuts, bottom lines, in pieces
- * for writev.  False from `piece` ends it.  spool_read_content() first. */
+/* The same, and then all of it is in `content`, accounted like content that arrives ([spool] memory) until the message is
+ * freed.  Blocks.  False, besides: FULL. */
+bool spool_read_whole(SpoolMessage *message, GError **error);
+/* The message as it is to be shown or sent: top lines, content without its cuts, bottom lines.  A large content is read
+ * from the disk in steps of 256 KiB, each of which is passed on only if it is what spool_read_content(), which comes
+ * first, verified.  Blocks.  False: `piece` returned false, or, with an error, DAMAGED or IO: what was passed on is then not
+ * all of the message. */
 typedef bool SpoolPiece(void *data, const char *octets, size_t size);
-bool spool_message_pieces(const SpoolMessage *message, SpoolPiece *piece, void *data);
+bool spool_message_pieces(const SpoolMessage *message, SpoolPiece *piece, void *data, GError **error);
+/* The content alone, as it was received. */
+bool spool_content_pieces(const SpoolMessage *message, SpoolPiece *piece, void *data, GError **error);
+/* How many octets spool_message_pieces() would pass on.  Reads nothing. */
+uint64_t spool_message_octets(const SpoolMessage *message);
 
 /* Of a QueueId, for a GHashTable; g_int64_hash() lets ids of one second fall together. */
 guint spool_id_hash(const void *id);
@@ -111,6 +127,9 @@ typedef struct {
 void spool_each(Spool *spool, bool (*each)(void *data, const SpoolSummary *summary), void *data);
 bool spool_summary(Spool *spool, QueueId id, SpoolSummary *summary);
 size_t spool_count(Spool *spool);
+/* The latest id (by id_is_later()) that the log has ever had, freed segments included; 0: none.  A source that passed it
+ * draws no id a second time, however the clock was set. */
+QueueId spool_highest_id(Spool *spool);
 
 typedef struct {
 	uint64_t messages, segments, log_octets, live_octets, files, free_octets;
@@ -118,13 +137,14 @@ typedef struct {
 	/* From spool_put_state() until it is durable: a crash within delivers again what the next hop has. */
 	uint64_t state_us_last, state_us_max;
 	uint64_t unwritten; /* results of deliveries that are not durable yet */
+	uint64_t damage; /* sentences of spool_damage() so far */
 	bool is_closed, has_damage, can_record;
 } SpoolFigures;
 
 void spool_figures(Spool *spool, SpoolFigures *figures);
 /* After SPOOL_CLOSED, until a probe succeeds: what cannot be recorded is not begun. */
 bool spool_is_closed(Spool *spool);
-/* New: what was found damaged at start, one sentence each. */
+/* New: what was found damaged, or could not be read, at start and since, one sentence each; at most a thousand. */
 GPtrArray *spool_damage(Spool *spool);
 /* After SPOOL_CLOSED: tries to write and sync again; true if it is open. */
 bool spool_probe(Spool *spool);
@@ -133,11 +153,20 @@ bool spool_probe(Spool *spool);
 
 /* Reads everything, changes nothing; one sentence per finding.  True: all is whole. */
 bool spool_check(const SpoolSettings *settings, GPtrArray *findings, GError **error);
-/* Takes the live messages of the spool in `directory` (of a lost node) into this one, each with its state,
- * and marks them there as taken, so that an interrupted adoption goes on where it stood: until it is marked
- * there, a message is held here.  `n`: how many.  Damaged ones stay where they are, and make it false.
- * A queue over this spool learns of them by queue_refill(). */
-bool spool_adopt(Spool *spool, const char *directory, size_t *n, GError **error);
+/* The start after it counts what can be read of that segment, reports the rest as damage, and never writes to it.  False:
+ * NOT_FOUND, EXISTS (a daemon owns the spool, or it was set aside before), IO. */
+bool spool_set_aside(const SpoolSettings *settings, uint64_t number, GError **error);
+/* Takes the live messages of the spool in `directory` (of a lost node) into this one, each with its state, and records
+ * there whose they are; until then they are held here.  One whose id a message has here already gets a new one of `ids`,
+ * and the log says both.  What an interruption left over is finished by the next call: also where it was another spool's
+ * adoption, and that spool is adopted, in any order.  `n`: how many are free to go now.  Blocks.  False: NOT_FOUND, EXISTS
+ * (a daemon owns it), IO, or DAMAGED (what is damaged stays there).  A queue over this spool learns of them by
+ * queue_refill(). */
+bool spool_adopt(Spool *spool, const char *directory, IdSource *ids, size_t *n, GError **error);
+/* How many messages are held because an adoption was not finished.  Blocks: it reads every held message. */
+size_t spool_count_adopting(Spool *spool);
+/* "0123…", 32 hex digits: random, and the same over restarts.  Lives as long as the spool. */
+const char *spool_instance(const Spool *spool);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Spool, spool_close)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SpoolTransaction, spool_transaction_free)

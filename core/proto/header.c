@@ -81,7 +81,7 @@ header_scan_next(HeaderScan *scan, HeaderField *field)
 }
 
 size_t
-header_body(const char *content, size_t size)
+header_end(const char *content, size_t size)
 {
 	HeaderScan scan;
 	HeaderField field;
@@ -89,9 +89,34 @@ header_body(const char *content, size_t size)
 	header_scan_start(&scan, content, size);
 	while (header_scan_next(&scan, &field))
 		;
-	if (size - scan.at >= 2 && memcmp(content + scan.at, "\r\n", 2) == 0)
-		return scan.at + 2;
 	return scan.at;
+}
+
+bool
+header_is_within(const char *content, size_t size, size_t *end)
+{
+	const size_t found = header_end(content, size);
+	size_t at = found, name_size;
+
+	/* Behind the last field: a line that can be no field has an octet that neither a name nor the blanks before a colon
+	 * may have. */
+	while (at < size && header_is_ftext(content[at]))
+		at++;
+	name_size = at - found;
+	while (at < size && name_size > 0 && header_is_blank(content[at]))
+		at++;
+	if (at == size || (content[at] == '\r' && at + 1 == size))
+		return false;
+	*end = found;
+	return true;
+}
+
+size_t
+header_body(const char *content, size_t size)
+{
+	const size_t end = header_end(content, size);
+
+	return size - end >= 2 && memcmp(content + end, "\r\n", 2) == 0 ? end + 2 : end;
 }
 
 bool

@@ -29,6 +29,10 @@ void header_scan_start(HeaderScan *scan, const char *content, size_t size);
 /* False: the header ended; scan->at is then where the header section ends (the empty line, or the first
  * line that is no header field, or the end). */
 bool header_scan_next(HeaderScan *scan, HeaderField *field);
+/* Where the header section ends: scan->at after the last field. */
+size_t header_end(const char *content, size_t size);
+/* Whether that is certain of a message of which these are the first octets, whatever follows.  `end` is set then. */
+bool header_is_within(const char *content, size_t size, size_t *end);
 /* Offset of the body: behind the empty line; the first line that is no field; or the size. */
 size_t header_body(const char *content, size_t size);
 bool header_is(const HeaderField *field, const char *name); /* without case */

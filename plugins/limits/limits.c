@@ -181,7 +181,8 @@ count_message(PtnHook *h)
 {
 	Shares shares = shares_of(h, ptn_recipients(h));
 	const Share *whose = NULL;
-	size_t size, body;
+	const char *content_size = ptn_fact(h, "content-size");
+	const int64_t size = content_size != NULL ? strtoll(content_size, NULL, 10) : 0;
 	int64_t octets;
 	Limit passed;
 
@@ -189,11 +190,10 @@ count_message(PtnHook *h)
 		return PTN_NEXT;
 	if (ptn_fact(h, "store.away") != NULL && strcmp(ptn_option(h, "when-away"), "defer") == 0)
 		return ptn_refuse(h, PTN_LOCAL, 451, "4.3.0", "Error: mail cannot be counted now, try again later");
-	(void)ptn_content(h, &size, &body);
-	octets = (int64_t)size * (1 + strtoll(ptn_fact(h, "copies"), NULL, 10));
+	octets = size * (1 + strtoll(ptn_fact(h, "copies"), NULL, 10));
 	add_owners(h, &shares, ptn_client(h), (int64_t)ptn_recipients(h), octets);
 	if (has_domain_limits(h))
-		add_domains(h, &shares, (int64_t)size);
+		add_domains(h, &shares, size);
 	switch (count_all(h, &shares, &passed, &whose)) {
 	case PTN_OK:
 		return PTN_NEXT;

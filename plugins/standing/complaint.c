@@ -1,4 +1,5 @@
 /* complaint.c - complaints: the mailbox that feedback loops report to, and what the operator adds by hand. */
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -91,9 +92,9 @@ complaint_at_rcpt(PtnHook *h)
 PtnVerdict
 complaint_at_message(PtnHook *h)
 {
-	size_t size, body;
+	const char *content_size = ptn_fact(h, "content-size");
+	const int64_t size = content_size != NULL ? strtoll(content_size, NULL, 10) : 0;
 
-	(void)ptn_content(h, &size, &body);
 	for (size_t i = 0; size > CONTENT_MOST && i < ptn_recipients(h); i++)
 		if (is_ours(h, ptn_recipient(h, i)))
 			return ptn_refuse(h, PTN_POLICY, 552, "5.3.4", "Error: too large for <%s>", ptn_recipient(h, i));

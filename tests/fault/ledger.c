@@ -24,6 +24,7 @@ typedef struct {
 	guint durable_at;
 	GArray *puts;    /* steps, one for each state put */
 	guint ended, end_durable;
+	bool is_unsure; /* its last state was under way when the daemon was killed: no later flush vouches for it */
 } Told;
 
 struct Ledger {
@@ -231,6 +232,7 @@ ledger_put(Ledger *ledger, Spool *spool, guint at, bool is_end)
 	MessageState *state = message_state_new(ledger_id(told, ledger), 1);
 	const guint step = ledger_step(ledger);
 
+	told->is_unsure = false;
 	state->attempts = ++told->put;
 	state->next_us = told->put * CLOCK_SECOND;
 	g_array_append_val(told->puts, step);
@@ -256,6 +258,8 @@ ledger_flush(Ledger *ledger, Spool *spool)
 	while (is_flushed && g_hash_table_iter_next(&iter, NULL, &value)) {
 		Told *told = value;
 
+		if (told->is_unsure)
+			continue;
 		if (told->durable != told->put) {
 			told->durable = told->put;
 			told->durable_at = step;
@@ -283,6 +287,32 @@ ledger_work(Ledger *ledger, Spool *spool, unsigned n)
 		else
 			(void)ledger_flush(ledger, spool);
 	}
+}
+
+void
+ledger_kill(Ledger *ledger)
+{
+	GHashTableIter iter;
+	void *value;
+
+	g_hash_table_iter_init(&iter, ledger->told);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		Told *told = value;
+
+		told->is_unsure = told->durable != told->put || (told->ended != NEVER && told->end_durable == NEVER);
+	}
+}
+
+void
+ledger_set_next(Ledger *ledger, QueueId id)
+{
+	ledger->next = id;
+}
+
+QueueId
+ledger_last(const Ledger *ledger)
+{
+	return ledger->next - 1;
 }
 
 bool
@@ -315,6 +345,29 @@ ledger_complain(QueueId id, guint step, const char *what)
 	return false;
 }
 
+typedef struct {
+	const char *at;
+	bool is_other;
+} Comparison;
+
+static bool
+ledger_compare_piece(void *data, const char *octets, size_t size)
+{
+	Comparison *comparison = data;
+
+	comparison->is_other |= memcmp(comparison->at, octets, size) != 0;
+	comparison->at += size;
+	return true;
+}
+
+static bool
+ledger_content_is(const SpoolMessage *message, const char *body)
+{
+	Comparison comparison = { .at = body };
+
+	return spool_content_pieces(message, ledger_compare_piece, &comparison, NULL) && !comparison.is_other;
+}
+
 static bool
 ledger_content_is_right(SpoolMessage *message, const Sent *sent)
 {
@@ -326,7 +379,7 @@ ledger_content_is_right(SpoolMessage *message, const Sent *sent)
 		return false;
 	}
 	ledger_fill(body, sent->size, sent->first);
-	return message->size == sent->size && memcmp(body, message->content, sent->size) == 0;
+	return message->size == sent->size && ledger_content_is(message, body);
 }
 
 /* A state that is there is one that was put before, and not older than the last one known to be durable. */

@@ -13,6 +13,11 @@ void ledger_free(Ledger *ledger);
 void ledger_work(Ledger *ledger, Spool *spool, unsigned n);
 /* Commits one message of that size with so many copies, waiting. */
 SpoolResult ledger_commit(Ledger *ledger, Spool *spool, size_t size, unsigned n_copies);
+/* The id of the message that comes next, and of the one that came last. */
+void ledger_set_next(Ledger *ledger, QueueId id);
+QueueId ledger_last(const Ledger *ledger);
+/* The daemon was killed: states that were not flushed may be lost. */
+void ledger_kill(Ledger *ledger);
 /* Ends every message that is live, and flushes. */
 bool ledger_finish_all(Ledger *ledger, Spool *spool);
 /* How many mismatches there are between the spool and what was told up to `step`; each is printed. */

@@ -60,14 +60,16 @@ static int
 sim_open(const Disk *disk, const char *path, int flags, mode_t mode)
 {
 	SimDisk *sim = sim_of(disk);
-	const int fd = open(path, flags | O_CLOEXEC, mode);
-	char *name = sim_relative(sim, path);
+	char *name;
+	int fd;
 
+	g_mutex_lock(&sim->lock);
+	fd = sim_fails(sim, SIM_OPEN) ? -1 : open(path, flags | O_CLOEXEC, mode);
 	if (fd < 0 || fd >= SIM_FDS) {
-		g_free(name);
+		g_mutex_unlock(&sim->lock);
 		return fd;
 	}
-	g_mutex_lock(&sim->lock);
+	name = sim_relative(sim, path);
 	g_clear_pointer(&sim->fd_directory[fd], g_free);
 	if ((flags & O_DIRECTORY) != 0) {
 		sim->fd_directory[fd] = name;
@@ -93,11 +95,37 @@ sim_close(const Disk *disk, int fd)
 	return close(fd);
 }
 
+/* Lock held.  How much of it lies before the first bad sector. */
+static size_t
+sim_readable(const SimDisk *sim, unsigned file, uint64_t offset, size_t size)
+{
+	for (guint i = 0; i < sim->bad->len; i++) {
+		const BadSector *bad = &g_array_index(sim->bad, BadSector, i);
+
+		if (bad->file == file && offset < bad->offset + bad->size && offset + size > bad->offset)
+			size = bad->offset > offset ? (size_t)(bad->offset - offset) : 0;
+	}
+	return size;
+}
+
 static ssize_t
 sim_pread(const Disk *disk, int fd, void *data, size_t size, off_t offset)
 {
-	(void)disk;
-	return pread(fd, data, size, offset);
+	SimDisk *sim = sim_of(disk);
+	const size_t wanted = size;
+	ssize_t got = -1;
+
+	g_mutex_lock(&sim->lock);
+	if (sim_fails(sim, SIM_PREAD))
+		size = sim->fault[SIM_PREAD] == SIM_SHORT ? (size + 2) / 3 : 0;
+	else if ((size = sim_readable(sim, sim->fd_file[fd], (uint64_t)offset, size)) < wanted)
+		sim->failures++;
+	if (size > 0 || wanted == 0)
+		got = pread(fd, data, size, offset);
+	else
+		errno = EIO;
+	g_mutex_unlock(&sim->lock);
+	return got;
 }
 
 static GByteArray *
@@ -174,7 +202,7 @@ sim_sync(SimDisk *sim, SimCall call, int fd)
 	if (sim_fails(sim, call)) {
 		const int number = errno;
 
-		if (sim->fd_directory[fd] == NULL)
+		if (sim->fd_directory[fd] == NULL && sim->fault[call] != SIM_KILLED)
 			(void)sim_trace(sim, OP_SPOILED_SYNC, sim->fd_file[fd]);
 		errno = number;
 		result = -1;
@@ -253,16 +281,43 @@ sim_free_octets(const Disk *disk, const char *path, uint64_t *octets)
 	return 0;
 }
 
+static int
+sim_make_directory(const Disk *disk, const char *path, mode_t mode)
+{
+	(void)disk;
+	return disk_system()->make_directory(disk_system(), path, mode);
+}
+
+static int
+sim_size(const Disk *disk, int fd, uint64_t *octets)
+{
+	(void)disk;
+	return disk_system()->size(disk_system(), fd, octets);
+}
+
+static GPtrArray *
+sim_list(const Disk *disk, const char *path)
+{
+	SimDisk *sim = sim_of(disk);
+	GPtrArray *names;
+
+	g_mutex_lock(&sim->lock);
+	names = sim_fails(sim, SIM_READDIR) ? NULL : disk_system()->list(disk_system(), path);
+	g_mutex_unlock(&sim->lock);
+	return names;
+}
+
 SimDisk *
 sim_disk_new(const char *root)
 {
 	SimDisk *sim = g_new0(SimDisk, 1);
 
 	sim->table = (Disk){ sim_open, sim_close, sim_pread, sim_pwritev, sim_fdatasync, sim_fsync, sim_rename,
-		sim_unlink, sim_free_octets };
+		sim_unlink, sim_free_octets, sim_make_directory, sim_size, sim_list };
 	sim->root = g_strdup(root);
 	g_mutex_init(&sim->lock);
 	sim->ops = g_ptr_array_new_with_free_func(op_free);
+	sim->bad = g_array_new(FALSE, FALSE, sizeof(BadSector));
 	sim->files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	sim->sizes = g_hash_table_new(NULL, NULL);
 	return sim;
@@ -274,6 +329,7 @@ sim_disk_free(SimDisk *sim)
 	for (int i = 0; i < SIM_FDS; i++)
 		g_free(sim->fd_directory[i]);
 	g_ptr_array_unref(sim->ops);
+	g_array_unref(sim->bad);
 	g_hash_table_unref(sim->files);
 	g_hash_table_unref(sim->sizes);
 	g_mutex_clear(&sim->lock);
@@ -298,10 +354,24 @@ sim_disk_fail(SimDisk *sim, SimCall call, SimFault fault, unsigned first, bool i
 }
 
 void
+sim_disk_break(SimDisk *sim, const char *path, uint64_t offset, uint64_t size)
+{
+	BadSector bad = { .offset = offset, .size = size };
+
+	g_mutex_lock(&sim->lock);
+	bad.file = GPOINTER_TO_UINT(g_hash_table_lookup(sim->files, path));
+	if (bad.file == 0)
+		g_error("there is no file %s to break", path);
+	g_array_append_val(sim->bad, bad);
+	g_mutex_unlock(&sim->lock);
+}
+
+void
 sim_disk_heal(SimDisk *sim)
 {
 	g_mutex_lock(&sim->lock);
 	memset(sim->countdown, 0, sizeof sim->countdown);
+	g_array_set_size(sim->bad, 0);
 	g_mutex_unlock(&sim->lock);
 }
 

@@ -10,8 +10,19 @@
 
 #include "mail/disk.h"
 
-typedef enum { SIM_PWRITEV, SIM_FDATASYNC, SIM_FSYNC, SIM_RENAME, SIM_UNLINK, SIM_CALLS } SimCall;
-typedef enum { SIM_EIO, SIM_ENOSPC, SIM_SHORT } SimFault;
+typedef enum {
+	SIM_PWRITEV,
+	SIM_FDATASYNC,
+	SIM_FSYNC,
+	SIM_RENAME,
+	SIM_UNLINK,
+	SIM_PREAD,
+	SIM_OPEN,
+	SIM_READDIR,
+	SIM_CALLS
+} SimCall;
+/* SIM_KILLED: as if the process had ended before the call; of a sync nothing is spoiled by that. */
+typedef enum { SIM_EIO, SIM_ENOSPC, SIM_SHORT, SIM_KILLED } SimFault;
 
 typedef struct SimDisk SimDisk;
 
@@ -22,6 +33,8 @@ const Disk *sim_disk_table(SimDisk *sim);
 /* The `first` call of that kind from now on fails (1: the next one), and all later ones if `is_lasting`. */
 void sim_disk_fail(SimDisk *sim, SimCall call, SimFault fault, unsigned first, bool is_lasting);
 void sim_disk_heal(SimDisk *sim);
+/* Octets of a file (path below the root) that cannot be read until sim_disk_heal(): a bad sector. */
+void sim_disk_break(SimDisk *sim, const char *path, uint64_t offset, uint64_t size);
 unsigned sim_disk_failures(SimDisk *sim); /* how many calls failed so far */
 /* Octets that the files may hold together; 0: any. */
 void sim_disk_set_capacity(SimDisk *sim, uint64_t octets);

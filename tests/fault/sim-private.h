@@ -16,6 +16,12 @@ typedef struct {
 	char *path, *to; /* relative to the root */
 } Op;
 
+/* What cannot be read of a file. */
+typedef struct {
+	unsigned file;
+	uint64_t offset, size;
+} BadSector;
+
 struct SimDisk {
 	Disk table; /* first: the table is the object */
 	char *root;
@@ -26,6 +32,7 @@ struct SimDisk {
 	GPtrArray *ops;
 	GHashTable *files; /* path → number of the file */
 	GHashTable *sizes; /* number of the file → octets */
+	GArray *bad; /* of BadSector */
 	unsigned n_files;
 	unsigned fd_file[SIM_FDS];
 	char *fd_directory[SIM_FDS];

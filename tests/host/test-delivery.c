@@ -46,7 +46,7 @@ ptn_test_deliver(PtnTest *test, size_t i)
 	HookCall call = { .stage = PTN_DELIVER, .envelope = message->envelope, .region = region };
 	ChainResult result;
 
-	if (!spool_read_content(message, NULL))
+	if (!spool_read_whole(message, NULL))
 		test_die("queue", "the content cannot be read");
 	call.content = message->content;
 	call.content_size = message->size;

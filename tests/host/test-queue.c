@@ -66,7 +66,7 @@ ptn_test_queued_text(PtnTest *test, size_t i)
 	g_autoptr(SpoolMessage) message = test_message(test, i);
 	GString *text = g_string_new(NULL);
 
-	if (!spool_read_content(message, NULL) || !spool_message_pieces(message, test_add_piece, text))
+	if (!spool_read_content(message, NULL) || !spool_message_pieces(message, test_add_piece, text, NULL))
 		test_die("queue", "the content cannot be read");
 	return test_hand_out(test, g_string_free(text, FALSE));
 }

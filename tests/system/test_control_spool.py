@@ -1,4 +1,7 @@
-"""posternctl spool: figures, check, and adopting the mail of a lost node."""
+"""posternctl spool: figures, check, adopting the mail of a lost node, and segments set aside."""
+from postern import wait_until
+
+
 def later(make_sink):
     return make_sink({"RCPT": lambda argument: "450 4.2.1 later"})
 
@@ -65,3 +68,23 @@ def test_adopt_says_what_is_wrong(postern):
     assert "owned by another process" in postern.ctl("spool", "adopt", postern.place / "spool", code=1)
     assert "spool knows" in postern.ctl("spool", "frob", code=1)
     assert "spool knows" in postern.ctl("spool", "adopt", code=1)
+
+
+def alarms(postern):
+    return {row["alarm"]: row["text"] for row in postern.ctl("alarms", json=True)}
+
+
+def test_a_segment_is_set_aside(make_postern, make_sink):
+    """What it says, what it refuses, and that the daemon starts and says that there is damage."""
+    postern = make_postern(sink=later(make_sink))
+    postern.send()
+    postern.wait_queue(1, "state=deferred")
+    assert "owned by another process" in postern.ctl("spool", "set-aside", "1", postern.place / "spool", code=1)
+    postern.stop()
+    assert "wants the number" in postern.ctl("spool", "set-aside", code=1)
+    assert "wants the number" in postern.ctl("spool", "set-aside", "x", code=1)
+    assert "no segment 77" in postern.ctl("spool", "set-aside", "77", code=1)
+    assert "segment 1 of" in postern.ctl("spool", "set-aside", "1")
+    postern.start()
+    assert len(postern.queue()) == 1  # it could be read after all
+    assert "segment 1 was set aside" in wait_until(lambda: alarms(postern).get("spool.damage"), "the alarm")

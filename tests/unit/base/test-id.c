@@ -45,6 +45,21 @@ rises(void)
 	id_source_free(source);
 }
 
+/* As a number the id of a node with a higher number is above; by what it makes a source draw it is not. */
+static void
+later_by_time_and_sequence(void)
+{
+	FakeClock clock = fake_clock(YEAR_2026);
+	IdSource *three = id_source_new(&clock.clock, 3), *five = id_source_new(&clock.clock, 5);
+	const QueueId first = id_next(three), second = id_next(three), other = id_next(five);
+
+	CU_ASSERT(other > second && !id_is_later(other, second) && id_is_later(second, other));
+	CU_ASSERT(!id_is_later(first, other) && !id_is_later(other, first));
+	CU_ASSERT(id_is_later(first, 0));
+	id_source_free(three);
+	id_source_free(five);
+}
+
 static void
 differs_by_node(void)
 {
@@ -146,6 +161,7 @@ writes_and_reads(void)
 static const UnitTest tests[] = {
 	{ "ids of a node rise, whatever the clock does", rises },
 	{ "nodes draw different ids", differs_by_node },
+	{ "ids of several nodes are compared by time and sequence", later_by_time_and_sequence },
 	{ "Q-02 ids drawn after a start are greater than those in the spool", passes_what_the_spool_holds },
 	{ "no id is 0", survives_odd_clocks },
 	{ "threads draw different ids", serves_many_threads },

@@ -112,6 +112,6 @@ fixture_read(Spool *spool, QueueId id)
 	if (message == NULL || !spool_read_content(message, NULL))
 		return NULL;
 	all = g_string_new(NULL);
-	CU_ASSERT(spool_message_pieces(message, fixture_piece, all));
+	CU_ASSERT(spool_message_pieces(message, fixture_piece, all, NULL));
 	return g_string_free(all, FALSE);
 }

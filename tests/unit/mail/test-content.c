@@ -140,6 +140,52 @@ test_unfinished(void)
 	CU_ASSERT_EQUAL(spool_count(fixture->spool), 0);
 }
 
+/* The header, or all of it, is read into memory that is accounted; a full account makes it fail, and is no end. */
+static void
+test_read_back(void)
+{
+	g_autoptr(Fixture) fixture = fixture_new();
+	Content *content = content_new(fixture->spool);
+	size_t size;
+
+	content_append(content, "Subject: x\r\n\r\n", 14);
+	content_append_many(content, 30000);
+	CU_ASSERT(content_flush(content, NULL) && content_finish(content, NULL));
+	CU_ASSERT_PTR_NOT_NULL_FATAL(content_head(content, &size));
+	CU_ASSERT(size >= 14 && size < content_size(content));
+	spool_memory_add(fixture->spool, INT64_C(1) << 40);
+	CU_ASSERT_PTR_NULL(content_data(content, &size));
+	CU_ASSERT_PTR_NOT_NULL(content_head(content, &size)); /* what was read stays */
+	spool_memory_add(fixture->spool, -(INT64_C(1) << 40));
+	CU_ASSERT_PTR_NOT_NULL(content_data(content, &size));
+	CU_ASSERT_EQUAL(size, content_size(content));
+	content_free(content);
+	CU_ASSERT(spool_memory_take(fixture->spool, UINT64_C(256) << 20)); /* all of it is there again */
+	CU_ASSERT(spool_memory_take(fixture->spool, 1));
+	CU_ASSERT_FALSE(spool_memory_take(fixture->spool, 1));
+}
+
+/* A header longer than what is read first is found whole. */
+static void
+test_long_header(void)
+{
+	g_autoptr(Fixture) fixture = fixture_new();
+	g_autoptr(Content) content = content_new(fixture->spool);
+	g_autofree char *value = g_strnfill(900, 'v');
+	size_t size;
+
+	for (int i = 0; i < 400; i++) {
+		g_autofree char *field = g_strdup_printf("X-Field-%d: %s\r\n", i, value);
+
+		content_append(content, field, strlen(field));
+	}
+	content_append(content, "\r\n", 2);
+	content_append_many(content, 100000);
+	CU_ASSERT(content_flush(content, NULL) && content_finish(content, NULL));
+	CU_ASSERT_PTR_NOT_NULL_FATAL(content_head(content, &size));
+	CU_ASSERT(size > 400 * 900 && size < content_size(content));
+}
+
 const UnitSuite content_suite = { "content", (const UnitTest[]){
 	{ "small content stays in memory", test_memory },
 	{ "large content has a file", test_file },
@@ -147,4 +193,6 @@ const UnitSuite content_suite = { "content", (const UnitTest[]){
 	{ "content in memory is bounded over all sessions", test_bound },
 	{ "content that is not committed leaves nothing", test_abandoned },
 	{ "content that was not synced is not committed", test_unfinished },
+	{ "what is in a file is read back, accounted", test_read_back },
+	{ "a long header is found whole", test_long_header },
 	{ 0 } } };

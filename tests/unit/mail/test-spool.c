@@ -247,6 +247,163 @@ test_not_found(void)
 	CU_ASSERT(g_error_matches(error, POSTERN_ERROR, POSTERN_ERROR_NOT_FOUND));
 }
 
+/* A large content with lines at the end of its header, cuts, and a header that is longer than a step. */
+static void
+test_large_pieces(void)
+{
+	g_autoptr(Fixture) fixture = fixture_new();
+	g_autoptr(GString) body = g_string_new(NULL);
+	g_autofree char *text = NULL, *expected = NULL;
+	SpoolTransaction *transaction = spool_transaction_new();
+	Content *content = content_new(fixture->spool);
+	Envelope *envelope = fixture_envelope(1, 1);
+	const Cut cuts[] = { { 10, 20 }, { 300000, 400000 }, { 750000, 5 } };
+	size_t header;
+
+	for (int i = 0; i < 9000; i++)
+		g_string_append_printf(body, "X-Field-%d: a value of this field\r\n", i);
+	header = body->len;
+	g_string_append(body, "\r\n");
+	for (int i = 0; body->len < 1200000; i++)
+		g_string_append_printf(body, "line %d of the body\r\n", i);
+	content_append(content, body->str, body->len);
+	CU_ASSERT(content_flush(content, NULL) && content_finish(content, NULL));
+	g_free(envelope->top);
+	envelope->top = g_strdup("Top: 1\r\n");
+	g_free(envelope->bottom);
+	envelope->bottom = g_strdup("Bottom: 1\r\n");
+	g_array_append_vals(envelope->cuts, cuts, G_N_ELEMENTS(cuts));
+	spool_transaction_set_content(transaction, content);
+	spool_transaction_add(transaction, envelope, NULL);
+	CU_ASSERT_EQUAL(spool_commit_wait(fixture->spool, transaction), SPOOL_COMMITTED);
+	text = fixture_read(fixture->spool, 1);
+	CU_ASSERT(header > 256 << 10 && header > 300000 && header < 700000);
+	expected = g_strdup_printf("Top: 1\r\n%.10s%.*sBottom: 1\r\n%.*s%s", body->str, 300000 - 30, body->str + 30,
+		750000 - 700000, body->str + 700000, body->str + 750005);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+	CU_ASSERT_EQUAL(strlen(text), strlen(expected));
+	CU_ASSERT(strcmp(text, expected) == 0);
+}
+
+/* ---- a new spool ---- */
+
+typedef struct {
+	Disk table;
+	GPtrArray *calls;        /* "make PATH", "sync PATH" */
+	char *opened[1024];
+} Recorder;
+
+static int
+recorder_make(const Disk *disk, const char *path, mode_t mode)
+{
+	const int result = disk_system()->make_directory(disk_system(), path, mode);
+
+	if (result == 0)
+		g_ptr_array_add(((Recorder *)(uintptr_t)disk)->calls, g_strdup_printf("make %s", path));
+	return result;
+}
+
+static int
+recorder_open(const Disk *disk, const char *path, int flags, mode_t mode)
+{
+	const int fd = disk_system()->open(disk_system(), path, flags, mode);
+	Recorder *recorder = (Recorder *)(uintptr_t)disk;
+
+	if (fd >= 0 && fd < 1024) {
+		g_free(recorder->opened[fd]);
+		recorder->opened[fd] = g_strdup(path);
+	}
+	return fd;
+}
+
+static int
+recorder_sync(const Disk *disk, int fd)
+{
+	Recorder *recorder = (Recorder *)(uintptr_t)disk;
+
+	g_ptr_array_add(recorder->calls, g_strdup_printf("sync %s", recorder->opened[fd]));
+	return 0;
+}
+
+static int
+recorder_no_sync(const Disk *disk, int fd)
+{
+	(void)disk, (void)fd;
+	return 0;
+}
+
+static guint
+recorder_find(const Recorder *recorder, guint from, const char *what, const char *path)
+{
+	g_autofree char *call = g_strdup_printf("%s %s", what, path);
+
+	while (from < recorder->calls->len && strcmp(recorder->calls->pdata[from], call) != 0)
+		from++;
+	return from;
+}
+
+/* Each directory that is made is synced in its parent. */
+static void
+test_directories(void)
+{
+	static const char *const parts[] = { "a", "a/b", "a/b/log", "a/b/content", "a/b/lost" };
+	g_autofree char *root = unit_new_directory(), *directory = g_build_filename(root, "a/b", NULL);
+	Recorder recorder = { *disk_system(), g_ptr_array_new_with_free_func(g_free), { NULL } };
+	const SpoolSettings settings = {
+		.directory = directory, .clock = clock_system(), .disk = &recorder.table, .segment_size = 256 << 10
+	};
+	Spool *spool;
+
+	recorder.table.make_directory = recorder_make;
+	recorder.table.open = recorder_open;
+	recorder.table.fsync = recorder_sync;
+	recorder.table.fdatasync = recorder_no_sync;
+	spool = spool_open(&settings, NULL);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(spool);
+	spool_close(spool);
+	for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
+		g_autofree char *path = g_build_filename(root, parts[i], NULL), *parent = g_path_get_dirname(path);
+		const guint made = recorder_find(&recorder, 0, "make", path);
+
+		CU_ASSERT(made < recorder.calls->len);
+		CU_ASSERT(recorder_find(&recorder, made, "sync", parent) < recorder.calls->len);
+	}
+	for (size_t i = 0; i < G_N_ELEMENTS(recorder.opened); i++)
+		g_free(recorder.opened[i]);
+	g_ptr_array_unref(recorder.calls);
+	unit_remove_directory(root);
+}
+
+/* The clock was set back, and the daemon restarted: no id comes twice. */
+static void
+test_ids(void)
+{
+	g_autoptr(Fixture) fixture = fixture_new();
+	QueueId last = 0;
+
+	fixture->now_us = INT64_C(1795334400000000);
+	for (int life = 0; life < 3; life++) {
+		IdSource *source = id_source_new(&fixture->clock, 3);
+
+		id_source_pass(source, spool_highest_id(fixture->spool));
+		for (int i = 0; i < 20; i++) {
+			const QueueId id = id_next(source);
+			MessageState *state = message_state_new(id, 1);
+
+			CU_ASSERT(id > last);
+			last = id;
+			CU_ASSERT_EQUAL(fixture_commit(fixture, id, "x", 1), SPOOL_COMMITTED);
+			message_state_set_recipient(state, 0, RECIPIENT_DELIVERED, "250 Ok");
+			spool_put_state(fixture->spool, state);
+		}
+		id_source_free(source);
+		fixture->now_us -= 3600 * CLOCK_SECOND;
+		fixture_reopen(fixture);
+		CU_ASSERT_EQUAL(spool_count(fixture->spool), 0);
+		CU_ASSERT_EQUAL(spool_highest_id(fixture->spool), last);
+	}
+}
+
 const UnitSuite spool_suite = { "spool", (const UnitTest[]){
 	{ "Q-02 a message is there after the commit, and after a restart", test_commit },
 	{ "a message is read with its edits", test_pieces },
@@ -257,4 +414,7 @@ const UnitSuite spool_suite = { "spool", (const UnitTest[]){
 	{ "a message may begin held", test_held },
 	{ "Q-02 many at once", test_many },
 	{ "no such message", test_not_found },
+	{ "a large message is read with its edits, step by step", test_large_pieces },
+	{ "Q-02 each directory of a new spool is synced in its parent", test_directories },
+	{ "Q-01 no id comes twice, though the clock is set back", test_ids },
 	{ 0 } } };

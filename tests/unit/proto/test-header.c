@@ -112,10 +112,30 @@ compares_names(void)
 	CU_ASSERT_FALSE(header_name_is_valid("\xc3\xbc"));
 }
 
+/* Of every beginning of a message: if the header is said to end in it, it ends there in the whole, too. */
+static void
+knows_what_is_certain(void)
+{
+	static const char *const messages[] = { "A: 1\r\nB: 2\r\n more\r\n\r\nbody\r\n", "A: 1\r\nno field\r\nB: 2\r\n",
+		"\r\nbody", "A: 1\r\nB  : 2\r\n", "A: 1\r\n: x\r\n", "body only", "A: 1\r\n\tfold\r\nB\r\n\r\n" };
+	size_t end = 0;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(messages); i++) {
+		const size_t whole = strlen(messages[i]), expected = header_end(messages[i], whole);
+
+		for (size_t size = 0; size <= whole; size++)
+			CU_ASSERT_TRUE(!header_is_within(messages[i], size, &end) || end == expected);
+	}
+	CU_ASSERT_TRUE(header_is_within("A: 1\r\n\r\nb", 9, &end));
+	CU_ASSERT_EQUAL(end, 6);
+	CU_ASSERT_FALSE(header_is_within("A: 1\r\n", 6, &end));
+}
+
 static const UnitTest tests[] = {
 	{ "fields, folds, and the end of the header", lists_fields },
 	{ "beyond 10000 fields the rest is body", stops_at_the_limit },
 	{ "a NUL is content", keeps_nuls },
+	{ "a beginning says when the header is certain to end in it", knows_what_is_certain },
 	{ "names are compared without case, and judged", compares_names },
 	{ 0 },
 };

@@ -1,0 +1,360 @@
+/* spool-content.c - the content of a message: verified as a whole first, then read in steps.
+ *
+ * Nothing is mapped: a page that the disk cannot read would kill the process.  What was verified once may be read
+ * differently the next time; so each step has a checksum, noted when the whole was verified, and is passed on only if
+ * it is the same still. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/crc32c.h"
+#include "base/error.h"
+#include "mail/spool-file.h"
+#include "mail/spool-private.h"
+#include "proto/header.h"
+
+enum { CONTENT_STEP = 256 << 10 };
+
+/* Private to its message; reading through it changes nothing, so that several threads may. */
+struct SpoolReader {
+	int fd;
+	SpoolSegment *segment; /* whose `fd` it is; NULL: a file of its own */
+	uint64_t number, offset;
+	GArray *checks; /* of uint32_t, one for each step */
+};
+
+static void
+spool_reader_free(Spool *spool, SpoolReader *reader)
+{
+	if (reader == NULL)
+		return;
+	if (reader->segment != NULL)
+		spool_segment_unref(spool, reader->segment);
+	else
+		(void)spool->disk->close(spool->disk, reader->fd);
+	g_array_unref(reader->checks);
+	g_free(reader);
+}
+
+void
+spool_content_release(SpoolMessage *message)
+{
+	if (message->spool != NULL)
+		spool_memory_add(message->spool, -(int64_t)message->accounted);
+	g_free(message->octets);
+	spool_reader_free(message->spool, message->reader);
+	message->octets = NULL;
+	message->content = NULL;
+	message->reader = NULL;
+	message->accounted = 0;
+}
+
+static SpoolReader *
+spool_reader_new(Spool *spool, const Whereabouts *found, GError **error)
+{
+	const bool is_file = found->place.kind == SPOOL_IN_FILE;
+	g_autofree char *path = is_file ? spool_file_path(spool, found->place.at) : NULL;
+	const int fd =
+		is_file ? spool->disk->open(spool->disk, path, O_RDONLY, 0) : found->content_segment->fd;
+	SpoolReader *reader;
+
+	if (fd < 0) {
+		(void)error_set(error, errno == ENOENT ? POSTERN_ERROR_DAMAGED : POSTERN_ERROR_IO,
+			"cannot open %s: %s", path, g_strerror(errno));
+		return NULL;
+	}
+	reader = g_new0(SpoolReader, 1);
+	reader->fd = fd;
+	reader->segment = is_file ? NULL : spool_segment_ref(found->content_segment);
+	reader->number = found->place.at;
+	reader->offset = is_file ? found->place.offset : found->place.at;
+	reader->checks = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+	return reader;
+}
+
+static bool
+spool_reader_read(const SpoolMessage *message, const SpoolReader *reader, char *to, uint64_t at,
+	size_t size, GError **error)
+{
+	Spool *spool = message->spool;
+
+	if (spool_pread(spool->disk, reader->fd, to, size, reader->offset + at))
+		return true;
+	if (errno == ENODATA)
+		return error_set(
+			error, POSTERN_ERROR_DAMAGED, "the content of a message is shorter than it was");
+	(void)error_set_errno(error, "cannot read the content of a message");
+	if (reader->segment != NULL)
+		spool_report_unread(spool, reader->segment, reader->offset + at);
+	else
+		spool_report_damage(spool,
+			"content file %016" G_GINT64_MODIFIER "x, octet %" G_GUINT64_FORMAT
+			" cannot be read: %s; its messages are deferred",
+			reader->number, reader->offset + at, g_strerror(errno));
+	return false;
+}
+
+static size_t
+spool_step_size(const SpoolMessage *message, uint64_t step)
+{
+	return (size_t)MIN(CONTENT_STEP, message->size - step * CONTENT_STEP);
+}
+
+/* A step that is what it was when the whole was verified. */
+static bool
+spool_reader_step(const SpoolMessage *message, uint64_t step, char *to, GError **error)
+{
+	const size_t size = spool_step_size(message, step);
+	char text[ID_TEXT_SIZE];
+
+	if (!spool_reader_read(message, message->reader, to, step * CONTENT_STEP, size, error))
+		return false;
+	return crc32c(0, to, size) == g_array_index(message->reader->checks, uint32_t, step) ||
+		   error_set(error, POSTERN_ERROR_DAMAGED, "the content of %s changed while it was read",
+			   id_format(message->envelope->id, text));
+}
+
+/* ---- verifying ---- */
+
+static bool
+spool_content_is_wrong(const SpoolMessage *message, GError **error)
+{
+	char text[ID_TEXT_SIZE];
+
+	return error_set(error, POSTERN_ERROR_DAMAGED,
+		"the content of %s does not agree with its checksum",
+		id_format(message->envelope->id, text));
+}
+
+/* Small ones are kept. */
+static bool
+spool_read_small(
+	SpoolMessage *message, const SpoolReader *reader, const SpoolPlace *place, GError **error)
+{
+	g_autofree char *octets = g_malloc(place->size + 1);
+
+	if (!spool_reader_read(message, reader, octets, 0, place->size, error))
+		return false;
+	if (crc32c(0, octets, place->size) != place->crc)
+		return spool_content_is_wrong(message, error);
+	octets[place->size] = '\0';
+	message->octets = g_steal_pointer(&octets);
+	message->content = message->octets;
+	return true;
+}
+
+static bool
+spool_verify_large(
+	SpoolMessage *message, SpoolReader *reader, const SpoolPlace *place, GError **error)
+{
+	g_autofree char *octets = g_malloc(CONTENT_STEP);
+	uint32_t whole = 0;
+
+	for (uint64_t step = 0; step * CONTENT_STEP < place->size; step++) {
+		const size_t size = spool_step_size(message, step);
+		uint32_t check;
+
+		if (!spool_reader_read(message, reader, octets, step * CONTENT_STEP, size, error))
+			return false;
+		whole = crc32c(whole, octets, size);
+		check = crc32c(0, octets, size);
+		g_array_append_val(reader->checks, check);
+	}
+	return whole == place->crc || spool_content_is_wrong(message, error);
+}
+
+/* Where lines at the end of the header go: to be known before the first piece is.  Doubling what is looked at, the
+ * header is read at most twice. */
+static bool
+spool_find_header_end(SpoolMessage *message, GError **error)
+{
+	size_t size = CONTENT_STEP;
+	g_autofree char *octets = NULL;
+
+	if (message->envelope->bottom[0] == '\0')
+		return true;
+	for (;; size *= 2) {
+		size = (size_t)MIN(size, message->size);
+		octets = g_try_realloc(octets, size);
+		if (octets == NULL)
+			return error_set(error, POSTERN_ERROR_IO, "no memory for a header of %zu octets", size);
+		if (!spool_reader_read(message, message->reader, octets, 0, size, error))
+			return false;
+		if (header_is_within(octets, size, &message->header_end))
+			return true;
+		if (size == message->size)
+			break;
+	}
+	message->header_end = header_end(octets, size);
+	return true;
+}
+
+static bool
+spool_read_large(
+	SpoolMessage *message, SpoolReader *reader, const SpoolPlace *place, GError **error)
+{
+	message->reader = reader;
+	if (spool_verify_large(message, reader, place, error) && spool_find_header_end(message, error))
+		return true;
+	message->reader = NULL;
+	return false;
+}
+
+bool
+spool_read_content(SpoolMessage *message, GError **error)
+{
+	char text[ID_TEXT_SIZE];
+	Whereabouts found;
+	SpoolReader *reader;
+	bool is_read = false;
+
+	if (message->content != NULL || message->reader != NULL)
+		return true;
+	if (!spool_look_up(message->spool, message->envelope->id, &found))
+		return error_set(error, POSTERN_ERROR_NOT_FOUND, "no message %s",
+			id_format(message->envelope->id, text));
+	reader = spool_reader_new(message->spool, &found, error);
+	if (reader != NULL && found.place.size <= SPOOL_LARGE)
+		is_read = spool_read_small(message, reader, &found.place, error);
+	else if (reader != NULL)
+		is_read = spool_read_large(message, reader, &found.place, error);
+	if (reader != message->reader)
+		spool_reader_free(message->spool, reader);
+	spool_let_go(message->spool, &found);
+	return is_read;
+}
+
+bool
+spool_read_whole(SpoolMessage *message, GError **error)
+{
+	char text[ID_TEXT_SIZE];
+
+	if (!spool_read_content(message, error))
+		return false;
+	if (message->content != NULL)
+		return true;
+	if (spool_memory_take(message->spool, message->size)) {
+		message->accounted = message->size;
+		message->octets = g_try_malloc(message->size + 1);
+	}
+	if (message->octets == NULL)
+		return error_set(error, POSTERN_ERROR_FULL,
+			"no memory for the content of %s, %" G_GUINT64_FORMAT " octets ([spool] memory)",
+			id_format(message->envelope->id, text), message->size);
+	for (uint64_t step = 0; step * CONTENT_STEP < message->size; step++)
+		if (!spool_reader_step(message, step, message->octets + step * CONTENT_STEP, error)) {
+			g_clear_pointer(&message->octets, g_free);
+			return false;
+		}
+	message->octets[message->size] = '\0';
+	message->content = message->octets;
+	return true;
+}
+
+/* ---- as it is sent ---- */
+
+/* One walk over a content; `loaded` is the step in `buffer`. */
+typedef struct {
+	const SpoolMessage *message;
+	SpoolPiece *piece;
+	void *data;
+	char *buffer;
+	uint64_t loaded;
+	GError **error;
+} Walk;
+
+static bool
+spool_walk_range(Walk *walk, uint64_t from, uint64_t to)
+{
+	const SpoolMessage *message = walk->message;
+
+	if (message->reader == NULL)
+		return from >= to || walk->piece(walk->data, message->content + from, to - from);
+	while (from < to) {
+		const uint64_t step = from / CONTENT_STEP, start = step * CONTENT_STEP;
+		const uint64_t until = MIN(to, start + CONTENT_STEP);
+
+		if (walk->buffer == NULL)
+			walk->buffer = g_malloc(CONTENT_STEP);
+		if (walk->loaded != step && !spool_reader_step(message, step, walk->buffer, walk->error))
+			return false;
+		walk->loaded = step;
+		if (!walk->piece(walk->data, walk->buffer + (from - start), until - from))
+			return false;
+		from = until;
+	}
+	return true;
+}
+
+/* The content from `from` to `to`, without what is cut. */
+static bool
+spool_walk_part(Walk *walk, uint64_t from, uint64_t to)
+{
+	const GArray *cuts = walk->message->envelope->cuts;
+
+	for (guint i = 0; i < cuts->len && from < to; i++) {
+		const Cut *cut = &g_array_index(cuts, Cut, i);
+		const uint64_t cut_end = cut->offset + cut->length;
+
+		if (cut_end <= from)
+			continue;
+		if (!spool_walk_range(walk, from, MIN(cut->offset, to)))
+			return false;
+		from = MAX(from, cut_end);
+	}
+	return spool_walk_range(walk, from, to);
+}
+
+static uint64_t
+spool_header_end(const SpoolMessage *message)
+{
+	if (message->envelope->bottom[0] == '\0')
+		return 0;
+	return message->reader != NULL ? message->header_end
+								   : header_end(message->content, message->size);
+}
+
+bool
+spool_message_pieces(const SpoolMessage *message, SpoolPiece *piece, void *data, GError **error)
+{
+	const Envelope *envelope = message->envelope;
+	const size_t top = strlen(envelope->top), bottom = strlen(envelope->bottom);
+	const uint64_t at = spool_header_end(message);
+	Walk walk = {
+		.message = message, .piece = piece, .data = data, .loaded = UINT64_MAX, .error = error
+	};
+	const bool is_done = (top == 0 || piece(data, envelope->top, top)) &&
+						 spool_walk_part(&walk, 0, at) &&
+						 (bottom == 0 || piece(data, envelope->bottom, bottom)) &&
+						 spool_walk_part(&walk, at, message->size);
+
+	g_free(walk.buffer);
+	return is_done;
+}
+
+bool
+spool_content_pieces(const SpoolMessage *message, SpoolPiece *piece, void *data, GError **error)
+{
+	Walk walk = {
+		.message = message, .piece = piece, .data = data, .loaded = UINT64_MAX, .error = error
+	};
+	const bool is_done = spool_walk_range(&walk, 0, message->size);
+
+	g_free(walk.buffer);
+	return is_done;
+}
+
+uint64_t
+spool_message_octets(const SpoolMessage *message)
+{
+	const Envelope *envelope = message->envelope;
+	uint64_t octets = strlen(envelope->top) + strlen(envelope->bottom) + message->size;
+
+	for (guint i = 0; i < envelope->cuts->len; i++) {
+		const Cut *cut = &g_array_index(envelope->cuts, Cut, i);
+
+		if (cut->offset < message->size)
+			octets -= MIN(cut->length, message->size - cut->offset);
+	}
+	return octets;
+}
