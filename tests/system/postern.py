@@ -418,9 +418,9 @@ class Postern:
     A section None is left out, and so is an option None; new sections and options are added.  The next hop for
     everything is the sink, if there is one; else nobody (a closed port)."""
 
-    def __init__(self, place, options=None, sink=None, with_account=True, bin=BUILD / "core/daemon"):
-        """`bin`: where posternd and posternctl are."""
-        self.place, self.bin = Path(place), Path(bin)
+    def __init__(self, place, options=None, sink=None, with_account=True, bin=BUILD / "core/daemon", environment=None):
+        """`bin`: where posternd and posternctl are; `environment`: variables for posternd."""
+        self.place, self.bin, self.environment = Path(place), Path(bin), dict(environment or {})
         self.place.mkdir(parents=True, exist_ok=True)
         self.ports = {name: free_port() for name in ("submission", "smtps")}
         self.sink, self.sink_port = sink, sink.port if sink else free_port()
@@ -479,11 +479,15 @@ class Postern:
 
     # -- the process --
 
-    def start(self):
-        environment = dict(os.environ, G_DEBUG="fatal-criticals", UBSAN_OPTIONS="print_stacktrace=1")
+    def begin(self):
+        """Starts the process, and does not wait until it serves."""
+        environment = dict(os.environ, G_DEBUG="fatal-criticals", UBSAN_OPTIONS="print_stacktrace=1", **self.environment)
         with open(self.place / "stderr", "ab") as stderr:
             self.process = self.launch([self.bin / "posternd", "-c", self.config], stderr=stderr,
                                        stdin=subprocess.DEVNULL, cwd=self.place, env=environment)
+
+    def start(self):
+        self.begin()
         try:
             wait_until(self.is_ready, "posternd")
         except AssertionError:

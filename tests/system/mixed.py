@@ -1,0 +1,148 @@
+"""Mixed load through a real posternd to three next hops of different speed; what tools/crash and tools/storm share.
+
+Messages of 0.3 KiB to 5 MiB go to one to five recipients, some of whom are refused for good and some now and then; an account
+has copies sent; clients leave in the middle, and so do next hops.  Load and next hops are smtp-load and smtp-sink of tests/bench,
+which write down what they sent and took; judgement.py compares."""
+import json
+import signal
+import subprocess
+import time
+
+from judgement import KILL, STOP, End, Judgement
+from postern import BUILD, LOGIN, PASSWORD, Postern, free_port, wait_until
+
+COPIED = "copied@example.net"  # an account whose mail is copied
+COPIES = ("copy@fast.test", "copy@medium.test")
+COPIED_FROM = 10_000_000       # ids of its messages are above that
+MOST = 5_000_000               # messages that a load may send
+LEAST, LARGEST = 300, 5 << 20  # octets of a message
+DRAIN = 600                    # seconds in which the queue must become empty at the end
+# next hop: ms to its reply, weight among the recipients, messages of a hundred in which it drops the connection
+HOPS = {"fast": (0, 70, 1), "medium": (20, 24, 1), "slow": (1000, 6, 1)}
+
+OPTIONS = {
+    "server": {"plugins": "auth sender-rules bcc-mirror"},
+    "log": {"level": "info"},
+    "delivery": {"retry": "1s .. 2s", "warn-after": "0", "per-destination": "20"},
+    "plugin bcc-mirror": {"bounce-domain": "bcc.example.net", "secret": "only for this test", "most-copies": "4"},
+}
+
+
+class Hop:
+    """A next hop for the domain NAME.test."""
+
+    def __init__(self, place, name):
+        delay, self.weight, drop = HOPS[name]
+        self.name, self.domain, self.port, self.record = name, name + ".test", free_port(), place / ("took-" + name)
+        self.process = subprocess.Popen([
+            BUILD / "tests/bench/smtp-sink", "-p", str(self.port), "-t", "864000", "-R", self.record, "-b", "-d", str(delay),
+            "-D", str(drop)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def pause(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def accepted_between(self, begin, end):
+        """Recipients, while it still runs: only what it wrote down so far."""
+        return sum(begin <= int(line.split()[3]) <= end for line in self.record.read_text().splitlines() if line.startswith("accepted "))
+
+
+class Load:
+    """The clients of one account; its record has a line per message."""
+
+    def __init__(self, place, daemon, login, options, first=1, sessions=12, rate=50.0):
+        self.record = place / ("sent-" + login)
+        self.process = subprocess.Popen([
+            BUILD / "tests/bench/smtp-load", "-p", str(daemon.ports["submission"]), "-c", str(sessions), "-m", "20",
+            "-n", str(MOST), "-t", "864000", "-o", self.record, "--first-id", str(first), "-A", "%s:%s" % (login, PASSWORD), "-f", login,
+            "-M", ",".join("%s.test:%d" % (name, weight) for name, (_, weight, _) in HOPS.items()), "-s", str(LEAST),
+            "-l", str(options.largest), "-r", "%.2f" % rate, "--gone", "4", "--later", "6", "--cut", "4",
+            "--seed", str(options.seed % (1 << 31) + first)], stdout=subprocess.PIPE)
+
+    def end(self):
+        """Its last words: a dict."""
+        self.process.send_signal(signal.SIGTERM)
+        return json.loads(self.process.communicate()[0])
+
+
+class Mixed:
+    """`options`: rate (messages a second), largest (octets), seed; see add_options()."""
+
+    def __init__(self, place, options, changes=None, environment=None):
+        self.place, self.ends, self.loads, self.hops, self.daemon = place, [], [], [], None
+        try:
+            self.hops = [Hop(place, name) for name in HOPS]
+            self.daemon = Postern(place / "postern", self.configuration(changes or {}), environment=environment)
+            self.daemon.add_account(COPIED, PASSWORD, "bcc-mirror.bcc=" + " ".join(COPIES))
+            self.loads = [Load(place, self.daemon, LOGIN, options, rate=options.rate * 0.85),
+                          Load(place, self.daemon, COPIED, options, COPIED_FROM, 4, options.rate * 0.15)]
+        except BaseException:
+            self.close()
+            raise
+
+    def configuration(self, changes):
+        """Reports go to the domain of the senders, and with it to the fast one."""
+        routes = {"route " + hop.name: {"to": hop.domain, "next-hop": "smtp:[127.0.0.1]:%d" % hop.port, "tls": "none"} for hop in self.hops}
+        routes["route fast"]["to"] += " example.net"
+        options = {**{title: dict(section) for title, section in OPTIONS.items()}, **routes}
+        for title, section in changes.items():
+            options.setdefault(title, {}).update(section)
+        return options
+
+    # -- ends of the daemon, with their times --
+
+    def kill(self):
+        """As a crash would."""
+        begin = time.monotonic_ns()
+        self.daemon.kill()
+        self.ends.append(End(KILL, begin, time.monotonic_ns()))
+
+    def stop(self):
+        begin = time.monotonic_ns()
+        self.daemon.stop()
+        self.ends.append(End(STOP, begin, time.monotonic_ns()))
+
+    def is_well(self):
+        """Whether load and next hops still run."""
+        return all(each.process.poll() is None for each in self.loads + self.hops)
+
+    # -- the end of it --
+
+    def finish(self):
+        """Ends the load, waits for an empty queue, stops all, and returns the judgement."""
+        sent = [load.end() for load in self.loads]
+        empty = lambda: " spool 0 messages" in self.daemon.ctl("status")
+        try:
+            wait_until(empty, "an empty queue", DRAIN)
+            left = 0
+        except AssertionError:
+            left = len(self.daemon.queue())
+        alarms = [row["text"] for row in self.daemon.ctl("alarms", json=True)]
+        self.stop()
+        for hop in self.hops:
+            hop.process.terminate()
+            hop.process.wait()
+        judgement = Judgement(self.ends, alarms, left)
+        for load, copies in zip(self.loads, ((), COPIES)):
+            judgement.read_sent(load.record, copies)
+        for hop in self.hops:
+            judgement.read_taken(hop.record)
+        judgement.figures["clients_that_left"] = sum(each["cut"] for each in sent)
+        return judgement
+
+    def close(self):
+        processes = [each.process for each in self.loads + self.hops] + [self.daemon.process if self.daemon else None]
+        for process in processes:
+            if process is not None and process.poll() is None:
+                process.kill()
+                process.wait()
+
+
+def add_options(parser, rate):
+    """What both tools take."""
+    parser.add_argument("--rate", type=float, default=rate, help="messages a second, at most (%g)" % rate)
+    parser.add_argument("--largest", type=int, default=LARGEST, help="octets of the largest message (5 MiB)")
+    parser.add_argument("--seed", type=int, default=None, help="of chance; the one used is printed")
+    parser.add_argument("--keep", action="store_true", help="keep the directory")
