@@ -9,10 +9,11 @@ import collections
 import json
 import sys
 
-WINDOW = 200_000_000  # ns
-UNWRITTEN = 500       # results that may be unwritten
+WINDOW = 200_000_000   # ns
+UNWRITTEN = 500        # results that may be unwritten
+HEALS = 2_000_000_000  # ns behind a burst of faults until results are written as ever
 KILL, STOP = "kill", "stop"
-SHOWN = 20            # of each kind of finding
+SHOWN = 20             # of each kind of finding
 
 End = collections.namedtuple("End", "kind begin end")        # of the daemon: from the signal to the end of its process
 Burst = collections.namedtuple("Burst", "kind begin end")    # of faults: "dead": nothing could be written
@@ -31,6 +32,8 @@ class Judgement:
         self.findings = collections.defaultdict(list)  # kind: lines
         self.figures = {}
         self.longest, self.in_burst = 0, collections.Counter()
+        self.refused_may_arrive = False  # what could not be synced, and was answered with 451, may be there after a restart
+        self.refused_arrived = set()
 
     # -- reading --
 
@@ -67,7 +70,9 @@ class Judgement:
             elif sent.verdict == "incomplete":
                 self.find("invented", number, recipient, "the client left before the final dot")
             elif sent.verdict == "refused":
-                self.find("refused_but_arrived", number, recipient, "answered at %s" % clock(sent.time))
+                self.refused_arrived.add(number)
+                if not self.refused_may_arrive:
+                    self.find("refused_but_arrived", number, recipient, "answered at %s" % clock(sent.time))
             else:
                 for each in taken:
                     if (each.crc, each.size) != (sent.crc, sent.size):
@@ -98,7 +103,7 @@ class Judgement:
         return self.ends[place] if place < len(self.ends) else None
 
     def burst_at(self, time):
-        return next((i for i, burst in enumerate(self.bursts) if burst.begin - WINDOW <= time <= burst.end + WINDOW), None)
+        return next((i for i, burst in enumerate(self.bursts) if burst.begin - WINDOW <= time <= burst.end + HEALS), None)
 
     def twice(self, what, number, recipient, first, second):
         """Judges one pair of times."""
@@ -163,8 +168,7 @@ class Judgement:
         acknowledged = [sent for sent in self.sent.values() if sent.verdict == "acknowledged"]
         stops = [end for end in self.ends if end.kind == STOP]
         abandoned = sum(any(end.begin <= time <= end.end + WINDOW for end in stops) for time in self.abandoned)
-        kinds = ("lost", "changed", "doubled_outside", "invented", "refused_but_arrived", "reported_but_arrived",
-                 "reported_without_refusal")
+        kinds = ("lost", "changed", "doubled_outside", "invented", "reported_but_arrived", "reported_without_refusal")
         return {
             "kills": len(self.ends) - len(stops), "stops": len(stops), "acknowledged": len(acknowledged),
             "unanswered": verdicts["unanswered"], "incomplete": verdicts["incomplete"], "not_taken": verdicts["refused"],
@@ -172,7 +176,7 @@ class Judgement:
             "largest": max((sent.size for sent in acknowledged), default=0), "arrived": len(self.arrived),
             "refused": len(self.refused), "reported": len(self.reported), "doubled": self.figures["doubled"],
             **{kind: len(self.findings[kind]) for kind in kinds}, "longest_ms": round(self.longest / 1e6, 1),
-            "left_at_the_dot_by_stops": abandoned, "left_in_queue": self.left,
+            "refused_but_arrived": len(self.refused_arrived), "left_at_the_dot_by_stops": abandoned, "left_in_queue": self.left,
             **{name: value for name, value in self.figures.items() if name != "doubled"}, "alarms": self.alarms}
 
     def print(self):
