@@ -15,6 +15,7 @@ COPIED = "copied@example.net"  # an account whose mail is copied
 COPIES = ("copy@fast.test", "copy@medium.test")
 COPIED_FROM = 10_000_000       # ids of its messages are above that
 MOST = 5_000_000               # messages that a load may send
+RECIPIENTS = 3                 # of a message, on average
 LEAST, LARGEST = 300, 5 << 20  # octets of a message
 DRAIN = 600                    # seconds in which the queue must become empty at the end
 # next hop: ms to its reply, weight among the recipients, messages of a hundred in which it drops the connection
@@ -32,7 +33,8 @@ class Hop:
     """A next hop for the domain NAME.test."""
 
     def __init__(self, place, name):
-        delay, self.weight, drop = HOPS[name]
+        delay, weight, drop = HOPS[name]
+        self.share = weight / sum(each[1] for each in HOPS.values())  # of all recipients
         self.name, self.domain, self.port, self.record = name, name + ".test", free_port(), place / ("took-" + name)
         self.process = subprocess.Popen([
             BUILD / "tests/bench/smtp-sink", "-p", str(self.port), "-t", "864000", "-R", self.record, "-b", "-d", str(delay),
