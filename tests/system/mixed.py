@@ -4,12 +4,14 @@ Messages of 0.3 KiB to 5 MiB go to one to five recipients, some of whom are refu
 has copies sent; clients leave in the middle, and so do next hops.  Load and next hops are smtp-load and smtp-sink of tests/bench,
 which write down what they sent and took; judgement.py compares."""
 import json
+import re
 import signal
 import subprocess
 import time
 
+from cluster import die_with_parent
 from judgement import KILL, STOP, End, Judgement
-from postern import BUILD, LOGIN, PASSWORD, Postern, free_port, wait_until
+from postern import BUILD, LOGIN, PASSWORD, Postern, free_port
 
 COPIED = "copied@example.net"  # an account whose mail is copied
 COPIES = ("copy@fast.test", "copy@medium.test")
@@ -17,7 +19,7 @@ COPIED_FROM = 10_000_000       # ids of its messages are above that
 MOST = 5_000_000               # messages that a load may send
 RECIPIENTS = 3                 # of a message, on average
 LEAST, LARGEST = 300, 5 << 20  # octets of a message
-DRAIN = 600                    # seconds in which the queue must become empty at the end
+STUCK = 30                     # seconds without a change after which the queue does not become empty any more
 # next hop: ms to its reply, weight among the recipients, messages of a hundred in which it drops the connection
 HOPS = {"fast": (0, 70, 1), "medium": (20, 24, 1), "slow": (1000, 6, 1)}
 
@@ -38,17 +40,13 @@ class Hop:
         self.name, self.domain, self.port, self.record = name, name + ".test", free_port(), place / ("took-" + name)
         self.process = subprocess.Popen([
             BUILD / "tests/bench/smtp-sink", "-p", str(self.port), "-t", "864000", "-R", self.record, "-b", "-d", str(delay),
-            "-D", str(drop)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            "-D", str(drop)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
 
     def pause(self):
         self.process.send_signal(signal.SIGSTOP)
 
     def go_on(self):
         self.process.send_signal(signal.SIGCONT)
-
-    def accepted_between(self, begin, end):
-        """Recipients, while it still runs: only what it wrote down so far."""
-        return sum(begin <= int(line.split()[3]) <= end for line in self.record.read_text().splitlines() if line.startswith("accepted "))
 
 
 class Load:
@@ -61,12 +59,17 @@ class Load:
             "-n", str(MOST), "-t", "864000", "-o", self.record, "--first-id", str(first), "-A", "%s:%s" % (login, PASSWORD), "-f", login,
             "-M", ",".join("%s.test:%d" % (name, weight) for name, (_, weight, _) in HOPS.items()), "-s", str(LEAST),
             "-l", str(options.largest), "-r", "%.2f" % rate, "--gone", "4", "--later", "6", "--cut", "4",
-            "--seed", str(options.seed % (1 << 31) + first)], stdout=subprocess.PIPE)
+            "--seed", str(options.seed % (1 << 31) + first)], stdout=subprocess.PIPE, preexec_fn=die_with_parent)
 
     def end(self):
         """Its last words: a dict."""
         self.process.send_signal(signal.SIGTERM)
         return json.loads(self.process.communicate()[0])
+
+
+class Gateway(Postern):
+    def launch(self, command, **options):
+        return subprocess.Popen(command, preexec_fn=die_with_parent, **options)
 
 
 class Mixed:
@@ -76,7 +79,7 @@ class Mixed:
         self.place, self.ends, self.loads, self.hops, self.daemon = place, [], [], [], None
         try:
             self.hops = [Hop(place, name) for name in HOPS]
-            self.daemon = Postern(place / "postern", self.configuration(changes or {}), environment=environment)
+            self.daemon = Gateway(place / "postern", self.configuration(changes or {}), environment=environment)
             self.daemon.add_account(COPIED, PASSWORD, "bcc-mirror.bcc=" + " ".join(COPIES))
             self.loads = [Load(place, self.daemon, LOGIN, options, rate=options.rate * 0.85),
                           Load(place, self.daemon, COPIED, options, COPIED_FROM, 4, options.rate * 0.15)]
@@ -112,15 +115,20 @@ class Mixed:
 
     # -- the end of it --
 
+    def drain(self):
+        """Waits for an empty queue; how many messages stay in it."""
+        last, changed = None, time.monotonic()
+        while last != 0 and time.monotonic() < changed + STUCK:
+            left = int(re.search(r" spool (\d+) messages", self.daemon.ctl("status")).group(1))
+            if left != last:
+                last, changed = left, time.monotonic()
+            time.sleep(0.02)
+        return last
+
     def finish(self):
         """Ends the load, waits for an empty queue, stops all, and returns the judgement."""
         sent = [load.end() for load in self.loads]
-        empty = lambda: " spool 0 messages" in self.daemon.ctl("status")
-        try:
-            wait_until(empty, "an empty queue", DRAIN)
-            left = 0
-        except AssertionError:
-            left = len(self.daemon.queue())
+        left = self.drain()
         alarms = [row["text"] for row in self.daemon.ctl("alarms", json=True)]
         self.stop()
         for hop in self.hops:

@@ -67,6 +67,8 @@ class Loss:
             at += LOST_ENTRY.size
             before = octets[at:at + size] if has_data else None
             at += size if has_data else 0
+            if at > len(octets):
+                break  # killed while it wrote this: the daemon did not learn of the failure
             touched = [(inode, number) for number in range(offset // PAGE, (offset + size) // PAGE)]
             if what == LOST:
                 for i, page in enumerate(touched):
@@ -127,6 +129,10 @@ class Weather:
     def changeable(self):
         """All of them, seldom."""
         self.set({kind: self.luck.choice((0, 0.002, 0.01)) for kind in KINDS})
+
+    def syncs(self):
+        """Some syncs fail, and all else is well."""
+        self.set({"sync": 0.1})
 
     def burst(self):
         """Some kinds, often."""
