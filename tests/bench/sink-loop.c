@@ -14,7 +14,7 @@ sink_watch(SinkThread *thread, SinkSession *session, int operation, bool wants_w
 {
 	struct epoll_event event = { .data.ptr = session };
 
-	event.events = (session->due_ns == 0 ? EPOLLIN : 0) | (wants_write ? EPOLLOUT : 0);
+	event.events = (session->due_ns == 0 ? EPOLLIN : EPOLLRDHUP) | (wants_write ? EPOLLOUT : 0);
 	if (operation == EPOLL_CTL_MOD && session->watched == event.events)
 		return;
 	session->watched = event.events;
@@ -123,11 +123,11 @@ sink_go_on(SinkThread *thread, SinkSession *session, bool is_well)
 		sink_session_free(thread, session);
 }
 
-/* While a reply is due nothing is read. */
+/* While a reply is due nothing is read, but the end of the connection is seen at once. */
 static void
 sink_event(SinkThread *thread, SinkSession *session, uint32_t events)
 {
-	if (session->due_ns != 0 && (events & (EPOLLERR | EPOLLHUP)) != 0) {
+	if (session->due_ns != 0 && (events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP)) != 0) {
 		sink_record_message(thread->sink, session, false);
 		sink_session_free(thread, session);
 	} else if (session->due_ns != 0) {

@@ -54,7 +54,7 @@ class Judgement:
             elif what == "refused":
                 self.refused.add(recipient)
             else:
-                self.abandoned.append(int(time))
+                self.abandoned.append((int(number), recipient, int(time)))
 
     # -- judging --
 
@@ -102,6 +102,11 @@ class Judgement:
         place = bisect.bisect_left(self.ends_over, time)
         return self.ends[place] if place < len(self.ends) else None
 
+    def last_end(self, time):
+        """The last end that had begun by then."""
+        place = bisect.bisect([end.begin for end in self.ends], time)
+        return self.ends[place - 1] if place > 0 else None
+
     def burst_at(self, time):
         return next((i for i, burst in enumerate(self.bursts) if burst.begin - WINDOW <= time <= burst.end + HEALS), None)
 
@@ -131,6 +136,13 @@ class Judgement:
             for first, second in zip(times, times[1:]):
                 self.twice("reported", "-", recipient, first, second)
 
+    def stops(self):
+        """An orderly stop waits for the reply to what was sent: a next hop has taken it, with or without a reply."""
+        for number, recipient, time in self.abandoned:
+            end = self.last_end(time)
+            if end is not None and end.kind == STOP and time <= end.end + WINDOW:
+                self.find("abandoned", number, recipient, "the reply was due when posternd left, at %s" % clock(time))
+
     def storm(self):
         """While the disk was dead, not a single result can have been written."""
         times = sorted(each.time for taken in self.arrived.values() for each in taken)
@@ -157,6 +169,8 @@ class Judgement:
         self.doubles()
         if self.bursts:
             self.storm()
+        else:
+            self.stops()
         if self.left:
             self.findings["left"].append("%d messages stayed in the queue" % self.left)
         return not self.findings
@@ -167,8 +181,7 @@ class Judgement:
         verdicts = collections.Counter(sent.verdict for sent in self.sent.values())
         acknowledged = [sent for sent in self.sent.values() if sent.verdict == "acknowledged"]
         stops = [end for end in self.ends if end.kind == STOP]
-        abandoned = sum(any(end.begin <= time <= end.end + WINDOW for end in stops) for time in self.abandoned)
-        kinds = ("lost", "changed", "doubled_outside", "invented", "reported_but_arrived", "reported_without_refusal")
+        kinds = ("lost", "changed", "doubled_outside", "abandoned", "invented", "reported_but_arrived", "reported_without_refusal")
         return {
             "kills": len(self.ends) - len(stops), "stops": len(stops), "acknowledged": len(acknowledged),
             "unanswered": verdicts["unanswered"], "incomplete": verdicts["incomplete"], "not_taken": verdicts["refused"],
@@ -176,7 +189,7 @@ class Judgement:
             "largest": max((sent.size for sent in acknowledged), default=0), "arrived": len(self.arrived),
             "refused": len(self.refused), "reported": len(self.reported), "doubled": self.figures["doubled"],
             **{kind: len(self.findings[kind]) for kind in kinds}, "longest_ms": round(self.longest / 1e6, 1),
-            "refused_but_arrived": len(self.refused_arrived), "left_at_the_dot_by_stops": abandoned, "left_in_queue": self.left,
+            "refused_but_arrived": len(self.refused_arrived), "left_in_queue": self.left,
             **{name: value for name, value in self.figures.items() if name != "doubled"}, "alarms": self.alarms}
 
     def print(self):

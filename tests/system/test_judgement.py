@@ -44,6 +44,13 @@ def test_a_message(tmp_path, taken, found):
     assert judge(tmp_path, taken)[0] == found
 
 
+def test_an_orderly_stop_waits_for_replies(tmp_path):
+    left = "left 1 r1.1@fast.test %d 0000000a 100\n"
+    taken = accepted(600) + REPORTED
+    assert judge(tmp_path, taken + left % (2005 * MS))[0] == {"abandoned"}
+    assert judge(tmp_path, taken + left % (1005 * MS))[0] == set()
+
+
 def test_messages_that_nobody_acknowledged(tmp_path):
     """All or nothing; nothing at all of what was cut off or refused."""
     of = lambda verdict: SENT.replace("acknowledged", verdict)
