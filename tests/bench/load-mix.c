@@ -1,12 +1,13 @@
-/* load-mix.c - mixed load: a message of random size to one to five recipients in several domains, and clients
- * that leave at a random moment.  Its record has a line per message:
+/* load-mix.c - mixed load: a message of random size to one to five recipients in several
+ * domains, and clients that leave at a random moment.  Its record has a line per message:
  *
  *     VERDICT ID TIME CRC SIZE RECIPIENT…
  *
- * VERDICT is "acknowledged" (250 after the final dot), "refused" (any other reply), "unanswered" (sent to the final
- * dot, no reply) or "incomplete" (cut off before it).  TIME is monotonic, in ns; CRC (CRC-32C) and SIZE are those
- * of the body, without the header.  Each recipient has an address of its own, and its first letters tell smtp-sink
- * --by-name what to answer: "gone" 550, "later" 450 now and then, "r" 250. */
+ * VERDICT is "acknowledged" (250 after the final dot), "refused" (any other reply), "unanswered"
+ * (sent to the final dot, no reply) or "incomplete" (cut off before it).  TIME is monotonic, in
+ * ns; CRC (CRC-32C) and SIZE are those of the body, without the header.  Each recipient has an
+ * address of its own, and its first letters tell smtp-sink --by-name what to answer: "gone" 550,
+ * "later" 450 now and then, "r" 250. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,9 +16,15 @@
 #include "base/crc32c.h"
 #include "load.h"
 
-enum { MIX_LINE = 78, MIX_POOL_LINES = 150000, MIX_RECIPIENTS_MAX = 5, MIX_AFTER_DOT_NS = 30000000 };
+enum {
+	MIX_LINE = 78,
+	MIX_POOL_LINES = 150000,
+	MIX_RECIPIENTS_MAX = 5,
+	MIX_AFTER_DOT_NS = 30000000
+};
 
-#define MIX_BEHIND_NS INT64_C(200000000) /* of --rate: what was missed before that is not made up for */
+#define MIX_BEHIND_NS \
+	INT64_C(200000000) /* of --rate: what was missed before that is not made up for */
 
 struct LoadMix {
 	GRand *luck;
@@ -54,7 +61,8 @@ mix_read_domains(LoadMix *mix, const char *text)
 static GString *
 mix_make_pool(GRand *luck)
 {
-	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/.";
+	static const char letters[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/.";
 	GString *pool = g_string_sized_new(MIX_POOL_LINES * (MIX_LINE + 2));
 
 	for (int i = 0; i < MIX_POOL_LINES; i++) {
@@ -108,20 +116,22 @@ mix_draw_recipients(const Load *load, LoadSession *session)
 
 	g_ptr_array_set_size(session->recipients, 0);
 	for (int i = 1; i <= n; i++) {
-		const char *fate = mix_happens(mix, load->options.gone_percent) ? "gone"
-			: mix_happens(mix, load->options.later_percent)             ? "later"
-																		: "r";
+		const char *fate = mix_happens(mix, load->options.gone_percent)    ? "gone"
+						   : mix_happens(mix, load->options.later_percent) ? "later"
+																		   : "r";
 
 		g_ptr_array_add(session->recipients,
 			g_strdup_printf("%s%" G_GINT64_FORMAT ".%d@%s", fate, session->id, i, mix_domain(mix)));
 	}
 }
 
-/* The cube makes most of them small: half of them are below 1 KiB if the range is 0.3 KiB to 5 MiB. */
+/* The cube makes most of them small: half of them are below 1 KiB if the range is 0.3 KiB to 5
+ * MiB. */
 static size_t
 mix_draw_size(const Load *load)
 {
-	const double least = (double)load->options.size_bytes, most = (double)load->options.largest_bytes;
+	const double least = (double)load->options.size_bytes,
+				 most = (double)load->options.largest_bytes;
 	const double at = g_rand_double(load->mix->luck);
 
 	return (size_t)(least * pow(most / least, at * at * at));
@@ -130,8 +140,8 @@ mix_draw_size(const Load *load)
 static void
 mix_draw_cut(const Load *load, LoadSession *session)
 {
-	static const LoadCut kinds[] = { CUT_MAIL, CUT_RCPT, CUT_DATA, CUT_CONTENT, CUT_CONTENT, CUT_AFTER_DOT,
-		CUT_AFTER_DOT };
+	static const LoadCut kinds[] = { CUT_MAIL, CUT_RCPT, CUT_DATA, CUT_CONTENT, CUT_CONTENT,
+		CUT_AFTER_DOT, CUT_AFTER_DOT };
 
 	session->cut = CUT_NEVER;
 	session->due_ns = 0;
@@ -175,30 +185,33 @@ mix_put_line(LoadSession *session, const char *line, size_t size)
 	g_string_append_len(session->out, line, (gssize)size);
 }
 
-/* The first line belongs to the message alone, and the others begin somewhere in the pool, so that no two bodies
- * are alike. */
+/* The first line belongs to the message alone, and the others begin somewhere in the pool, so
+ * that no two bodies are alike. */
 void
 load_mix_content(Load *load, LoadSession *session)
 {
 	const LoadMix *mix = load->mix;
 	const size_t size = mix_draw_size(load);
 	const char *line = mix->pool->str +
-		(size_t)g_rand_int_range(mix->luck, 0, MIX_POOL_LINES / 2) * (MIX_LINE + 2);
+					   (size_t)g_rand_int_range(mix->luck, 0, MIX_POOL_LINES / 2) * (MIX_LINE + 2);
 	const size_t before = session->out->len;
 	g_autofree char *first = NULL;
 
-	g_string_append_printf(session->out, "From: <%s>\r\nTo: <%s>\r\nSubject: mixed\r\n"
-		"Date: Thu, 01 Jan 2026 00:00:00 +0000\r\nMessage-ID: <%" G_GINT64_FORMAT ".%" G_GINT64_FORMAT "@%s>\r\n"
-		"X-Bench-Id: %" G_GINT64_FORMAT "\r\n\r\n", load->options.sender,
-		(const char *)session->recipients->pdata[0], load->started_ns, session->id, load->options.helo,
-		session->id);
+	g_string_append_printf(session->out,
+		"From: <%s>\r\nTo: <%s>\r\nSubject: mixed\r\n"
+		"Date: Thu, 01 Jan 2026 00:00:00 +0000\r\nMessage-ID: <%" G_GINT64_FORMAT
+		".%" G_GINT64_FORMAT "@%s>\r\n"
+		"X-Bench-Id: %" G_GINT64_FORMAT "\r\n\r\n",
+		load->options.sender, (const char *)session->recipients->pdata[0], load->started_ns,
+		session->id, load->options.helo, session->id);
 	first = g_strdup_printf("message %" G_GINT64_FORMAT "\r\n", session->id);
 	mix_put_line(session, first, strlen(first));
 	for (; session->out->len - before < size; line += MIX_LINE + 2)
 		mix_put_line(session, line, MIX_LINE + 2);
 	g_string_append(session->out, ".\r\n");
 	if (session->cut == CUT_CONTENT)
-		g_string_truncate(session->out, (gsize)g_rand_double_range(mix->luck, 0, (double)session->out->len - 3));
+		g_string_truncate(
+			session->out, (gsize)g_rand_double_range(mix->luck, 0, (double)session->out->len - 3));
 	session->stage = STAGE_CONTENT;
 }
 
@@ -214,8 +227,10 @@ load_mix_cuts(Load *load, LoadSession *session)
 		session->is_whole = true;
 	if (session->cut == CUT_AFTER_DOT && stage == STAGE_CONTENT && session->due_ns == 0)
 		session->due_ns = bench_now_ns() + g_rand_int_range(load->mix->luck, 0, MIX_AFTER_DOT_NS);
-	return (session->cut == CUT_MAIL && stage == STAGE_MAIL) || (session->cut == CUT_RCPT && stage == STAGE_RCPT) ||
-		(session->cut == CUT_DATA && stage == STAGE_DATA) || (session->cut == CUT_CONTENT && stage == STAGE_CONTENT);
+	return (session->cut == CUT_MAIL && stage == STAGE_MAIL) ||
+		   (session->cut == CUT_RCPT && stage == STAGE_RCPT) ||
+		   (session->cut == CUT_DATA && stage == STAGE_DATA) ||
+		   (session->cut == CUT_CONTENT && stage == STAGE_CONTENT);
 }
 
 /* Half of them by RST, which takes what the server did not read yet away from it. */
@@ -235,10 +250,10 @@ load_mix_leave(Load *load, LoadSession *session)
 void
 load_mix_record(Load *load, const LoadSession *session, bool is_acknowledged)
 {
-	const char *verdict = is_acknowledged ? "acknowledged"
-		: session->is_refused             ? "refused"
-		: session->is_whole               ? "unanswered"
-										  : "incomplete";
+	const char *verdict = is_acknowledged       ? "acknowledged"
+						  : session->is_refused ? "refused"
+						  : session->is_whole   ? "unanswered"
+												: "incomplete";
 
 	if (load->accepted_log == NULL)
 		return;

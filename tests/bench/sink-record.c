@@ -1,13 +1,13 @@
-/* sink-record.c - the record of --record: a line for whatever became of a recipient, in the order of time.
+/* sink-record.c - the record of --record: a line for whatever became of a recipient, in the
+ * order of time.
  *
- *     accepted ID RECIPIENT TIME CRC SIZE   the reply 250 was sent to a client that was still there
- *     left ID RECIPIENT TIME CRC SIZE       the client was gone when the reply was due: not accepted
- *     failed ID RECIPIENT TIME              a report came that says so of this recipient; ID is that of the report's
- *                                           header, 0
+ *     accepted ID RECIPIENT TIME CRC SIZE   250 was sent to a client that was still there
+ *     left ID RECIPIENT TIME CRC SIZE       the client left before the reply: not accepted
+ *     failed 0 RECIPIENT TIME               a report says so of this recipient
  *     refused 0 RECIPIENT TIME              550 to RCPT
  *
- * ID is the X-Bench-Id of the header; TIME is monotonic, in ns; CRC (CRC-32C) and SIZE are those of the body, without
- * the header. */
+ * ID is the X-Bench-Id of the header; TIME is monotonic, in ns; CRC (CRC-32C) and SIZE are those
+ * of the body, without the header. */
 #include <errno.h>
 #include <string.h>
 
@@ -40,7 +40,9 @@ sink_record_content(SinkSession *session, const char *octets, size_t size)
 	static const char end[] = "\r\n\r\n";
 
 	while (size > 0 && session->n_end < 4) {
-		session->n_end = *octets == end[session->n_end] ? session->n_end + 1 : *octets == '\r' ? 1 : 0;
+		session->n_end = *octets == end[session->n_end] ? session->n_end + 1
+						 : *octets == '\r'              ? 1
+														: 0;
 		octets++;
 		size--;
 	}
@@ -61,8 +63,10 @@ sink_record_begin(SinkSession *session)
 static void
 record_put(Sink *sink, const SinkSession *session, const char *what, const char *recipient)
 {
-	fprintf(sink->record, "%s %" G_GINT64_FORMAT " %s %" G_GINT64_FORMAT " %08x %" G_GUINT64_FORMAT "\n", what,
-		sink_content_id(session->content), recipient, bench_now_ns(), session->body_crc, session->body_size);
+	fprintf(sink->record,
+		"%s %" G_GINT64_FORMAT " %s %" G_GINT64_FORMAT " %08x %" G_GUINT64_FORMAT "\n", what,
+		sink_content_id(session->content), recipient, bench_now_ns(), session->body_crc,
+		session->body_size);
 }
 
 void
@@ -72,7 +76,8 @@ sink_record_refusal(Sink *sink, const char *recipient)
 		fprintf(sink->record, "refused 0 %s %" G_GINT64_FORMAT "\n", recipient, bench_now_ns());
 }
 
-/* RFC 3464 2.3: a group of fields per recipient, Final-Recipient before Action, groups divided by empty lines. */
+/* RFC 3464 2.3: a group of fields per recipient, Final-Recipient before Action, groups divided
+ * by empty lines. */
 static void
 record_put_report(Sink *sink, const SinkSession *session)
 {

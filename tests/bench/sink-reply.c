@@ -59,7 +59,8 @@ sink_reply_wait_ms(const SinkThread *thread)
 	int64_t wait_ns = INT64_C(50000000);
 
 	for (guint i = 0; i < thread->slow->len; i++)
-		wait_ns = MIN(wait_ns, ((const SinkSession *)thread->slow->pdata[i])->due_ns - bench_now_ns());
+		wait_ns =
+			MIN(wait_ns, ((const SinkSession *)thread->slow->pdata[i])->due_ns - bench_now_ns());
 	return wait_ns <= 0 ? 0 : (int)(wait_ns / 1000000) + 1;
 }
 

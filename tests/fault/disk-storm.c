@@ -1,12 +1,15 @@
-/* disk-storm.c - preloaded into a real daemon (LD_PRELOAD): makes calls on the files below a directory fail.
+/* disk-storm.c - preloaded into a real daemon (LD_PRELOAD): makes calls on the files below a
+ * directory fail.
  *
- * STORM_UNDER names the directory, STORM_CONTROL a file of the layout of StormControl that another process changes
- * while the daemon runs: how often which kind of call fails, in millionths.  tests/system/storm.py writes it.
+ * STORM_UNDER names the directory, STORM_CONTROL a file of the layout of StormControl that
+ * another process changes while the daemon runs: how often which kind of call fails, in
+ * millionths.  tests/system/storm.py writes it.
  *
- * A sync that fails is as on Linux: the pages count as clean afterwards, and the next sync says that all is well,
- * but what was written before it may be gone once the pages have left the cache.  STORM_CONTROL.lost gets what stood
- * there before, for storm.py to put back between two lives of the daemon; see StormLost.  A later write and sync of
- * the same pages takes them out again. */
+ * A sync that fails is as on Linux: the pages count as clean afterwards, and the next sync says
+ * that all is well, but what was written before it may be gone once the pages have left the
+ * cache.  STORM_CONTROL.lost gets what stood there before, for storm.py to put back between two
+ * lives of the daemon; see StormLost.  A later write and sync of the same pages takes them out
+ * again. */
 #undef _FILE_OFFSET_BITS /* open and open64 are two names here */
 #undef _FORTIFY_SOURCE
 #include <dlfcn.h>
@@ -31,8 +34,16 @@ enum { STORM_FDS = 65536, STORM_PAGE = 4096 };
 
 /* The order is that of storm.py. */
 typedef enum {
-	STORM_WRITE_EIO, STORM_WRITE_FULL, STORM_WRITE_SHORT, STORM_SYNC, STORM_READ_EIO, STORM_READ_SHORT, STORM_RENAME,
-	STORM_UNLINK, STORM_OPEN, STORM_KINDS,
+	STORM_WRITE_EIO,
+	STORM_WRITE_FULL,
+	STORM_WRITE_SHORT,
+	STORM_SYNC,
+	STORM_READ_EIO,
+	STORM_READ_SHORT,
+	STORM_RENAME,
+	STORM_UNLINK,
+	STORM_OPEN,
+	STORM_KINDS,
 } StormKind;
 
 typedef struct {
@@ -69,7 +80,7 @@ static __thread uint64_t storm_luck;
 #define STORM_REAL(name) \
 	static __typeof__(&(name)) real; \
 	if (real == NULL) \
-		*(void **)(&real) = dlsym(RTLD_NEXT, #name)
+	*(void **)(&real) = dlsym(RTLD_NEXT, #name)
 
 static int (*storm_real_open)(const char *, int, ...);
 static ssize_t (*storm_real_pread)(int, void *, size_t, off_t);
@@ -106,7 +117,8 @@ static uint64_t
 storm_random(void)
 {
 	if (storm_luck == 0)
-		storm_luck = ((uint64_t)storm->seed << 20) + atomic_fetch_add(&storm_threads, 1) * 2654435761u + 88172645463325252u;
+		storm_luck = ((uint64_t)storm->seed << 20) +
+					 atomic_fetch_add(&storm_threads, 1) * 2654435761u + 88172645463325252u;
 	storm_luck ^= storm_luck >> 12;
 	storm_luck ^= storm_luck << 25;
 	storm_luck ^= storm_luck >> 27;
@@ -138,7 +150,8 @@ storm_is_below(const char *path)
 {
 	const size_t size = storm != NULL ? strlen(storm_under) : 0;
 
-	return storm != NULL && strncmp(path, storm_under, size) == 0 && (path[size] == '/' || path[size] == '\0');
+	return storm != NULL && strncmp(path, storm_under, size) == 0 &&
+		   (path[size] == '/' || path[size] == '\0');
 }
 
 static bool
@@ -161,7 +174,8 @@ static void
 storm_write_lost(uint32_t what, uint64_t inode, uint64_t offset, uint64_t size, const char *before)
 {
 	const StormLost entry = { inode, offset, size, what, before != NULL };
-	struct iovec parts[2] = { { (void *)(uintptr_t)&entry, sizeof entry }, { (void *)(uintptr_t)before, size } };
+	struct iovec parts[2] = { { (void *)(uintptr_t)&entry, sizeof entry },
+		{ (void *)(uintptr_t)before, size } };
 
 	if (what != STORM_LOST && !atomic_load(&storm_has_lost))
 		return;
@@ -186,7 +200,8 @@ storm_remember(int fd, off_t offset, size_t size)
 	struct stat status;
 	ssize_t got;
 
-	if (dirty == NULL || fstat(fd, &status) < 0 || (dirty->before = calloc(1, end - begin)) == NULL) {
+	if (dirty == NULL || fstat(fd, &status) < 0 ||
+		(dirty->before = calloc(1, end - begin)) == NULL) {
 		free(dirty);
 		return NULL;
 	}
@@ -241,7 +256,8 @@ storm_settle(StormDirty *taken, uint32_t what)
 	while (taken != NULL) {
 		StormDirty *next = taken->next;
 
-		storm_write_lost(what, taken->inode, taken->offset, taken->size, what == STORM_LOST ? taken->before : NULL);
+		storm_write_lost(what, taken->inode, taken->offset, taken->size,
+			what == STORM_LOST ? taken->before : NULL);
 		free(taken->before);
 		free(taken);
 		taken = next;
@@ -285,7 +301,7 @@ storm_mode(int flags, va_list arguments)
 	mode = storm_mode(flags, arguments); \
 	va_end(arguments); \
 	if (storm_is_below(path) && storm_fails(STORM_OPEN, EIO)) \
-		return -1
+	return -1
 
 int
 open(const char *path, int flags, ...)
@@ -357,7 +373,8 @@ read(int fd, void *data, size_t size)
 	STORM_REAL(read);
 	if (!storm_is_watched(fd))
 		return real(fd, data, size);
-	return storm_fails(STORM_READ_EIO, EIO) ? -1 : real(fd, data, storm_shorten(STORM_READ_SHORT, size));
+	return storm_fails(STORM_READ_EIO, EIO) ? -1
+											: real(fd, data, storm_shorten(STORM_READ_SHORT, size));
 }
 
 ssize_t
@@ -365,8 +382,9 @@ pread(int fd, void *data, size_t size, off_t offset)
 {
 	if (!storm_is_watched(fd))
 		return storm_real_pread(fd, data, size, offset);
-	return storm_fails(STORM_READ_EIO, EIO) ? -1
-		: storm_real_pread(fd, data, storm_shorten(STORM_READ_SHORT, size), offset);
+	return storm_fails(STORM_READ_EIO, EIO)
+			   ? -1
+			   : storm_real_pread(fd, data, storm_shorten(STORM_READ_SHORT, size), offset);
 }
 
 ssize_t
