@@ -58,6 +58,8 @@ load_count_closed(Load *load, LoadSession *session, bool is_broken)
 	if (session->id != 0) {
 		load->refused++;
 		load->n_done++;
+		if (load->mix != NULL)
+			load_mix_record(load, session, false);
 	} else if (options->messages_per_session == 0 && session->stage == STAGE_QUIT) {
 		load->n_done++;
 	}
@@ -80,6 +82,7 @@ load_close(Load *load, LoadSession *session, bool is_broken)
 	g_string_truncate(session->in, 0);
 	g_string_truncate(session->out, 0);
 	session->content_size = session->sent = 0;
+	session->due_ns = 0;
 	session->stage = STAGE_CLOSED;
 	if (load->options.idle_seconds > 0 || !load_has_work(load))
 		return;
@@ -129,7 +132,31 @@ load_flush(Load *load, LoadSession *session)
 	g_string_truncate(session->out, 0);
 	session->content_size = session->sent = 0;
 	load_watch(load, session, EPOLL_CTL_MOD, false);
-	return true;
+	if (load->mix == NULL || !load_mix_cuts(load, session))
+		return true;
+	load_mix_leave(load, session);
+	return false;
+}
+
+/* Sessions whose moment has come: to begin the next message, or to leave. */
+static void
+load_run_due(Load *load)
+{
+	const int64_t now = bench_now_ns();
+
+	for (int i = 0; i < load->options.sessions; i++) {
+		LoadSession *session = &load->sessions[i];
+
+		if (session->due_ns == 0 || session->due_ns > now || session->link.fd < 0)
+			continue;
+		session->due_ns = 0;
+		if (session->stage == STAGE_WAIT) {
+			load_next_message(load, session);
+			(void)load_flush(load, session);
+		} else if (session->stage == STAGE_CONTENT) {
+			load_mix_leave(load, session);
+		}
+	}
 }
 
 static void
@@ -259,10 +286,15 @@ load_run(Load *load, const volatile sig_atomic_t *is_stopped)
 		while (next < load->options.sessions &&
 			(is_idle ? load->n_opening < LOAD_OPENING_MAX : load_has_work(load)))
 			load_open(load, &load->sessions[next++]);
-		load_round(load, load->n_paused > 0 ? 5 : 50);
+		load_round(load, load->mix != NULL ? 1 : load->n_paused > 0 ? 5 : 50);
+		if (load->mix != NULL)
+			load_run_due(load);
 		if (load->n_paused > 0)
 			load_reopen(load);
 	} while (!*is_stopped && bench_now_ns() < until && !load_is_done(load));
 	if (is_idle)
 		load_hold(load, is_stopped);
+	for (int i = 0; load->mix != NULL && i < load->options.sessions; i++)
+		if (load->sessions[i].id != 0)
+			load_mix_record(load, &load->sessions[i], false);
 }

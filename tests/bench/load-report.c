@@ -49,7 +49,7 @@ load_report(Load *load)
 		",\"broken\":%" G_GINT64_FORMAT ",\"connects\":%" G_GINT64_FORMAT ",\"ready\":%" G_GINT64_FORMAT
 		",\"handshakes\":%" G_GINT64_FORMAT ",", load->accepted, options->messages, load->refused, load->broken,
 		load->connects, load->ready, load->handshakes);
-	printf("\"elapsed_s\":%.4f,\"per_s\":%.1f,\"mb_per_s\":%.2f,", elapsed,
+	printf("\"cut\":%" G_GINT64_FORMAT ",\"elapsed_s\":%.4f,\"per_s\":%.1f,\"mb_per_s\":%.2f,", load->n_cut, elapsed,
 		elapsed > 0 ? (double)counted / elapsed : 0,
 		elapsed > 0 ? (double)load->accepted * (double)options->size_bytes / elapsed / 1e6 : 0);
 	load_report_times("latency_ms", load->latencies);

@@ -21,6 +21,12 @@ load_note_error(Load *load, const char *format, ...)
 			*c = ' ';
 }
 
+static gint64
+load_last_id(const Load *load)
+{
+	return load->options.first_id - 1 + load->options.messages;
+}
+
 bool
 load_has_work(const Load *load)
 {
@@ -28,7 +34,7 @@ load_has_work(const Load *load)
 
 	if (options->messages_per_session == 0)
 		return load->n_done + load->n_open + load->n_paused < options->messages;
-	return load->next_id + load->n_reserved <= options->messages;
+	return load->next_id + load->n_reserved <= load_last_id(load);
 }
 
 static void
@@ -53,23 +59,49 @@ load_quit(LoadSession *session)
 	session->stage = STAGE_QUIT;
 }
 
+/* Session->n_named of the recipients were sent before; all that are left if the client pipelines, else one. */
 static void
+load_name_recipients(const Load *load, LoadSession *session)
+{
+	const guint until = load->options.is_pipelining ? session->recipients->len : session->n_named + 1;
+
+	for (; session->n_named < until; session->n_named++)
+		g_string_append_printf(session->out, "RCPT TO:<%s>\r\n",
+			(const char *)session->recipients->pdata[session->n_named]);
+}
+
+static void
+load_begin_message(Load *load, LoadSession *session)
+{
+	const LoadOptions *options = &load->options;
+
+	session->n_messages++;
+	load->n_reserved--;
+	session->id = load->next_id++;
+	session->n_named = session->n_accepted = 0;
+	if (load->mix != NULL)
+		load_mix_draw(load, session);
+	session->mail_ns = bench_now_ns();
+	session->stage = STAGE_MAIL;
+	g_string_append_printf(session->out, "MAIL FROM:<%s>\r\n", options->sender);
+	if (options->is_pipelining) {
+		load_name_recipients(load, session);
+		g_string_append(session->out, "DATA\r\n");
+	}
+}
+
+void
 load_next_message(Load *load, LoadSession *session)
 {
 	const LoadOptions *options = &load->options;
 
-	if (session->n_messages >= options->messages_per_session || load->next_id > options->messages) {
+	if (session->n_messages >= options->messages_per_session || load->next_id > load_last_id(load)) {
 		load_quit(session);
-		return;
+	} else if (load->mix != NULL && session->stage != STAGE_WAIT && load_mix_must_wait(load, session)) {
+		session->stage = STAGE_WAIT;
+	} else {
+		load_begin_message(load, session);
 	}
-	session->n_messages++;
-	load->n_reserved--;
-	session->id = load->next_id++;
-	session->mail_ns = bench_now_ns();
-	session->stage = STAGE_MAIL;
-	g_string_append_printf(session->out, "MAIL FROM:<%s>\r\n", options->sender);
-	if (options->is_pipelining)
-		g_string_append_printf(session->out, "RCPT TO:<%s>\r\nDATA\r\n", options->recipient);
 }
 
 static void
@@ -117,14 +149,17 @@ load_after_ehlo(Load *load, LoadSession *session)
 static void
 load_after_mail(Load *load, LoadSession *session)
 {
-	if (!load->options.is_pipelining)
-		g_string_append_printf(session->out, "RCPT TO:<%s>\r\n", load->options.recipient);
+	load_name_recipients(load, session);
 	session->stage = STAGE_RCPT;
 }
 
 static void
 load_after_rcpt(Load *load, LoadSession *session)
 {
+	if (++session->n_accepted < session->recipients->len) {
+		load_name_recipients(load, session);
+		return;
+	}
 	if (!load->options.is_pipelining)
 		g_string_append(session->out, "DATA\r\n");
 	session->stage = STAGE_DATA;
@@ -137,11 +172,17 @@ load_after_data(Load *load, LoadSession *session)
 	const size_t before = session->out->len;
 	size_t header;
 
+	if (load->mix != NULL) {
+		load_mix_content(load, session);
+		return;
+	}
 	g_string_append_printf(session->out, "From: <%s>\r\nTo: <%s>\r\nSubject: bench\r\n"
 		"Date: Thu, 01 Jan 2026 00:00:00 +0000\r\nMessage-ID: <%" G_GINT64_FORMAT ".%" G_GINT64_FORMAT "@%s>\r\n"
 		"X-Bench-Id: %" G_GINT64_FORMAT "\r\n\r\n", options->sender, options->recipient, load->started_ns,
 		session->id, options->helo, session->id);
 	header = MIN(session->out->len - before, (size_t)options->size_bytes);
+	if (load->filler->str[header] == '\n')
+		header++; /* no bare LF: the cut was between CR and LF, and the message is an octet shorter */
 	session->content = load->filler->str + header;
 	session->content_size = load->filler->len - header;
 	session->stage = STAGE_CONTENT;
@@ -154,7 +195,9 @@ load_after_content(Load *load, LoadSession *session)
 	load->last_ns = bench_now_ns();
 	load->accepted++;
 	load->n_done++;
-	if (load->accepted_log != NULL)
+	if (load->mix != NULL)
+		load_mix_record(load, session, true);
+	else if (load->accepted_log != NULL)
 		fprintf(load->accepted_log, "%" G_GINT64_FORMAT "\n", session->id);
 	session->id = 0;
 	load_next_message(load, session);
@@ -194,6 +237,7 @@ load_take_reply(Load *load, LoadSession *session, int code, const char *text)
 		}
 	}
 	load_note_error(load, "stage %d: %s", session->stage, text);
+	session->is_refused = true;
 	load_close(load, session, true);
 	return false;
 }

@@ -1,6 +1,7 @@
 /* load.h - the load generator: a table of sessions on one epoll loop.
  *
- * smtp-load.c reads the options, load-loop.c moves octets, load-session.c speaks SMTP, load-report.c tells. */
+ * smtp-load.c reads the options, load-loop.c moves octets, load-session.c speaks SMTP, load-mix.c draws what
+ * mixed load consists of, load-report.c prints the result. */
 #pragma once
 
 #include <signal.h>
@@ -15,13 +16,22 @@ typedef struct {
 	gboolean has_starttls, is_implicit_tls, is_pipelining;
 	char *auth, *sender, *recipient, *helo, *accepted_to;
 	char *proxied;                      /* the client's address, told by a PROXY header; NULL: none */
+	gint64 first_id;
+	/* Mixed load; see load-mix.c.  Percentages of recipients (gone, later) and of messages (cut). */
+	char *mix;                          /* domains and their weights; NULL: every message is the same */
+	gint64 largest_bytes, seed;
+	double rate;                        /* messages a second; 0: as many as go */
+	int gone_percent, later_percent, cut_percent;
 } LoadOptions;
 
 typedef enum {
 	STAGE_CLOSED, STAGE_PAUSE, STAGE_CONNECT, STAGE_HANDSHAKE, /* no replies in these */
 	STAGE_GREETING, STAGE_EHLO, STAGE_STARTTLS, STAGE_AUTH, STAGE_MAIL, STAGE_RCPT, STAGE_DATA, STAGE_CONTENT,
-	STAGE_IDLE, STAGE_QUIT,
+	STAGE_IDLE, STAGE_QUIT, STAGE_WAIT, /* WAIT: for the moment of the next message */
 } LoadStage;
+
+/* When a client leaves without a word; MAIL to DATA: before the reply to that command. */
+typedef enum { CUT_NEVER, CUT_MAIL, CUT_RCPT, CUT_DATA, CUT_CONTENT, CUT_AFTER_DOT } LoadCut;
 
 typedef struct {
 	BenchLink link;
@@ -33,7 +43,17 @@ typedef struct {
 	GString *in, *out;
 	const char *content; /* shared; goes out behind `out` */
 	size_t content_size, sent; /* `sent` of both */
+	GPtrArray *recipients;     /* of char*, of the message under way */
+	guint n_named, n_accepted; /* recipients that were sent with RCPT; whose reply came */
+	/* Mixed load. */
+	LoadCut cut;
+	int64_t due_ns;            /* STAGE_WAIT: go on then; else: leave then.  0: neither */
+	bool is_whole, is_refused; /* is_whole: all of it was handed to the kernel, the final dot, too */
+	guint32 body_crc;
+	gint64 body_size;
 } LoadSession;
+
+typedef struct LoadMix LoadMix;
 
 typedef struct {
 	LoadOptions options;
@@ -50,6 +70,8 @@ typedef struct {
 	GArray *latencies, *setups; /* of guint32, µs */
 	GString *first_error;
 	FILE *accepted_log;
+	LoadMix *mix; /* NULL: every message is the same */
+	gint64 n_cut;
 } Load;
 
 /* load-loop.c */
@@ -61,7 +83,17 @@ void load_handshake(Load *load, LoadSession *session);
 bool load_take_replies(Load *load, LoadSession *session);
 void load_greet(LoadSession *session, const Load *load); /* sends EHLO */
 bool load_has_work(const Load *load);
+void load_next_message(Load *load, LoadSession *session);
 void load_note_error(Load *load, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* load-mix.c */
+void load_mix_start(Load *load);
+void load_mix_draw(Load *load, LoadSession *session);      /* for the message session->id */
+void load_mix_content(Load *load, LoadSession *session);   /* all of it, appended to session->out */
+bool load_mix_must_wait(Load *load, LoadSession *session); /* for the next message; until session->due_ns */
+bool load_mix_cuts(Load *load, LoadSession *session);      /* asked when all was sent: is the client to leave now? */
+void load_mix_leave(Load *load, LoadSession *session);     /* closes the session by RST or FIN */
+void load_mix_record(Load *load, const LoadSession *session, bool is_acknowledged);
 
 /* load-report.c */
 void load_report(Load *load);

@@ -12,11 +12,12 @@ enum { SINK_EVENTS = 512, SINK_ACCEPTS = 64 };
 static void
 sink_watch(SinkThread *thread, SinkSession *session, int operation, bool wants_write)
 {
-	struct epoll_event event = { .events = EPOLLIN | (wants_write ? EPOLLOUT : 0), .data.ptr = session };
+	struct epoll_event event = { .data.ptr = session };
 
-	if (operation == EPOLL_CTL_MOD && session->wants_write == wants_write)
+	event.events = (session->due_ns == 0 ? EPOLLIN : EPOLLRDHUP) | (wants_write ? EPOLLOUT : 0);
+	if (operation == EPOLL_CTL_MOD && session->watched == event.events)
 		return;
-	session->wants_write = wants_write;
+	session->watched = event.events;
 	if (epoll_ctl(thread->epoll, operation, session->link.fd, &event) < 0)
 		bench_fail("epoll: %s", g_strerror(errno));
 }
@@ -26,7 +27,11 @@ sink_session_free(SinkThread *thread, SinkSession *session)
 {
 	if (session->is_committing)
 		g_ptr_array_remove_fast(thread->committing, session);
+	if (session->due_ns != 0)
+		g_ptr_array_remove_fast(thread->slow, session);
 	bench_close(&session->link);
+	g_ptr_array_free(session->recipients, TRUE);
+	g_string_free(session->rest, TRUE);
 	g_string_free(session->out, TRUE);
 	g_string_free(session->content, TRUE);
 	g_free(session);
@@ -97,13 +102,39 @@ sink_read(SinkThread *thread, SinkSession *session)
 			sink_session_free(thread, session);
 			return;
 		}
-		if (session->is_closing || session->starts_tls || (session->link.ssl == NULL && size < SINK_READ))
+		if (session->is_closing || session->starts_tls || session->due_ns != 0 || (session->link.ssl == NULL && size < SINK_READ))
 			break;
 	}
 	if (size == BENCH_CLOSED || size == BENCH_BROKEN)
 		sink_session_free(thread, session);
 	else
 		sink_flush(thread, session);
+}
+
+void
+sink_go_on(SinkThread *thread, SinkSession *session, bool is_well)
+{
+	g_autoptr(GString) rest = session->rest;
+
+	session->rest = g_string_new(NULL);
+	if (is_well && sink_take(thread, session, rest->str, rest->len))
+		sink_flush(thread, session);
+	else
+		sink_session_free(thread, session);
+}
+
+/* While a reply is due nothing is read, but the end of the connection is seen at once. */
+static void
+sink_event(SinkThread *thread, SinkSession *session, uint32_t events)
+{
+	if (session->due_ns != 0 && (events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP)) != 0) {
+		sink_record_message(thread->sink, session, false);
+		sink_session_free(thread, session);
+	} else if (session->due_ns != 0) {
+		sink_flush(thread, session);
+	} else if (!session->is_handshaking || sink_handshake(thread, session)) {
+		sink_read(thread, session);
+	}
 }
 
 static void
@@ -122,6 +153,8 @@ sink_accept(SinkThread *thread)
 		session->link.fd = fd;
 		session->out = g_string_new(NULL);
 		session->content = g_string_new(NULL);
+		session->rest = g_string_new(NULL);
+		session->recipients = g_ptr_array_new_with_free_func(g_free);
 		thread->connections++;
 		sink_watch(thread, session, EPOLL_CTL_ADD, false);
 		if (thread->sink->options.is_implicit_tls)
@@ -158,16 +191,17 @@ sink_thread_run(gpointer data)
 
 	sink_listen(thread);
 	while (!atomic_load(&thread->sink->is_stopped)) {
-		const int n = epoll_wait(thread->epoll, events, SINK_EVENTS, 50);
+		const int n = epoll_wait(thread->epoll, events, SINK_EVENTS, sink_reply_wait_ms(thread));
 
 		for (int i = 0; i < n; i++) {
 			SinkSession *session = events[i].data.ptr;
 
 			if (session == NULL)
 				sink_accept(thread);
-			else if (!session->is_handshaking || sink_handshake(thread, session))
-				sink_read(thread, session);
+			else
+				sink_event(thread, session, events[i].events);
 		}
+		sink_reply_due(thread);
 		sink_store_commit(thread);
 	}
 	return NULL;

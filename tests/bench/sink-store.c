@@ -42,6 +42,7 @@ sink_store_add(SinkThread *thread, SinkSession *session)
 {
 	const guint64 size = session->content->len;
 
+	sink_note_taken(thread, session);
 	g_string_append_len(thread->batch, (const char *)&size, sizeof size);
 	g_string_append_len(thread->batch, session->content->str, (gssize)size);
 	session->is_committing = true;

@@ -1,7 +1,8 @@
 /* smtp-load.c - sends messages to an SMTP server on the loopback, many sessions at once, and measures.
  *
  * Each message has an "X-Bench-Id: N", N from 1, so that smtp-sink can tell what was lost and what came
- * twice.  The result is one line of JSON; with --idle a line when all sessions stand, and one at the end. */
+ * twice.  With --mix the messages differ, and some clients leave in the middle; see load-mix.c.  The result is one
+ * line of JSON; with --idle a line when all sessions stand, and one at the end. */
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <signal.h>
@@ -81,6 +82,19 @@ load_read_options(int argc, char **argv, Load *load)
 		{ "helo", 0, 0, G_OPTION_ARG_STRING, &o->helo, "name in EHLO", "NAME" },
 		{ "proxied", 'x', 0, G_OPTION_ARG_STRING, &o->proxied, "connections begin with a PROXY header", "ADDRESS" },
 		{ "accepted-to", 'o', 0, G_OPTION_ARG_FILENAME, &o->accepted_to, "write the accepted ids there", "FILE" },
+		{ "first-id", 0, 0, G_OPTION_ARG_INT64, &o->first_id, "of the messages (1)", "N" },
+		{ "mix", 'M', 0, G_OPTION_ARG_STRING, &o->mix,
+			"mixed load: 1 to 5 recipients in these domains, sizes from --size to --largest, and --accepted-to "
+			"has a line per message", "DOMAIN:WEIGHT,…" },
+		{ "largest", 'l', 0, G_OPTION_ARG_INT64, &o->largest_bytes, "with --mix: size at most (5242880)", "N" },
+		{ "rate", 'r', 0, G_OPTION_ARG_DOUBLE, &o->rate, "with --mix: messages a second (0: as many as go)", "N" },
+		{ "gone", 0, 0, G_OPTION_ARG_INT, &o->gone_percent,
+			"with --mix: so many recipients of a hundred that smtp-sink --by-name refuses for good (0)", "N" },
+		{ "later", 0, 0, G_OPTION_ARG_INT, &o->later_percent,
+			"with --mix: so many that it refuses now and then (0)", "N" },
+		{ "cut", 0, 0, G_OPTION_ARG_INT, &o->cut_percent,
+			"with --mix: so many messages of a hundred during which the client leaves (0)", "N" },
+		{ "seed", 0, 0, G_OPTION_ARG_INT64, &o->seed, "with --mix: of chance (1)", "N" },
 		G_OPTION_ENTRY_NULL,
 	};
 	g_autoptr(GOptionContext) context = g_option_context_new("- measures an SMTP server on the loopback");
@@ -88,7 +102,8 @@ load_read_options(int argc, char **argv, Load *load)
 	g_option_context_add_main_entries(context, entries, NULL);
 	if (!g_option_context_parse(context, &argc, &argv, &error))
 		bench_fail("%s", error->message);
-	if (argc > 1 || o->sessions < 1 || o->messages < 1 || o->messages_per_session < 0 || o->size_bytes < 0)
+	if (argc > 1 || o->sessions < 1 || o->messages < 1 || o->messages_per_session < 0 || o->size_bytes < 0 ||
+		o->first_id < 1 || (o->mix != NULL && o->messages_per_session == 0))
 		bench_fail("see --help");
 	if (o->has_starttls && o->is_implicit_tls)
 		bench_fail("--starttls and --tls exclude each other");
@@ -100,6 +115,8 @@ load_start(Load *load)
 {
 	const LoadOptions *options = &load->options;
 
+	if (options->mix != NULL)
+		load_mix_start(load);
 	load->filler = load_make_filler((size_t)options->size_bytes);
 	if (options->auth != NULL)
 		load->auth_line = load_make_auth(options->auth);
@@ -110,7 +127,7 @@ load_start(Load *load)
 	load->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (load->epoll < 0)
 		bench_fail("epoll: %s", g_strerror(errno));
-	load->next_id = 1;
+	load->next_id = options->first_id;
 	load->latencies = g_array_new(FALSE, FALSE, sizeof(guint32));
 	load->setups = g_array_new(FALSE, FALSE, sizeof(guint32));
 	load->first_error = g_string_new(NULL);
@@ -119,6 +136,8 @@ load_start(Load *load)
 		load->sessions[i].link.fd = -1;
 		load->sessions[i].in = g_string_new(NULL);
 		load->sessions[i].out = g_string_new(NULL);
+		load->sessions[i].recipients = g_ptr_array_new_with_free_func(g_free);
+		g_ptr_array_add(load->sessions[i].recipients, g_strdup(options->recipient));
 	}
 	load->started_ns = bench_now_ns();
 }
@@ -130,7 +149,7 @@ main(int argc, char **argv)
 
 	load.options = (LoadOptions){ .sessions = 1, .messages_per_session = 1, .messages = 100, .size_bytes = 1024,
 		.seconds = 60, .sender = g_strdup("sender@bench.test"), .recipient = g_strdup("rcpt@sink.test"),
-		.helo = g_strdup("client.bench.test") };
+		.helo = g_strdup("client.bench.test"), .first_id = 1, .largest_bytes = 5 << 20, .seed = 1 };
 	load_read_options(argc, argv, &load);
 	bench_raise_limits();
 	signal(SIGINT, load_on_signal);

@@ -17,12 +17,19 @@ typedef struct {
 	int64_t until_ns, all_ns; /* all_ns: when the last one that was expected came */
 } SinkMain;
 
-void
-sink_note_id(Sink *sink, const GString *content)
+gint64
+sink_content_id(const GString *content)
 {
 	static const char name[] = "\nX-Bench-Id: ";
 	const char *found = g_strstr_len(content->str, (gssize)MIN(content->len, SINK_HEAD_MAX), name);
-	const gint64 id = found != NULL ? g_ascii_strtoll(found + strlen(name), NULL, 10) : 0;
+
+	return found != NULL ? g_ascii_strtoll(found + strlen(name), NULL, 10) : 0;
+}
+
+void
+sink_note_id(Sink *sink, const GString *content)
+{
+	const gint64 id = sink_content_id(content);
 
 	if (sink->seen == NULL)
 		return;
@@ -146,6 +153,13 @@ sink_read_options(int argc, char **argv, Sink *sink)
 		{ "ids-to", 'i', 0, G_OPTION_ARG_FILENAME, &o->ids_to, "write there at the end which ids came, and how often", "FILE" },
 		{ "refuse", 'f', 0, G_OPTION_ARG_INT, &o->refuse_percent,
 			"so many recipients of a hundred with 451", "N" },
+		{ "record", 'R', 0, G_OPTION_ARG_FILENAME, &o->record_to, "write a line there for each recipient", "FILE" },
+		{ "delay", 'd', 0, G_OPTION_ARG_DOUBLE, &o->delay_ms,
+			"ms from the end of a message to its reply, on average (0)", "MS" },
+		{ "by-name", 'b', 0, G_OPTION_ARG_NONE, &o->is_by_name,
+			"refuse recipients whose name begins with \"gone\", and now and then those with \"later\"", NULL },
+		{ "drop", 'D', 0, G_OPTION_ARG_INT, &o->drop_percent,
+			"close the connection in so many messages of a hundred", "N" },
 		G_OPTION_ENTRY_NULL,
 	};
 	g_autoptr(GOptionContext) context = g_option_context_new("- takes and counts mail on the loopback");
@@ -157,6 +171,10 @@ sink_read_options(int argc, char **argv, Sink *sink)
 		bench_fail("see --help");
 	if (o->is_implicit_tls && o->key == NULL)
 		bench_fail("--tls wants a certificate");
+	if (o->store != NULL && (o->record_to != NULL || o->delay_ms > 0))
+		bench_fail("--store goes with neither --record nor --delay");
+	if (o->delay_ms > 0 && o->key != NULL)
+		bench_fail("--delay does not go with TLS");
 	sink->address = bench_loopback(host, port);
 }
 
@@ -165,12 +183,14 @@ sink_start(Sink *sink, SinkThread *threads)
 {
 	if (sink->options.key != NULL)
 		sink->tls = bench_server_tls(sink->options.certificate, sink->options.key);
+	sink_record_open(sink);
 	if (sink->options.expected > 0)
 		sink->seen = g_new0(atomic_uchar, sink->options.expected + 1);
 	for (int i = 0; i < sink->options.threads; i++) {
 		threads[i].sink = sink;
 		threads[i].segment = -1;
 		threads[i].committing = g_ptr_array_new();
+		threads[i].slow = g_ptr_array_new();
 		threads[i].batch = g_string_new(NULL);
 		threads[i].luck = g_rand_new_with_seed((guint32)i);
 		if (sink->options.store != NULL)
@@ -203,6 +223,7 @@ main(int argc, char **argv)
 		g_thread_join(all.threads[i].thread);
 	sink_report(&all);
 	sink_write_ids(&sink);
+	sink_record_close(&sink);
 	sink_list_ids(&sink, "missing: ", true);
 	sink_list_ids(&sink, "doubled: ", false);
 	return sink.unique < sink.options.expected ? 1 : 0;
