@@ -255,9 +255,9 @@ queue_active(Queue *queue)
 /* ---- of an active message ---- */
 
 void
-queue_record(Queue *queue, const MessageState *state)
+queue_record(Queue *queue, MessageState *state)
 {
-	spool_put_state(queue->spool, message_state_copy(state));
+	spool_put_changes(queue->spool, state);
 }
 
 void

@@ -32,8 +32,8 @@ size_t queue_active(Queue *queue); /* how many messages are */
 
 /* ---- of an active message ---- */
 
-/* Its state as far as it is known now is put to the spool; the message stays active. */
-void queue_record(Queue *queue, const MessageState *state);
+/* Its state as far as it is known now is put to the spool, as spool_put_changes() does; the message stays active. */
+void queue_record(Queue *queue, MessageState *state);
 /* It is active no more, and scheduled as `state` says, which was recorded; a finished one is forgotten.  A verb of the
  * administrator that came in meanwhile is applied now, and recorded. */
 void queue_return(Queue *queue, const MessageState *state);

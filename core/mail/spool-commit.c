@@ -89,7 +89,7 @@ spool_apply_move(Spool *spool, SpoolMove *move, bool is_good)
 	if (entry == NULL)
 		return;
 	spool_index_place(entry, &move->row, spool->active);
-	if (entry->version == move->version && entry->pending == NULL)
+	if (entry->placed <= move->version)
 		spool_index_set_state_place(entry, &move->row, spool->active);
 }
 

@@ -7,7 +7,10 @@
 static void
 spool_entry_free(void *data)
 {
-	g_slice_free(SpoolEntry, data);
+	SpoolEntry *entry = data;
+
+	g_clear_pointer(&entry->changes, g_array_unref);
+	g_slice_free(SpoolEntry, entry);
 }
 
 static void
@@ -162,6 +165,16 @@ spool_index_takes(const SpoolEntry *entry, const MessageState *state)
 void
 spool_index_set_state_place(SpoolEntry *entry, const SpoolRow *row, SpoolSegment *segment)
 {
+	const RecordPlace place = { segment, row->offset, row->length };
+
+	entry->placed = row->version;
+	if (row->type == SPOOL_RECORD_CHANGES) {
+		if (entry->changes == NULL)
+			entry->changes = g_array_new(FALSE, FALSE, sizeof place);
+		g_array_append_val(entry->changes, place);
+		return;
+	}
+	g_clear_pointer(&entry->changes, g_array_unref);
 	entry->state_segment = row->type == SPOOL_RECORD_STATE ? segment : NULL;
 	entry->state_offset = row->offset;
 	entry->state_length = row->length;

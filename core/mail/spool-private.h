@@ -25,6 +25,8 @@ enum {
 	SPOOL_NO_BATCH = 1, /* numbers of batches rise from here */
 	SPOOL_UNWRITTEN_SOON = 200, /* so many results do not wait for a batch to ride with */
 	SPOOL_UNWRITTEN_MOST = 500, /* with more of them no delivery is begun */
+	SPOOL_CHANGES_LEAST = 16,   /* a state of fewer recipients is written whole */
+	SPOOL_CHANGES_MOST = 32,    /* records of changes in a row, until the state is written whole */
 };
 
 #define SPOOL_MEMORY (UINT64_C(256) << 20)
@@ -68,6 +70,12 @@ typedef struct {
 	SpoolSegment *segment; /* IN_SEGMENT */
 } SpoolContent;
 
+/* Where a record is. */
+typedef struct {
+	SpoolSegment *segment;
+	uint32_t offset, length;
+} RecordPlace;
+
 /* A message in the index. */
 struct SpoolEntry {
 	QueueId id;
@@ -76,6 +84,8 @@ struct SpoolEntry {
 	SpoolSegment *segment;  /* of the message record */
 	SpoolSegment *state_segment; /* of the state record; NULL: it stands in the message record */
 	uint32_t offset, length, state_offset, state_length;
+	GArray *changes;        /* of RecordPlace: records of what changed since then, in their order; NULL: none */
+	uint64_t placed;        /* version of the state that all these records make */
 	SpoolContent *content;
 	StatePut *pending;      /* its latest state, not yet durable; NULL: it is */
 	int64_t next_us, arrived_us;
@@ -153,6 +163,7 @@ struct Spool {
 	char id_text[2 * SPOOL_ID_SIZE + 1]; /* set by spool_open() */
 	int lock_fd;
 	bool is_read_only; /* spool_check() */
+	bool is_older;     /* of a format version before ours */
 	unsigned n_repeated; /* reads of the start */
 	bool is_replaying; /* at start: files are looked after once all is known */
 
@@ -355,9 +366,10 @@ bool spool_renew_tail(Spool *spool, const Recovery *recovery, GError **error);
 typedef struct {
 	SpoolSegment *segment, *state_segment, *content_segment;
 	uint32_t offset, length, state_offset, state_length;
+	GArray *changes; /* of RecordPlace, with references; NULL: none */
 	uint64_t version;
 	SpoolPlace place;
-	GByteArray *pending; /* the state, not durable yet */
+	GByteArray *pending; /* a record of the state or of changes, not durable yet */
 } Whereabouts;
 
 /* spool-read.c */

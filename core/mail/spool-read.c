@@ -6,6 +6,22 @@
 #include "mail/bytes.h"
 #include "mail/spool-private.h"
 
+/* Index lock held. */
+static void
+spool_look_up_state(const SpoolEntry *entry, Whereabouts *found)
+{
+	if (entry->state_segment != NULL) {
+		found->state_segment = spool_segment_ref(entry->state_segment);
+		found->state_offset = entry->state_offset;
+		found->state_length = entry->state_length;
+	}
+	if (entry->changes == NULL)
+		return;
+	found->changes = g_array_copy(entry->changes);
+	for (guint i = 0; i < found->changes->len; i++)
+		(void)spool_segment_ref(g_array_index(found->changes, RecordPlace, i).segment);
+}
+
 bool
 spool_look_up(Spool *spool, QueueId id, Whereabouts *found)
 {
@@ -28,11 +44,9 @@ spool_look_up(Spool *spool, QueueId id, Whereabouts *found)
 	if (entry->pending != NULL) {
 		found->pending = g_byte_array_sized_new(entry->pending->size);
 		g_byte_array_append(found->pending, entry->pending->octets, entry->pending->size);
-	} else if (entry->state_segment != NULL) {
-		found->state_segment = spool_segment_ref(entry->state_segment);
-		found->state_offset = entry->state_offset;
-		found->state_length = entry->state_length;
 	}
+	if (entry->pending == NULL || entry->pending->row.type == SPOOL_RECORD_CHANGES)
+		spool_look_up_state(entry, found);
 	g_mutex_unlock(&spool->index_lock);
 	return true;
 }
@@ -45,6 +59,9 @@ spool_let_go(Spool *spool, Whereabouts *found)
 		spool_segment_unref(spool, found->state_segment);
 	if (found->content_segment != NULL)
 		spool_segment_unref(spool, found->content_segment);
+	for (guint i = 0; found->changes != NULL && i < found->changes->len; i++)
+		spool_segment_unref(spool, g_array_index(found->changes, RecordPlace, i).segment);
+	g_clear_pointer(&found->changes, g_array_unref);
 	g_clear_pointer(&found->pending, g_byte_array_unref);
 }
 
@@ -69,26 +86,71 @@ spool_read_record(Spool *spool, SpoolSegment *segment, uint32_t offset, uint32_t
 	return g_steal_pointer(&record);
 }
 
-/* The state, where it is not the one in the message record; true and NULL: it is. */
+/* Replaces the state of the message by that of a record of its own, if there is one. */
 static bool
-spool_read_state(Spool *spool, const Whereabouts *found, MessageState **state, GError **error)
+spool_read_state(SpoolMessage *message, const Whereabouts *found, GError **error)
 {
 	g_autofree uint8_t *record = NULL;
+	MessageState *state;
 
-	*state = NULL;
-	if (found->pending != NULL) {
-		*state = spool_state_decode(found->pending->data, bytes_at32(found->pending->data));
-		return true;
-	}
 	if (found->state_segment == NULL)
 		return true;
-	record = spool_read_record(spool, found->state_segment, found->state_offset, found->state_length, error);
+	record = spool_read_record(
+		message->spool, found->state_segment, found->state_offset, found->state_length, error);
 	if (record == NULL)
 		return false;
-	*state = spool_state_decode(record, found->state_length);
-	return *state != NULL ||
-		   error_set(error, POSTERN_ERROR_DAMAGED, "segment %" G_GUINT64_FORMAT ", octet %u: a state is malformed",
-			   found->state_segment->number, found->state_offset);
+	state = spool_state_decode(record, found->state_length);
+	if (state == NULL)
+		return error_set(error, POSTERN_ERROR_DAMAGED,
+			"segment %" G_GUINT64_FORMAT ", octet %u: a state is malformed", found->state_segment->number,
+			found->state_offset);
+	message_state_free(message->state);
+	message->state = state;
+	return true;
+}
+
+/* `record` has a state, or changes of it. */
+static bool
+spool_apply_record(SpoolMessage *message, const uint8_t *record, uint32_t length)
+{
+	g_autoptr(StateChanges) changes = spool_changes_decode(record, length);
+	MessageState *state;
+
+	if (changes != NULL)
+		return state_changes_apply(changes, message->state);
+	state = spool_state_decode(record, length);
+	if (state == NULL)
+		return false;
+	message_state_free(message->state);
+	message->state = state;
+	return true;
+}
+
+static bool
+spool_read_changes(SpoolMessage *message, const Whereabouts *found, GError **error)
+{
+	for (guint i = 0; found->changes != NULL && i < found->changes->len; i++) {
+		const RecordPlace *place = &g_array_index(found->changes, RecordPlace, i);
+		g_autofree uint8_t *record =
+			spool_read_record(message->spool, place->segment, place->offset, place->length, error);
+
+		if (record == NULL)
+			return false;
+		if (!spool_apply_record(message, record, place->length))
+			return error_set(error, POSTERN_ERROR_DAMAGED,
+				"segment %" G_GUINT64_FORMAT ", octet %u: a record of changes is malformed",
+				place->segment->number, place->offset);
+	}
+	if (found->pending != NULL &&
+		!spool_apply_record(message, found->pending->data, bytes_at32(found->pending->data)))
+		return error_set(error, POSTERN_ERROR_DAMAGED, "a state that is not written yet is malformed");
+	return true;
+}
+
+static bool
+spool_state_fits(const SpoolMessage *message, QueueId id)
+{
+	return message->state->id == id && message->state->n_recipients == message->envelope->recipients->len;
 }
 
 static bool
@@ -96,7 +158,6 @@ spool_read_found(SpoolMessage *message, QueueId id, const Whereabouts *found, GE
 {
 	g_autofree uint8_t *record =
 		spool_read_record(message->spool, found->segment, found->offset, found->length, error);
-	MessageState *state;
 	char text[ID_TEXT_SIZE];
 
 	if (record == NULL)
@@ -106,17 +167,11 @@ spool_read_found(SpoolMessage *message, QueueId id, const Whereabouts *found, GE
 		return error_set(error, POSTERN_ERROR_DAMAGED,
 			"segment %" G_GUINT64_FORMAT ", octet %u: a message record is malformed", found->segment->number,
 			found->offset);
-	if (!spool_read_state(message->spool, found, &state, error))
+	if (!spool_read_state(message, found, error) || !spool_read_changes(message, found, error))
 		return false;
-	if (state != NULL && (state->id != id || state->n_recipients != message->envelope->recipients->len)) {
-		message_state_free(state);
+	if (!spool_state_fits(message, id))
 		return error_set(error, POSTERN_ERROR_DAMAGED, "message %s: its state is not one of its envelope",
 			id_format(id, text));
-	}
-	if (state != NULL) {
-		message_state_free(message->state);
-		message->state = state;
-	}
 	message->size = found->place.size;
 	return true;
 }

@@ -20,7 +20,7 @@ spool_segment_header_encode(const SpoolSegmentHeader *header, uint8_t block[SPOO
 {
 	memset(block, 0, SPOOL_BLOCK);
 	memcpy(block, "PTNSEGMT", 8);
-	bytes_set32(block + 12, SPOOL_VERSION);
+	bytes_set32(block + 12, SPOOL_SEGMENT_VERSION);
 	memcpy(block + 16, header->spool, SPOOL_ID_SIZE);
 	bytes_set64(block + 32, header->number);
 	bytes_set64(block + 40, header->size);
@@ -35,7 +35,7 @@ spool_segment_header_decode(const uint8_t block[SPOOL_BLOCK], SpoolSegmentHeader
 {
 	if (memcmp(block, "PTNSEGMT", 8) != 0 || bytes_at32(block + 8) != spool_crc_without(0, block, SPOOL_BLOCK, 8))
 		return SPOOL_HEADER_BAD;
-	if (bytes_at32(block + 12) != SPOOL_VERSION)
+	if (bytes_at32(block + 12) != SPOOL_SEGMENT_VERSION)
 		return SPOOL_HEADER_OTHER_VERSION;
 	memcpy(header->spool, block + 16, SPOOL_ID_SIZE);
 	header->number = bytes_at64(block + 32);
@@ -143,7 +143,7 @@ spool_message_start(GByteArray *out, const SpoolPlace *place)
 }
 
 static void
-spool_row_from_state(SpoolRow *row, const MessageState *state)
+spool_row_from_head(SpoolRow *row, const MessageState *state)
 {
 	row->id = state->id;
 	row->version = state->version;
@@ -152,6 +152,12 @@ spool_row_from_state(SpoolRow *row, const MessageState *state)
 		row->next_us = state->release_at_us != 0 ? state->release_at_us : CLOCK_NEVER;
 	row->attempts = state->attempts;
 	row->is_held = state->is_held;
+}
+
+static void
+spool_row_from_state(SpoolRow *row, const MessageState *state)
+{
+	spool_row_from_head(row, state);
 	row->n_recipients = state->n_recipients;
 	row->n_pending = message_state_count_open(state);
 }
@@ -186,6 +192,20 @@ spool_state_encode(GByteArray *out, const MessageState *state, SpoolRow *row)
 	memset(row, 0, sizeof *row);
 	spool_row_from_state(row, state);
 	row->type = SPOOL_RECORD_STATE;
+	row->offset = start;
+	row->length = out->len - start;
+	spool_record_finish(out, start);
+}
+
+void
+spool_changes_encode(GByteArray *out, const MessageState *state, const GArray *places, SpoolRow *row)
+{
+	const guint start = spool_record_start(out, SPOOL_RECORD_CHANGES);
+
+	state_changes_encode(state, places, out);
+	memset(row, 0, sizeof *row);
+	spool_row_from_state(row, state);
+	row->type = SPOOL_RECORD_CHANGES;
 	row->offset = start;
 	row->length = out->len - start;
 	spool_record_finish(out, start);
@@ -257,6 +277,27 @@ spool_state_decode(const uint8_t *record, uint32_t length)
 	return message_state_decode(record + SPOOL_RECORD_HEADER, length - SPOOL_RECORD_HEADER);
 }
 
+StateChanges *
+spool_changes_decode(const uint8_t *record, uint32_t length)
+{
+	if (record[8] != SPOOL_RECORD_CHANGES)
+		return NULL;
+	return state_changes_decode(record + SPOOL_RECORD_HEADER, length - SPOOL_RECORD_HEADER);
+}
+
+static bool
+spool_changes_row(const uint8_t *record, uint32_t length, SpoolRow *row)
+{
+	g_autoptr(StateChanges) changes = spool_changes_decode(record, length);
+
+	if (changes == NULL)
+		return false;
+	spool_row_from_head(row, changes->state);
+	row->n_recipients = changes->n_all;
+	row->n_pending = changes->n_open;
+	return true;
+}
+
 /* The content of a message in the same batch: the record it points back to must be one, and whole. */
 static bool
 spool_place_resolve(const uint8_t *data, size_t size, uint64_t base, size_t at, SpoolPlace *place)
@@ -286,6 +327,8 @@ spool_record_row(const uint8_t *record, uint32_t length, SpoolRow *row)
 		row->id = length == SPOOL_MARK ? bytes_at64(record + SPOOL_RECORD_HEADER) : 0;
 		return length == SPOOL_MARK;
 	}
+	if (row->type == SPOOL_RECORD_CHANGES)
+		return spool_changes_row(record, length, row);
 	if (row->type == SPOOL_RECORD_STATE)
 		state = spool_state_decode(record, length);
 	else if (row->type == SPOOL_RECORD_MESSAGE)
@@ -369,7 +412,7 @@ spool_row_decode(const uint8_t data[SPOOL_ROW], SpoolRow *row)
 	row->place.at = bytes_at64(data + 72);
 	row->place.offset = bytes_at64(data + 80);
 	row->batch = bytes_at64(data + 88);
-	if (row->type == SPOOL_RECORD_STATE || row->type == SPOOL_RECORD_MARK)
+	if (row->type == SPOOL_RECORD_STATE || row->type == SPOOL_RECORD_MARK || row->type == SPOOL_RECORD_CHANGES)
 		return true;
 	return row->type == SPOOL_RECORD_MESSAGE && row->place.kind != SPOOL_IN_BATCH &&
 		   spool_place_is_possible(&row->place);

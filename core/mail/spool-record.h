@@ -9,10 +9,12 @@
 
 #include "base/id.h"
 #include "mail/envelope.h"
-#include "mail/state.h"
+#include "mail/state-changes.h"
 
 enum {
-	SPOOL_VERSION = 1,
+	SPOOL_VERSION = 2,        /* of the format of a spool; what it has more than 1: marks, changes, failed recipients */
+	SPOOL_OLDEST_VERSION = 1, /* that can be read */
+	SPOOL_SEGMENT_VERSION = 1,
 	SPOOL_BLOCK = 4096,
 	SPOOL_ID_SIZE = 16,
 	SPOOL_BATCH_HEADER = 80,
@@ -27,7 +29,8 @@ typedef enum {
 	SPOOL_RECORD_CONTENT = 1,
 	SPOOL_RECORD_MESSAGE,
 	SPOOL_RECORD_STATE,
-	SPOOL_RECORD_MARK
+	SPOOL_RECORD_MARK,
+	SPOOL_RECORD_CHANGES
 } SpoolRecordType;
 typedef enum { SPOOL_IN_BATCH = 1, SPOOL_IN_FILE, SPOOL_IN_SEGMENT } SpoolPlaceKind;
 
@@ -104,10 +107,13 @@ spool_record_step(uint32_t length)
 void spool_message_encode(GByteArray *out, const SpoolPlace *place, const Envelope *envelope,
 	const MessageState *state, SpoolRow *row);
 void spool_state_encode(GByteArray *out, const MessageState *state, SpoolRow *row);
+/* A record of what changed in these recipients (of guint, ascending), and of all of the state besides. */
+void spool_changes_encode(GByteArray *out, const MessageState *state, const GArray *places, SpoolRow *row);
 /* A checked record.  `place`, `envelope`, `state` may be NULL; new.  False: malformed. */
 bool spool_message_decode(const uint8_t *record, uint32_t length, SpoolPlace *place, Envelope **envelope,
 	MessageState **state);
 MessageState *spool_state_decode(const uint8_t *record, uint32_t length);
+StateChanges *spool_changes_decode(const uint8_t *record, uint32_t length); /* new, or NULL */
 
 /* "The log has had ids up to this one." */
 void spool_mark_encode(QueueId highest, uint8_t out[SPOOL_MARK], SpoolRow *row);

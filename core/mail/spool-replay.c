@@ -65,7 +65,7 @@ spool_replay_state(Spool *spool, const SpoolRow *row, SpoolSegment *segment)
 static void
 spool_replay_row(Spool *spool, Recovery *recovery, const SpoolRow *row, SpoolSegment *segment)
 {
-	if (row->type == SPOOL_RECORD_STATE)
+	if (row->type == SPOOL_RECORD_STATE || row->type == SPOOL_RECORD_CHANGES)
 		spool_replay_state(spool, row, segment);
 	if (row->type != SPOOL_RECORD_MESSAGE)
 		return;

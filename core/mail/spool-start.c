@@ -39,10 +39,11 @@ spool_parse_format(Spool *spool, const char *path, const char *text, GError **er
 	if (!g_str_has_prefix(text, head))
 		return error_set(error, POSTERN_ERROR_DAMAGED, "%s is not what Postern wrote", path);
 	number = g_ascii_strtoull(version, &end, 10);
-	if (end != version && *end == ' ' && number != SPOOL_VERSION)
+	if (end != version && *end == ' ' && (number < SPOOL_OLDEST_VERSION || number > SPOOL_VERSION))
 		return error_set(error, POSTERN_ERROR_INVALID,
-			"the spool %s is of format version %" G_GUINT64_FORMAT "; this Postern knows version %d",
-			spool->directory, number, SPOOL_VERSION);
+			"the spool %s is of format version %" G_GUINT64_FORMAT "; this Postern knows versions %d to %d",
+			spool->directory, number, SPOOL_OLDEST_VERSION, SPOOL_VERSION);
+	spool->is_older = number < SPOOL_VERSION;
 	if (end == version || *end != ' ' || !spool_parse_id(end + 1, spool->id))
 		return error_set(error, POSTERN_ERROR_DAMAGED, "%s is not what Postern wrote", path);
 	return true;
@@ -107,19 +108,14 @@ spool_sync_parent(Spool *spool, GError **error)
 	return (access(parent, R_OK) != 0 && errno == EACCES) || spool_sync_directory(spool, parent, error);
 }
 
-/* A new spool, with an id of its own. */
+/* The version and the id become those of `spool`, durably. */
 static bool
-spool_make_format(Spool *spool, GError **error)
+spool_write_format(Spool *spool, GError **error)
 {
 	g_autofree char *path = g_build_filename(spool->directory, "format", NULL);
 	g_autofree char *new_path = g_build_filename(spool->directory, "format.new", NULL);
 	g_autoptr(GString) text = g_string_new(NULL);
 
-	if (!spool_is_empty(spool, spool->log_directory, error) ||
-		!spool_is_empty(spool, spool->content_directory, error))
-		return false;
-	if (getrandom(spool->id, sizeof spool->id, 0) != (ssize_t)sizeof spool->id)
-		return error_set_errno(error, "no random octets for the id of %s", spool->directory);
 	g_string_printf(text, "postern-spool %d ", SPOOL_VERSION);
 	for (int i = 0; i < SPOOL_ID_SIZE; i++)
 		g_string_append_printf(text, "%02x", spool->id[i]);
@@ -128,7 +124,19 @@ spool_make_format(Spool *spool, GError **error)
 		return false;
 	if (spool->disk->rename(spool->disk, new_path, path) != 0)
 		return error_set_errno(error, "cannot create %s", path);
-	return spool_sync_directory(spool, spool->directory, error) && spool_sync_parent(spool, error);
+	return spool_sync_directory(spool, spool->directory, error);
+}
+
+/* A new spool, with an id of its own. */
+static bool
+spool_make_format(Spool *spool, GError **error)
+{
+	if (!spool_is_empty(spool, spool->log_directory, error) ||
+		!spool_is_empty(spool, spool->content_directory, error))
+		return false;
+	if (getrandom(spool->id, sizeof spool->id, 0) != (ssize_t)sizeof spool->id)
+		return error_set_errno(error, "no random octets for the id of %s", spool->directory);
+	return spool_write_format(spool, error) && spool_sync_parent(spool, error);
 }
 
 static bool
@@ -184,10 +192,17 @@ spool_enter(Spool *spool, GError **error)
 	return is_there || spool_make_format(spool, error);
 }
 
+/* Before anything is written that an older Postern would misread: that refuses the new version, and touches nothing. */
+static bool
+spool_upgrade(Spool *spool, GError **error)
+{
+	return !spool->is_older || spool->is_read_only || spool_write_format(spool, error);
+}
+
 bool
 spool_load(Spool *spool, GError **error)
 {
-	return spool_enter(spool, error) && spool_recover(spool, error);
+	return spool_enter(spool, error) && spool_recover(spool, error) && spool_upgrade(spool, error);
 }
 
 static bool

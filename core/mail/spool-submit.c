@@ -1,6 +1,7 @@
 /* spool-submit.c - transactions and states on their way to the committer. */
 #include <string.h>
 
+#include "mail/bytes.h"
 #include "mail/spool-private.h"
 
 static void
@@ -113,14 +114,18 @@ spool_flush(Spool *spool, int64_t until_us)
 	return spool_waiter_wait(waiter, until_us) == SPOOL_COMMITTED;
 }
 
+/* `places`: the recipients that changed; NULL: the state is written whole. */
 static StatePut *
-spool_state_put_new(const MessageState *state)
+spool_state_put_new(const MessageState *state, const GArray *places)
 {
 	g_autoptr(GByteArray) octets = g_byte_array_sized_new(256);
 	SpoolRow row;
 	StatePut *put;
 
-	spool_state_encode(octets, state, &row);
+	if (places != NULL)
+		spool_changes_encode(octets, state, places, &row);
+	else
+		spool_state_encode(octets, state, &row);
 	put = g_malloc(sizeof *put + octets->len);
 	*put = (StatePut){ .put_us = g_get_monotonic_time(), .row = row, .size = octets->len };
 	memcpy(put->octets, octets->data, octets->len);
@@ -138,17 +143,62 @@ spool_supersede(StatePut *old, StatePut *put)
 	old->n_results = 0;
 }
 
+static int
+spool_compare_places(const void *a, const void *b)
+{
+	const guint left = *(const guint *)a, right = *(const guint *)b;
+
+	return left < right ? -1 : left > right;
+}
+
+/* Those of changes that wait to be written, too, for the new record replaces theirs. */
+static void
+spool_add_pending_places(const StatePut *pending, const MessageState *state, GArray *places)
+{
+	g_autoptr(StateChanges) changes = spool_changes_decode(pending->octets, bytes_at32(pending->octets));
+
+	for (guint i = 0; changes != NULL && i < changes->places->len; i++) {
+		const guint place = g_array_index(changes->places, guint, i);
+
+		if (!state->recipients[place].is_changed)
+			g_array_append_val(places, place);
+	}
+	g_array_sort(places, spool_compare_places);
+}
+
+/* New, or NULL: the state must be written whole.  That is small for a few recipients; it must be when the state was not
+ * made of the one that the index has, when that waits to be written whole itself, and now and then, so that reading it
+ * stays cheap. */
+static GArray *
+spool_places_to_write(const SpoolEntry *entry, const MessageState *state)
+{
+	const StatePut *pending = entry->pending;
+	g_autoptr(GArray) places = NULL;
+
+	if (state->n_recipients < SPOOL_CHANGES_LEAST || state->version != entry->given ||
+		(pending != NULL && pending->row.type != SPOOL_RECORD_CHANGES) ||
+		(entry->changes != NULL && entry->changes->len >= SPOOL_CHANGES_MOST))
+		return NULL;
+	places = state_changed_places(state);
+	if (pending != NULL)
+		spool_add_pending_places(pending, state, places);
+	return places->len <= state->n_recipients / 2 ? g_steal_pointer(&places) : NULL;
+}
+
 /* The index shows it at once; NULL: no such message.  `n_results`: how many it brings. */
 static StatePut *
 spool_index_put(Spool *spool, MessageState *state, unsigned *n_results)
 {
 	SpoolEntry *entry = spool_index_find(spool, state->id);
+	g_autoptr(GArray) places = NULL;
 	StatePut *put;
 
 	if (entry == NULL || entry->is_finished || !spool_index_takes(entry, state))
 		return NULL;
+	places = spool_places_to_write(entry, state);
 	state->version = ++entry->given;
-	put = spool_state_put_new(state);
+	put = spool_state_put_new(state, places);
+	message_state_clear_changes(state);
 	*n_results = entry->n_pending > put->row.n_pending ? entry->n_pending - put->row.n_pending : 1;
 	put->n_results = *n_results;
 	spool_supersede(entry->pending, put);
@@ -162,13 +212,19 @@ spool_index_put(Spool *spool, MessageState *state, unsigned *n_results)
 void
 spool_put_state(Spool *spool, MessageState *state)
 {
+	spool_put_changes(spool, state);
+	message_state_free(state);
+}
+
+void
+spool_put_changes(Spool *spool, MessageState *state)
+{
 	unsigned n_results;
 	StatePut *put;
 
 	g_mutex_lock(&spool->index_lock);
 	put = spool_index_put(spool, state, &n_results);
 	g_mutex_unlock(&spool->index_lock);
-	message_state_free(state);
 	if (put == NULL)
 		return;
 	g_mutex_lock(&spool->lock);

@@ -59,6 +59,9 @@ void spool_commit(Spool *spool, SpoolTransaction *transaction, SpoolDone *done, 
 SpoolResult spool_commit_wait(Spool *spool, SpoolTransaction *transaction);
 /* A state on its own: rides with the next batch, at most 100 ms later.  Takes. */
 void spool_put_state(Spool *spool, MessageState *state);
+/* The same of a state that will change further: its version becomes the new one, and its recipients count as unchanged.
+ * If it was made of the present state, only what changed in it is written, where that is less. */
+void spool_put_changes(Spool *spool, MessageState *state);
 /* Waits until everything put so far is durable, at most until `until_us` (monotonic).  False: it is not; a batch
  * failed, the disk is full, or the time is over.  The states are kept and written when that is possible. */
 bool spool_flush(Spool *spool, int64_t until_us);

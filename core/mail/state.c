@@ -1,8 +1,6 @@
 /* state.c - the state of a message and its record (doc/spool-format.md). */
 #include "mail/state.h"
 
-#include "mail/bytes.h"
-
 enum { STATE_IS_HELD = 1, STATE_IS_WARNED = 2 };
 
 MessageState *
@@ -28,16 +26,29 @@ message_state_free(MessageState *state)
 	g_free(state);
 }
 
+void
+message_state_copy_head(const MessageState *from, MessageState *to)
+{
+	const unsigned n_recipients = to->n_recipients;
+	RecipientState *recipients = to->recipients;
+
+	g_free(to->hold_reason);
+	*to = *from;
+	to->hold_reason = g_strdup(from->hold_reason);
+	to->n_recipients = n_recipients;
+	to->recipients = recipients;
+}
+
 MessageState *
 message_state_copy(const MessageState *state)
 {
-	MessageState *copy = g_new(MessageState, 1);
+	MessageState *copy = message_state_new(state->id, state->n_recipients);
 
-	*copy = *state;
-	copy->hold_reason = g_strdup(state->hold_reason);
-	copy->recipients = g_new0(RecipientState, MAX(state->n_recipients, 1));
-	for (unsigned i = 0; i < state->n_recipients; i++)
+	message_state_copy_head(state, copy);
+	for (unsigned i = 0; i < state->n_recipients; i++) {
 		message_state_set_recipient(copy, i, state->recipients[i].status, state->recipients[i].reply);
+		copy->recipients[i].is_changed = state->recipients[i].is_changed;
+	}
 	return copy;
 }
 
@@ -77,11 +88,27 @@ message_state_set_recipient(MessageState *state, unsigned i, RecipientStatus sta
 
 	g_free(recipient->reply);
 	recipient->status = status;
+	recipient->is_changed = true;
 	recipient->reply = copy;
 }
 
 void
-message_state_encode(const MessageState *state, GByteArray *out)
+message_state_clear_changes(MessageState *state)
+{
+	for (unsigned i = 0; i < state->n_recipients; i++)
+		state->recipients[i].is_changed = false;
+}
+
+void
+message_state_set_size(MessageState *state, unsigned n_recipients)
+{
+	g_free(state->recipients);
+	state->recipients = g_new0(RecipientState, MAX(n_recipients, 1));
+	state->n_recipients = n_recipients;
+}
+
+void
+message_state_encode_head(const MessageState *state, GByteArray *out)
 {
 	bytes_put64(out, state->id);
 	bytes_put64(out, state->version);
@@ -92,11 +119,34 @@ message_state_encode(const MessageState *state, GByteArray *out)
 	bytes_put32(out, state->attempts);
 	bytes_put32(out, (state->is_held ? STATE_IS_HELD : 0) | (state->is_warned ? STATE_IS_WARNED : 0));
 	bytes_put_text(out, state->hold_reason);
+}
+
+void
+message_state_encode_recipient(const RecipientState *recipient, GByteArray *out)
+{
+	bytes_put8(out, (uint8_t)recipient->status);
+	bytes_put_text(out, recipient->reply);
+}
+
+void
+message_state_encode(const MessageState *state, GByteArray *out)
+{
+	message_state_encode_head(state, out);
 	bytes_put32(out, state->n_recipients);
-	for (unsigned i = 0; i < state->n_recipients; i++) {
-		bytes_put8(out, (uint8_t)state->recipients[i].status);
-		bytes_put_text(out, state->recipients[i].reply);
-	}
+	for (unsigned i = 0; i < state->n_recipients; i++)
+		message_state_encode_recipient(&state->recipients[i], out);
+}
+
+bool
+message_state_decode_recipient(RecipientState *recipient, BytesReader *reader)
+{
+	const uint8_t status = bytes_get8(reader);
+
+	if (status > RECIPIENT_FAILED)
+		return false;
+	recipient->status = status;
+	recipient->reply = bytes_get_text(reader);
+	return true;
 }
 
 static bool
@@ -107,18 +157,30 @@ message_state_read_recipients(MessageState *state, BytesReader *reader)
 	/* A recipient takes five octets at least: no count makes us allocate more than the record can hold. */
 	if (reader->is_bad || n > (size_t)(reader->end - reader->at) / 5)
 		return false;
-	g_free(state->recipients);
-	state->recipients = g_new0(RecipientState, MAX(n, 1));
-	state->n_recipients = n;
-	for (unsigned i = 0; i < n; i++) {
-		const uint8_t status = bytes_get8(reader);
-
-		if (status > RECIPIENT_FAILED)
+	message_state_set_size(state, n);
+	for (unsigned i = 0; i < n; i++)
+		if (!message_state_decode_recipient(&state->recipients[i], reader))
 			return false;
-		state->recipients[i].status = status;
-		state->recipients[i].reply = bytes_get_text(reader);
-	}
 	return !reader->is_bad && reader->at == reader->end;
+}
+
+bool
+message_state_decode_head(MessageState *state, BytesReader *reader)
+{
+	uint32_t flags;
+
+	state->id = bytes_get64(reader);
+	state->version = bytes_get64(reader);
+	state->next_us = (int64_t)bytes_get64(reader);
+	state->release_at_us = (int64_t)bytes_get64(reader);
+	state->held_since_us = (int64_t)bytes_get64(reader);
+	state->held_total_us = (int64_t)bytes_get64(reader);
+	state->attempts = bytes_get32(reader);
+	flags = bytes_get32(reader);
+	state->is_held = (flags & STATE_IS_HELD) != 0;
+	state->is_warned = (flags & STATE_IS_WARNED) != 0;
+	state->hold_reason = bytes_get_text(reader);
+	return !reader->is_bad && flags <= (STATE_IS_HELD | STATE_IS_WARNED);
 }
 
 MessageState *
@@ -126,21 +188,8 @@ message_state_decode(const uint8_t *data, size_t size)
 {
 	g_autoptr(MessageState) state = message_state_new(0, 0);
 	BytesReader reader = { data, data + size, false };
-	uint32_t flags;
 
-	state->id = bytes_get64(&reader);
-	state->version = bytes_get64(&reader);
-	state->next_us = (int64_t)bytes_get64(&reader);
-	state->release_at_us = (int64_t)bytes_get64(&reader);
-	state->held_since_us = (int64_t)bytes_get64(&reader);
-	state->held_total_us = (int64_t)bytes_get64(&reader);
-	state->attempts = bytes_get32(&reader);
-	flags = bytes_get32(&reader);
-	state->is_held = (flags & STATE_IS_HELD) != 0;
-	state->is_warned = (flags & STATE_IS_WARNED) != 0;
-	state->hold_reason = bytes_get_text(&reader);
-	if (reader.is_bad || flags > (STATE_IS_HELD | STATE_IS_WARNED) ||
-		!message_state_read_recipients(state, &reader))
+	if (!message_state_decode_head(state, &reader) || !message_state_read_recipients(state, &reader))
 		return NULL;
 	return g_steal_pointer(&state);
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/id.h"
+#include "mail/bytes.h"
 
 typedef enum {
 	RECIPIENT_PENDING,
@@ -17,6 +18,7 @@ typedef enum {
 
 typedef struct {
 	RecipientStatus status;
+	bool is_changed;    /* since the state was read, or put to the spool last */
 	char *reply;        /* what the next hop (or we) said last, one line; NULL: nothing yet */
 } RecipientState;
 
@@ -45,7 +47,17 @@ unsigned message_state_count(const MessageState *state, RecipientStatus status);
 bool recipient_state_is_open(const RecipientState *recipient);
 unsigned message_state_count_open(const MessageState *state);
 void message_state_set_recipient(MessageState *state, unsigned i, RecipientStatus status, const char *reply);
+/* All its recipients count as unchanged. */
+void message_state_clear_changes(MessageState *state);
 void message_state_encode(const MessageState *state, GByteArray *out);
 MessageState *message_state_decode(const uint8_t *data, size_t size); /* new, or NULL */
+
+/* ---- for state-changes.c: the parts of the record ---- */
+void message_state_set_size(MessageState *state, unsigned n_recipients); /* of one without recipients */
+void message_state_copy_head(const MessageState *from, MessageState *to); /* all but the recipients */
+void message_state_encode_head(const MessageState *state, GByteArray *out);
+bool message_state_decode_head(MessageState *state, BytesReader *reader);
+void message_state_encode_recipient(const RecipientState *recipient, GByteArray *out);
+bool message_state_decode_recipient(RecipientState *recipient, BytesReader *reader);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MessageState, message_state_free)

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LEDGER_SEGMENT = 32 << 10, LEDGER_LARGE = 6 << 10, LEDGER_MOST = 10 << 10 };
+enum { LEDGER_SEGMENT = 32 << 10, LEDGER_LARGE = 6 << 10, LEDGER_MOST = 10 << 10, LEDGER_MANY = 20 };
 
 #define NEVER G_MAXUINT
 
@@ -23,6 +23,7 @@ typedef struct {
 	unsigned put, durable; /* attempts of the state put last, and of the last one known to be durable */
 	guint durable_at;
 	GArray *puts;    /* steps, one for each state put */
+	MessageState *state; /* as it was put last, carried on from put to put; NULL: it was not */
 	guint ended, end_durable;
 	bool is_unsure; /* its last state was under way when the daemon was killed: no later flush vouches for it */
 } Told;
@@ -42,6 +43,7 @@ told_free(void *data)
 	Told *told = data;
 
 	g_array_unref(told->puts);
+	message_state_free(told->state);
 	g_free(told);
 }
 
@@ -86,6 +88,13 @@ ledger_fill(char *body, size_t size, QueueId id)
 	}
 }
 
+/* Every third message has so many that what changed in its state is written instead of the whole. */
+static unsigned
+ledger_recipients(QueueId id)
+{
+	return id % 3 == 0 ? LEDGER_MANY : 1;
+}
+
 static Envelope *
 ledger_envelope(QueueId id, unsigned copy)
 {
@@ -94,6 +103,8 @@ ledger_envelope(QueueId id, unsigned copy)
 
 	envelope->arrived_us = (int64_t)id;
 	envelope_add_recipient(envelope, recipient, copy > 0 ? "rfc822;x@example.org" : NULL, copy);
+	for (unsigned i = 1; i < ledger_recipients(id); i++)
+		envelope_add_recipient(envelope, recipient, NULL, 0);
 	g_free(envelope->top);
 	envelope->top = g_strdup_printf("Received: copy %u\r\n", copy);
 	envelope_set_note(envelope, "account", "user@example.org");
@@ -229,21 +240,27 @@ static void
 ledger_put(Ledger *ledger, Spool *spool, guint at, bool is_end)
 {
 	Told *told = ledger->live->pdata[at];
-	MessageState *state = message_state_new(ledger_id(told, ledger), 1);
+	const QueueId id = ledger_id(told, ledger);
 	const guint step = ledger_step(ledger);
+	g_autofree char *reply = g_strdup_printf("450 4.2.0 later, %u", told->put + 1);
+	MessageState *state;
 
+	if (told->state == NULL)
+		told->state = message_state_new(id, ledger_recipients(id));
+	state = told->state;
 	told->is_unsure = false;
 	state->attempts = ++told->put;
 	state->next_us = told->put * CLOCK_SECOND;
 	g_array_append_val(told->puts, step);
 	if (is_end) {
-		message_state_set_recipient(state, 0, RECIPIENT_DELIVERED, "250 2.0.0 Ok");
+		for (unsigned i = 0; i < state->n_recipients; i++)
+			message_state_set_recipient(state, i, RECIPIENT_DELIVERED, "250 2.0.0 Ok");
 		told->ended = step;
 		g_ptr_array_remove_index_fast(ledger->live, at);
 	} else {
-		message_state_set_recipient(state, 0, RECIPIENT_PENDING, "450 4.2.0 later");
+		message_state_set_recipient(state, told->put % state->n_recipients, RECIPIENT_PENDING, reply);
 	}
-	spool_put_state(spool, state);
+	spool_put_changes(spool, state);
 }
 
 static bool
@@ -391,6 +408,23 @@ ledger_state_is_possible(const Told *told, unsigned attempts, guint step)
 	return told->durable_at > step || attempts >= told->durable;
 }
 
+/* Each recipient has the reply of the last put that was about it. */
+static bool
+ledger_recipients_are_right(const MessageState *state)
+{
+	const unsigned n = state->n_recipients;
+
+	for (unsigned i = 0; i < n; i++) {
+		const unsigned back = (state->attempts % n + n - i) % n;
+		const char *reply = state->recipients[i].reply;
+		g_autofree char *wanted = g_strdup_printf("450 4.2.0 later, %u", state->attempts - back);
+
+		if (back >= state->attempts ? reply != NULL : g_strcmp0(reply, wanted) != 0)
+			return false;
+	}
+	return true;
+}
+
 static bool
 ledger_present_is_right(Spool *spool, QueueId id, const Told *told, guint step)
 {
@@ -410,6 +444,8 @@ ledger_present_is_right(Spool *spool, QueueId id, const Told *told, guint step)
 		return ledger_complain(id, step, "it had ended, durably");
 	if (!ledger_state_is_possible(told, message->state->attempts, step))
 		return ledger_complain(id, step, "its state cannot be this one");
+	if (!ledger_recipients_are_right(message->state))
+		return ledger_complain(id, step, "its recipients are those of different states");
 	return true;
 }
 
