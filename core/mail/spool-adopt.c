@@ -210,8 +210,9 @@ spool_adopt_is_same(const Envelope *a, const Envelope *b)
 	return left->len == right->len && memcmp(left->data + 8, right->data + 8, left->len - 8) == 0;
 }
 
-/* `here`: its id here if an adoption that was interrupted has begun with it, else 0.  If it was another spool's, which was adopted since, the hold says from now
- * on that it is ours: by that the line which is written next is understood. */
+/* `here`: its id here if an adoption that was interrupted has begun with it, else 0.  If it was another
+ * spool's, which was adopted since, the hold says from now on that it is ours: by that the line which is
+ * written next is understood. */
 static bool
 spool_adopt_take_up(Adoption *adoption, const SpoolMessage *message, QueueId *here, GError **error)
 {
