@@ -37,7 +37,7 @@ spool_reader_free(Spool *spool, SpoolReader *reader)
 void
 spool_content_release(SpoolMessage *message)
 {
-	if (message->spool != NULL)
+	if (message->accounted > 0)
 		spool_memory_add(message->spool, -(int64_t)message->accounted);
 	g_free(message->octets);
 	spool_reader_free(message->spool, message->reader);
