@@ -7,7 +7,8 @@
 
 #define WATCH_ADOPTIONS_US (3600 * CLOCK_SECOND)
 
-/* What is held by an adoption that was not finished is nobody's until it is. */
+/* What is held by an adoption that was not finished is nobody's until it is.  Held mail is read for that: so after the
+ * start and after an adoption, and then only as long as there is some. */
 static void
 watch_adoptions(Daemon *daemon)
 {
@@ -16,10 +17,15 @@ watch_adoptions(Daemon *daemon)
 	g_autofree char *text = NULL;
 	size_t n;
 
-	if (looked_us != 0 && now_us - looked_us < WATCH_ADOPTIONS_US)
+	if (looked_us == CLOCK_NEVER || (looked_us != 0 && now_us - looked_us < WATCH_ADOPTIONS_US))
 		return;
 	atomic_store(&daemon->adopting_us, now_us);
 	n = spool_count_adopting(daemon->engine.spool);
+	if (n == 0) {
+		long long seen_us = now_us; /* unless an adoption began meanwhile */
+
+		(void)atomic_compare_exchange_strong(&daemon->adopting_us, &seen_us, CLOCK_NEVER);
+	}
 	if (n > 0)
 		text = g_strdup_printf("%zu message%s held by an adoption that was not finished: posternctl queue list "
 							   "state=held names the spool; adopt it (again)",

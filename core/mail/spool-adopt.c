@@ -6,6 +6,8 @@
  *
  * An id that a message has here already (two nodes had the same number, or an earlier copy is in the way) is never taken
  * for that of the message there: it gets a new one. */
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -80,12 +82,14 @@ spool_adopt_resolve(Adoption *adoption, MessageState *state /* takes */, const S
 	message_state_free(state);
 }
 
-static void
-spool_adopt_resolve_all(Adoption *adoption)
+/* One held here that cannot be read now may be a copy of what is about to be taken: then nothing is. */
+static bool
+spool_adopt_resolve_all(Adoption *adoption, GError **error)
 {
 	g_autoptr(GArray) ids = spool_ids(adoption->to);
 
 	for (guint i = 0; i < ids->len; i++) {
+		g_autoptr(GError) unread = NULL;
 		g_autoptr(SpoolMessage) message = NULL;
 		SpoolSummary summary;
 		SpoolHold hold;
@@ -93,11 +97,20 @@ spool_adopt_resolve_all(Adoption *adoption)
 		if (!spool_summary(adoption->to, g_array_index(ids, QueueId, i), &summary) ||
 			!summary.is_held)
 			continue;
-		message = spool_read(adoption->to, summary.id, NULL);
+		message = spool_read(adoption->to, summary.id, &unread);
+		if (g_error_matches(unread, POSTERN_ERROR, POSTERN_ERROR_IO)) {
+			char text[ID_TEXT_SIZE];
+
+			return error_set(error, POSTERN_ERROR_IO,
+				"the held message %s cannot be read now, and may be of an adoption: try again, or "
+				"remove it (%s)",
+				id_format(summary.id, text), unread->message);
+		}
 		if (message != NULL && spool_hold_parse(message->state->hold_reason, &hold) &&
 			strcmp(hold.from, adoption->theirs) == 0)
 			spool_adopt_resolve(adoption, g_steal_pointer(&message->state), &hold);
 	}
+	return true;
 }
 
 /* ---- a copy, held ---- */
@@ -197,18 +210,25 @@ spool_adopt_is_same(const Envelope *a, const Envelope *b)
 	return left->len == right->len && memcmp(left->data + 8, right->data + 8, left->len - 8) == 0;
 }
 
-/* Begun by an adoption that was interrupted.  If it was another spool's, which was adopted since, the hold says from now
- * on that it is ours: by that the line which is written next is understood. */
+/* `here`: its id here if an adoption that was interrupted has begun with it, else 0.  If it was another
+ * spool's, which was adopted since, the hold says from now on that it is ours: by that the line which is
+ * written next is understood. */
 static bool
-spool_adopt_take_up(Adoption *adoption, const SpoolMessage *message, QueueId *here)
+spool_adopt_take_up(Adoption *adoption, const SpoolMessage *message, QueueId *here, GError **error)
 {
 	const QueueId *begun = g_hash_table_lookup(adoption->begun, &message->envelope->id);
-	g_autoptr(SpoolMessage) ours = begun != NULL ? spool_read(adoption->to, *begun, NULL) : NULL;
+	g_autoptr(SpoolMessage) ours = NULL;
 	SpoolHold hold;
 
-	if (ours == NULL || !spool_hold_parse(ours->state->hold_reason, &hold) ||
-		!spool_adopt_is_same(ours->envelope, message->envelope))
+	*here = 0;
+	if (begun == NULL)
+		return true;
+	ours = spool_read(adoption->to, *begun, error);
+	if (ours == NULL)
 		return false;
+	if (!spool_hold_parse(ours->state->hold_reason, &hold) ||
+		!spool_adopt_is_same(ours->envelope, message->envelope))
+		return true;
 	*here = *begun;
 	if (strcmp(hold.by, adoption->ours) != 0) {
 		g_strlcpy(hold.by, adoption->ours, sizeof hold.by);
@@ -235,8 +255,8 @@ spool_adopt_one(Adoption *adoption, QueueId id, GError **error)
 	g_autoptr(SpoolMessage) message = spool_read(adoption->from, id, &unread);
 	Adoptee adoptee = { .there = id };
 
-	if (message == NULL || (!spool_adopt_take_up(adoption, message, &adoptee.here) &&
-							   !spool_read_content(message, &unread))) {
+	if (message == NULL || !spool_adopt_take_up(adoption, message, &adoptee.here, &unread) ||
+		(adoptee.here == 0 && !spool_read_content(message, &unread))) {
 		spool_adopt_count_failure(adoption, unread);
 		return true;
 	}
@@ -292,7 +312,8 @@ spool_adopt_all(Adoption *adoption, GError **error)
 	g_autoptr(GArray) ids = spool_ids(adoption->from);
 
 	id_source_pass(adoption->ids, spool_highest_id(adoption->from));
-	spool_adopt_resolve_all(adoption);
+	if (!spool_adopt_resolve_all(adoption, error))
+		return false;
 	for (guint i = 0; i < ids->len; i++) {
 		if (!spool_adopt_one(adoption, g_array_index(ids, QueueId, i), error))
 			return false;
@@ -328,9 +349,14 @@ spool_adopt_from(Spool *spool, const char *directory, IdSource *ids, size_t *n,
 	g_autofree char *format = g_build_filename(directory, "format", NULL);
 	Adoption adoption = { .to = spool, .ids = ids };
 	bool is_adopted = false;
+	int fd;
 
-	if (!g_file_test(format, G_FILE_TEST_EXISTS))
+	fd = spool->disk->open(spool->disk, format, O_RDONLY, 0);
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return error_set(error, POSTERN_ERROR_NOT_FOUND, "there is no spool in %s", directory);
+	if (fd < 0)
+		return error_set_errno(error, "cannot open %s", format);
+	(void)spool->disk->close(spool->disk, fd);
 	adoption.from = spool_open(&settings, error);
 	if (adoption.from == NULL)
 		return false;
@@ -393,6 +419,18 @@ spool_adopt_remember(Spool *spool, const char *theirs, const char *directory)
 		log_event(LOG_LEVEL_WARNING, "adopted spool not remembered", "file", path, NULL);
 }
 
+/* What cannot be settled stays held, and is counted by spool_count_adopting(). */
+static void
+spool_adopt_again(Spool *spool, const char *directory, IdSource *ids, size_t *n)
+{
+	g_autoptr(GError) error = NULL;
+	char theirs[2 * SPOOL_ID_SIZE + 1];
+
+	if (!spool_adopt_from(spool, directory, ids, n, theirs, &error))
+		log_event(LOG_LEVEL_WARNING, "spool not adopted again", "from", directory, "error",
+			error->message, NULL);
+}
+
 bool
 spool_adopt(Spool *spool, const char *directory, IdSource *ids, size_t *n, GError **error)
 {
@@ -407,8 +445,9 @@ spool_adopt(Spool *spool, const char *directory, IdSource *ids, size_t *n, GErro
 	for (int i = 0; i < ADOPT_DEPTH; i++) {
 		g_autofree char *other = spool_adopt_find_other(spool, done);
 
-		if (other != NULL && !spool_adopt_from(spool, other, ids, n, theirs, error))
-			return false;
+		if (other == NULL)
+			break;
+		spool_adopt_again(spool, other, ids, n);
 	}
 	return true;
 }

@@ -154,6 +154,10 @@ spool_carry_one(Spool *spool, SpoolSegment *segment, GByteArray *octets, Carry *
 {
 	const guint start = octets->len;
 
+	if (carry->from.at > segment->size || carry->from.size > segment->size - carry->from.at) {
+		spool_give_up_message(spool, segment, carry->id);
+		return false;
+	}
 	g_byte_array_set_size(octets, start + (guint)carry->from.size);
 	if (!spool_pread(spool->disk, segment->fd, octets->data + start, carry->from.size, carry->from.at)) {
 		const int number = errno;

@@ -17,8 +17,8 @@ enum { CONTENT_STEP = 256 << 10 };
 
 /* Private to its message; reading through it changes nothing, so that several threads may. */
 struct SpoolReader {
-	int fd;
-	SpoolSegment *segment; /* whose `fd` it is; NULL: a file of its own */
+	SpoolSegment *
+		segment; /* NULL: in a file, which is open only while it is read: thousands of messages may wait */
 	uint64_t number, offset;
 	GArray *checks; /* of uint32_t, one for each step */
 };
@@ -30,8 +30,6 @@ spool_reader_free(Spool *spool, SpoolReader *reader)
 		return;
 	if (reader->segment != NULL)
 		spool_segment_unref(spool, reader->segment);
-	else
-		(void)spool->disk->close(spool->disk, reader->fd);
 	g_array_unref(reader->checks);
 	g_free(reader);
 }
@@ -39,7 +37,7 @@ spool_reader_free(Spool *spool, SpoolReader *reader)
 void
 spool_content_release(SpoolMessage *message)
 {
-	if (message->spool != NULL)
+	if (message->accounted > 0)
 		spool_memory_add(message->spool, -(int64_t)message->accounted);
 	g_free(message->octets);
 	spool_reader_free(message->spool, message->reader);
@@ -50,21 +48,11 @@ spool_content_release(SpoolMessage *message)
 }
 
 static SpoolReader *
-spool_reader_new(Spool *spool, const Whereabouts *found, GError **error)
+spool_reader_new(const Whereabouts *found)
 {
 	const bool is_file = found->place.kind == SPOOL_IN_FILE;
-	g_autofree char *path = is_file ? spool_file_path(spool, found->place.at) : NULL;
-	const int fd =
-		is_file ? spool->disk->open(spool->disk, path, O_RDONLY, 0) : found->content_segment->fd;
-	SpoolReader *reader;
+	SpoolReader *reader = g_new0(SpoolReader, 1);
 
-	if (fd < 0) {
-		(void)error_set(error, errno == ENOENT ? POSTERN_ERROR_DAMAGED : POSTERN_ERROR_IO,
-			"cannot open %s: %s", path, g_strerror(errno));
-		return NULL;
-	}
-	reader = g_new0(SpoolReader, 1);
-	reader->fd = fd;
 	reader->segment = is_file ? NULL : spool_segment_ref(found->content_segment);
 	reader->number = found->place.at;
 	reader->offset = is_file ? found->place.offset : found->place.at;
@@ -72,25 +60,53 @@ spool_reader_new(Spool *spool, const Whereabouts *found, GError **error)
 	return reader;
 }
 
+/* To read from, until spool_reader_leave(); -1: it cannot be opened. */
+static int
+spool_reader_enter(Spool *spool, const SpoolReader *reader, GError **error)
+{
+	g_autofree char *path = NULL;
+	int fd;
+
+	if (reader->segment != NULL)
+		return reader->segment->fd;
+	path = spool_file_path(spool, reader->number);
+	fd = spool->disk->open(spool->disk, path, O_RDONLY, 0);
+	if (fd < 0)
+		(void)error_set(error, errno == ENOENT ? POSTERN_ERROR_DAMAGED : POSTERN_ERROR_IO,
+			"cannot open %s: %s", path, g_strerror(errno));
+	return fd;
+}
+
+static void
+spool_reader_leave(Spool *spool, const SpoolReader *reader, int fd)
+{
+	if (reader->segment == NULL)
+		(void)spool->disk->close(spool->disk, fd);
+}
+
 static bool
-spool_reader_read(const SpoolMessage *message, const SpoolReader *reader, char *to, uint64_t at,
-	size_t size, GError **error)
+spool_reader_read(const SpoolMessage *message, const SpoolReader *reader, int fd, char *to,
+	uint64_t at, size_t size, GError **error)
 {
 	Spool *spool = message->spool;
+	int number;
 
-	if (spool_pread(spool->disk, reader->fd, to, size, reader->offset + at))
+	if (spool_pread(spool->disk, fd, to, size, reader->offset + at))
 		return true;
-	if (errno == ENODATA)
+	number = errno;
+	if (number == ENODATA)
 		return error_set(
 			error, POSTERN_ERROR_DAMAGED, "the content of a message is shorter than it was");
-	(void)error_set_errno(error, "cannot read the content of a message");
+	(void)error_set(
+		error, POSTERN_ERROR_IO, "cannot read the content of a message: %s", g_strerror(number));
+	errno = number;
 	if (reader->segment != NULL)
 		spool_report_unread(spool, reader->segment, reader->offset + at);
 	else
 		spool_report_damage(spool,
 			"content file %016" G_GINT64_MODIFIER "x, octet %" G_GUINT64_FORMAT
 			" cannot be read: %s; its messages are deferred",
-			reader->number, reader->offset + at, g_strerror(errno));
+			reader->number, reader->offset + at, g_strerror(number));
 	return false;
 }
 
@@ -102,12 +118,12 @@ spool_step_size(const SpoolMessage *message, uint64_t step)
 
 /* A step that is what it was when the whole was verified. */
 static bool
-spool_reader_step(const SpoolMessage *message, uint64_t step, char *to, GError **error)
+spool_reader_step(const SpoolMessage *message, int fd, uint64_t step, char *to, GError **error)
 {
 	const size_t size = spool_step_size(message, step);
 	char text[ID_TEXT_SIZE];
 
-	if (!spool_reader_read(message, message->reader, to, step * CONTENT_STEP, size, error))
+	if (!spool_reader_read(message, message->reader, fd, to, step * CONTENT_STEP, size, error))
 		return false;
 	return crc32c(0, to, size) == g_array_index(message->reader->checks, uint32_t, step) ||
 		   error_set(error, POSTERN_ERROR_DAMAGED, "the content of %s changed while it was read",
@@ -128,12 +144,12 @@ spool_content_is_wrong(const SpoolMessage *message, GError **error)
 
 /* Small ones are kept. */
 static bool
-spool_read_small(
-	SpoolMessage *message, const SpoolReader *reader, const SpoolPlace *place, GError **error)
+spool_read_small(SpoolMessage *message, const SpoolReader *reader, int fd, const SpoolPlace *place,
+	GError **error)
 {
 	g_autofree char *octets = g_malloc(place->size + 1);
 
-	if (!spool_reader_read(message, reader, octets, 0, place->size, error))
+	if (!spool_reader_read(message, reader, fd, octets, 0, place->size, error))
 		return false;
 	if (crc32c(0, octets, place->size) != place->crc)
 		return spool_content_is_wrong(message, error);
@@ -145,7 +161,7 @@ spool_read_small(
 
 static bool
 spool_verify_large(
-	SpoolMessage *message, SpoolReader *reader, const SpoolPlace *place, GError **error)
+	SpoolMessage *message, SpoolReader *reader, int fd, const SpoolPlace *place, GError **error)
 {
 	g_autofree char *octets = g_malloc(CONTENT_STEP);
 	uint32_t whole = 0;
@@ -154,7 +170,7 @@ spool_verify_large(
 		const size_t size = spool_step_size(message, step);
 		uint32_t check;
 
-		if (!spool_reader_read(message, reader, octets, step * CONTENT_STEP, size, error))
+		if (!spool_reader_read(message, reader, fd, octets, step * CONTENT_STEP, size, error))
 			return false;
 		whole = crc32c(whole, octets, size);
 		check = crc32c(0, octets, size);
@@ -163,41 +179,58 @@ spool_verify_large(
 	return whole == place->crc || spool_content_is_wrong(message, error);
 }
 
-/* Where lines at the end of the header go: to be known before the first piece is.  Doubling what is looked at, the
- * header is read at most twice. */
+/* The first `size` octets, to look for the end of the header; false: that takes more, or an error. */
 static bool
-spool_find_header_end(SpoolMessage *message, GError **error)
+spool_look_for_header_end(
+	SpoolMessage *message, const SpoolReader *reader, int fd, size_t size, GError **error)
 {
-	size_t size = CONTENT_STEP;
 	g_autofree char *octets = NULL;
+	bool is_found = false;
+
+	if (!spool_memory_take(message->spool, size))
+		return error_set(error, POSTERN_ERROR_FULL,
+			"no memory for a header of more than %zu octets ([spool] memory)", size / 2);
+	octets = g_malloc(size);
+	if (spool_reader_read(message, reader, fd, octets, 0, size, error)) {
+		is_found = header_is_within(octets, size, &message->header_end) || size == message->size;
+		if (is_found)
+			message->header_end = header_end(octets, size);
+	}
+	spool_memory_add(message->spool, -(int64_t)size);
+	return is_found;
+}
+
+/* Where lines at the end of the header go: to be known before the first piece is. */
+static bool
+spool_find_header_end(SpoolMessage *message, const SpoolReader *reader, int fd, GError **error)
+{
+	g_autoptr(GError) failure = NULL;
 
 	if (message->envelope->bottom[0] == '\0')
 		return true;
-	for (;; size *= 2) {
-		size = (size_t)MIN(size, message->size);
-		octets = g_try_realloc(octets, size);
-		if (octets == NULL)
-			return error_set(error, POSTERN_ERROR_IO, "no memory for a header of %zu octets", size);
-		if (!spool_reader_read(message, message->reader, octets, 0, size, error))
-			return false;
-		if (header_is_within(octets, size, &message->header_end))
+	for (uint64_t size = CONTENT_STEP; failure == NULL; size *= 2)
+		if (spool_look_for_header_end(
+				message, reader, fd, (size_t)MIN(size, message->size), &failure))
 			return true;
-		if (size == message->size)
-			break;
-	}
-	message->header_end = header_end(octets, size);
-	return true;
+	g_propagate_error(error, g_steal_pointer(&failure));
+	return false;
 }
 
 static bool
-spool_read_large(
-	SpoolMessage *message, SpoolReader *reader, const SpoolPlace *place, GError **error)
+spool_verify(SpoolMessage *message, SpoolReader *reader, const SpoolPlace *place, GError **error)
 {
-	message->reader = reader;
-	if (spool_verify_large(message, reader, place, error) && spool_find_header_end(message, error))
-		return true;
-	message->reader = NULL;
-	return false;
+	const int fd = spool_reader_enter(message->spool, reader, error);
+	bool is_good;
+
+	if (fd < 0)
+		return false;
+	if (place->size <= SPOOL_LARGE)
+		is_good = spool_read_small(message, reader, fd, place, error);
+	else
+		is_good = spool_verify_large(message, reader, fd, place, error) &&
+				  spool_find_header_end(message, reader, fd, error);
+	spool_reader_leave(message->spool, reader, fd);
+	return is_good;
 }
 
 bool
@@ -206,21 +239,33 @@ spool_read_content(SpoolMessage *message, GError **error)
 	char text[ID_TEXT_SIZE];
 	Whereabouts found;
 	SpoolReader *reader;
-	bool is_read = false;
+	bool is_read;
 
 	if (message->content != NULL || message->reader != NULL)
 		return true;
 	if (!spool_look_up(message->spool, message->envelope->id, &found))
 		return error_set(error, POSTERN_ERROR_NOT_FOUND, "no message %s",
 			id_format(message->envelope->id, text));
-	reader = spool_reader_new(message->spool, &found, error);
-	if (reader != NULL && found.place.size <= SPOOL_LARGE)
-		is_read = spool_read_small(message, reader, &found.place, error);
-	else if (reader != NULL)
-		is_read = spool_read_large(message, reader, &found.place, error);
-	if (reader != message->reader)
+	reader = spool_reader_new(&found);
+	is_read = spool_verify(message, reader, &found.place, error);
+	if (is_read && message->content == NULL)
+		message->reader = reader;
+	else
 		spool_reader_free(message->spool, reader);
 	spool_let_go(message->spool, &found);
+	return is_read;
+}
+
+static bool
+spool_load_steps(const SpoolMessage *message, char *octets, GError **error)
+{
+	const int fd = spool_reader_enter(message->spool, message->reader, error);
+	bool is_read = fd >= 0;
+
+	for (uint64_t step = 0; is_read && step * CONTENT_STEP < message->size; step++)
+		is_read = spool_reader_step(message, fd, step, octets + step * CONTENT_STEP, error);
+	if (fd >= 0)
+		spool_reader_leave(message->spool, message->reader, fd);
 	return is_read;
 }
 
@@ -228,40 +273,63 @@ bool
 spool_read_whole(SpoolMessage *message, GError **error)
 {
 	char text[ID_TEXT_SIZE];
+	char *octets;
 
 	if (!spool_read_content(message, error))
 		return false;
 	if (message->content != NULL)
 		return true;
-	if (spool_memory_take(message->spool, message->size)) {
-		message->accounted = message->size;
-		message->octets = g_try_malloc(message->size + 1);
-	}
-	if (message->octets == NULL)
+	if (!spool_memory_take(message->spool, message->size))
 		return error_set(error, POSTERN_ERROR_FULL,
 			"no memory for the content of %s, %" G_GUINT64_FORMAT " octets ([spool] memory)",
 			id_format(message->envelope->id, text), message->size);
-	for (uint64_t step = 0; step * CONTENT_STEP < message->size; step++)
-		if (!spool_reader_step(message, step, message->octets + step * CONTENT_STEP, error)) {
-			g_clear_pointer(&message->octets, g_free);
-			return false;
-		}
-	message->octets[message->size] = '\0';
-	message->content = message->octets;
+	octets = g_try_malloc(message->size + 1);
+	if (octets == NULL || !spool_load_steps(message, octets, error)) {
+		if (octets == NULL)
+			(void)error_set(error, POSTERN_ERROR_FULL, "out of memory");
+		spool_memory_add(message->spool, -(int64_t)message->size);
+		g_free(octets);
+		return false;
+	}
+	octets[message->size] = '\0';
+	message->accounted = message->size;
+	message->content = message->octets = octets;
 	return true;
 }
 
 /* ---- as it is sent ---- */
 
-/* One walk over a content; `loaded` is the step in `buffer`. */
+/* One walk over a content; `loaded` is the step in `buffer`.  Of a message that several threads send
+ * each has its own. */
 typedef struct {
 	const SpoolMessage *message;
 	SpoolPiece *piece;
 	void *data;
 	char *buffer;
 	uint64_t loaded;
+	int fd; /* -1: not open yet */
 	GError **error;
 } Walk;
+
+static bool
+spool_walk_load(Walk *walk, uint64_t step)
+{
+	const SpoolMessage *message = walk->message;
+
+	if (walk->fd < 0)
+		walk->fd = spool_reader_enter(message->spool, message->reader, walk->error);
+	if (walk->buffer == NULL)
+		walk->buffer = g_malloc(CONTENT_STEP);
+	return walk->fd >= 0 && spool_reader_step(message, walk->fd, step, walk->buffer, walk->error);
+}
+
+static void
+spool_walk_end(Walk *walk)
+{
+	if (walk->fd >= 0)
+		spool_reader_leave(walk->message->spool, walk->message->reader, walk->fd);
+	g_free(walk->buffer);
+}
 
 static bool
 spool_walk_range(Walk *walk, uint64_t from, uint64_t to)
@@ -274,9 +342,7 @@ spool_walk_range(Walk *walk, uint64_t from, uint64_t to)
 		const uint64_t step = from / CONTENT_STEP, start = step * CONTENT_STEP;
 		const uint64_t until = MIN(to, start + CONTENT_STEP);
 
-		if (walk->buffer == NULL)
-			walk->buffer = g_malloc(CONTENT_STEP);
-		if (walk->loaded != step && !spool_reader_step(message, step, walk->buffer, walk->error))
+		if (walk->loaded != step && !spool_walk_load(walk, step))
 			return false;
 		walk->loaded = step;
 		if (!walk->piece(walk->data, walk->buffer + (from - start), until - from))
@@ -320,27 +386,33 @@ spool_message_pieces(const SpoolMessage *message, SpoolPiece *piece, void *data,
 	const Envelope *envelope = message->envelope;
 	const size_t top = strlen(envelope->top), bottom = strlen(envelope->bottom);
 	const uint64_t at = spool_header_end(message);
-	Walk walk = {
-		.message = message, .piece = piece, .data = data, .loaded = UINT64_MAX, .error = error
-	};
+	Walk walk = { .message = message,
+		.piece = piece,
+		.data = data,
+		.loaded = UINT64_MAX,
+		.fd = -1,
+		.error = error };
 	const bool is_done = (top == 0 || piece(data, envelope->top, top)) &&
 						 spool_walk_part(&walk, 0, at) &&
 						 (bottom == 0 || piece(data, envelope->bottom, bottom)) &&
 						 spool_walk_part(&walk, at, message->size);
 
-	g_free(walk.buffer);
+	spool_walk_end(&walk);
 	return is_done;
 }
 
 bool
 spool_content_pieces(const SpoolMessage *message, SpoolPiece *piece, void *data, GError **error)
 {
-	Walk walk = {
-		.message = message, .piece = piece, .data = data, .loaded = UINT64_MAX, .error = error
-	};
+	Walk walk = { .message = message,
+		.piece = piece,
+		.data = data,
+		.loaded = UINT64_MAX,
+		.fd = -1,
+		.error = error };
 	const bool is_done = spool_walk_range(&walk, 0, message->size);
 
-	g_free(walk.buffer);
+	spool_walk_end(&walk);
 	return is_done;
 }
 

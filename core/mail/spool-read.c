@@ -69,9 +69,15 @@ spool_let_go(Spool *spool, Whereabouts *found)
 static uint8_t *
 spool_read_record(Spool *spool, SpoolSegment *segment, uint32_t offset, uint32_t length, GError **error)
 {
-	g_autofree uint8_t *record = g_malloc(MAX(length, SPOOL_RECORD_HEADER));
+	g_autofree uint8_t *record = NULL;
 	uint32_t found;
 
+	if (offset > segment->size || length > segment->size - offset) {
+		(void)error_set(error, POSTERN_ERROR_DAMAGED,
+			"segment %" G_GUINT64_FORMAT ", octet %u: a record goes beyond its segment", segment->number, offset);
+		return NULL;
+	}
+	record = g_malloc(MAX(length, SPOOL_RECORD_HEADER));
 	if (!spool_pread(spool->disk, segment->fd, record, length, offset)) {
 		(void)error_set_errno(
 			error, "cannot read segment %" G_GUINT64_FORMAT ", octet %u", segment->number, offset);

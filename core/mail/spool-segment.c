@@ -271,6 +271,17 @@ spool_keeper_seal(Spool *spool, SpoolSegment *segment)
 	spool_segment_unref(spool, segment);
 }
 
+static bool
+spool_segment_has_damage(Spool *spool, const SpoolSegment *segment)
+{
+	bool has_damage;
+
+	g_mutex_lock(&spool->lock);
+	has_damage = segment->has_damage;
+	g_mutex_unlock(&spool->lock);
+	return has_damage;
+}
+
 /* Its name goes, durably, before the next one's does: else the states in this one could be gone while
  * messages in an older one are still there.  What is damaged is kept. */
 static bool
@@ -279,11 +290,12 @@ spool_keeper_free(Spool *spool, SpoolSegment *segment)
 	const Disk *disk = spool->disk;
 	g_autofree char *path = spool_segment_path(spool, segment->is_aside ? "aside-" : "", segment->number);
 	g_autofree char *spare = spool_segment_path(spool, "spare-", segment->number);
-	const bool is_spare = !segment->has_damage && segment->size == spool->segment_size &&
-						  g_queue_get_length(&spool->spares) < SPOOL_SPARES;
-	const bool is_moved = segment->has_damage ? spool_lose(spool, path)
-						  : is_spare          ? disk->rename(disk, path, spare) == 0
-											  : disk->unlink(disk, path) == 0;
+	const bool has_damage = spool_segment_has_damage(spool, segment);
+	const bool is_spare =
+		!has_damage && segment->size == spool->segment_size && g_queue_get_length(&spool->spares) < SPOOL_SPARES;
+	const bool is_moved = has_damage ? spool_lose(spool, path)
+						  : is_spare ? disk->rename(disk, path, spare) == 0
+									 : disk->unlink(disk, path) == 0;
 
 	/* ENOENT: it was moved before, and the sync behind it failed. */
 	if ((!is_moved && errno != ENOENT) || !spool_sync_directory(spool, spool->log_directory, NULL))

@@ -11,6 +11,7 @@ typedef struct {
 	int code;            /* made with it; 0: none */
 	const char *text;
 	bool acts, waits_first, orphans, is_late; /* is_late: beyond its deadline */
+	bool cannot_read; /* as ptn_content() notes it */
 } Script;
 
 /* What happened in a run. */
@@ -43,6 +44,7 @@ script_run(const HookRow *row, HookCall *call)
 		CU_ASSERT_PTR_EQUAL(chain_orphan(run_of_scripts), row);
 	while (script->is_late && g_get_monotonic_time() <= call->deadline_us)
 		g_thread_yield();
+	call->has_unread |= script->cannot_read;
 	call->code = script->code;
 	call->cause = PTN_POLICY;
 	call->enhanced = script->code >= 500 ? "5.7.1" : "4.7.1";
@@ -280,6 +282,32 @@ test_nonsense(void)
 	}
 }
 
+/* A hook that was not given the content, and goes on, has failed; its refusal stands.  The next hook begins anew. */
+static void
+test_unread(void)
+{
+	static const Script unread = { .name = "u", .verdict = PTN_NEXT, .cannot_read = true },
+						refusing = { .name = "r", .verdict = PTN_REFUSED, .code = 550, .cannot_read = true },
+						goes_on = { .name = "n", .verdict = PTN_NEXT };
+	HookPlugin defers = a_plugin("defers"), passes = a_plugin("passes");
+	Bench bench;
+
+	passes.passes_on_error = true;
+	bench_start(&bench);
+	bench_add(&bench, &defers, PTN_MAIL, 0, &unread);
+	bench_add(&bench, &passes, PTN_RCPT, 0, &unread);
+	bench_add(&bench, &defers, PTN_RCPT, 0, &goes_on);
+	bench_add(&bench, &defers, PTN_MESSAGE, 0, &refusing);
+	CU_ASSERT_EQUAL(bench_run(&bench, PTN_MAIL, ON_WORKER), CHAIN_REFUSED);
+	CU_ASSERT_EQUAL(bench.call.code, 451);
+	CU_ASSERT_EQUAL(atomic_load(&defers.figures[PTN_MAIL].failures), 1);
+	CU_ASSERT_EQUAL(bench_run(&bench, PTN_RCPT, ON_WORKER), CHAIN_PASSED);
+	CU_ASSERT_EQUAL(atomic_load(&defers.figures[PTN_RCPT].failures), 0);
+	CU_ASSERT_EQUAL(bench_run(&bench, PTN_MESSAGE, ON_WORKER), CHAIN_REFUSED);
+	CU_ASSERT_EQUAL(bench.call.code, 550);
+	bench_end(&bench);
+}
+
 static void
 test_failure_at_auth(void)
 {
@@ -427,6 +455,7 @@ static const UnitTest tests[] = {
 	{ "mode = warn: logged only; mode = off: not called", test_warn_and_off },
 	{ "verdicts that make no sense are failures: on-error decides", test_nonsense },
 	{ "a failure at AUTH is 454", test_failure_at_auth },
+	{ "a hook that was not given the content fails, unless it refuses", test_unread },
 	{ "at-once: a plugin holds no more workers than it may", test_at_once },
 	{ "a missed deadline is a failure", test_deadline },
 	{ "the deadline of the whole bounds that of each", test_deadline_of_all },

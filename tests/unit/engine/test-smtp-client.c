@@ -1,6 +1,7 @@
 /* test-smtp-client.c - one transaction over LMTP against a peer that says what its script says. */
 #include "engine/smtp-client.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -11,7 +12,7 @@
 #include "unit/mail/mail.h"
 
 /* Lines of a script: "C: " and how a command must begin, "S: " and what is answered, "C: CONTENT" up to the final dot, "C: END" for
- * the end of the connection. */
+ * the end of the connection, "C: TORN" for content that the connection ends in, without a final dot. */
 typedef struct {
 	Fixture *spool;
 	char *path;
@@ -34,6 +35,12 @@ peer_expect(World *world, Wire *wire, const char *expected)
 	const bool is_content = strcmp(expected, "CONTENT") == 0;
 	const char *line;
 
+	if (strcmp(expected, "TORN") == 0) {
+		while ((line = wire_read_line(wire, 4000, NULL)) != NULL)
+			if (strcmp(line, ".") == 0)
+				g_string_append(world->faults, "a final dot\n");
+		return;
+	}
 	do
 		line = wire_read_line(wire, 1000, NULL);
 	while (is_content && line != NULL && strcmp(line, ".") != 0);
@@ -74,15 +81,38 @@ world_listen(World *world)
 	CU_ASSERT_EQUAL_FATAL(listen(world->listener, 5), 0);
 }
 
+/* A message of so many octets, or, with 0, a small one. */
 static void
-world_start(World *world, const char *const *script, unsigned recipients)
+world_commit(World *world, unsigned recipients, size_t size)
+{
+	SpoolTransaction *transaction;
+	Content *content;
+
+	if (size == 0) {
+		CU_ASSERT_EQUAL(fixture_commit(world->spool, 1, "Subject: x\r\n\r\n.dot\r\n", recipients),
+			SPOOL_COMMITTED);
+		return;
+	}
+	content = content_new(world->spool->spool);
+	content_append(content, "Subject: x\r\n\r\n", 14);
+	while (content_size(content) < size)
+		content_append(content, "a line of a large message\r\n", 27);
+	CU_ASSERT(content_flush(content, NULL) && content_finish(content, NULL));
+	transaction = spool_transaction_new();
+	spool_transaction_set_content(transaction, content);
+	spool_transaction_add(transaction, fixture_envelope(1, recipients), NULL);
+	CU_ASSERT_EQUAL(spool_commit_wait(world->spool->spool, transaction), SPOOL_COMMITTED);
+}
+
+static void
+world_start_with(World *world, const char *const *script, unsigned recipients, size_t size)
 {
 	g_autoptr(GPtrArray) addresses = NULL;
 	g_autofree char *hop = NULL, *reply = NULL;
 
 	*world = (World){ .spool = fixture_new(), .script = script, .faults = g_string_new(NULL) };
 	world_listen(world);
-	CU_ASSERT_EQUAL(fixture_commit(world->spool, 1, "Subject: x\r\n\r\n.dot\r\n", recipients), SPOOL_COMMITTED);
+	world_commit(world, recipients, size);
 	world->message = spool_read(world->spool->spool, 1, NULL);
 	CU_ASSERT_FATAL(world->message != NULL && spool_read_content(world->message, NULL));
 	((Recipient *)g_ptr_array_index(world->message->envelope->recipients, 0))->notify = NOTIFY_SUCCESS;
@@ -94,6 +124,12 @@ world_start(World *world, const char *const *script, unsigned recipients)
 	world->thread = g_thread_new("peer", peer_run, world);
 	CU_ASSERT_EQUAL(route_addresses(NULL, world->settings, world->hop, 0, &addresses, &reply), HOP_OK);
 	world->client = smtp_client_open(world->settings, world->hop, addresses, &world->status, &world->reply);
+}
+
+static void
+world_start(World *world, const char *const *script, unsigned recipients)
+{
+	world_start_with(world, script, recipients, 0);
 }
 
 static bool
@@ -187,6 +223,28 @@ test_lost(void)
 	world_end(&world);
 }
 
+/* What was verified is read differently while it is sent: the connection breaks before the final dot. */
+static void
+test_unread(void)
+{
+	static const char *const script[] = { "S: 220 store", "C: LHLO ", "S: 250-store\r\n250 PIPELINING",
+		"C: MAIL FROM:<", "C: RCPT TO:<r0@", "C: DATA", "S: 250 ok", "S: 250 ok", "S: 354 go", "C: TORN", NULL };
+	World world;
+	g_autofree char *path = NULL;
+	FILE *file;
+
+	world_start_with(&world, script, 1, 1 << 20);
+	path = g_build_filename(world.spool->directory, "content/0000000000000001", NULL);
+	file = fopen(path, "r+");
+	CU_ASSERT_FATAL(file != NULL && fseek(file, 900000, SEEK_SET) == 0 && fputc('#', file) == '#');
+	CU_ASSERT_EQUAL(fclose(file), 0);
+	CU_ASSERT_FALSE(world_send(&world));
+	CU_ASSERT_EQUAL(world.results[0].status, SENT_DEFERRED);
+	CU_ASSERT_FALSE(world.results[0].is_remote);
+	CU_ASSERT_TRUE(g_str_has_prefix(world.results[0].reply, "4.3.0 the message cannot be read: "));
+	world_end(&world);
+}
+
 /* EHLO and HELO would make it another protocol: who knows no LHLO stores nothing. */
 static void
 test_no_lmtp(void)
@@ -222,6 +280,7 @@ static const UnitTest tests[] = {
 	{ "LMTP: a reply for each recipient that was accepted, DSN is ours, nothing goes ahead", test_replies },
 	{ "LMTP: a server that does not pipeline", test_one_by_one },
 	{ "LMTP: what was told holds when the server is gone before it has told the rest", test_lost },
+	{ "Q-02 content that cannot be read to its end gets no final dot", test_unread },
 	{ "LMTP: who knows no LHLO is asked nothing else", test_no_lmtp },
 	{ "LMTP: where nobody is accepted no reply is waited for", test_nobody },
 	{ NULL, NULL },
