@@ -23,12 +23,15 @@ control_status(Daemon *daemon, const Request *request, Answer *answer)
 	SpoolFigures spool;
 	DeliveryFigures delivery;
 	g_autofree char *free_octets = NULL;
+	char waiting[64] = "";
 	g_autoptr(GPtrArray) doors = NULL;
 	unsigned plugins = 0, alarms = metrics_alarms(daemon->engine.metrics);
 
 	(void)request;
 	spool_figures(daemon->engine.spool, &spool);
 	delivery_figures(daemon->delivery, &delivery);
+	if (delivery.waiting > 0)
+		g_snprintf(waiting, sizeof waiting, ", %" G_GUINT64_FORMAT " waiting for a busy next hop", delivery.waiting);
 	free_octets = g_format_size_full(spool.free_octets, G_FORMAT_SIZE_IEC_UNITS);
 	g_mutex_lock(&daemon->lock);
 	doors = server_doors(daemon->server);
@@ -36,9 +39,9 @@ control_status(Daemon *daemon, const Request *request, Answer *answer)
 	host_each(set, control_count_plugin, &plugins);
 	answer_text(answer,
 		"up %s · %u listeners · %u connections · directory %s · store %s · spool %" G_GUINT64_FORMAT
-		" messages%s, %s free · %u under way · %u plugins · %u alarm%s",
+		" messages%s, %s free · %u under way%s · %u plugins · %u alarm%s",
 		up, doors->len, server_connections(daemon->server), directory, store, spool.messages,
-		spool.is_closed ? " (CLOSED)" : "", free_octets, delivery.active, plugins, alarms,
+		spool.is_closed ? " (CLOSED)" : "", free_octets, delivery.active, waiting, plugins, alarms,
 		alarms == 1 ? "" : "s");
 }
 

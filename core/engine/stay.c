@@ -5,10 +5,12 @@
 
 #include <string.h>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "engine/domain.h"
 #include "proto/path.h"
 
+#define STAY_READ_AGAIN_US (60 * CLOCK_SECOND)
 #define STAY_REASON_START "mail for "
 #define STAY_REASON_END " is accepted and held"
 
@@ -33,6 +35,8 @@ struct Stay {
 	GHashTable *of;      /* id -> GSList* of StayDomain* */
 	uint64_t changes;    /* of the directory's domains, when they were looked at */
 	bool has_new, looks_again;
+	GArray *unread;      /* of SpoolSummary: held messages that the disk could not read yet */
+	int64_t unread_us;   /* when that is tried again; monotonic */
 };
 
 static void
@@ -59,6 +63,7 @@ stay_new(void)
 	g_mutex_init(&stay->lock);
 	stay->domains = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, stay_free_domain);
 	stay->of = g_hash_table_new_full(spool_id_hash, g_int64_equal, g_free, stay_free_list);
+	stay->unread = g_array_new(FALSE, FALSE, sizeof(SpoolSummary));
 	return stay;
 }
 
@@ -69,6 +74,7 @@ stay_free(Stay *stay)
 		return;
 	g_hash_table_unref(stay->domains);
 	g_hash_table_unref(stay->of);
+	g_array_unref(stay->unread);
 	g_mutex_clear(&stay->lock);
 	g_free(stay);
 }
@@ -294,9 +300,12 @@ stay_is_of_directory(const Engine *engine, const char *name)
 static void
 stay_fill_one(Engine *engine, const SpoolSummary *summary)
 {
-	g_autoptr(SpoolMessage) message = spool_read(engine->spool, summary->id, NULL);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(SpoolMessage) message = spool_read(engine->spool, summary->id, &error);
 	g_autofree char *named = NULL;
 
+	if (g_error_matches(error, POSTERN_ERROR, POSTERN_ERROR_IO))
+		g_array_append_val(engine->stay->unread, *summary);
 	if (message == NULL || !stay_is_ours(message->state->hold_reason))
 		return;
 	named = stay_reason_domain(message->state->hold_reason);
@@ -311,14 +320,34 @@ stay_fill_one(Engine *engine, const SpoolSummary *summary)
 	}
 }
 
+static void
+stay_fill_all(Engine *engine, const GArray *held)
+{
+	for (guint i = 0; i < held->len; i++)
+		stay_fill_one(engine, &g_array_index(held, SpoolSummary, i));
+	engine->stay->unread_us = g_get_monotonic_time() + STAY_READ_AGAIN_US;
+}
+
 void
 stay_fill(Engine *engine)
 {
 	g_autoptr(GArray) held = g_array_new(FALSE, FALSE, sizeof(SpoolSummary));
 
 	spool_each(engine->spool, stay_collect_held, held);
-	for (guint i = 0; i < held->len; i++)
-		stay_fill_one(engine, &g_array_index(held, SpoolSummary, i));
+	stay_fill_all(engine, held);
+}
+
+/* Held messages that the disk could not read at start are found as soon as it can. */
+static void
+stay_read_again(Engine *engine)
+{
+	g_autoptr(GArray) unread = NULL;
+
+	if (engine->stay->unread->len == 0 || g_get_monotonic_time() < engine->stay->unread_us)
+		return;
+	unread = g_steal_pointer(&engine->stay->unread);
+	engine->stay->unread = g_array_new(FALSE, FALSE, sizeof(SpoolSummary));
+	stay_fill_all(engine, unread);
 }
 
 /* ---- when a domain changes ---- */
@@ -402,6 +431,7 @@ stay_look(Engine *engine)
 	uint64_t changes;
 	bool is_all;
 
+	stay_read_again(engine);
 	if (directory_changes(engine->directory, PTN_DOMAIN, CLOCK_NEVER, &changes) != PTN_OK)
 		return;
 	g_mutex_lock(&stay->lock);

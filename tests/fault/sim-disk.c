@@ -395,6 +395,22 @@ sim_disk_set_capacity(SimDisk *sim, uint64_t octets)
 }
 
 uint64_t
+sim_disk_written(SimDisk *sim)
+{
+	uint64_t written = 0;
+
+	g_mutex_lock(&sim->lock);
+	for (guint i = 0; i < sim->ops->len; i++) {
+		const Op *op = sim->ops->pdata[i];
+
+		if (op->type == OP_WRITE && !(op->data[0] == 0 && memcmp(op->data, op->data + 1, op->size - 1) == 0))
+			written += op->size;
+	}
+	g_mutex_unlock(&sim->lock);
+	return written;
+}
+
+uint64_t
 sim_disk_used(SimDisk *sim)
 {
 	uint64_t used;

@@ -39,6 +39,7 @@ unsigned sim_disk_failures(SimDisk *sim); /* how many calls failed so far */
 /* Octets that the files may hold together; 0: any. */
 void sim_disk_set_capacity(SimDisk *sim, uint64_t octets);
 uint64_t sim_disk_used(SimDisk *sim); /* octets that they hold */
+uint64_t sim_disk_written(SimDisk *sim); /* octets written so far, but for the zeros that make a segment */
 /* How many steps were traced so far. */
 guint sim_disk_step(SimDisk *sim);
 

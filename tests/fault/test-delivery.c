@@ -241,6 +241,40 @@ test_one_state(void)
 	world_free(world);
 }
 
+/* A thousand recipients on two hundred next hops, whose answers come one by one: what is written does not grow with both. */
+static void
+test_many_hops(void)
+{
+	enum { HOPS = 200, EACH = 5 };
+	World *world = world_new();
+	g_autoptr(GPtrArray) recipients = g_ptr_array_new_with_free_func(g_free);
+	uint64_t before;
+	QueueId id;
+
+	for (unsigned hop = 0; hop < HOPS; hop++) {
+		g_autofree char *name = g_strdup_printf("step%u", hop);
+
+		world_add_hop(world, name);
+		for (unsigned i = 0; i < EACH; i++)
+			g_ptr_array_add(recipients, g_strdup_printf("a-rather-long-name-of-a-recipient-%u@%s.example", i, name));
+	}
+	g_ptr_array_add(recipients, NULL);
+	id = world_try_to_send(world, (const char *const *)recipients->pdata);
+	CU_ASSERT_NOT_EQUAL_FATAL(id, 0);
+	before = world_octets_written(world);
+	world_start(world);
+	for (unsigned hop = 0; hop < HOPS; hop++) {
+		WORLD_WAIT_UNTIL(world, world_taken_in_all(world) >= (hop + 1) * EACH);
+		WORLD_WAIT_UNTIL(world, world_status(world, id, hop * EACH) == RECIPIENT_DELIVERED || queued(world) == 0);
+		CU_ASSERT(spool_flush(world->engine.spool, g_get_monotonic_time() + 5 * CLOCK_SECOND));
+		world_next_step(world);
+	}
+	WORLD_WAIT_UNTIL(world, queued(world) == 0);
+	/* a whole state takes some 50 KiB, and 200 of them 10 MiB */
+	CU_ASSERT(world_octets_written(world) - before < 3 << 20);
+	world_free(world);
+}
+
 /* ---- what cannot be recorded is not delivered ---- */
 
 enum { UNRECORDED_MAIL = 3000, UNRECORDED_MOST = 500 + 200 };
@@ -454,6 +488,7 @@ const UnitSuite delivery_suite = { "delivery", (const UnitTest[]){
 	{ "Q-10 a stop with a hanging next hop records what is known", test_stop_with_hanging_hop },
 	{ "Q-11 one report of all failures, after five minutes at the latest", test_report_after_five_minutes },
 	{ "Q-10 one next hop, one state", test_one_state },
+	{ "Q-10 1,000 recipients on 200 next hops", test_many_hops },
 	{ "Q-12 what cannot be recorded is not delivered", test_unrecorded },
 	{ "Q-12 after a failed batch nothing is begun until one succeeds", test_failed_batch },
 	{ "Q-12 a full disk has room for results, not for deferrals", test_full_disk },

@@ -69,6 +69,8 @@ world_deliver(const HookRow *row, HookCall *call)
 		world->before(world->data, recipient->address);
 	if (g_str_has_prefix(name, "slow"))
 		world_wait_at_gate(world);
+	while (g_str_has_prefix(name, "step") && !world->is_open && world->steps < strtoul(name + 4, NULL, 10))
+		g_cond_wait(&world->changed, &world->lock);
 	if (!g_str_has_prefix(name, "no") && !g_str_has_prefix(name, "later"))
 		world_count(world->taken, key);
 	g_mutex_unlock(&world->lock);
@@ -325,6 +327,15 @@ world_open_gate(World *world)
 }
 
 void
+world_next_step(World *world)
+{
+	g_mutex_lock(&world->lock);
+	world->steps++;
+	g_cond_broadcast(&world->changed);
+	g_mutex_unlock(&world->lock);
+}
+
+void
 world_pass_time(World *world, int64_t us)
 {
 	atomic_fetch_add(&world->ahead_us, us);
@@ -388,6 +399,12 @@ unsigned
 world_reports(World *world)
 {
 	return world_look_up(world, world->tried, 0, "reports");
+}
+
+uint64_t
+world_octets_written(World *world)
+{
+	return sim_disk_written(world->sim);
 }
 
 RecipientStatus

@@ -1,7 +1,8 @@
 /* world.h - deliveries over a simulated disk: next hops that a test holds up, or makes refuse.
  *
  * A hop is a plugin that delivers: mail for NAME.example goes to the hop NAME.  Its name says what it does: "fast…" takes
- * everything, "no…" refuses for good, "later…" for now, "slow…" takes it when the test opens the gate. */
+ * everything, "no…" refuses for good, "later…" for now, "slow…" takes it when the test opens the gate, "stepN" when the test has
+ * gone N steps. */
 #pragma once
 
 #include "engine/delivery.h"
@@ -24,6 +25,7 @@ typedef struct {
 	GCond changed;
 	bool is_open;          /* the gate of slow hops */
 	unsigned begun;        /* deliveries by slow hops that came to the gate */
+	unsigned steps;
 	GHashTable *taken;     /* "recipient#id of its message" -> how often */
 	GHashTable *tried;     /* the same, refused ones too */
 	void (*before)(void *data, const char *recipient); /* called when a hop is asked; NULL */
@@ -47,6 +49,7 @@ QueueId world_try_to_send(World *world, const char *const *recipients);
 void world_open_gate(World *world);
 /* A reload, after which mail for NAME.example goes to the hop `to`. */
 void world_reroute(World *world, const char *name, const char *to);
+void world_next_step(World *world);
 void world_pass_time(World *world, int64_t us);
 
 unsigned world_taken(World *world, QueueId id, const char *recipient);
@@ -56,6 +59,7 @@ unsigned world_taken_in_all(World *world);
 unsigned world_begun(World *world);
 /* The recorded status of a recipient; of a finished message DELIVERED. */
 RecipientStatus world_status(World *world, QueueId id, unsigned place);
+uint64_t world_octets_written(World *world); /* to the disk, so far */
 /* How many reports came to their hop: messages with the null sender. */
 unsigned world_reports(World *world);
 
