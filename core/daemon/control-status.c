@@ -31,7 +31,8 @@ control_status(Daemon *daemon, const Request *request, Answer *answer)
 	spool_figures(daemon->engine.spool, &spool);
 	delivery_figures(daemon->delivery, &delivery);
 	if (delivery.waiting > 0)
-		g_snprintf(waiting, sizeof waiting, ", %" G_GUINT64_FORMAT " waiting for a busy next hop", delivery.waiting);
+		g_snprintf(waiting, sizeof waiting, ", %" G_GUINT64_FORMAT " waiting for a busy next hop",
+			delivery.waiting);
 	free_octets = g_format_size_full(spool.free_octets, G_FORMAT_SIZE_IEC_UNITS);
 	g_mutex_lock(&daemon->lock);
 	doors = server_doors(daemon->server);

@@ -227,6 +227,6 @@ test_state(void)
 }
 
 const UnitSuite heir_suite = { "heir", (const UnitTest[]){
-	{ "Q-02 the power goes at every step of an adoption: nothing is lost, nothing goes out twice", test_power },
-	{ "Q-02 a state with another number of recipients than its envelope is damage", test_state },
+	{ "Q-18 the power goes at every step of an adoption: nothing is lost, nothing goes out twice", test_power },
+	{ "Q-18 a state with another number of recipients than its envelope is damage", test_state },
 	{ 0 } } };

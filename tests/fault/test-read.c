@@ -418,12 +418,12 @@ test_large(void)
 }
 
 const UnitSuite read_suite = { "read", (const UnitTest[]){
-	{ "Q-02 every n-th pread, open and readdir of a start fails", test_calls },
-	{ "Q-02 each block of each segment cannot be read", test_blocks },
-	{ "Q-02 the last batch cannot be read: the start is refused, and nothing is overwritten", test_tail },
-	{ "Q-02 a segment that was set aside counts as far as it can be read", test_aside },
-	{ "Q-02 a block cannot be read, the summary can: the start knows all messages", test_known },
-	{ "Q-02 names that cannot be listed remove nothing", test_names },
-	{ "Q-02 compaction leaves in the queue what cannot be read now", test_compaction },
-	{ "Q-02 a large content is verified, and verified again while it is sent", test_large },
+	{ "Q-16 every n-th pread, open and readdir of a start fails", test_calls },
+	{ "Q-16 each block of each segment cannot be read", test_blocks },
+	{ "Q-16 the last batch cannot be read: the start is refused, and nothing is overwritten", test_tail },
+	{ "Q-16 a segment that was set aside counts as far as it can be read", test_aside },
+	{ "Q-16 a block cannot be read, the summary can: the start knows all messages", test_known },
+	{ "Q-16 names that cannot be listed remove nothing", test_names },
+	{ "Q-16 compaction leaves in the queue what cannot be read now", test_compaction },
+	{ "Q-16 a large content is verified, and verified again while it is sent", test_large },
 	{ 0 } } };

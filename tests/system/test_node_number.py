@@ -15,7 +15,7 @@ def alarm(postern, name):
 
 @needs_redis
 def test_a_number_in_use_refuses_the_start(make_postern, redis):
-    """The second one says who has the number; it starts once the first has stopped, or has a number of its own."""
+    """Q-19 the second one says who has the number; it starts once the first has stopped, or has a number of its own."""
     one = make_postern(redis.options(server={"node": "5"}), with_account=False)
     with pytest.raises(AssertionError, match=r"node number 5 is in use by another instance, [0-9a-f]{32} .*\[server\] node"):
         make_postern(redis.options(server={"node": "5"}), with_account=False)
@@ -28,7 +28,7 @@ def test_a_number_in_use_refuses_the_start(make_postern, redis):
 
 @needs_redis
 def test_a_number_that_is_lost_raises_an_alarm(make_postern, redis):
-    """Another instance got the number while this one could not see the Redis: it goes on, with an alarm, until the claim ends."""
+    """Q-19 another instance got the number while this one could not see the Redis: it goes on, with an alarm, until the claim ends."""
     one = make_postern(redis.options(server={"node": "1"}), with_account=False)
     make_postern(redis.options(server={"node": "2"}), with_account=False)
     assert redis.ask("-n", "1", "COPY", "postern:i:node/2", "postern:i:node/1", "REPLACE") == "1"
@@ -41,7 +41,7 @@ def test_a_number_that_is_lost_raises_an_alarm(make_postern, redis):
 
 @needs_redis
 def test_a_start_without_the_redis_checks_later(make_postern, redis):
-    """It must serve; the number is looked at once the Redis answers."""
+    """Q-19 it must serve; the number is looked at once the Redis answers."""
     one = make_postern(redis.options(server={"node": "1"}), with_account=False)
     one.kill()
     redis.stop()

@@ -183,7 +183,7 @@ def test_clock_excursion(clocked):
 
 
 def test_clock_backwards(clocked):
-    """Q-13 an hour backwards makes no mail wait for an hour; ids still rise, also after a restart."""
+    """Q-13 Q-17 an hour backwards makes no mail wait for an hour; ids still rise, also after a restart."""
     clocked.slow.replies["RCPT"] = "450 4.2.0 later"
     before = clocked.send(SLOW)
     clocked.postern.wait_queue(1, "state=deferred")

@@ -359,9 +359,9 @@ test_nothing(void)
 const UnitSuite adopt_suite = { "adopt", (const UnitTest[]){
 	{ "all of it comes over, with its states, once", test_adopt },
 	{ "an adoption that was interrupted goes on", test_interrupted },
-	{ "ids that both have: each message stays what it is", test_same_ids },
-	{ "a lost node and its dead heir are adopted in any order", test_nested },
+	{ "Q-18 ids that both have: each message stays what it is", test_same_ids },
+	{ "Q-18 a lost node and its dead heir are adopted in any order", test_nested },
 	{ "what waits for another spool is held, and counted", test_waiting },
-	{ "a lost node that comes back delivers only what is its own", test_comes_back },
+	{ "Q-18 a lost node that comes back delivers only what is its own", test_comes_back },
 	{ "no spool, or our own, is not adopted", test_nothing },
 	{ 0 } } };
