@@ -411,6 +411,8 @@ send_to_slow(World *world, QueueId *ids)
 	for (unsigned i = 0; i < SLOW_MAIL; i++)
 		ids[i] = world_send(world, "r@slow.example", NULL);
 	WORLD_WAIT_UNTIL(world, world_begun(world) > 0);
+	/* the scheduler has looked at all of it */
+	WORLD_WAIT_UNTIL(world, world_waiting(world) + world_begun(world) + SLOW_HANDFUL >= SLOW_MAIL);
 }
 
 /* Its mail does not become active beyond a handful, and other mail passes. */

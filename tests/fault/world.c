@@ -396,6 +396,15 @@ world_begun(World *world)
 }
 
 unsigned
+world_waiting(World *world)
+{
+	DeliveryFigures figures;
+
+	delivery_figures(world->delivery, &figures);
+	return (unsigned)figures.waiting;
+}
+
+unsigned
 world_reports(World *world)
 {
 	return world_look_up(world, world->tried, 0, "reports");

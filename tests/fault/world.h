@@ -55,6 +55,7 @@ void world_pass_time(World *world, int64_t us);
 unsigned world_taken(World *world, QueueId id, const char *recipient);
 unsigned world_tried(World *world, QueueId id, const char *recipient);
 unsigned world_taken_in_all(World *world);
+unsigned world_waiting(World *world); /* recipients that wait for a busy hop */
 /* How often so far a slow hop was asked. */
 unsigned world_begun(World *world);
 /* The recorded status of a recipient; of a finished message DELIVERED. */
