@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/keyed-hash.h"
 #include "base/log.h"
 #include "engine/observer.h"
 #include "engine/server-private.h"
@@ -19,12 +20,7 @@ enum { SERVER_ACCEPTS = 32 }; /* connections taken at one event */
 static guint
 server_hash_address(gconstpointer key)
 {
-	const IpAddress *address = key;
-	guint hash = 5381;
-
-	for (size_t i = 0; i < sizeof address->bytes; i++)
-		hash = hash * 33 + address->bytes[i];
-	return hash;
+	return keyed_hash_octets(key, sizeof(IpAddress));
 }
 
 static gboolean

@@ -1,6 +1,7 @@
 /* api-service.c - text, time, log, counters, memory, options, the store, DNS. */
 #include <string.h>
 
+#include "base/keyed-hash.h"
 #include "base/log.h"
 #include "base/sign.h"
 #include "host/host-private.h"
@@ -52,6 +53,12 @@ bool
 ptn_is_same(const char *a, const char *b, size_t size)
 {
 	return sign_is_same(a, b, size);
+}
+
+unsigned
+ptn_hash(const void *text)
+{
+	return keyed_hash_text(text);
 }
 
 const char *

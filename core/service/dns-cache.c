@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/keyed-hash.h"
+
 #define CACHE_FOUND_MOST (86400 * CLOCK_SECOND)
 #define CACHE_NONE_MOST (3600 * CLOCK_SECOND)
 #define CACHE_UNSURE (5 * CLOCK_SECOND)
@@ -36,7 +38,7 @@ dns_cache_new(size_t most)
 	DnsCache *cache = g_new0(DnsCache, 1);
 
 	cache->most = most;
-	cache->entries = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, dns_cache_entry_free);
+	cache->entries = g_hash_table_new_full(keyed_hash_text, g_str_equal, NULL, dns_cache_entry_free);
 	g_queue_init(&cache->used);
 	return cache;
 }

@@ -8,6 +8,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/keyed-hash.h"
+
 enum { DNS_NAME_MAX = 253, DNS_LABEL_MAX = 63, DNS_LOOKUPS_MAX = 20000, DNS_PARTS = 3 };
 
 typedef enum { PART_ONLY = 0, PART_MX = 0, PART_A, PART_AAAA } PartIndex;
@@ -410,7 +412,7 @@ dns_new_over(const DnsTransport *transport, void *data, const DnsSettings *setti
 	dns->timeout_us = settings->timeout_us;
 	g_mutex_init(&dns->lock);
 	dns->cache = dns_cache_new(settings->cache_size);
-	dns->lookups = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, dns_lookup_free);
+	dns->lookups = g_hash_table_new_full(keyed_hash_text, g_str_equal, NULL, dns_lookup_free);
 	g_queue_init(&dns->pending);
 	return dns;
 }

@@ -187,7 +187,7 @@ start(PtnHook *h)
 	Blocking *blocking = ptn_instance(h);
 
 	g_mutex_init(&blocking->lock);
-	blocking->failed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	blocking->failed = g_hash_table_new_full(ptn_hash, g_str_equal, g_free, NULL);
 	return PTN_NEXT;
 }
 
