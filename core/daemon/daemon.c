@@ -186,6 +186,9 @@ daemon_open_services(Daemon *daemon, GError **error)
 
 	engine->clock = clock_system();
 	engine->metrics = metrics_new();
+	engine->clients = client_budgets_new(engine->clock,
+		(size_t)config_number(config_section(daemon->config, "clients", NULL), "known"));
+	engine->accounts = account_budgets_new();
 	engine->ids = id_source_new(engine->clock, node);
 	engine->session_ids = id_source_new(engine->clock, node);
 	engine->retry_domain = daemon_retry_domain;
@@ -348,8 +351,8 @@ daemon_apply(Daemon *daemon, Loaded *loaded, GError **error)
 static char *
 daemon_describe_reload(Daemon *daemon, const Config *before)
 {
-	static const char *const kinds[] = { "server", "listener", "tls", "spool", "directory", "store", "dns", "log",
-		"delivery", "route", "level" };
+	static const char *const kinds[] = { "server", "listener", "tls", "clients", "accounts", "spool", "directory",
+		"store", "dns", "log", "delivery", "route", "level" };
 	GString *text = g_string_new("reloaded:");
 	unsigned changed = 0;
 
@@ -509,6 +512,8 @@ daemon_free(Daemon *daemon)
 	id_source_free(daemon->engine.ids);
 	id_source_free(daemon->engine.session_ids);
 	metrics_free(daemon->engine.metrics);
+	client_budgets_free(daemon->engine.clients);
+	account_budgets_free(daemon->engine.accounts);
 	config_unref(daemon->config);
 	g_ptr_array_unref(daemon->rows);
 	g_ptr_array_unref(daemon->old_rows);

@@ -46,14 +46,19 @@ static const PtnOption options_server[] = {
 	{ "max-recipients", PTN_NUMBER, SERVER, "1000", "recipients of a message; more get 452", 1, 100000 },
 	{ "max-received", PTN_NUMBER, SERVER, "50", "Received fields of a message; more are a loop", 1, 1000 },
 	{ "max-connections", PTN_NUMBER, SERVER, "20000", "connections at a time", 1, 1000000 },
-	{ "max-connections-per-client", PTN_NUMBER, SERVER, "50", "connections of one address at a time", 1, 1000000 },
+	{ "max-commands", PTN_NUMBER, SERVER, "100000",
+		"commands of a connection; then it ends with 421, between two messages if it can be", 100, 1000000000 },
+	{ "max-lookups", PTN_NUMBER, SERVER, "2000",
+		"DNS lookups that a session holds at a time; the answer to more is \"unsure\"", 10, 100000 },
 	{ "max-workers", PTN_NUMBER, SERVER, "256", "threads for hooks that wait", 4, 10000, .needs_restart = true },
 	{ "ehlo-without", PTN_TEXT | PTN_LIST, SERVER, "", "extensions that EHLO does not show" },
 	{ "soft-errors", PTN_NUMBER, SERVER, "10", "errors of a session before each further one costs error-delay", 0,
 		10000 },
 	{ "hard-errors", PTN_NUMBER, SERVER, "20", "errors that end a session", 1, 10000 },
 	{ "max-junk", PTN_NUMBER, SERVER, "100",
-		"commands that do nothing (NOOP, RSET, VRFY, ETRN, HELP) before they count as errors", 0, 100000 },
+		"commands that do nothing (NOOP, RSET, VRFY, ETRN, HELP, MAIL, a repeated EHLO) since the last message, "
+		"before they count as errors",
+		0, 100000 },
 	{ "max-auth-failures", PTN_NUMBER, SERVER, "5", "failed authentications that end a session", 1, 1000 },
 	{ "idle-timeout", PTN_TIME, SERVER, "5m", "silence of a client that ends its session", CLOCK_SECOND, HOUR },
 	{ "session-max-time", PTN_TIME, SERVER, "1h", "age at which a session ends between two messages", CLOCK_SECOND,
@@ -99,6 +104,40 @@ static const PtnOption options_tls[] = {
 	{ "minimum", PTN_CHOICE, SERVER, "TLSv1.2", "oldest version of TLS; of [tls] alone", 0, 0, choices_minimum },
 	{ "ask-client-certificate", PTN_BOOL, SERVER, "no",
 		"ask clients for a certificate, require none; of [tls] alone" },
+	{ 0 },
+};
+
+/* A client is an IPv4 address, or an IPv6 network of ipv6-prefix bits. */
+static const PtnOption options_clients[] = {
+	{ "ipv6-prefix", PTN_NUMBER, SERVER, "64", "leading bits of an IPv6 address that make one client", 32, 128 },
+	{ "connections", PTN_NUMBER, SERVER, "500", "connections of one client at a time; more get 421", 1, 1000000 },
+	{ "connection-rate", PTN_NUMBER, SERVER, "6000", "new connections of one client a minute; more get 421", 1,
+		100000000 },
+	{ "commands", PTN_NUMBER, SERVER, "60000",
+		"commands of one client a minute before it authenticated; one more gets 421", 10, 1000000000 },
+	{ "lookups", PTN_NUMBER, SERVER, "10000",
+		"DNS lookups that sessions of one client hold before authentication; the answer to more is "
+		"\"unsure\"",
+		10, 1000000 },
+	{ "work", PTN_NUMBER, SERVER, "500",
+		"sessions of one client that a worker runs, or that wait for one; more get 451", 1, 1000000 },
+	{ "log-lines", PTN_NUMBER, SERVER, "120",
+		"lines a minute about refusals and events of one client, in log and rejection log; the rest is counted",
+		1, 1000000 },
+	{ "all-log-lines", PTN_NUMBER, SERVER, "12000", "the same of all clients together", 1, 100000000 },
+	{ "unfinished", PTN_SIZE, SERVER, "2G",
+		"octets of messages of one client that have no final reply yet; more get 452", 1024, INT64_C(1) << 50 },
+	{ "all-unfinished", PTN_SIZE, SERVER, "10G", "the same of all clients together", 1024, INT64_C(1) << 50 },
+	{ "known", PTN_NUMBER, SERVER, "100000",
+		"clients that are remembered; while more are connected, the others share the budget of one", 10, 10000000,
+		.needs_restart = true },
+	{ 0 },
+};
+
+static const PtnOption options_accounts[] = {
+	{ "lookups", PTN_NUMBER, SERVER, "20000",
+		"DNS lookups that sessions of one account hold at a time; the answer to more is \"unsure\"", 10,
+		1000000 },
 	{ 0 },
 };
 
@@ -228,6 +267,8 @@ static const ConfigKind options_core[] = {
 	{ "server", CONFIG_ONCE, options_server, false },
 	{ "listener", CONFIG_NAMED, options_listener, false },
 	{ "tls", CONFIG_BOTH, options_tls, false },
+	{ "clients", CONFIG_ONCE, options_clients, false },
+	{ "accounts", CONFIG_ONCE, options_accounts, false },
 	{ "spool", CONFIG_ONCE, options_spool_rows, false },
 	{ "directory", CONFIG_ONCE, options_directory, false },
 	{ "store", CONFIG_ONCE, options_store, false },

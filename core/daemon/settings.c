@@ -231,6 +231,25 @@ settings_check_notices(const EngineSettings *engine, const ConfigSection *server
 	template_check(engine->templates, mistakes);
 }
 
+static void
+settings_read_budgets(const Config *config, EngineSettings *engine)
+{
+	const ConfigSection *clients = config_section(config, "clients", NULL);
+	const ConfigSection *accounts = config_section(config, "accounts", NULL);
+
+	engine->clients = (ClientLimits){ .ipv6_prefix = (unsigned)config_number(clients, "ipv6-prefix"),
+		.connections = (unsigned)config_number(clients, "connections"),
+		.connection_rate = (unsigned)config_number(clients, "connection-rate"),
+		.commands = (unsigned)config_number(clients, "commands"),
+		.lookups = (unsigned)config_number(clients, "lookups"),
+		.work = (unsigned)config_number(clients, "work"),
+		.log_lines = (unsigned)config_number(clients, "log-lines"),
+		.all_log_lines = (unsigned)config_number(clients, "all-log-lines"),
+		.unfinished = (uint64_t)config_number(clients, "unfinished"),
+		.all_unfinished = (uint64_t)config_number(clients, "all-unfinished") };
+	engine->accounts = (AccountLimits){ { [ACCOUNT_LOOKUPS] = (uint64_t)config_number(accounts, "lookups") } };
+}
+
 EngineSettings *
 settings_engine(const Config *config, GPtrArray *mistakes)
 {
@@ -258,7 +277,9 @@ settings_engine(const Config *config, GPtrArray *mistakes)
 	engine->max_recipients = (unsigned)config_number(server, "max-recipients");
 	engine->max_received = (unsigned)config_number(server, "max-received");
 	engine->max_connections = (unsigned)config_number(server, "max-connections");
-	engine->max_connections_per_client = (unsigned)config_number(server, "max-connections-per-client");
+	engine->max_commands = (unsigned)config_number(server, "max-commands");
+	engine->max_lookups = (unsigned)config_number(server, "max-lookups");
+	settings_read_budgets(config, engine);
 	engine->soft_errors = (unsigned)config_number(server, "soft-errors");
 	engine->hard_errors = (unsigned)config_number(server, "hard-errors");
 	engine->max_junk = (unsigned)config_number(server, "max-junk");

@@ -10,6 +10,14 @@ typedef struct {
 	GString *out;
 } EarnedReplies;
 
+static void
+connection_end_work(Connection *connection)
+{
+	if (connection->has_work)
+		client_budget_end_work(connection->client.budget);
+	connection->has_work = false;
+}
+
 void
 connection_came_back(void *data)
 {
@@ -17,6 +25,7 @@ connection_came_back(void *data)
 	Loop *loop = connection->side->loop;
 
 	connection->is_lent = false;
+	connection_end_work(connection);
 	if (connection->was_committed)
 		session_committed(connection->session, connection->result);
 	if (connection->phase == PHASE_GONE) {
@@ -93,7 +102,7 @@ connection_work(void *data)
 
 	connection->was_committed = false;
 	if (clock_monotonic(engine->clock) - connection->work.queued_us > CONNECTION_QUEUE_US)
-		session_busy(connection->session);
+		session_busy(connection->session, NULL);
 	connection->need = session_run(connection->session, place);
 	if (connection->need == SESSION_WANTS_COMMIT)
 		connection_commit(connection);
@@ -105,13 +114,22 @@ static bool
 connection_lend(Connection *connection, Workers *pool)
 {
 	Loop *loop = connection->side->loop;
+	const BudgetRefusal *refusal =
+		client_budget_work(connection->client.budget, &connection->snapshot->settings->clients);
 
+	if (refusal != NULL) {
+		server_count_limit(connection->side->server->engine, refusal);
+		session_busy(connection->session, refusal);
+		return false;
+	}
+	connection->has_work = true;
 	connection->is_lent = true;
 	connection->pool = pool;
 	connection->was_committed = false;
 	if (!workers_run(pool, &connection->work)) {
 		connection->is_lent = false;
-		session_busy(connection->session);
+		connection_end_work(connection);
+		session_busy(connection->session, NULL);
 		return false;
 	}
 	loop_set_timer(loop, &connection->timer, loop_now(loop) + CONNECTION_GRACE_US);

@@ -24,10 +24,9 @@ struct Connection {
 	LoopTimer timer;
 	GList link;
 	Phase phase;
-	IpAddress client;
+	ServerClient client;
 	IpAddress peer;        /* who connected: the client, or its proxy */
-	uint16_t client_port;
-	bool is_lent, is_paused, is_closing, wants_tls, wants_write, is_draining;
+	bool is_lent, has_work, is_paused, is_closing, wants_tls, wants_write, is_draining;
 	GByteArray *ahead;     /* read while the session is lent */
 	GString *out;
 	size_t out_sent;

@@ -22,6 +22,7 @@ connection_free(Connection *connection)
 	if (connection->out != NULL)
 		g_string_free(connection->out, TRUE);
 	g_clear_pointer(&connection->ahead, g_byte_array_unref);
+	server_forget_client(&connection->client);
 	snapshot_unref(connection->snapshot);
 	atomic_fetch_sub(&connection->side->server->connections, 1);
 	g_free(connection);
@@ -39,7 +40,9 @@ connection_close(Connection *connection)
 	loop_unwatch(loop, &connection->watch);
 	loop_clear_timer(loop, &connection->timer);
 	stream_close(&connection->stream);
-	server_forget_client(connection->side->server, &connection->peer);
+	if (connection->client.is_counted)
+		client_budget_disconnect(connection->client.budget);
+	connection->client.is_counted = false;
 	if (!connection->is_lent)
 		connection_free(connection);
 	else
@@ -234,8 +237,9 @@ connection_begin(Connection *connection, bool is_secured)
 	const SessionSettings settings = { .engine = connection->side->server->engine,
 		.snapshot = connection->snapshot,
 		.listener = connection->listener,
-		.client = connection->client,
-		.client_port = connection->client_port,
+		.client = connection->client.address,
+		.client_port = connection->client.port,
+		.client_budget = connection->client.budget,
 		.is_secured = is_secured,
 		.flush = connection_flush_loan,
 		.data = connection };
@@ -286,6 +290,25 @@ connection_choose(Connection *connection)
 	}
 }
 
+/* From here on the connection is its client's; what the proxy itself asks (LOCAL) is nobody's. */
+static bool
+connection_admit_proxied(Connection *connection, const ProxyHeader *header)
+{
+	Server *server = connection->side->server;
+	ServerClient *client = &connection->client;
+	const int fd = connection->stream.fd;
+	const BudgetRefusal *refusal;
+
+	client->address = header->client;
+	client->port = header->client_port;
+	if (server_blocks(server->engine, connection->listener, fd, &client->address))
+		return false;
+	refusal = server_admit_client(server, connection->snapshot, client);
+	if (refusal != NULL)
+		server_refuse(server, connection->snapshot, connection->listener, fd, client, refusal);
+	return refusal == NULL;
+}
+
 /* The header is taken from the socket octet for octet: what follows it may be TLS. */
 static void
 connection_read_proxy(Connection *connection)
@@ -309,16 +332,10 @@ connection_read_proxy(Connection *connection)
 		connection_close(connection);
 		return;
 	}
-	if (!parsed.is_local) {
-		connection->client = parsed.client;
-		connection->client_port = parsed.client_port;
-	}
-	if (server_blocks(
-			connection->side->server->engine, connection->listener, connection->stream.fd, &connection->client)) {
+	if (parsed.is_local || connection_admit_proxied(connection, &parsed))
+		connection_choose(connection);
+	else
 		connection_close(connection);
-		return;
-	}
-	connection_choose(connection);
 }
 
 /* ---- events ---- */
@@ -384,28 +401,18 @@ connection_drain(Connection *connection)
 		connection_close(connection);
 }
 
-static bool
-connection_is_from_proxy(const ListenerSettings *listener, const IpAddress *peer)
-{
-	for (guint i = 0; i < listener->proxies->len; i++)
-		if (ip_network_contains(&g_array_index(listener->proxies, IpNetwork, i), peer))
-			return true;
-	return false;
-}
-
 void
-connection_open(Side *side, Door *door, int fd, const IpAddress *client, uint16_t port)
+connection_open(Side *side, Snapshot *snapshot, const ListenerSettings *listener, int fd,
+	const ServerClient *client, bool is_from_proxy)
 {
 	Connection *connection = g_new0(Connection, 1);
 
-	g_mutex_lock(&door->lock);
-	connection->snapshot = snapshot_ref(door->snapshot);
-	connection->listener = door->settings;
-	g_mutex_unlock(&door->lock);
+	connection->snapshot = snapshot;
+	connection->listener = listener;
 	connection->side = side;
 	connection->is_draining = atomic_load(&side->server->is_draining); /* accepted just before its door was shut */
-	connection->client = connection->peer = *client;
-	connection->client_port = port;
+	connection->client = *client;
+	connection->peer = client->address;
 	connection->stream.fd = fd;
 	connection->watch.ready = connection_ready;
 	connection->timer.fire = connection_timeout;
@@ -418,7 +425,7 @@ connection_open(Side *side, Door *door, int fd, const IpAddress *client, uint16_
 		connection_close(connection);
 		return;
 	}
-	if (!connection_is_from_proxy(connection->listener, client)) {
+	if (!is_from_proxy) {
 		connection_choose(connection);
 		return;
 	}

@@ -13,7 +13,9 @@
 #include "io/workers.h"
 #include "mail/queue.h"
 #include "mail/spool.h"
+#include "service/account-budget.h"
 #include "service/blocks.h"
+#include "service/client-budget.h"
 #include "service/directory.h"
 #include "service/dns.h"
 #include "service/metrics.h"
@@ -34,6 +36,8 @@ typedef struct {
 	Store *store;
 	Directory *directory;
 	Blocks *blocks;
+	ClientBudgets *clients;   /* NULL: nothing is counted of clients */
+	AccountBudgets *accounts; /* NULL: nothing is counted of accounts */
 	Metrics *metrics;
 	Refusals *refusals;  /* NULL: not kept */
 	Workers *waiters, *crunchers;

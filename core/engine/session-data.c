@@ -12,6 +12,7 @@ session_drop_transaction(Session *session)
 	g_clear_pointer(&session->transaction, transaction_free);
 	g_clear_pointer(&session->queue_text, g_free);
 	g_clear_pointer(&session->kept_of_mail, kept_refusal_free);
+	lookups_end(session->lookups, LOOKUPS_OF_MESSAGE);
 	session->pending = NULL;
 	session->failed_recipient = session->data_failed = session->data_ended = false;
 	session->data_size = 0;
@@ -131,6 +132,7 @@ session_finish_data(Session *session, Place place, SessionNeed *need)
 	}
 	session->input = INPUT_COMMANDS;
 	session->data_ended = false;
+	session->junk = 0;
 	if (session->data_failed)
 		session_reject_data(session);
 	else

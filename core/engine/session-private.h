@@ -54,10 +54,11 @@ struct Session {
 	SessionNeed wants;         /* SESSION_WANTS_INPUT: nothing special */
 	int64_t pause_us;
 	int64_t begun_us;          /* monotonic */
-	unsigned errors, junk, auth_failures;
+	unsigned commands, errors, junk, auth_failures;
 	int reply_code;            /* of the last refusal */
 	bool is_closing, is_secured, skips_line, failed_recipient;
 	bool has_read_account, has_lost_account;
+	bool has_greeted;          /* EHLO or HELO was given since the connection, or TLS, began */
 	Place place;               /* where session_run() runs it */
 	bool goes_to_worker;       /* the check of a command asked for what is not at hand on a loop */
 	void (*again)(Session *session); /* to be called by a worker, before anything else; NULL: nothing */
@@ -87,7 +88,7 @@ struct Session {
 	/* plugins */
 	Region *region;
 	void **plugin_states;
-	GPtrArray *lookups;
+	Lookups *lookups;
 	GPtrArray *asked;          /* of a rehearsal; NULL: there is none */
 };
 
@@ -95,6 +96,8 @@ struct Session {
 void session_put_line(Session *session, int code, char separator, const char *enhanced, const char *text);
 /* "CODE ENHANCED text\r\n"; enhanced NULL: none. */
 void session_reply(Session *session, int code, const char *enhanced, const char *format, ...) G_GNUC_PRINTF(4, 5);
+/* The metric "limit.NAME". */
+void session_count_limit(Session *session, const BudgetRefusal *refusal);
 /* Something that speaks against a client: a metric "event.NAME", a log line, told to plugins. */
 void session_event(Session *session, const char *name);
 
@@ -133,6 +136,9 @@ const CommandRow *session_find_command(const char *verb);
 bool session_take_line(Session *session, SessionNeed *need);
 /* Lines a browser or a message would send instead of commands (C-17). */
 bool session_is_foreign(const char *line);
+
+/* True: the session has lasted as long as it may, and says so; it is between two messages. */
+bool session_is_too_old(Session *session);
 
 /* ---- session-data.c ---- */
 void session_start_data(Session *session);

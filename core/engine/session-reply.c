@@ -28,6 +28,14 @@ session_reply(Session *session, int code, const char *enhanced, const char *form
 }
 
 void
+session_count_limit(Session *session, const BudgetRefusal *refusal)
+{
+	g_autofree char *metric = g_strdup_printf("limit.%s", refusal->name);
+
+	metrics_add(session->engine->metrics, metric, 1);
+}
+
+void
 session_event(Session *session, const char *name)
 {
 	g_autofree char *metric = g_strdup_printf("event.%s", name);

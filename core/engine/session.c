@@ -22,6 +22,8 @@ session_new(const SessionSettings *settings)
 	session->facts.listener = g_strdup(settings->listener->name);
 	session->facts.is_inbound = settings->listener->is_inbound;
 	session->facts.takes_auth = settings->listener->takes_auth;
+	session->facts.client_budget = client_budget_ref(settings->client_budget);
+	session->facts.client_limits = &session->snapshot->settings->clients;
 	g_strlcpy(session->facts.id, id_format(id_next(session->engine->session_ids), id), sizeof session->facts.id);
 	session->state = STATE_START;
 	session->begun_us = clock_monotonic(session->engine->clock);
@@ -42,7 +44,7 @@ session_free(Session *session)
 	if (session->out != NULL)
 		g_string_free(session->out, TRUE);
 	g_clear_pointer(&session->name_query, dns_query_unref);
-	g_clear_pointer(&session->lookups, g_ptr_array_unref);
+	g_clear_pointer(&session->lookups, lookups_free); /* before the budgets that it borrows of the facts */
 	if (session->call != NULL)
 		region_free(session->call->region);
 	g_free(session->call);

@@ -30,6 +30,7 @@ typedef struct {
 	const ListenerSettings *listener;  /* of the snapshot      */
 	IpAddress client;
 	uint16_t client_port;
+	ClientBudget *client_budget;       /* a reference is taken; NULL: nothing is counted */
 	bool is_secured;                   /* TLS from the start: session_secured() follows at once */
 	struct Explanation *explanation;   /* a rehearsal that fills it (explain.h); NULL: in earnest */
 	/* Called on workers when replies were earned, to take them by session_take_output(). */
@@ -60,8 +61,9 @@ void session_committed(Session *session, SpoolResult result);
 /* Replies the loop itself gives, formed here: the words of 421 and their log line. */
 typedef enum { SESSION_IDLE, SESSION_STOPPING } SessionEnd;
 void session_say_end(Session *session, SessionEnd why);
-/* The pool it wanted is full, or it waited there too long: the stage ends with 451 or 454. */
-void session_busy(Session *session);
+/* The pool it wanted is full, or it waited there too long: the stage ends with 451 or 454.  `why`: in whose words; NULL: the
+ * gateway's own. */
+void session_busy(Session *session, const BudgetRefusal *why);
 /* True while nothing of a transaction is under way: a good moment to end it. */
 bool session_is_between_messages(const Session *session);
 

@@ -36,7 +36,10 @@ engine_settings_new(void)
 	settings->max_recipients = 1000;
 	settings->max_received = 50;
 	settings->max_connections = 20000;
-	settings->max_connections_per_client = 50;
+	settings->max_commands = 100000;
+	settings->max_lookups = 2000;
+	settings->clients = client_limits_default();
+	settings->accounts = account_limits_default();
 	settings->soft_errors = 10;
 	settings->hard_errors = 20;
 	settings->max_junk = 100;

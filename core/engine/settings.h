@@ -7,6 +7,8 @@
 
 #include "base/ip.h"
 #include "io/tls.h"
+#include "service/account-budget.h"
+#include "service/client-budget.h"
 
 typedef enum { LISTENER_TLS_NONE, LISTENER_TLS_STARTTLS, LISTENER_TLS_IMPLICIT, LISTENER_TLS_AUTO } ListenerTls;
 
@@ -30,7 +32,11 @@ typedef struct {
 	int64_t max_message;
 	uint64_t held_per_domain; /* octets of mail that a domain may have held; 0: any */
 	int forward_days;         /* how long bounces of forwarded mail may take */
-	unsigned max_recipients, max_received, max_connections, max_connections_per_client;
+	unsigned max_recipients, max_received, max_connections;
+	unsigned max_commands;      /* of a connection */
+	unsigned max_lookups;       /* DNS lookups that a session holds at a time */
+	ClientLimits clients;       /* of each client network */
+	AccountLimits accounts;     /* of each account */
 	unsigned soft_errors, hard_errors, max_junk, max_auth_failures;
 	int64_t idle_us, session_max_us, error_delay_us, auth_delay_us, auto_tls_wait_us, chain_us;
 	bool adds_date, adds_message_id, removes_bcc, removes_return_path, shows_login, hides_client;

@@ -126,6 +126,8 @@ test_open_services(PtnTest *test)
 	test->directory_store = store_open("memory:", true, engine->clock, &error);
 	engine->directory = directory_new(test->directory_store);
 	engine->blocks = blocks_new(engine->store, engine->clock);
+	engine->clients = client_budgets_new(engine->clock, 100);
+	engine->accounts = account_budgets_new();
 	engine->waiters = workers_new(&pool);
 	engine->crunchers = workers_new(&pool);
 	engine->observer = observer_new(engine->waiters, engine->metrics);
@@ -279,6 +281,8 @@ ptn_test_free(PtnTest *test)
 	id_source_free(engine->ids);
 	id_source_free(engine->session_ids);
 	metrics_free(engine->metrics);
+	client_budgets_free(engine->clients);
+	account_budgets_free(engine->accounts);
 	test_peers_free(test->peers);
 	g_ptr_array_unref(test->dialogs);
 	g_hash_table_unref(test->dns);
@@ -427,13 +431,17 @@ ptn_test_connect(PtnTest *test, const char *ip)
 {
 	SessionSettings settings = { .engine = &test->engine, .snapshot = test->snapshot, .listener = test->listener,
 		.client_port = 40000 };
+	ClientBudget *budget;
 
 	if (!ip_parse(ip, &settings.client))
 		test_die(ip, "not an IP address");
 	test_end_session(test);
 	g_string_truncate(test->reply, 0);
 	test->is_closed = false;
+	budget = client_budget_take(test->engine.clients, &settings.client, 64);
+	settings.client_budget = budget;
 	test->session = session_new(&settings);
+	client_budget_drop(budget);
 	test_run(test);
 }
 
