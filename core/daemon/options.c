@@ -202,7 +202,9 @@ static const PtnOption options_dns[] = {
 		.needs_restart = true },
 	{ "timeout", PTN_TIME, SERVER, "10s", "a query's whole time", CLOCK_SECOND, 60 * CLOCK_SECOND,
 		.needs_restart = true },
-	{ "cache", PTN_NUMBER, SERVER, "100000", "answers kept", 100, 100000000, .needs_restart = true },
+	{ "cache", PTN_SIZE, SERVER, "32M", "memory for answers; those used least recently go", 1 << 20,
+		INT64_C(1) << 40,
+		.needs_restart = true },
 	{ 0 },
 };
 

@@ -67,6 +67,17 @@ dns_answer_make(PtnStatus status, const char *const *values, int64_t ttl_us)
 	return answer;
 }
 
+size_t
+dns_answer_octets(const DnsAnswer *answer)
+{
+	enum { APART = 16 }; /* what the allocator needs for each value */
+	size_t octets = sizeof *answer + (answer->shown.count + 1) * sizeof(char *);
+
+	for (size_t i = 0; i < answer->shown.count; i++)
+		octets += strlen(answer->shown.values[i]) + 1 + APART;
+	return octets;
+}
+
 DnsAnswer *
 dns_answer_ref(DnsAnswer *answer)
 {
@@ -161,6 +172,12 @@ bool
 dns_query_is_bogus(const DnsQuery *query)
 {
 	return dns_query_is_done(query) && query->answer->is_bogus;
+}
+
+bool
+dns_query_is_cut(const DnsQuery *query)
+{
+	return dns_query_is_done(query) && query->answer->is_cut;
 }
 
 const char *
