@@ -284,6 +284,8 @@ settings_engine(const Config *config, GPtrArray *mistakes)
 	engine->hard_errors = (unsigned)config_number(server, "hard-errors");
 	engine->max_junk = (unsigned)config_number(server, "max-junk");
 	engine->max_auth_failures = (unsigned)config_number(server, "max-auth-failures");
+	engine->min_data_rate = (uint64_t)config_number(server, "min-data-rate");
+	engine->handshake_us = config_number(server, "handshake-timeout");
 	engine->idle_us = config_number(server, "idle-timeout");
 	engine->session_max_us = config_number(server, "session-max-time");
 	engine->error_delay_us = config_number(server, "error-delay");

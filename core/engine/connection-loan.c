@@ -22,7 +22,6 @@ void
 connection_came_back(void *data)
 {
 	Connection *connection = data;
-	Loop *loop = connection->side->loop;
 
 	connection->is_lent = false;
 	connection_end_work(connection);
@@ -38,7 +37,6 @@ connection_came_back(void *data)
 		if (connection->need == SESSION_WANTS_INPUT)
 			connection->need = SESSION_WANTS_LOOP; /* what it wanted is there */
 	}
-	loop_set_timer(loop, &connection->timer, loop_now(loop) + connection->snapshot->settings->idle_us);
 	connection_settle(connection, connection->was_committed ? SESSION_WANTS_LOOP : connection->need);
 }
 
@@ -132,6 +130,7 @@ connection_lend(Connection *connection, Workers *pool)
 		session_busy(connection->session, NULL);
 		return false;
 	}
+	pace_stop(&connection->pace, loop_now(loop));
 	loop_set_timer(loop, &connection->timer, loop_now(loop) + CONNECTION_GRACE_US);
 	return true;
 }
@@ -180,6 +179,7 @@ connection_serve_need(Connection *connection, SessionNeed need)
 		return !connection_lend(connection, engine->crunchers);
 	case SESSION_WANTS_COMMIT:
 		connection->is_lent = true;
+		pace_stop(&connection->pace, loop_now(loop));
 		loop_clear_timer(loop, &connection->timer);
 		connection_commit(connection);
 		return false;
@@ -188,10 +188,12 @@ connection_serve_need(Connection *connection, SessionNeed need)
 		return false;
 	case SESSION_WANTS_PAUSE:
 		connection->is_paused = true;
+		pace_stop(&connection->pace, loop_now(loop));
 		loop_set_timer(loop, &connection->timer, loop_now(loop) + session_pause_us(connection->session));
 		return false;
 	case SESSION_WANTS_CLOSE:
 		connection->is_closing = true;
+		connection->farewell_us = loop_now(loop) + CONNECTION_FAREWELL_US;
 		return false;
 	}
 	return false;

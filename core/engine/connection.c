@@ -76,6 +76,7 @@ bool
 connection_send(Connection *connection)
 {
 	GString *out = connection->out;
+	const size_t before = connection->out_sent;
 
 	connection->wants_write = false;
 	while (out != NULL && connection->out_sent < out->len) {
@@ -87,11 +88,14 @@ connection_send(Connection *connection)
 			continue;
 		}
 		connection->wants_write = n == STREAM_WANTS_WRITE;
-		if (n == STREAM_WANTS_WRITE || n == STREAM_AGAIN)
+		if (n == STREAM_WANTS_WRITE || n == STREAM_AGAIN) {
+			connection_note_sent(connection, connection->out_sent - before);
 			return true;
+		}
 		connection_close(connection);
 		return false;
 	}
+	connection_note_sent(connection, connection->out_sent - before);
 	if (out != NULL)
 		g_string_free(out, TRUE);
 	connection->out = NULL;
@@ -133,7 +137,6 @@ connection_client_name(SSL *tls)
 static void
 connection_shake_hands(Connection *connection)
 {
-	Loop *loop = connection->side->loop;
 	const int result = stream_handshake(&connection->stream);
 
 	connection->wants_write = result == STREAM_WANTS_WRITE;
@@ -143,7 +146,7 @@ connection_shake_hands(Connection *connection)
 
 		connection->phase = PHASE_OPEN;
 		session_secured(connection->session, SSL_get_version(tls), SSL_get_cipher_name(tls), name);
-		loop_set_timer(loop, &connection->timer, loop_now(loop) + connection->snapshot->settings->idle_us);
+		connection_begin_time(connection);
 		connection_settle(connection, SESSION_WANTS_LOOP);
 	} else if (result == STREAM_FAILED) {
 		session_failed_tls(connection->session, tls_failure());
@@ -161,7 +164,7 @@ connection_start_tls(Connection *connection)
 	connection->wants_tls = false;
 	connection->phase = PHASE_HANDSHAKE;
 	connection->stream.tls = tls_server_session(connection->snapshot->tls, connection->stream.fd);
-	loop_set_timer(loop, &connection->timer, loop_now(loop) + CONNECTION_HANDSHAKE_US);
+	loop_set_timer(loop, &connection->timer, loop_now(loop) + connection->snapshot->settings->handshake_us);
 	connection_shake_hands(connection);
 }
 
@@ -184,20 +187,19 @@ connection_flush(Connection *connection)
 		return;
 	}
 	connection_watch(connection);
+	connection_arm(connection);
 }
 
 static void
 connection_take_input(Connection *connection, const char *octets, size_t size)
 {
-	Loop *loop = connection->side->loop;
-
+	connection->pace.octets += size;
 	if (connection->is_lent) {
 		if (connection->ahead == NULL)
 			connection->ahead = g_byte_array_new();
 		g_byte_array_append(connection->ahead, (const guint8 *)octets, (guint)size);
 		return;
 	}
-	loop_set_timer(loop, &connection->timer, loop_now(loop) + connection->snapshot->settings->idle_us);
 	session_input(connection->session, octets, size);
 }
 
@@ -243,11 +245,10 @@ connection_begin(Connection *connection, bool is_secured)
 		.is_secured = is_secured,
 		.flush = connection_flush_loan,
 		.data = connection };
-	Loop *loop = connection->side->loop;
 
 	connection->session = session_new(&settings);
 	connection->phase = PHASE_OPEN;
-	loop_set_timer(loop, &connection->timer, loop_now(loop) + connection->snapshot->settings->idle_us);
+	connection_begin_time(connection);
 	if (is_secured) {
 		connection_start_tls(connection);
 		return;
@@ -371,7 +372,6 @@ static void
 connection_timeout(void *data)
 {
 	Connection *connection = data;
-	Loop *loop = connection->side->loop;
 
 	if (connection->phase == PHASE_AUTO) {
 		connection_begin(connection, false);
@@ -381,12 +381,9 @@ connection_timeout(void *data)
 		connection_watch_loan(connection);
 	} else if (connection->is_paused) {
 		connection->is_paused = false;
-		loop_set_timer(loop, &connection->timer, loop_now(loop) + connection->snapshot->settings->idle_us);
 		connection_settle(connection, SESSION_WANTS_LOOP);
 	} else {
-		session_say_end(connection->session, SESSION_IDLE);
-		loop_set_timer(loop, &connection->timer, loop_now(loop) + CONNECTION_HANDSHAKE_US);
-		connection_settle(connection, SESSION_WANTS_LOOP);
+		connection_judge_time(connection);
 	}
 }
 
@@ -410,6 +407,7 @@ connection_open(Side *side, Snapshot *snapshot, const ListenerSettings *listener
 	connection->snapshot = snapshot;
 	connection->listener = listener;
 	connection->side = side;
+	connection->pace_out.deadline_us = CLOCK_NEVER;
 	connection->is_draining = atomic_load(&side->server->is_draining); /* accepted just before its door was shut */
 	connection->client = *client;
 	connection->peer = client->address;
@@ -430,6 +428,6 @@ connection_open(Side *side, Snapshot *snapshot, const ListenerSettings *listener
 		return;
 	}
 	connection->phase = PHASE_PROXY;
-	loop_set_timer(side->loop, &connection->timer, loop_now(side->loop) + CONNECTION_HANDSHAKE_US);
+	loop_set_timer(side->loop, &connection->timer, loop_now(side->loop) + snapshot->settings->handshake_us);
 	connection_read_proxy(connection);
 }

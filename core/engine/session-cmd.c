@@ -98,9 +98,7 @@ session_count_junk(Session *session, const CommandRow *row)
 bool
 session_is_too_old(Session *session)
 {
-	const int64_t age_us = clock_monotonic(session->engine->clock) - session->begun_us;
-
-	if (session->transaction != NULL || age_us <= session->snapshot->settings->session_max_us)
+	if (clock_monotonic(session->engine->clock) <= session_ends_by(session))
 		return false;
 	session_close_with(session, PTN_LOCAL, 421, "4.3.0", "Error: session has lasted too long, connect again");
 	return true;
@@ -227,6 +225,7 @@ session_take_line(Session *session, SessionNeed *need)
 		session_reject_line(session, result);
 		return true;
 	}
+	session->steps++;
 	if (session->input == INPUT_SASL)
 		cmd_auth_take_response(session, line, size);
 	else

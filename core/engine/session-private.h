@@ -54,6 +54,7 @@ struct Session {
 	SessionNeed wants;         /* SESSION_WANTS_INPUT: nothing special */
 	int64_t pause_us;
 	int64_t begun_us;          /* monotonic */
+	uint64_t steps;            /* see session_steps() */
 	unsigned commands, errors, junk, auth_failures;
 	int reply_code;            /* of the last refusal */
 	bool is_closing, is_secured, skips_line, failed_recipient;
@@ -137,7 +138,7 @@ bool session_take_line(Session *session, SessionNeed *need);
 /* Lines a browser or a message would send instead of commands (C-17). */
 bool session_is_foreign(const char *line);
 
-/* True: the session has lasted as long as it may, and says so; it is between two messages. */
+/* True: the session has lasted as long as it may, and says so; it is not within a message. */
 bool session_is_too_old(Session *session);
 
 /* ---- session-data.c ---- */

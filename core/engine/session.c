@@ -204,12 +204,37 @@ session_is_between_messages(const Session *session)
 	return session->transaction == NULL && session->row == NULL && session->wants == SESSION_WANTS_INPUT;
 }
 
+uint64_t
+session_steps(const Session *session)
+{
+	return session->steps;
+}
+
+bool
+session_is_in_message(const Session *session)
+{
+	return session->input == INPUT_DATA || session->input == INPUT_CHUNK || session->state == STATE_CHUNK;
+}
+
+int64_t
+session_ends_by(const Session *session)
+{
+	const EngineSettings *settings = session->snapshot->settings;
+	const int64_t end_us = session->begun_us + settings->session_max_us;
+
+	if (session_is_in_message(session))
+		return CLOCK_NEVER;
+	return session->transaction != NULL ? end_us + settings->idle_us : end_us;
+}
+
 void
 session_say_end(Session *session, SessionEnd why)
 {
 	static const struct {
 		const char *enhanced, *text;
 	} words[] = { [SESSION_IDLE] = { "4.4.2", "Error: timeout exceeded" },
+		[SESSION_SLOW] = { "4.4.2", "Error: the message comes too slowly" },
+		[SESSION_OLD] = { "4.3.0", "Error: session has lasted too long, connect again" },
 		[SESSION_STOPPING] = { "4.3.2", "Service is shutting down, try again later" } };
 	g_autofree char *text = g_strdup_printf("%s %s", session->snapshot->settings->hostname, words[why].text);
 

@@ -44,6 +44,8 @@ engine_settings_new(void)
 	settings->hard_errors = 20;
 	settings->max_junk = 100;
 	settings->max_auth_failures = 5;
+	settings->min_data_rate = 256;
+	settings->handshake_us = 60 * CLOCK_SECOND;
 	settings->idle_us = 300 * CLOCK_SECOND;
 	settings->session_max_us = 3600 * CLOCK_SECOND;
 	settings->error_delay_us = CLOCK_SECOND;

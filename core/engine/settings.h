@@ -38,7 +38,8 @@ typedef struct {
 	ClientLimits clients;       /* of each client network */
 	AccountLimits accounts;     /* of each account */
 	unsigned soft_errors, hard_errors, max_junk, max_auth_failures;
-	int64_t idle_us, session_max_us, error_delay_us, auth_delay_us, auto_tls_wait_us, chain_us;
+	uint64_t min_data_rate;     /* octets a second of a message; 0: any */
+	int64_t handshake_us, idle_us, session_max_us, error_delay_us, auth_delay_us, auto_tls_wait_us, chain_us;
 	bool adds_date, adds_message_id, removes_bcc, removes_return_path, shows_login, hides_client;
 	bool refuses_at_rcpt;       /* what connect, tls, helo and mail decided is told at RCPT */
 	bool opens_server_accounts; /* what filters their sources is loaded */

@@ -1,5 +1,6 @@
 """What a stranger may use: the limits of [clients], and what happens when they are reached."""
 import socket
+import time
 
 from postern import LOGIN, Dialog, ControlError, wait_until
 
@@ -100,3 +101,113 @@ def test_office_and_application_are_not_limited(make_postern, sink):
         dialog.close()
     assert postern.accepted() == 467
     assert usage(postern, CLIENT)["refused"] == "0"
+
+
+# ---- slow clients ----
+
+QUICK = {"idle-timeout": "1s", "min-data-rate": "256", "max-junk": "100000"}
+
+
+def drip(dialog, octets, seconds=0.2, most=100):
+    """Sends `octets` again and again, in pieces, until the server says something; how often."""
+    dialog.socket.settimeout(seconds)
+    for n in range(most):
+        try:
+            dialog.send_raw(octets)
+            got = dialog.socket.recv(65536)
+            assert got, "closed without a word"
+            dialog.pending += got
+            break
+        except (TimeoutError, socket.timeout):
+            continue
+    dialog.socket.settimeout(10)
+    return n
+
+
+def test_slow_command(make_postern, sink):
+    """A command that comes octet by octet has the time of a command, and no more."""
+    postern = make_postern({"server": QUICK}, sink=sink)
+    with postern.smtp() as dialog:
+        assert drip(dialog, b"N") < 20
+        dialog.expect("421 4.4.2")
+        assert dialog.is_closed()
+
+
+def test_slow_message(make_postern, sink):
+    """DATA and BDAT below the rate are cut; a message that keeps the rate is not, however old the session."""
+    postern = make_postern({"server": {**QUICK, "session-max-time": "2s"}}, sink=sink)
+    with postern.session() as slow:
+        slow.expect("250", "MAIL FROM:<%s>" % LOGIN)
+        slow.expect("250", "RCPT TO:<rcpt@example.org>")
+        slow.expect("354", "DATA")
+        assert drip(slow, b"x") < 20
+        slow.expect("421 4.4.2 mail.example.net Error: the message comes too slowly")
+        assert slow.is_closed()
+    with postern.session() as slow:
+        slow.expect("250", "MAIL FROM:<%s>" % LOGIN)
+        slow.expect("250", "RCPT TO:<rcpt@example.org>")
+        began = time.monotonic()
+        with pytest.raises((AssertionError, OSError)):
+            while time.monotonic() - began < 10:
+                slow.expect("250", "BDAT 1\r\nx")
+                time.sleep(0.2)
+        assert time.monotonic() - began < 5
+    with postern.session() as steady:
+        steady.expect("250", "MAIL FROM:<%s>" % LOGIN)
+        steady.expect("250", "RCPT TO:<rcpt@example.org>")
+        steady.expect("354", "DATA")
+        for _ in range(16):
+            steady.send_raw(b"x" * 198 + b"\r\n")
+            time.sleep(0.25)
+        steady.expect("250 2.0.0", ".")
+    sink.wait(1)
+
+
+def test_session_age_in_every_state(make_postern, sink):
+    """A session without mail ends at session-max-time, though it is never idle; one with an envelope an idle-timeout later."""
+    postern = make_postern({"server": {"max-junk": "100000", "session-max-time": "1s", "idle-timeout": "2s"}}, sink=sink)
+    for begins in (False, True):
+        with postern.session() as dialog:
+            began = time.monotonic()
+            if begins:
+                dialog.expect("250", "MAIL FROM:<%s>" % LOGIN)
+            replies = []
+            while time.monotonic() - began < 8 and (not replies or replies[-1].code == 250):
+                replies.append(dialog.ask("NOOP"))
+                time.sleep(0.1)
+            assert str(replies[-1]).startswith("421 4.3.0") or "lasted too long" in replies[-1].text
+            assert (time.monotonic() - began > 2.5) == begins
+
+
+def test_unread_replies(make_postern, sink):
+    """A client that asks and does not read is dropped."""
+    postern = make_postern({"server": {**QUICK, "max-junk": "100000", "max-commands": "1000000000", "hard-errors": "10000"},
+                            "clients": {"commands": "1000000000"}}, sink=sink)
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(("127.0.0.1", postern.ports["submission"]))
+    assert client.recv(200).startswith(b"220")
+    client.setblocking(False)
+    try:
+        for _ in range(2000):   # more replies than buffers take
+            client.sendall(b"EHLO client.example.net\r\n" * 50)
+    except BlockingIOError:
+        pass
+    postern.wait_log("connection dropped .*does not read its replies")
+    wait_until(lambda: usage(postern).get("127.0.0.1", {"connections": "0"})["connections"] == "0", "the end of the connection")
+    client.close()
+
+
+def test_slow_handshake(make_postern, sink):
+    """A TLS handshake, and a PROXY header, have their time."""
+    postern = make_postern({"server": {"handshake-timeout": "1s"}, "listener submission": {"proxies": "127.0.0.1/32"}}, sink=sink)
+    for listener, octets in (("smtps", b"\x16\x03\x01\x02\x00\x01"), ("submission", b"PROXY TCP4 192.0.2.1")):
+        with socket.create_connection(("127.0.0.1", postern.ports[listener])) as client:
+            client.settimeout(10)
+            client.sendall(octets)
+            began = time.monotonic()
+            try:
+                assert client.recv(100) in (b"",)
+            except ConnectionResetError:
+                pass
+            assert time.monotonic() - began < 5
