@@ -115,8 +115,8 @@ daemon_open_refusals(Daemon *daemon, GError **error)
 {
 	const ConfigSection *section = config_section(daemon->config, "log", NULL);
 
-	daemon->engine.refusals =
-		refusals_open(config_text(section, "refusals"), config_number(section, "keep-refusals"), error);
+	daemon->engine.refusals = refusals_open(config_text(section, "refusals"),
+		config_number(section, "keep-refusals"), (uint64_t)config_number(section, "refusals-per-day"), error);
 	return daemon->engine.refusals != NULL;
 }
 
@@ -454,6 +454,29 @@ daemon_watch_spool(Daemon *daemon)
 		metrics_alarm(daemon->engine.metrics, "spool.full", NULL);
 }
 
+static void
+daemon_put_left_out(void *data, const char *network, const char *reason, uint64_t lines)
+{
+	Daemon *daemon = data;
+	g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT " more in 60 s", lines);
+	const Refusal refusal = { .time_us = clock_wall(daemon->engine.clock),
+		.client = network,
+		.stage = "",
+		.cause = reason,
+		.reply = text };
+
+	metrics_add(daemon->engine.metrics, "log.left-out", (int64_t)lines);
+	log_event(LOG_LEVEL_INFO, "lines left out", "client", network, "reason", reason, "text", text, NULL);
+	refusals_note(daemon->engine.refusals, &refusal);
+}
+
+/* What clients did more often than the log has lines for them. */
+static void
+daemon_report_left_out(Daemon *daemon)
+{
+	client_budgets_report(daemon->engine.clients, daemon_put_left_out, daemon);
+}
+
 void
 daemon_tick(Daemon *daemon)
 {
@@ -468,6 +491,7 @@ daemon_tick(Daemon *daemon)
 		return;
 	daemon->minute = minute;
 	daemon_look_at_certificates(daemon);
+	daemon_report_left_out(daemon);
 	if (minute % 60 == 0)
 		refusals_expire(daemon->engine.refusals, now_us);
 }
@@ -541,6 +565,7 @@ daemon_stop(Daemon *daemon, bool is_in_use, const volatile bool *is_hasty)
 		log_event(LOG_LEVEL_WARNING, "stopped with work left behind; the queue has it", NULL);
 		_exit(EXIT_SUCCESS);
 	}
+	daemon_report_left_out(daemon);
 	delivery_free(daemon->delivery);
 	server_free(daemon->server);
 	snapshot_unref(daemon->snapshot);

@@ -46,6 +46,14 @@ session_facts_free(SessionFacts *facts)
 	g_free(facts);
 }
 
+bool
+hook_may_log(const HookCall *call, const char *reason)
+{
+	const SessionFacts *facts = call->facts;
+
+	return facts == NULL || client_budget_log(facts->client_budget, facts->client_limits, reason);
+}
+
 char *
 hook_name(const char *plugin, const HookCall *call)
 {

@@ -109,6 +109,8 @@ struct HookCall {
 	Lookups *lookups;            /* of the session, or of the call without one */
 };
 
+/* True: a line of the log may be written that a client is the reason for; else it is counted under `reason`. */
+bool hook_may_log(const HookCall *call, const char *reason);
 /* The plugin, with the item it refuses for: "dnsbl/xbl"; new. */
 char *hook_name(const char *plugin, const HookCall *call);
 /* Adds an act, zeroed but for its kind. */

@@ -83,6 +83,10 @@ struct Session {
 	uint64_t chunk_left;
 	bool chunk_is_last, skips_chunk, data_failed, data_ended;
 	uint64_t data_size;
+	uint64_t data_written;     /* of it, in a file */
+	uint64_t data_counted;     /* octets of the client's budget */
+	uint64_t data_reserved;    /* octets of the volume */
+	const BudgetRefusal *data_refusal; /* the limit that its message reached; NULL: none */
 	SpoolTransaction *sealed;
 	char *queue_text;          /* what log and Received call the message */
 	Explanation *explanation;  /* NULL: this is no rehearsal */
@@ -97,6 +101,8 @@ struct Session {
 void session_put_line(Session *session, int code, char separator, const char *enhanced, const char *text);
 /* "CODE ENHANCED text\r\n"; enhanced NULL: none. */
 void session_reply(Session *session, int code, const char *enhanced, const char *format, ...) G_GNUC_PRINTF(4, 5);
+/* True: a line of the log about what the client did may be written; else it is counted under `reason`. */
+bool session_may_log(const Session *session, const char *reason);
 /* The metric "limit.NAME". */
 void session_count_limit(Session *session, const BudgetRefusal *refusal);
 /* Something that speaks against a client: a metric "event.NAME", a log line, told to plugins. */
@@ -149,6 +155,14 @@ void session_skip_chunk(Session *session, uint64_t size);
 /* Takes message octets; false: more are needed, or `need` says where it is to go on. */
 bool session_take_data(Session *session, Place place, SessionNeed *need);
 void session_drop_transaction(Session *session);
+
+/* ---- session-space.c ---- */
+/* Takes what the message has grown to; NULL, or the limit that it reached. */
+const BudgetRefusal *session_take_space(Session *session);
+/* All that came is in a file: the volume's own figures show it now. */
+void session_note_written(Session *session);
+/* The message is over, or not kept: gives everything back. */
+void session_release_space(Session *session);
 
 /* ---- session-trace.c ---- */
 /* Received, Date, Message-ID, the headers of the service; what is to be left out.  False: too many hops. */

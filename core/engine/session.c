@@ -192,8 +192,9 @@ session_failed_tls(Session *session, const char *reason)
 	session->is_closing = true;
 	session->wants = SESSION_WANTS_INPUT;
 	session_event(session, "tls-failure");
-	log_event(LOG_LEVEL_INFO, "TLS handshake failed", "session", session->facts.id, "client",
-		ip_format(&session->facts.client, client), "error", reason, NULL);
+	if (session_may_log(session, "TLS handshake failed"))
+		log_event(LOG_LEVEL_INFO, "TLS handshake failed", "session", session->facts.id, "client",
+			ip_format(&session->facts.client, client), "error", reason, NULL);
 }
 
 /* ---- the end ---- */

@@ -108,7 +108,7 @@ ptn_log(PtnHook *h, PtnLevel level, const char *format, ...)
 	text = g_strdup_vprintf(format, arguments);
 	va_end(arguments);
 	call_note(h, "says: %s", text);
-	if (call_is_rehearsed(h))
+	if (call_is_rehearsed(h) || !hook_may_log(h->call, h->instance->plugin->name))
 		return;
 	log_event(levels[MIN((unsigned)level, 2)], "plugin says", "plugin", h->instance->plugin->name, "session",
 		h->call->facts != NULL ? h->call->facts->id : NULL, "queue",

@@ -16,7 +16,7 @@ client_limits_default(void)
 		.lookups = 10000,
 		.work = 500,
 		.log_lines = 120,
-		.all_log_lines = 12000,
+		.all_log_lines = 6000,
 		.unfinished = UINT64_C(2) << 30,
 		.all_unfinished = UINT64_C(10) << 30 };
 }

@@ -1,5 +1,8 @@
 """What a stranger may use: the limits of [clients], and what happens when they are reached."""
+import os
 import socket
+import subprocess
+import threading
 import time
 
 from postern import LOGIN, Dialog, ControlError, wait_until
@@ -211,3 +214,98 @@ def test_slow_handshake(make_postern, sink):
             except ConnectionResetError:
                 pass
             assert time.monotonic() - began < 5
+
+
+# ---- unfinished messages ----
+
+MIB = 1 << 20
+
+
+def begin_message(postern, source=None):
+    dialog = postern.smtp(source=source)
+    dialog.login()
+    dialog.expect("250", "MAIL FROM:<%s>" % LOGIN)
+    dialog.expect("250", "RCPT TO:<rcpt@example.org>")
+    dialog.expect("354", "DATA")
+    return dialog
+
+
+def send_lines(dialog, octets):
+    line = b"x" * 998 + b"\r\n"
+    for _ in range(octets // (1000 * 50)):
+        dialog.send_raw(line * 50)
+
+
+def test_unfinished_octets_of_a_client(make_postern, sink):
+    """One client's unfinished messages have a limit; what is beyond gets 452, others are not concerned."""
+    postern = make_postern({"clients": {"unfinished": "3M"}}, sink=sink)
+    with begin_message(postern, CLIENT) as first, begin_message(postern, CLIENT) as second, begin_message(postern, OTHER) as other:
+        send_lines(first, 2 * MIB)
+        wait_until(lambda: int(usage(postern, CLIENT)["unfinished-octets"]) > 1900000, "the octets")
+        send_lines(second, 2 * MIB)
+        second.expect("452 4.3.1 Error: too much unfinished mail from your network", ".")
+        send_lines(other, 2 * MIB)
+        other.expect("250", ".")
+        first.expect("250", ".")
+    wait_until(lambda: usage(postern, CLIENT)["unfinished-octets"] == "0", "room again")
+    with begin_message(postern, CLIENT) as again:
+        send_lines(again, 2 * MIB)
+        again.expect("250", ".")
+    sink.wait(3)
+
+
+@pytest.fixture
+def small_volume(tmp_path):
+    """A volume of 700 MB for a spool."""
+    place = tmp_path / "volume"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=700m", "tmpfs", place], check=True)
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_messages_leave_keep_free(make_postern, small_volume):
+    """Six connections that fill the volume by DATA are refused before it is full; then there is room again."""
+    postern = make_postern({"spool": {"directory": small_volume / "spool", "keep-free": "200M"},
+                            "listener submission": {"auth-without-tls": "yes"}})
+    least, dialogs = [1 << 40], [begin_message(postern) for _ in range(6)]
+
+    def fill(dialog):
+        send_lines(dialog, 150 * MIB)
+
+    threads = [threading.Thread(target=fill, args=(dialog,)) for dialog in dialogs]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        status = os.statvfs(small_volume)
+        least[0] = min(least[0], status.f_bavail * status.f_frsize)
+        time.sleep(0.01)
+    replies = [dialog.ask(".") for dialog in dialogs]
+    assert {reply.code for reply in replies} <= {250, 452} and 452 in {reply.code for reply in replies}
+    assert least[0] > 190 * MIB, "only %d MB were left" % (least[0] // MIB)
+    for dialog in dialogs:
+        dialog.close()
+    for row in postern.queue():
+        postern.ctl("queue", "remove", row["id"])
+    wait_until(lambda: usage(postern, "127.0.0.1")["unfinished-octets"] == "0", "the end of the messages")
+    postern.send()
+
+
+# ---- the log ----
+
+def test_log_lines(make_postern, sink):
+    """A client gets so many lines a minute, in log and rejection log; the rest is counted, and told of once."""
+    postern = make_postern({"clients": {"log-lines": "20"}, "server": {"hard-errors": "10000", "soft-errors": "10000"}}, sink=sink)
+    with postern.smtp(source=CLIENT) as dialog:
+        for _ in range(10):
+            dialog.send_raw(b"FROBNICATE\r\n" * 100)
+            for _ in range(100):
+                dialog.expect("500")
+    postern.stop()   # tells what is not told yet
+    lines = [line for line in postern.log().splitlines() if CLIENT in line]
+    assert len(lines) <= 45   # a minute may begin in between
+    told = [line for line in lines if "lines left out" in line]
+    assert told and sum(int(line.split('text="')[1].split(" more")[0]) for line in told) >= 955
+    postern.start()
+    rows = postern.ctl("why", CLIENT, json=True)
+    assert len(rows) <= 45 and any("more in 60 s" in row["reply"] for row in rows)
