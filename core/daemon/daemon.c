@@ -10,6 +10,7 @@
 #include "daemon/options.h"
 #include "daemon/process.h"
 #include "daemon/settings.h"
+#include "engine/etrn.h"
 #include "engine/observer.h"
 #include "engine/stay.h"
 
@@ -191,8 +192,6 @@ daemon_open_services(Daemon *daemon, GError **error)
 	engine->accounts = account_budgets_new();
 	engine->ids = id_source_new(engine->clock, node);
 	engine->session_ids = id_source_new(engine->clock, node);
-	engine->retry_domain = daemon_retry_domain;
-	engine->retry_data = daemon;
 	if (!daemon_open_spool(daemon, error) || !daemon_open_stores(daemon, error) ||
 		!daemon_open_refusals(daemon, error) || !daemon_open_dns(daemon, error))
 		return false;
@@ -201,6 +200,11 @@ daemon_open_services(Daemon *daemon, GError **error)
 	engine->stay = stay_new();
 	stay_fill(engine);
 	daemon_start_pools(daemon);
+	engine->etrn = etrn_new(&(EtrnSettings){ .clock = engine->clock,
+		.workers = engine->waiters,
+		.directory = engine->directory,
+		.retry = daemon_retry_domain,
+		.data = daemon });
 	return true;
 }
 
@@ -487,6 +491,7 @@ daemon_tick(Daemon *daemon)
 	host_tick(daemon->set, now_us);
 	g_mutex_unlock(&daemon->lock);
 	daemon_watch_spool(daemon);
+	etrn_tick(daemon->engine.etrn);
 	if (minute == daemon->minute)
 		return;
 	daemon->minute = minute;
@@ -573,6 +578,7 @@ daemon_stop(Daemon *daemon, bool is_in_use, const volatile bool *is_hasty)
 	observer_free(daemon->engine.observer);
 	queue_free(daemon->engine.queue);
 	stay_free(daemon->engine.stay);
+	etrn_free(daemon->engine.etrn);
 	spool_close(daemon->engine.spool);
 	workers_free(daemon->engine.waiters);
 	workers_free(daemon->engine.crunchers);

@@ -52,6 +52,8 @@ static const PtnOption options_server[] = {
 		"DNS lookups that a session holds at a time; the answer to more is \"unsure\"", 10, 100000 },
 	{ "max-workers", PTN_NUMBER, SERVER, "256", "threads for hooks that wait", 4, 10000, .needs_restart = true },
 	{ "ehlo-without", PTN_TEXT | PTN_LIST, SERVER, "", "extensions that EHLO does not show" },
+	{ "etrn-clients", PTN_NETWORK | PTN_LIST, SERVER, "",
+		"networks whose clients may use ETRN without authentication; others get 459, whatever the domain" },
 	{ "soft-errors", PTN_NUMBER, SERVER, "10", "errors of a session before each further one costs error-delay", 0,
 		10000 },
 	{ "hard-errors", PTN_NUMBER, SERVER, "20", "errors that end a session", 1, 10000 },

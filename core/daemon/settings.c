@@ -106,12 +106,22 @@ settings_read_ports(ListenerSettings *listener, const ConfigSection *section, GP
 	}
 }
 
+/* They were checked with the configuration. */
+static void
+settings_read_networks(const ConfigSection *section, const char *option, GArray *networks)
+{
+	for (const char *const *text = config_list(section, option); *text != NULL; text++) {
+		IpNetwork network;
+
+		if (ip_network_parse(*text, &network, NULL))
+			g_array_append_val(networks, network);
+	}
+}
+
 static ListenerSettings *
 settings_listener(const ConfigSection *section, GPtrArray *mistakes)
 {
 	ListenerSettings *listener = listener_settings_new(config_section_name(section));
-	const char *const *proxies = config_list(section, "proxies");
-
 	settings_read_addresses(listener, section, mistakes);
 	settings_read_ports(listener, section, mistakes);
 	listener->tls = (ListenerTls)config_number(section, "tls");
@@ -119,12 +129,7 @@ settings_listener(const ConfigSection *section, GPtrArray *mistakes)
 	listener->takes_auth_in_clear = config_bool(section, "auth-without-tls");
 	listener->is_inbound = config_bool(section, "inbound");
 	listener->is_lenient = config_number(section, "bare-newline") == 1;
-	for (; *proxies != NULL; proxies++) {
-		IpNetwork network;
-
-		if (ip_network_parse(*proxies, &network, NULL))
-			g_array_append_val(listener->proxies, network);
-	}
+	settings_read_networks(section, "proxies", listener->proxies);
 	return listener;
 }
 
@@ -280,6 +285,7 @@ settings_engine(const Config *config, GPtrArray *mistakes)
 	engine->max_commands = (unsigned)config_number(server, "max-commands");
 	engine->max_lookups = (unsigned)config_number(server, "max-lookups");
 	settings_read_budgets(config, engine);
+	settings_read_networks(server, "etrn-clients", engine->etrn_clients);
 	engine->soft_errors = (unsigned)config_number(server, "soft-errors");
 	engine->hard_errors = (unsigned)config_number(server, "hard-errors");
 	engine->max_junk = (unsigned)config_number(server, "max-junk");

@@ -24,6 +24,7 @@
 
 typedef struct Observer Observer;
 typedef struct Stay Stay;
+typedef struct Etrn Etrn;
 typedef struct DeliverySettings DeliverySettings;
 
 /* Made by the daemon (or a test) before the first session; borrowed by all. */
@@ -44,9 +45,7 @@ typedef struct {
 	Observer *observer;
 	Stay *stay;          /* mail that waits for a domain; see engine/stay.h */
 	atomic_uint submissions; /* the n of Submit IDs */
-	/* ETRN: messages for `domain` are due at once.  May wait. */
-	void (*retry_domain)(void *data, const char *domain);
-	void *retry_data;
+	Etrn *etrn;          /* domains whose mail clients want to be tried; see engine/etrn.h */
 } Engine;
 
 /* Immutable; reference-counted. */

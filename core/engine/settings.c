@@ -54,6 +54,7 @@ engine_settings_new(void)
 	settings->chain_us = 60 * CLOCK_SECOND;
 	settings->exempt_recipients = g_strsplit("abuse@ .spamcop.net", " ", -1);
 	settings->adds_date = settings->adds_message_id = settings->removes_bcc = settings->removes_return_path = true;
+	settings->etrn_clients = g_array_new(FALSE, FALSE, sizeof(IpNetwork));
 	settings->listeners = g_ptr_array_new_with_free_func((GDestroyNotify)listener_settings_free);
 	return settings;
 }
@@ -73,6 +74,7 @@ engine_settings_free(EngineSettings *settings)
 	g_free(settings->templates);
 	g_strfreev(settings->ehlo_without);
 	g_strfreev(settings->exempt_recipients);
+	g_array_unref(settings->etrn_clients);
 	g_ptr_array_unref(settings->listeners);
 	g_free(settings);
 }

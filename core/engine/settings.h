@@ -43,6 +43,7 @@ typedef struct {
 	bool adds_date, adds_message_id, removes_bcc, removes_return_path, shows_login, hides_client;
 	bool refuses_at_rcpt;       /* what connect, tls, helo and mail decided is told at RCPT */
 	bool opens_server_accounts; /* what filters their sources is loaded */
+	GArray *etrn_clients; /* of IpNetwork: who may use ETRN without authentication */
 	GPtrArray *listeners; /* of ListenerSettings*, frees them */
 } EngineSettings;
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "engine/etrn.h"
 #include "engine/observer.h"
 #include "engine/route.h"
 #include "host/module.h"
@@ -131,8 +132,8 @@ test_open_services(PtnTest *test)
 	engine->waiters = workers_new(&pool);
 	engine->crunchers = workers_new(&pool);
 	engine->observer = observer_new(engine->waiters, engine->metrics);
-	engine->retry_domain = test_retry_domain;
-	engine->retry_data = test;
+	engine->etrn = etrn_new(&(EtrnSettings){
+		.clock = engine->clock, .directory = engine->directory, .retry = test_retry_domain, .data = test });
 	test->services = (HostServices){ .engine = engine, .dns = dns_new_scripted(test_resolve, test),
 		.tls = tls_client_new(NULL, NULL), .directory = "/nonexistent", .helo = "test.example.net",
 		.notices = { "test.example.net", "postern", "postmaster@test.example.net", NULL },
@@ -271,6 +272,7 @@ ptn_test_free(PtnTest *test)
 	workers_free(engine->crunchers);
 	queue_free(engine->queue);
 	stay_free(engine->stay);
+	etrn_free(engine->etrn);
 	blocks_free(engine->blocks);
 	spool_close(engine->spool);
 	directory_free(engine->directory);
