@@ -144,6 +144,31 @@ def check_manual():
         breach(manual, 1, f"tells of an option that does not exist: {name}")
 
 
+def check_limits():
+    """The manual page of limits has every option of [clients] and [accounts], and says each default as the daemon does."""
+    daemon = os.path.join(BUILD, "core/daemon/posternd")
+    page = os.path.join(TOP, "doc/postern-limits.7.md")
+    if not os.path.exists(daemon):
+        return
+    rows = subprocess.run([daemon, "--print-options"], capture_output=True, text=True, check=True).stdout
+    section, presets = "", {}
+    for line in rows.splitlines():
+        section = line[4:-1].split(" ")[0] if line.startswith("## [") else section
+        match = re.match(r"\*\*([a-z0-9-]+)\*\* \(.*?(?:default `(.*)`|(not set|required))\)$", line)
+        if match:
+            presets[f"[{section}] {match.group(1)}"] = match.group(3) if match.group(2) is None else match.group(2)
+    with open(page, encoding="utf-8") as file:
+        shown = {name: value for name, value in re.findall(r"\*\*(\[[a-z]+\] [a-z0-9-]+)\*\*[\s]\(`?([^)`]+)`?\)", file.read())}
+    for name, value in sorted(shown.items()):
+        if presets.get(name) is None:
+            breach(page, 1, f"tells of an option that does not exist: {name}")
+        elif value != (presets[name] or "not set"):
+            breach(page, 1, f"{name} has the default {presets[name]}, not {value}")
+    for name in sorted(presets.keys() - shown.keys()):
+        if name.startswith(("[clients]", "[accounts]")):
+            breach(page, 1, f"does not tell of {name}")
+
+
 def plugin_sources():
     """(source, manual) of each plugin, those out of tree, too."""
     for name in sorted(os.listdir(os.path.join(TOP, "plugins"))):
@@ -209,7 +234,7 @@ def check_behaviours():
 
 
 def main():
-    for check in (check_floors, check_sizes, check_calls, check_hashes, check_writable, check_manual, check_plugin_manuals, check_symbols,
+    for check in (check_floors, check_sizes, check_calls, check_hashes, check_writable, check_manual, check_limits, check_plugin_manuals, check_symbols,
                   check_behaviours):
         check()
     print("\n".join(breaches))
