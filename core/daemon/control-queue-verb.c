@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/keyed-hash.h"
 #include "base/log.h"
 #include "daemon/control-queue.h"
 #include "engine/stay.h"
@@ -149,7 +150,7 @@ queue_change_many(
 	Daemon *daemon, const Verb *verb, const Request *request, const Selector *selector, Answer *answer)
 {
 	g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(QueueId));
-	g_autoptr(GHashTable) accounts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	g_autoptr(GHashTable) accounts = g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, NULL);
 	Meant meant = { ids, accounts };
 	g_autofree char *text = NULL;
 	QueueOutcome outcome;
@@ -218,7 +219,7 @@ queue_hold_all(Daemon *daemon, const char *name, const char *value, const char *
 {
 	g_autoptr(Selector) selector = selector_new_exact(name, value);
 	g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(QueueId));
-	g_autoptr(GHashTable) accounts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	g_autoptr(GHashTable) accounts = g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, NULL);
 	const Verb *hold = queue_find_verb("hold");
 	Meant meant = { ids, accounts };
 	QueueOutcome outcome;

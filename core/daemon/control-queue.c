@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/keyed-hash.h"
 #include "daemon/control-select.h"
 #include "daemon/control.h"
 #include "proto/path.h"
@@ -87,7 +88,7 @@ queue_compare_groups(const void *a, const void *b)
 static void
 queue_summarise(Daemon *daemon, const Selector *selector, Answer *answer)
 {
-	g_autoptr(GHashTable) groups = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, queue_free_group);
+	g_autoptr(GHashTable) groups = g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, queue_free_group);
 	g_autoptr(GPtrArray) sorted = g_ptr_array_new();
 	Summary summary = { groups };
 	GHashTableIter iter;

@@ -67,6 +67,7 @@ static const ControlCommand control_commands[] = {
 		"complaints about the mail of an account (plugin standing)", control_ask_plugin },
 	{ "block", "list|show IP|add NETWORK [for=TIME|forever] [reason=TEXT]|lift NETWORK",
 		"client addresses that may not connect", control_block },
+	{ "clients", "[ADDRESS]", "which client networks use how much of [clients]", control_clients },
 	{ "export", "", "customers, domains, accounts and recipients as text", control_export },
 	{ "import", "FILE [--dry-run]", "add and change them as a text says", control_import, TAKES_DRY_RUN },
 	{ "queue", "[list|show|cat|hold|release|retry|bounce|remove ID|SELECTOR … [--yes]]", "what waits, and why",

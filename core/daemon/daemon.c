@@ -11,13 +11,13 @@
 #include "daemon/options.h"
 #include "daemon/process.h"
 #include "daemon/settings.h"
+#include "engine/etrn.h"
 #include "engine/observer.h"
 #include "engine/stay.h"
 
 #define DAEMON_DRAIN_US (30 * CLOCK_SECOND)   /* for sessions in the middle of a message */
 #define DAEMON_DELIVER_US (30 * CLOCK_SECOND) /* for deliveries under way               */
 #define DAEMON_WORK_US (10 * CLOCK_SECOND)
-#define DAEMON_JUMP_US (3600 * CLOCK_SECOND)  /* an alarm tells of a jump of the clock for so long */
 
 /* ---- configuration ---- */
 
@@ -117,8 +117,8 @@ daemon_open_refusals(Daemon *daemon, GError **error)
 {
 	const ConfigSection *section = config_section(daemon->config, "log", NULL);
 
-	daemon->engine.refusals =
-		refusals_open(config_text(section, "refusals"), config_number(section, "keep-refusals"), error);
+	daemon->engine.refusals = refusals_open(config_text(section, "refusals"),
+		config_number(section, "keep-refusals"), (uint64_t)config_number(section, "refusals-per-day"), error);
 	return daemon->engine.refusals != NULL;
 }
 
@@ -181,10 +181,11 @@ daemon_open_services(Daemon *daemon, GError **error)
 
 	engine->clock = clock_system();
 	engine->metrics = metrics_new();
+	engine->clients = client_budgets_new(engine->clock,
+		(size_t)config_number(config_section(daemon->config, "clients", NULL), "known"));
+	engine->accounts = account_budgets_new();
 	engine->ids = id_source_new(engine->clock, node);
 	engine->session_ids = id_source_new(engine->clock, node);
-	engine->retry_domain = daemon_retry_domain;
-	engine->retry_data = daemon;
 	daemon->node = node;
 	if (!daemon_open_spool(daemon, error) || !daemon_open_stores(daemon, error) || !claim_take(daemon, error) ||
 		!daemon_open_refusals(daemon, error) || !daemon_open_dns(daemon, error))
@@ -196,6 +197,11 @@ daemon_open_services(Daemon *daemon, GError **error)
 	engine->stay = stay_new();
 	stay_fill(engine);
 	daemon_start_pools(daemon);
+	engine->etrn = etrn_new(&(EtrnSettings){ .clock = engine->clock,
+		.workers = engine->waiters,
+		.directory = engine->directory,
+		.retry = daemon_retry_domain,
+		.data = daemon });
 	return true;
 }
 
@@ -347,8 +353,8 @@ daemon_apply(Daemon *daemon, Loaded *loaded, GError **error)
 static char *
 daemon_describe_reload(Daemon *daemon, const Config *before)
 {
-	static const char *const kinds[] = { "server", "listener", "tls", "spool", "directory", "store", "dns", "log",
-		"delivery", "route", "level" };
+	static const char *const kinds[] = { "server", "listener", "tls", "clients", "accounts", "spool", "directory",
+		"store", "dns", "log", "delivery", "route", "level" };
 	GString *text = g_string_new("reloaded:");
 	unsigned changed = 0;
 
@@ -430,72 +436,6 @@ daemon_look_at_certificates(Daemon *daemon)
 		log_event(LOG_LEVEL_INFO, "certificates read anew", NULL);
 }
 
-/* ---- each second ---- */
-
-static void
-daemon_watch_spool(Daemon *daemon)
-{
-	SpoolFigures figures;
-	SpoolResult reason;
-
-	spool_figures(daemon->engine.spool, &figures);
-	metrics_alarm(daemon->engine.metrics, "delivery.paused",
-		figures.can_record ? NULL : "results cannot be recorded: nothing is sent until the disk takes them");
-	if (figures.damage != daemon->spool_damage) {
-		g_autoptr(GPtrArray) damage = spool_damage(daemon->engine.spool);
-
-		daemon->spool_damage = figures.damage;
-		metrics_alarm(daemon->engine.metrics, "spool.damage", g_ptr_array_index(damage, damage->len - 1));
-	}
-	if (figures.is_closed && !spool_probe(daemon->engine.spool))
-		metrics_alarm(daemon->engine.metrics, "spool.closed", "the spool cannot be written: new mail gets 451");
-	else
-		metrics_alarm(daemon->engine.metrics, "spool.closed", NULL);
-	if (!spool_has_room(daemon->engine.spool, &reason) && reason == SPOOL_FULL)
-		metrics_alarm(
-			daemon->engine.metrics, "spool.full", "the spool's volume is nearly full: new mail gets 452");
-	else
-		metrics_alarm(daemon->engine.metrics, "spool.full", NULL);
-}
-
-/* Mail is scheduled by another clock and does not expire by a wrong one, but ids, log and limits go by this one. */
-static void
-daemon_watch_clock(Daemon *daemon)
-{
-	ClockJump *jump = &daemon->clock_jump;
-	g_autofree char *text = NULL;
-	char seconds[24];
-
-	if (clock_jump_look(jump, daemon->engine.clock) != 0) {
-		g_snprintf(seconds, sizeof seconds, "%+" G_GINT64_FORMAT, jump->jump_us / CLOCK_SECOND);
-		log_event(LOG_LEVEL_WARNING, "clock jumped", "seconds", seconds, NULL);
-	}
-	if (jump->jump_us != 0 && clock_monotonic(daemon->engine.clock) - jump->jumped_us < DAEMON_JUMP_US)
-		text = g_strdup_printf("the clock of this machine jumped by %+" G_GINT64_FORMAT
-							   " seconds within the last hour: check its time service",
-			jump->jump_us / CLOCK_SECOND);
-	metrics_alarm(daemon->engine.metrics, "clock.jump", text);
-}
-
-void
-daemon_tick(Daemon *daemon)
-{
-	const int64_t now_us = clock_wall(daemon->engine.clock);
-	const int64_t minute = now_us / (60 * CLOCK_SECOND);
-
-	g_mutex_lock(&daemon->lock);
-	host_tick(daemon->set, now_us);
-	g_mutex_unlock(&daemon->lock);
-	daemon_watch_spool(daemon);
-	daemon_watch_clock(daemon);
-	if (minute == daemon->minute)
-		return;
-	daemon->minute = minute;
-	daemon_look_at_certificates(daemon);
-	if (minute % 60 == 0)
-		refusals_expire(daemon->engine.refusals, now_us);
-}
-
 /* ---- the stop ---- */
 
 static int64_t
@@ -536,6 +476,8 @@ daemon_free(Daemon *daemon)
 	id_source_free(daemon->engine.ids);
 	id_source_free(daemon->engine.session_ids);
 	metrics_free(daemon->engine.metrics);
+	client_budgets_free(daemon->engine.clients);
+	account_budgets_free(daemon->engine.accounts);
 	config_unref(daemon->config);
 	g_ptr_array_unref(daemon->rows);
 	g_ptr_array_unref(daemon->old_rows);
@@ -566,6 +508,7 @@ daemon_stop(Daemon *daemon, bool is_in_use, const volatile bool *is_hasty)
 		log_event(LOG_LEVEL_WARNING, "stopped with work left behind; the queue has it", NULL);
 		_exit(EXIT_SUCCESS);
 	}
+	daemon_report_left_out(daemon);
 	delivery_free(daemon->delivery);
 	server_free(daemon->server);
 	snapshot_unref(daemon->snapshot);
@@ -574,6 +517,7 @@ daemon_stop(Daemon *daemon, bool is_in_use, const volatile bool *is_hasty)
 	queue_free(daemon->engine.queue);
 	stay_free(daemon->engine.stay);
 	claim_release(daemon);
+	etrn_free(daemon->engine.etrn);
 	spool_close(daemon->engine.spool);
 	workers_free(daemon->engine.waiters);
 	workers_free(daemon->engine.crunchers);

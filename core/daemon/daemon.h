@@ -56,6 +56,8 @@ char *daemon_reload(Daemon *daemon, GPtrArray *mistakes);
 void daemon_look_at_certificates(Daemon *daemon);
 /* Once a second, by the main thread. */
 void daemon_tick(Daemon *daemon);
+/* Logs how many lines about each client were left out since the last time. */
+void daemon_report_left_out(Daemon *daemon);
 /* The stop order of the design; `is_hasty`: goes straight to the last batch.  Frees it, unless somebody `is_in_use`
  * goes on with it: then the process ends here. */
 void daemon_stop(Daemon *daemon, bool is_in_use, const volatile bool *is_hasty);

@@ -106,12 +106,22 @@ settings_read_ports(ListenerSettings *listener, const ConfigSection *section, GP
 	}
 }
 
+/* They were checked with the configuration. */
+static void
+settings_read_networks(const ConfigSection *section, const char *option, GArray *networks)
+{
+	for (const char *const *text = config_list(section, option); *text != NULL; text++) {
+		IpNetwork network;
+
+		if (ip_network_parse(*text, &network, NULL))
+			g_array_append_val(networks, network);
+	}
+}
+
 static ListenerSettings *
 settings_listener(const ConfigSection *section, GPtrArray *mistakes)
 {
 	ListenerSettings *listener = listener_settings_new(config_section_name(section));
-	const char *const *proxies = config_list(section, "proxies");
-
 	settings_read_addresses(listener, section, mistakes);
 	settings_read_ports(listener, section, mistakes);
 	listener->tls = (ListenerTls)config_number(section, "tls");
@@ -119,12 +129,7 @@ settings_listener(const ConfigSection *section, GPtrArray *mistakes)
 	listener->takes_auth_in_clear = config_bool(section, "auth-without-tls");
 	listener->is_inbound = config_bool(section, "inbound");
 	listener->is_lenient = config_number(section, "bare-newline") == 1;
-	for (; *proxies != NULL; proxies++) {
-		IpNetwork network;
-
-		if (ip_network_parse(*proxies, &network, NULL))
-			g_array_append_val(listener->proxies, network);
-	}
+	settings_read_networks(section, "proxies", listener->proxies);
 	return listener;
 }
 
@@ -231,6 +236,25 @@ settings_check_notices(const EngineSettings *engine, const ConfigSection *server
 	template_check(engine->templates, mistakes);
 }
 
+static void
+settings_read_budgets(const Config *config, EngineSettings *engine)
+{
+	const ConfigSection *clients = config_section(config, "clients", NULL);
+	const ConfigSection *accounts = config_section(config, "accounts", NULL);
+
+	engine->clients = (ClientLimits){ .ipv6_prefix = (unsigned)config_number(clients, "ipv6-prefix"),
+		.connections = (unsigned)config_number(clients, "connections"),
+		.connection_rate = (unsigned)config_number(clients, "connection-rate"),
+		.commands = (unsigned)config_number(clients, "commands"),
+		.lookups = (unsigned)config_number(clients, "lookups"),
+		.work = (unsigned)config_number(clients, "work"),
+		.log_lines = (unsigned)config_number(clients, "log-lines"),
+		.all_log_lines = (unsigned)config_number(clients, "all-log-lines"),
+		.unfinished = (uint64_t)config_number(clients, "unfinished"),
+		.all_unfinished = (uint64_t)config_number(clients, "all-unfinished") };
+	engine->accounts = (AccountLimits){ { [ACCOUNT_LOOKUPS] = (uint64_t)config_number(accounts, "lookups") } };
+}
+
 EngineSettings *
 settings_engine(const Config *config, GPtrArray *mistakes)
 {
@@ -258,11 +282,16 @@ settings_engine(const Config *config, GPtrArray *mistakes)
 	engine->max_recipients = (unsigned)config_number(server, "max-recipients");
 	engine->max_received = (unsigned)config_number(server, "max-received");
 	engine->max_connections = (unsigned)config_number(server, "max-connections");
-	engine->max_connections_per_client = (unsigned)config_number(server, "max-connections-per-client");
+	engine->max_commands = (unsigned)config_number(server, "max-commands");
+	engine->max_lookups = (unsigned)config_number(server, "max-lookups");
+	settings_read_budgets(config, engine);
+	settings_read_networks(server, "etrn-clients", engine->etrn_clients);
 	engine->soft_errors = (unsigned)config_number(server, "soft-errors");
 	engine->hard_errors = (unsigned)config_number(server, "hard-errors");
 	engine->max_junk = (unsigned)config_number(server, "max-junk");
 	engine->max_auth_failures = (unsigned)config_number(server, "max-auth-failures");
+	engine->min_data_rate = (uint64_t)config_number(server, "min-data-rate");
+	engine->handshake_us = config_number(server, "handshake-timeout");
 	engine->idle_us = config_number(server, "idle-timeout");
 	engine->session_max_us = config_number(server, "session-max-time");
 	engine->error_delay_us = config_number(server, "error-delay");

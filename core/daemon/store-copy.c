@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/keyed-hash.h"
 #include "daemon/claim.h"
 
 typedef struct {
@@ -138,8 +139,8 @@ store_copy(Store *from, Store *to, bool may_have_more, StoreCopied *copied, GErr
 
 	if (!may_have_more && !copy_check_empty(to, error))
 		return false;
-	copy.left = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-	copy.expiries = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	copy.left = g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, g_free);
+	copy.expiries = g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, g_free);
 	is_done = copy_run(&copy, from, copied, error);
 	g_hash_table_unref(copy.left);
 	g_hash_table_unref(copy.expiries);

@@ -183,7 +183,7 @@ chain_log(const HookRow *row, const HookCall *call, const char *event, const cha
 {
 	char id[ID_TEXT_SIZE];
 
-	if (call->asked != NULL)
+	if (call->asked != NULL || !hook_may_log(call, event))
 		return;
 	log_event(LOG_LEVEL_WARNING, event, "session", call->facts != NULL ? call->facts->id : NULL, "queue",
 		call->envelope != NULL ? id_format(call->envelope->id, id) : NULL, "plugin", row->plugin->name, "stage",

@@ -105,6 +105,7 @@ cmd_auth_succeed(Session *session)
 	char client[IP_TEXT_SIZE];
 
 	session->auth_failures = 0;
+	session->facts.account_budget = account_budget_take(session->engine->accounts, session->facts.login);
 	metrics_add(session->engine->metrics, "auth.succeeded", 1);
 	if (session->explanation == NULL)
 		log_event(LOG_LEVEL_INFO, "authenticated", "session", session->facts.id, "client",

@@ -48,11 +48,6 @@ cmd_mail_session_may(Session *session)
 
 	if (session_is_blocked(session))
 		return false;
-	if (clock_monotonic(session->engine->clock) - session->begun_us >
-		session->snapshot->settings->session_max_us) {
-		session_close_with(session, PTN_LOCAL, 421, "4.3.0", "Error: session has lasted too long, connect again");
-		return false;
-	}
 	if (session->facts.login == NULL && session->listener->takes_auth && !session->listener->is_inbound) {
 		session_event(session, "unauthenticated-mail");
 		session_reject(session, PTN_CREDENTIALS, 530, "5.7.0", "Authentication required");

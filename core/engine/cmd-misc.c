@@ -1,6 +1,7 @@
 /* cmd-misc.c - the small commands: RSET, NOOP, VRFY, ETRN, HELP, QUIT. */
 #include <string.h>
 
+#include "engine/etrn.h"
 #include "engine/session-private.h"
 
 bool
@@ -48,29 +49,34 @@ cmd_vrfy_check(Session *session, const Command *command)
 	return false;
 }
 
-/* RFC 1985: domains of the directory may be asked for; the work itself is done by the queue. */
+static bool
+cmd_etrn_is_permitted(const Session *session)
+{
+	const GArray *networks = session->snapshot->settings->etrn_clients;
+
+	for (guint i = 0; i < networks->len; i++)
+		if (ip_network_contains(&g_array_index(networks, IpNetwork, i), &session->facts.client))
+			return true;
+	return session->facts.login != NULL;
+}
+
+/* RFC 1985.  Every domain gets the same answer, in the same time: which of them are ours is nobody's business (etrn.h). */
 bool
 cmd_etrn_check(Session *session, const Command *command)
 {
 	const char *domain = command->argument + strspn(command->argument, "@#");
-	g_autoptr(DirectoryEntry) entry = NULL;
-	PtnStatus status;
 
 	if (domain[0] == '\0' || !domain_is_valid(domain)) {
 		session_reject(session, PTN_PROTOCOL, 501, NULL, "Error: invalid parameter syntax");
 		return false;
 	}
-	status = directory_find(session->engine->directory, PTN_DOMAIN, domain, CLOCK_NEVER, &entry);
-	if (status == PTN_UNSURE && session_goes_to_worker(session))
-		return false;
-	if (status == PTN_UNSURE) {
-		session_reject(session, PTN_LOCAL, 458, NULL, "Unable to queue messages");
-	} else if (status != PTN_OK) {
+	if (!cmd_etrn_is_permitted(session)) {
 		session_reject(session, PTN_POLICY, 459, NULL, "<%s>: service unavailable", domain);
-	} else {
-		session->engine->retry_domain(session->engine->retry_data, domain);
-		session_reply(session, 250, NULL, "Queuing started");
+		return false;
 	}
+	if (session->engine->etrn != NULL)
+		etrn_ask(session->engine->etrn, domain);
+	session_reply(session, 250, NULL, "Queuing started");
 	return false;
 }
 

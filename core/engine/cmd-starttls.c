@@ -38,7 +38,9 @@ cmd_tls_proceed(Session *session)
 	g_clear_pointer(&session->facts.login, g_free);
 	g_clear_pointer(&session->facts.account, directory_entry_free);
 	g_clear_pointer(&session->facts.customer, directory_entry_free);
+	g_clear_pointer(&session->facts.account_budget, account_budget_drop);
 	session->state = STATE_START;
+	session->has_greeted = false;
 }
 
 static void

@@ -10,13 +10,21 @@ typedef struct {
 	GString *out;
 } EarnedReplies;
 
+static void
+connection_end_work(Connection *connection)
+{
+	if (connection->has_work)
+		client_budget_end_work(connection->client.budget);
+	connection->has_work = false;
+}
+
 void
 connection_came_back(void *data)
 {
 	Connection *connection = data;
-	Loop *loop = connection->side->loop;
 
 	connection->is_lent = false;
+	connection_end_work(connection);
 	if (connection->was_committed)
 		session_committed(connection->session, connection->result);
 	if (connection->phase == PHASE_GONE) {
@@ -29,7 +37,6 @@ connection_came_back(void *data)
 		if (connection->need == SESSION_WANTS_INPUT)
 			connection->need = SESSION_WANTS_LOOP; /* what it wanted is there */
 	}
-	loop_set_timer(loop, &connection->timer, loop_now(loop) + connection->snapshot->settings->idle_us);
 	connection_settle(connection, connection->was_committed ? SESSION_WANTS_LOOP : connection->need);
 }
 
@@ -93,7 +100,7 @@ connection_work(void *data)
 
 	connection->was_committed = false;
 	if (clock_monotonic(engine->clock) - connection->work.queued_us > CONNECTION_QUEUE_US)
-		session_busy(connection->session);
+		session_busy(connection->session, NULL);
 	connection->need = session_run(connection->session, place);
 	if (connection->need == SESSION_WANTS_COMMIT)
 		connection_commit(connection);
@@ -105,15 +112,25 @@ static bool
 connection_lend(Connection *connection, Workers *pool)
 {
 	Loop *loop = connection->side->loop;
+	const BudgetRefusal *refusal =
+		client_budget_work(connection->client.budget, &connection->snapshot->settings->clients);
 
+	if (refusal != NULL) {
+		server_count_limit(connection->side->server->engine, refusal);
+		session_busy(connection->session, refusal);
+		return false;
+	}
+	connection->has_work = true;
 	connection->is_lent = true;
 	connection->pool = pool;
 	connection->was_committed = false;
 	if (!workers_run(pool, &connection->work)) {
 		connection->is_lent = false;
-		session_busy(connection->session);
+		connection_end_work(connection);
+		session_busy(connection->session, NULL);
 		return false;
 	}
+	pace_stop(&connection->pace, loop_now(loop));
 	loop_set_timer(loop, &connection->timer, loop_now(loop) + CONNECTION_GRACE_US);
 	return true;
 }
@@ -162,6 +179,7 @@ connection_serve_need(Connection *connection, SessionNeed need)
 		return !connection_lend(connection, engine->crunchers);
 	case SESSION_WANTS_COMMIT:
 		connection->is_lent = true;
+		pace_stop(&connection->pace, loop_now(loop));
 		loop_clear_timer(loop, &connection->timer);
 		connection_commit(connection);
 		return false;
@@ -170,10 +188,12 @@ connection_serve_need(Connection *connection, SessionNeed need)
 		return false;
 	case SESSION_WANTS_PAUSE:
 		connection->is_paused = true;
+		pace_stop(&connection->pace, loop_now(loop));
 		loop_set_timer(loop, &connection->timer, loop_now(loop) + session_pause_us(connection->session));
 		return false;
 	case SESSION_WANTS_CLOSE:
 		connection->is_closing = true;
+		connection->farewell_us = loop_now(loop) + CONNECTION_FAREWELL_US;
 		return false;
 	}
 	return false;

@@ -1,6 +1,7 @@
 /* connection-private.h - what connection.c and connection-loan.c share. */
 #pragma once
 
+#include "engine/pace.h"
 #include "engine/server-private.h"
 
 enum {
@@ -8,7 +9,7 @@ enum {
 	CONNECTION_UNSENT = 64 * 1024,      /* replies a client may leave unread     */
 };
 
-#define CONNECTION_HANDSHAKE_US (60 * CLOCK_SECOND)
+#define CONNECTION_FAREWELL_US (60 * CLOCK_SECOND) /* to read our last reply */
 #define CONNECTION_GRACE_US CLOCK_SECOND    /* for a hook to notice its deadline itself */
 #define CONNECTION_QUEUE_US (10 * CLOCK_SECOND) /* a loan may wait for its worker        */
 
@@ -24,13 +25,15 @@ struct Connection {
 	LoopTimer timer;
 	GList link;
 	Phase phase;
-	IpAddress client;
+	ServerClient client;
 	IpAddress peer;        /* who connected: the client, or its proxy */
-	uint16_t client_port;
-	bool is_lent, is_paused, is_closing, wants_tls, wants_write, is_draining;
+	bool is_lent, has_work, is_paused, is_closing, wants_tls, wants_write, is_draining;
 	GByteArray *ahead;     /* read while the session is lent */
 	GString *out;
 	size_t out_sent;
+	int64_t farewell_us;   /* of a connection that is closing: until when its last reply may be read */
+	Pace pace;
+	PaceOut pace_out;
 	Work work;
 	Workers *pool;
 	LoopPost back;
@@ -47,6 +50,16 @@ bool connection_send(Connection *connection);
 /* What was earned goes out; then what had to wait for that. */
 void connection_flush(Connection *connection);
 void connection_add_output(Connection *connection, GString *more /* takes; NULL: nothing */);
+
+/* ---- connection-time.c ---- */
+/* The session was made, or TLS was begun: its time begins. */
+void connection_begin_time(Connection *connection);
+/* Sets the timer to the next deadline of an open connection; does nothing while another rules (a loan, a pause). */
+void connection_arm(Connection *connection);
+/* Octets of `out` went. */
+void connection_note_sent(Connection *connection, uint64_t sent);
+/* The timer of an open connection: ends the session or the connection, or sets the timer anew.  It may be gone. */
+void connection_judge_time(Connection *connection);
 
 /* ---- connection-loan.c ---- */
 /* Serves what the session needs, and runs it until it needs something from outside. */

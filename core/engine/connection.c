@@ -22,6 +22,7 @@ connection_free(Connection *connection)
 	if (connection->out != NULL)
 		g_string_free(connection->out, TRUE);
 	g_clear_pointer(&connection->ahead, g_byte_array_unref);
+	server_forget_client(&connection->client);
 	snapshot_unref(connection->snapshot);
 	atomic_fetch_sub(&connection->side->server->connections, 1);
 	g_free(connection);
@@ -39,7 +40,9 @@ connection_close(Connection *connection)
 	loop_unwatch(loop, &connection->watch);
 	loop_clear_timer(loop, &connection->timer);
 	stream_close(&connection->stream);
-	server_forget_client(connection->side->server, &connection->peer);
+	if (connection->client.is_counted)
+		client_budget_disconnect(connection->client.budget);
+	connection->client.is_counted = false;
 	if (!connection->is_lent)
 		connection_free(connection);
 	else
@@ -73,6 +76,7 @@ bool
 connection_send(Connection *connection)
 {
 	GString *out = connection->out;
+	const size_t before = connection->out_sent;
 
 	connection->wants_write = false;
 	while (out != NULL && connection->out_sent < out->len) {
@@ -84,11 +88,14 @@ connection_send(Connection *connection)
 			continue;
 		}
 		connection->wants_write = n == STREAM_WANTS_WRITE;
-		if (n == STREAM_WANTS_WRITE || n == STREAM_AGAIN)
+		if (n == STREAM_WANTS_WRITE || n == STREAM_AGAIN) {
+			connection_note_sent(connection, connection->out_sent - before);
 			return true;
+		}
 		connection_close(connection);
 		return false;
 	}
+	connection_note_sent(connection, connection->out_sent - before);
 	if (out != NULL)
 		g_string_free(out, TRUE);
 	connection->out = NULL;
@@ -130,7 +137,6 @@ connection_client_name(SSL *tls)
 static void
 connection_shake_hands(Connection *connection)
 {
-	Loop *loop = connection->side->loop;
 	const int result = stream_handshake(&connection->stream);
 
 	connection->wants_write = result == STREAM_WANTS_WRITE;
@@ -140,7 +146,7 @@ connection_shake_hands(Connection *connection)
 
 		connection->phase = PHASE_OPEN;
 		session_secured(connection->session, SSL_get_version(tls), SSL_get_cipher_name(tls), name);
-		loop_set_timer(loop, &connection->timer, loop_now(loop) + connection->snapshot->settings->idle_us);
+		connection_begin_time(connection);
 		connection_settle(connection, SESSION_WANTS_LOOP);
 	} else if (result == STREAM_FAILED) {
 		session_failed_tls(connection->session, tls_failure());
@@ -158,7 +164,7 @@ connection_start_tls(Connection *connection)
 	connection->wants_tls = false;
 	connection->phase = PHASE_HANDSHAKE;
 	connection->stream.tls = tls_server_session(connection->snapshot->tls, connection->stream.fd);
-	loop_set_timer(loop, &connection->timer, loop_now(loop) + CONNECTION_HANDSHAKE_US);
+	loop_set_timer(loop, &connection->timer, loop_now(loop) + connection->snapshot->settings->handshake_us);
 	connection_shake_hands(connection);
 }
 
@@ -181,20 +187,19 @@ connection_flush(Connection *connection)
 		return;
 	}
 	connection_watch(connection);
+	connection_arm(connection);
 }
 
 static void
 connection_take_input(Connection *connection, const char *octets, size_t size)
 {
-	Loop *loop = connection->side->loop;
-
+	connection->pace.octets += size;
 	if (connection->is_lent) {
 		if (connection->ahead == NULL)
 			connection->ahead = g_byte_array_new();
 		g_byte_array_append(connection->ahead, (const guint8 *)octets, (guint)size);
 		return;
 	}
-	loop_set_timer(loop, &connection->timer, loop_now(loop) + connection->snapshot->settings->idle_us);
 	session_input(connection->session, octets, size);
 }
 
@@ -234,16 +239,16 @@ connection_begin(Connection *connection, bool is_secured)
 	const SessionSettings settings = { .engine = connection->side->server->engine,
 		.snapshot = connection->snapshot,
 		.listener = connection->listener,
-		.client = connection->client,
-		.client_port = connection->client_port,
+		.client = connection->client.address,
+		.client_port = connection->client.port,
+		.client_budget = connection->client.budget,
 		.is_secured = is_secured,
 		.flush = connection_flush_loan,
 		.data = connection };
-	Loop *loop = connection->side->loop;
 
 	connection->session = session_new(&settings);
 	connection->phase = PHASE_OPEN;
-	loop_set_timer(loop, &connection->timer, loop_now(loop) + connection->snapshot->settings->idle_us);
+	connection_begin_time(connection);
 	if (is_secured) {
 		connection_start_tls(connection);
 		return;
@@ -286,6 +291,25 @@ connection_choose(Connection *connection)
 	}
 }
 
+/* From here on the connection is its client's; what the proxy itself asks (LOCAL) is nobody's. */
+static bool
+connection_admit_proxied(Connection *connection, const ProxyHeader *header)
+{
+	Server *server = connection->side->server;
+	ServerClient *client = &connection->client;
+	const int fd = connection->stream.fd;
+	const BudgetRefusal *refusal;
+
+	client->address = header->client;
+	client->port = header->client_port;
+	if (server_blocks(server->engine, connection->listener, fd, &client->address))
+		return false;
+	refusal = server_admit_client(server, connection->snapshot, client);
+	if (refusal != NULL)
+		server_refuse(server, connection->snapshot, connection->listener, fd, client, refusal);
+	return refusal == NULL;
+}
+
 /* The header is taken from the socket octet for octet: what follows it may be TLS. */
 static void
 connection_read_proxy(Connection *connection)
@@ -309,16 +333,10 @@ connection_read_proxy(Connection *connection)
 		connection_close(connection);
 		return;
 	}
-	if (!parsed.is_local) {
-		connection->client = parsed.client;
-		connection->client_port = parsed.client_port;
-	}
-	if (server_blocks(
-			connection->side->server->engine, connection->listener, connection->stream.fd, &connection->client)) {
+	if (parsed.is_local || connection_admit_proxied(connection, &parsed))
+		connection_choose(connection);
+	else
 		connection_close(connection);
-		return;
-	}
-	connection_choose(connection);
 }
 
 /* ---- events ---- */
@@ -354,7 +372,6 @@ static void
 connection_timeout(void *data)
 {
 	Connection *connection = data;
-	Loop *loop = connection->side->loop;
 
 	if (connection->phase == PHASE_AUTO) {
 		connection_begin(connection, false);
@@ -364,12 +381,9 @@ connection_timeout(void *data)
 		connection_watch_loan(connection);
 	} else if (connection->is_paused) {
 		connection->is_paused = false;
-		loop_set_timer(loop, &connection->timer, loop_now(loop) + connection->snapshot->settings->idle_us);
 		connection_settle(connection, SESSION_WANTS_LOOP);
 	} else {
-		session_say_end(connection->session, SESSION_IDLE);
-		loop_set_timer(loop, &connection->timer, loop_now(loop) + CONNECTION_HANDSHAKE_US);
-		connection_settle(connection, SESSION_WANTS_LOOP);
+		connection_judge_time(connection);
 	}
 }
 
@@ -384,28 +398,19 @@ connection_drain(Connection *connection)
 		connection_close(connection);
 }
 
-static bool
-connection_is_from_proxy(const ListenerSettings *listener, const IpAddress *peer)
-{
-	for (guint i = 0; i < listener->proxies->len; i++)
-		if (ip_network_contains(&g_array_index(listener->proxies, IpNetwork, i), peer))
-			return true;
-	return false;
-}
-
 void
-connection_open(Side *side, Door *door, int fd, const IpAddress *client, uint16_t port)
+connection_open(Side *side, Snapshot *snapshot, const ListenerSettings *listener, int fd,
+	const ServerClient *client, bool is_from_proxy)
 {
 	Connection *connection = g_new0(Connection, 1);
 
-	g_mutex_lock(&door->lock);
-	connection->snapshot = snapshot_ref(door->snapshot);
-	connection->listener = door->settings;
-	g_mutex_unlock(&door->lock);
+	connection->snapshot = snapshot;
+	connection->listener = listener;
 	connection->side = side;
+	connection->pace_out.deadline_us = CLOCK_NEVER;
 	connection->is_draining = atomic_load(&side->server->is_draining); /* accepted just before its door was shut */
-	connection->client = connection->peer = *client;
-	connection->client_port = port;
+	connection->client = *client;
+	connection->peer = client->address;
 	connection->stream.fd = fd;
 	connection->watch.ready = connection_ready;
 	connection->timer.fire = connection_timeout;
@@ -418,11 +423,11 @@ connection_open(Side *side, Door *door, int fd, const IpAddress *client, uint16_
 		connection_close(connection);
 		return;
 	}
-	if (!connection_is_from_proxy(connection->listener, client)) {
+	if (!is_from_proxy) {
 		connection_choose(connection);
 		return;
 	}
 	connection->phase = PHASE_PROXY;
-	loop_set_timer(side->loop, &connection->timer, loop_now(side->loop) + CONNECTION_HANDSHAKE_US);
+	loop_set_timer(side->loop, &connection->timer, loop_now(side->loop) + snapshot->settings->handshake_us);
 	connection_read_proxy(connection);
 }

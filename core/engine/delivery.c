@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/keyed-hash.h"
 #include "engine/delivery-private.h"
 #include "proto/path.h"
 
@@ -16,7 +17,7 @@ delivery_new(Engine *engine, Snapshot *snapshot)
 	g_mutex_init(&delivery->lock);
 	g_cond_init(&delivery->wake);
 	g_cond_init(&delivery->has_ended);
-	delivery->destinations = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, delivery_free_destination);
+	delivery->destinations = g_hash_table_new_full(keyed_hash_text, g_str_equal, NULL, delivery_free_destination);
 	g_queue_init(&delivery->waiting);
 	g_queue_init(&delivery->hungry);
 	g_queue_init(&delivery->wanted);

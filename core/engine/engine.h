@@ -13,7 +13,9 @@
 #include "io/workers.h"
 #include "mail/queue.h"
 #include "mail/spool.h"
+#include "service/account-budget.h"
 #include "service/blocks.h"
+#include "service/client-budget.h"
 #include "service/directory.h"
 #include "service/dns.h"
 #include "service/metrics.h"
@@ -22,6 +24,7 @@
 
 typedef struct Observer Observer;
 typedef struct Stay Stay;
+typedef struct Etrn Etrn;
 typedef struct DeliverySettings DeliverySettings;
 
 /* Made by the daemon (or a test) before the first session; borrowed by all. */
@@ -34,15 +37,15 @@ typedef struct {
 	Store *store;
 	Directory *directory;
 	Blocks *blocks;
+	ClientBudgets *clients;   /* NULL: nothing is counted of clients */
+	AccountBudgets *accounts; /* NULL: nothing is counted of accounts */
 	Metrics *metrics;
 	Refusals *refusals;  /* NULL: not kept */
 	Workers *waiters, *crunchers;
 	Observer *observer;
 	Stay *stay;          /* mail that waits for a domain; see engine/stay.h */
 	atomic_uint submissions; /* the n of Submit IDs */
-	/* ETRN: messages for `domain` are due at once.  May wait. */
-	void (*retry_domain)(void *data, const char *domain);
-	void *retry_data;
+	Etrn *etrn;          /* domains whose mail clients want to be tried; see engine/etrn.h */
 } Engine;
 
 /* Immutable; reference-counted. */

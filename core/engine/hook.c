@@ -15,6 +15,8 @@ session_facts_clear(SessionFacts *facts)
 	g_clear_pointer(&facts->login, g_free);
 	g_clear_pointer(&facts->account, directory_entry_free);
 	g_clear_pointer(&facts->customer, directory_entry_free);
+	g_clear_pointer(&facts->client_budget, client_budget_drop);
+	g_clear_pointer(&facts->account_budget, account_budget_drop);
 }
 
 SessionFacts *
@@ -30,6 +32,8 @@ session_facts_copy(const SessionFacts *facts)
 	copy->tls_client_name = g_strdup(facts->tls_client_name);
 	copy->login = g_strdup(facts->login);
 	copy->account = copy->customer = NULL; /* observers read the directory anew if they need it */
+	(void)client_budget_ref(copy->client_budget);
+	(void)account_budget_ref(copy->account_budget);
 	return copy;
 }
 
@@ -40,6 +44,14 @@ session_facts_free(SessionFacts *facts)
 		return;
 	session_facts_clear(facts);
 	g_free(facts);
+}
+
+bool
+hook_may_log(const HookCall *call, const char *reason)
+{
+	const SessionFacts *facts = call->facts;
+
+	return facts == NULL || client_budget_log(facts->client_budget, facts->client_limits, reason);
 }
 
 char *

@@ -10,6 +10,7 @@
 
 #include "base/ip.h"
 #include "base/region.h"
+#include "engine/lookups.h"
 #include "mail/envelope.h"
 #include "plugin-api.h"
 #include "service/directory.h"
@@ -31,6 +32,9 @@ typedef struct {
 	char *tls_version, *tls_cipher, *tls_client_name; /* NULL: in clear, no certificate */
 	char *login;          /* as the directory has it; NULL before authentication */
 	DirectoryEntry *account, *customer; /* NULL: none, or not in the directory */
+	ClientBudget *client_budget;        /* a reference; NULL: nothing is counted */
+	const ClientLimits *client_limits;  /* of the snapshot */
+	AccountBudget *account_budget;      /* a reference; NULL before authentication */
 } SessionFacts;
 
 void session_facts_clear(SessionFacts *facts);
@@ -103,9 +107,11 @@ struct HookCall {
 	GArray *acts;                /* of Act; NULL: none */
 	GPtrArray *asked;            /* of a rehearsal: what services were asked, in words; nothing is written or counted then.
 								  * NULL: it is in earnest */
-	GPtrArray *lookups;          /* of DnsQuery*: lookups live as long as the session, or the call without one */
+	Lookups *lookups;            /* of the session, or of the call without one */
 };
 
+/* True: a line of the log may be written that a client is the reason for; else it is counted under `reason`. */
+bool hook_may_log(const HookCall *call, const char *reason);
 /* The plugin, with the item it refuses for: "dnsbl/xbl"; new. */
 char *hook_name(const char *plugin, const HookCall *call);
 /* Adds an act, zeroed but for its kind. */

@@ -12,7 +12,7 @@ typedef struct {
 	char *enhanced, *text, *about, *login;
 	Region *session_region;
 	void **session_states;
-	GPtrArray *lookups;
+	Lookups *lookups;
 	HookCall call;
 } Told;
 
@@ -56,10 +56,10 @@ observer_stop(Observer *observer, int64_t deadline_us)
 static void
 observer_forget(Told *told)
 {
-	snapshot_unref(told->snapshot);
+	g_clear_pointer(&told->lookups, lookups_free); /* first: they borrow limits and budgets of what follows */
 	session_facts_free(told->facts);
+	snapshot_unref(told->snapshot);
 	g_clear_pointer(&told->envelope, envelope_free);
-	g_clear_pointer(&told->lookups, g_ptr_array_unref);
 	region_free(told->session_region);
 	region_free(told->call.region);
 	g_free(told->session_states);
@@ -161,8 +161,7 @@ observer_tell(Observer *observer, const Observation *observation)
 	if (!chain_has(observation->snapshot->chain, observation->stage)) {
 		region_free(observation->session_region);
 		g_free(observation->session_states);
-		if (observation->lookups != NULL)
-			g_ptr_array_unref(observation->lookups);
+		lookups_free(observation->lookups);
 		return;
 	}
 	told = observer_remember(observation);

@@ -17,7 +17,7 @@ typedef struct {
 	bool is_ours;
 	Region *session_region;      /* taken; DISCONNECT only */
 	void **session_states;       /* taken */
-	GPtrArray *lookups;          /* taken */
+	Lookups *lookups;            /* taken */
 } Observation;
 
 /* Runs on one of `workers` at a time; what does not fit the queue is counted as "observer.lost". */

@@ -40,16 +40,32 @@ struct Server {
 	GPtrArray *closed;    /* doors that may still be named by an event of their loop */
 	atomic_uint connections;
 	atomic_bool is_draining;
-	GMutex lock;          /* guards the table below */
-	GHashTable *clients;  /* IpAddress -> count */
 };
+
+/* Who is at the other end, and its budget. */
+typedef struct {
+	IpAddress address;
+	uint16_t port;
+	bool is_counted;      /* as a connection of the budget */
+	ClientBudget *budget; /* a reference; NULL: a proxy whose header has not come, or nothing is counted */
+} ServerClient;
 
 enum { SERVER_READ = 64 * 1024 };
 
-/* Takes the descriptor; called by the side's loop. */
-void connection_open(Side *side, Door *door, int fd, const IpAddress *client, uint16_t port);
+/* Takes the snapshot's reference, the descriptor and the client's budget; called by the side's loop.  The connection is
+ * counted as one of the server's. */
+void connection_open(Side *side, Snapshot *snapshot, const ListenerSettings *listener, int fd,
+	const ServerClient *client, bool is_from_proxy);
 /* 421 now, or at the next pause between messages. */
 void connection_drain(Connection *connection);
 /* True: the client is blocked, and was told so; the connection is to be closed. */
 bool server_blocks(Engine *engine, const ListenerSettings *listener, int fd, const IpAddress *client);
-void server_forget_client(Server *server, const IpAddress *client);
+/* Fills the client's budget, and counts its connection; NULL, or the reply to send. */
+const BudgetRefusal *server_admit_client(Server *server, Snapshot *snapshot, ServerClient *client);
+/* Takes the connection back and lets go of the budget. */
+void server_forget_client(ServerClient *client);
+/* Sends the refusal where it can be read, and tells log, metrics and observers. */
+void server_refuse(Server *server, Snapshot *snapshot, const ListenerSettings *listener, int fd,
+	const ServerClient *client, const BudgetRefusal *refusal);
+/* The metric "limit.NAME". */
+void server_count_limit(Engine *engine, const BudgetRefusal *refusal);

@@ -16,51 +16,6 @@ enum { SERVER_ACCEPTS = 32 }; /* connections taken at one event */
 
 /* ---- who may connect ---- */
 
-static guint
-server_hash_address(gconstpointer key)
-{
-	const IpAddress *address = key;
-	guint hash = 5381;
-
-	for (size_t i = 0; i < sizeof address->bytes; i++)
-		hash = hash * 33 + address->bytes[i];
-	return hash;
-}
-
-static gboolean
-server_equal_address(gconstpointer a, gconstpointer b)
-{
-	return ip_equal(a, b);
-}
-
-/* True: one more of this client is fine, and counted. */
-static bool
-server_admit_client(Server *server, const IpAddress *client, unsigned most)
-{
-	guint count;
-
-	g_mutex_lock(&server->lock);
-	count = GPOINTER_TO_UINT(g_hash_table_lookup(server->clients, client));
-	if (count < most)
-		g_hash_table_insert(server->clients, g_memdup2(client, sizeof *client), GUINT_TO_POINTER(count + 1));
-	g_mutex_unlock(&server->lock);
-	return count < most;
-}
-
-void
-server_forget_client(Server *server, const IpAddress *client)
-{
-	guint count;
-
-	g_mutex_lock(&server->lock);
-	count = GPOINTER_TO_UINT(g_hash_table_lookup(server->clients, client));
-	if (count > 1)
-		g_hash_table_insert(server->clients, g_memdup2(client, sizeof *client), GUINT_TO_POINTER(count - 1));
-	else
-		g_hash_table_remove(server->clients, client);
-	g_mutex_unlock(&server->lock);
-}
-
 /* A client that is blocked costs a test of the table and one write: no session, no handshake, no line in the log.  It is not told for
  * how long.  On implicit TLS there is nothing to say in clear. */
 bool
@@ -79,9 +34,9 @@ server_blocks(Engine *engine, const ListenerSettings *listener, int fd, const Ip
 	return true;
 }
 
-/* Plugins that count hear of it. */
+/* Observers count it against the client. */
 static void
-server_tell(Engine *engine, Snapshot *snapshot, const IpAddress *client)
+server_observe_refusal(Engine *engine, Snapshot *snapshot, const IpAddress *client)
 {
 	SessionFacts facts = { .client = *client };
 
@@ -93,56 +48,106 @@ server_tell(Engine *engine, Snapshot *snapshot, const IpAddress *client)
 }
 
 /* On implicit TLS there is nothing to say in clear. */
-static void
-server_turn_away(Door *door, int fd, const IpAddress *client, const char *why)
+void
+server_refuse(Server *server, Snapshot *snapshot, const ListenerSettings *listener, int fd,
+	const ServerClient *client, const BudgetRefusal *refusal)
 {
 	char text[IP_TEXT_SIZE], line[512];
-	Snapshot *snapshot;
 
-	g_mutex_lock(&door->lock);
-	if (door->settings->tls != LISTENER_TLS_IMPLICIT) {
-		const int size = snprintf(line, sizeof line, "421 4.7.0 %s Error: %s from %s\r\n",
-			door->snapshot->settings->hostname, why, ip_format(client, text));
+	(void)ip_format(&client->address, text);
+	if (listener->tls != LISTENER_TLS_IMPLICIT) {
+		const int size = snprintf(line, sizeof line, "%d %s %s %s from %s\r\n", refusal->code, refusal->enhanced,
+			snapshot->settings->hostname, refusal->text, text);
 
 		(void)!send(fd, line, (size_t)MIN(size, (int)sizeof line - 1), MSG_NOSIGNAL | MSG_DONTWAIT);
 	}
-	snapshot = snapshot_ref(door->snapshot);
-	g_mutex_unlock(&door->lock);
-	server_tell(door->server->engine, snapshot, client);
-	snapshot_unref(snapshot);
-	metrics_add(door->server->engine->metrics, "event.too-many-connections", 1);
-	log_event(LOG_LEVEL_INFO, "connection refused", "client", ip_format(client, text), "cause", why, NULL);
-	(void)close(fd);
+	server_observe_refusal(server->engine, snapshot, &client->address);
+	metrics_add(server->engine->metrics, "event.too-many-connections", 1);
+	server_count_limit(server->engine, refusal);
+	if (client_budget_log(client->budget, &snapshot->settings->clients, "connection refused"))
+		log_event(LOG_LEVEL_INFO, "connection refused", "client", text, "cause", refusal->text, "limit",
+			refusal->name, NULL);
 }
 
+void
+server_count_limit(Engine *engine, const BudgetRefusal *refusal)
+{
+	g_autofree char *metric = g_strdup_printf("limit.%s", refusal->name);
+
+	metrics_add(engine->metrics, metric, 1);
+}
+
+const BudgetRefusal *
+server_admit_client(Server *server, Snapshot *snapshot, ServerClient *client)
+{
+	const EngineSettings *settings = snapshot->settings;
+	const BudgetRefusal *refusal;
+
+	client->budget =
+		client_budget_take(server->engine->clients, &client->address, settings->clients.ipv6_prefix);
+	refusal = client_budget_connect(client->budget, &settings->clients);
+	client->is_counted = refusal == NULL;
+	return refusal;
+}
+
+void
+server_forget_client(ServerClient *client)
+{
+	if (client->is_counted)
+		client_budget_disconnect(client->budget);
+	client->is_counted = false;
+	g_clear_pointer(&client->budget, client_budget_drop);
+}
+
+static bool
+server_is_from_proxy(const ListenerSettings *listener, const IpAddress *peer)
+{
+	for (guint i = 0; i < listener->proxies->len; i++)
+		if (ip_network_contains(&g_array_index(listener->proxies, IpNetwork, i), peer))
+			return true;
+	return false;
+}
+
+/* The connection is counted in any case; the caller takes it back if it is refused. */
+static const BudgetRefusal *
+server_count_connection(Server *server, unsigned most)
+{
+	static const BudgetRefusal all = { "all-connections", 421, "4.7.0", "Error: too many connections" };
+
+	return atomic_fetch_add(&server->connections, 1) >= most ? &all : NULL;
+}
+
+/* A proxy is no client: whom it speaks for is counted when its header was read (connection.c). */
 static void
-server_admit(Side *side, Door *door, int fd, const IpAddress *client, uint16_t port)
+server_admit(Side *side, Door *door, int fd, const IpAddress *peer, uint16_t port)
 {
 	Server *server = side->server;
-	const EngineSettings *settings;
-	unsigned most, most_per_client;
-	bool is_blocked;
+	ServerClient client = { .address = *peer, .port = port };
+	const BudgetRefusal *refusal;
+	const ListenerSettings *listener;
+	g_autoptr(Snapshot) snapshot = NULL;
+	bool is_from_proxy;
 
 	g_mutex_lock(&door->lock);
-	is_blocked = server_blocks(server->engine, door->settings, fd, client);
-	settings = door->snapshot->settings;
-	most = settings->max_connections;
-	most_per_client = settings->max_connections_per_client;
+	snapshot = snapshot_ref(door->snapshot);
+	listener = door->settings;
 	g_mutex_unlock(&door->lock);
-	if (is_blocked) {
+	if (server_blocks(server->engine, listener, fd, peer)) {
 		(void)close(fd);
 		return;
 	}
-	if (atomic_load(&server->connections) >= most) {
-		server_turn_away(door, fd, client, "too many connections");
+	is_from_proxy = server_is_from_proxy(listener, peer);
+	refusal = server_count_connection(server, snapshot->settings->max_connections);
+	if (refusal == NULL && !is_from_proxy)
+		refusal = server_admit_client(server, snapshot, &client);
+	if (refusal == NULL) {
+		connection_open(side, g_steal_pointer(&snapshot), listener, fd, &client, is_from_proxy);
 		return;
 	}
-	if (!server_admit_client(server, client, most_per_client)) {
-		server_turn_away(door, fd, client, "too many connections");
-		return;
-	}
-	atomic_fetch_add(&server->connections, 1);
-	connection_open(side, door, fd, client, port);
+	atomic_fetch_sub(&server->connections, 1);
+	server_refuse(server, snapshot, listener, fd, &client, refusal);
+	server_forget_client(&client);
+	(void)close(fd);
 }
 
 /* ---- doors ---- */
@@ -409,8 +414,6 @@ server_new(Engine *engine, unsigned n_loops, GError **error)
 	server->sides = g_new0(Side, server->n_sides);
 	server->doors = g_ptr_array_new();
 	server->closed = g_ptr_array_new();
-	g_mutex_init(&server->lock);
-	server->clients = g_hash_table_new_full(server_hash_address, server_equal_address, g_free, NULL);
 	for (unsigned i = 0; i < server->n_sides; i++) {
 		Side *side = &server->sides[i];
 
@@ -470,8 +473,6 @@ server_free(Server *server)
 		loop_free(server->sides[i].loop);
 		g_free(server->sides[i].buffer);
 	}
-	g_hash_table_unref(server->clients);
-	g_mutex_clear(&server->lock);
 	g_free(server->sides);
 	g_free(server);
 }

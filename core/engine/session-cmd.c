@@ -68,23 +68,71 @@ session_reject_order(Session *session, const char *verb)
 	session_reject(session, PTN_PROTOCOL, strstr(text, "no valid") != NULL ? 554 : 503, "5.5.1", "%s", text);
 }
 
-/* Commands that do nothing are free only up to a point. */
-static void
-session_count_junk(Session *session, const CommandRow *row)
+/* True: without a message behind it the command did nothing.  Of EHLO and HELO the first, and the one behind TLS, are
+ * needed. */
+static bool
+session_is_junk(const Session *session, const CommandRow *row)
 {
-	static const char *const idle[] = { "NOOP", "VRFY", "ETRN", "RSET", "HELP" };
+	static const char *const idle[] = { "NOOP", "VRFY", "ETRN", "RSET", "HELP", "MAIL" };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(idle); i++)
 		if (strcmp(row->verb, idle[i]) == 0)
-			session->junk++;
-	if (strcmp(row->verb, "MAIL") == 0)
-		session->junk = 0;
+			return true;
+	return row->stage == PTN_HELO && session->has_greeted;
+}
+
+/* Commands that do nothing are free only up to a point; a message makes up for those before it (session-data.c). */
+static void
+session_count_junk(Session *session, const CommandRow *row)
+{
+	session->junk += session_is_junk(session, row);
+	session->has_greeted |= row->stage == PTN_HELO;
 	if (session->junk > session->snapshot->settings->max_junk)
 		session->errors++;
 	if (session->errors >= session->snapshot->settings->hard_errors && !session->is_closing) {
 		session_event(session, "too-many-errors");
 		session_close_with(session, PTN_PROTOCOL, 421, "4.7.0", "Error: too many errors");
 	}
+}
+
+bool
+session_is_too_old(Session *session)
+{
+	if (clock_monotonic(session->engine->clock) <= session_ends_by(session))
+		return false;
+	session_close_with(session, PTN_LOCAL, 421, "4.3.0", "Error: session has lasted too long, connect again");
+	return true;
+}
+
+/* A transaction that was begun may end: its commands are bounded by recipients, errors and junk, and the chunks of a
+ * message by twice the limit. */
+static const BudgetRefusal *
+session_has_too_many_commands(const Session *session)
+{
+	static const BudgetRefusal many = { "max-commands", 421, "4.7.0",
+		"Error: too many commands in one connection, connect again" };
+	const unsigned most = session->snapshot->settings->max_commands;
+	const uint64_t now_most = session->transaction != NULL ? 2 * (uint64_t)most : most;
+
+	return session->commands > now_most ? &many : NULL;
+}
+
+/* What an account does is the account's; before it has said who it is, it is its network's. */
+static void
+session_count_command(Session *session)
+{
+	const BudgetRefusal *refusal;
+
+	session->commands++;
+	if (session_is_too_old(session))
+		return;
+	refusal = session_has_too_many_commands(session);
+	if (refusal == NULL && session->facts.login == NULL)
+		refusal = client_budget_command(session->facts.client_budget, session->facts.client_limits);
+	if (refusal == NULL)
+		return;
+	session_count_limit(session, refusal);
+	session_close_with(session, PTN_LOCAL, refusal->code, refusal->enhanced, refusal->text);
 }
 
 static void
@@ -98,6 +146,9 @@ session_take_command(Session *session, char *line, size_t size)
 		session_close_with(session, PTN_PROTOCOL, 221, "2.7.0", "Error: I can break rules, too. Goodbye.");
 		return;
 	}
+	session_count_command(session);
+	if (session->is_closing)
+		return;
 	command_split(line, size, &command);
 	row = session_find_command(command.verb);
 	if (row == NULL) {
@@ -174,6 +225,7 @@ session_take_line(Session *session, SessionNeed *need)
 		session_reject_line(session, result);
 		return true;
 	}
+	session->steps++;
 	if (session->input == INPUT_SASL)
 		cmd_auth_take_response(session, line, size);
 	else

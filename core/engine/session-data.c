@@ -12,9 +12,12 @@ session_drop_transaction(Session *session)
 	g_clear_pointer(&session->transaction, transaction_free);
 	g_clear_pointer(&session->queue_text, g_free);
 	g_clear_pointer(&session->kept_of_mail, kept_refusal_free);
+	lookups_end(session->lookups, LOOKUPS_OF_MESSAGE);
 	session->pending = NULL;
 	session->failed_recipient = session->data_failed = session->data_ended = false;
-	session->data_size = 0;
+	session_release_space(session);
+	session->data_size = session->data_written = 0;
+	session->data_refusal = NULL;
 	if (session->state > STATE_READY)
 		session->state = STATE_READY;
 	if (session->input == INPUT_DATA)
@@ -114,6 +117,9 @@ session_reject_data(Session *session)
 {
 	if (session->data_size > (uint64_t)session->snapshot->settings->max_message)
 		session_reject(session, PTN_POLICY, 552, "5.3.4", "Error: message file too big");
+	else if (session->data_refusal != NULL)
+		session_reject(session, PTN_LOCAL, session->data_refusal->code, session->data_refusal->enhanced, "%s",
+			session->data_refusal->text);
 	else
 		session_reject(session, PTN_LOCAL, 451, "4.3.0", "Error: queue file write error");
 	session_drop_transaction(session);
@@ -137,6 +143,7 @@ session_finish_data(Session *session, Place place, SessionNeed *need)
 	}
 	session->input = INPUT_COMMANDS;
 	session->data_ended = false;
+	session->junk = 0;
 	if (session->data_failed)
 		session_reject_data(session);
 	else
@@ -181,10 +188,17 @@ session_keep(void *data, const char *octets, size_t size)
 	session->data_size += size;
 	if (session->data_size > (uint64_t)session->snapshot->settings->max_message)
 		session->data_failed = true;
-	if (session->data_failed)
+	if (!session->data_failed)
+		session->data_refusal = session_take_space(session);
+	if (session->data_refusal != NULL && !session->data_failed)
+		session_count_limit(session, session->data_refusal);
+	session->data_failed |= session->data_refusal != NULL;
+	if (session->data_failed) {
 		g_clear_pointer(&session->transaction->content, content_free);
-	else
+		session_release_space(session);
+	} else {
 		content_append(session->transaction->content, octets, size);
+	}
 }
 
 static bool
@@ -248,6 +262,8 @@ session_flush_content(Session *session, Place place, SessionNeed *need)
 	session_log_write_error(session, error);
 	if (session->data_failed)
 		g_clear_pointer(&session->transaction->content, content_free);
+	else
+		session_note_written(session);
 	return true;
 }
 

@@ -54,10 +54,12 @@ struct Session {
 	SessionNeed wants;         /* SESSION_WANTS_INPUT: nothing special */
 	int64_t pause_us;
 	int64_t begun_us;          /* monotonic */
-	unsigned errors, junk, auth_failures;
+	uint64_t steps;            /* see session_steps() */
+	unsigned commands, errors, junk, auth_failures;
 	int reply_code;            /* of the last refusal */
 	bool is_closing, is_secured, skips_line, failed_recipient;
 	bool has_read_account, has_lost_account;
+	bool has_greeted;          /* EHLO or HELO was given since the connection, or TLS, began */
 	Place place;               /* where session_run() runs it */
 	bool goes_to_worker;       /* the check of a command asked for what is not at hand on a loop */
 	void (*again)(Session *session); /* to be called by a worker, before anything else; NULL: nothing */
@@ -81,13 +83,17 @@ struct Session {
 	uint64_t chunk_left;
 	bool chunk_is_last, skips_chunk, data_failed, data_ended;
 	uint64_t data_size;
+	uint64_t data_written;     /* of it, in a file */
+	uint64_t data_counted;     /* octets of the client's budget */
+	uint64_t data_reserved;    /* octets of the volume */
+	const BudgetRefusal *data_refusal; /* the limit that its message reached; NULL: none */
 	SpoolTransaction *sealed;
 	char *queue_text;          /* what log and Received call the message */
 	Explanation *explanation;  /* NULL: this is no rehearsal */
 	/* plugins */
 	Region *region;
 	void **plugin_states;
-	GPtrArray *lookups;
+	Lookups *lookups;
 	GPtrArray *asked;          /* of a rehearsal; NULL: there is none */
 };
 
@@ -95,6 +101,10 @@ struct Session {
 void session_put_line(Session *session, int code, char separator, const char *enhanced, const char *text);
 /* "CODE ENHANCED text\r\n"; enhanced NULL: none. */
 void session_reply(Session *session, int code, const char *enhanced, const char *format, ...) G_GNUC_PRINTF(4, 5);
+/* True: a line of the log about what the client did may be written; else it is counted under `reason`. */
+bool session_may_log(const Session *session, const char *reason);
+/* The metric "limit.NAME". */
+void session_count_limit(Session *session, const BudgetRefusal *refusal);
 /* Something that speaks against a client: a metric "event.NAME", a log line, told to plugins. */
 void session_event(Session *session, const char *name);
 
@@ -134,6 +144,9 @@ bool session_take_line(Session *session, SessionNeed *need);
 /* Lines a browser or a message would send instead of commands (C-17). */
 bool session_is_foreign(const char *line);
 
+/* True: the session has lasted as long as it may, and says so; it is not within a message. */
+bool session_is_too_old(Session *session);
+
 /* ---- session-data.c ---- */
 void session_start_data(Session *session);
 void session_start_chunk(Session *session, uint64_t size, bool is_last);
@@ -142,6 +155,14 @@ void session_skip_chunk(Session *session, uint64_t size);
 /* Takes message octets; false: more are needed, or `need` says where it is to go on. */
 bool session_take_data(Session *session, Place place, SessionNeed *need);
 void session_drop_transaction(Session *session);
+
+/* ---- session-space.c ---- */
+/* Takes what the message has grown to; NULL, or the limit that it reached. */
+const BudgetRefusal *session_take_space(Session *session);
+/* All that came is in a file: the volume's own figures show it now. */
+void session_note_written(Session *session);
+/* The message is over, or not kept: gives everything back. */
+void session_release_space(Session *session);
 
 /* ---- session-trace.c ---- */
 /* Received, Date, Message-ID, the headers of the service; what is to be left out.  TRACE_LOOP: too many hops;

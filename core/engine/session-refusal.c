@@ -44,6 +44,15 @@ session_stage_now(const Session *session)
 	}
 }
 
+/* Log and rejection log together: what is left out of one is of the other. */
+static bool
+session_may_log_refusal(const Session *session, const Refused *refused)
+{
+	g_autofree char *reason = g_strdup_printf("refused at %s, %s", refused->stage, cause_name(refused->cause));
+
+	return session_may_log(session, reason);
+}
+
 static void
 session_note_refusal(Session *session, const Refused *refused, const char *reply)
 {
@@ -66,6 +75,8 @@ session_note_refusal(Session *session, const Refused *refused, const char *reply
 		explain_refusal(session, refused->stage, refused->plugin, reply);
 		return;
 	}
+	if (!session_may_log_refusal(session, refused))
+		return;
 	if (session->engine->refusals != NULL)
 		refusals_note(session->engine->refusals, &refusal);
 	log_event(LOG_LEVEL_INFO, "refused", "session", refusal.session, "queue", refusal.queue_id, "client",

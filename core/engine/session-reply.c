@@ -27,6 +27,20 @@ session_reply(Session *session, int code, const char *enhanced, const char *form
 	session_put_line(session, code, ' ', enhanced, text);
 }
 
+bool
+session_may_log(const Session *session, const char *reason)
+{
+	return client_budget_log(session->facts.client_budget, session->facts.client_limits, reason);
+}
+
+void
+session_count_limit(Session *session, const BudgetRefusal *refusal)
+{
+	g_autofree char *metric = g_strdup_printf("limit.%s", refusal->name);
+
+	metrics_add(session->engine->metrics, metric, 1);
+}
+
 void
 session_event(Session *session, const char *name)
 {
@@ -37,6 +51,7 @@ session_event(Session *session, const char *name)
 	if (session->explanation != NULL)
 		return;
 	session_observe(session, (Observation){ .stage = PTN_EVENT, .about = name, .login = session->sasl_login });
-	log_event(LOG_LEVEL_INFO, "event", "session", session->facts.id, "name", name, "client",
-		ip_format(&session->facts.client, client), "login", session->facts.login, NULL);
+	if (session_may_log(session, metric))
+		log_event(LOG_LEVEL_INFO, "event", "session", session->facts.id, "name", name, "client",
+			ip_format(&session->facts.client, client), "login", session->facts.login, NULL);
 }

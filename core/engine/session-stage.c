@@ -71,6 +71,17 @@ session_fill_call(Session *session, HookCall *call)
 	call->asked = session->asked;
 }
 
+static Lookups *
+session_new_lookups(const Session *session)
+{
+	const EngineSettings *settings = session->snapshot->settings;
+
+	return lookups_new(&(LookupsSettings){ .most = settings->max_lookups,
+		.client = session->facts.client_budget,
+		.client_limits = &settings->clients,
+		.account_limits = &settings->accounts });
+}
+
 static HookCall *
 session_new_call(Session *session)
 {
@@ -79,7 +90,7 @@ session_new_call(Session *session)
 	if (session->region == NULL) {
 		session->region = region_new();
 		session->plugin_states = g_new0(void *, session_plugin_count(session));
-		session->lookups = g_ptr_array_new_with_free_func((GDestroyNotify)dns_query_unref);
+		session->lookups = session_new_lookups(session);
 	}
 	call->region = region_new();
 	session_fill_call(session, call);
@@ -105,6 +116,8 @@ session_goes_to_worker(Session *session)
 void
 session_begin_stage(Session *session, const CommandRow *row)
 {
+	if (row->stage != PTN_MAIL && row->stage != PTN_RCPT && row->stage != PTN_DATA && row->stage != PTN_MESSAGE)
+		lookups_end(session->lookups, (int)row->stage); /* it comes again, a repeated EHLO say */
 	session->row = row;
 	session->run.stage = row->stage;
 	session->run.next = 0;
@@ -180,18 +193,18 @@ session_run_stage(Session *session, Place place, SessionNeed *need)
 
 /* Content that waits for its file has no stage: the message is given up. */
 void
-session_busy(Session *session)
+session_busy(Session *session, const BudgetRefusal *why)
 {
 	const CommandRow *row = session->row;
 	const bool is_auth = row == &session_auth_row;
+	const char *text = why != NULL ? why->text : "Error: too busy, try again later";
 
 	metrics_add(session->engine->metrics, "session.busy", 1);
 	if (row == NULL) {
-		session_close_with(session, PTN_LOCAL, 421, "4.3.2", "Error: too busy, try again later");
+		session_close_with(session, PTN_LOCAL, 421, "4.3.2", text);
 		return;
 	}
-	session_reject(
-		session, PTN_LOCAL, is_auth ? 454 : 451, is_auth ? "4.7.0" : "4.3.2", "Error: too busy, try again later");
+	session_reject(session, PTN_LOCAL, is_auth ? 454 : 451, is_auth ? "4.7.0" : "4.3.2", "%s", text);
 	session_end_stage(session);
 	if (row->refused != NULL)
 		row->refused(session);

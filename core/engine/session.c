@@ -22,6 +22,8 @@ session_new(const SessionSettings *settings)
 	session->facts.listener = g_strdup(settings->listener->name);
 	session->facts.is_inbound = settings->listener->is_inbound;
 	session->facts.takes_auth = settings->listener->takes_auth;
+	session->facts.client_budget = client_budget_ref(settings->client_budget);
+	session->facts.client_limits = &session->snapshot->settings->clients;
 	g_strlcpy(session->facts.id, id_format(id_next(session->engine->session_ids), id), sizeof session->facts.id);
 	session->state = STATE_START;
 	session->begun_us = clock_monotonic(session->engine->clock);
@@ -42,7 +44,7 @@ session_free(Session *session)
 	if (session->out != NULL)
 		g_string_free(session->out, TRUE);
 	g_clear_pointer(&session->name_query, dns_query_unref);
-	g_clear_pointer(&session->lookups, g_ptr_array_unref);
+	g_clear_pointer(&session->lookups, lookups_free); /* before the budgets that it borrows of the facts */
 	if (session->call != NULL)
 		region_free(session->call->region);
 	g_free(session->call);
@@ -190,8 +192,9 @@ session_failed_tls(Session *session, const char *reason)
 	session->is_closing = true;
 	session->wants = SESSION_WANTS_INPUT;
 	session_event(session, "tls-failure");
-	log_event(LOG_LEVEL_INFO, "TLS handshake failed", "session", session->facts.id, "client",
-		ip_format(&session->facts.client, client), "error", reason, NULL);
+	if (session_may_log(session, "TLS handshake failed"))
+		log_event(LOG_LEVEL_INFO, "TLS handshake failed", "session", session->facts.id, "client",
+			ip_format(&session->facts.client, client), "error", reason, NULL);
 }
 
 /* ---- the end ---- */
@@ -202,12 +205,37 @@ session_is_between_messages(const Session *session)
 	return session->transaction == NULL && session->row == NULL && session->wants == SESSION_WANTS_INPUT;
 }
 
+uint64_t
+session_steps(const Session *session)
+{
+	return session->steps;
+}
+
+bool
+session_is_in_message(const Session *session)
+{
+	return session->input == INPUT_DATA || session->input == INPUT_CHUNK || session->state == STATE_CHUNK;
+}
+
+int64_t
+session_ends_by(const Session *session)
+{
+	const EngineSettings *settings = session->snapshot->settings;
+	const int64_t end_us = session->begun_us + settings->session_max_us;
+
+	if (session_is_in_message(session))
+		return CLOCK_NEVER;
+	return session->transaction != NULL ? end_us + settings->idle_us : end_us;
+}
+
 void
 session_say_end(Session *session, SessionEnd why)
 {
 	static const struct {
 		const char *enhanced, *text;
 	} words[] = { [SESSION_IDLE] = { "4.4.2", "Error: timeout exceeded" },
+		[SESSION_SLOW] = { "4.4.2", "Error: the message comes too slowly" },
+		[SESSION_OLD] = { "4.3.0", "Error: session has lasted too long, connect again" },
 		[SESSION_STOPPING] = { "4.3.2", "Service is shutting down, try again later" } };
 	g_autofree char *text = g_strdup_printf("%s %s", session->snapshot->settings->hostname, words[why].text);
 

@@ -30,6 +30,7 @@ typedef struct {
 	const ListenerSettings *listener;  /* of the snapshot      */
 	IpAddress client;
 	uint16_t client_port;
+	ClientBudget *client_budget;       /* a reference is taken; NULL: nothing is counted */
 	bool is_secured;                   /* TLS from the start: session_secured() follows at once */
 	struct Explanation *explanation;   /* a rehearsal that fills it (explain.h); NULL: in earnest */
 	/* Called on workers when replies were earned, to take them by session_take_output(). */
@@ -58,12 +59,21 @@ SpoolTransaction *session_take_transaction(Session *session);
 void session_committed(Session *session, SpoolResult result);
 
 /* Replies the loop itself gives, formed here: the words of 421 and their log line. */
-typedef enum { SESSION_IDLE, SESSION_STOPPING } SessionEnd;
+typedef enum { SESSION_IDLE, SESSION_SLOW, SESSION_OLD, SESSION_STOPPING } SessionEnd;
 void session_say_end(Session *session, SessionEnd why);
-/* The pool it wanted is full, or it waited there too long: the stage ends with 451 or 454. */
-void session_busy(Session *session);
+/* The pool it wanted is full, or it waited there too long: the stage ends with 451 or 454.  `why`: in whose words; NULL: the
+ * gateway's own. */
+void session_busy(Session *session, const BudgetRefusal *why);
 /* True while nothing of a transaction is under way: a good moment to end it. */
 bool session_is_between_messages(const Session *session);
+
+/* Lines that were taken as commands or answers, since the beginning: whether the client gets on. */
+uint64_t session_steps(const Session *session);
+/* True from DATA or the first BDAT to the end of the message, also while octets of a refused chunk are passed over. */
+bool session_is_in_message(const Session *session);
+/* When it has lasted too long (monotonic): at session-max-time between two messages, an idle-timeout later with an envelope
+ * begun, CLOCK_NEVER within a message. */
+int64_t session_ends_by(const Session *session);
 
 /* Any thread: the client is gone; services of running hooks fail from now on. */
 void session_gone(Session *session);

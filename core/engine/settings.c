@@ -36,11 +36,16 @@ engine_settings_new(void)
 	settings->max_recipients = 1000;
 	settings->max_received = 50;
 	settings->max_connections = 20000;
-	settings->max_connections_per_client = 50;
+	settings->max_commands = 100000;
+	settings->max_lookups = 2000;
+	settings->clients = client_limits_default();
+	settings->accounts = account_limits_default();
 	settings->soft_errors = 10;
 	settings->hard_errors = 20;
 	settings->max_junk = 100;
 	settings->max_auth_failures = 5;
+	settings->min_data_rate = 256;
+	settings->handshake_us = 60 * CLOCK_SECOND;
 	settings->idle_us = 300 * CLOCK_SECOND;
 	settings->session_max_us = 3600 * CLOCK_SECOND;
 	settings->error_delay_us = CLOCK_SECOND;
@@ -49,6 +54,7 @@ engine_settings_new(void)
 	settings->chain_us = 60 * CLOCK_SECOND;
 	settings->exempt_recipients = g_strsplit("abuse@ .spamcop.net", " ", -1);
 	settings->adds_date = settings->adds_message_id = settings->removes_bcc = settings->removes_return_path = true;
+	settings->etrn_clients = g_array_new(FALSE, FALSE, sizeof(IpNetwork));
 	settings->listeners = g_ptr_array_new_with_free_func((GDestroyNotify)listener_settings_free);
 	return settings;
 }
@@ -68,6 +74,7 @@ engine_settings_free(EngineSettings *settings)
 	g_free(settings->templates);
 	g_strfreev(settings->ehlo_without);
 	g_strfreev(settings->exempt_recipients);
+	g_array_unref(settings->etrn_clients);
 	g_ptr_array_unref(settings->listeners);
 	g_free(settings);
 }

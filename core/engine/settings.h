@@ -7,6 +7,8 @@
 
 #include "base/ip.h"
 #include "io/tls.h"
+#include "service/account-budget.h"
+#include "service/client-budget.h"
 
 typedef enum { LISTENER_TLS_NONE, LISTENER_TLS_STARTTLS, LISTENER_TLS_IMPLICIT, LISTENER_TLS_AUTO } ListenerTls;
 
@@ -30,12 +32,18 @@ typedef struct {
 	int64_t max_message;
 	uint64_t held_per_domain; /* octets of mail that a domain may have held; 0: any */
 	int forward_days;         /* how long bounces of forwarded mail may take */
-	unsigned max_recipients, max_received, max_connections, max_connections_per_client;
+	unsigned max_recipients, max_received, max_connections;
+	unsigned max_commands;      /* of a connection */
+	unsigned max_lookups;       /* DNS lookups that a session holds at a time */
+	ClientLimits clients;       /* of each client network */
+	AccountLimits accounts;     /* of each account */
 	unsigned soft_errors, hard_errors, max_junk, max_auth_failures;
-	int64_t idle_us, session_max_us, error_delay_us, auth_delay_us, auto_tls_wait_us, chain_us;
+	uint64_t min_data_rate;     /* octets a second of a message; 0: any */
+	int64_t handshake_us, idle_us, session_max_us, error_delay_us, auth_delay_us, auto_tls_wait_us, chain_us;
 	bool adds_date, adds_message_id, removes_bcc, removes_return_path, shows_login, hides_client;
 	bool refuses_at_rcpt;       /* what connect, tls, helo and mail decided is told at RCPT */
 	bool opens_server_accounts; /* what filters their sources is loaded */
+	GArray *etrn_clients; /* of IpNetwork: who may use ETRN without authentication */
 	GPtrArray *listeners; /* of ListenerSettings*, frees them */
 } EngineSettings;
 

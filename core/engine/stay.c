@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/keyed-hash.h"
 #include "base/log.h"
 #include "engine/domain.h"
 #include "proto/path.h"
@@ -61,7 +62,7 @@ stay_new(void)
 	Stay *stay = g_new0(Stay, 1);
 
 	g_mutex_init(&stay->lock);
-	stay->domains = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, stay_free_domain);
+	stay->domains = g_hash_table_new_full(keyed_hash_text, g_str_equal, NULL, stay_free_domain);
 	stay->of = g_hash_table_new_full(spool_id_hash, g_int64_equal, g_free, stay_free_list);
 	stay->unread = g_array_new(FALSE, FALSE, sizeof(SpoolSummary));
 	return stay;

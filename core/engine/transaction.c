@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/keyed-hash.h"
 #include "proto/header.h"
 
 static void
@@ -101,7 +102,7 @@ static void
 transaction_remove_headers(Transaction *transaction, const char *name)
 {
 	if (transaction->removed == NULL)
-		transaction->removed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+		transaction->removed = g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, NULL);
 	g_hash_table_add(transaction->removed, g_ascii_strdown(name, -1));
 	transaction_remove_lines(transaction->top, name);
 	transaction_remove_lines(transaction->bottom, name);

@@ -1,6 +1,7 @@
 /* api-service.c - text, time, log, counters, memory, options, the store, DNS. */
 #include <string.h>
 
+#include "base/keyed-hash.h"
 #include "base/log.h"
 #include "base/sign.h"
 #include "host/host-private.h"
@@ -54,6 +55,12 @@ ptn_is_same(const char *a, const char *b, size_t size)
 	return sign_is_same(a, b, size);
 }
 
+unsigned
+ptn_hash(const void *text)
+{
+	return keyed_hash_text(text);
+}
+
 const char *
 ptn_domain_of(const char *address)
 {
@@ -101,7 +108,7 @@ ptn_log(PtnHook *h, PtnLevel level, const char *format, ...)
 	text = g_strdup_vprintf(format, arguments);
 	va_end(arguments);
 	call_note(h, "says: %s", text);
-	if (call_is_rehearsed(h))
+	if (call_is_rehearsed(h) || !hook_may_log(h->call, h->instance->plugin->name))
 		return;
 	log_event(levels[MIN((unsigned)level, 2)], "plugin says", "plugin", h->instance->plugin->name, "session",
 		h->call->facts != NULL ? h->call->facts->id : NULL, "queue",
@@ -400,30 +407,40 @@ ptn_store_tally(PtnHook *h, const char *key, PtnTally *tallies, size_t n)
 
 static const PtnAnswer api_unsure = { .status = PTN_UNSURE };
 
-/* A lookup is a query of the DNS service, referenced by the session. */
+/* What is asked about a message ends with it, the rest with its stage. */
+static int
+api_lookup_scope(const HookCall *call)
+{
+	return call->stage >= PTN_MAIL && call->stage <= PTN_MESSAGE ? LOOKUPS_OF_MESSAGE : (int)call->stage;
+}
+
+/* A lookup is a query of the DNS service, referenced by the lookups of the session. */
 static PtnLookup *
-api_start_lookup(PtnHook *h, const char *name, PtnRecord type, bool is_fresh)
+api_start_lookup(PtnHook *h, const char *name, PtnRecord type, bool is_fresh, int scope)
 {
 	Dns *dns = h->set != NULL ? h->set->services.dns : h->instance->services->dns;
+	const SessionFacts *facts = h->call->facts;
 	DnsQuery *query;
 
 	if (dns == NULL)
 		return NULL;
-	query = is_fresh ? dns_start_fresh(dns, name, type) : dns_start(dns, name, type);
-	g_ptr_array_add(h->call->lookups, query);
+	query = lookups_start(h->call->lookups, dns, name, type, is_fresh, scope,
+		facts != NULL ? facts->account_budget : NULL);
+	if (query == NULL && api_engine(h) != NULL)
+		metrics_add(api_engine(h)->metrics, "limit.lookups", 1);
 	return (PtnLookup *)query;
 }
 
 PtnLookup *
 ptn_dns_start(PtnHook *h, const char *name, PtnRecord type)
 {
-	return api_start_lookup(h, name, type, false);
+	return api_start_lookup(h, name, type, false, api_lookup_scope(h->call));
 }
 
 PtnLookup *
 ptn_dns_start_fresh(PtnHook *h, const char *name, PtnRecord type)
 {
-	return api_start_lookup(h, name, type, true);
+	return api_start_lookup(h, name, type, true, api_lookup_scope(h->call));
 }
 
 bool
@@ -485,5 +502,5 @@ ptn_dns_wait(PtnHook *h, PtnLookup *lookup)
 const PtnAnswer *
 ptn_dns(PtnHook *h, const char *name, PtnRecord type)
 {
-	return ptn_dns_wait(h, ptn_dns_start(h, name, type));
+	return ptn_dns_wait(h, api_start_lookup(h, name, type, false, LOOKUPS_OF_HOOK));
 }

@@ -48,13 +48,14 @@ call_let_go(PtnHook *h)
 PtnVerdict
 call_prepared(PtnHook *h, PtnFunction *function)
 {
-	g_autoptr(GPtrArray) lookups = NULL;
+	g_autoptr(Lookups) lookups = NULL;
 	PtnVerdict verdict;
 
 	if (h->call->lookups == NULL)
-		h->call->lookups = lookups = g_ptr_array_new_with_free_func((GDestroyNotify)dns_query_unref);
+		h->call->lookups = lookups = lookups_new(NULL);
 	verdict = function(h);
 	call_let_go(h);
+	lookups_end(h->call->lookups, LOOKUPS_OF_HOOK);
 	if (lookups != NULL)
 		h->call->lookups = NULL;
 	return verdict;

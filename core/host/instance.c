@@ -122,10 +122,10 @@ instance_complaint(Instance *instance, const PtnOption *option, const OptionPlac
 
 	if (instance->plugin->check == NULL || host_common_option(option->name) == option)
 		return NULL;
-	call.lookups = g_ptr_array_new_with_free_func((GDestroyNotify)dns_query_unref);
+	call.lookups = lookups_new(NULL);
 	complaint = g_strdup(instance->plugin->check(&h, option->name, value));
 	call_let_go(&h);
-	g_ptr_array_unref(call.lookups);
+	lookups_free(call.lookups);
 	return complaint;
 }
 

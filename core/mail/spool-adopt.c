@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/keyed-hash.h"
 #include "base/log.h"
 #include "mail/spool-private.h"
 
@@ -434,7 +435,7 @@ spool_adopt_again(Spool *spool, const char *directory, IdSource *ids, size_t *n)
 bool
 spool_adopt(Spool *spool, const char *directory, IdSource *ids, size_t *n, GError **error)
 {
-	g_autoptr(GHashTable) done = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	g_autoptr(GHashTable) done = g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, NULL);
 	char theirs[2 * SPOOL_ID_SIZE + 1] = "";
 
 	*n = 0;

@@ -170,6 +170,9 @@ struct Spool {
 	atomic_llong looked_us;           /* when free space was last asked for */
 	atomic_bool is_volume_short;
 	atomic_uint_fast64_t in_memory;   /* octets of content */
+	atomic_uint_fast64_t reserved;    /* octets of messages not committed and not written: spool-room.c */
+	atomic_uint_fast64_t room_seen;   /* free octets of the volume, and when they were seen */
+	atomic_llong room_seen_us;
 	atomic_uint_fast64_t next_file;
 	gint n_files;
 

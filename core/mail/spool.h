@@ -53,6 +53,10 @@ void spool_transaction_add_state(SpoolTransaction *transaction, MessageState *st
 
 /* False, at once and without `done`, if new mail would be refused now; `reason` says how. */
 bool spool_has_room(Spool *spool, SpoolResult *reason);
+/* Sets aside octets of the volume for a message that grows; to be given back when it was written, committed or dropped.
+ * False: with it less than keep_free would be left; nothing was set aside.  May look at the volume, does not wait. */
+bool spool_reserve(Spool *spool, uint64_t octets);
+void spool_unreserve(Spool *spool, uint64_t octets);
 /* Takes the transaction; `done` is always called, later, by another thread. */
 void spool_commit(Spool *spool, SpoolTransaction *transaction, SpoolDone *done, void *data);
 /* The same, waiting: for workers and delivery threads. */

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/keyed-hash.h"
 #include "base/log.h"
 
 enum { BLOCKS_LENGTHS = 129, BLOCKS_PAGE = 1000 };
@@ -33,15 +34,12 @@ struct Blocks {
 	bool has_read, has_unwritten;
 };
 
+/* Whole, because a network has no octets between its fields. */
 static guint
 blocks_hash(gconstpointer key)
 {
-	const IpNetwork *network = key;
-	guint hash = network->bits;
-
-	for (size_t i = 0; i < sizeof network->base.bytes; i++)
-		hash = hash * 33 + network->base.bytes[i];
-	return hash;
+	G_STATIC_ASSERT(sizeof(IpNetwork) == sizeof(IpAddress) + sizeof(unsigned));
+	return keyed_hash_octets(key, sizeof(IpNetwork));
 }
 
 static gboolean

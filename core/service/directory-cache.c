@@ -4,6 +4,7 @@
  * since then is forgotten.  So the memory is bounded, and no order has to be kept. */
 #include "service/directory-cache.h"
 
+#include "base/keyed-hash.h"
 #include "io/loop.h"
 #include "service/directory-private.h"
 
@@ -49,7 +50,7 @@ cache_record_free(void *data)
 static GHashTable *
 cache_table_new(void)
 {
-	return g_hash_table_new_full(g_str_hash, g_str_equal, g_free, cache_record_free);
+	return g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, cache_record_free);
 }
 
 /* ---- with the lock held ---- */

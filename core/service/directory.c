@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/keyed-hash.h"
+
 enum {
 	DIRECTORY_NAME_MAX = 400, /* an address has at most 320 octets, a key of the store 500 */
 	DIRECTORY_PAGE = 200
@@ -56,7 +58,7 @@ directory_new(Store *store)
 
 	directory->store = store;
 	g_mutex_init(&directory->lock);
-	directory->secrets = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	directory->secrets = g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, g_free);
 	for (PtnKind kind = PTN_CUSTOMER; kind <= PTN_RECIPIENT; kind++) {
 		g_autofree char *prefix = directory_prefix(kind);
 
@@ -87,8 +89,8 @@ directory_entry_new(PtnKind kind, const char *name)
 
 	entry->kind = kind;
 	entry->name = g_ascii_strdown(name, -1);
-	entry->values = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-	entry->lists = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_strfreev);
+	entry->values = g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, g_free);
+	entry->lists = g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, (GDestroyNotify)g_strfreev);
 	return entry;
 }
 

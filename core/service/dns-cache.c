@@ -1,7 +1,9 @@
-/* dns-cache.c - answers by name and type, as long as their TTL, the least used ones given up first. */
+/* dns-cache.c - answers by name and type, as long as their TTL, the those used least recently given up first. */
 #include "service/dns-private.h"
 
 #include <string.h>
+
+#include "base/keyed-hash.h"
 
 #define CACHE_FOUND_MOST (86400 * CLOCK_SECOND)
 #define CACHE_NONE_MOST (3600 * CLOCK_SECOND)
@@ -9,13 +11,14 @@
 
 typedef struct {
 	char *key;
+	size_t octets;
 	DnsAnswer *answer;
 	int64_t expires_us;
 	GList link; /* in `used` */
 } CacheEntry;
 
 struct DnsCache {
-	size_t most;
+	size_t most, octets;
 	GHashTable *entries; /* of their keys, which the entries own */
 	GQueue used;         /* the one used last first */
 };
@@ -36,7 +39,7 @@ dns_cache_new(size_t most)
 	DnsCache *cache = g_new0(DnsCache, 1);
 
 	cache->most = most;
-	cache->entries = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, dns_cache_entry_free);
+	cache->entries = g_hash_table_new_full(keyed_hash_text, g_str_equal, NULL, dns_cache_entry_free);
 	g_queue_init(&cache->used);
 	return cache;
 }
@@ -52,6 +55,7 @@ static void
 dns_cache_drop(DnsCache *cache, CacheEntry *entry)
 {
 	g_queue_unlink(&cache->used, &entry->link);
+	cache->octets -= entry->octets;
 	g_hash_table_remove(cache->entries, entry->key);
 }
 
@@ -85,23 +89,44 @@ dns_cache_life(const DnsAnswer *answer)
 	}
 }
 
+/* With what the allocator and the table need for each. */
+static size_t
+dns_cache_octets_of(const char *key, const DnsAnswer *answer)
+{
+	enum { APART = 64 };
+
+	return sizeof(CacheEntry) + strlen(key) + dns_answer_octets(answer) + APART;
+}
+
+/* False: the entry is larger than the whole cache. */
+static bool
+dns_cache_make_room(DnsCache *cache, size_t octets)
+{
+	if (octets > cache->most)
+		return false;
+	while (cache->octets > cache->most - octets)
+		dns_cache_drop(cache, g_queue_peek_tail(&cache->used));
+	return true;
+}
+
 void
 dns_cache_put(DnsCache *cache, const char *key, DnsAnswer *answer, int64_t now_us)
 {
 	CacheEntry *entry = g_hash_table_lookup(cache->entries, key);
 	const int64_t life_us = dns_cache_life(answer);
+	const size_t octets = dns_cache_octets_of(key, answer);
 
 	/* A failure does not take away what is known and still good. */
 	if (entry != NULL && answer->shown.status == PTN_UNSURE && entry->expires_us > now_us)
 		return;
 	if (entry != NULL)
 		dns_cache_drop(cache, entry);
-	if (life_us <= 0 || cache->most == 0)
+	if (life_us <= 0 || !dns_cache_make_room(cache, octets))
 		return;
-	if (g_hash_table_size(cache->entries) >= cache->most)
-		dns_cache_drop(cache, g_queue_peek_tail(&cache->used));
 	entry = g_new0(CacheEntry, 1);
 	entry->key = g_strdup(key);
+	entry->octets = octets;
+	cache->octets += octets;
 	entry->answer = dns_answer_ref(answer);
 	entry->expires_us = now_us + life_us;
 	entry->link.data = entry;
@@ -113,4 +138,10 @@ size_t
 dns_cache_size(const DnsCache *cache)
 {
 	return g_hash_table_size(cache->entries);
+}
+
+size_t
+dns_cache_octets(const DnsCache *cache)
+{
+	return cache->octets;
 }

@@ -105,3 +105,61 @@ dns_rdata_text(PtnRecord type, const uint8_t *data, size_t size)
 
 	return dns_put_rdata(text, type, data, size) ? g_strdup(text->str) : NULL;
 }
+
+/* ---- answers ---- */
+
+static guint
+dns_most_records(PtnRecord type)
+{
+	switch (type) {
+	case PTN_PTR:
+		return DNS_MOST_NAMES;
+	case PTN_MX:
+		return DNS_MOST_EXCHANGERS;
+	case PTN_TXT:
+		return DNS_MOST_TEXT;
+	default:
+		return DNS_MOST_ADDRESSES;
+	}
+}
+
+/* Of the text that does not fit the beginning is kept.  False: there is no room left. */
+static bool
+dns_fit_text(char *text, size_t *room)
+{
+	const size_t size = strlen(text);
+
+	if (*room == 0)
+		return false;
+	if (size > *room)
+		text[*room] = '\0';
+	*room -= MIN(size, *room);
+	return true;
+}
+
+DnsAnswer *
+dns_answer_found(PtnRecord type, char *const *data, const int *sizes, int ttl)
+{
+	g_autoptr(GPtrArray) values = g_ptr_array_new_with_free_func(g_free);
+	const guint most = dns_most_records(type);
+	size_t room = DNS_MOST_TEXT;
+	DnsAnswer *answer;
+	bool is_cut = false;
+
+	for (int i = 0; data[i] != NULL && !is_cut; i++) {
+		g_autofree char *text = dns_rdata_text(type, (const uint8_t *)data[i], (size_t)MAX(sizes[i], 0));
+		const size_t size = text != NULL ? strlen(text) : 0;
+
+		if (text == NULL)
+			continue;
+		is_cut = values->len >= most || (type == PTN_TXT && size > room);
+		if (values->len < most && (type != PTN_TXT || dns_fit_text(text, &room)))
+			g_ptr_array_add(values, g_steal_pointer(&text));
+	}
+	if (values->len == 0)
+		return dns_answer_make(PTN_UNSURE, NULL, 0);
+	g_ptr_array_add(values, NULL);
+	answer = dns_answer_make(PTN_OK, (const char *const *)values->pdata, MAX(ttl, 0) * CLOCK_SECOND);
+	answer->is_cut = is_cut;
+	return answer;
+}

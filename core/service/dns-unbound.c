@@ -89,23 +89,6 @@ unbound_start(void *data, const char *name, PtnRecord type, bool is_fresh, DnsLo
 /* ---- answers ---- */
 
 static DnsAnswer *
-unbound_found(PtnRecord type, const struct ub_result *result)
-{
-	g_autoptr(GPtrArray) values = g_ptr_array_new_with_free_func(g_free);
-
-	for (int i = 0; result->data[i] != NULL; i++) {
-		char *text = dns_rdata_text(type, (const uint8_t *)result->data[i], (size_t)MAX(result->len[i], 0));
-
-		if (text != NULL)
-			g_ptr_array_add(values, text);
-	}
-	if (values->len == 0)
-		return dns_answer_make(PTN_UNSURE, NULL, 0);
-	g_ptr_array_add(values, NULL);
-	return dns_answer_make(PTN_OK, (const char *const *)values->pdata, MAX(result->ttl, 0) * CLOCK_SECOND);
-}
-
-static DnsAnswer *
 unbound_answer(PtnRecord type, const struct ub_result *result)
 {
 	enum { NOERROR = 0, NXDOMAIN = 3 };
@@ -117,7 +100,7 @@ unbound_answer(PtnRecord type, const struct ub_result *result)
 		return answer;
 	}
 	if (result->havedata)
-		answer = unbound_found(type, result);
+		answer = dns_answer_found(type, result->data, result->len, result->ttl);
 	else if (result->rcode == NOERROR || result->rcode == NXDOMAIN)
 		answer = dns_answer_make(PTN_NONE, NULL, MAX(result->ttl, 0) * CLOCK_SECOND);
 	else

@@ -8,6 +8,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/keyed-hash.h"
+
 enum { DNS_NAME_MAX = 253, DNS_LABEL_MAX = 63, DNS_LOOKUPS_MAX = 20000, DNS_PARTS = 3 };
 
 typedef enum { PART_ONLY = 0, PART_MX = 0, PART_A, PART_AAAA } PartIndex;
@@ -63,6 +65,17 @@ dns_answer_make(PtnStatus status, const char *const *values, int64_t ttl_us)
 		.status = status, .count = g_strv_length(copy), .values = (const char *const *)copy, .ttl = ttl_us
 	};
 	return answer;
+}
+
+size_t
+dns_answer_octets(const DnsAnswer *answer)
+{
+	enum { APART = 16 }; /* what the allocator needs for each value */
+	size_t octets = sizeof *answer + (answer->shown.count + 1) * sizeof(char *);
+
+	for (size_t i = 0; i < answer->shown.count; i++)
+		octets += strlen(answer->shown.values[i]) + 1 + APART;
+	return octets;
 }
 
 DnsAnswer *
@@ -159,6 +172,12 @@ bool
 dns_query_is_bogus(const DnsQuery *query)
 {
 	return dns_query_is_done(query) && query->answer->is_bogus;
+}
+
+bool
+dns_query_is_cut(const DnsQuery *query)
+{
+	return dns_query_is_done(query) && query->answer->is_cut;
 }
 
 const char *
@@ -410,7 +429,7 @@ dns_new_over(const DnsTransport *transport, void *data, const DnsSettings *setti
 	dns->timeout_us = settings->timeout_us;
 	g_mutex_init(&dns->lock);
 	dns->cache = dns_cache_new(settings->cache_size);
-	dns->lookups = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, dns_lookup_free);
+	dns->lookups = g_hash_table_new_full(keyed_hash_text, g_str_equal, NULL, dns_lookup_free);
 	g_queue_init(&dns->pending);
 	return dns;
 }

@@ -19,7 +19,7 @@ typedef struct {
 	const char *trust_anchor;      /* file, or NULL: no validation                                   */
 	const char *const *stub_zones; /* "zone=address[@port]": asked there, for tests and split views      */
 	int64_t timeout_us;            /* a query's whole time, 1s … 60s                                  */
-	size_t cache_size;             /* answers kept                                                  */
+	size_t cache_size;             /* octets of memory for answers                                   */
 	const Clock *clock;
 } DnsSettings;
 
@@ -41,6 +41,9 @@ const PtnAnswer *dns_query_answer(const DnsQuery *query);
 const PtnAnswer *dns_wait(DnsQuery *query, int64_t deadline_us);
 /* True: the answer is there, and it is UNSURE because DNSSEC says that it is forged or broken. */
 bool dns_query_is_bogus(const DnsQuery *query);
+/* True: the answer is there, and has only the first of the records (see the limits in dns-private.h): what it does not have
+ * may exist. */
+bool dns_query_is_cut(const DnsQuery *query);
 /* What was asked. */
 const char *dns_query_name(const DnsQuery *query);
 PtnRecord dns_query_type(const DnsQuery *query);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/keyed-hash.h"
 #include "base/log.h"
 
 typedef struct {
@@ -40,8 +41,8 @@ metrics_new(void)
 
 	g_rw_lock_init(&metrics->lock);
 	g_mutex_init(&metrics->alarm_lock);
-	metrics->counters = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-	metrics->alarms = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, metrics_alarm_free);
+	metrics->counters = g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, g_free);
+	metrics->alarms = g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, metrics_alarm_free);
 	return metrics;
 }
 

@@ -1,4 +1,4 @@
-/* refusals.c - the journal of refusals: a bounded queue, a thread that appends, and readers of whole days.
+/* refusals.c - the journal of refusals: a bounded queue, a thread that appends, and readers from the end of each day.
  *
  * It may lose lines in a crash: it says why mail was refused, it is not what mail depends on. */
 #include "service/refusals.h"
@@ -12,8 +12,10 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/ip.h"
 #include "base/log.h"
 #include "service/refusals-line.h"
+#include "service/refusals-read.h"
 
 enum { REFUSALS_QUEUE_MAX = 10000, REFUSALS_DAY_SIZE = 32 };
 
@@ -25,10 +27,12 @@ typedef struct {
 struct Refusals {
 	char *directory;
 	int64_t keep_us;
+	uint64_t most_per_day;
 	GThread *writer;
 	int fd; /* of the day being written, the writer's; -1: none */
 	char day[REFUSALS_DAY_SIZE];
-	bool is_failing;
+	uint64_t day_size; /* octets of that day */
+	bool is_failing, is_day_full;
 	int why;     /* errno of the last failure */
 	GMutex lock; /* guards what follows */
 	GCond changed;
@@ -73,10 +77,25 @@ refusals_open_day(Refusals *refusals, int64_t time_us)
 	path = g_build_filename(refusals->directory, day, NULL);
 	refusals->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
 	memcpy(refusals->day, day, sizeof day);
+	refusals->day_size = refusals->fd >= 0 ? (uint64_t)MAX(lseek(refusals->fd, 0, SEEK_END), 0) : 0;
+	refusals->is_day_full = false;
 	/* What a crash or a full disk cut off must not swallow the line that comes. */
-	if (refusals->fd >= 0 && lseek(refusals->fd, 0, SEEK_END) > 0)
-		(void)!write(refusals->fd, "\n", 1);
+	if (refusals->day_size > 0)
+		refusals->day_size += (uint64_t)MAX(write(refusals->fd, "\n", 1), 0);
 	return refusals->fd >= 0;
+}
+
+/* A day that is full is told of once. */
+static bool
+refusals_is_full(Refusals *refusals, size_t size)
+{
+	if (refusals->day_size + size <= refusals->most_per_day)
+		return false;
+	if (!refusals->is_day_full)
+		log_event(LOG_LEVEL_WARNING, "the rejection log of this day is full", "directory", refusals->directory,
+			"day", refusals->day, NULL);
+	refusals->is_day_full = true;
+	return true;
 }
 
 static bool
@@ -89,8 +108,10 @@ refusals_write(Refusals *refusals, const Noted *noted)
 		return false;
 	}
 	errno = 0;
-	if (write(refusals->fd, noted->line, size) == (ssize_t)size)
+	if (write(refusals->fd, noted->line, size) == (ssize_t)size) {
+		refusals->day_size += size;
 		return true;
+	}
 	refusals->why = errno != 0 ? errno : ENOSPC;
 	(void)close(refusals->fd);
 	refusals->fd = -1;
@@ -104,8 +125,14 @@ refusals_write_all(Refusals *refusals, GQueue *queue)
 	Noted *noted;
 
 	while ((noted = g_queue_pop_head(queue)) != NULL) {
-		const bool is_written = refusals_write(refusals, noted);
+		bool is_written;
 
+		if (refusals_open_day(refusals, noted->time_us) && refusals_is_full(refusals, strlen(noted->line))) {
+			lost++;
+			refusals_noted_free(noted);
+			continue;
+		}
+		is_written = refusals_write(refusals, noted);
 		if (!is_written && !refusals->is_failing)
 			log_event(LOG_LEVEL_ERROR, "refusals cannot be written", "directory", refusals->directory, "error",
 				g_strerror(refusals->why), NULL);
@@ -144,7 +171,7 @@ refusals_run(void *data)
 }
 
 Refusals *
-refusals_open(const char *directory, int64_t keep_us, GError **error)
+refusals_open(const char *directory, int64_t keep_us, uint64_t most_per_day, GError **error)
 {
 	Refusals *refusals;
 
@@ -159,6 +186,7 @@ refusals_open(const char *directory, int64_t keep_us, GError **error)
 	refusals = g_new0(Refusals, 1);
 	refusals->directory = g_strdup(directory);
 	refusals->keep_us = keep_us;
+	refusals->most_per_day = most_per_day;
 	refusals->fd = -1;
 	g_mutex_init(&refusals->lock);
 	g_cond_init(&refusals->changed);
@@ -262,67 +290,66 @@ refusals_days(Refusals *refusals, GError **error)
 
 typedef struct {
 	const char *what;
+	bool is_address; /* then it is this */
+	IpAddress address;
 	size_t limit;
 	void (*each)(void *data, const Refusal *refusal);
 	void *data;
 } Search;
 
+/* Lines that were left out are noted of a network. */
 static bool
-refusals_matches(const Refusal *refusal, const char *what)
+refusals_is_client(const char *client, const Search *search)
+{
+	IpNetwork network;
+
+	return client != NULL && search->is_address && strchr(client, '/') != NULL &&
+		   ip_network_parse(client, &network, NULL) && ip_network_contains(&network, &search->address);
+}
+
+static bool
+refusals_matches(const Refusal *refusal, const Search *search)
 {
 	const char *const fields[] = { refusal->session, refusal->queue_id, refusal->client, refusal->login,
 		refusal->sender, refusal->recipient };
 
-	if (what == NULL)
+	if (search->what == NULL)
 		return true;
 	for (size_t i = 0; i < G_N_ELEMENTS(fields); i++)
-		if (fields[i] != NULL && g_ascii_strcasecmp(fields[i], what) == 0)
+		if (fields[i] != NULL && g_ascii_strcasecmp(fields[i], search->what) == 0)
 			return true;
-	return false;
+	return refusals_is_client(refusal->client, search);
 }
 
-/* From the end of the day to its start. */
-static void
-refusals_search_text(char *text, size_t size, Search *search)
+/* False: that is enough. */
+static bool
+refusals_search_line(void *data, char *line)
 {
-	char *end = text + size;
+	Search *search = data;
+	Refusal refusal;
 
-	while (end > text && search->limit > 0) {
-		char *line = end;
-		Refusal refusal;
-
-		while (line > text && line[-1] != '\n')
-			line--;
-		*end = '\0';
-		if (refusal_parse(line, &refusal) && refusals_matches(&refusal, search->what)) {
-			search->each(search->data, &refusal);
-			search->limit--;
-		}
-		end = line > text ? line - 1 : text;
+	if (refusal_parse(line, &refusal) && refusals_matches(&refusal, search)) {
+		search->each(search->data, &refusal);
+		search->limit--;
 	}
+	return search->limit > 0;
 }
 
 bool
 refusals_find(Refusals *refusals, const char *what, size_t limit, void (*each)(void *data, const Refusal *refusal),
 	void *data, GError **error)
 {
-	Search search = { what, limit, each, data };
+	Search search = { .what = what, .limit = limit, .each = each, .data = data };
 	g_autoptr(GPtrArray) days = NULL;
 
+	search.is_address = what != NULL && ip_parse(what, &search.address);
 	refusals_settle(refusals);
 	days = refusals_days(refusals, error);
 	for (guint i = 0; days != NULL && i < days->len && search.limit > 0; i++) {
 		g_autofree char *path = g_build_filename(refusals->directory, g_ptr_array_index(days, i), NULL);
-		g_autofree char *text = NULL;
-		g_autoptr(GError) why = NULL;
-		size_t size;
 
-		if (g_file_get_contents(path, &text, &size, &why)) {
-			refusals_search_text(text, size, &search);
-		} else if (!g_error_matches(why, G_FILE_ERROR, G_FILE_ERROR_NOENT)) {
-			g_propagate_error(error, g_steal_pointer(&why));
+		if (!refusals_read_backwards(path, refusals_search_line, &search, error))
 			return false;
-		}
 	}
 	return days != NULL;
 }

@@ -16,15 +16,16 @@ typedef struct {
 	const char *stage, *plugin, *cause, *reply;
 } Refusal;
 
-/* Makes the directory if needed. */
-Refusals *refusals_open(const char *directory, int64_t keep_us, GError **error);
+/* Makes the directory if needed.  `most_per_day`: octets of a day's file; what comes when it is full is lost, and counted. */
+Refusals *refusals_open(const char *directory, int64_t keep_us, uint64_t most_per_day, GError **error);
 void refusals_close(Refusals *refusals);
 void refusals_note(Refusals *refusals, const Refusal *refusal);
-/* How many were lost because the queue was full or the disk refused. */
+/* How many were lost because the queue or the day was full, or the disk refused. */
 uint64_t refusals_lost(Refusals *refusals);
 /* What was noted before the call is found.  Calls `each` for those in which `what` (NULL: all) equals a
  * session, queue id, client, login, sender or recipient
- * (addresses without case), newest first, at most `limit`. */
+ * (addresses without case; a client that is a network equals the addresses in it), newest first, at most `limit`.  Reads
+ * each day backwards in blocks. */
 bool refusals_find(Refusals *refusals, const char *what, size_t limit,
 	void (*each)(void *data, const Refusal *refusal), void *data, GError **error);
 /* Removes the files of days older than the time to keep; called once an hour.  Days are those of UTC. */

@@ -38,6 +38,7 @@ spf_record(SpfTask *task, const char *domain, bool *is_unsure)
 	for (size_t i = 0; answer != NULL && i < answer->count; i++)
 		if (g_ascii_strncasecmp(answer->values[i], "v=spf1", 6) == 0 && strchr(" ", answer->values[i][6]) != NULL)
 			return g_strdup(answer->values[i]);
+	*is_unsure |= query != NULL && dns_query_is_cut(query);
 	return NULL;
 }
 
@@ -59,7 +60,7 @@ spf_host(SpfTask *task, const char *host)
 	for (size_t i = 0; answer != NULL && i < answer->count; i++)
 		if (ip_parse(answer->values[i], &address) && ip_equal(&address, task->address))
 			return SPF_PASS;
-	return answer != NULL ? SPF_FAIL : SPF_UNSURE;
+	return answer != NULL && !dns_query_is_cut(query) ? SPF_FAIL : SPF_UNSURE;
 }
 
 static SpfResult

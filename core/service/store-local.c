@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/keyed-hash.h"
 #include "service/store-file.h"
 #include "service/store-private.h"
 #include "service/store-tally.h"
@@ -157,7 +158,7 @@ local_mark_again(Local *local, GHashTable *keys)
 static bool
 local_write_dirty(Local *local, bool *is_changed)
 {
-	g_autoptr(GHashTable) keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	g_autoptr(GHashTable) keys = g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, NULL);
 	g_autoptr(GError) error = NULL;
 	GHashTable *dirty;
 
@@ -520,7 +521,7 @@ local_new(bool is_durable, const Clock *clock)
 	local->table = store_table_new(clock);
 	local->watches = g_array_new(FALSE, FALSE, sizeof(Watch));
 	g_array_set_clear_func(local->watches, local_watch_clear);
-	local->dirty = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	local->dirty = g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, NULL);
 	return local;
 }
 

@@ -6,6 +6,8 @@
 
 #include "service/store-redis.h"
 
+#include "base/keyed-hash.h"
+
 enum { LIST_CHANGES_MAX = 1000 }; /* names that a class remembers as changed */
 
 static StoreItem *
@@ -147,7 +149,7 @@ static PtnStatus
 list_by_scan(
 	StoreRedis *store, const char *prefix, const char *after, size_t limit, int64_t deadline_us, GPtrArray *found)
 {
-	g_autoptr(GHashTable) names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	g_autoptr(GHashTable) names = g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, g_free);
 	PtnStatus status = list_scan(store, prefix, deadline_us, names);
 	GList *keys = g_list_sort(g_hash_table_get_keys(names), list_compare);
 
@@ -185,7 +187,7 @@ store_redis_list(
 PtnStatus
 store_redis_each(void *data, bool (*each)(void *each_data, const StoreItem *item), void *each_data)
 {
-	g_autoptr(GHashTable) names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	g_autoptr(GHashTable) names = g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, g_free);
 	StoreRedis *store = data;
 	PtnStatus status = list_scan(store, "", CLOCK_NEVER, names);
 	GHashTableIter iter;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/keyed-hash.h"
 #include "service/store-private.h"
 
 enum {
@@ -45,7 +46,7 @@ store_table_new(const Clock *clock)
 	StoreTable *table = g_new0(StoreTable, 1);
 
 	table->clock = clock;
-	table->items = g_hash_table_new(g_str_hash, g_str_equal);
+	table->items = g_hash_table_new(keyed_hash_text, g_str_equal);
 	table->order = g_sequence_new(store_table_item_free);
 	return table;
 }

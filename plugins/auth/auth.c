@@ -52,7 +52,7 @@ start(PtnHook *h)
 	g_autofree char *password = g_uuid_string_random();
 
 	g_mutex_init(&auth->lock);
-	auth->remembered = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	auth->remembered = g_hash_table_new_full(ptn_hash, g_str_equal, g_free, g_free);
 	for (size_t i = 0; i < KEY_SIZE; i += sizeof(guint32)) {
 		const guint32 word = g_random_int();
 

@@ -305,7 +305,7 @@ start(PtnHook *h)
 			? "the secret is the one of the sample configuration: anybody can forge bounces of copies"
 			: NULL);
 	g_mutex_init(&own->lock);
-	own->known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	own->known = g_hash_table_new_full(ptn_hash, g_str_equal, g_free, g_free);
 	return PTN_NEXT;
 }
 

@@ -187,7 +187,7 @@ start(PtnHook *h)
 	Blocking *blocking = ptn_instance(h);
 
 	g_mutex_init(&blocking->lock);
-	blocking->failed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	blocking->failed = g_hash_table_new_full(ptn_hash, g_str_equal, g_free, NULL);
 	return PTN_NEXT;
 }
 
@@ -220,7 +220,7 @@ static const PtnOption options[] = {
 	COUNTED("auth-failures", "5/10m", "failed authentications"),
 	COUNTED("logins", "5/1h", "different logins whose authentication failed"),
 	COUNTED("listed", "5/1h", "refusals by dnsbl"),
-	COUNTED("connections", "600/10m", "connections, and those beyond max-connections-per-client"),
+	COUNTED("connections", "600/10m", "connections, those that [clients] refused, too"),
 	COUNTED("errors", "3/10m", "sessions with too many errors, early talkers, bare line feeds"),
 	COUNTED("not-smtp", "2/1h", "sessions that speak HTTP, or a message instead of commands"),
 	COUNTED("probes", "30/10m", "sessions and handshakes that end without authentication"),

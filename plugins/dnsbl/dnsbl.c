@@ -20,6 +20,7 @@ typedef struct {
 	PtnLookup *lookup;
 	Meaning meaning;
 	const char *code;
+	bool is_of_message; /* the lookup was started at MAIL, and ends with the message */
 } Finding;
 
 typedef struct {
@@ -159,9 +160,13 @@ hear_all(PtnHook *h, const Dnsbl *dnsbl, Finding *findings)
 	for (guint i = 0; i < dnsbl->lists->len; i++) {
 		List *list = g_ptr_array_index(dnsbl->lists, i);
 
+		if (findings[i].is_of_message) /* of one that is over: so is the lookup */
+			findings[i].lookup = NULL;
 		if (findings[i].meaning == MEANS_UNKNOWN && findings[i].lookup == NULL && concerns(h, list) &&
-			health_may_ask(list))
+			health_may_ask(list)) {
 			findings[i].lookup = ptn_dns_start(h, list_name(h, list, ptn_client(h)), PTN_A);
+			findings[i].is_of_message = true;
+		}
 	}
 	for (guint i = 0; i < dnsbl->lists->len; i++) {
 		List *list = g_ptr_array_index(dnsbl->lists, i);

@@ -47,7 +47,7 @@ scan_instance(PtnHook *h)
 	Instance *instance = ptn_instance(h);
 
 	if (instance->helpers == NULL)
-		instance->helpers = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, helper_free);
+		instance->helpers = g_hash_table_new_full(ptn_hash, g_str_equal, NULL, helper_free);
 	return instance;
 }
 

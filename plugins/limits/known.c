@@ -21,7 +21,7 @@ void
 known_start(Limits *limits)
 {
 	g_mutex_init(&limits->lock);
-	limits->passed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, known_free);
+	limits->passed = g_hash_table_new_full(ptn_hash, g_str_equal, g_free, known_free);
 }
 
 void

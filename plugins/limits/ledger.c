@@ -23,7 +23,7 @@ typedef struct {
 void
 ledger_start(Limits *limits)
 {
-	limits->pages = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	limits->pages = g_hash_table_new_full(ptn_hash, g_str_equal, g_free, g_free);
 }
 
 void

@@ -89,7 +89,7 @@ void
 action_tick(PtnHook *h)
 {
 	Standing *own = ptn_instance(h);
-	g_autoptr(GHashTable) all = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	g_autoptr(GHashTable) all = g_hash_table_new_full(ptn_hash, g_str_equal, g_free, g_free);
 	GHashTableIter iter;
 	void *login, *until;
 

@@ -135,9 +135,9 @@ start(PtnHook *h)
 			? "the secret is the one of the sample configuration: anybody can forge complaints"
 			: NULL);
 	g_mutex_init(&own->lock);
-	own->waits = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-	own->told = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-	own->alarms = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	own->waits = g_hash_table_new_full(ptn_hash, g_str_equal, g_free, g_free);
+	own->told = g_hash_table_new_full(ptn_hash, g_str_equal, g_free, NULL);
+	own->alarms = g_hash_table_new_full(ptn_hash, g_str_equal, g_free, g_free);
 	return PTN_NEXT;
 }
 

@@ -4,6 +4,7 @@
 #include <idn2.h>
 #include <string.h>
 
+#include "plugin-api.h"
 #include "plugins/uribl/number.h"
 
 enum {
@@ -49,8 +50,8 @@ hosts_new(const psl_ctx_t *psl)
 	Hosts *hosts = g_new0(Hosts, 1);
 
 	hosts->psl = psl;
-	hosts->seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-	hosts->domains = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, domain_free);
+	hosts->seen = g_hash_table_new_full(ptn_hash, g_str_equal, g_free, NULL);
+	hosts->domains = g_hash_table_new_full(ptn_hash, g_str_equal, NULL, domain_free);
 	for (size_t i = 0; i < LINK_KINDS; i++)
 		hosts->by_kind[i] = g_ptr_array_new();
 	return hosts;
@@ -90,17 +91,14 @@ hosts_ends_with_tld(Hosts *hosts, const char *host, size_t size)
 	const char *dot = memrchr(host, '.', size);
 	const size_t length = dot != NULL ? (size_t)(host + size - dot - 1) : 0;
 	char name[TLD_MOST];
-	unsigned hash = 5381;
 	Tld *tld;
 
 	if (length < 2 || length >= sizeof name)
 		return false;
-	for (size_t i = 0; i < length; i++) {
+	for (size_t i = 0; i < length; i++)
 		name[i] = lower_of(dot[1 + i]);
-		hash = hash * 33 + (unsigned char)name[i];
-	}
 	name[length] = '\0';
-	tld = &hosts->tlds[hash % TLDS];
+	tld = &hosts->tlds[ptn_hash(name) % TLDS];
 	if (strcmp(tld->name, name) != 0) {
 		if (++hosts->tlds_asked > MOST_TLDS_ASKED) {
 			hosts->is_cut = true;

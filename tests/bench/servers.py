@@ -127,8 +127,13 @@ user = root
 plugins = auth sender-rules
 control = {spool}/control
 max-connections = 60000
-max-connections-per-client = 60000
 max-message = 209715200
+
+[clients]
+connections = 60000
+connection-rate = 100000000
+commands = 1000000000
+work = 60000
 
 [listener bench]
 addresses = 127.0.0.1

@@ -62,6 +62,34 @@ test_keep_free(void)
 	unit_remove_directory(directory);
 }
 
+/* Messages that grow reserve what they have not written: all of them together leave `keep_free`. */
+static void
+test_reserve(void)
+{
+	g_autofree char *directory = unit_new_directory();
+	SimDisk *sim = sim_disk_new(directory);
+	const SpoolSettings settings = { .directory = directory, .clock = clock_system(), .disk = sim_disk_table(sim),
+		.segment_size = FULL_SEGMENT, .keep_free = 100 * FULL_SEGMENT };
+	Spool *spool = spool_open(&settings, NULL);
+	uint64_t free_octets;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(spool);
+	sim_disk_set_capacity(sim, 300 * FULL_SEGMENT);
+	CU_ASSERT_EQUAL(settings.disk->free_octets(settings.disk, directory, &free_octets), 0);
+	free_octets -= settings.keep_free;
+	CU_ASSERT_TRUE(spool_reserve(spool, free_octets / 2));
+	CU_ASSERT_TRUE(spool_reserve(spool, free_octets / 4));
+	CU_ASSERT_FALSE(spool_reserve(spool, free_octets / 2));
+	spool_unreserve(spool, free_octets / 2);
+	CU_ASSERT_TRUE(spool_reserve(spool, free_octets / 2));
+	spool_unreserve(spool, free_octets / 2 + free_octets / 4);
+	sim_disk_set_capacity(sim, 99 * FULL_SEGMENT); /* somebody else filled the volume */
+	CU_ASSERT_FALSE(spool_reserve(spool, 1));
+	spool_close(spool);
+	sim_disk_free(sim);
+	unit_remove_directory(directory);
+}
+
 /* Until the background has nothing to do: the reserve is there. */
 static void
 full_wait_for_quiet(SimDisk *sim)
@@ -114,5 +142,6 @@ test_closed(void)
 const UnitSuite full_suite = { "full", (const UnitTest[]){
 	{ "Q-02 a full disk refuses mail, and delivers what it has", test_full },
 	{ "mail is refused below keep_free", test_keep_free },
+	{ "what grows leaves keep_free", test_reserve },
 	{ "Q-02 a spool that cannot sync is closed, and opens again", test_closed },
 	{ 0 } } };

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "engine/etrn.h"
 #include "engine/observer.h"
 #include "engine/route.h"
 #include "host/module.h"
@@ -126,11 +127,13 @@ test_open_services(PtnTest *test)
 	test->directory_store = store_open("memory:", true, engine->clock, &error);
 	engine->directory = directory_new(test->directory_store);
 	engine->blocks = blocks_new(engine->store, engine->clock);
+	engine->clients = client_budgets_new(engine->clock, 100);
+	engine->accounts = account_budgets_new();
 	engine->waiters = workers_new(&pool);
 	engine->crunchers = workers_new(&pool);
 	engine->observer = observer_new(engine->waiters, engine->metrics);
-	engine->retry_domain = test_retry_domain;
-	engine->retry_data = test;
+	engine->etrn = etrn_new(&(EtrnSettings){
+		.clock = engine->clock, .directory = engine->directory, .retry = test_retry_domain, .data = test });
 	test->services = (HostServices){ .engine = engine, .dns = dns_new_scripted(test_resolve, test),
 		.tls = tls_client_new(NULL, NULL), .directory = "/nonexistent", .helo = "test.example.net",
 		.notices = { "test.example.net", "postern", "postmaster@test.example.net", NULL },
@@ -269,6 +272,7 @@ ptn_test_free(PtnTest *test)
 	workers_free(engine->crunchers);
 	queue_free(engine->queue);
 	stay_free(engine->stay);
+	etrn_free(engine->etrn);
 	blocks_free(engine->blocks);
 	spool_close(engine->spool);
 	directory_free(engine->directory);
@@ -279,6 +283,8 @@ ptn_test_free(PtnTest *test)
 	id_source_free(engine->ids);
 	id_source_free(engine->session_ids);
 	metrics_free(engine->metrics);
+	client_budgets_free(engine->clients);
+	account_budgets_free(engine->accounts);
 	test_peers_free(test->peers);
 	g_ptr_array_unref(test->dialogs);
 	g_hash_table_unref(test->dns);
@@ -427,13 +433,17 @@ ptn_test_connect(PtnTest *test, const char *ip)
 {
 	SessionSettings settings = { .engine = &test->engine, .snapshot = test->snapshot, .listener = test->listener,
 		.client_port = 40000 };
+	ClientBudget *budget;
 
 	if (!ip_parse(ip, &settings.client))
 		test_die(ip, "not an IP address");
 	test_end_session(test);
 	g_string_truncate(test->reply, 0);
 	test->is_closed = false;
+	budget = client_budget_take(test->engine.clients, &settings.client, 64);
+	settings.client_budget = budget;
 	test->session = session_new(&settings);
+	client_budget_drop(budget);
 	test_run(test);
 }
 

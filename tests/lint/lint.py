@@ -14,7 +14,13 @@ FORBIDDEN = {"proto": {"io"}, "io": {"proto"}}
 BANNED = ["strcpy", "strcat", "sprintf", "vsprintf", "gets", "alloca", "system", "popen", "tmpnam", "strtok", "rand"]
 FILE_MAX, FUNCTION_MAX, LINE_MAX, TEST_LINE_MAX = 600, 80, 115, 145  # tables of cases and remarks are wider
 SHARED = {"mime"}  # folders of plugins/ that are no plugins: source that several of them are made of
-WRITABLE = {"core/base/log.c", "core/host/module.c"}  # and core/daemon/: see ARCHITECTURE.md
+WRITABLE = {"core/base/keyed-hash.c", "core/base/log.c", "core/host/module.c"}  # and core/daemon/: see ARCHITECTURE.md
+# Hash functions that everybody can compute, and where they may stand: the keys there are not a peer's to choose.
+PUBLIC_HASHES = r"\b(g_str_hash|5381)\b"
+PUBLIC_HASHES_IN = {
+    "core/host/module.c": "names of plugins in the configuration",
+    "core/service/config-check.c": "sections and options of the configuration file",
+}
 breaches = []
 
 
@@ -90,6 +96,22 @@ def check_calls():
                 breach(path, number, "no goto")
 
 
+def check_hashes():
+    """Tables whose keys a peer can choose are keyed: base/keyed-hash.h, in plugins ptn_hash()."""
+    pattern, used = re.compile(PUBLIC_HASHES), set()
+    for path, lines in sources("core", "plugins", "examples", "skeleton"):
+        name = os.path.relpath(path, TOP)
+        if os.path.basename(path).startswith("test-"):
+            continue
+        for number, line in enumerate(without_comments_and_texts(lines), 1):
+            match = pattern.search(line)
+            used.update({name} if match else ())
+            if match and name not in PUBLIC_HASHES_IN:
+                breach(path, number, f"{match.group(1)}: a peer that chooses the keys can make them collide; use a keyed hash")
+    for name in sorted(PUBLIC_HASHES_IN.keys() - used):
+        breach(os.path.join(TOP, name), 1, "has no public hash function: take it out of PUBLIC_HASHES_IN")
+
+
 def check_writable():
     """Invariant 10: writable globals only in base/log.c, the table of what the linker holds, and daemon/."""
     for path, lines in sources("core"):
@@ -120,6 +142,31 @@ def check_manual():
     told = re.findall(r"^\*\*([a-z0-9-]+)\*\* \(", text, re.M)
     for name in sorted(set(told) - known):
         breach(manual, 1, f"tells of an option that does not exist: {name}")
+
+
+def check_limits():
+    """The manual page of limits has every option of [clients] and [accounts], and says each default as the daemon does."""
+    daemon = os.path.join(BUILD, "core/daemon/posternd")
+    page = os.path.join(TOP, "doc/postern-limits.7.md")
+    if not os.path.exists(daemon):
+        return
+    rows = subprocess.run([daemon, "--print-options"], capture_output=True, text=True, check=True).stdout
+    section, presets = "", {}
+    for line in rows.splitlines():
+        section = line[4:-1].split(" ")[0] if line.startswith("## [") else section
+        match = re.match(r"\*\*([a-z0-9-]+)\*\* \(.*?(?:default `(.*)`|(not set|required))\)$", line)
+        if match:
+            presets[f"[{section}] {match.group(1)}"] = match.group(3) if match.group(2) is None else match.group(2)
+    with open(page, encoding="utf-8") as file:
+        shown = {name: value for name, value in re.findall(r"\*\*(\[[a-z]+\] [a-z0-9-]+)\*\*[\s]\(`?([^)`]+)`?\)", file.read())}
+    for name, value in sorted(shown.items()):
+        if presets.get(name) is None:
+            breach(page, 1, f"tells of an option that does not exist: {name}")
+        elif value != (presets[name] or "not set"):
+            breach(page, 1, f"{name} has the default {presets[name]}, not {value}")
+    for name in sorted(presets.keys() - shown.keys()):
+        if name.startswith(("[clients]", "[accounts]")):
+            breach(page, 1, f"does not tell of {name}")
 
 
 def plugin_sources():
@@ -187,7 +234,7 @@ def check_behaviours():
 
 
 def main():
-    for check in (check_floors, check_sizes, check_calls, check_writable, check_manual, check_plugin_manuals, check_symbols,
+    for check in (check_floors, check_sizes, check_calls, check_hashes, check_writable, check_manual, check_limits, check_plugin_manuals, check_symbols,
                   check_behaviours):
         check()
     print("\n".join(breaches))

@@ -118,6 +118,7 @@ replay_set(Replay *replay, char *rest)
 		{ "max-recipients", .number = &engine->max_recipients },
 		{ "max-received", .number = &engine->max_received },
 		{ "hard-errors", .number = &engine->hard_errors },
+		{ "max-commands", .number = &engine->max_commands },
 		{ "max-junk", .number = &engine->max_junk },
 		{ "hostname", .text = &engine->hostname },
 		{ "banner-name", .text = &engine->banner_name },

@@ -15,7 +15,8 @@ OFF = {name: "off" for name in ("logins", "listed", "connections", "errors", "no
 @pytest.fixture
 def gate(make_postern):
     def make(**options):
-        return make_postern({"server": {"plugins": "blocking auth sender-rules", "max-connections-per-client": "4"},
+        return make_postern({"server": {"plugins": "blocking auth sender-rules"},
+                             "clients": {"connections": "4"},
                              "plugin blocking": {"never": "192.0.2.0/24", "auth-failures": "3/10m", **OFF, **options}})
     return make
 

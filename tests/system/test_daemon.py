@@ -372,7 +372,7 @@ def test_full_disk(make_postern, sink):
 
 def test_too_many_connections(make_postern, sink):
     """K-12 too many at once: 421 4.7.0 for the surplus only."""
-    postern = make_postern({"server": {"max-connections-per-client": "3"}}, sink=sink)
+    postern = make_postern({"clients": {"connections": "3"}}, sink=sink)
     dialogs = [postern.smtp() for _ in range(3)]
     with Dialog(postern.ports["submission"], greet=False) as surplus:
         surplus.expect("421 4.7.0 mail.example.net Error: too many connections from 127.0.0.1")

@@ -3,5 +3,5 @@
 
 #include "unit/unit.h"
 
-extern const UnitSuite suite_chain, suite_transaction, suite_bounce, suite_next_hop, suite_route, suite_settings,
+extern const UnitSuite suite_chain, suite_transaction, suite_bounce, suite_next_hop, suite_route, suite_settings, suite_pace, suite_etrn,
 	suite_observer, suite_smtp_client;

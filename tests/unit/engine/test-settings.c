@@ -11,7 +11,7 @@ test_presets(void)
 
 	CU_ASSERT_EQUAL(settings->max_message, 209715200);
 	CU_ASSERT_EQUAL(settings->max_recipients, 1000);
-	CU_ASSERT_EQUAL(settings->max_connections_per_client, 50);
+	CU_ASSERT_EQUAL(settings->clients.connections, 500);
 	CU_ASSERT_EQUAL(settings->soft_errors, 10);
 	CU_ASSERT_EQUAL(settings->hard_errors, 20);
 	CU_ASSERT_EQUAL(settings->max_junk, 100);

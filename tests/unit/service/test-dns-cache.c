@@ -1,5 +1,6 @@
 /* test-dns-cache.c - how long and how many answers are kept; records' data as text. */
 #include <glib.h>
+#include <string.h>
 
 #include "service/dns-private.h"
 #include "unit/service/suites.h"
@@ -27,7 +28,7 @@ test_lives(void)
 		{ PTN_UNSURE, 0, 5 * CLOCK_SECOND } };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-		DnsCache *cache = dns_cache_new(10);
+		DnsCache *cache = dns_cache_new(1 << 20);
 		DnsAnswer *answer = dns_answer_make(cases[i].status, NULL, cases[i].ttl_us);
 
 		dns_cache_put(cache, "k", answer, 1);
@@ -39,12 +40,25 @@ test_lives(void)
 	}
 }
 
+/* Octets that one answer takes in a cache. */
+static size_t
+octets_of(DnsAnswer *answer)
+{
+	DnsCache *cache = dns_cache_new(1 << 20);
+	size_t octets;
+
+	dns_cache_put(cache, "a", answer, 0);
+	octets = dns_cache_octets(cache);
+	dns_cache_free(cache);
+	return octets;
+}
+
 static void
 test_bound(void)
 {
 	static const char *const keys[] = { "a", "b", "c", "d" };
-	DnsCache *cache = dns_cache_new(3);
 	DnsAnswer *answer = dns_answer_make(PTN_OK, NULL, DAY);
+	DnsCache *cache = dns_cache_new(3 * octets_of(answer));
 
 	for (size_t i = 0; i < 3; i++)
 		dns_cache_put(cache, keys[i], answer, 0);
@@ -56,6 +70,102 @@ test_bound(void)
 	CU_ASSERT_TRUE(has(cache, "d", 1));
 	dns_answer_unref(answer);
 	dns_cache_free(cache);
+}
+
+/* A large answer costs what it takes: it pushes out as many small ones, and one that is larger than the cache is not kept. */
+static void
+test_octets(void)
+{
+	g_autofree char *text = g_strnfill(4000, 'x');
+	DnsAnswer *small = dns_answer_make(PTN_OK, (const char *const[]){ "192.0.2.1", NULL }, DAY);
+	DnsAnswer *large = dns_answer_make(PTN_OK, (const char *const[]){ text, NULL }, DAY);
+	const size_t most = 4000 + 4 * octets_of(small);
+	DnsCache *cache = dns_cache_new(most);
+
+	for (int i = 0; i < 1000; i++) {
+		g_autofree char *key = g_strdup_printf("k%d", i);
+
+		dns_cache_put(cache, key, small, 0);
+		CU_ASSERT(dns_cache_octets(cache) <= most);
+	}
+	CU_ASSERT(dns_cache_size(cache) > 10);
+	CU_ASSERT_TRUE(has(cache, "k999", 1));
+	dns_cache_put(cache, "large", large, 0);
+	CU_ASSERT(dns_cache_octets(cache) <= most);
+	CU_ASSERT(dns_cache_size(cache) < 5);
+	CU_ASSERT_TRUE(has(cache, "large", 1));
+	dns_cache_free(cache);
+	cache = dns_cache_new(3000);
+	dns_cache_put(cache, "k", small, 0);
+	dns_cache_put(cache, "large", large, 0);
+	CU_ASSERT_FALSE(has(cache, "large", 1));
+	CU_ASSERT_TRUE(has(cache, "k", 1));
+	dns_cache_free(cache);
+	dns_answer_unref(small);
+	dns_answer_unref(large);
+}
+
+/* `n` times the same record. */
+static DnsAnswer *
+answer_of(PtnRecord type, const char *octets, size_t size, size_t n)
+{
+	g_autofree char **data = g_new0(char *, n + 1);
+	g_autofree int *sizes = g_new0(int, n + 1);
+
+	for (size_t i = 0; i < n; i++) {
+		data[i] = (char *)(uintptr_t)octets;
+		sizes[i] = (int)size;
+	}
+	return dns_answer_found(type, data, sizes, 300);
+}
+
+static void
+test_most_records(void)
+{
+	static const struct {
+		PtnRecord type;
+		const char *octets;
+		size_t size, most;
+	} cases[] = { { PTN_PTR, "\4host\7example\3org\0", 18, 1 }, { PTN_A, "\300\000\002\001", 4, 32 },
+		{ PTN_AAAA, "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1", 16, 32 }, { PTN_MX, "\0\012\2mx\0", 6, 100 } };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		DnsAnswer *few = answer_of(cases[i].type, cases[i].octets, cases[i].size, cases[i].most);
+		DnsAnswer *many = answer_of(cases[i].type, cases[i].octets, cases[i].size, 2900);
+
+		CU_ASSERT_EQUAL(few->shown.status, PTN_OK);
+		CU_ASSERT_EQUAL(few->shown.count, cases[i].most);
+		CU_ASSERT_FALSE(few->is_cut);
+		CU_ASSERT_EQUAL(many->shown.count, cases[i].most);
+		CU_ASSERT_TRUE(many->is_cut);
+		CU_ASSERT(dns_answer_octets(many) < 5000);
+		dns_answer_unref(few);
+		dns_answer_unref(many);
+	}
+}
+
+static void
+test_most_text(void)
+{
+	char record[201];
+	DnsAnswer *answer;
+	size_t octets = 0;
+
+	memset(record, 'x', sizeof record);
+	record[0] = (char)200;
+	answer = answer_of(PTN_TXT, record, sizeof record, 2900);
+	for (size_t i = 0; i < answer->shown.count; i++)
+		octets += strlen(answer->shown.values[i]);
+	CU_ASSERT_EQUAL(octets, 4096);
+	CU_ASSERT_TRUE(answer->is_cut);
+	dns_answer_unref(answer);
+	answer = answer_of(PTN_TXT, record, sizeof record, 20);
+	CU_ASSERT_EQUAL(answer->shown.count, 20);
+	CU_ASSERT_FALSE(answer->is_cut);
+	dns_answer_unref(answer);
+	answer = answer_of(PTN_A, "\1", 1, 3); /* damaged */
+	CU_ASSERT_EQUAL(answer->shown.status, PTN_UNSURE);
+	dns_answer_unref(answer);
 }
 
 #define DATA(TYPE, OCTETS, TEXT) { (TYPE), (const uint8_t *)(OCTETS), sizeof(OCTETS) - 1, (TEXT) }
@@ -97,7 +207,10 @@ test_rdata(void)
 
 static const UnitTest dns_cache_tests[] = {
 	{ "lives have upper bounds by kind of answer", test_lives },
-	{ "the least used goes when the cache is full", test_bound },
+	{ "the one used least recently goes when the cache is full", test_bound },
+	{ "the cache is bounded by octets", test_octets },
+	{ "of an answer so many records are kept", test_most_records },
+	{ "of an answer so many octets of text are kept", test_most_text },
 	{ "records' data as text, damaged ones told apart", test_rdata },
 	{ NULL, NULL },
 };

@@ -59,7 +59,7 @@ static void
 wire_open(Wire *wire)
 {
 	static const DnsTransport transport = { wire_start, wire_nothing, wire_nothing };
-	DnsSettings settings = { .timeout_us = 10 * CLOCK_SECOND, .cache_size = 100 };
+	DnsSettings settings = { .timeout_us = 10 * CLOCK_SECOND, .cache_size = 1 << 20 };
 
 	*wire = (Wire){ .clock = fake_clock(), .asked = g_ptr_array_new_with_free_func(asked_free) };
 	settings.clock = &wire->clock.clock;
@@ -474,6 +474,26 @@ test_threads(void)
 	wire_close(&wire);
 }
 
+/* What is not among the records that were kept may exist. */
+static void
+test_cut(void)
+{
+	g_autoptr(DnsQuery) query = NULL, whole = NULL;
+	DnsAnswer *answer = found(VALUES("one"));
+	Wire wire;
+
+	wire_open(&wire);
+	query = dns_start(wire.dns, "cut.example", PTN_TXT);
+	CU_ASSERT_FALSE(dns_query_is_cut(query));
+	answer->is_cut = true;
+	wire_answer(&wire, "cut.example", PTN_TXT, answer);
+	CU_ASSERT_TRUE(dns_query_is_cut(query));
+	whole = dns_start(wire.dns, "whole.example", PTN_TXT);
+	wire_answer(&wire, "whole.example", PTN_TXT, found(VALUES("one")));
+	CU_ASSERT_FALSE(dns_query_is_cut(whole));
+	wire_close(&wire);
+}
+
 static const UnitTest dns_tests[] = {
 	{ "one lookup in flight for a name and type", test_one_in_flight },
 	{ "F-11 answers are kept by their TTL", test_ttl },
@@ -487,6 +507,7 @@ static const UnitTest dns_tests[] = {
 	{ "an implicit MX needs one address", test_exchangers_early },
 	{ "exchangers of one preference come in random order", test_exchangers_random },
 	{ "a scripted DNS answers at once", test_scripted },
+	{ "an answer says that it was cut", test_cut },
 	{ "threads wait for one answer", test_threads },
 	{ NULL, NULL },
 };

@@ -23,7 +23,7 @@ fixture_open(Fixture *f)
 {
 	f->directory = unit_new_directory();
 	f->path = g_build_filename(f->directory, "refusals", NULL);
-	f->refusals = refusals_open(f->path, 14 * DAY, NULL);
+	f->refusals = refusals_open(f->path, 14 * DAY, 1 << 30, NULL);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(f->refusals);
 }
 
@@ -88,7 +88,7 @@ test_reopened(void)
 	fixture_open(&f);
 	note(&f, NOON, "a", NULL);
 	refusals_close(f.refusals);
-	f.refusals = refusals_open(f.path, 14 * DAY, NULL);
+	f.refusals = refusals_open(f.path, 14 * DAY, 1 << 30, NULL);
 	note(&f, NOON + 1, "b", NULL);
 	assert_found(&f, NULL, 100, "b;a;");
 	CU_ASSERT_EQUAL(refusals_lost(f.refusals), 0);
@@ -110,7 +110,7 @@ test_damaged(void)
 	CU_ASSERT_TRUE(g_file_set_contents(day, more, -1, NULL));
 	assert_found(&f, NULL, 100, "a;");
 	refusals_close(f.refusals);
-	f.refusals = refusals_open(f.path, 14 * DAY, NULL);
+	f.refusals = refusals_open(f.path, 14 * DAY, 1 << 30, NULL);
 	note(&f, NOON, "b", NULL);
 	assert_found(&f, NULL, 100, "b;a;");
 	fixture_close(&f);
@@ -164,19 +164,90 @@ test_bad_lines(void)
 	}
 }
 
+static void
+count(void *data, const Refusal *refusal)
+{
+	(void)refusal;
+	(*(int *)data)++;
+}
+
+/* Lines that lie across the blocks in which a day is read, one that is longer than a block, and one that is no line. */
+static void
+test_blocks(void)
+{
+	g_autofree char *day = NULL, *all = NULL;
+	g_autofree char *long_login = g_strnfill(200000, 'x'), *endless = g_strnfill(3 << 20, 'y');
+	g_autoptr(GString) expected = g_string_new(NULL), text = g_string_new(NULL);
+	gsize size;
+	Fixture f;
+
+	fixture_open(&f);
+	for (int i = 0; i < 5000; i++) {
+		g_autofree char *session = g_strdup_printf("s%d", i);
+
+		note(&f, NOON + i, session, i == 2500 ? long_login : "user@acme.example");
+		g_string_prepend(expected, ";");
+		g_string_prepend(expected, session);
+	}
+	assert_found(&f, NULL, 100000, expected->str);
+	assert_found(&f, "s4711", 10, "s4711;");
+	assert_found(&f, long_login, 10, "s2500;");
+	day = g_build_filename(f.path, "2024-10-04.json", NULL);
+	CU_ASSERT_TRUE(g_file_get_contents(day, &all, &size, NULL));
+	g_string_append_len(g_string_append_c(g_string_append(text, endless), '\n'), all, (gssize)size);
+	g_string_append(text, endless);
+	CU_ASSERT_TRUE(g_file_set_contents(day, text->str, (gssize)text->len, NULL));
+	assert_found(&f, NULL, 100000, expected->str);
+	fixture_close(&f);
+}
+
+static void
+test_full_day(void)
+{
+	g_autofree char *day = NULL;
+	GStatBuf status;
+	int found = 0;
+	Fixture f;
+
+	fixture_open(&f);
+	refusals_close(f.refusals);
+	f.refusals = refusals_open(f.path, 14 * DAY, 10000, NULL);
+	for (int i = 0; i < 1000; i++)
+		note(&f, NOON + i, "s", NULL);
+	CU_ASSERT_TRUE(refusals_find(f.refusals, "s", 100000, count, &found, NULL));
+	day = g_build_filename(f.path, "2024-10-04.json", NULL);
+	CU_ASSERT_EQUAL_FATAL(g_stat(day, &status), 0);
+	CU_ASSERT(status.st_size <= 10000 && status.st_size > 9000);
+	CU_ASSERT_EQUAL((uint64_t)found + refusals_lost(f.refusals), 1000);
+	refusals_close(f.refusals);
+	f.refusals = refusals_open(f.path, 14 * DAY, 10000, NULL); /* a restart gives no room */
+	note(&f, NOON + 2000, "again", NULL);
+	assert_found(&f, "again", 10, "");
+	note(&f, NOON + DAY, "tomorrow", NULL);
+	assert_found(&f, "tomorrow", 10, "tomorrow;");
+	fixture_close(&f);
+}
+
+/* What was left out is noted of a network, and found by an address in it. */
+static void
+test_network(void)
+{
+	const Refusal refusal = { .time_us = NOON, .session = "n", .client = "2001:db8:1::/64", .reply = "412 more in 60 s" };
+	Fixture f;
+
+	fixture_open(&f);
+	refusals_note(f.refusals, &refusal);
+	assert_found(&f, "2001:db8:1::17", 10, "n;");
+	assert_found(&f, "2001:db8:2::17", 10, "");
+	fixture_close(&f);
+}
+
 static void *
 note_many(void *data)
 {
 	for (int i = 0; i < REFUSALS_ROUNDS; i++)
 		note(data, NOON + i, "s", NULL);
 	return NULL;
-}
-
-static void
-count(void *data, const Refusal *refusal)
-{
-	(void)refusal;
-	(*(int *)data)++;
 }
 
 static void
@@ -201,7 +272,7 @@ test_no_directory(void)
 {
 	g_autoptr(GError) error = NULL;
 
-	CU_ASSERT_PTR_NULL(refusals_open("/proc/nonexistent", DAY, &error));
+	CU_ASSERT_PTR_NULL(refusals_open("/proc/nonexistent", DAY, 1 << 30, &error));
 	CU_ASSERT_PTR_NOT_NULL(error);
 }
 
@@ -212,6 +283,9 @@ static const UnitTest refusals_tests[] = {
 	{ "old days are removed", test_expired },
 	{ "a line holds any text and gives it back", test_lines },
 	{ "bad lines are refused", test_bad_lines },
+	{ "a day is read backwards in blocks", test_blocks },
+	{ "a day that is full takes no more", test_full_day },
+	{ "a network is found by its addresses", test_network },
 	{ "nothing is lost under threads", test_threads },
 	{ "a directory that cannot be made is named", test_no_directory },
 	{ NULL, NULL },

@@ -1,0 +1,57 @@
+/* control-clients.c - posternctl clients: which networks use how much of what they may use. */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/ip.h"
+#include "daemon/control.h"
+
+static int
+clients_compare(const void *a, const void *b)
+{
+	const ClientUsage *left = *(const ClientUsage *const *)a, *right = *(const ClientUsage *const *)b;
+
+	if (left->connections != right->connections)
+		return left->connections < right->connections ? 1 : -1;
+	return strcmp(left->network, right->network);
+}
+
+static void
+clients_put_row(Answer *answer, const ClientUsage *usage)
+{
+	g_autofree char *connections = g_strdup_printf("%" G_GUINT64_FORMAT, usage->connections);
+	g_autofree char *rate = g_strdup_printf("%u", usage->connection_rate);
+	g_autofree char *commands = g_strdup_printf("%u", usage->commands);
+	g_autofree char *unfinished = g_strdup_printf("%" G_GUINT64_FORMAT, usage->unfinished);
+	g_autofree char *lookups = g_strdup_printf("%" G_GUINT64_FORMAT, usage->lookups);
+	g_autofree char *work = g_strdup_printf("%" G_GUINT64_FORMAT, usage->work);
+	g_autofree char *lines = g_strdup_printf("%u", usage->log_lines);
+	g_autofree char *refused = g_strdup_printf("%" G_GUINT64_FORMAT, usage->refused);
+
+	answer_row(
+		answer, usage->network, connections, rate, commands, unfinished, lookups, work, lines, refused, NULL);
+}
+
+void
+control_clients(Daemon *daemon, const Request *request, Answer *answer)
+{
+	g_autoptr(Snapshot) snapshot = control_take_snapshot(daemon);
+	const char *asked = request->words[1];
+	g_autoptr(GPtrArray) usages = NULL;
+	IpAddress client;
+
+	if (asked != NULL && request->words[2] != NULL) {
+		answer_fail(answer, "clients takes one address at a time");
+		return;
+	}
+	if (asked != NULL && !ip_parse(asked, &client)) {
+		answer_fail(answer, "\"%s\" is not an IP address", asked);
+		return;
+	}
+	usages = client_budgets_usage(daemon->engine.clients, asked != NULL ? &client : NULL,
+		snapshot->settings->clients.ipv6_prefix);
+	g_ptr_array_sort(usages, clients_compare);
+	answer_columns(answer, "client", "connections", "new-this-minute", "commands-this-minute", "unfinished-octets",
+		"lookups", "work", "log-lines-this-minute", "refused", NULL);
+	for (guint i = 0; i < usages->len; i++)
+		clients_put_row(answer, g_ptr_array_index(usages, i));
+}

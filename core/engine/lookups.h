@@ -1,0 +1,40 @@
+/* lookups.h - the DNS lookups that the hooks of one session, or of one call without a session, hold.
+ *
+ * A lookup is held from its start until its scope ends, whether its answer is there or not.  How many may
+ * be held at a time is limited for the session, and for the account or, before there is one, the client's
+ * network; a lookup beyond that is not started, and the plugin gets the answer "unsure".  One thread at a
+ * time. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "service/account-budget.h"
+#include "service/client-budget.h"
+#include "service/dns.h"
+
+typedef struct Lookups Lookups;
+
+enum { LOOKUPS_OF_HOOK = -1, LOOKUPS_OF_MESSAGE = -2 }; /* scopes; the others are stages */
+
+/* Limits and budgets are borrowed, and outlive it; budgets may be NULL. */
+typedef struct {
+	unsigned most; /* held at a time */
+	ClientBudget *client;
+	const ClientLimits *client_limits;
+	const AccountLimits *account_limits;
+} LookupsSettings;
+
+/* `settings` NULL: a call in the queue, a tick or a command; no stranger decides what it asks, so nothing limits it. */
+Lookups *lookups_new(const LookupsSettings *settings);
+void lookups_free(Lookups *lookups); /* lets go of all; NULL is allowed */
+
+/* Starts a lookup in a scope, on the budget of `account` (a reference is taken); NULL: on the client's.
+ * Borrowed, until the scope ends; NULL: a limit is reached.  Never waits. */
+DnsQuery *lookups_start(Lookups *lookups, Dns *dns, const char *name, PtnRecord type, bool is_fresh, int scope,
+	AccountBudget *account);
+/* Lets go of the lookups of a scope: the hook or the message is over, or the stage begins anew. */
+void lookups_end(Lookups *lookups, int scope);
+unsigned lookups_held(const Lookups *lookups);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Lookups, lookups_free)

@@ -1,0 +1,130 @@
+/* account-budget.c - the table of accounts at work, and their counters. */
+#include "service/account-budget.h"
+
+#include "base/keyed-hash.h"
+#include "service/budget.h"
+
+struct AccountBudget {
+	AccountBudgets *budgets;
+	char *login;
+	atomic_uint references; /* to 0 under the table's lock only */
+	BudgetGauge used[ACCOUNT_USES];
+};
+
+struct AccountBudgets {
+	GMutex lock;
+	GHashTable *table; /* of their logins */
+};
+
+AccountLimits
+account_limits_default(void)
+{
+	return (AccountLimits){ { [ACCOUNT_LOOKUPS] = 20000 } };
+}
+
+static void
+account_budget_free(void *data)
+{
+	AccountBudget *budget = data;
+
+	g_free(budget->login);
+	g_free(budget);
+}
+
+AccountBudgets *
+account_budgets_new(void)
+{
+	AccountBudgets *budgets = g_new0(AccountBudgets, 1);
+
+	g_mutex_init(&budgets->lock);
+	budgets->table =
+		g_hash_table_new_full(keyed_hash_text_caseless, keyed_hash_equal_caseless, NULL, account_budget_free);
+	return budgets;
+}
+
+void
+account_budgets_free(AccountBudgets *budgets)
+{
+	if (budgets == NULL)
+		return;
+	g_hash_table_unref(budgets->table);
+	g_mutex_clear(&budgets->lock);
+	g_free(budgets);
+}
+
+AccountBudget *
+account_budget_take(AccountBudgets *budgets, const char *login)
+{
+	AccountBudget *budget;
+
+	if (budgets == NULL)
+		return NULL;
+	g_mutex_lock(&budgets->lock);
+	budget = g_hash_table_lookup(budgets->table, login);
+	if (budget == NULL) {
+		budget = g_new0(AccountBudget, 1);
+		budget->budgets = budgets;
+		budget->login = g_strdup(login);
+		g_hash_table_insert(budgets->table, budget->login, budget);
+	}
+	atomic_fetch_add(&budget->references, 1);
+	g_mutex_unlock(&budgets->lock);
+	return budget;
+}
+
+AccountBudget *
+account_budget_ref(AccountBudget *budget)
+{
+	if (budget != NULL)
+		atomic_fetch_add(&budget->references, 1);
+	return budget;
+}
+
+void
+account_budget_drop(AccountBudget *budget)
+{
+	AccountBudgets *budgets = budget != NULL ? budget->budgets : NULL;
+	unsigned references = budget != NULL ? atomic_load(&budget->references) : 0;
+
+	if (budget == NULL)
+		return;
+	while (references > 1)
+		if (atomic_compare_exchange_weak(&budget->references, &references, references - 1))
+			return;
+	g_mutex_lock(&budgets->lock);
+	if (atomic_fetch_sub(&budget->references, 1) == 1)
+		g_hash_table_remove(budgets->table, budget->login);
+	g_mutex_unlock(&budgets->lock);
+}
+
+bool
+account_budget_begin(AccountBudget *budget, const AccountLimits *limits, AccountUse use)
+{
+	const uint64_t most = limits->most[use] != 0 ? limits->most[use] : UINT64_MAX;
+
+	return budget == NULL || budget_gauge_add(&budget->used[use], 1, most);
+}
+
+void
+account_budget_end(AccountBudget *budget, AccountUse use)
+{
+	if (budget != NULL)
+		budget_gauge_remove(&budget->used[use], 1);
+}
+
+uint64_t
+account_budget_used(const AccountBudget *budget, AccountUse use)
+{
+	return budget != NULL ? atomic_load(&budget->used[use]) : 0;
+}
+
+size_t
+account_budgets_count(AccountBudgets *budgets)
+{
+	size_t count;
+
+	g_mutex_lock(&budgets->lock);
+	count = g_hash_table_size(budgets->table);
+	g_mutex_unlock(&budgets->lock);
+	return count;
+}
