@@ -79,6 +79,14 @@ ip_is_public(const IpAddress *address)
 	return true;
 }
 
+bool
+ip_is_loopback(const IpAddress *address)
+{
+	static const IpAddress v6 = { { [15] = 1 } };
+
+	return ip_equal(address, &v6) || (ip_is_v4(address) && address->bytes[12] == 127);
+}
+
 static IpAddress
 ip_masked(const IpAddress *address, unsigned bits)
 {

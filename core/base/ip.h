@@ -27,6 +27,8 @@ const char *ip_reversed(const IpAddress *address, char text[IP_REVERSED_SIZE]);
 /* False for what is not routed on the public Internet: private, loopback, link-local, shared (100.64/10),
  * documentation excepted, multicast, reserved, unspecified, unique-local. */
 bool ip_is_public(const IpAddress *address);
+/* 127.0.0.0/8 and ::1: what is sent there does not leave this machine. */
+bool ip_is_loopback(const IpAddress *address);
 
 /* "192.0.2.0/24", "2001:db8::/32", or an address alone.  With bits set behind the prefix the error
  * offers the corrected network (code INVALID). */

@@ -125,7 +125,9 @@ static const PtnOption options_spool_rows[] = {
 	{ "user", PTN_TEXT, SERVER, NULL, "of a Redis: its ACL user; not set: the URL's, or the default user", \
 		.needs_restart = true }, \
 		{ "password", PTN_SECRET, SERVER, NULL, \
-			"of a Redis: the password, best as @FILE; not set: the URL's, or none", .needs_restart = true }, \
+			"of a Redis: the password, best as @FILE; not set: the URL's, or none; it needs TLS (rediss) unless " \
+			"the Redis is on this machine", \
+			.needs_restart = true }, \
 		{ "trust", PTN_FILE, SERVER, NULL, \
 			"of a Redis over TLS: PEM file of certificates to trust; not set: the system's", \
 			.needs_restart = true }, \
@@ -220,7 +222,11 @@ static const PtnOption options_route[] = {
 		"plugin:NAME",
 		.is_required = true },
 	{ "password", PTN_SECRET, SERVER, NULL, "of USER; best as @FILE" },
-	{ "tls", PTN_CHOICE, SERVER, "may", "TLS to it", 0, 0, choices_policy },
+	{ "tls", PTN_CHOICE, SERVER, "may",
+		"TLS to it: never, where it is offered, always, or always and with a certificate that is good for its "
+		"name; a next hop with USER needs verify, or encrypt (with a warning, since nobody verifies who gets "
+		"the login), unless it is on this machine; the login is never sent in clear to another one",
+		0, 0, choices_policy },
 	{ 0 },
 };
 

@@ -1,0 +1,109 @@
+"""What doc/security.md promises: logins of ours, files, addresses, foreign text."""
+import subprocess
+
+import pytest
+
+from postern import LOGIN, make_certificate
+
+SOON = {"delivery": {"retry": "1s .. 1s"}}
+
+
+def check(postern, options):
+    """posternd -t of the daemon's configuration with these changes: exit code, and what it says."""
+    before = {title: dict(section) for title, section in postern.sections.items()}
+    postern.change(options)
+    done = subprocess.run([postern.bin / "posternd", "-t", "-c", postern.config], capture_output=True)
+    postern.sections = before
+    postern.change({})
+    return done.returncode, done.stderr.decode()
+
+
+def route(hop, **more):
+    return {"route all": {"to": "*", "next-hop": hop, **more}}
+
+
+# ---- the login at a next hop ----
+
+@pytest.mark.parametrize("hop, tls, says", [
+    ("smtp://relay@mail.example.org:587", None, "mistake"),  # the preset is may
+    ("smtp://relay@mail.example.org:587", "may", "mistake"),
+    ("smtp://relay@mail.example.org:587", "none", "mistake"),
+    ("smtp://relay@mail.example.org:587", "encrypt", "warning"),
+    ("smtp://relay@mail.example.org:587", "verify", ""),
+    ("smtp://relay@[192.0.2.1]", "may", "mistake"),
+    ("smtp://relay@[2001:db8::1]", "none", "mistake"),
+    ("smtp://relay@[0.0.0.0]", "may", "mistake"),
+    ("smtp://relay@localhost.example.org", "may", "mistake"),
+    ("lmtp://relay@mail.example.org", "may", "mistake"),
+    ("smtp://relay@[127.0.0.1]:587", "may", ""),
+    ("smtp://relay@[127.3.2.1]:587", "none", ""),
+    ("smtp://relay@[::1]:587", "none", ""),
+    ("smtp://relay@localhost:587", "none", ""),
+    ("smtp://mail.example.org:587", "none", ""),
+])
+def test_login_needs_tls(shared, hop, tls, says):
+    """Z-01 posternd -t: a next hop with a login needs tls = verify, encrypt with a warning, or to be this machine."""
+    password = "secret word" if "relay@" in hop else None
+    code, text = check(shared, route(hop, tls=tls, password=password))
+    assert code == (1 if says == "mistake" else 0), text
+    assert ("could be sent in clear" in text) == (says == "mistake")
+    assert text.startswith("warning: ") == (says == "warning"), text
+    assert "secret word" not in text
+
+
+@pytest.mark.parametrize("at, password, is_good", [
+    ("redis://192.0.2.1/0", "x", False),
+    ("redis://u:x@redis.example.org", None, False),
+    ("redis+sentinel://127.0.0.1,192.0.2.1/m", "x", False),
+    ("redis://localhost.example.org", "x", False),
+    ("rediss://192.0.2.1", "x", True),
+    ("redis://192.0.2.1", None, True),
+    ("redis://127.0.0.1", "x", True),
+    ("redis://[::1]", "x", True),
+])
+@pytest.mark.parametrize("section", ["directory", "store"])
+def test_redis_password_needs_tls(shared, section, at, password, is_good):
+    """Z-01 a password for a Redis on another machine needs TLS."""
+    code, text = check(shared, {section: {"at": at, "password": password}})
+    assert (code == 0) == is_good, text
+    assert ("would be sent in clear" in text) == (not is_good)
+
+
+def test_warning_is_logged(make_postern, sink):
+    """Z-01 what posternd -t warns of is in the log of a daemon that starts, or reloads, with it."""
+    postern = make_postern(route("smtp://relay@[192.0.2.1]", tls="encrypt", password="x"), sink=sink)
+    postern.wait_log(r"configuration warning .*whoever answers")
+    postern.reload()
+    assert postern.log().count("configuration warning") == 2
+
+
+@pytest.mark.parametrize("breaks", ["handshake", "454", "not offered"])
+def test_login_is_never_in_clear(make_postern, make_sink, tmp_path, breaks):
+    """Z-01 STARTTLS that is not offered, refused or broken: no AUTH, no mail, and it is deferred.  (0.0.0.0 leads to this
+    machine, but is not loopback.)"""
+    certificate = make_certificate(tmp_path, "relay.example.org")
+    sink = make_sink(extensions=("AUTH PLAIN LOGIN",) + (("STARTTLS",) if breaks != "not offered" else ()),
+                     certificate=certificate if breaks == "454" else None)
+    sink.replies["STARTTLS"] = {"454": "454 4.7.0 not now", "handshake": "220 2.0.0 go"}.get(breaks)
+    postern = make_postern({**route("smtp://relay@[0.0.0.0]:%d" % sink.port, tls="encrypt", password="x"), **SOON}, sink=sink)
+    postern.send()
+    postern.wait_log("deferred .*(TLS|STARTTLS)")
+    assert "AUTH" not in [verb for verb, _ in sink.commands] and sink.messages == []
+
+
+def test_login_is_not_repeated_in_clear(make_postern, make_sink):
+    """Z-01 on loopback, too, a broken handshake is no reason to send the login in clear."""
+    sink = make_sink({"STARTTLS": "220 2.0.0 go"}, extensions=("AUTH PLAIN", "STARTTLS"))
+    postern = make_postern({**route("smtp://relay@[127.0.0.1]:%d" % sink.port, tls="may", password="x"), **SOON}, sink=sink)
+    postern.send()
+    sink.wait_command("STARTTLS", 2)  # two attempts, and none of them in clear
+    assert "AUTH" not in [verb for verb, _ in sink.commands] and sink.messages == []
+
+
+def test_login_over_tls(make_postern, make_sink, tmp_path):
+    """Z-01 with TLS the login goes out, to another address than loopback, too."""
+    sink = make_sink(extensions=("AUTH PLAIN", "STARTTLS"), certificate=make_certificate(tmp_path, "relay.example.org"))
+    postern = make_postern(route("smtp://relay@[0.0.0.0]:%d" % sink.port, tls="encrypt", password="x"), sink=sink)
+    postern.send()
+    message = sink.wait(1)[0]
+    assert (message.login, message.sender, bool(message.tls)) == ("relay", LOGIN, True)
