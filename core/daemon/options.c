@@ -328,6 +328,7 @@ options_plugins(const char *path, char **directory)
 	g_autoptr(GPtrArray) sections = config_text_new();
 	g_autoptr(GPtrArray) mistakes = g_ptr_array_new_with_free_func(g_free);
 	g_autofree char *text = NULL;
+	g_autofree char *raw = NULL;
 	g_autofree char *plugins = NULL;
 	g_autoptr(OptionValue) list = NULL;
 	gsize size;
@@ -335,8 +336,9 @@ options_plugins(const char *path, char **directory)
 	if (path != NULL && g_file_get_contents(path, &text, &size, NULL))
 		config_read(text, size, path, sections, mistakes);
 	*directory = options_value(sections, "server", "plugin-directory");
-	plugins = options_value(sections, "server", "plugins");
-	list = option_parse(option_find(options_server, "plugins"), plugins, NULL);
+	raw = options_value(sections, "server", "plugins");
+	plugins = option_expand(raw, NULL);
+	list = plugins != NULL ? option_parse(option_find(options_server, "plugins"), plugins, NULL) : NULL;
 	return list != NULL ? g_strdupv(list->list) : g_new0(char *, 1);
 }
 
@@ -348,11 +350,13 @@ options_core_value(const char *path, const char *kind, const char *name)
 	g_autoptr(GPtrArray) sections = config_text_new();
 	g_autoptr(GPtrArray) mistakes = g_ptr_array_new_with_free_func(g_free);
 	g_autofree char *text = NULL;
+	g_autofree char *value = NULL;
 	gsize size;
 
 	if (path != NULL && g_file_get_contents(path, &text, &size, NULL))
 		config_read(text, size, path, sections, mistakes);
-	return options_value(sections, kind, name);
+	value = options_value(sections, kind, name);
+	return value != NULL ? option_expand(value, NULL) : NULL;
 }
 
 char *
@@ -370,12 +374,5 @@ options_spool(const char *path)
 char *
 options_of_store(const char *path, const char *section, const char *name)
 {
-	g_autofree char *value = options_core_value(path, section, name);
-	char *text = NULL;
-
-	if (value == NULL || value[0] != '@')
-		return g_steal_pointer(&value);
-	if (g_file_get_contents(value + 1, &text, NULL, NULL))
-		text[strcspn(text, "\r\n")] = '\0';
-	return text;
+	return options_core_value(path, section, name);
 }

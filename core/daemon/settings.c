@@ -17,13 +17,15 @@ static void
 settings_complain(GPtrArray *mistakes, const ConfigSection *section, const char *option, const char *format, ...)
 {
 	g_autofree char *text = NULL;
+	g_autofree char *shown = NULL;
 	const char *where = config_where(section, option);
 	va_list arguments;
 
 	va_start(arguments, format);
 	text = g_strdup_vprintf(format, arguments);
 	va_end(arguments);
-	g_ptr_array_add(mistakes, g_strdup_printf("%s: %s", where != NULL ? where : "configuration", text));
+	shown = config_complaint(section, option, text);
+	g_ptr_array_add(mistakes, g_strdup_printf("%s: %s", where != NULL ? where : "configuration", shown));
 }
 
 char *

@@ -107,3 +107,43 @@ def test_login_over_tls(make_postern, make_sink, tmp_path):
     postern.send()
     message = sink.wait(1)[0]
     assert (message.login, message.sender, bool(message.tls)) == ("relay", LOGIN, True)
+
+
+# ---- files ----
+
+def test_files_are_read_by_the_configuration_alone(shared, tmp_path):
+    """Z-02 @/FILE in control commands and imports is no file's content, and what it says is never repeated."""
+    file = tmp_path / "file"
+    file.write_text("tell-nobody 7\n")
+    at = "@%s" % file
+    imported = "[account user@example.net]\nauth.least-password = %s\n" % at
+    asked = [shared.ask("account", "set", LOGIN, "auth.password-hash=" + at),
+             shared.ask("customer", "set", "acme", "primary=" + at), shared.ask("customer", "set", "acme", "level=" + at),
+             shared.ask("domain", "set", "example.net", "mode=" + at), shared.ask("block", "add", "192.0.2.7", "for=" + at),
+             shared.ask("queue", "list", "older=" + at), shared.ask("import", "-", "--dry-run", input=imported),
+             shared.ask("account", "set", LOGIN, "on-refusal=" + at), shared.ask("why", at), shared.ask("usage", at),
+             shared.ask("account", "set", LOGIN, "sender-rules.senders=" + at), shared.ask("account", "show", LOGIN)]
+    for done in asked:
+        assert b"tell-nobody" not in done.stdout + done.stderr, done.args
+
+
+@pytest.mark.parametrize("options, named", [
+    ({"server": {"max-message": "@FILE"}}, "size"),
+    ({"server": {"refuse-at": "@FILE"}}, "stage or rcpt"),
+    ({"server": {"exempt-recipients": "@FILE"}}, "not a valid value"),
+    ({"server": {"header-prefix": "@FILE"}}, "not a valid value"),
+    ({"listener submission": {"addresses": "@FILE"}}, "not a valid value"),
+    ({"route all": {"next-hop": "@FILE"}}, "not a valid value"),
+    ({"delivery": {"from-addresses": "@FILE"}}, "not a valid value"),
+    ({"level low": {"auth.least-password": "@FILE"}}, "not a valid value"),
+    ({"level low": {"like": "@FILE"}}, "not a valid value"),
+    ({"delivery": {"trust": "@FILE"}}, "absolute path"),
+])
+def test_contents_are_not_repeated(make_postern, sink, shared, tmp_path, options, named):
+    """Z-02 a complaint about a value from a file names the file and not what it says."""
+    file = tmp_path / "file"
+    file.write_text("tell!nobody is.it\n")
+    options = {title: {key: value.replace("FILE", str(file)) for key, value in section.items()}
+               for title, section in options.items()}
+    code, text = check(shared, options)
+    assert code == 1 and str(file) in text and named in text and "tell!nobody" not in text, text
