@@ -187,6 +187,10 @@ static const PtnOption options_delivery[] = {
 	{ "from-addresses", PTN_TEXT | PTN_LIST, SERVER, "",
 		"our addresses to send from; left out: the system's choice" },
 	{ "helo", PTN_HOST, SERVER, NULL, "our name in EHLO; not set: hostname" },
+	{ "private-networks", PTN_NETWORK | PTN_LIST, SERVER, "",
+		"networks that mail and verifications may be sent to although they are not public; destinations that "
+		"customers enter, and what DNS says, lead to public addresses only, never to private, loopback or other "
+		"special ones or to our own, unless they lie in one of these; a [route] may lead anywhere" },
 	{ "spf-record", PTN_DOMAIN_NAME, SERVER, NULL,
 		"domain whose SPF record our customers include; posternctl doctor compares it with our addresses" },
 	{ "tls", PTN_CHOICE, SERVER, "may", "TLS to exchangers", 0, 0, choices_policy },

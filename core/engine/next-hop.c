@@ -58,7 +58,7 @@ next_hop_login(const NextHop *hop)
 char *
 next_hop_key(const NextHop *hop)
 {
-	return g_strdup_printf("%s %d %d %s", hop->text, (int)hop->tls, (int)hop->on_missing,
+	return g_strdup_printf("%s %d %d %d %s", hop->text, (int)hop->tls, (int)hop->on_missing, (int)hop->is_trusted,
 		hop->password != NULL ? hop->password : "");
 }
 

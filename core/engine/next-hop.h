@@ -24,6 +24,7 @@ typedef struct {
 	char *password;
 	TlsPolicy tls;
 	HopMissing on_missing; /* of HOP_SMTP */
+	bool is_trusted;       /* the administrator wrote it: it may be at any address, see io/reach.h */
 	char *text;            /* what it is known by */
 } NextHop;
 

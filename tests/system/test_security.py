@@ -1,9 +1,12 @@
 """What doc/security.md promises: logins of ours, files, addresses, foreign text."""
+import os
+import shutil
+import socket
 import subprocess
 
 import pytest
 
-from postern import LOGIN, make_certificate
+from postern import LOGIN, free_port, make_certificate, wait_until
 
 SOON = {"delivery": {"retry": "1s .. 1s"}}
 
@@ -147,3 +150,110 @@ def test_contents_are_not_repeated(make_postern, sink, shared, tmp_path, options
                for title, section in options.items()}
     code, text = check(shared, options)
     assert code == 1 and str(file) in text and named in text and "tell!nobody" not in text, text
+
+
+# ---- addresses ----
+
+INSIDE = """$ORIGIN inside.test.
+$TTL 300
+@ IN SOA ns hostmaster 1 3600 600 86400 60
+@ IN NS ns
+@ IN MX 10 mx
+ns IN A 127.0.0.1
+mx IN A 127.0.2.77
+mx IN A 0.0.0.0
+mx IN AAAA ::1
+mx IN AAAA ::ffff:127.0.2.77
+mx IN AAAA 64:ff9b::7f00:24d
+"""
+
+
+@pytest.fixture
+def inside(tmp_path, make_sink):
+    """Options for a daemon with no permitted network, whose DNS sends mail for inside.test to an exchanger on loopback; and it."""
+    if not shutil.which("nsd") or os.geteuid() != 0:
+        pytest.skip("needs nsd, and port 25")
+    port = free_port()
+    (tmp_path / "inside.zone").write_text(INSIDE)
+    (tmp_path / "nsd.conf").write_text("""server:
+  ip-address: 127.0.0.1@%d
+  username: ""
+  chroot: ""
+  zonesdir: "%s"
+  database: ""
+  pidfile: "%s/nsd.pid"
+  xfrdfile: ""
+  zonelistfile: ""
+  xfrdir: "%s"
+zone:
+  name: inside.test
+  zonefile: inside.zone
+""" % (port, tmp_path, tmp_path, tmp_path))
+    exchanger = make_sink({"RCPT": "550 5.1.1 a word of the inside"}, host="127.0.2.77", port=25)
+    process = subprocess.Popen(["nsd", "-d", "-c", tmp_path / "nsd.conf"], stderr=subprocess.DEVNULL)
+
+    def answers():
+        with socket.socket(type=socket.SOCK_DGRAM) as udp:
+            udp.settimeout(0.2)
+            udp.sendto(b"\xab\xcd\0\0\0\x01\0\0\0\0\0\0\6inside\4test\0\0\6\0\1", ("127.0.0.1", port))
+            try:
+                return udp.recv(512)[3] & 15 == 0
+            except OSError:
+                return False
+    wait_until(answers, "nsd")
+    yield {"dns": {"stub-zones": "inside.test=127.0.0.1@%d" % port}, "delivery": {"private-networks": None},
+           "route all": {"to": "reports.test"}}, exchanger
+    process.terminate()
+    process.wait()
+
+
+def test_verification_stays_outside(make_postern, sink, inside):
+    """Z-03 MAIL FROM with a domain whose exchanger is in our network: no connection, no word of it, and the answer is final."""
+    options, exchanger = inside
+    postern = make_postern({**options, "server": {"plugins": "auth senderverify"},
+                            "plugin senderverify": {"probe-sender": "postmaster@example.net"}}, sink=sink)
+    with postern.session() as dialog:
+        reply = dialog.expect("550 5.1.7", "MAIL FROM:<x@inside.test>")
+    assert exchanger.connections == 0 and "inside" not in str(reply).replace("x@inside.test", "")
+    postern.wait_log("probe of x@inside.test: .*mx.inside.test has no public address")
+
+
+def test_quoting(make_postern, sink, inside):
+    """Z-04 what another server says is repeated to clients only with quote-remote = yes."""
+    options, exchanger = inside
+    settings = {**options, "server": {"plugins": "auth senderverify"}, "delivery": {"private-networks": "127.0.2.0/24"},
+                "plugin senderverify": {"probe-sender": "postmaster@example.net"}}
+    postern = make_postern(settings, sink=sink)
+    with postern.session() as dialog:
+        assert "a word of" not in dialog.expect("550 5.1.7", "MAIL FROM:<x@inside.test>")
+    assert exchanger.connections == 1
+    postern.reload({"plugin senderverify": {"quote-remote": "yes"}})
+    with postern.session() as dialog:
+        assert "a word of the inside" in dialog.expect("550 5.1.7", "MAIL FROM:<x@inside.test>")
+
+
+@pytest.mark.parametrize("domain", ["inside.test", "by-name.example", "by-address.example", "by-mapped.example"])
+def test_delivery_stays_outside(make_postern, sink, inside, domain):
+    """Z-03 mail to an exchanger or a destination in our network is returned at once, and nobody there is asked."""
+    options, exchanger = inside
+    postern = make_postern({**options, "route all": {"to": "example.net"}}, sink=sink)
+    destination = {"by-name.example": "mx.inside.test:25", "by-address.example": "127.0.2.77:25",
+                   "by-mapped.example": "[::ffff:127.0.2.77]:25"}.get(domain)
+    if destination:
+        postern.ctl("domain", "add", domain, "customer=acme", "mode=redirect", "destination=" + destination)
+    postern.send("x@" + domain)
+    report = sink.wait(1)[0]
+    assert report.sender == "" and "5.4.4" in report.text and "no public address" in report.text
+    assert exchanger.connections == 0
+
+
+def test_routes_lead_anywhere(make_postern, sink, inside):
+    """Z-03 what the administrator wrote may be anywhere, and so may the networks that are permitted."""
+    options, exchanger = inside
+    exchanger.replies.clear()
+    postern = make_postern({**options, "route all": {"to": "inside.test", "next-hop": "smtp:mx.inside.test:25"}}, sink=sink)
+    postern.send("x@inside.test")
+    exchanger.wait(1)
+    postern.reload({"route all": {"to": "other.test"}, "delivery": {"private-networks": "127.0.2.77"}})
+    postern.send("y@inside.test")
+    exchanger.wait(2)

@@ -240,6 +240,7 @@ world_meet_tcp(World *world, const char *const *script, const char *at)
 	hop = g_strdup_printf("smtp://relay@[%s]:%u", at, ntohs(address.sin_port));
 	world->hop = next_hop_parse(hop, TLS_MAY, NULL);
 	world->hop->password = g_strdup("secret");
+	world->hop->is_trusted = true;
 	world->thread = g_thread_new("peer", peer_run, world);
 	CU_ASSERT_EQUAL(route_addresses(NULL, world->settings, world->hop, 0, &addresses, &reply), HOP_OK);
 	world->client = smtp_client_open(world->settings, world->hop, addresses, &world->status, &world->reply);
