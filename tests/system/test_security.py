@@ -257,3 +257,115 @@ def test_routes_lead_anywhere(make_postern, sink, inside):
     postern.reload({"route all": {"to": "other.test"}, "delivery": {"private-networks": "127.0.2.77"}})
     postern.send("y@inside.test")
     exchanger.wait(2)
+
+
+# ---- foreign text ----
+
+NASTY = ["\x1b]0;owned\x07", "\u009b31m", "a\nb", "a\rb", "\x7f", "\u202eevil", "\u2066x", "\u2028x", "\u0085x"]
+
+
+@pytest.mark.parametrize("nasty", NASTY)
+def test_logins_have_no_controls(shared, nasty):
+    """Z-05 a login with control characters is refused, and neither the log nor posternctl repeats it raw."""
+    for login in (nasty + "@example.net", "user@example.net" + nasty):
+        with shared.smtp() as dialog:
+            dialog.hello()
+            assert dialog.auth(login, "x").text.startswith("535 5.7.8")
+        done = shared.ask("account", "add", login, "--password-file", "-", input="some password\n")
+        assert done.returncode != 0 and nasty not in (done.stdout + done.stderr).decode()
+        assert nasty not in shared.log()
+        for more in ([], ["--json"]):
+            assert nasty not in shared.ask("why", "127.0.0.1", *more).stdout.decode()
+
+
+def test_foreign_text_is_escaped(make_postern, sink):
+    """Z-05 reasons, addresses and replies of others in tables, JSON, errors and log: no control, no forged row."""
+    sink.replies["RCPT"] = lambda argument: "550 5.1.1 no \x1b[2J\u202e\u009b here"
+    postern = make_postern(sink=sink)
+    reason = "".join(NASTY)
+    postern.ctl("account", "disable", LOGIN, "reason=" + reason)
+    shown = postern.ctl("account", "show", LOGIN)
+    assert "\\u001b]0;owned" in shown and "\\u202eevil" in shown and "\\u000ab" in shown
+    with postern.smtp() as dialog:
+        dialog.hello()
+        assert dialog.auth().code == 535
+    postern.ctl("account", "enable", LOGIN)
+    with postern.session() as dialog:
+        dialog.expect("250", "MAIL FROM:<%s> SMTPUTF8" % LOGIN)
+        dialog.ask("RCPT TO:<a\u202eb@example.org>")
+        dialog.ask("RCPT TO:<\"a\u009bb\"@example.org>")
+        dialog.ask("RCPT TO:<\"a\x1bb\"@example.org>")
+        dialog.ask("HELO \x1b[31m")
+    postern.send("rcpt@example.org")
+    postern.settle()
+    everything = [postern.log()]
+    for words in (["account", "show", LOGIN], ["account", "list"], ["why", LOGIN], ["why", "127.0.0.1"], ["queue"],
+                  ["queue", "list"], ["domain", "show", "example.net"], ["why", reason], ["account", "show", reason], [reason]):
+        for more in ([], ["--json"]):
+            done = postern.ask(*words, *more)
+            everything.append((done.stdout + done.stderr).decode())
+    for text in everything:
+        for bad in ("\x1b", "\u009b", "\x7f", "\r", "\u202e", "\u2066", "\u2028", "\u0085", "\x07"):
+            assert bad not in text, (bad, text)
+    rows = [line for line in postern.ctl("account", "show", LOGIN).split("\n") if line.startswith("b")]
+    assert rows == [], rows
+
+
+# ---- accounts ----
+
+def test_new_password_ends_sessions(make_postern, sink):
+    """Z-06 a session survives until its message is taken, and not until the next."""
+    postern = make_postern(sink=sink)
+    with postern.session() as dialog, postern.session() as other:
+        dialog.mail()
+        dialog.expect("250", "MAIL FROM:<%s>" % LOGIN)
+        dialog.expect("250", "RCPT TO:<rcpt@example.org>")
+        postern.ctl("account", "set", LOGIN, "on-refusal=reject")  # anything else is no reason
+        other.mail()
+        postern.set_password(LOGIN, "another password")
+        assert dialog.data("Subject: under way\n\nx\n").code == 250
+        for each in (dialog, other):
+            each.expect("421 4.7.0", "MAIL FROM:<%s>" % LOGIN)
+            assert each.is_closed()
+    with postern.session(password="another password") as dialog:
+        dialog.mail()
+    sink.wait(4)
+
+
+def test_disabled_is_no_failure(make_postern, sink):
+    """Z-07 the right password of a disabled account, again and again, blocks nobody; the wrong one does."""
+    postern = make_postern({"server": {"plugins": "blocking auth sender-rules", "max-auth-failures": "3"},
+                            "plugin blocking": {"auth-failures": "3/10m", "never": "192.0.2.1"}}, sink=sink)
+    postern.add_account("other@example.net", "mypassword")
+    postern.ctl("account", "disable", LOGIN, "reason=ticket 1")
+    for _ in range(2):
+        with postern.smtp() as dialog:
+            dialog.hello()
+            for _ in range(5):
+                assert dialog.auth().text.startswith("535 5.7.13")
+            assert dialog.auth("other@example.net", "mypassword").code == 235
+    assert "127.0.0.1" not in postern.ctl("block", "list")
+    with postern.smtp() as dialog:
+        dialog.hello()
+        for _ in range(2):
+            assert dialog.auth(password="wrong").text.startswith("535 5.7.8")
+        dialog.auth(password="wrong")
+        dialog.rest()
+    wait_until(lambda: "127.0.0.1" in postern.ctl("block", "list"), "the block")
+
+
+def test_subdomains_of_others(make_postern, sink, dns):
+    """Z-08 a subdomain that is another customer's mail domain is not covered, nor what is below it."""
+    postern = make_postern(dns, sink=sink)
+    postern.ctl("account", "set", LOGIN, "sender-rules.subdomains=yes", "sender-rules.identities=yes")
+    postern.ctl("customer", "add", "other")
+    with postern.session() as dialog:
+        for sender in ("x@sub.example.net", "x@a.b.example.net"):
+            dialog.expect("250", "MAIL FROM:<%s>" % sender)
+            dialog.ask("RSET")
+        postern.ctl("domain", "add", "sub.example.net", "customer=other", "mode=outbound-only")
+        postern.ctl("domain", "add", "b.example.net", "customer=other", "mode=outbound-only")
+        for sender in ("x@sub.example.net", "x@SUB.example.net", "x@a.b.example.net"):
+            dialog.expect("553 5.7.1", "MAIL FROM:<%s>" % sender)
+        postern.ctl("domain", "add", "a.b.example.net", "customer=acme", "mode=outbound-only")
+        dialog.expect("250", "MAIL FROM:<x@a.b.example.net>")  # the nearest one decides
