@@ -63,20 +63,84 @@ ip_reversed(const IpAddress *address, char text[IP_REVERSED_SIZE])
 	return text;
 }
 
+/* IANA's registries of special-purpose addresses (RFC 6890, and what was added since), multicast, and what was reserved or
+ * given up: nothing of it is a host on the public Internet.  Of IPv6, 2000::/3 alone is unicast there. */
+static const struct {
+	const char *network;
+	IpScope scope;
+} ip_special[] = {
+	{ "0.0.0.0/8", IP_SPECIAL },       /* this network          */
+	{ "10.0.0.0/8", IP_SPECIAL },      /* private               */
+	{ "100.64.0.0/10", IP_SPECIAL },   /* shared, RFC 6598      */
+	{ "127.0.0.0/8", IP_SPECIAL },     /* loopback              */
+	{ "169.254.0.0/16", IP_SPECIAL },  /* link-local            */
+	{ "172.16.0.0/12", IP_SPECIAL },   /* private               */
+	{ "192.0.0.0/24", IP_SPECIAL },    /* protocol assignments  */
+	{ "192.0.2.0/24", IP_EXAMPLE },    /* documentation         */
+	{ "192.88.99.0/24", IP_SPECIAL },  /* 6to4 relays, RFC 7526 */
+	{ "192.168.0.0/16", IP_SPECIAL },  /* private               */
+	{ "198.18.0.0/15", IP_EXAMPLE },   /* benchmarks            */
+	{ "198.51.100.0/24", IP_EXAMPLE }, /* documentation         */
+	{ "203.0.113.0/24", IP_EXAMPLE },  /* documentation         */
+	{ "224.0.0.0/3", IP_SPECIAL },     /* multicast, reserved, broadcast                  */
+	{ "2001:db8::/32", IP_EXAMPLE },   /* documentation, before what it lies in: the first that matches holds */
+	{ "2001::/23", IP_SPECIAL },       /* protocol assignments: Teredo, ORCHID, benchmarks */
+	{ "3fff::/20", IP_EXAMPLE },       /* documentation, RFC 9637 */
+};
+
+bool
+ip_embedded(const IpAddress *address, IpAddress *inner)
+{
+	static const uint8_t nat64[12] = { 0, 0x64, 0xff, 0x9b };
+	const uint8_t *bytes = address->bytes, *found = NULL;
+
+	if (memcmp(bytes, nat64, sizeof nat64) == 0) /* RFC 6052 */
+		found = bytes + 12;
+	else if (bytes[0] == 0x20 && bytes[1] == 0x02) /* 6to4, RFC 3056 */
+		found = bytes + 2;
+	if (found == NULL)
+		return false;
+	memcpy(inner->bytes, ip_mapped_prefix, sizeof ip_mapped_prefix);
+	memcpy(inner->bytes + 12, found, 4);
+	return true;
+}
+
+IpScope
+ip_scope(const IpAddress *address)
+{
+	IpAddress inner;
+
+	if (ip_embedded(address, &inner))
+		return ip_scope(&inner);
+	for (size_t i = 0; i < G_N_ELEMENTS(ip_special); i++) {
+		IpNetwork network;
+
+		if (ip_network_parse(ip_special[i].network, &network, NULL) && ip_network_contains(&network, address))
+			return ip_special[i].scope;
+	}
+	return ip_is_v4(address) || (address->bytes[0] & 0xe0) == 0x20 ? IP_GLOBAL : IP_SPECIAL;
+}
+
 bool
 ip_is_public(const IpAddress *address)
 {
-	static const char *const others[] = { "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8",
-		"169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "224.0.0.0/3", "::/127", "fc00::/7", "fe80::/10",
-		"ff00::/8" };
+	return ip_scope(address) != IP_SPECIAL;
+}
 
-	for (size_t i = 0; i < G_N_ELEMENTS(others); i++) {
-		IpNetwork network;
+bool
+ip_is_loopback(const IpAddress *address)
+{
+	static const IpAddress v6 = { { [15] = 1 } };
 
-		if (ip_network_parse(others[i], &network, NULL) && ip_network_contains(&network, address))
-			return false;
-	}
-	return true;
+	return ip_equal(address, &v6) || (ip_is_v4(address) && address->bytes[12] == 127);
+}
+
+bool
+ip_is_unspecified(const IpAddress *address)
+{
+	static const IpAddress v6;
+
+	return ip_equal(address, &v6) || (ip_is_v4(address) && memcmp(address->bytes + 12, v6.bytes, 4) == 0);
 }
 
 static IpAddress

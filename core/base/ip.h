@@ -24,9 +24,23 @@ bool ip_equal(const IpAddress *a, const IpAddress *b);
 const char *ip_format(const IpAddress *address, char text[IP_TEXT_SIZE]);
 /* "1.2.0.192", or nibbles for IPv6, without a zone.  Returns `text`. */
 const char *ip_reversed(const IpAddress *address, char text[IP_REVERSED_SIZE]);
-/* False for what is not routed on the public Internet: private, loopback, link-local, shared (100.64/10),
- * documentation excepted, multicast, reserved, unspecified, unique-local. */
+typedef enum {
+	IP_GLOBAL,  /* a host on the public Internet may have it */
+	IP_EXAMPLE, /* documentation and benchmarks: nobody's    */
+	IP_SPECIAL, /* private, loopback, link-local, shared, multicast, reserved, …: not routed on the public Internet */
+} IpScope;
+
+/* Of an address that leads to an IPv4 address through a translator or tunnel, that of the latter. */
+IpScope ip_scope(const IpAddress *address);
+/* The IPv4 address inside NAT64's well-known prefix or 6to4.  False: it is none of both. */
+bool ip_embedded(const IpAddress *address, IpAddress *inner);
+/* True unless IP_SPECIAL: of clients, where an example is as foreign as anybody.  What may be connected to is said by
+ * io/reach.h. */
 bool ip_is_public(const IpAddress *address);
+/* 127.0.0.0/8 and ::1: what is sent there does not leave this machine. */
+bool ip_is_loopback(const IpAddress *address);
+/* 0.0.0.0 and :: */
+bool ip_is_unspecified(const IpAddress *address);
 
 /* "192.0.2.0/24", "2001:db8::/32", or an address alone.  With bits set behind the prefix the error
  * offers the corrected network (code INVALID). */

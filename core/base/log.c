@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/escape.h"
 
 typedef enum { SINK_FILE, SINK_JOURNAL, SINK_SYSLOG } LogSink;
 
@@ -81,25 +82,10 @@ log_open(const char *to, LogFormat format, LogLevel least, GError **error)
 }
 
 static void
-log_put_escaped(GString *line, const char *value)
-{
-	for (const char *c = value; *c != '\0'; c++) {
-		if (*c == '"' || *c == '\\')
-			g_string_append_c(line, '\\');
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			g_string_append_printf(line, "\\u%04x", (unsigned char)*c);
-		else
-			g_string_append_c(line, *c);
-	}
-}
-
-static void
 log_put_quoted(GString *line, const char *value)
 {
-	g_autofree char *valid = g_utf8_make_valid(value, -1);
-
 	g_string_append_c(line, '"');
-	log_put_escaped(line, valid);
+	escape_append(line, value, ESCAPE_JSON);
 	g_string_append_c(line, '"');
 }
 

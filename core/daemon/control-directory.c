@@ -311,7 +311,7 @@ directory_show_plugin_options(Daemon *daemon, PluginSet *set, DirectoryEntry *en
 		g_autofree char *from = NULL;
 		const char *name = g_ptr_array_index(names, i);
 
-		if (host_option_of(set, name, &places, &value, &from))
+		if (host_show_option(set, name, &places, &value, &from))
 			answer_row(answer, name, value != NULL ? value : "", from != NULL ? from : "", NULL);
 	}
 	control_clear_places(entry, &places);

@@ -28,13 +28,14 @@ daemon_load(const char *path, Loaded *loaded, GPtrArray *mistakes)
 	g_auto(GStrv) names = options_plugins(path, &directory);
 	g_autofree ConfigKind *kinds = NULL;
 
-	*loaded = (Loaded){ 0 };
+	*loaded = (Loaded){ .warnings = g_ptr_array_new_with_free_func(g_free) };
 	loaded->rows = host_load(directory, (const char *const *)names, mistakes);
 	kinds = options_kinds(loaded->rows);
 	loaded->config = config_load(path, kinds, mistakes);
 	if (loaded->config != NULL) {
 		loaded->engine = settings_engine(loaded->config, mistakes);
 		loaded->delivery = settings_delivery(loaded->config, loaded->engine, mistakes);
+		settings_check_logins(loaded->config, loaded->delivery, mistakes, loaded->warnings);
 		host_check_config(loaded->rows, loaded->config, mistakes);
 	}
 	if (mistakes->len == 0)
@@ -50,6 +51,7 @@ loaded_clear(Loaded *loaded)
 	g_clear_pointer(&loaded->engine, engine_settings_free);
 	g_clear_pointer(&loaded->delivery, delivery_settings_free);
 	g_clear_pointer(&loaded->rows, g_ptr_array_unref);
+	g_clear_pointer(&loaded->warnings, g_ptr_array_unref);
 }
 
 static bool
@@ -301,6 +303,8 @@ daemon_start(const char *path, GError **error)
 	if (!process_bind_low_ports(loaded.engine, sockets, error) || !process_become_user(daemon->config, error) ||
 		!daemon_open_log(daemon->config, error))
 		return NULL;
+	settings_log_warnings(loaded.warnings);
+	g_clear_pointer(&loaded.warnings, g_ptr_array_unref);
 	daemon->state_directory =
 		settings_parent_of(config_text(config_section(daemon->config, "directory", NULL), "at"));
 	if (daemon->state_directory == NULL)
@@ -396,6 +400,7 @@ daemon_reload(Daemon *daemon, GPtrArray *mistakes)
 		daemon->config = g_steal_pointer(&loaded.config);
 		g_ptr_array_add(daemon->old_rows, daemon->rows);
 		daemon->rows = g_steal_pointer(&loaded.rows);
+		settings_log_warnings(loaded.warnings);
 		text = daemon_describe_reload(daemon, before);
 	}
 	loaded_clear(&loaded);

@@ -42,6 +42,7 @@ typedef struct {
 	GPtrArray *rows;
 	EngineSettings *engine;
 	DeliverySettings *delivery;
+	GPtrArray *warnings; /* of char*: what is allowed and not advised */
 } Loaded;
 
 /* False: `mistakes` has sentences. */

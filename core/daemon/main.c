@@ -52,6 +52,8 @@ main_check(const char *path, bool shows_hooks, bool shows_config)
 
 	if (!daemon_load(path, &loaded, mistakes))
 		return main_print_mistakes(mistakes);
+	for (guint i = 0; i < loaded.warnings->len; i++)
+		fprintf(stderr, "warning: %s\n", (const char *)g_ptr_array_index(loaded.warnings, i));
 	set = host_new(&services, loaded.rows, loaded.config, NULL, NULL);
 	if (shows_hooks)
 		text = host_describe(set);

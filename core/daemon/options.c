@@ -176,7 +176,9 @@ static const PtnOption options_spool_rows[] = {
 	{ "user", PTN_TEXT, SERVER, NULL, "of a Redis: its ACL user; not set: the URL's, or the default user", \
 		.needs_restart = true }, \
 		{ "password", PTN_SECRET, SERVER, NULL, \
-			"of a Redis: the password, best as @FILE; not set: the URL's, or none", .needs_restart = true }, \
+			"of a Redis: the password, best as @FILE; not set: the URL's, or none; it needs TLS (rediss) unless " \
+			"the Redis is on this machine", \
+			.needs_restart = true }, \
 		{ "trust", PTN_FILE, SERVER, NULL, \
 			"of a Redis over TLS: PEM file of certificates to trust; not set: the system's", \
 			.needs_restart = true }, \
@@ -240,6 +242,10 @@ static const PtnOption options_delivery[] = {
 	{ "from-addresses", PTN_TEXT | PTN_LIST, SERVER, "",
 		"our addresses to send from; left out: the system's choice" },
 	{ "helo", PTN_HOST, SERVER, NULL, "our name in EHLO; not set: hostname" },
+	{ "private-networks", PTN_NETWORK | PTN_LIST, SERVER, "",
+		"networks that mail and verifications may be sent to although they are not public; destinations that "
+		"customers enter, and what DNS says, lead to public addresses only, never to private, loopback or other "
+		"special ones or to our own, unless they lie in one of these; a [route] may lead anywhere" },
 	{ "spf-record", PTN_DOMAIN_NAME, SERVER, NULL,
 		"domain whose SPF record our customers include; posternctl doctor compares it with our addresses" },
 	{ "tls", PTN_CHOICE, SERVER, "may", "TLS to exchangers", 0, 0, choices_policy },
@@ -275,7 +281,11 @@ static const PtnOption options_route[] = {
 		"plugin:NAME",
 		.is_required = true },
 	{ "password", PTN_SECRET, SERVER, NULL, "of USER; best as @FILE" },
-	{ "tls", PTN_CHOICE, SERVER, "may", "TLS to it", 0, 0, choices_policy },
+	{ "tls", PTN_CHOICE, SERVER, "may",
+		"TLS to it: never, where it is offered, always, or always and with a certificate that is good for its "
+		"name; a next hop with USER needs verify, or encrypt (with a warning, since nobody verifies who gets "
+		"the login), unless it is on this machine; the login is never sent in clear to another one",
+		0, 0, choices_policy },
 	{ 0 },
 };
 
@@ -379,6 +389,7 @@ options_plugins(const char *path, char **directory)
 	g_autoptr(GPtrArray) sections = config_text_new();
 	g_autoptr(GPtrArray) mistakes = g_ptr_array_new_with_free_func(g_free);
 	g_autofree char *text = NULL;
+	g_autofree char *raw = NULL;
 	g_autofree char *plugins = NULL;
 	g_autoptr(OptionValue) list = NULL;
 	gsize size;
@@ -386,8 +397,9 @@ options_plugins(const char *path, char **directory)
 	if (path != NULL && g_file_get_contents(path, &text, &size, NULL))
 		config_read(text, size, path, sections, mistakes);
 	*directory = options_value(sections, "server", "plugin-directory");
-	plugins = options_value(sections, "server", "plugins");
-	list = option_parse(option_find(options_server, "plugins"), plugins, NULL);
+	raw = options_value(sections, "server", "plugins");
+	plugins = option_expand(raw, NULL);
+	list = plugins != NULL ? option_parse(option_find(options_server, "plugins"), plugins, NULL) : NULL;
 	return list != NULL ? g_strdupv(list->list) : g_new0(char *, 1);
 }
 
@@ -399,11 +411,13 @@ options_core_value(const char *path, const char *kind, const char *name)
 	g_autoptr(GPtrArray) sections = config_text_new();
 	g_autoptr(GPtrArray) mistakes = g_ptr_array_new_with_free_func(g_free);
 	g_autofree char *text = NULL;
+	g_autofree char *value = NULL;
 	gsize size;
 
 	if (path != NULL && g_file_get_contents(path, &text, &size, NULL))
 		config_read(text, size, path, sections, mistakes);
-	return options_value(sections, kind, name);
+	value = options_value(sections, kind, name);
+	return value != NULL ? option_expand(value, NULL) : NULL;
 }
 
 char *
@@ -421,12 +435,5 @@ options_spool(const char *path)
 char *
 options_of_store(const char *path, const char *section, const char *name)
 {
-	g_autofree char *value = options_core_value(path, section, name);
-	char *text = NULL;
-
-	if (value == NULL || value[0] != '@')
-		return g_steal_pointer(&value);
-	if (g_file_get_contents(value + 1, &text, NULL, NULL))
-		text[strcspn(text, "\r\n")] = '\0';
-	return text;
+	return options_core_value(path, section, name);
 }

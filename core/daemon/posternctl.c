@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/escape.h"
 #include "config.h"
 #include "daemon/answer.h"
 #include "daemon/options.h"
@@ -188,6 +189,14 @@ posternctl_ask(Arguments *arguments, GError **error)
 
 /* ---- a spool that no daemon owns ---- */
 
+static void
+posternctl_complain(const GError *error)
+{
+	g_autofree char *shown = escape_text(error->message, ESCAPE_LINES);
+
+	fprintf(stderr, "posternctl: %s\n", shown);
+}
+
 static int
 posternctl_check_spool(const Arguments *arguments, GError **error)
 {
@@ -197,8 +206,11 @@ posternctl_check_spool(const Arguments *arguments, GError **error)
 	g_autoptr(GPtrArray) findings = g_ptr_array_new_with_free_func(g_free);
 	const bool is_whole = spool_check(&settings, findings, error);
 
-	for (guint i = 0; i < findings->len; i++)
-		printf("%s\n", (const char *)g_ptr_array_index(findings, i));
+	for (guint i = 0; i < findings->len; i++) {
+		g_autofree char *shown = escape_text(g_ptr_array_index(findings, i), ESCAPE_CELL);
+
+		puts(shown);
+	}
 	if (is_whole)
 		printf("%s: all is whole.\n", directory);
 	return is_whole ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -397,7 +409,7 @@ main(int argc, char **argv)
 	g_option_context_set_description(context, posternctl_help);
 	g_option_context_set_ignore_unknown_options(context, TRUE);
 	if (!g_option_context_parse(context, &argc, &argv, &error)) {
-		fprintf(stderr, "posternctl: %s\n", error->message);
+		posternctl_complain(error);
 		return EXIT_FAILURE;
 	}
 	if (is_version)
@@ -407,6 +419,6 @@ main(int argc, char **argv)
 		arguments.config = g_strdup(POSTERN_SYSCONFDIR "/postern.conf");
 	code = posternctl_run(&arguments, &error);
 	if (error != NULL)
-		fprintf(stderr, "posternctl: %s\n", error->message);
+		posternctl_complain(error);
 	return code;
 }

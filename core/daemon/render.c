@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
+#include "base/escape.h"
 
 typedef struct {
 	char **columns;  /* of the table being read; NULL: none */
@@ -50,16 +52,9 @@ render_fields(const char *line)
 static void
 render_put_json(const char *text)
 {
-	putchar('"');
-	for (const char *c = text; *c != '\0'; c++) {
-		if (*c == '"' || *c == '\\')
-			printf("\\%c", *c);
-		else if ((unsigned char)*c < ' ')
-			printf("\\u%04x", (unsigned char)*c);
-		else
-			putchar(*c);
-	}
-	putchar('"');
+	g_autofree char *shown = escape_text(text, ESCAPE_JSON);
+
+	printf("\"%s\"", shown);
 }
 
 static void
@@ -137,6 +132,19 @@ render_flush_table(Render *render)
 	g_ptr_array_set_size(render->rows, 0);
 }
 
+/* Takes `cells`. */
+static void
+render_keep_row(Render *render, char **cells)
+{
+	for (char **cell = cells; *cell != NULL; cell++) {
+		char *shown = escape_text(*cell, ESCAPE_CELL);
+
+		g_free(*cell);
+		*cell = shown;
+	}
+	g_ptr_array_add(render->rows, cells);
+}
+
 /* The same columns again go on with the table. */
 static void
 render_start_table(Render *render, char **columns)
@@ -153,28 +161,40 @@ render_start_table(Render *render, char **columns)
 
 /* ---- lines ---- */
 
+/* A message, for instance: as it is into a file or a pipe, without its controls onto a terminal. */
 static void
 render_put_octets(const char *text)
 {
 	gsize size;
 	g_autofree guchar *octets = g_base64_decode(text, &size);
+	g_autofree char *lines = NULL;
+	g_autofree char *shown = NULL;
 
-	(void)fwrite(octets, 1, size, stdout);
+	if (!isatty(STDOUT_FILENO)) {
+		(void)fwrite(octets, 1, size, stdout);
+		return;
+	}
+	lines = g_strndup((const char *)octets, size);
+	g_strdelimit(lines, "\r", ' ');
+	shown = escape_text(lines, ESCAPE_LINES);
+	fputs(shown, stdout);
 }
 
 static void
 render_text(Render *render, char letter, const char *text)
 {
+	g_autofree char *shown = escape_text(text, ESCAPE_LINES);
+
 	render_flush_table(render);
 	g_clear_pointer(&render->columns, g_strfreev);
 	if (letter == 'E')
-		fprintf(stderr, "%s\n", text);
+		fprintf(stderr, "%s\n", shown);
 	else if (render->is_json)
 		render_json_text(render, letter == 'B' ? "base64" : "text", text);
 	else if (letter == 'B')
 		render_put_octets(text);
 	else
-		printf("%s\n", text);
+		printf("%s\n", shown);
 }
 
 static void
@@ -191,7 +211,7 @@ render_line(Render *render, const char *line)
 		if (render->is_json)
 			render_json_row(render, fields);
 		else {
-			g_ptr_array_add(render->rows, fields);
+			render_keep_row(render, fields);
 			return;
 		}
 	} else if (letter == 'X') {

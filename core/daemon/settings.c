@@ -17,13 +17,15 @@ static void
 settings_complain(GPtrArray *mistakes, const ConfigSection *section, const char *option, const char *format, ...)
 {
 	g_autofree char *text = NULL;
+	g_autofree char *shown = NULL;
 	const char *where = config_where(section, option);
 	va_list arguments;
 
 	va_start(arguments, format);
 	text = g_strdup_vprintf(format, arguments);
 	va_end(arguments);
-	g_ptr_array_add(mistakes, g_strdup_printf("%s: %s", where != NULL ? where : "configuration", text));
+	shown = config_complaint(section, option, text);
+	g_ptr_array_add(mistakes, g_strdup_printf("%s: %s", where != NULL ? where : "configuration", shown));
 }
 
 char *
@@ -391,6 +393,12 @@ settings_delivery(const Config *config, const EngineSettings *engine, GPtrArray 
 		settings_complain(mistakes, section, "trust", "%s", error->message);
 	settings_read_from(section, delivery, mistakes);
 	settings_read_own(engine, delivery);
+	for (const char *const *text = config_list(section, "private-networks"); *text != NULL; text++) {
+		IpNetwork network;
+
+		if (ip_network_parse(*text, &network, NULL))
+			g_array_append_val(delivery->private_networks, network);
+	}
 	for (guint i = 0; i < routes->len; i++)
 		settings_read_route(g_ptr_array_index(routes, i), delivery, mistakes);
 	return delivery;

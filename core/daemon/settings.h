@@ -11,6 +11,11 @@
  * user) adds a sentence to `mistakes`. */
 EngineSettings *settings_engine(const Config *config, GPtrArray *mistakes);
 DeliverySettings *settings_delivery(const Config *config, const EngineSettings *engine, GPtrArray *mistakes);
+/* Logins that could be sent in clear are mistakes: those of [route]s, and those of [directory] and [store] in a Redis.
+ * What is protected, but not from whoever answers in the server's place, adds a sentence to `warnings`. */
+void settings_check_logins(
+	const Config *config, const DeliverySettings *delivery, GPtrArray *mistakes, GPtrArray *warnings);
+void settings_log_warnings(const GPtrArray *warnings);
 /* The certificates of the configuration; without any, one of our own making in `state_directory` if a listener wants
  * TLS.  NULL without error: no TLS is asked for. */
 TlsServer *settings_tls(const Config *config, const EngineSettings *engine, const char *state_directory,

@@ -1,6 +1,7 @@
 /* cmd-auth.c - AUTH with PLAIN and LOGIN (RFC 4954, RFC 4616). */
 #include <string.h>
 
+#include "base/escape.h"
 #include "base/log.h"
 #include "engine/session-private.h"
 
@@ -14,13 +15,14 @@ cmd_auth_wipe(Session *session)
 	session->input = INPUT_COMMANDS;
 }
 
-/* After the reply: what was wrong with the credentials counts, what was wrong with us does not. */
+/* After the reply: what was wrong with the credentials counts, what was wrong with us does not, nor does the right password
+ * of an account that is disabled: a program that does not know that yet must not get its whole network blocked. */
 static void
 cmd_auth_count(Session *session)
 {
 	const EngineSettings *settings = session->snapshot->settings;
 
-	if (session->reply_code < 500)
+	if (session->reply_code < 500 || session->was_told_disabled)
 		return;
 	session_event(session, "auth-failure");
 	if (session->is_closing)
@@ -135,7 +137,7 @@ const CommandRow session_authenticated_row = { "", STATE_ANY, PTN_AUTHENTICATED,
 static void
 cmd_auth_set(Session *session, const char *login, const char *password)
 {
-	if (!g_utf8_validate(login, -1, NULL) || login[0] == '\0' || strlen(login) > 320) {
+	if (!escape_is_plain(login) || login[0] == '\0' || strlen(login) > 320) {
 		cmd_auth_fail(session, 535, "5.7.8", "Error: authentication failed: wrong login or password");
 		return;
 	}

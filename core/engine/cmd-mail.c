@@ -5,7 +5,8 @@
 
 /* ---- may this session send at all? ---- */
 
-/* Facts of the account are read anew at each MAIL: a disabled one ends its sessions here. */
+/* Facts of the account are read anew at each MAIL: a disabled one ends its sessions here, and so does a new password, which
+ * may be new because somebody else knew the old one. */
 static bool
 cmd_mail_account_may(Session *session)
 {
@@ -23,6 +24,11 @@ cmd_mail_account_may(Session *session)
 	}
 	if (session->has_lost_account) {
 		session_close_with(session, PTN_CREDENTIALS, 421, "4.7.0", "Error: this account does not exist any more");
+		return false;
+	}
+	if (session->has_new_password) {
+		session_close_with(session, PTN_CREDENTIALS, 421, "4.7.0",
+			"Error: the password of this account was changed, log in again");
 		return false;
 	}
 	barred = account != NULL ? directory_account_barred(account, session->facts.customer) : NULL;

@@ -38,10 +38,27 @@ next_hop_copy(const NextHop *hop)
 	return copy;
 }
 
+bool
+next_hop_is_local(const char *host)
+{
+	IpAddress address;
+
+	return ip_parse(host, &address) ? ip_is_loopback(&address) : g_ascii_strcasecmp(host, "localhost") == 0;
+}
+
+NextHopLogin
+next_hop_login(const NextHop *hop)
+{
+	if ((hop->user == NULL && hop->password == NULL) || hop->path != NULL || hop->tls == TLS_VERIFY ||
+		(hop->host != NULL && next_hop_is_local(hop->host)))
+		return LOGIN_PROTECTED;
+	return hop->tls == TLS_ENCRYPT ? LOGIN_UNVERIFIED : LOGIN_IN_CLEAR;
+}
+
 char *
 next_hop_key(const NextHop *hop)
 {
-	return g_strdup_printf("%s %d %d %s", hop->text, (int)hop->tls, (int)hop->on_missing,
+	return g_strdup_printf("%s %d %d %d %s", hop->text, (int)hop->tls, (int)hop->on_missing, (int)hop->is_trusted,
 		hop->password != NULL ? hop->password : "");
 }
 

@@ -24,6 +24,7 @@ typedef struct {
 	char *password;
 	TlsPolicy tls;
 	HopMissing on_missing; /* of HOP_SMTP */
+	bool is_trusted;       /* the administrator wrote it: it may be at any address, see io/reach.h */
 	char *text;            /* what it is known by */
 } NextHop;
 
@@ -31,6 +32,17 @@ typedef struct {
 NextHop *next_hop_parse(const char *text, TlsPolicy tls, GError **error);
 NextHop *next_hop_for_domain(const char *domain, TlsPolicy tls);
 NextHop *next_hop_copy(const NextHop *hop);
+/* How well a login at the hop is protected by what its configuration says. */
+typedef enum {
+	LOGIN_PROTECTED,  /* none is sent, or over verified TLS, to loopback, or through a Unix socket */
+	LOGIN_UNVERIFIED, /* encrypted, to a server that nobody verifies */
+	LOGIN_IN_CLEAR,   /* it could be sent in clear, or to whoever answers */
+} NextHopLogin;
+
+NextHopLogin next_hop_login(const NextHop *hop);
+/* True: `host`, a name or an address without brackets, is this machine as far as its text says: loopback or
+ * "localhost".  Where a name leads is checked again when the connection is there. */
+bool next_hop_is_local(const char *host);
 /* What messages that may share a connection have in common; new. */
 char *next_hop_key(const NextHop *hop);
 void next_hop_free(NextHop *hop);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/domain.h"
+#include "io/reach.h"
 #include "proto/path.h"
 
 enum { ROUTE_FORWARDS = 5 };
@@ -30,6 +31,7 @@ route_new(const char *name, char **to, char **modes, NextHop *hop)
 	route->to = to;
 	route->modes = modes;
 	route->hop = hop;
+	hop->is_trusted = true;
 	return route;
 }
 
@@ -40,6 +42,7 @@ delivery_settings_new(void)
 
 	settings->from = g_array_new(FALSE, FALSE, sizeof(IpAddress));
 	settings->own = g_array_new(FALSE, FALSE, sizeof(IpAddress));
+	settings->private_networks = g_array_new(FALSE, FALSE, sizeof(IpNetwork));
 	settings->routes = g_ptr_array_new_with_free_func(route_free);
 	settings->tls = TLS_MAY;
 	settings->retry_least_us = 300 * CLOCK_SECOND;
@@ -65,6 +68,7 @@ delivery_settings_free(DeliverySettings *settings)
 	g_free(settings->spf_record);
 	g_array_unref(settings->from);
 	g_array_unref(settings->own);
+	g_array_unref(settings->private_networks);
 	g_ptr_array_unref(settings->routes);
 	tls_client_free(settings->client);
 	g_free(settings);
@@ -334,22 +338,22 @@ route_look_up_host(Dns *dns, const char *name, uint16_t port, int64_t deadline_u
 }
 
 static HopResult
-route_host_addresses(Dns *dns, const NextHop *hop, int64_t deadline_us, GPtrArray *addresses, char **reply)
+route_host_addresses(
+	Dns *dns, const NextHop *hop, int64_t deadline_us, GPtrArray *addresses, bool *is_unsure, char **reply)
 {
 	static const HopResult missing[] = {
 		[MISSING_DEFERS] = HOP_DEFER, [MISSING_BOUNCES] = HOP_FAIL, [MISSING_HOLDS] = HOP_HOLD
 	};
 	IpAddress ip;
-	bool is_unsure;
 
 	if (ip_parse(hop->host, &ip)) {
 		route_add_address(addresses, hop->host, &ip, hop->port);
 		return HOP_OK;
 	}
-	is_unsure = route_look_up_host(dns, hop->host, hop->port, deadline_us, addresses);
+	*is_unsure = route_look_up_host(dns, hop->host, hop->port, deadline_us, addresses);
 	if (addresses->len > 0)
 		return HOP_OK;
-	if (is_unsure) {
+	if (*is_unsure) {
 		*reply = g_strdup_printf("4.4.3 the name of the next hop %s cannot be looked up now", hop->host);
 		return HOP_DEFER;
 	}
@@ -359,25 +363,36 @@ route_host_addresses(Dns *dns, const NextHop *hop, int64_t deadline_us, GPtrArra
 	return missing[hop->on_missing];
 }
 
+/* Whoever listens on all addresses is at each of this machine's. */
+static bool
+route_is_own(const DeliverySettings *settings, const IpAddress *address)
+{
+	for (guint i = 0; i < settings->own->len; i++) {
+		const IpAddress *own = &g_array_index(settings->own, IpAddress, i);
+
+		if (ip_equal(own, address) || (ip_is_unspecified(own) && reach_is_own(address)))
+			return true;
+	}
+	return false;
+}
+
 static bool
 route_is_ours(const DeliverySettings *settings, const char *exchanger, const GPtrArray *addresses, guint first)
 {
 	if (g_ascii_strcasecmp(exchanger, settings->hostname) == 0)
 		return true;
 	for (guint i = first; i < addresses->len; i++)
-		for (guint k = 0; k < settings->own->len; k++)
-			if (ip_equal(&((const HopAddress *)addresses->pdata[i])->address,
-					&g_array_index(settings->own, IpAddress, k)))
-				return true;
+		if (route_is_own(settings, &((const HopAddress *)addresses->pdata[i])->address))
+			return true;
 	return false;
 }
 
 /* RFC 5321 5.1: if we are among the exchangers, only better ones than us are tried. */
 static HopResult
 route_exchangers(Dns *dns, const DeliverySettings *settings, const NextHop *hop, const PtnAnswer *answer,
-	int64_t deadline_us, GPtrArray *addresses, char **reply)
+	int64_t deadline_us, GPtrArray *addresses, bool *is_unsure, char **reply)
 {
-	bool is_unsure = false, is_ours = false;
+	bool is_ours = false;
 	long ours = 0;
 
 	for (size_t i = 0; i < answer->count && addresses->len < 50; i++) {
@@ -388,7 +403,7 @@ route_exchangers(Dns *dns, const DeliverySettings *settings, const NextHop *hop,
 
 		if (is_ours && preference >= ours)
 			break;
-		is_unsure |= route_look_up_host(dns, exchanger, hop->port, deadline_us, addresses);
+		*is_unsure |= route_look_up_host(dns, exchanger, hop->port, deadline_us, addresses);
 		if (!route_is_ours(settings, exchanger, addresses, first))
 			continue;
 		is_ours = true;
@@ -401,10 +416,27 @@ route_exchangers(Dns *dns, const DeliverySettings *settings, const NextHop *hop,
 		*reply = g_strdup_printf("5.4.6 mail for %s loops back to ourselves", hop->host);
 		return HOP_FAIL;
 	}
-	*reply = g_strdup_printf(is_unsure ? "4.4.3 the exchangers of %s cannot be looked up now"
+	*reply = g_strdup_printf(*is_unsure ? "4.4.3 the exchangers of %s cannot be looked up now"
 									   : "4.4.4 no exchanger of %s has an address",
 		hop->host);
 	return HOP_DEFER;
+}
+
+/* What customers enter and foreign DNS says leads to public addresses only. */
+static HopResult
+route_keep_allowed(
+	const DeliverySettings *settings, const NextHop *hop, bool is_unsure, GPtrArray *addresses, char **reply)
+{
+	for (guint i = addresses->len; i-- > 0;)
+		if (!reach_is_allowed(
+				settings->private_networks, &((const HopAddress *)addresses->pdata[i])->address))
+			g_ptr_array_remove_index(addresses, i);
+	if (addresses->len > 0)
+		return HOP_OK;
+	*reply = g_strdup_printf(is_unsure ? "4.4.3 not all addresses of %s can be looked up now, the others are not public"
+									   : "5.4.4 %s has no public address",
+		hop->host);
+	return is_unsure ? HOP_DEFER : HOP_FAIL;
 }
 
 HopResult
@@ -413,12 +445,13 @@ route_addresses(Dns *dns, const DeliverySettings *settings, const NextHop *hop, 
 {
 	g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(route_address_free);
 	HopResult result = HOP_FAIL;
+	bool is_unsure = false;
 
 	if (hop->path != NULL) {
 		route_add_address(found, "localhost", &(IpAddress){ 0 }, 0);
 		result = HOP_OK;
 	} else if (hop->kind == HOP_SMTP || hop->kind == HOP_LMTP) {
-		result = route_host_addresses(dns, hop, deadline_us, found, reply);
+		result = route_host_addresses(dns, hop, deadline_us, found, &is_unsure, reply);
 	} else {
 		g_autoptr(DnsQuery) query = dns_start(dns, hop->host, PTN_EXCHANGERS);
 		const PtnAnswer *answer = dns_wait(query, deadline_us);
@@ -431,9 +464,11 @@ route_addresses(Dns *dns, const DeliverySettings *settings, const NextHop *hop, 
 		} else if (answer->count == 0) {
 			*reply = g_strdup_printf("5.1.10 the domain %s does not accept mail (null MX)", hop->host);
 		} else {
-			result = route_exchangers(dns, settings, hop, answer, deadline_us, found, reply);
+			result = route_exchangers(dns, settings, hop, answer, deadline_us, found, &is_unsure, reply);
 		}
 	}
+	if (result == HOP_OK && hop->path == NULL && !hop->is_trusted)
+		result = route_keep_allowed(settings, hop, is_unsure, found, reply);
 	if (result == HOP_OK)
 		*addresses = g_steal_pointer(&found);
 	return result;

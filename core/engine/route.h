@@ -24,6 +24,7 @@ struct DeliverySettings {
 	GArray *from;          /* of IpAddress: our own to send from; empty: the system's choice */
 	GPtrArray *routes;     /* of Route*, frees them */
 	GArray *own;           /* of IpAddress: those we listen on: an MX that leads here is a loop */
+	GArray *private_networks; /* of IpNetwork: io/reach.h */
 	TlsPolicy tls;
 	int64_t retry_least_us, retry_most_us, expire_us, warn_after_us;
 	int64_t connect_us, command_us, data_us;
@@ -33,6 +34,7 @@ struct DeliverySettings {
 
 DeliverySettings *delivery_settings_new(void);
 void delivery_settings_free(DeliverySettings *settings);
+/* What the administrator wrote: the hop may be at any address. */
 Route *route_new(const char *name, char **to /* takes */, char **modes /* takes; NULL: none */, NextHop *hop /* takes */);
 
 typedef enum {
@@ -67,7 +69,8 @@ typedef struct {
 
 typedef enum { HOP_OK, HOP_DEFER, HOP_FAIL, HOP_HOLD } HopResult;
 
-/* Looks up; waits until `deadline_us`.  An array of HopAddress* that frees them; else the reply ("5.1.2 …"), new. */
+/* Looks up; waits until `deadline_us`.  Of a hop that is not trusted only addresses that reach.h allows; if none is left,
+ * FAIL.  An array of HopAddress* that frees them; else the reply ("5.1.2 …"), new. */
 HopResult route_addresses(Dns *dns, const DeliverySettings *settings, const NextHop *hop, int64_t deadline_us,
 	GPtrArray **addresses, char **reply);
 

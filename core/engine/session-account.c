@@ -17,6 +17,9 @@ session_load_account(Session *session)
 		status = PTN_UNSURE;
 	if (status == PTN_UNSURE)
 		return status;
+	session->has_new_password |= session->facts.account != NULL && account != NULL &&
+								 g_strcmp0(directory_entry_get(session->facts.account, "password"),
+									 directory_entry_get(account, "password")) != 0;
 	session->has_lost_account = session->facts.account != NULL && account == NULL;
 	g_clear_pointer(&session->facts.account, directory_entry_free);
 	g_clear_pointer(&session->facts.customer, directory_entry_free);

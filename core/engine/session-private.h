@@ -60,6 +60,8 @@ struct Session {
 	bool is_closing, is_secured, skips_line, failed_recipient;
 	bool has_read_account, has_lost_account;
 	bool has_greeted;          /* EHLO or HELO was given since the connection, or TLS, began */
+	bool has_new_password;     /* another one than the session was opened with */
+	bool was_told_disabled;    /* the last refusal: the credentials were right, the account is disabled (X.7.13) */
 	Place place;               /* where session_run() runs it */
 	bool goes_to_worker;       /* the check of a command asked for what is not at hand on a loop */
 	void (*again)(Session *session); /* to be called by a worker, before anything else; NULL: nothing */

@@ -116,6 +116,7 @@ session_refuse(Session *session, const Refused *refused)
 	refusal_map(refusal_action(session->facts.account), refused->cause, &code, enhanced);
 	reply = g_strdup_printf("%d%s%s %s", code, enhanced[0] != '\0' ? " " : "", enhanced, refused->text);
 	session->reply_code = code;
+	session->was_told_disabled = g_strcmp0(refused->enhanced, "5.7.13") == 0;
 	session_put_line(session, code, has_support ? '-' : ' ', enhanced, refused->text);
 	if (has_support) {
 		g_autofree char *second = session_support(session, refused->cause);

@@ -11,6 +11,7 @@ struct SmtpClient {
 	unsigned capabilities;
 	uint64_t size_limit;   /* 0: none was told */
 	unsigned messages;
+	bool is_local;         /* a Unix socket or loopback: nobody can listen */
 	bool is_lmtp;          /* a reply per recipient behind the content (RFC 2033) */
 	bool is_broken, skips_tls, tried_tls;
 	bool is_ahead;         /* the envelope of the next task is out */

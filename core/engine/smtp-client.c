@@ -149,12 +149,16 @@ smtp_client_auth_login(SmtpClient *client, const NextHop *hop, ServerReply *repl
 	return true;
 }
 
-/* A smarthost that refuses our password is the administrator's to mend: never a bounce. */
+/* Whatever the configuration says, no login goes over a connection that others can read (RFC 4954 4).
+ * A smarthost that refuses our password is the administrator's to mend: never a bounce. */
 static bool
 smtp_client_authenticate(SmtpClient *client, const NextHop *hop, ServerReply *reply, GError **error)
 {
 	if (hop->user == NULL)
 		return true;
+	if (!client->is_local && !wire_is_secured(client->wire))
+		return error_set(error, POSTERN_ERROR_UNAVAILABLE,
+			"4.7.4 %s offers no TLS, and the login of user %s is not sent in clear", client->peer, hop->user);
 	if (client->capabilities & SMTP_AUTH_PLAIN) {
 		g_autofree char *word = smtp_client_base64("", hop->user, hop->password != NULL ? hop->password : "");
 
@@ -208,6 +212,7 @@ smtp_client_try(const DeliverySettings *settings, const NextHop *hop, const HopA
 
 	client->settings = settings;
 	client->is_lmtp = hop->kind == HOP_LMTP;
+	client->is_local = hop->path != NULL || ip_is_loopback(&to->address);
 	client->skips_tls = skips_tls;
 	if (hop->path != NULL) {
 		client->peer = g_strdup_printf("%s[%s]", to->name, hop->path);
@@ -238,8 +243,8 @@ smtp_client_open(const DeliverySettings *settings, const NextHop *hop, const GPt
 		bool tried_tls = false;
 		SmtpClient *client = smtp_client_try(settings, hop, to, false, &tried_tls, &error);
 
-		if (client == NULL && tried_tls && hop->tls == TLS_MAY) {
-			/* a handshake that breaks must not stop mail that would have gone in clear */
+		if (client == NULL && tried_tls && hop->tls == TLS_MAY && hop->user == NULL) {
+			/* a handshake that breaks must not stop mail that would have gone in clear; a login never does */
 			g_clear_error(&error);
 			client = smtp_client_try(settings, hop, to, true, &tried_tls, &error);
 		}

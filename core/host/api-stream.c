@@ -20,8 +20,8 @@ api_stream_free(void *data)
 }
 
 /* Both families are asked for at once. */
-static GArray *
-api_addresses(PtnHook *h, const char *host)
+GArray *
+api_addresses(PtnHook *h, const char *host, bool *is_unsure)
 {
 	GArray *addresses = g_array_new(FALSE, FALSE, sizeof(IpAddress));
 	PtnLookup *lookups[2];
@@ -36,6 +36,7 @@ api_addresses(PtnHook *h, const char *host)
 	for (size_t i = 0; i < G_N_ELEMENTS(lookups); i++) {
 		const PtnAnswer *answer = ptn_dns_wait(h, lookups[i]);
 
+		*is_unsure |= answer->status == PTN_UNSURE;
 		for (size_t k = 0; answer->status == PTN_OK && k < answer->count; k++)
 			if (addresses->len < STREAM_ADDRESSES_MOST && ip_parse(answer->values[k], &address))
 				g_array_append_val(addresses, address);
@@ -73,14 +74,18 @@ api_connect_until(PtnHook *h)
 
 /* The first that answers; addresses that are silent share the time. */
 static Wire *
-api_connect_any(PtnHook *h, const char *host, uint16_t port, IpAddress *address)
+api_connect_any(PtnHook *h, const char *host, uint16_t port, bool is_anywhere, IpAddress *address)
 {
 	g_autoptr(GArray) addresses = NULL;
+	bool is_unsure = false;
 	int64_t end_us;
 
 	if (api_unix_path(host) != NULL)
-		return api_connect(h, host, NULL, 0, api_connect_until(h));
-	addresses = api_addresses(h, host);
+		return is_anywhere ? api_connect(h, host, NULL, 0, api_connect_until(h)) : NULL;
+	addresses = api_addresses(h, host, &is_unsure);
+	for (guint i = addresses->len; i-- > 0 && !is_anywhere;)
+		if (!api_may_reach(h, &g_array_index(addresses, IpAddress, i), port))
+			g_array_remove_index(addresses, i);
 	end_us = api_connect_until(h);
 	for (guint i = 0; i < addresses->len; i++) {
 		const int64_t now_us = g_get_monotonic_time();
@@ -97,6 +102,7 @@ api_connect_any(PtnHook *h, const char *host, uint16_t port, IpAddress *address)
 PtnStream *
 ptn_open(PtnHook *h, const char *host, int port, PtnSecurity security)
 {
+	const bool is_anywhere = (security & PTN_ANYWHERE) != 0;
 	g_autoptr(Wire) wire = NULL;
 	IpAddress address = { 0 };
 	PtnStream *stream;
@@ -107,12 +113,13 @@ ptn_open(PtnHook *h, const char *host, int port, PtnSecurity security)
 	}
 	if (api_unix_path(host) != NULL ? port != 0 : port < 1 || port > 65535)
 		return NULL;
-	wire = api_connect_any(h, host, (uint16_t)port, &address);
+	wire = api_connect_any(h, host, (uint16_t)port, is_anywhere, &address);
 	call_note(h, "connect %s port %d: %s", host, port, wire != NULL ? "ok" : "failed");
 	if (wire == NULL)
 		return NULL;
 	wire_set_deadline(wire, h->call->deadline_us);
-	if (security == PTN_TLS_NOW && !wire_start_tls(wire, h->instance->services->tls, host, TLS_VERIFY, NULL))
+	if ((security & ~(unsigned)PTN_ANYWHERE) == PTN_TLS_NOW &&
+		!wire_start_tls(wire, h->instance->services->tls, host, TLS_VERIFY, NULL))
 		return NULL;
 	stream = g_new0(PtnStream, 1);
 	stream->wire = g_steal_pointer(&wire);

@@ -13,13 +13,15 @@ static void G_GNUC_PRINTF(5, 6) check_complain(const Check *check, const ConfigS
 	const char *option, const char *format, ...)
 {
 	g_autofree char *text = NULL;
+	g_autofree char *shown = NULL;
 	va_list arguments;
 
 	va_start(arguments, format);
 	text = g_strdup_vprintf(format, arguments);
 	va_end(arguments);
+	shown = config_complaint(section, option, text);
 	g_ptr_array_add(
-		check->mistakes, g_strdup_printf("%s: [%s] %s: %s", config_where(section, option), title, option, text));
+		check->mistakes, g_strdup_printf("%s: [%s] %s: %s", config_where(section, option), title, option, shown));
 }
 
 /* ---- [plugin NAME], [plugin NAME/ITEM] ---- */

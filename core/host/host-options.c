@@ -38,6 +38,22 @@ host_option_of(PluginSet *set, const char *name, const OptionPlaces *places, cha
 	return true;
 }
 
+bool
+host_show_option(PluginSet *set, const char *name, const OptionPlaces *places, char **value, char **from)
+{
+	g_autofree char *kind = NULL;
+	Instance *instance;
+
+	if (host_find_option(set, name, &instance) == NULL || !host_option_of(set, name, places, value, from))
+		return false;
+	if (*value == NULL || g_strcmp0(*from, "account") == 0 || g_strcmp0(*from, "domain") == 0 ||
+		g_strcmp0(*from, "customer") == 0)
+		return true;
+	kind = g_strdup_printf("plugin %s", instance->plugin->name);
+	*value = config_hide(instance->config, "level", config_hide(instance->config, kind, *value));
+	return true;
+}
+
 static unsigned
 host_place_of(PtnKind kind)
 {
@@ -79,6 +95,9 @@ host_check_option(PluginSet *set, const char *name, PtnKind kind, const char *va
 	if (option == NULL || !(option->places & host_place_of(kind)))
 		return error_set(
 			error, POSTERN_ERROR_NOT_FOUND, "there is no option \"%s\" of a %s", name, directory_kind_name(kind));
+	if (option_is_reference(value))
+		return error_set(error, POSTERN_ERROR_INVALID,
+			"%s: \"%s\": values are read from files in the configuration file only", name, value);
 	parsed = option_parse(option, value, error);
 	if (parsed == NULL)
 		g_prefix_error(error, "%s: ", name);

@@ -81,6 +81,10 @@ const char *call_status_name(PtnStatus status);
 /* Closes and frees what the hook left open. */
 void call_let_go(PtnHook *h);
 void api_end_walk(PtnHook *h);
+/* Of IpAddress: those of a name, or the address that `host` is; new.  `is_unsure`: some could not be looked up. */
+GArray *api_addresses(PtnHook *h, const char *host, bool *is_unsure);
+/* True: a host that the administrator did not write may be connected to at this address. */
+bool api_may_reach(const PtnHook *h, const IpAddress *address, uint16_t port);
 
 /* The row of an option that every plugin has; NULL: no such. */
 const PtnOption *host_common_option(const char *name);

@@ -56,6 +56,8 @@ char *host_describe(PluginSet *set);
 /* What the option holds in these places, and where that comes from ("account", "level standard", "preset", a file's line).
  * False: there is no such plugin or option.  New texts. */
 bool host_option_of(PluginSet *set, const char *name, const OptionPlaces *places, char **value, char **from);
+/* The same for people's eyes: what the configuration hides is hidden. */
+bool host_show_option(PluginSet *set, const char *name, const OptionPlaces *places, char **value, char **from);
 /* Checks that an entry of `kind` may have option "PLUGIN.OPTION", and that `value` is of its type.  The sentence says
  * what would be right. */
 bool host_check_option(PluginSet *set, const char *name, PtnKind kind, const char *value, GError **error);

@@ -3,6 +3,7 @@
  * Every mistake is named and the rest still checked, so that one run of posternd -t shows them all. */
 #include <string.h>
 
+#include "base/error.h"
 #include "service/config-private.h"
 #include "service/config-read.h"
 
@@ -130,6 +131,30 @@ config_add_entry(ConfigSection *section, const PtnOption *option, const ConfigKe
 	g_hash_table_replace(section->entries, g_strdup(key->key), entry);
 }
 
+/* New; NULL with the sentence.  What is in a file is not repeated: whoever may ask for a reload would read it. */
+static OptionValue *
+config_read_value(const PtnOption *option, const ConfigKey *key, GError **error)
+{
+	g_autofree char *text = option_expand(key->value, error);
+	OptionValue *value;
+
+	if (text == NULL)
+		return NULL;
+	if (option == NULL) { /* checked by whoever knows the row */
+		value = g_new0(OptionValue, 1);
+		value->text = g_steal_pointer(&text);
+		return value;
+	}
+	value = option_parse(option, text, option_is_reference(key->value) ? NULL : error);
+	if (value == NULL && option_is_reference(key->value)) {
+		g_autofree char *wanted = option_describe_type(option);
+
+		(void)error_set(error, POSTERN_ERROR_INVALID, "the first line of %s is not a valid value (%s)",
+			key->value + 1, wanted);
+	}
+	return value;
+}
+
 static void
 config_check_key(Loader *loader, ConfigSection *section, const char *title, const ConfigKey *key)
 {
@@ -137,23 +162,18 @@ config_check_key(Loader *loader, ConfigSection *section, const char *title, cons
 	g_autoptr(GError) error = NULL;
 	OptionValue *value;
 
-	if (option == NULL && section->is_more_taken) {
-		value = g_new0(OptionValue, 1);
-		value->text = g_strdup(key->value);
-		if (!g_hash_table_contains(section->entries, key->key))
-			g_ptr_array_add(section->more, g_strdup(key->key));
-		config_add_entry(section, NULL, key, value);
-		return;
-	}
-	if (option == NULL || !config_may_be_set(section, option)) {
+	if (option == NULL ? !section->is_more_taken : !config_may_be_set(section, option)) {
 		config_complain_key(loader, section, title, key);
 		return;
 	}
-	value = option_parse(option, key->value, &error);
-	if (value == NULL)
+	value = config_read_value(option, key, &error);
+	if (value == NULL) {
 		config_complain(loader, "%s: [%s] %s: %s", key->where, title, key->key, error->message);
-	else
-		config_add_entry(section, option, key, value);
+		return;
+	}
+	if (option == NULL && !g_hash_table_contains(section->entries, key->key))
+		g_ptr_array_add(section->more, g_strdup(key->key));
+	config_add_entry(section, option, key, value);
 }
 
 static bool

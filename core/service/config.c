@@ -155,6 +155,22 @@ config_where(const ConfigSection *section, const char *option)
 	return entry != NULL && entry->where != NULL ? entry->where : section->where;
 }
 
+const char *
+config_file_of(const ConfigSection *section, const char *option)
+{
+	const ConfigEntry *entry = option != NULL ? g_hash_table_lookup(section->entries, option) : NULL;
+
+	return entry != NULL && entry->raw != NULL && option_is_reference(entry->raw) ? entry->raw + 1 : NULL;
+}
+
+char *
+config_complaint(const ConfigSection *section, const char *option, const char *text)
+{
+	const char *file = config_file_of(section, option);
+
+	return file != NULL ? g_strdup_printf("the first line of %s is not a valid value", file) : g_strdup(text);
+}
+
 const char *const *
 config_more(const ConfigSection *section)
 {
@@ -221,7 +237,7 @@ config_is_hidden(const ConfigEntry *entry)
 	const bool is_secret = entry->option != NULL && (entry->option->type & ~(unsigned)PTN_LIST) == PTN_SECRET;
 
 	return entry->where != NULL && entry->value->text != NULL && *entry->value->text != '\0' &&
-		   (is_secret || g_str_has_prefix(entry->raw, "@/"));
+		   (is_secret || option_is_reference(entry->raw));
 }
 
 char *
@@ -255,7 +271,7 @@ config_print_entry(GString *text, const char *key, const ConfigEntry *entry)
 		return;
 	}
 	g_string_append_printf(text, "%s = ", key);
-	if (is_set && g_str_has_prefix(entry->raw, "@/"))
+	if (is_set && option_is_reference(entry->raw))
 		g_string_append(text, entry->raw);
 	else if (is_secret && *entry->value->text != '\0')
 		g_string_append(text, "(hidden)");

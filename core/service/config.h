@@ -48,6 +48,10 @@ const char *const *config_list(const ConfigSection *section, const char *option)
 bool config_is_set(const ConfigSection *section, const char *option);        /* by the file, not by a preset */
 /* "postern.conf:12" of the option, or of the section itself with `option` NULL. */
 const char *config_where(const ConfigSection *section, const char *option);
+/* The file whose first line the value is; NULL: it stands in the configuration itself. */
+const char *config_file_of(const ConfigSection *section, const char *option);
+/* `text`, a sentence that may repeat the value, or of a value from a file one that does not.  New. */
+char *config_complaint(const ConfigSection *section, const char *option, const char *text);
 /* Keys of a `takes_more` section that no row knows, in order; NULL-terminated, borrowed. */
 const char *const *config_more(const ConfigSection *section);
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/escape.h"
 #include "base/ip.h"
 #include "base/region.h"
 #include "proto/command.h"
@@ -258,6 +259,8 @@ directory_login_form(const char *login)
 static bool
 directory_check_login(const char *login, LoginForm form, const char *domain, GError **error)
 {
+	if (!escape_is_plain(login))
+		return error_set(error, POSTERN_ERROR_INVALID, "a login has no control characters");
 	if (!directory_is_domain(domain))
 		return error_set(error, POSTERN_ERROR_INVALID, "login \"%s\": \"%s\" is not a domain name", login, domain);
 	if (form == LOGIN_SINGLE && !directory_is_mailbox(login))

@@ -172,13 +172,16 @@ option_base_type(const PtnOption *option)
 	return type >= PTN_TEXT && type < G_N_ELEMENTS(option_types) ? type : PTN_TEXT;
 }
 
-static char *
-option_read_file(const char *path, GError **error)
+char *
+option_expand(const char *text, GError **error)
 {
+	const char *path = text + 1;
 	g_autofree char *content = NULL;
 	g_autoptr(GError) why = NULL;
 	size_t size;
 
+	if (!option_is_reference(text))
+		return g_strdup(text);
 	if (!g_file_get_contents(path, &content, &size, &why)) {
 		(void)error_set(error, POSTERN_ERROR_IO, "cannot read the value: %s", why->message);
 		return NULL;
@@ -194,6 +197,12 @@ option_read_file(const char *path, GError **error)
 		return NULL;
 	}
 	return g_steal_pointer(&content);
+}
+
+bool
+option_is_reference(const char *text)
+{
+	return text[0] == '@' && text[1] == '/';
 }
 
 static char **
@@ -239,14 +248,8 @@ option_parse(const PtnOption *option, const char *text, GError **error)
 {
 	const unsigned type = option_base_type(option);
 	g_autoptr(OptionValue) value = g_new0(OptionValue, 1);
-	g_autofree char *plain = NULL;
+	g_autofree char *plain = g_strstrip(g_strdup(text));
 
-	if (text[0] == '@' && text[1] == '/')
-		plain = option_read_file(text + 1, error);
-	else
-		plain = g_strstrip(g_strdup(text));
-	if (plain == NULL)
-		return NULL;
 	if ((option->type & PTN_LIST) != 0)
 		return option_check_list(option, plain, value, error) ? g_steal_pointer(&value) : NULL;
 	if (*plain == '\0' && !option_types[type].takes_empty) {

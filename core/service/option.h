@@ -15,10 +15,16 @@ typedef struct {
 	char **list;    /* of PTN_LIST: its words, NULL-terminated                                    */
 } OptionValue;
 
-/* New; NULL with a sentence in `error` that says what is wrong and what would be right.  Reads the file
- * of "@FILE" (an absolute path) for every type: its first line, without its end.
+/* New; NULL with a sentence in `error` that says what is wrong and what would be right.  Reads no file.
  * Sizes: 64K 200M 10G (1024).  Times: 300ms 30s 5m 12h 31d, a bare number is seconds. */
 OptionValue *option_parse(const PtnOption *option, const char *text, GError **error);
+/* True: "@/…", the path of a file that has the value. */
+bool option_is_reference(const char *text);
+/* What a configuration file says, for every type: of "@FILE" (an absolute path) the first line of that file, without its
+ * end; else `text` itself.  For the reader of the configuration alone, who has the rights of the administrator: whoever
+ * else gives a value could read any file by it.  May block on the disk.  New; NULL with a sentence that names the file
+ * and nothing of what is in it. */
+char *option_expand(const char *text, GError **error);
 void option_value_free(OptionValue *value);
 
 /* The row named `name`; tables end with an empty row. */

@@ -216,6 +216,9 @@ redis_link_log_in(RedisLink *link, RedisWire *wire, GError **error)
 	g_autoptr(redisReply) in = NULL;
 	g_autoptr(redisReply) selected = NULL;
 
+	if (url->password != NULL && !redis_wire_is_private(wire))
+		return error_set(error, POSTERN_ERROR_INVALID,
+			"the password is not sent in clear to another machine: use TLS (rediss://)");
 	if (url->password != NULL && url->user != NULL)
 		in = redis_wire_ask(wire, until_us, error, "AUTH", url->user, url->password, (const char *)NULL);
 	else if (url->password != NULL)

@@ -89,7 +89,7 @@ redis_format(GByteArray *out, size_t n, const char *const *words)
 /* ---- connecting ---- */
 
 static int
-redis_wire_connect(const RedisPlace *place, int64_t deadline_us, GError **error)
+redis_wire_connect(const RedisPlace *place, int64_t deadline_us, bool *is_local, GError **error)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
 	struct addrinfo *found = NULL;
@@ -112,6 +112,7 @@ redis_wire_connect(const RedisPlace *place, int64_t deadline_us, GError **error)
 			continue;
 		g_clear_error(error);
 		fd = socket_connect(&address, place->port, NULL, left_us, error);
+		*is_local = ip_is_loopback(&address);
 	}
 	freeaddrinfo(found);
 	if (fd < 0 && *error == NULL)
@@ -150,7 +151,7 @@ redis_wire_open(const RedisPlace *place, const TlsClient *tls, int64_t deadline_
 	g_autoptr(GError) failure = NULL;
 
 	wire->reader = redisReaderCreate();
-	wire->stream.fd = redis_wire_connect(place, deadline_us, &failure);
+	wire->stream.fd = redis_wire_connect(place, deadline_us, &wire->is_local, &failure);
 	if (wire->stream.fd < 0) {
 		(void)error_set(error, POSTERN_ERROR_UNAVAILABLE, "%s", failure->message);
 		return NULL;
@@ -158,6 +159,12 @@ redis_wire_open(const RedisPlace *place, const TlsClient *tls, int64_t deadline_
 	if (tls != NULL && !redis_wire_secure(wire, tls, place->host, deadline_us, error))
 		return NULL;
 	return g_steal_pointer(&wire);
+}
+
+bool
+redis_wire_is_private(const RedisWire *wire)
+{
+	return wire->is_local || wire->stream.tls != NULL;
 }
 
 void

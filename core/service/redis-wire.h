@@ -15,11 +15,14 @@
 typedef struct {
 	Stream stream;
 	redisReader *reader;
+	bool is_local;       /* the server is reached over loopback */
 	bool is_out_of_step; /* a reply did not come in time: it would be taken for the next one's */
 } RedisWire;
 
 /* Looks the name up, connects until `deadline_us` (monotonic).  `tls` NULL: in clear.  New. */
 RedisWire *redis_wire_open(const RedisPlace *place, const TlsClient *tls, int64_t deadline_us, GError **error);
+/* True: what is written can be read by the server alone: over TLS, which is always verified, or loopback. */
+bool redis_wire_is_private(const RedisWire *wire);
 void redis_wire_close(RedisWire *wire);
 /* One command, words up to NULL, and its reply (new).  A reply that is an error is an error here, too, which says what to
  * do about it: INVALID if it will not go away by itself (wrong password …), else UNAVAILABLE. */

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "base/escape.h"
+
 static const struct {
 	const char *name;
 	size_t offset;
@@ -30,17 +32,8 @@ refusal_field(const Refusal *refusal, size_t i)
 static void
 refusal_put_text(GString *line, const char *text)
 {
-	g_autofree char *valid = g_utf8_make_valid(text, -1);
-
 	g_string_append_c(line, '"');
-	for (const char *c = valid; *c != '\0'; c++) {
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			g_string_append_printf(line, "\\u%04x", (unsigned char)*c);
-		else if (*c == '"' || *c == '\\')
-			g_string_append_printf(line, "\\%c", *c);
-		else
-			g_string_append_c(line, *c);
-	}
+	escape_append(line, text, ESCAPE_JSON);
 	g_string_append_c(line, '"');
 }
 
@@ -62,23 +55,27 @@ refusal_format(const Refusal *refusal)
 	return g_string_free(line, FALSE);
 }
 
-/* "\u00XX" only: nothing else is written so.  Returns what is behind it, or NULL. */
+/* Of "\uXXXX", "\"" and "\\": nothing else is written.  The character takes less room than its escape.  Returns what is
+ * behind it, or NULL. */
 static const char *
-refusal_read_escape(const char *from, char *to)
+refusal_read_escape(const char *from, char **to)
 {
-	int high, low;
+	gunichar one = 0;
 
 	if (*from != 'u') {
-		*to = *from;
+		*(*to)++ = *from;
 		return *from == '"' || *from == '\\' ? from + 1 : NULL;
 	}
-	if (strncmp(from, "u00", 3) != 0)
+	for (int i = 1; i <= 4; i++) {
+		const int digit = g_ascii_xdigit_value(from[i]);
+
+		if (digit < 0)
+			return NULL;
+		one = one << 4 | (gunichar)digit;
+	}
+	if (one == 0 || !g_unichar_validate(one))
 		return NULL;
-	high = g_ascii_xdigit_value(from[3]);
-	low = high >= 0 ? g_ascii_xdigit_value(from[4]) : -1;
-	if (low < 0 || high + low == 0)
-		return NULL;
-	*to = (char)(high << 4 | low);
+	*to += g_unichar_to_utf8(one, *to);
 	return from + 5;
 }
 
@@ -96,7 +93,7 @@ refusal_read_text(char **at)
 			*to++ = *from++;
 			continue;
 		}
-		from = refusal_read_escape(from + 1, to++);
+		from = refusal_read_escape(from + 1, &to);
 		if (from == NULL)
 			return NULL;
 	}

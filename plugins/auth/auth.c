@@ -152,12 +152,20 @@ says_no(PtnEntry *entry, const char *name)
 	return value != NULL && strcmp(value, "no") == 0;
 }
 
+/* It goes into a reply, which is one line of ASCII. */
 static const char *
-reason_of(PtnEntry *entry)
+reason_of(PtnHook *h, PtnEntry *entry)
 {
 	const char *reason = ptn_get(entry, "reason");
+	char *line;
 
-	return reason != NULL && reason[0] != '\0' ? reason : "disabled";
+	if (reason == NULL || reason[0] == '\0')
+		return "disabled";
+	line = ptn_keep(h, PTN_FOR_HOOK, reason, strlen(reason) + 1);
+	for (char *c = line; *c != '\0'; c++)
+		if (!g_ascii_isprint(*c))
+			*c = '?';
+	return line;
 }
 
 /* Why the account may not submit, NULL: it may.  UNSURE is told by `status`. */
@@ -169,9 +177,9 @@ why_barred(PtnHook *h, PtnEntry *account, PtnStatus *status)
 
 	*status = owner != NULL ? ptn_find(h, PTN_CUSTOMER, owner, &customer) : PTN_NONE;
 	if (says_no(account, "enabled"))
-		return reason_of(account);
+		return reason_of(h, account);
 	if (*status == PTN_OK && (says_no(customer, "enabled") || says_no(customer, "outbound")))
-		return reason_of(customer);
+		return reason_of(h, customer);
 	return NULL;
 }
 

@@ -111,7 +111,7 @@ clamd_send(PtnHook *h, PtnStream *stream, const char *content, size_t size)
 ClamdAnswer
 clamd_scan(PtnHook *h, const ClamdAddress *address, const char *content, size_t size)
 {
-	PtnStream *stream = ptn_open(h, address->host, address->port, PTN_PLAIN);
+	PtnStream *stream = ptn_open(h, address->host, address->port, PTN_PLAIN | PTN_ANYWHERE);
 	const char *line;
 
 	if (stream == NULL)
@@ -126,7 +126,7 @@ clamd_scan(PtnHook *h, const ClamdAddress *address, const char *content, size_t 
 const char *
 clamd_ask(PtnHook *h, const ClamdAddress *address, const char *command)
 {
-	PtnStream *stream = ptn_open(h, address->host, address->port, PTN_PLAIN);
+	PtnStream *stream = ptn_open(h, address->host, address->port, PTN_PLAIN | PTN_ANYWHERE);
 	const char *words = ptn_format(h, "n%s\n", command), *line;
 
 	if (stream == NULL || !ptn_write(h, stream, words, strlen(words)))

@@ -1,4 +1,5 @@
 /* check.c - one check of one helper: what the answers mean, and what becomes of the domain. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "iphelper.h"
@@ -39,7 +40,7 @@ typedef struct {
 } Answers;
 
 static void
-take_answer(PtnHook *h, PtnLookup *lookup, Answers *answers)
+take_answer(PtnHook *h, PtnLookup *lookup, const char *port, Answers *answers)
 {
 	const PtnAnswer *answer = ptn_dns_is_there(h, lookup) ? ptn_dns_wait(h, lookup) : NULL;
 	const size_t before = answers->n;
@@ -48,7 +49,7 @@ take_answer(PtnHook *h, PtnLookup *lookup, Answers *answers)
 	if (answer == NULL || answer->status != PTN_OK)
 		return;
 	for (size_t i = 0; i < answer->count && answers->n < ADDRESSES_MOST; i++) {
-		if (ptn_is_public(answer->values[i]))
+		if (!ptn_is_private(h, answer->values[i], atoi(port)))
 			answers->addresses[answers->n++] = answer->values[i];
 		else
 			answers->has_unusable = true;
@@ -75,7 +76,7 @@ judge(PtnHook *h, const Helper *helper, const char *present)
 
 	for (size_t i = 0; i < G_N_ELEMENTS(helper->lookups); i++)
 		if (helper->lookups[i] != NULL)
-			take_answer(h, helper->lookups[i], &answers);
+			take_answer(h, helper->lookups[i], helper->port, &answers);
 	if (answers.n > 0)
 		return (Outcome){ FOUND_ADDRESS, choose(h, &answers, present), answers.ttl };
 	if (answers.has_failed)

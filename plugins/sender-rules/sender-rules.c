@@ -29,6 +29,31 @@ refuse_mismatch(PtnHook *h)
 		"<%s>: Sender address rejected: not owned by user %s (address mismatch)", ptn_sender(h), ptn_login(h));
 }
 
+static const char *
+owner_of(PtnHook *h, const char *domain, PtnStatus *status)
+{
+	PtnEntry *entry = NULL;
+
+	*status = ptn_find(h, PTN_DOMAIN, domain, &entry);
+	return *status == PTN_OK ? ptn_get(entry, "customer") : NULL;
+}
+
+/* A subdomain may have been given to somebody else: the nearest mail domain at or above it says whose it is.  OK: that of
+ * `parent`. */
+static PtnStatus
+find_same_owner(PtnHook *h, const char *domain, const char *parent)
+{
+	PtnStatus status;
+	const char *owner = owner_of(h, parent, &status), *other;
+
+	for (; status != PTN_UNSURE && is_below(domain, parent); domain = strchr(domain, '.') + 1) {
+		other = owner_of(h, domain, &status);
+		if (status == PTN_OK)
+			return owner != NULL && other != NULL && strcmp(owner, other) == 0 ? PTN_OK : PTN_NONE;
+	}
+	return status == PTN_UNSURE ? PTN_UNSURE : PTN_OK;
+}
+
 /* A subdomain is valid if the DNS knows it; what could not be found out may be known later. */
 static PtnVerdict
 check_subdomain(PtnHook *h)
@@ -58,6 +83,7 @@ check_sender(PtnHook *h)
 	PtnEntry *account = ptn_account(h);
 	const char *login = ptn_login(h), *sender = ptn_sender(h);
 	const char *type = account != NULL ? ptn_get(account, "type") : "single";
+	PtnStatus status;
 	bool is_single;
 
 	if (login == NULL || sender[0] == '\0' || (type != NULL && strcmp(type, "server") == 0))
@@ -71,12 +97,18 @@ check_sender(PtnHook *h)
 		return PTN_NEXT;
 	if (!ptn_option_number(h, "subdomains") || !is_below(ptn_domain_of(sender), ptn_domain_of(login)))
 		return refuse_mismatch(h);
+	status = find_same_owner(h, ptn_domain_of(sender), ptn_domain_of(login));
+	if (status == PTN_UNSURE)
+		return ptn_fail(h, "the directory cannot tell now whose domain that of %s is", sender);
+	if (status == PTN_NONE)
+		return refuse_mismatch(h);
 	return check_subdomain(h);
 }
 
 static const PtnOption options[] = {
 	{ "identities", PTN_BOOL, PTN_IN_ACCOUNT, "no", "a single-address account may send with any local part" },
-	{ "subdomains", PTN_BOOL, PTN_IN_ACCOUNT, "no", "the sender's domain may be any valid subdomain" },
+	{ "subdomains", PTN_BOOL, PTN_IN_ACCOUNT, "no",
+		"the sender's domain may be any valid subdomain that is no other customer's" },
 	{ 0 },
 };
 

@@ -138,6 +138,12 @@ verify_dialog_ask(PtnHook *h, const char *exchanger, const char *address, bool l
 	Outcome outcome = { .verdict = VERDICT_UNSURE, .by = clean(h, exchanger) };
 	PtnReply reply;
 
+	if (ptn_is_private(h, exchanger, 25)) {
+		outcome.verdict = VERDICT_BAD;
+		outcome.is_refused_early = true;
+		outcome.text = clean(h, ptn_format(h, "%s has no public address", exchanger));
+		return outcome;
+	}
 	outcome.stream = ptn_open(h, exchanger, 25, PTN_TLS_LATER);
 	if (outcome.stream == NULL) {
 		outcome.text = clean(h, ptn_format(h, "no connection to %s", exchanger));

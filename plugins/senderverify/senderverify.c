@@ -13,18 +13,31 @@
 
 /* ---- what the client is told ---- */
 
+/* What a foreign server says could be anything: who chose that server learns what it says by us, unless the administrator
+ * wants that. */
+static const char *
+reason_of(PtnHook *h, const Record *record)
+{
+	if (ptn_option_number(h, "quote-remote"))
+		return record->text;
+	return record->verdict == VERDICT_UNSURE ? "its mail server gave no answer"
+											 : "its mail server does not take mail for it";
+}
+
 static PtnVerdict
 refuse(PtnHook *h, const Record *record)
 {
+	const char *reason = reason_of(h, record);
+
 	ptn_count(h, "failures", 1);
 	if (record->verdict == VERDICT_UNSURE)
 		return ptn_refuse(h, PTN_REMOTE, 450, "4.1.7", "<%s>: Sender address rejected: unverified address: %s",
-			ptn_sender(h), record->text);
+			ptn_sender(h), reason);
 	if (ptn_option_number(h, "undeliverable-code"))
 		return ptn_refuse(h, PTN_POLICY, 450, "4.1.7", "<%s>: Sender address rejected: undeliverable address: %s",
-			ptn_sender(h), record->text);
+			ptn_sender(h), reason);
 	return ptn_refuse(h, PTN_POLICY, 550, "5.1.7", "<%s>: Sender address rejected: undeliverable address: %s",
-		ptn_sender(h), record->text);
+		ptn_sender(h), reason);
 }
 
 static PtnVerdict
@@ -199,6 +212,8 @@ static const PtnOption options[] = {
 		3650 * DAY, NULL },
 	{ "undeliverable-code", PTN_CHOICE, PTN_IN_SERVER, "550", "the reply to a sender that was refused for good", 0,
 		0, code_choices },
+	{ "quote-remote", PTN_BOOL, PTN_IN_SERVER, "no",
+		"repeat to clients what the exchanger said; without it the log and posternctl have that" },
 	{ "learn-domains", PTN_BOOL, PTN_IN_SERVER, "yes", "find out whether domains accept or refuse all addresses" },
 	{ "exempt-domains", PTN_TEXT | PTN_LIST, PTN_IN_SERVER, NULL,
 		"domains whose senders are not verified; .DOMAIN is all below it" },

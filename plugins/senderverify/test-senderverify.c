@@ -13,7 +13,8 @@ new_test(const char *options)
 
 	(void)snprintf(config, sizeof config,
 		"[plugin nullsender-rewrite]\nforeign-senders = keep\n"
-		"[plugin senderverify]\nprobe-sender = probe@example.net\n%s",
+		"[plugin senderverify]\nprobe-sender = probe@example.net\n%s%s",
+		options != NULL && strstr(options, "quote-remote") != NULL ? "" : "quote-remote = yes\n",
 		options != NULL ? options : "");
 	test = ptn_test_new_chain(plugins, config);
 	ptn_test_open_server_accounts(test);
@@ -300,6 +301,36 @@ test_rewritten(void)
 	ptn_test_free(test);
 }
 
+/* The reply repeats what a foreign server says only where the administrator wants that. */
+static void
+test_quoting(void)
+{
+	PtnTest *test = new_test("quote-remote = no\n");
+
+	ptn_test_dialog(test, MX, 25, "", "220 mx", "RCPT TO:<bad@", "550 5.1.1 secret of the inside", "RCPT TO:<later@",
+		"450 4.2.0 another secret", NULL);
+	EXPECT("bad@example.net", "550 5.1.7 <bad@example.net>: Sender address rejected: undeliverable address: "
+							  "its mail server does not take mail for it");
+	EXPECT("later@example.net",
+		"450 4.1.7 <later@example.net>: Sender address rejected: unverified address: its mail server gave no answer");
+	ptn_test_free(test);
+}
+
+/* Exchangers in our own network are not asked, and the answer is final. */
+static void
+test_inside(void)
+{
+	PtnTest *test = new_test("wait = 50ms\n");
+
+	ptn_test_dns(test, "inside.example", PTN_MX, PTN_OK, "10 mx.inside.example", NULL);
+	ptn_test_dns(test, "mx.inside.example", PTN_A, PTN_OK, "10.0.0.5", "127.0.0.1", NULL);
+	ptn_test_dialog(test, "10.0.0.5", 25, "", "220 secret", NULL);
+	EXPECT("x@inside.example", "550 5.1.7 <x@inside.example>: Sender address rejected: undeliverable address: "
+							   "mx.inside.example has no public address");
+	ASSERT_TEXT(ptn_test_heard(test, "10.0.0.5", 25), "");
+	ptn_test_free(test);
+}
+
 static void
 test_recipients(void)
 {
@@ -386,6 +417,8 @@ test_failures(void)
 }
 
 static const UnitTest tests[] = {
+	{ "what a server says is not repeated without quote-remote", test_quoting },
+	{ "exchangers that are not public are not asked", test_inside },
 	{ "V-01, V-02 a first use probes, by EHLO, MAIL, RCPT, QUIT, and passes", test_first_use },
 	{ "V-03 a 5xx to RCPT refuses the sender with 550 5.1.7", test_refused },
 	{ "V-03 with the code of stock Postfix", test_stock_code },

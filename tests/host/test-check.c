@@ -13,10 +13,15 @@ test_config_kinds(const GPtrArray *rows)
 		{ "node", PTN_NUMBER, PTN_IN_SERVER, "0", "number of this node" },
 		{ "service-name", PTN_TEXT, PTN_IN_SERVER, "postern", "in the subjects of notices" },
 		{ "templates", PTN_FILE, PTN_IN_SERVER, NULL, "texts of notices" }, { 0 } };
-	ConfigKind *kinds = g_new0(ConfigKind, 2 * (size_t)rows->len + 3);
+	/* Peers of tests have the addresses of documentation. */
+	static const PtnOption delivery[] = { { "private-networks", PTN_NETWORK | PTN_LIST, PTN_IN_SERVER,
+											  "192.0.2.0/24 198.51.100.0/24 203.0.113.0/24 2001:db8::/32", "as in the core" },
+		{ 0 } };
+	ConfigKind *kinds = g_new0(ConfigKind, 2 * (size_t)rows->len + 4);
 
 	kinds[0] = (ConfigKind){ "level", CONFIG_NAMED, level, true };
 	kinds[2 * rows->len + 1] = (ConfigKind){ "server", CONFIG_ONCE, server, false };
+	kinds[2 * rows->len + 2] = (ConfigKind){ "delivery", CONFIG_ONCE, delivery, false };
 	for (guint i = 0; i < rows->len; i++) {
 		const PluginRows *row = g_ptr_array_index(rows, i);
 		g_autofree char *kind = g_strdup_printf("plugin %s", row->plugin->name);

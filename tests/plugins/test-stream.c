@@ -80,7 +80,7 @@ trusted(PtnHook *h)
 static PtnVerdict
 unix_socket(PtnHook *h)
 {
-	PtnStream *stream = ptn_open(h, ptn_arguments(h)[0], 0, PTN_PLAIN);
+	PtnStream *stream = ptn_open(h, ptn_arguments(h)[0], 0, PTN_PLAIN | PTN_ANYWHERE);
 	const char *line = NULL;
 
 	if (stream != NULL && ptn_write(h, stream, "NOOP\n", 5))
@@ -90,8 +90,22 @@ unix_socket(PtnHook *h)
 	return PTN_NEXT;
 }
 
+/* Whether it gets there as a host of anybody's, as one of the administrator's, and what is said of it before. */
+static PtnVerdict
+reach(PtnHook *h)
+{
+	const char *host = ptn_arguments(h)[0];
+	const int port = strncmp(host, "unix:", 5) == 0 ? 0 : 25;
+
+	ptn_row(h, "anybody", ptn_open(h, host, port, PTN_PLAIN) != NULL ? "yes" : "no", "administrator",
+		ptn_open(h, host, port, PTN_PLAIN | PTN_ANYWHERE) != NULL ? "yes" : "no", "private",
+		ptn_is_private(h, host, port) ? "yes" : "no", NULL);
+	return PTN_NEXT;
+}
+
 static const PtnCommand commands[] = { { "ask", "HOST", "", ask }, { "lines", "HOST", "", lines }, { "pour", "HOST", "", pour },
-	{ "trusted", "HOST", "", trusted }, { "unix", "PATH", "", unix_socket }, { 0 } };
+	{ "trusted", "HOST", "", trusted }, { "unix", "PATH", "", unix_socket },
+	{ "reach", "HOST", "", reach }, { 0 } };
 static const PtnPlugin plugin = { PTN_HEAD("stream"), .version = "1", .summary = "speaks", .commands = commands };
 
 static PtnTest *
@@ -481,6 +495,39 @@ test_tls_now(void)
 	tls_server_unref(peer.tls);
 }
 
+/* Where customers and foreign DNS cannot lead: every way to write an address of the inside. */
+static void
+test_reach(void)
+{
+	static const char *const inside[] = { "127.0.0.1", "10.0.0.5", "169.254.169.254", "0.0.0.0", "::1", "fd00::5",
+		"::ffff:10.0.0.5", "64:ff9b::a00:5", "2002:a00:5::", "100.64.0.1", "224.0.0.1", "255.255.255.255" };
+	static const char *const servers[] = { "127.0.0.1", "10.0.0.5", "169.254.169.254", "0.0.0.0", "::1", "fd00::5",
+		"10.0.0.5", "64:ff9b::a00:5", "2002:a00:5::", "100.64.0.1", "224.0.0.1", "255.255.255.255" };
+	PtnTest *test = ptn_test_new(&plugin, NULL);
+
+	for (size_t i = 0; i < G_N_ELEMENTS(inside); i++) {
+		ptn_test_dialog(test, servers[i], 25, "", "220 inside", NULL);
+		ASSERT_TEXT(ptn_test_command(test, "stream", "reach", inside[i], NULL),
+			"anybody=no administrator=yes private=yes\n");
+	}
+	ptn_test_dialog(test, "unix:/run/peer", 0, "", "hello", NULL);
+	ASSERT_TEXT(ptn_test_command(test, "stream", "reach", "unix:/run/peer", NULL),
+		"anybody=no administrator=yes private=no\n");
+	ptn_test_dialog(test, "1.2.3.4", 25, "", "220 outside", NULL);
+	ASSERT_TEXT(ptn_test_command(test, "stream", "reach", "1.2.3.4", NULL), "anybody=yes administrator=yes private=no\n");
+	ptn_test_dns(test, "two.example", PTN_A, PTN_OK, "10.0.0.5", "1.2.3.4", NULL);
+	ASSERT_TEXT(
+		ptn_test_command(test, "stream", "reach", "two.example", NULL), "anybody=yes administrator=yes private=no\n");
+	ptn_test_no_server(test, "1.2.3.4", 25);
+	ASSERT_TEXT(
+		ptn_test_command(test, "stream", "reach", "two.example", NULL), "anybody=no administrator=yes private=no\n");
+	ptn_test_dns(test, "unsure.example", PTN_A, PTN_UNSURE, NULL);
+	ptn_test_dns(test, "unsure.example", PTN_AAAA, PTN_OK, "::1", NULL);
+	ASSERT_TEXT(
+		ptn_test_command(test, "stream", "reach", "unsure.example", NULL), "anybody=no administrator=yes private=no\n");
+	ptn_test_free(test);
+}
+
 static void
 test_unix(void)
 {
@@ -494,6 +541,7 @@ test_unix(void)
 
 static const UnitTest tests[] = {
 	{ "a Unix socket is a host, and has no port", test_unix },
+	{ "what the administrator did not write must be public", test_reach },
 	{ "a dialog: replies of several lines, HELO behind EHLO, greetings that refuse", test_dialog },
 	{ "what is no reply is none", test_babble },
 	{ "a server that says nothing, and none", test_no_reply },

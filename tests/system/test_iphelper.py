@@ -125,7 +125,7 @@ class Place:
             "server": {"plugins": "iphelper", "service-name": "rollernet", "postmaster": "postmaster@example.net"},
             "listener inbound": {"addresses": "127.0.0.1", "ports": "2500", "tls": "none", "auth": "no", "inbound": "yes"},
             "dns": {"stub-zones": "dyn.example=127.0.0.1@5301 other.example=127.0.0.1@5302", "timeout": "3s"},
-            "delivery": {"retry": "1s .. 1s"},
+            "delivery": {"retry": "1s .. 1s", "private-networks": "1.2.3.4 5.6.7.8"},  # addresses of this namespace's own
             "route all": None,
             "route alerts": {"to": "alerts.example", "next-hop": "smtp:[127.0.0.1]:%d" % self.alerts.port, "tls": "none"},
             "plugin iphelper": {"scan": "1s", "retry-failed": "1s", "retry-none": "1s", "retry-invalid": "1s"},

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="exchangers listen on 
 
 
 def options(dns, **more):
-    return {**dns, "server": {"plugins": "auth senderverify"}, "plugin senderverify": {"probe-sender": PROBER, **more}}
+    return {**dns, "server": {"plugins": "auth senderverify"}, "plugin senderverify": {"probe-sender": PROBER, "quote-remote": "yes", **more}}
 
 
 @pytest.fixture

@@ -76,6 +76,31 @@ tells_public(void)
 }
 
 static void
+tells_scopes(void)
+{
+	static const struct {
+		IpScope scope;
+		const char *addresses[24];
+	} cases[] = {
+		{ IP_GLOBAL, { "1.1.1.1", "192.0.1.0", "192.88.98.1", "198.17.255.255", "198.20.0.0", "223.255.255.255", "2600::1",
+						 "2001:200::1", "2a00::1", "3ffe::1", "2620:4f:8000::1", "64:ff9b::1.1.1.1", "2002:0101:0101::1" } },
+		{ IP_EXAMPLE, { "192.0.2.0", "192.0.2.255", "198.18.0.0", "198.19.255.255", "198.51.100.7", "203.0.113.7",
+						  "2001:db8::1", "3fff::1", "3fff:fff::1", "64:ff9b::192.0.2.1" } },
+		{ IP_SPECIAL, { "192.0.0.1", "192.88.99.1", "2001::1", "2001:0:102:304::", "2001:1ff::1", "100::1", "64:ff9b:1::1",
+						  "fec0::1", "5f00::1", "4000::1", "::1.2.3.4", "::ffff:0:1.2.3.4", "64:ff9b::10.0.0.5",
+						  "64:ff9b::127.0.0.1", "2002:7f00:1::1", "2002:a00:5::", "2002:a9fe:a9fe::", "::ffff:169.254.169.254" } },
+	};
+	IpAddress address;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		for (const char *const *text = cases[i].addresses; *text != NULL; text++) {
+			CU_ASSERT_TRUE_FATAL(ip_parse(*text, &address));
+			ASSERT_TEXT(ip_scope(&address) == cases[i].scope ? *text : NULL, *text);
+		}
+	}
+}
+
+static void
 matches_networks(void)
 {
 	static const struct {
@@ -136,6 +161,7 @@ refuses_networks(void)
 }
 
 static const UnitTest tests[] = {
+	{ "special-purpose addresses, and those inside NAT64 and 6to4", tells_scopes },
 	{ "addresses are read, shown and reversed", reads_addresses },
 	{ "a mapped address is its IPv4 address", compares_addresses },
 	{ "I-09 I-10 I-11 only what is routed in public is public", tells_public },

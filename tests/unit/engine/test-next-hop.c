@@ -70,7 +70,32 @@ test_bad(void)
 	}
 }
 
+static void
+test_login(void)
+{
+	static const struct {
+		const char *text;
+		TlsPolicy tls;
+		NextHopLogin login;
+	} cases[] = { { "smtp:relay.example.org", TLS_NONE, LOGIN_PROTECTED },
+		{ "smtp://u@relay.example.org", TLS_NONE, LOGIN_IN_CLEAR }, { "smtp://u@relay.example.org", TLS_MAY, LOGIN_IN_CLEAR },
+		{ "smtp://u@relay.example.org", TLS_ENCRYPT, LOGIN_UNVERIFIED },
+		{ "smtp://u@relay.example.org", TLS_VERIFY, LOGIN_PROTECTED }, { "lmtp://u@[192.0.2.1]", TLS_MAY, LOGIN_IN_CLEAR },
+		{ "smtp://u@[127.9.8.7]", TLS_NONE, LOGIN_PROTECTED }, { "smtp://u@[::1]", TLS_MAY, LOGIN_PROTECTED },
+		{ "smtp://u@[::ffff:127.0.0.1]", TLS_MAY, LOGIN_PROTECTED }, { "smtp://u@LocalHost", TLS_MAY, LOGIN_PROTECTED },
+		{ "smtp://u@[0.0.0.0]", TLS_MAY, LOGIN_IN_CLEAR }, { "smtp://u@[::]", TLS_MAY, LOGIN_IN_CLEAR },
+		{ "lmtp:unix:/run/lmtp", TLS_MAY, LOGIN_PROTECTED } };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(NextHop) hop = next_hop_parse(cases[i].text, cases[i].tls, NULL);
+
+		CU_ASSERT_PTR_NOT_NULL_FATAL(hop);
+		CU_ASSERT_EQUAL(next_hop_login(hop), cases[i].login);
+	}
+}
+
 static const UnitTest tests[] = {
+	{ "how well a login is protected", test_login },
 	{ "hosts, addresses, ports, users, MX, plugins", test_good },
 	{ "Unix sockets of LMTP", test_socket },
 	{ "what is none says why", test_bad },

@@ -23,7 +23,7 @@ world_resolve(void *data, const char *name, PtnRecord type)
 		const char *name;
 		PtnRecord type;
 		PtnStatus status;
-		const char *values[4];
+		const char *values[5];
 	} zone[] = {
 		{ "plain.example", PTN_MX, PTN_OK, { "10 mx1.example", "20 mx2.example" } },
 		{ "mx1.example", PTN_A, PTN_OK, { "192.0.2.1" } },
@@ -37,6 +37,15 @@ world_resolve(void *data, const char *name, PtnRecord type)
 		{ "ours.example", PTN_MX, PTN_OK, { "10 mail.example.net", "20 mx2.example" } },
 		{ "backup.example", PTN_MX, PTN_OK, { "10 mx1.example", "20 us.example", "30 mx2.example" } },
 		{ "us.example", PTN_A, PTN_OK, { "192.0.2.250" } },
+		{ "here.example", PTN_A, PTN_OK, { "127.0.0.1" } },
+		{ "inside.example", PTN_MX, PTN_OK, { "10 mx.inside.example" } },
+		{ "mx.inside.example", PTN_A, PTN_OK, { "10.0.0.5", "127.0.0.1", "169.254.169.254", "0.0.0.0" } },
+		{ "mx.inside.example", PTN_AAAA, PTN_OK, { "::1", "fe80::1", "64:ff9b::a00:5", "2002:a00:5::1" } },
+		{ "outside.example", PTN_MX, PTN_OK, { "10 mx.public.example" } },
+		{ "mixed.example", PTN_MX, PTN_OK, { "10 mx.inside.example", "20 mx.public.example" } },
+		{ "mx.public.example", PTN_A, PTN_OK, { "10.1.2.3", "1.2.3.4" } },
+		{ "mx.public.example", PTN_AAAA, PTN_OK, { "64:ff9b::102:304", "2600::1" } },
+		{ "halfinside.example", PTN_MX, PTN_OK, { "10 mx.inside.example", "20 failing-host.example" } },
 	};
 
 	(void)data;
@@ -49,6 +58,7 @@ world_resolve(void *data, const char *name, PtnRecord type)
 static void
 world_start(World *world)
 {
+	IpNetwork examples;
 	IpAddress own;
 
 	*world = (World){ .clock = fake_clock(), .chain = chain_new() };
@@ -60,6 +70,8 @@ world_start(World *world)
 	world->settings->hostname = g_strdup("mail.example.net");
 	CU_ASSERT(ip_parse("192.0.2.250", &own));
 	g_array_append_val(world->settings->own, own);
+	CU_ASSERT(ip_network_parse("192.0.2.0/24", &examples, NULL));
+	g_array_append_val(world->settings->private_networks, examples);
 	world->snapshot = snapshot_new(engine_settings_new(), world->settings, world->chain, world->dns, NULL);
 }
 
@@ -177,6 +189,61 @@ test_ours(void)
 	world_end(&world);
 }
 
+/* What DNS and customers say must be public; what the administrator wrote may be anywhere. */
+static void
+test_inside(void)
+{
+	g_autoptr(GPtrArray) addresses = NULL;
+	g_autofree char *reply = NULL;
+	IpNetwork network;
+	World world;
+
+	world_start(&world);
+	check_addresses(&world, "mx:inside.example", "FAIL 5.4.4");
+	check_addresses(&world, "smtp:mx.inside.example:25", "FAIL 5.4.4");
+	check_addresses(&world, "smtp:[10.0.0.5]:25", "FAIL 5.4.4");
+	check_addresses(&world, "smtp:[::ffff:127.0.0.1]:25", "FAIL 5.4.4");
+	check_addresses(&world, "lmtp:[127.0.0.1]:24", "FAIL 5.4.4");
+	check_addresses(&world, "mx:mixed.example", "OK 64:ff9b::102:304 2600::1 1.2.3.4");
+	check_addresses(&world, "mx:halfinside.example", "DEFER 4.4.3");
+	CU_ASSERT(ip_network_parse("10.0.0.0/24", &network, NULL));
+	g_array_append_val(world.settings->private_networks, network);
+	check_addresses(&world, "mx:inside.example", "OK 64:ff9b::a00:5 2002:a00:5::1 10.0.0.5");
+	world_add_route(&world, "x.example", "smtp:[127.0.0.1]:25");
+	CU_ASSERT_EQUAL(route_addresses(world.dns, world.settings,
+						((const Route *)g_ptr_array_index(world.settings->routes, 0))->hop, CLOCK_NEVER, &addresses, &reply),
+		HOP_OK);
+	world_end(&world);
+}
+
+/* 0.0.0.0 and :: among our own addresses are all of this machine's. */
+static void
+test_ours_everywhere(void)
+{
+	IpAddress everywhere;
+	World world;
+
+	world_start(&world);
+	check_addresses(&world, "mx:here.example", "FAIL 5.4.4");
+	CU_ASSERT(ip_parse("0.0.0.0", &everywhere));
+	g_array_append_val(world.settings->own, everywhere);
+	check_addresses(&world, "mx:here.example", "FAIL 5.4.6");
+	check_addresses(&world, "mx:outside.example", "OK 64:ff9b::102:304 2600::1 1.2.3.4");
+	world_end(&world);
+}
+
+/* A connection to the same address that the administrator permits is not shared. */
+static void
+test_key(void)
+{
+	g_autoptr(NextHop) foreign = next_hop_parse("smtp:[127.0.0.1]:25", TLS_MAY, NULL), trusted = next_hop_copy(foreign);
+	g_autofree char *foreign_key = next_hop_key(foreign), *trusted_key = NULL;
+
+	trusted->is_trusted = true;
+	trusted_key = next_hop_key(trusted);
+	CU_ASSERT_STRING_NOT_EQUAL(foreign_key, trusted_key);
+}
+
 static void
 test_order(void)
 {
@@ -279,6 +346,9 @@ test_bad_hook_route(void)
 }
 
 static const UnitTest tests[] = {
+	{ "what is not public, unless the administrator wrote or permits it", test_inside },
+	{ "a listener on all addresses is at each of them", test_ours_everywhere },
+	{ "trusted and other next hops share no connection", test_key },
 	{ "MX by preference, implicit MX, hosts and addresses", test_exchangers },
 	{ "null MX and NXDOMAIN fail, what cannot be found out is deferred", test_no_way },
 	{ "if we are an exchanger only better ones are tried; the best is ourselves: a loop", test_ours },

@@ -1,6 +1,7 @@
 /* test-smtp-client.c - one transaction over LMTP against a peer that says what its script says. */
 #include "engine/smtp-client.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -276,7 +277,73 @@ test_nobody(void)
 	world_end(&world);
 }
 
+/* ---- logins ---- */
+
+/* A peer at 127.0.0.1; 0.0.0.0 leads there, too, and is not loopback by its text. */
+static void
+world_meet_tcp(World *world, const char *const *script, const char *at)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof address;
+	g_autoptr(GPtrArray) addresses = NULL;
+	g_autofree char *hop = NULL, *reply = NULL;
+
+	*world = (World){ .script = script, .faults = g_string_new(NULL), .settings = delivery_settings_new() };
+	world->settings->helo = g_strdup("out.example.net");
+	world->settings->command_us = 20 * CLOCK_SECOND;
+	world->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CU_ASSERT_EQUAL_FATAL(bind(world->listener, (const struct sockaddr *)&address, sizeof address), 0);
+	CU_ASSERT_EQUAL_FATAL(listen(world->listener, 5), 0);
+	CU_ASSERT_EQUAL_FATAL(getsockname(world->listener, (struct sockaddr *)&address, &size), 0);
+	hop = g_strdup_printf("smtp://relay@[%s]:%u", at, ntohs(address.sin_port));
+	world->hop = next_hop_parse(hop, TLS_MAY, NULL);
+	world->hop->password = g_strdup("secret");
+	world->hop->is_trusted = true;
+	world->thread = g_thread_new("peer", peer_run, world);
+	CU_ASSERT_EQUAL(route_addresses(NULL, world->settings, world->hop, 0, &addresses, &reply), HOP_OK);
+	world->client = smtp_client_open(world->settings, world->hop, addresses, &world->status, &world->reply);
+}
+
+static void
+world_part_tcp(World *world)
+{
+	smtp_client_close(world->client);
+	g_thread_join(world->thread);
+	ASSERT_TEXT(world->faults->str, "");
+	delivery_settings_free(world->settings);
+	next_hop_free(world->hop);
+	(void)close(world->listener);
+	g_string_free(world->faults, TRUE);
+	g_free(world->reply);
+}
+
+/* A configuration like this is a mistake; the client does not rely on that. */
+static void
+test_login_in_clear(void)
+{
+	static const char *const stripped[] = { "S: 220 relay", "C: EHLO ", "S: 250-relay\r\n250 AUTH PLAIN LOGIN",
+		"C: QUIT", NULL };
+	static const char *const refused[] = { "S: 220 relay", "C: EHLO ",
+		"S: 250-relay\r\n250-STARTTLS\r\n250 AUTH LOGIN", "C: STARTTLS", "S: 454 4.7.0 not now", "C: QUIT", NULL };
+	static const char *const local[] = { "S: 220 relay", "C: EHLO ", "S: 250-relay\r\n250 AUTH PLAIN", "C: AUTH PLAIN ",
+		"S: 235 2.7.0 ok", "C: QUIT", NULL };
+	static const char *const *const scripts[] = { stripped, refused };
+	World world;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(scripts); i++) {
+		world_meet_tcp(&world, scripts[i], "0.0.0.0");
+		CU_ASSERT_PTR_NULL(world.client);
+		CU_ASSERT_EQUAL(world.status, SENT_DEFERRED);
+		CU_ASSERT_PTR_NOT_NULL(strstr(world.reply, "not sent in clear"));
+		world_part_tcp(&world);
+	}
+	world_meet_tcp(&world, local, "127.0.0.1");
+	CU_ASSERT_PTR_NOT_NULL(world.client);
+	world_part_tcp(&world);
+}
+
 static const UnitTest tests[] = {
+	{ "a login is not sent in clear, unless to this machine", test_login_in_clear },
 	{ "LMTP: a reply for each recipient that was accepted, DSN is ours, nothing goes ahead", test_replies },
 	{ "LMTP: a server that does not pipeline", test_one_by_one },
 	{ "LMTP: what was told holds when the server is gone before it has told the rest", test_lost },

@@ -143,27 +143,30 @@ test_range(void)
 static void
 test_file(void)
 {
-	const PtnOption secret = { .name = "secret", .type = PTN_SECRET }, number = { .name = "n", .type = PTN_NUMBER };
+	const PtnOption text = { .name = "text", .type = PTN_TEXT }, number = { .name = "n", .type = PTN_NUMBER };
 	g_autofree char *directory = unit_new_directory();
 	g_autofree char *path = g_build_filename(directory, "secret", NULL);
 	g_autofree char *reference = g_strconcat("@", path, NULL);
 	g_autoptr(GError) error = NULL;
+	g_autoptr(OptionValue) value = NULL;
 
-	CU_ASSERT_PTR_NULL(option_parse(&secret, reference, &error));
+	CU_ASSERT_PTR_NULL(option_expand(reference, &error));
 	CU_ASSERT_PTR_NOT_NULL_FATAL(error);
 	CU_ASSERT_PTR_NOT_NULL(strstr(error->message, path));
-	CU_ASSERT_TRUE(g_file_set_contents(path, "42\r\nmore\n", -1, NULL));
+	CU_ASSERT_TRUE(g_file_set_contents(path, " 42 \r\nmore\n", -1, NULL));
 	{
-		g_autoptr(OptionValue) text = option_parse(&secret, reference, NULL);
-		g_autoptr(OptionValue) value = option_parse(&number, reference, NULL);
+		g_autofree char *expanded = option_expand(reference, NULL);
+		g_autofree char *same = option_expand("@example.net", NULL);
 
-		CU_ASSERT_PTR_NOT_NULL_FATAL(text);
-		ASSERT_TEXT(text->text, "42");
-		CU_ASSERT_PTR_NOT_NULL_FATAL(value);
-		CU_ASSERT_EQUAL(value->number, 42);
+		ASSERT_TEXT(expanded, "42");
+		ASSERT_TEXT(same, "@example.net");
 	}
+	value = option_parse(&text, reference, NULL);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(value);
+	ASSERT_TEXT(value->text, reference); /* who parses a value reads no file */
+	CU_ASSERT_PTR_NULL(option_parse(&number, reference, NULL));
 	CU_ASSERT_TRUE(g_file_set_contents(path, "\n", -1, NULL));
-	CU_ASSERT_PTR_NULL(option_parse(&secret, reference, NULL));
+	CU_ASSERT_PTR_NULL(option_expand(reference, NULL));
 	unit_remove_directory(directory);
 }
 
@@ -218,7 +221,7 @@ static const UnitTest option_tests[] = {
 	{ "names, addresses, lists", test_names },
 	{ "a list is split at blanks and commas", test_list },
 	{ "a range of times", test_range },
-	{ "@FILE is read, a missing one named", test_file },
+	{ "@FILE is read by the reader of the configuration alone, a missing one named", test_file },
 	{ "the nearest word", test_nearest },
 	{ "times and sizes as people write them", test_formats },
 	{ "types in words", test_described },

@@ -269,6 +269,25 @@ test_loop(void)
 
 /* ---- not the right one ---- */
 
+/* 0.0.0.0 leads to this machine, too, and is not loopback by its text. */
+static void
+test_password_in_clear(void)
+{
+	RedisServer *server = skips() ? NULL : redis_server_new("--requirepass secret --protected-mode no", false);
+	g_autofree char *url = NULL;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(Store) store = NULL;
+
+	if (server == NULL)
+		return;
+	url = g_strdup_printf("redis://:secret@0.0.0.0:%u/0", server->port);
+	store = store_open(url, true, clock_system(), &error);
+	CU_ASSERT_PTR_NULL(store);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(error);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error->message, "not sent in clear"));
+	redis_server_free(server);
+}
+
 static void
 test_passwords(void)
 {
@@ -502,6 +521,7 @@ static const UnitTest tests[] = {
 	{ "one that is not there yet", test_starts_later },
 	{ "a loop never waits", test_loop },
 	{ "passwords and ACL users", test_passwords },
+	{ "a password is not sent in clear to another machine", test_password_in_clear },
 	{ "one that evicts is no directory", test_eviction },
 	{ "a replica is refused", test_replica },
 	{ "a master that becomes a replica", test_becomes_replica },

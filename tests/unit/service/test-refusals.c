@@ -153,7 +153,7 @@ test_bad_lines(void)
 {
 	static const char *const lines[] = { "", "{", "{}", "{\"time\":", "{\"time\":1", "{\"time\":1,}", "{\"time\":1,\"a\"}",
 		"{\"time\":1,\"a\":}", "{\"time\":1,\"a\":\"b}", "{\"time\":1,\"a\":\"b\\", "{\"time\":1,\"a\":\"\\u00", "{\"time\":1,\"a\":\"\\x\"}",
-		"{\"time\":1,\"a\":\"\\u0000\"}", "{\"time\":1,\"a\":\"\\u1234\"}", "{\"time\":1} x", "{\"time\":1,\"a\":\"b\",", "[1]" };
+		"{\"time\":1,\"a\":\"\\u0000\"}", "{\"time\":1,\"a\":\"\\ud834\"}", "{\"time\":1} x", "{\"time\":1,\"a\":\"b\",", "[1]" };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(lines); i++) {
 		g_autofree char *line = g_strdup(lines[i]);
