@@ -150,6 +150,8 @@ static const PtnOption options_accounts[] = {
 	{ "lookups", PTN_NUMBER, SERVER, "20000",
 		"DNS lookups that sessions of one account hold at a time; the answer to more is \"unsure\"", 10,
 		1000000 },
+	{ "deliveries", PTN_NUMBER, SERVER, "50",
+		"connections to other servers that mail of one account holds at a time; what is due beyond waits", 1, 10000 },
 	{ 0 },
 };
 
@@ -262,6 +264,12 @@ static const PtnOption options_delivery[] = {
 	{ "warn-after", PTN_TIME, SERVER, "4h", "age at which the sender is told of the delay; 0: never", 0,
 		100 * DAY },
 	{ "connect-timeout", PTN_TIME, SERVER, "30s", "time to connect", CLOCK_SECOND, HOUR },
+	{ "greeting-timeout", PTN_TIME, SERVER, "60s",
+		"time for greeting, EHLO, TLS and AUTH of a server that has not answered lately; one that has, has "
+		"command-timeout", CLOCK_SECOND, HOUR },
+	{ "attempt-timeout", PTN_TIME, SERVER, "15m",
+		"time for a whole transaction but the reply to the final dot; each recipient and each 10 KB of content "
+		"add a second", CLOCK_SECOND, 10 * HOUR },
 	{ "command-timeout", PTN_TIME, SERVER, "5m", "time to wait for a reply", CLOCK_SECOND, HOUR },
 	{ "data-timeout", PTN_TIME, SERVER, "10m", "time to send content and wait for its reply", CLOCK_SECOND,
 		10 * HOUR },

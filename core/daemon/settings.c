@@ -254,7 +254,8 @@ settings_read_budgets(const Config *config, EngineSettings *engine)
 		.all_log_lines = (unsigned)config_number(clients, "all-log-lines"),
 		.unfinished = (uint64_t)config_number(clients, "unfinished"),
 		.all_unfinished = (uint64_t)config_number(clients, "all-unfinished") };
-	engine->accounts = (AccountLimits){ { [ACCOUNT_LOOKUPS] = (uint64_t)config_number(accounts, "lookups") } };
+	engine->accounts = (AccountLimits){ { [ACCOUNT_LOOKUPS] = (uint64_t)config_number(accounts, "lookups"),
+		[ACCOUNT_DELIVERIES] = (uint64_t)config_number(accounts, "deliveries") } };
 }
 
 EngineSettings *
@@ -383,6 +384,8 @@ settings_delivery(const Config *config, const EngineSettings *engine, GPtrArray 
 	delivery->expire_us = config_number(section, "expire");
 	delivery->warn_after_us = config_number(section, "warn-after");
 	delivery->connect_us = config_number(section, "connect-timeout");
+	delivery->greeting_us = config_number(section, "greeting-timeout");
+	delivery->attempt_us = config_number(section, "attempt-timeout");
 	delivery->command_us = config_number(section, "command-timeout");
 	delivery->data_us = config_number(section, "data-timeout");
 	delivery->max_deliveries = (unsigned)config_number(section, "max-deliveries");

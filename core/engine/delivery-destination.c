@@ -80,6 +80,13 @@ delivery_take_job(DeliveryThread *thread)
 	return job;
 }
 
+/* Lock held.  Destinations wait for a thread, and there are as many as may be. */
+static bool
+delivery_is_short(const Delivery *delivery)
+{
+	return delivery->waiting.length > 0 && delivery->threads >= delivery->snapshot->delivery->max_deliveries;
+}
+
 /* Lock held.  With a connection it waits a little for more. */
 static Job *
 delivery_next_job(DeliveryThread *thread)
@@ -93,8 +100,7 @@ delivery_next_job(DeliveryThread *thread)
 		bool is_in_time = true;
 
 		destination->idle++;
-		while (destination->calls == 0 && !delivery->is_stopping && g_queue_is_empty(&delivery->waiting) &&
-			   is_in_time)
+		while (destination->calls == 0 && !delivery->is_stopping && !delivery_is_short(delivery) && is_in_time)
 			is_in_time = g_cond_wait_until(&destination->is_called, &delivery->lock, until_us);
 		if (destination->calls == 0) {
 			destination->idle--;
@@ -127,6 +133,20 @@ delivery_call_idle(Destination *destination)
 	return true;
 }
 
+/* Lock held: destinations that wait for a thread get one, as far as there are. */
+static void
+delivery_start_waiting(Delivery *delivery)
+{
+	Destination *next;
+
+	while (!delivery->is_stopping && (next = delivery_next_to_start(delivery)) != NULL) {
+		if (delivery_start_thread(delivery, next))
+			continue;
+		delivery_want_thread(delivery, next);
+		break;
+	}
+}
+
 void
 delivery_drop_destination(Delivery *delivery, Destination *destination)
 {
@@ -140,22 +160,16 @@ delivery_drop_destination(Delivery *delivery, Destination *destination)
 static void
 delivery_leave(Delivery *delivery, Destination *destination)
 {
-	Destination *next;
-
 	destination->threads--;
 	delivery->threads--;
+	delivery->mx_threads -= destination->hop->kind == HOP_MX;
 	if (!g_queue_is_empty(&destination->jobs) && destination->threads > 0)
 		(void)delivery_call_idle(destination);
 	else if (!g_queue_is_empty(&destination->jobs))
 		delivery_want_thread(delivery, destination);
 	else
 		delivery_drop_destination(delivery, destination);
-	next = delivery->is_stopping ? NULL : g_queue_pop_head(&delivery->waiting);
-	if (next != NULL) {
-		next->is_waiting = false;
-		if (!delivery_start_thread(delivery, next))
-			delivery_want_thread(delivery, next);
-	}
+	delivery_start_waiting(delivery);
 	g_cond_broadcast(&delivery->has_ended);
 }
 
@@ -211,8 +225,10 @@ delivery_serve(void *data)
 
 		g_mutex_unlock(&delivery->lock);
 		is_done = delivery_may_send(thread, job);
-		if (is_done)
+		if (is_done) {
+			delivery_begin_share(thread, job);
 			delivery_do_job(thread, job);
+		}
 		g_mutex_lock(&delivery->lock);
 		if (!is_done)
 			break;
@@ -221,6 +237,7 @@ delivery_serve(void *data)
 	}
 	g_mutex_unlock(&delivery->lock);
 	delivery_hang_up(thread);
+	delivery_end_share(thread);
 	g_mutex_lock(&delivery->lock);
 	delivery_leave(delivery, thread->destination);
 	g_mutex_unlock(&delivery->lock);
@@ -238,6 +255,8 @@ delivery_start_thread(Delivery *delivery, Destination *destination)
 
 	thread->delivery = delivery;
 	thread->destination = destination;
+	if (!g_queue_is_empty(&destination->jobs))
+		delivery_begin_share(thread, g_queue_peek_head(&destination->jobs));
 	pthread_attr_init(&attributes);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 	pthread_attr_setstacksize(&attributes, DELIVERY_STACK);
@@ -246,11 +265,13 @@ delivery_start_thread(Delivery *delivery, Destination *destination)
 	is_started = pthread_create(&id, &attributes, delivery_serve, thread) == 0;
 	pthread_attr_destroy(&attributes);
 	if (!is_started) {
+		delivery_end_share(thread);
 		g_free(thread);
 		return false;
 	}
 	destination->threads++;
 	delivery->threads++;
+	delivery->mx_threads += destination->hop->kind == HOP_MX;
 	return true;
 }
 
@@ -282,10 +303,11 @@ delivery_call(Delivery *delivery, Destination *destination, const DeliverySettin
 		return;
 	if (delivery_call_idle(destination) || destination->threads >= settings->per_destination)
 		return;
-	if (delivery->threads >= settings->max_deliveries || !delivery_start_thread(delivery, destination)) {
-		delivery_want_thread(delivery, destination);
+	if (delivery_may_start(delivery, destination) && delivery_start_thread(delivery, destination))
+		return;
+	delivery_want_thread(delivery, destination);
+	if (delivery_is_short(delivery))
 		delivery_wake_threads(delivery); /* those that only keep a connection make room */
-	}
 }
 
 void
@@ -309,4 +331,5 @@ delivery_look_after(Delivery *delivery)
 	while (g_hash_table_iter_next(&each, NULL, &destination))
 		if (!g_queue_is_empty(&((Destination *)destination)->jobs))
 			delivery_call(delivery, destination, delivery->snapshot->delivery);
+	delivery_start_waiting(delivery);
 }

@@ -11,10 +11,12 @@
 enum {
 	DELIVERY_ACTIVE = 20000, /* messages whose envelopes are in memory at a time */
 	DELIVERY_QUEUED = 8,     /* jobs that wait for one next hop */
+	DELIVERY_ADDRESSES = 5,  /* that are tried for a next hop in one attempt */
 };
 
 #define DELIVERY_LOOK_US (CLOCK_SECOND / 5)          /* how often waiting jobs are looked after */
 #define DELIVERY_REPORT_US (5 * 60 * CLOCK_SECOND)   /* a failure is reported after this at the latest */
+#define DELIVERY_CROWDED_US CLOCK_SECOND            /* an address without room for us is asked again after this */
 #define DELIVERY_DOOMED_US (60 * CLOCK_SECOND)       /* so long a failure to connect counts for messages that waited */
 #define DELIVERY_UNREPORTED_US (60 * CLOCK_SECOND)   /* a report that could not be written is tried again after this */
 
@@ -97,6 +99,7 @@ typedef struct {
 	int64_t full_until_us; /* … until then; monotonic */
 	bool shuns_ahead;     /* a connection broke where an envelope had been sent behind a content */
 	int64_t failed_us;    /* when it could not be reached last; monotonic, 0: never */
+	int64_t crowded_until_us; /* its addresses have all the connections that we may have there; monotonic */
 	SentStatus failed_status; /* what became of the jobs then … */
 	char *failed_reply;   /* … and becomes of messages that were waiting for it then */
 } Destination;
@@ -112,7 +115,8 @@ struct Delivery {
 	GQueue hungry;        /* destinations that have room for waiting ways */
 	GQueue wanted;        /* of WaitingWay*, with their references: to be begun whatever the destination has */
 	GQueue watched;       /* of ActiveMessage* with failures to report, oldest first */
-	unsigned threads, active;
+	GHashTable *addresses; /* "ADDRESS PORT" -> how many connections, as a pointer */
+	unsigned threads, mx_threads, active; /* mx_threads: those at next hops that MX records name */
 	int64_t looked_us;    /* delivery_look_after(), monotonic */
 	bool is_awake, is_stopping;
 };
@@ -124,6 +128,9 @@ typedef struct {
 	SmtpClient *client; /* NULL: it has no connection */
 	Job *next;          /* taken already, to be sent over this connection; NULL: none */
 	Snapshot *snapshot; /* whose settings the client keeps to; NULL without one */
+	char *address;      /* of the connection, as it is counted; NULL: none, or a Unix socket */
+	AccountBudget *account; /* whose mail it brings; NULL: nobody's */
+	bool counts_for_account;
 	int64_t used_us;    /* when the connection last worked */
 	bool gives_up;      /* others have connections, and its job */
 } DeliveryThread;
@@ -183,6 +190,18 @@ void delivery_resume(ActiveMessage *active, Waiting *waiting);
 void delivery_unref_waiting(Waiting *waiting);
 /* No lock held: no way waits any more; the messages are due, and routed again. */
 void delivery_end_parking(Delivery *delivery);
+
+/* ---- delivery-share.c ---- */
+/* Lock held: one more connection may work for the destination. */
+bool delivery_may_start(const Delivery *delivery, const Destination *destination);
+/* Lock held: one of the destinations that wait for a thread, taken out of their list; NULL: none may have one now. */
+Destination *delivery_next_to_start(Delivery *delivery);
+/* The thread works for the account of the job from now on, or for none any more.  Its own thread, or the one that starts it. */
+void delivery_begin_share(DeliveryThread *thread, const Job *job);
+void delivery_end_share(DeliveryThread *thread);
+/* No lock held.  False: we have `most` connections to that address. */
+bool delivery_enter_address(DeliveryThread *thread, const HopAddress *to, unsigned most);
+void delivery_leave_address(DeliveryThread *thread);
 
 /* ---- delivery-thread.c ---- */
 /* Takes the job: it has no more to say of its recipients.  No lock held. */

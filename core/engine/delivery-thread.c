@@ -68,6 +68,7 @@ delivery_hang_up(DeliveryThread *thread)
 	}
 	g_clear_pointer(&thread->client, smtp_client_close);
 	g_clear_pointer(&thread->snapshot, snapshot_unref);
+	delivery_leave_address(thread);
 }
 
 /* A server that lets others of us in is not down but full: they take the job.  Of several that are not let in at the same
@@ -91,17 +92,58 @@ delivery_give_back(DeliveryThread *thread, Job *job)
 	return thread->gives_up;
 }
 
+/* No address was tried, as other next hops have all connections that we may have there: the job waits for one.  Lock not
+ * held. */
+static bool
+delivery_is_crowded(DeliveryThread *thread, Job *job, const char *reply)
+{
+	Destination *destination = thread->destination;
+
+	if (reply != NULL)
+		return false;
+	g_mutex_lock(&thread->delivery->lock);
+	thread->gives_up = true;
+	destination->crowded_until_us = g_get_monotonic_time() + DELIVERY_CROWDED_US;
+	g_queue_push_head(&destination->jobs, job);
+	g_mutex_unlock(&thread->delivery->lock);
+	return true;
+}
+
+/* The first few addresses where we have a connection left; `reply` (new) of the last one that was tried, NULL: none was. */
 static SmtpClient *
-delivery_open(DeliveryThread *thread, const DeliverySettings *settings, const GPtrArray *addresses,
-	SentStatus *status, char **reply)
+delivery_try_addresses(DeliveryThread *thread, const DeliverySettings *settings, const GPtrArray *addresses,
+	bool is_known, char **reply)
+{
+	const NextHop *hop = thread->destination->hop;
+
+	for (guint i = 0; i < MIN(addresses->len, DELIVERY_ADDRESSES); i++) {
+		const HopAddress *to = g_ptr_array_index(addresses, i);
+		SmtpClient *client;
+
+		if (!delivery_enter_address(thread, to, settings->per_destination))
+			continue;
+		g_clear_pointer(reply, g_free);
+		client = smtp_client_open(settings, hop, to, is_known, reply);
+		if (client != NULL)
+			return client;
+		delivery_leave_address(thread);
+	}
+	return NULL;
+}
+
+static SmtpClient *
+delivery_open(
+	DeliveryThread *thread, const DeliverySettings *settings, const GPtrArray *addresses, char **reply)
 {
 	Destination *destination = thread->destination;
 	SmtpClient *client;
+	bool is_known;
 
 	g_mutex_lock(&thread->delivery->lock);
+	is_known = destination->service_us != 0 || destination->open > 0;
 	destination->opening++;
 	g_mutex_unlock(&thread->delivery->lock);
-	client = smtp_client_open(settings, destination->hop, addresses, status, reply);
+	client = delivery_try_addresses(thread, settings, addresses, is_known, reply);
 	g_mutex_lock(&thread->delivery->lock);
 	destination->opening--;
 	destination->open += client != NULL;
@@ -122,14 +164,14 @@ delivery_connect(DeliveryThread *thread, Job *job)
 		g_get_monotonic_time() + settings->connect_us, &addresses, &reply);
 
 	if (found == HOP_OK)
-		thread->client = delivery_open(thread, settings, addresses, &status, &reply);
+		thread->client = delivery_open(thread, settings, addresses, &reply);
 	else if (found != HOP_DEFER)
 		status = found == HOP_FAIL ? SENT_FAILED : SENT_HELD;
 	if (thread->client != NULL) {
 		thread->snapshot = snapshot_ref(snapshot);
 		return true;
 	}
-	if (found == HOP_OK && delivery_give_back(thread, job))
+	if (found == HOP_OK && (delivery_give_back(thread, job) || delivery_is_crowded(thread, job, reply)))
 		return false;
 	metrics_add(thread->delivery->engine->metrics, "delivery.unreachable", 1);
 	delivery_set_all(job, status, reply);

@@ -18,6 +18,7 @@ delivery_new(Engine *engine, Snapshot *snapshot)
 	g_cond_init(&delivery->wake);
 	g_cond_init(&delivery->has_ended);
 	delivery->destinations = g_hash_table_new_full(keyed_hash_text, g_str_equal, NULL, delivery_free_destination);
+	delivery->addresses = g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, NULL);
 	g_queue_init(&delivery->waiting);
 	g_queue_init(&delivery->hungry);
 	g_queue_init(&delivery->wanted);
@@ -34,6 +35,7 @@ delivery_free(Delivery *delivery)
 	if (delivery == NULL)
 		return;
 	g_hash_table_unref(delivery->destinations);
+	g_hash_table_unref(delivery->addresses);
 	g_queue_clear(&delivery->waiting);
 	g_queue_clear(&delivery->hungry);
 	while ((way = g_queue_pop_head(&delivery->wanted)) != NULL)

@@ -50,7 +50,9 @@ delivery_settings_new(void)
 	settings->expire_us = 5 * 86400 * CLOCK_SECOND;
 	settings->warn_after_us = 4 * 3600 * CLOCK_SECOND;
 	settings->connect_us = 30 * CLOCK_SECOND;
+	settings->greeting_us = 60 * CLOCK_SECOND;
 	settings->command_us = 300 * CLOCK_SECOND;
+	settings->attempt_us = 900 * CLOCK_SECOND;
 	settings->data_us = 600 * CLOCK_SECOND;
 	settings->max_deliveries = 200;
 	settings->per_destination = 5;

@@ -7,7 +7,10 @@
 #include "engine/smtp-client-private.h"
 #include "proto/data.h"
 
-enum { SEND_GROUP = 100 }; /* recipients of one burst: their replies must fit the socket's buffers */
+enum {
+	SEND_GROUP = 100,             /* recipients of one burst: their replies must fit the socket's buffers */
+	SEND_LEAST_RATE = 10 * 1024, /* octets a second that a content may take beyond attempt-timeout */
+};
 
 typedef struct {
 	SmtpClient *client;
@@ -323,7 +326,7 @@ send_take_mailboxes(Sending *sending, ServerReply *reply)
 
 		if (!sending->is_open[i])
 			continue;
-		smtp_client_limit(sending->client, sending->client->settings->data_us);
+		smtp_client_limit_final(sending->client);
 		if (!smtp_read_reply(sending->client->wire, reply, &sending->error))
 			return false;
 		text = send_reply_text(reply);
@@ -346,7 +349,7 @@ send_finish(Sending *sending, ServerReply *reply)
 		return false;
 	if (sending->client->is_lmtp)
 		return send_take_mailboxes(sending, reply);
-	smtp_client_limit(sending->client, sending->client->settings->data_us);
+	smtp_client_limit_final(sending->client);
 	if (!smtp_read_reply(sending->client->wire, reply, &sending->error))
 		return false;
 	text = send_reply_text(reply);
@@ -400,6 +403,14 @@ smtp_client_is_ahead(const SmtpClient *client)
 	return client->is_ahead;
 }
 
+/* A large content and many recipients take their time; one octet now and then does not keep a connection for hours. */
+static int64_t
+send_attempt_us(const Sending *sending)
+{
+	return sending->client->settings->attempt_us + (int64_t)sending->n * CLOCK_SECOND +
+		   (int64_t)(sending->size / SEND_LEAST_RATE) * CLOCK_SECOND;
+}
+
 bool
 smtp_client_send(SmtpClient *client, const SmtpTask *task, const SmtpTask *next, SentResult *results)
 {
@@ -424,6 +435,7 @@ smtp_client_send(SmtpClient *client, const SmtpTask *task, const SmtpTask *next,
 		send_set_open(&sending, SENT_FAILED, false, obstacle);
 		return true;
 	}
+	client->attempt_until_us = g_get_monotonic_time() + send_attempt_us(&sending);
 	smtp_client_limit(client, client->settings->command_us);
 	if (!send_transaction(&sending, &reply))
 		return send_broken(&sending);

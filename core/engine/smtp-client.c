@@ -16,7 +16,13 @@ sent_result_set(SentResult *result, SentStatus status, bool is_remote, const cha
 void
 smtp_client_limit(SmtpClient *client, int64_t time_us)
 {
-	wire_set_deadline(client->wire, g_get_monotonic_time() + time_us);
+	wire_set_deadline(client->wire, MIN(g_get_monotonic_time() + time_us, client->attempt_until_us));
+}
+
+void
+smtp_client_limit_final(SmtpClient *client)
+{
+	wire_set_deadline(client->wire, g_get_monotonic_time() + client->settings->data_us);
 }
 
 void
@@ -204,7 +210,7 @@ smtp_client_from(const DeliverySettings *settings, const IpAddress *to)
 
 static SmtpClient *
 smtp_client_try(const DeliverySettings *settings, const NextHop *hop, const HopAddress *to, bool skips_tls,
-	bool *tried_tls, GError **error)
+	int64_t greeting_us, bool *tried_tls, GError **error)
 {
 	const int64_t until_us = g_get_monotonic_time() + settings->connect_us;
 	g_autoptr(SmtpClient) client = g_new0(SmtpClient, 1);
@@ -224,6 +230,7 @@ smtp_client_try(const DeliverySettings *settings, const NextHop *hop, const HopA
 	}
 	if (client->wire == NULL)
 		return NULL;
+	client->attempt_until_us = g_get_monotonic_time() + greeting_us;
 	if (smtp_client_greet(client, hop, to->name, error))
 		return g_steal_pointer(&client);
 	*tried_tls = client->tried_tls;
@@ -232,28 +239,19 @@ smtp_client_try(const DeliverySettings *settings, const NextHop *hop, const HopA
 }
 
 SmtpClient *
-smtp_client_open(const DeliverySettings *settings, const NextHop *hop, const GPtrArray *addresses,
-	SentStatus *status, char **reply)
+smtp_client_open(const DeliverySettings *settings, const NextHop *hop, const HopAddress *to, bool is_known,
+	char **reply)
 {
-	*status = SENT_DEFERRED;
-	*reply = NULL;
-	for (guint i = 0; i < addresses->len; i++) {
-		const HopAddress *to = g_ptr_array_index(addresses, i);
-		g_autoptr(GError) error = NULL;
-		bool tried_tls = false;
-		SmtpClient *client = smtp_client_try(settings, hop, to, false, &tried_tls, &error);
+	const int64_t greeting_us = is_known ? settings->command_us : settings->greeting_us;
+	g_autoptr(GError) error = NULL;
+	bool tried_tls = false;
+	SmtpClient *client = smtp_client_try(settings, hop, to, false, greeting_us, &tried_tls, &error);
 
-		if (client == NULL && tried_tls && hop->tls == TLS_MAY && hop->user == NULL) {
-			/* a handshake that breaks must not stop mail that would have gone in clear; a login never does */
-			g_clear_error(&error);
-			client = smtp_client_try(settings, hop, to, true, &tried_tls, &error);
-		}
-		if (client != NULL) {
-			g_clear_pointer(reply, g_free);
-			return client;
-		}
-		g_free(*reply);
-		*reply = g_strdup_printf("4.4.1 %s", error->message);
+	if (client == NULL && tried_tls && hop->tls == TLS_MAY && hop->user == NULL) {
+		/* a handshake that breaks must not stop mail that would have gone in clear; a login never does */
+		g_clear_error(&error);
+		client = smtp_client_try(settings, hop, to, true, greeting_us, &tried_tls, &error);
 	}
-	return NULL;
+	*reply = client == NULL ? g_strdup_printf("4.4.1 %s", error->message) : NULL;
+	return client;
 }

@@ -14,8 +14,7 @@ typedef struct AccountBudget AccountBudget;
 
 typedef enum {
 	ACCOUNT_LOOKUPS,      /* DNS lookups that its sessions hold     */
-	ACCOUNT_DELIVERIES,   /* messages of it that are being delivered */
-	ACCOUNT_DESTINATIONS, /* next hops that its mail waits for      */
+	ACCOUNT_DELIVERIES,   /* connections that bring its mail out    */
 	ACCOUNT_USES          /* how many there are */
 } AccountUse;
 

@@ -483,6 +483,37 @@ test_new_route(void)
 	world_free(world);
 }
 
+/* One account's mail for a hundred hops that hang leaves connections to the mail of others. */
+static void
+test_account_share(void)
+{
+	enum { HOPS = 100, SHARE = 50 };
+	World *world = world_new();
+	g_autoptr(GPtrArray) recipients = g_ptr_array_new_with_free_func(g_free);
+	QueueId other;
+
+	for (unsigned i = 0; i < HOPS; i++) {
+		g_autofree char *name = g_strdup_printf("slow%u", i);
+
+		world_add_hop(world, name);
+		g_ptr_array_add(recipients, g_strdup_printf("r@%s.example", name));
+	}
+	world_add_hop(world, "slow");
+	g_ptr_array_add(recipients, NULL);
+	world->account = "greedy@example.net";
+	CU_ASSERT_NOT_EQUAL_FATAL(world_try_to_send(world, (const char *const *)recipients->pdata), 0);
+	world_start(world);
+	WORLD_WAIT_UNTIL(world, world_begun(world) == SHARE);
+	world->account = "modest@example.net";
+	other = world_send(world, "r@fast.example", "r@slow.example", NULL);
+	WORLD_WAIT_UNTIL(world, world_taken(world, other, "r@fast.example") == 1 && world_begun(world) == SHARE + 1);
+	CU_ASSERT_EQUAL(world_tried(world, other, "r@slow.example"), 1);
+	world_open_gate(world);
+	WORLD_WAIT_UNTIL(world, queued(world) == 0);
+	CU_ASSERT_EQUAL(world_taken_in_all(world), HOPS + 2);
+	world_free(world);
+}
+
 const UnitSuite delivery_suite = { "delivery", (const UnitTest[]){
 	{ "Q-11 a report that cannot be written sends nothing again", test_failed_report },
 	{ "Q-11 a report waits for a disk that is full", test_report_that_waits },
@@ -497,6 +528,7 @@ const UnitSuite delivery_suite = { "delivery", (const UnitTest[]){
 	{ "Q-13 a clock that is wrong for a moment bounces nothing", test_excursion },
 	{ "Q-13 a clock that is wrong at start bounces nothing", test_start_ahead },
 	{ "Q-14 a slow next hop does not hold up other mail", test_slow_hop },
+	{ "Q-20 an account has a share of the connections", test_account_share },
 	{ "Q-14 verbs take effect on mail for a slow next hop at once", test_verbs },
 	{ "Q-14 a changed route takes effect on mail for a slow next hop at once", test_new_route },
 	{ 0 } } };

@@ -185,6 +185,7 @@ world_new(void)
 	world->engine.store = store_open("memory:", true, &world->clock, NULL);
 	world->engine.directory = directory_new(world->engine.store);
 	world->engine.stay = stay_new();
+	world->engine.accounts = account_budgets_new();
 	world_open_spool(world);
 	world_add_hop(world, "fast");
 	return world;
@@ -260,6 +261,7 @@ world_free(World *world)
 	store_close(world->engine.store);
 	id_source_free(world->engine.ids);
 	metrics_free(world->engine.metrics);
+	account_budgets_free(world->engine.accounts);
 	snapshot_unref(world->snapshot);
 	g_ptr_array_unref(world->plugins);
 	g_hash_table_unref(world->taken);
@@ -288,6 +290,7 @@ world_try_to_send(World *world, const char *const *recipients)
 	envelope->arrived_us = clock_wall(&world->clock);
 	g_free(envelope->sender);
 	envelope->sender = g_strdup(WORLD_SENDER);
+	envelope_set_note(envelope, "account", world->account);
 	for (size_t i = 0; recipients[i] != NULL; i++)
 		envelope_add_recipient(envelope, recipients[i], NULL, 0);
 	spool_transaction_set_content(transaction, content);

@@ -20,6 +20,7 @@ typedef struct {
 	Snapshot *snapshot;
 	Delivery *delivery;
 	GPtrArray *plugins;    /* of HookPlugin* */
+	const char *account;   /* whose mail is sent from now on; NULL: nobody's */
 
 	GMutex lock;           /* guards what follows */
 	GCond changed;
