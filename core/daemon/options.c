@@ -151,7 +151,8 @@ static const PtnOption options_accounts[] = {
 		"DNS lookups that sessions of one account hold at a time; the answer to more is \"unsure\"", 10,
 		1000000 },
 	{ "deliveries", PTN_NUMBER, SERVER, "50",
-		"connections to other servers that mail of one account holds at a time; what is due beyond waits", 1, 10000 },
+		"connections to other servers that mail of one account holds at a time; what is due beyond waits", 1,
+		10000 },
 	{ 0 },
 };
 

@@ -60,21 +60,21 @@ world_deliver(const HookRow *row, HookCall *call)
 	const Recipient *recipient = g_ptr_array_index(call->envelope->recipients, call->recipient);
 	g_autofree char *key = g_strdup_printf("%s#%" G_GUINT64_FORMAT, recipient->address, call->envelope->id);
 	const char *name = row->plugin->name;
+	bool refuses;
 
 	g_mutex_lock(&world->lock);
 	world_count(world->tried, key);
 	if (call->envelope->sender[0] == '\0')
 		world_count(world->tried, "reports");
-	if (world->before != NULL)
-		world->before(world->data, recipient->address);
 	if (g_str_has_prefix(name, "slow"))
 		world_wait_at_gate(world);
 	while (g_str_has_prefix(name, "step") && !world->is_open && world->steps < strtoul(name + 4, NULL, 10))
 		g_cond_wait(&world->changed, &world->lock);
-	if (!g_str_has_prefix(name, "no") && !g_str_has_prefix(name, "later"))
+	refuses = g_str_has_prefix(name, "no") || g_str_has_suffix(name, "-no");
+	if (!refuses && !g_str_has_prefix(name, "later"))
 		world_count(world->taken, key);
 	g_mutex_unlock(&world->lock);
-	if (g_str_has_prefix(name, "no"))
+	if (refuses)
 		return world_refuse(call, 550, "5.1.1");
 	return g_str_has_prefix(name, "later") ? world_refuse(call, 450, "4.2.1") : PTN_DONE;
 }

@@ -1,7 +1,7 @@
 /* world.h - deliveries over a simulated disk: next hops that a test holds up, or makes refuse.
  *
  * A hop is a plugin that delivers: mail for NAME.example goes to the hop NAME.  Its name says what it does: "fast…" takes
- * everything, "no…" refuses for good, "later…" for now, "slow…" takes it when the test opens the gate, "stepN" when the test has
+ * everything, "no…" refuses for good, "later…" for now, "slow…" takes it (or "slow…-no" refuses it) when the test opens the gate, "stepN" when the test has
  * gone N steps. */
 #pragma once
 
@@ -29,8 +29,6 @@ typedef struct {
 	unsigned steps;
 	GHashTable *taken;     /* "recipient#id of its message" -> how often */
 	GHashTable *tried;     /* the same, refused ones too */
-	void (*before)(void *data, const char *recipient); /* called when a hop is asked; NULL */
-	void *data;
 } World;
 
 World *world_new(void);
