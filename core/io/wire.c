@@ -154,6 +154,8 @@ static bool
 wire_give_up(Wire *wire)
 {
 	wire->takes_no_more = true;
+	if (wire->out->len > 0)
+		explicit_bzero(wire->out->data, wire->out->len);
 	g_byte_array_set_size(wire->out, 0);
 	return false;
 }
