@@ -199,9 +199,8 @@ static void
 control_answer(Control *control, GSocketConnection *connection)
 {
 	g_autoptr(GError) error = NULL;
-	g_autoptr(GInputStream) in =
-		g_buffered_input_stream_new(g_io_stream_get_input_stream(G_IO_STREAM(connection)));
-	g_autoptr(Request) request = request_read(in, &error);
+	/* not through a buffered stream, whose buffer would keep new passwords */
+	g_autoptr(Request) request = request_read(g_io_stream_get_input_stream(G_IO_STREAM(connection)), &error);
 	Answer *answer = answer_new(g_io_stream_get_output_stream(G_IO_STREAM(connection)));
 
 	if (request == NULL)

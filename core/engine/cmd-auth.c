@@ -3,6 +3,7 @@
 
 #include "base/escape.h"
 #include "base/log.h"
+#include "base/wipe.h"
 #include "engine/session-private.h"
 
 static void
@@ -173,8 +174,8 @@ cmd_auth_is_base64(const char *text)
 	return length % 4 == 0 && length - digits <= 2 && strspn(text + digits, "=") == length - digits;
 }
 
-void
-cmd_auth_take_response(Session *session, char *line, size_t size)
+static void
+cmd_auth_decode(Session *session, char *line, size_t size)
 {
 	const SaslStep step = session->sasl;
 	g_autofree char *octets = NULL; /* g_base64_decode() ends with no NUL of its own */
@@ -194,9 +195,8 @@ cmd_auth_take_response(Session *session, char *line, size_t size)
 		g_autofree guchar *decoded = g_base64_decode(line, &length);
 
 		memcpy(octets, decoded, length);
-		explicit_bzero(decoded, length);
+		explicit_bzero(decoded, size / 4 * 3);
 	}
-	explicit_bzero(line, size);
 	if (step == SASL_PLAIN) {
 		cmd_auth_take_plain(session, octets, length);
 	} else if (strlen(octets) != length) {
@@ -211,7 +211,14 @@ cmd_auth_take_response(Session *session, char *line, size_t size)
 
 		cmd_auth_set(session, login, octets);
 	}
-	explicit_bzero(octets, length);
+	explicit_bzero(octets, size);
+}
+
+void
+cmd_auth_take_response(Session *session, char *line, size_t size)
+{
+	cmd_auth_decode(session, line, size);
+	explicit_bzero(line, size);
 }
 
 bool
@@ -231,7 +238,7 @@ cmd_auth_check(Session *session, const Command *command)
 	else if (command->argument[0] == '\0')
 		session_reject(session, PTN_PROTOCOL, 501, "5.5.4", "Syntax: AUTH mechanism");
 	else {
-		g_free(session->sasl_login);
+		wipe_free_text(session->sasl_login);
 		session->sasl_login = g_strdup(command->argument); /* until cmd_auth_proceed() */
 		return true;
 	}
@@ -248,6 +255,7 @@ cmd_auth_proceed(Session *session)
 	const bool is_plain = g_ascii_strncasecmp(argument, "PLAIN", MAX(word, 5)) == 0;
 
 	if (!is_plain && g_ascii_strncasecmp(argument, "LOGIN", MAX(word, 5)) != 0) {
+		explicit_bzero(argument, strlen(argument)); /* it may have had credentials behind it all the same */
 		session_reject(session, PTN_PROTOCOL, 504, "5.5.4", "Error: authentication mechanism is not supported");
 		return;
 	}

@@ -2,6 +2,7 @@
  *
  * Everything here runs on the connection's loop, but for connection_work(), connection_flush_loan() and
  * connection_committed(). */
+#include "base/wipe.h"
 #include "engine/connection-private.h"
 
 typedef struct {
@@ -33,7 +34,7 @@ connection_came_back(void *data)
 	}
 	if (connection->ahead != NULL) {
 		session_input(connection->session, connection->ahead->data, connection->ahead->len);
-		g_clear_pointer(&connection->ahead, g_byte_array_unref);
+		g_clear_pointer(&connection->ahead, wipe_free_array);
 		if (connection->need == SESSION_WANTS_INPUT)
 			connection->need = SESSION_WANTS_LOOP; /* what it wanted is there */
 	}

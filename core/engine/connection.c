@@ -4,6 +4,7 @@
 #include <openssl/ssl.h>
 #include <string.h>
 
+#include "base/wipe.h"
 #include "base/log.h"
 #include "engine/connection-private.h"
 #include "io/socket.h"
@@ -21,7 +22,7 @@ connection_free(Connection *connection)
 	}
 	if (connection->out != NULL)
 		g_string_free(connection->out, TRUE);
-	g_clear_pointer(&connection->ahead, g_byte_array_unref);
+	g_clear_pointer(&connection->ahead, wipe_free_array);
 	server_forget_client(&connection->client);
 	snapshot_unref(connection->snapshot);
 	atomic_fetch_sub(&connection->side->server->connections, 1);
@@ -195,9 +196,7 @@ connection_take_input(Connection *connection, const char *octets, size_t size)
 {
 	connection->pace.octets += size;
 	if (connection->is_lent) {
-		if (connection->ahead == NULL)
-			connection->ahead = g_byte_array_new();
-		g_byte_array_append(connection->ahead, (const guint8 *)octets, (guint)size);
+		wipe_append(&connection->ahead, octets, size);
 		return;
 	}
 	session_input(connection->session, octets, size);
@@ -222,6 +221,7 @@ connection_read(Connection *connection)
 			return;
 		}
 		connection_take_input(connection, buffer, (size_t)n);
+		explicit_bzero(buffer, (size_t)n); /* of all connections of the loop, and may have had a password */
 		if (connection->stream.tls == NULL || SSL_pending(connection->stream.tls) == 0)
 			break;
 	}

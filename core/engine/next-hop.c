@@ -55,11 +55,17 @@ next_hop_login(const NextHop *hop)
 	return hop->tls == TLS_ENCRYPT ? LOGIN_UNVERIFIED : LOGIN_IN_CLEAR;
 }
 
+/* Keys live in tables and are freed as they are: of the password they have a digest. */
 char *
 next_hop_key(const NextHop *hop)
 {
-	return g_strdup_printf("%s %d %d %d %s", hop->text, (int)hop->tls, (int)hop->on_missing, (int)hop->is_trusted,
-		hop->password != NULL ? hop->password : "");
+	g_autofree char *digest =
+		hop->password != NULL ? g_compute_hmac_for_string(G_CHECKSUM_SHA256, (const guchar *)hop->text,
+									strlen(hop->text), hop->password, -1)
+							  : g_strdup("");
+
+	return g_strdup_printf(
+		"%s %d %d %d %s", hop->text, (int)hop->tls, (int)hop->on_missing, (int)hop->is_trusted, digest);
 }
 
 NextHop *

@@ -1,6 +1,7 @@
 /* session-cmd.c - the table of commands: reading it is reading the server. */
 #include <string.h>
 
+#include "base/wipe.h"
 #include "engine/session-private.h"
 #include "proto/line.h"
 
@@ -195,24 +196,11 @@ session_line_limit(const Session *session, const char *line, size_t size)
 	return COMMAND_LINE_MAX;
 }
 
-bool
-session_take_line(Session *session, SessionNeed *need)
+/* What was found in the input; `line` NULL: nothing that makes sense. */
+static bool
+session_take_found(
+	Session *session, LineResult result, char *line, size_t size, size_t taken, SessionNeed *need)
 {
-	const size_t waiting = session_input_waiting(session), taken = session->in_taken;
-	const char *octets = waiting > 0 ? (const char *)session->in->data + session->in_taken : NULL;
-	size_t size, used = 0;
-	g_autofree char *line = NULL;
-	LineResult result;
-
-	*need = SESSION_WANTS_INPUT;
-	if (waiting == 0)
-		return false;
-	result = line_find(octets, waiting, session_line_limit(session, octets, waiting),
-		session->listener->is_lenient, &size, &used);
-	if (result == LINE_MORE)
-		return false;
-	line = result == LINE_OK || result == LINE_BARE ? g_strndup(octets, size) : NULL;
-	session->in_taken += result == LINE_BARE ? waiting : used;
 	if (session->skips_line && result != LINE_BARE) {
 		session->skips_line = result == LINE_TOO_LONG;
 		return true;
@@ -236,4 +224,28 @@ session_take_line(Session *session, SessionNeed *need)
 	session->in_taken = taken;
 	*need = SESSION_WANTS_WORKER;
 	return false;
+}
+
+bool
+session_take_line(Session *session, SessionNeed *need)
+{
+	const size_t waiting = session_input_waiting(session), taken = session->in_taken;
+	const char *octets = waiting > 0 ? (const char *)session->in->data + session->in_taken : NULL;
+	size_t size, used = 0;
+	char *line;
+	bool is_taken;
+	LineResult result;
+
+	*need = SESSION_WANTS_INPUT;
+	if (waiting == 0)
+		return false;
+	result = line_find(octets, waiting, session_line_limit(session, octets, waiting),
+		session->listener->is_lenient, &size, &used);
+	if (result == LINE_MORE)
+		return false;
+	line = result == LINE_OK || result == LINE_BARE ? g_strndup(octets, size) : NULL;
+	session->in_taken += result == LINE_BARE ? waiting : used;
+	is_taken = session_take_found(session, result, line, size, taken, need);
+	wipe_free_text(line);
+	return is_taken;
 }

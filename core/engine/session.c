@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/wipe.h"
 #include "base/log.h"
 
 Session *
@@ -40,7 +41,7 @@ session_free(Session *session)
 		return;
 	session_drop_transaction(session);
 	g_clear_pointer(&session->sealed, spool_transaction_free);
-	g_clear_pointer(&session->in, g_byte_array_unref);
+	g_clear_pointer(&session->in, wipe_free_array);
 	if (session->out != NULL)
 		g_string_free(session->out, TRUE);
 	g_clear_pointer(&session->name_query, dns_query_unref);
@@ -48,8 +49,8 @@ session_free(Session *session)
 	if (session->call != NULL)
 		region_free(session->call->region);
 	g_free(session->call);
-	g_free(session->sasl_login);
-	g_free(session->sasl_password);
+	wipe_free_text(session->sasl_login);
+	wipe_free_text(session->sasl_password);
 	g_free(session->identified);
 	g_free(session->queue_text);
 	g_clear_pointer(&session->kept, kept_refusal_free);
@@ -67,9 +68,7 @@ session_free(Session *session)
 void
 session_input(Session *session, const void *data, size_t size)
 {
-	if (session->in == NULL)
-		session->in = g_byte_array_sized_new((guint)size);
-	g_byte_array_append(session->in, data, (guint)size);
+	wipe_append(&session->in, data, size);
 }
 
 size_t
@@ -85,9 +84,9 @@ session_compact_input(Session *session)
 	if (session->in == NULL || session->in_taken == 0)
 		return;
 	if (session->in_taken == session->in->len)
-		g_clear_pointer(&session->in, g_byte_array_unref);
+		g_clear_pointer(&session->in, wipe_free_array);
 	else
-		g_byte_array_remove_range(session->in, 0, (guint)session->in_taken);
+		wipe_remove_front(session->in, session->in_taken);
 	session->in_taken = 0;
 }
 

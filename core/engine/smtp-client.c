@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/wipe.h"
 #include "engine/smtp-client-private.h"
 
 void
@@ -127,7 +128,9 @@ smtp_client_secure(SmtpClient *client, const NextHop *hop, const char *name, Ser
 static char *
 smtp_client_base64(const char *a, const char *b, const char *c)
 {
-	g_autoptr(GByteArray) octets = g_byte_array_new();
+	g_autoptr(GByteArray) octets = g_byte_array_sized_new(
+		(guint)(strlen(a) + (b != NULL ? strlen(b) + strlen(c) : 0) + 2)); /* grows no more: leaves no copy */
+	char *word;
 
 	g_byte_array_append(octets, (const guint8 *)a, (guint)strlen(a));
 	if (b != NULL) {
@@ -136,7 +139,9 @@ smtp_client_base64(const char *a, const char *b, const char *c)
 		g_byte_array_append(octets, (const guint8 *)"", 1);
 		g_byte_array_append(octets, (const guint8 *)c, (guint)strlen(c));
 	}
-	return g_base64_encode(octets->data, octets->len);
+	word = g_base64_encode(octets->data, octets->len);
+	explicit_bzero(octets->data, octets->len);
+	return word;
 }
 
 static bool
@@ -147,9 +152,11 @@ smtp_client_auth_login(SmtpClient *client, const NextHop *hop, ServerReply *repl
 	if (!smtp_write_command(client->wire, error, "AUTH LOGIN") || !smtp_client_read(client, reply, error))
 		return false;
 	for (size_t i = 0; i < G_N_ELEMENTS(steps) && reply->code == 334; i++) {
-		g_autofree char *word = smtp_client_base64(steps[i], NULL, NULL);
+		char *word = smtp_client_base64(steps[i], NULL, NULL);
+		const bool is_written = smtp_write_command(client->wire, error, "%s", word);
 
-		if (!smtp_write_command(client->wire, error, "%s", word) || !smtp_client_read(client, reply, error))
+		wipe_free_text(word);
+		if (!is_written || !smtp_client_read(client, reply, error))
 			return false;
 	}
 	return true;
@@ -166,10 +173,11 @@ smtp_client_authenticate(SmtpClient *client, const NextHop *hop, ServerReply *re
 		return error_set(error, POSTERN_ERROR_UNAVAILABLE,
 			"4.7.4 %s offers no TLS, and the login of user %s is not sent in clear", client->peer, hop->user);
 	if (client->capabilities & SMTP_AUTH_PLAIN) {
-		g_autofree char *word = smtp_client_base64("", hop->user, hop->password != NULL ? hop->password : "");
+		char *word = smtp_client_base64("", hop->user, hop->password != NULL ? hop->password : "");
+		const bool is_written = smtp_write_command(client->wire, error, "AUTH PLAIN %s", word);
 
-		if (!smtp_write_command(client->wire, error, "AUTH PLAIN %s", word) ||
-			!smtp_client_read(client, reply, error))
+		wipe_free_text(word);
+		if (!is_written || !smtp_client_read(client, reply, error))
 			return false;
 	} else if ((client->capabilities & SMTP_AUTH_LOGIN) == 0) {
 		return error_set(

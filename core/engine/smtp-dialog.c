@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/wipe.h"
 #include "base/error.h"
 
 void
@@ -45,15 +46,18 @@ smtp_read_reply(Wire *wire, ServerReply *reply, GError **error)
 bool
 smtp_write_command(Wire *wire, GError **error, const char *format, ...)
 {
-	g_autofree char *command = NULL;
+	char *command;
+	bool is_written;
 	va_list arguments;
 
 	va_start(arguments, format);
 	command = g_strdup_vprintf(format, arguments);
 	va_end(arguments);
-	if (strpbrk(command, "\r\n") != NULL)
-		return error_set(error, POSTERN_ERROR_INVALID, "a command of more than one line was not sent");
-	return wire_write(wire, command, strlen(command), error) && wire_write(wire, "\r\n", 2, error);
+	is_written = strpbrk(command, "\r\n") == NULL
+					 ? wire_write(wire, command, strlen(command), error) && wire_write(wire, "\r\n", 2, error)
+					 : error_set(error, POSTERN_ERROR_INVALID, "a command of more than one line was not sent");
+	wipe_free_text(command); /* AUTH is one, too */
+	return is_written;
 }
 
 static unsigned

@@ -4,6 +4,7 @@
 #include "base/keyed-hash.h"
 #include "base/log.h"
 #include "base/sign.h"
+#include "base/random.h"
 #include "host/host-private.h"
 #include "proto/path.h"
 
@@ -181,7 +182,7 @@ uint32_t
 ptn_random(PtnHook *h, uint32_t below)
 {
 	(void)h;
-	return below > 1 ? (uint32_t)g_random_int() % below : 0;
+	return random_below(below);
 }
 
 /* ---- options ---- */

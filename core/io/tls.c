@@ -45,7 +45,8 @@ static void
 tls_set_common(SSL_CTX *context, int minimum)
 {
 	SSL_CTX_set_min_proto_version(context, minimum);
-	SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF |
+									 SSL_OP_CLEANSE_PLAINTEXT); /* passwords come through */
 	SSL_CTX_set_mode(
 		context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
 }

@@ -56,7 +56,7 @@ wire_new(int fd, int64_t deadline_us)
 	wire->slice_us = CLOCK_SECOND;
 	wire->stream.fd = fd;
 	wire->deadline_us = deadline_us;
-	wire->out = g_byte_array_new();
+	wire->out = g_byte_array_sized_new(WIRE_READ); /* a login fits: it leaves no copy by growing */
 	wire->in = g_byte_array_new();
 	return wire;
 }
@@ -154,6 +154,8 @@ static bool
 wire_give_up(Wire *wire)
 {
 	wire->takes_no_more = true;
+	if (wire->out->len > 0)
+		explicit_bzero(wire->out->data, wire->out->len);
 	g_byte_array_set_size(wire->out, 0);
 	return false;
 }
@@ -171,6 +173,8 @@ wire_flush(Wire *wire, GError **error)
 		else if (!wire_wait(wire, n == STREAM_END ? STREAM_FAILED : n, error))
 			return wire_give_up(wire);
 	}
+	if (wire->out->len > 0)
+		explicit_bzero(wire->out->data, wire->out->len); /* AUTH goes out here, too */
 	g_byte_array_set_size(wire->out, 0);
 	return true;
 }

@@ -1,4 +1,5 @@
 /* config.c - a checked configuration, to be read and printed. */
+#include "base/wipe.h"
 #include "service/config.h"
 
 #include <string.h>
@@ -11,7 +12,7 @@ config_entry_free(void *data)
 	ConfigEntry *entry = data;
 
 	option_value_free(entry->value);
-	g_free(entry->raw);
+	wipe_free_text(entry->raw);
 	g_free(entry->where);
 	g_free(entry);
 }

@@ -2,6 +2,7 @@
  *
  * RFC 5321 5.1: no MX is as "0 NAME" if NAME has an address, which only a sure "none" of MX allows.  RFC 7505: "0 ."
  * alone says that there is no mail. */
+#include "base/random.h"
 #include "service/dns-private.h"
 
 #include <string.h>
@@ -19,7 +20,7 @@ static void
 dns_shuffle(GPtrArray *values)
 {
 	for (guint i = values->len; i > 1; i--) {
-		const guint other = (guint)g_random_int_range(0, (gint32)i);
+		const guint other = random_below(i);
 		void *kept = values->pdata[i - 1];
 
 		values->pdata[i - 1] = values->pdata[other];

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/ip.h"
+#include "base/wipe.h"
 #include "proto/command.h"
 #include "service/option-private.h"
 
@@ -269,7 +270,7 @@ option_value_free(OptionValue *value)
 {
 	if (value == NULL)
 		return;
-	g_free(value->text);
+	wipe_free_text(value->text); /* of secrets, too */
 	g_strfreev(value->list);
 	g_free(value);
 }

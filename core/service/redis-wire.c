@@ -228,15 +228,18 @@ redis_wire_receive(RedisWire *wire, int64_t deadline_us, GError **error)
 redisReply *
 redis_wire_ask_words(RedisWire *wire, int64_t deadline_us, GPtrArray *words, GError **error)
 {
-	g_autoptr(GByteArray) out = g_byte_array_new();
+	g_autoptr(GByteArray) out = g_byte_array_sized_new(1024);
 	g_autoptr(redisReply) reply = NULL;
+	bool is_sent;
 
 	if (wire->is_out_of_step) {
 		(void)error_set(error, POSTERN_ERROR_UNAVAILABLE, "it does not answer in time");
 		return NULL;
 	}
 	redis_format(out, words->len, (const char *const *)words->pdata);
-	if (redis_wire_send(wire, out, deadline_us, error))
+	is_sent = redis_wire_send(wire, out, deadline_us, error);
+	explicit_bzero(out->data, out->len); /* AUTH is asked here, too */
+	if (is_sent)
 		reply = redis_wire_receive(wire, deadline_us, error);
 	wire->is_out_of_step = reply == NULL;
 	if (reply != NULL && reply->type == REDIS_REPLY_ERROR) {

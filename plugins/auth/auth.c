@@ -8,17 +8,25 @@
 #include <crypt.h>
 #include <glib.h>
 #include <string.h>
+#include <sys/random.h>
 
-enum { MOST_REMEMBERED = 100000, KEY_SIZE = 32 };
+enum { MOST_REMEMBERED = 100000, KEY_SIZE = 32, DUMMY_SIZE = 18, MOST_DUMMIES = 8, MOST_LOOKED_AT = 10000 };
 
 #define WRONG "Error: authentication failed: wrong login or password"
 
 typedef struct {
 	GMutex lock;            /* guards `remembered` */
 	GHashTable *remembered; /* digest -> int64_t*: until when */
+	GPtrArray *dummies;     /* of Dummy*, at most MOST_DUMMIES; only added to; guarded by `lock` */
 	guint8 key[KEY_SIZE];
-	char *nobody; /* a hash that no password has, for logins that do not exist */
 } Auth;
+
+/* A hash that no password has, by one of the methods that accounts have: a login that does not exist takes as long as one
+ * that does, whatever their hashes were imported from. */
+typedef struct {
+	char *method; /* "$y$j9T$", "$6$", "$2b$12$": what decides how long it takes */
+	char *hash;
+} Dummy;
 
 /* ---- hashes ---- */
 
@@ -44,24 +52,127 @@ is_password_of(const char *password, const char *hash)
 	return made != NULL && strlen(made) == size && ptn_is_same(made, hash, size);
 }
 
+/* ---- hashes of nobody ---- */
+
+static void
+dummy_free(void *data)
+{
+	Dummy *dummy = data;
+
+	g_free(dummy->method);
+	g_free(dummy->hash);
+	g_free(dummy);
+}
+
+static bool
+has_cost_field(const char *id, const char *field)
+{
+	static const char *const ids[] = { "y", "gy", "2a", "2b", "2x", "2y", "sha1", NULL };
+
+	return g_strv_contains(ids, id) || g_str_has_prefix(field, "rounds=");
+}
+
+/* New; NULL: no password can have this hash ("*", "!"). */
+static char *
+method_of(const char *hash)
+{
+	g_auto(GStrv) fields = g_strsplit(hash, "$", -1);
+
+	if (hash[0] == '*' || hash[0] == '!' || hash[0] == '\0')
+		return NULL;
+	if (fields[0][0] != '\0' || fields[1] == NULL || fields[2] == NULL)
+		return g_strdup("des");
+	return has_cost_field(fields[1], fields[2]) ? g_strdup_printf("$%s$%s$", fields[1], fields[2])
+												 : g_strdup_printf("$%s$", fields[1]);
+}
+
+/* Lock held. */
+static bool
+knows_method(const Auth *auth, const char *method)
+{
+	for (guint i = 0; i < auth->dummies->len; i++)
+		if (strcmp(((const Dummy *)g_ptr_array_index(auth->dummies, i))->method, method) == 0)
+			return true;
+	return auth->dummies->len >= MOST_DUMMIES;
+}
+
+/* `setting`: a hash whose method, cost and salt are taken. */
+static bool
+add_dummy(Auth *auth, const char *setting)
+{
+	g_autofree char *method = method_of(setting);
+	guint8 octets[DUMMY_SIZE];
+	g_autofree char *password = NULL;
+	bool is_known;
+	Dummy *dummy;
+
+	if (method == NULL)
+		return true;
+	g_mutex_lock(&auth->lock);
+	is_known = knows_method(auth, method);
+	g_mutex_unlock(&auth->lock);
+	if (is_known)
+		return true;
+	if (getrandom(octets, sizeof octets, 0) != (ssize_t)sizeof octets)
+		return false;
+	password = g_base64_encode(octets, sizeof octets);
+	dummy = g_new0(Dummy, 1);
+	dummy->hash = hash_of(password, setting);
+	dummy->method = g_steal_pointer(&method);
+	g_mutex_lock(&auth->lock);
+	is_known = dummy->hash == NULL || knows_method(auth, dummy->method);
+	if (!is_known)
+		g_ptr_array_add(auth->dummies, g_steal_pointer(&dummy));
+	g_mutex_unlock(&auth->lock);
+	if (dummy != NULL)
+		dummy_free(dummy);
+	return true;
+}
+
+/* Of one login always the same, as an account has always the same. */
+static void
+compute_for_nobody(PtnHook *h)
+{
+	Auth *auth = ptn_instance(h);
+	g_autofree char *login = g_ascii_strdown(ptn_login(h), -1);
+	g_autofree char *digest =
+		g_compute_hmac_for_string(G_CHECKSUM_SHA256, auth->key, sizeof auth->key, login, -1);
+	const guint number = (guint)g_ascii_xdigit_value(digest[0]) << 4 | (guint)g_ascii_xdigit_value(digest[1]);
+	const Dummy *dummy;
+
+	g_mutex_lock(&auth->lock);
+	dummy = g_ptr_array_index(auth->dummies, number % auth->dummies->len);
+	g_mutex_unlock(&auth->lock);
+	(void)is_password_of(ptn_password(h), dummy->hash);
+}
+
+/* Accounts that nobody logged in to since the start have methods, too. */
+static void
+learn_methods(PtnHook *h)
+{
+	PtnEntry *account = NULL;
+
+	for (unsigned i = 0; i < MOST_LOOKED_AT && ptn_each(h, PTN_ACCOUNT, "password", &account) == PTN_OK; i++)
+		if (!add_dummy(ptn_instance(h), ptn_get(account, "password")))
+			return;
+}
+
 static PtnVerdict
 start(PtnHook *h)
 {
 	Auth *auth = ptn_instance(h);
 	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
-	g_autofree char *password = g_uuid_string_random();
 
 	g_mutex_init(&auth->lock);
 	auth->remembered = g_hash_table_new_full(ptn_hash, g_str_equal, g_free, g_free);
-	for (size_t i = 0; i < KEY_SIZE; i += sizeof(guint32)) {
-		const guint32 word = g_random_int();
-
-		memcpy(auth->key + i, &word, sizeof word);
-	}
+	auth->dummies = g_ptr_array_new_with_free_func(dummy_free);
+	if (getrandom(auth->key, sizeof auth->key, 0) != (ssize_t)sizeof auth->key)
+		return ptn_fail(h, "the system gives no random numbers");
 	if (crypt_gensalt_rn("$y$", 0, NULL, 0, setting, sizeof setting) == NULL)
 		return ptn_fail(h, "crypt(3) makes no salt");
-	auth->nobody = hash_of(password, setting);
-	return auth->nobody != NULL ? PTN_NEXT : ptn_fail(h, "crypt(3) makes no yescrypt hash");
+	if (!add_dummy(auth, setting) || auth->dummies->len == 0)
+		return ptn_fail(h, "crypt(3) makes no yescrypt hash");
+	return PTN_NEXT;
 }
 
 static PtnVerdict
@@ -71,7 +182,7 @@ stop(PtnHook *h)
 
 	explicit_bzero(auth->key, sizeof auth->key);
 	g_hash_table_unref(auth->remembered);
-	g_free(auth->nobody);
+	g_ptr_array_unref(auth->dummies);
 	g_mutex_clear(&auth->lock);
 	return PTN_NEXT;
 }
@@ -82,12 +193,14 @@ stop(PtnHook *h)
 static char *
 digest_of(const Auth *auth, const char *login, const char *password, const char *hash)
 {
+	static const guchar blank[128];
 	GHmac *hmac = g_hmac_new(G_CHECKSUM_SHA256, auth->key, sizeof auth->key);
 	char *digest;
 
 	g_hmac_update(hmac, (const guchar *)login, (gssize)strlen(login) + 1);
 	g_hmac_update(hmac, (const guchar *)password, (gssize)strlen(password) + 1);
 	g_hmac_update(hmac, (const guchar *)hash, (gssize)strlen(hash) + 1);
+	g_hmac_update(hmac, blank, sizeof blank); /* over the password in the buffer of the digest, which is freed as it is */
 	digest = g_strdup(g_hmac_get_string(hmac));
 	g_hmac_unref(hmac);
 	return digest;
@@ -139,6 +252,7 @@ forget_old(PtnHook *h)
 	g_mutex_lock(&auth->lock);
 	g_hash_table_foreach_remove(auth->remembered, is_over, &now);
 	g_mutex_unlock(&auth->lock);
+	learn_methods(h);
 	return PTN_NEXT;
 }
 
@@ -225,7 +339,6 @@ recall(PtnHook *h)
 static PtnVerdict
 verify(PtnHook *h)
 {
-	const Auth *auth = ptn_instance(h);
 	PtnEntry *account = NULL;
 	const char *hash;
 	const PtnStatus status = find_account(h, &account, &hash);
@@ -233,10 +346,11 @@ verify(PtnHook *h)
 	if (status == PTN_UNSURE)
 		return ptn_refuse(
 			h, PTN_LOCAL, 454, "4.7.0", "Temporary authentication failure: the directory cannot be reached");
-	if (hash == NULL) {
-		(void)is_password_of(ptn_password(h), auth->nobody);
+	if (hash == NULL || hash[0] == '*' || hash[0] == '!') {
+		compute_for_nobody(h);
 		return PTN_NEXT; /* another plugin may know the login */
 	}
+	(void)add_dummy(ptn_instance(h), hash);
 	if (is_remembered(
 			h, ptn_get(account, "name"), hash)) /* by another session, while this one waited for a core */
 		return admit(h, account);

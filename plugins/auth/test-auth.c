@@ -16,6 +16,7 @@ extern const PtnPlugin ptn_plugin_auth;
 /* ---- what the linker puts between: hashes are counted, and the directory may be away ---- */
 
 static unsigned hashes;
+static char last_method[4]; /* "$y$", "$6$" */
 static bool is_directory_away;
 static bool is_cut_off; /* the directory is elsewhere and away, but what was read of late is remembered */
 
@@ -30,6 +31,7 @@ char *
 __wrap_crypt_r(const char *password, const char *setting, struct crypt_data *data)
 {
 	hashes++;
+	(void)snprintf(last_method, sizeof last_method, "%.3s", setting);
 	return __real_crypt_r(password, setting, data);
 }
 
@@ -235,6 +237,32 @@ test_account_forms(void)
 	ptn_test_free(test);
 }
 
+/* Logins that do not exist are computed by the methods of those that do, each always by the same. */
+static void
+test_imported_methods(void)
+{
+	PtnTest *test = new_test(NULL);
+	struct crypt_data work = { 0 };
+	unsigned by_old = 0;
+
+	for (int i = 0; i < 3; i++)
+		CU_ASSERT_TRUE(login_says(test, "nobody@example.net", "x", "535 5.7.8") && strcmp(last_method, "$y$") == 0);
+	ptn_test_entry(test, PTN_ACCOUNT, "old@example.net", "password", __real_crypt_r(PASSWORD, "$6$saltsalt", &work), NULL);
+	CU_ASSERT_TRUE(login_says(test, "old@example.net", "wrong", "535 5.7.8"));
+	for (int i = 0; i < 32; i++) {
+		char login[40], first[4];
+
+		(void)snprintf(login, sizeof login, "nobody%d@example.net", i);
+		CU_ASSERT_TRUE(login_says(test, login, "x", "535 5.7.8"));
+		memcpy(first, last_method, sizeof first);
+		by_old += strcmp(first, "$6$") == 0;
+		CU_ASSERT_TRUE(login_says(test, login, "y", "535 5.7.8"));
+		CU_ASSERT_STRING_EQUAL(last_method, first);
+	}
+	CU_ASSERT_TRUE(by_old > 0 && by_old < 32);
+	ptn_test_free(test);
+}
+
 static void
 test_letter_case(void)
 {
@@ -411,6 +439,7 @@ test_relay(void)
 }
 
 static const UnitTest tests[] = {
+	{ "logins that do not exist take as long as those with imported hashes", test_imported_methods },
 	{ "A-01 AUTH PLAIN with an initial response", test_plain },
 	{ "A-02 AUTH PLAIN without one", test_plain_without_initial },
 	{ "A-03 AUTH LOGIN", test_login },

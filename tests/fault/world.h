@@ -1,8 +1,8 @@
 /* world.h - deliveries over a simulated disk: next hops that a test holds up, or makes refuse.
  *
  * A hop is a plugin that delivers: mail for NAME.example goes to the hop NAME.  Its name says what it does: "fast…" takes
- * everything, "no…" refuses for good, "later…" for now, "slow…" takes it (or "slow…-no" refuses it) when the test opens the gate, "stepN" when the test has
- * gone N steps. */
+ * everything, "no…" refuses for good, "later…" for now, "slow…" takes it (or "slow…-no" refuses it) when the test opens
+ * the gate, "stepN" when the test has gone N steps. */
 #pragma once
 
 #include "engine/delivery.h"

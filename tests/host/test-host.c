@@ -347,7 +347,7 @@ ptn_test_entry(PtnTest *test, PtnKind kind, const char *name, ...)
 	va_start(more, name);
 	while ((option = va_arg(more, const char *)) != NULL) {
 		const char *value = va_arg(more, const char *);
-		g_autofree char *hash = strcmp(option, "password") == 0 ? password_hash(value, NULL) : NULL;
+		g_autofree char *hash = strcmp(option, "password") == 0 && value[0] != '$' ? password_hash(value, NULL) : NULL;
 
 		directory_entry_set(entry, option, hash != NULL ? hash : value);
 	}

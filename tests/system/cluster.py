@@ -248,6 +248,7 @@ class Node(Postern):
         self.ports["submission"] = 587
         sections["listener submission"].update(addresses=self.host, ports=587, tls="none")
         del sections["listener smtps"]
+        sections["delivery"]["private-networks"] = "10.77.0.0/16"
         sections["dns"]["servers"] = "%s@%d" % (CLIENT, DNS_PORT)
         sections["route all"]["next-hop"] = "smtp:[%s]:%d" % (CLIENT, SINK_PORT)
         return sections

@@ -1,4 +1,5 @@
 """What doc/security.md promises: logins of ours, files, addresses, foreign text."""
+import base64
 import os
 import shutil
 import socket
@@ -6,7 +7,7 @@ import subprocess
 
 import pytest
 
-from postern import LOGIN, free_port, make_certificate, wait_until
+from postern import LOGIN, SOURCE, free_port, make_certificate, wait_until
 
 SOON = {"delivery": {"retry": "1s .. 1s"}}
 
@@ -369,3 +370,61 @@ def test_subdomains_of_others(make_postern, sink, dns):
             dialog.expect("553 5.7.1", "MAIL FROM:<%s>" % sender)
         postern.ctl("domain", "add", "a.b.example.net", "customer=acme", "mode=outbound-only")
         dialog.expect("250", "MAIL FROM:<x@a.b.example.net>")  # the nearest one decides
+
+
+# ---- memory ----
+
+def occurrences(postern, *secrets):
+    """Where the daemon's writable memory has one of them."""
+    found = []
+    with open("/proc/%d/maps" % postern.process.pid) as maps, open("/proc/%d/mem" % postern.process.pid, "rb", 0) as memory:
+        for line in maps:
+            addresses, rights, *_ = line.split()
+            first, end = (int(address, 16) for address in addresses.split("-"))
+            if "w" not in rights or "[v" in line or end - first > 1 << 30:  # the shadow of a sanitizer
+                continue
+            try:
+                memory.seek(first)
+                octets = memory.read(end - first)
+            except OSError:
+                continue
+            found += ["%r in %s" % (secret, line.strip()) for secret in secrets if secret in octets]
+    return found
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="reads the memory of another process")
+@pytest.mark.parametrize("tls", [False, True])
+def test_passwords_do_not_stay(make_postern, sink, tls):
+    """Z-09 after AUTH, right or wrong, by PLAIN and LOGIN, in one piece and in drops, no buffer has the password any more."""
+    password, wrong = "Vq7-right-horse-battery", "Vq7-wrong-horse-battery"
+    postern = make_postern({"plugin auth": {"remember": "1h"}}, sink=sink)
+    postern.set_password(LOGIN, password)
+    words = []
+    for word in (password, wrong):
+        words += [word.encode(), base64.b64encode(word.encode())]
+        words += [base64.b64encode(("\0%s\0%s" % (LOGIN, word)).encode())]
+    with postern.smtp() as kept, postern.smtp() as dialog:
+        for each in (kept, dialog):
+            each.hello()
+            if tls:
+                each.starttls()
+                each.hello()
+        assert dialog.auth(password=wrong).code == 535
+        dialog.expect("334", "AUTH LOGIN")
+        dialog.expect("334", base64.b64encode(LOGIN.encode()).decode())
+        dialog.send_raw(base64.b64encode(wrong.encode())[:9])
+        dialog.send_raw(base64.b64encode(wrong.encode())[9:] + b"\r\n")
+        dialog.expect("535")
+        dialog.ask("AUTH UNKNOWN " + base64.b64encode(wrong.encode()).decode())
+        assert dialog.auth(password=password).code == 235
+        dialog.mail()
+        assert kept.auth(password=password).code == 235
+        assert occurrences(postern, *words) == []
+    sink.wait(1)
+    assert occurrences(postern, LOGIN.encode()) != []  # the test can find what is there
+
+
+def test_unit_of_systemd():
+    """Z-09 no core dump has credentials, and a flood does not take the machine."""
+    unit = (SOURCE / "etc/postern.service.in").read_text().split("\n")
+    assert {"LimitCORE=0", "MemoryMax=75%"} <= set(unit) and any(line.startswith("TasksMax=") for line in unit)
