@@ -79,8 +79,10 @@ store_redis_judge(StoreRedis *store, const redisReply *reply)
 	store_redis_alarm(store, name, error != NULL ? error->message : NULL);
 }
 
-redisReply *
-store_redis_ask(StoreRedis *store, int64_t deadline_us, RedisShape shape, size_t n, const char *const *words)
+/* An error is a reply here. */
+static redisReply *
+store_redis_ask_once(
+	StoreRedis *store, int64_t deadline_us, RedisShape shape, size_t n, const char *const *words)
 {
 	const int64_t begun_us = g_get_monotonic_time();
 	redisReply *reply;
@@ -92,25 +94,38 @@ store_redis_ask(StoreRedis *store, int64_t deadline_us, RedisShape shape, size_t
 		metrics_add(store->metrics, reply != NULL ? store->metric_trips : store->metric_errors, 1);
 		metrics_add(store->metrics, store->metric_time, g_get_monotonic_time() - begun_us);
 	}
-	if (redis_reply_is_error(reply, "NOSCRIPT"))
-		return reply;
+	return reply;
+}
+
+/* Takes the reply; returns it unless it is an error. */
+static redisReply *
+store_redis_no_error(StoreRedis *store, redisReply *reply)
+{
 	store_redis_judge(store, reply);
 	if (reply != NULL && reply->type == REDIS_REPLY_ERROR)
 		g_clear_pointer(&reply, redis_reply_free);
 	return reply;
 }
 
+redisReply *
+store_redis_ask(StoreRedis *store, int64_t deadline_us, RedisShape shape, size_t n, const char *const *words)
+{
+	return store_redis_no_error(store, store_redis_ask_once(store, deadline_us, shape, n, words));
+}
+
 /* A server that lost its scripts (SCRIPT FLUSH) is given the text. */
 redisReply *
-store_redis_eval(StoreRedis *store, RedisScript script, RedisShape shape, int64_t deadline_us, GPtrArray *words)
+store_redis_eval(
+	StoreRedis *store, RedisScript script, RedisShape shape, int64_t deadline_us, GPtrArray *words)
 {
-	g_autoptr(redisReply) reply = NULL;
+	redisReply *reply;
 
 	words->pdata[0] = (void *)(uintptr_t) "EVALSHA";
 	words->pdata[1] = store->shas[script];
-	reply = store_redis_ask(store, deadline_us, shape, words->len, (const char *const *)words->pdata);
+	reply = store_redis_ask_once(store, deadline_us, shape, words->len, (const char *const *)words->pdata);
 	if (!redis_reply_is_error(reply, "NOSCRIPT"))
-		return g_steal_pointer(&reply);
+		return store_redis_no_error(store, reply);
+	redis_reply_free(reply);
 	words->pdata[0] = (void *)(uintptr_t) "EVAL";
 	words->pdata[1] = store->scripts[script];
 	return store_redis_ask(store, deadline_us, shape, words->len, (const char *const *)words->pdata);

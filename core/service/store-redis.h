@@ -35,7 +35,7 @@ char *store_redis_item(const StoreRedis *store, const char *class, const char *k
 char *store_redis_beside(const StoreRedis *store, const char *class, char which);
 /* The key of an item by what Redis calls it; new, NULL: it is none. */
 char *store_redis_key_of(const StoreRedis *store, const char *redis_key);
-/* A new reply of `shape`, no error (but that of an unknown script); NULL: there is none. */
+/* A new reply of `shape`, no error; NULL: there is none. */
 redisReply *store_redis_ask(
 	StoreRedis *store, int64_t deadline_us, RedisShape shape, size_t n, const char *const *words);
 /* `words`: two places that are filled in here, the number of keys, keys, arguments. */
