@@ -33,8 +33,8 @@ static const PtnOption options_server[] = {
 	{ "templates", PTN_FILE, SERVER, POSTERN_SYSCONFDIR "/templates",
 		"directory of the texts of notices, a file each; what is missing there is compiled in" },
 	{ "exempt-recipients", PTN_TEXT | PTN_LIST, SERVER, "abuse@ .spamcop.net",
-		"local@, user@domain, domain or .domain (with those below): content plugins leave mail alone if all "
-		"of its recipients are such" },
+		"local@, user@domain, domain or .domain (with those below): mail is accepted whatever it contains if all "
+		"of its recipients are such; what would be refused has no copies" },
 	{ "refuse-at", PTN_CHOICE, SERVER, "stage",
 		"when a refusal of connect, helo and mail is told: at once, or at RCPT, where from and to are known", 0, 0,
 		choices_refuse_at },

@@ -10,14 +10,6 @@ typedef struct {
 	InspectRules rules;
 } Attachments;
 
-static bool
-is_exempt(PtnHook *h)
-{
-	const char *fact = ptn_fact(h, "content-exempt");
-
-	return fact != NULL && strcmp(fact, "yes") == 0;
-}
-
 static PtnVerdict
 judge_limit(PtnHook *h)
 {
@@ -37,7 +29,7 @@ check_message(PtnHook *h)
 	size_t size, body;
 	const char *content = ptn_content(h, &size, &body);
 
-	if (content == NULL || is_exempt(h))
+	if (content == NULL)
 		return PTN_NEXT;
 	inspect(&finding, content, size, &attachments->rules);
 	name = finding.name;

@@ -343,7 +343,7 @@ static const UnitTest tests[] = {
 	{ "X-03 archives that cannot be listed", test_unlisted },
 	{ "archives: a limit of processor time", test_time },
 	{ "parts are bounded, and it is told", test_limits },
-	{ "X-04 messages to exempt recipients only are not looked at", test_exempt },
+	{ "X-04 messages to exempt recipients only are accepted", test_exempt },
 	{ "names are folded", test_folding },
 	{ NULL, NULL },
 };

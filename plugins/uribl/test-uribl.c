@@ -233,14 +233,33 @@ test_exempt(void)
 	CU_ASSERT_EQUAL(ptn_test_submit(test, SENDER, "Submit.1234567890abcdef@spam.spamcop.net", content)[0], '2');
 	CU_ASSERT_EQUAL(ptn_test_submit(test, SENDER, "1@reports.spamcop.net", content)[0], '2');
 	CU_ASSERT_EQUAL(ptn_test_submit(test, SENDER, "ABUSE@anywhere.example", content)[0], '2');
-	CU_ASSERT_EQUAL(ptn_test_queued(test), 6); /* with their copies */
+	CU_ASSERT_EQUAL(ptn_test_queued(test), 3); /* what is listed has no copies: those go to others */
+	CU_ASSERT_EQUAL(ptn_test_submit(test, SENDER, "abuse@anywhere.example", "Subject: x\r\n\r\nclean\r\n")[0], '2');
+	CU_ASSERT_EQUAL(ptn_test_queued(test), 5);
 	CU_ASSERT_EQUAL(ptn_test_submit(test, SENDER, "abuses@anywhere.example", content)[0], '5');
 	CU_ASSERT_EQUAL(ptn_test_submit(test, SENDER, "x@notspamcop.net", content)[0], '5');
 	(void)ptn_test_say(
 		test, "MAIL FROM:<" SENDER ">\r\nRCPT TO:<abuse@anywhere.example>\r\nRCPT TO:<x@example.org>\r\nDATA");
 	CU_ASSERT_EQUAL(strncmp(ptn_test_say(test, "\r\nhttp://black.example\r\n."), "550 5.7.1", 9), 0);
-	CU_ASSERT_EQUAL(ptn_test_queued(test), 6);
-	CU_ASSERT_EQUAL(ptn_test_count(test, "plugin.uribl.listed"), 3);
+	CU_ASSERT_EQUAL(ptn_test_queued(test), 5);
+	CU_ASSERT_EQUAL(ptn_test_count(test, "plugin.uribl.listed"), 6);
+	ptn_test_free(test);
+}
+
+/* A list that cannot be asked puts nothing off that is exempt, but copies wait for an answer like any other mail. */
+static void
+test_exempt_unsure(void)
+{
+	static const char content[] = "Subject: x\r\n\r\nhttp://slow.example\r\n";
+	PtnTest *test = new_test("[plugin uribl]\non-error = defer\n" LISTS);
+
+	CU_ASSERT_EQUAL(ptn_test_submit(test, SENDER, "abuse@anywhere.example", content)[0], '2');
+	CU_ASSERT_EQUAL(ptn_test_queued(test), 1);
+	ptn_test_free(test);
+	test = new_test("[plugin uribl]\nmode = warn\n" LISTS); /* it would not refuse a copy, either */
+	CU_ASSERT_EQUAL(
+		ptn_test_submit(test, SENDER, "abuse@anywhere.example", "Subject: x\r\n\r\nhttp://black.example\r\n")[0], '2');
+	CU_ASSERT_EQUAL(ptn_test_queued(test), 2);
 	ptn_test_free(test);
 }
 
@@ -283,7 +302,8 @@ static const UnitTest tests[] = {
 	{ "items of one zone ask it once", test_asked_once },
 	{ "U-20 at most so many domains are asked for", test_most_domains },
 	{ "U-12 no account may get around it", test_no_bypass },
-	{ "U-13, U-14, U-15 exempt recipients: only if all are", test_exempt },
+	{ "U-13, U-14, U-15, U-22 exempt recipients: only if all are", test_exempt },
+	{ "U-22 exempt recipients and a list that does not answer, or only warns", test_exempt_unsure },
 	{ "codes of the items", test_codes },
 	{ NULL, NULL },
 };

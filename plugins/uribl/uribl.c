@@ -128,14 +128,6 @@ read_limits(PtnHook *h)
 		.takes_addresses = ptn_option_number(h, "mail-addresses") != 0 };
 }
 
-static bool
-is_exempt(PtnHook *h)
-{
-	const char *fact = ptn_fact(h, "content-exempt");
-
-	return fact != NULL && strcmp(fact, "yes") == 0;
-}
-
 static PtnVerdict
 look(PtnHook *h)
 {
@@ -148,7 +140,7 @@ look(PtnHook *h)
 	size_t size, body;
 	const char *content = ptn_content(h, &size, &body);
 
-	if (content == NULL || uribl->zones->len == 0 || is_exempt(h))
+	if (content == NULL || uribl->zones->len == 0)
 		return PTN_NEXT;
 	state->is_cut = !extract_hosts(hosts, content, size, &limits) || hosts_count(hosts) > most;
 	domains = hosts_domains(hosts, most);
