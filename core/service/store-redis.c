@@ -81,8 +81,7 @@ store_redis_judge(StoreRedis *store, const redisReply *reply)
 
 /* An error is a reply here. */
 static redisReply *
-store_redis_ask_once(
-	StoreRedis *store, int64_t deadline_us, RedisShape shape, size_t n, const char *const *words)
+store_redis_ask_once(StoreRedis *store, int64_t deadline_us, RedisShape shape, size_t n, const char *const *words)
 {
 	const int64_t begun_us = g_get_monotonic_time();
 	redisReply *reply;
@@ -115,8 +114,7 @@ store_redis_ask(StoreRedis *store, int64_t deadline_us, RedisShape shape, size_t
 
 /* A server that lost its scripts (SCRIPT FLUSH) is given the text. */
 redisReply *
-store_redis_eval(
-	StoreRedis *store, RedisScript script, RedisShape shape, int64_t deadline_us, GPtrArray *words)
+store_redis_eval(StoreRedis *store, RedisScript script, RedisShape shape, int64_t deadline_us, GPtrArray *words)
 {
 	redisReply *reply;
 
