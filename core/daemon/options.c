@@ -33,8 +33,8 @@ static const PtnOption options_server[] = {
 	{ "templates", PTN_FILE, SERVER, POSTERN_SYSCONFDIR "/templates",
 		"directory of the texts of notices, a file each; what is missing there is compiled in" },
 	{ "exempt-recipients", PTN_TEXT | PTN_LIST, SERVER, "abuse@ .spamcop.net",
-		"local@, user@domain, domain or .domain (with those below): content plugins leave mail alone if all "
-		"of its recipients are such" },
+		"local@, user@domain, domain or .domain (with those below): mail is accepted whatever it contains if all "
+		"of its recipients are such; what would be refused has no copies" },
 	{ "refuse-at", PTN_CHOICE, SERVER, "stage",
 		"when a refusal of connect, helo and mail is told: at once, or at RCPT, where from and to are known", 0, 0,
 		choices_refuse_at },
@@ -48,7 +48,7 @@ static const PtnOption options_server[] = {
 	{ "max-connections", PTN_NUMBER, SERVER, "20000", "connections at a time", 1, 1000000 },
 	{ "max-commands", PTN_NUMBER, SERVER, "100000",
 		"commands of a connection; then it ends with 421, between two messages if it can be", 100, 1000000000 },
-	{ "max-lookups", PTN_NUMBER, SERVER, "2000",
+	{ "max-lookups", PTN_NUMBER, SERVER, "10000",
 		"DNS lookups that a session holds at a time; the answer to more is \"unsure\"", 10, 100000 },
 	{ "max-workers", PTN_NUMBER, SERVER, "256", "threads for hooks that wait", 4, 10000, .needs_restart = true },
 	{ "ehlo-without", PTN_TEXT | PTN_LIST, SERVER, "", "extensions that EHLO does not show" },
@@ -126,7 +126,7 @@ static const PtnOption options_clients[] = {
 		100000000 },
 	{ "commands", PTN_NUMBER, SERVER, "60000",
 		"commands of one client a minute before it authenticated; one more gets 421", 10, 1000000000 },
-	{ "lookups", PTN_NUMBER, SERVER, "10000",
+	{ "lookups", PTN_NUMBER, SERVER, "50000",
 		"DNS lookups that sessions of one client hold before authentication; the answer to more is "
 		"\"unsure\"",
 		10, 1000000 },
@@ -147,7 +147,7 @@ static const PtnOption options_clients[] = {
 };
 
 static const PtnOption options_accounts[] = {
-	{ "lookups", PTN_NUMBER, SERVER, "20000",
+	{ "lookups", PTN_NUMBER, SERVER, "100000",
 		"DNS lookups that sessions of one account hold at a time; the answer to more is \"unsure\"", 10,
 		1000000 },
 	{ "deliveries", PTN_NUMBER, SERVER, "50",

@@ -209,6 +209,24 @@ chain_settle_failure(const HookRow *row, HookCall *call)
 	return PTN_REFUSED;
 }
 
+/* Mail to recipients that are exempt from what judges content is accepted all the same, but its copies go to others: a
+ * message that would be refused has none.  A plugin that failed counts if it judges clients or content (`on`). */
+static bool
+chain_bars_copies(const HookRow *row, const HookCall *call, bool has_failed)
+{
+	return row->stage == PTN_MESSAGE && call->is_content_exempt &&
+		   (has_failed ? row->plugin->on != 0 : call->cause == PTN_CONTENT);
+}
+
+static PtnVerdict
+chain_bar_copies(const HookRow *row, HookCall *call)
+{
+	chain_log(row, call, "message to exempt recipients accepted without copies", call->text);
+	chain_drop_acts(call);
+	hook_add_act(call, ACT_BAR_COPIES)->text = call->text;
+	return PTN_NEXT;
+}
+
 /* There are as many crunchers as cores: one that waited for a store would be missing, so workers wait. */
 static bool
 chain_may_wait(const HookRow *row, Place place)
@@ -223,6 +241,7 @@ chain_run_row(ChainRun *run, const ChainTask *task, const HookRow *row, HookCall
 	const HookCall before = *call;
 	const int64_t begun_us = task->told != NULL ? g_get_monotonic_time() : 0;
 	PtnVerdict verdict;
+	bool has_failed;
 
 	call->may_wait = chain_may_wait(row, task->place);
 	call->has_unread = false;
@@ -239,7 +258,8 @@ chain_run_row(ChainRun *run, const ChainTask *task, const HookRow *row, HookCall
 		chain_drop_acts(call);
 		return PTN_WAIT;
 	}
-	if (verdict == PTN_FAILED) {
+	has_failed = verdict == PTN_FAILED;
+	if (has_failed) {
 		chain_drop_acts(call);
 		verdict = chain_settle_failure(row, call);
 	}
@@ -248,6 +268,8 @@ chain_run_row(ChainRun *run, const ChainTask *task, const HookRow *row, HookCall
 		verdict = PTN_NEXT;
 		chain_drop_acts(call);
 	}
+	if (verdict == PTN_REFUSED && chain_bars_copies(row, call, has_failed))
+		verdict = chain_bar_copies(row, call);
 	if (verdict == PTN_REFUSED || verdict == PTN_CLOSED)
 		atomic_fetch_add(&row->plugin->figures[row->stage].refusals, call->asked == NULL);
 	else if (call->acts != NULL)

@@ -1,4 +1,4 @@
-/* exempt.h - recipients whose mail content plugins leave alone: reports of abuse quote what would be refused.
+/* exempt.h - recipients whose mail is accepted whatever it contains: reports of abuse quote what would be refused.
  *
  * Pure functions.  A pattern is "local@" (at any domain), "user@domain", "domain", or ".domain" (it, and those below);
  * letter case does not matter. */

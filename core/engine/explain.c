@@ -120,6 +120,8 @@ explain_message(Explanation *explanation, const Transaction *transaction)
 			explain_change(explanation, "a copy goes to <%s>",
 				((Recipient *)g_ptr_array_index(copy->envelope->recipients, 0))->address);
 	}
+	if (transaction->copies_barred != NULL)
+		explain_change(explanation, "has no copies: %s", transaction->copies_barred);
 	if (transaction->hold_reason != NULL)
 		explain_change(explanation, "is held: %s", transaction->hold_reason);
 	explain_headers(explanation, transaction->top);

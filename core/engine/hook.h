@@ -50,6 +50,7 @@ typedef enum {
 	ACT_REMOVE_HEADERS,    /* name */
 	ACT_COPY,              /* copy */
 	ACT_HOLD,              /* text, time */
+	ACT_BAR_COPIES,        /* text: there are no copies of this message, whoever asks for some */
 	ACT_ROUTE,             /* text */
 	ACT_IDENTIFY,          /* text */
 } ActKind;
@@ -91,7 +92,7 @@ struct HookCall {
 	Region *message_region;
 	void **session_states, **message_states; /* one place per plugin; NULL: none */
 	int64_t deadline_us;         /* monotonic */
-	bool is_content_exempt;      /* all recipients are exempt from what judges content */
+	bool is_content_exempt;      /* all recipients are exempt: a refusal for content only bars copies */
 	bool may_wait;               /* false on a loop: services answer UNSURE instead */
 	bool would_have_waited;
 	const atomic_bool *is_gone;  /* the client; services fail then.  NULL: there is none */

@@ -1,9 +1,13 @@
 /* observer.c - one bounded queue, emptied by one worker at a time: so everything comes in order. */
 #include "engine/observer.h"
 
+#include "base/log.h"
 #include "service/dns.h"
 
-enum { OBSERVER_MOST = 10000 };
+enum {
+	OBSERVER_MOST = 10000,      /* events that wait */
+	OBSERVER_ENDS_MOST = 20000, /* ends of sessions beside them: these are the last to be lost */
+};
 
 typedef struct {
 	Snapshot *snapshot;
@@ -20,10 +24,11 @@ struct Observer {
 	Workers *workers;
 	Metrics *metrics;
 	Work work;
-	GMutex lock; /* guards queue and is_running */
+	GMutex lock; /* guards what follows */
 	GCond is_idle;
 	GQueue queue; /* of Told* */
-	bool is_running;
+	size_t ends;  /* in it, of stage DISCONNECT */
+	bool is_running, is_losing;
 };
 
 static void observer_run(void *data);
@@ -107,12 +112,14 @@ observer_run(void *data)
 
 	g_mutex_lock(&observer->lock);
 	while ((told = g_queue_pop_head(&observer->queue)) != NULL) {
+		observer->ends -= told->call.stage == PTN_DISCONNECT;
 		g_mutex_unlock(&observer->lock);
 		observer_call(told);
 		observer_forget(told);
 		g_mutex_lock(&observer->lock);
 	}
 	observer->is_running = false;
+	observer->is_losing = false;
 	g_cond_broadcast(&observer->is_idle);
 	g_mutex_unlock(&observer->lock);
 }
@@ -151,12 +158,36 @@ observer_remember(const Observation *observation)
 	return told;
 }
 
-/* A DISCONNECT is never dropped: it frees what the session held. */
+/* Lock held.  False: there are too many of its kind. */
+static bool
+observer_enqueue(Observer *observer, Told *told)
+{
+	const bool is_end = told->call.stage == PTN_DISCONNECT;
+	const size_t others = g_queue_get_length(&observer->queue) - observer->ends;
+
+	if (is_end ? observer->ends >= OBSERVER_ENDS_MOST : others >= OBSERVER_MOST)
+		return false;
+	observer->ends += is_end;
+	g_queue_push_tail(&observer->queue, told);
+	return true;
+}
+
+/* Of a DISCONNECT that is lost the memory of the session is freed all the same; its hooks are not called. */
+static void
+observer_lose(Observer *observer, Told *told, bool is_first)
+{
+	metrics_add(observer->metrics, "observer.lost", 1);
+	if (is_first)
+		log_event(LOG_LEVEL_WARNING, "events for plugins are lost", "stage", stage_name(told->call.stage),
+			"reason", "hooks of observers do not keep up", NULL);
+	observer_forget(told);
+}
+
 void
 observer_tell(Observer *observer, const Observation *observation)
 {
 	Told *told;
-	bool is_lost = false;
+	bool is_lost, is_first;
 
 	if (!chain_has(observation->snapshot->chain, observation->stage)) {
 		region_free(observation->session_region);
@@ -166,15 +197,12 @@ observer_tell(Observer *observer, const Observation *observation)
 	}
 	told = observer_remember(observation);
 	g_mutex_lock(&observer->lock);
-	if (g_queue_get_length(&observer->queue) >= OBSERVER_MOST && observation->stage != PTN_DISCONNECT)
-		is_lost = true;
-	else
-		g_queue_push_tail(&observer->queue, told);
+	is_lost = !observer_enqueue(observer, told);
+	is_first = is_lost && !observer->is_losing;
+	observer->is_losing |= is_lost;
 	if (!observer->is_running)
 		observer->is_running = workers_run(observer->workers, &observer->work);
 	g_mutex_unlock(&observer->lock);
-	if (is_lost) {
-		metrics_add(observer->metrics, "observer.lost", 1);
-		observer_forget(told);
-	}
+	if (is_lost)
+		observer_lose(observer, told, is_first);
 }

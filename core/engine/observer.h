@@ -20,7 +20,8 @@ typedef struct {
 	Lookups *lookups;            /* taken */
 } Observation;
 
-/* Runs on one of `workers` at a time; what does not fit the queue is counted as "observer.lost". */
+/* Runs on one of `workers` at a time; 10,000 events may wait, and beside them 20,000 ends of sessions; what is
+ * more is counted as "observer.lost", and logged when it begins. */
 Observer *observer_new(Workers *workers, Metrics *metrics);
 /* Waits until `deadline_us` for what is queued. */
 void observer_stop(Observer *observer, int64_t deadline_us);

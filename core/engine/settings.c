@@ -37,7 +37,7 @@ engine_settings_new(void)
 	settings->max_received = 50;
 	settings->max_connections = 20000;
 	settings->max_commands = 100000;
-	settings->max_lookups = 2000;
+	settings->max_lookups = 10000;
 	settings->clients = client_limits_default();
 	settings->accounts = account_limits_default();
 	settings->soft_errors = 10;

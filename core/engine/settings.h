@@ -28,7 +28,7 @@ typedef struct {
 	char *templates;          /* directory of the notices' texts; NULL: those compiled in */
 	char *postmaster;         /* an address of ours: its mail is taken on inbound listeners */
 	char **ehlo_without;
-	char **exempt_recipients; /* patterns of recipients.h: whose mail content plugins leave alone */
+	char **exempt_recipients; /* patterns of exempt.h: whose mail is accepted whatever it contains */
 	int64_t max_message;
 	uint64_t held_per_domain; /* octets of mail that a domain may have held; 0: any */
 	int forward_days;         /* how long bounces of forwarded mail may take */

@@ -43,6 +43,7 @@ transaction_free(Transaction *transaction)
 	g_string_free(transaction->bottom, TRUE);
 	g_clear_pointer(&transaction->removed, g_hash_table_unref);
 	g_clear_pointer(&transaction->copies, g_ptr_array_unref);
+	g_clear_pointer(&transaction->copies_barred, g_free);
 	g_free(transaction->hold_reason);
 	region_free(transaction->region);
 	g_free(transaction->plugin_states);
@@ -68,8 +69,11 @@ transaction_replace_recipient(Transaction *transaction, size_t i, const char *co
 static void
 transaction_add_copy(Transaction *transaction, const CopyAct *act, IdSource *ids)
 {
-	TransactionCopy *copy = g_new0(TransactionCopy, 1);
+	TransactionCopy *copy;
 
+	if (transaction->copies_barred != NULL)
+		return;
+	copy = g_new0(TransactionCopy, 1);
 	copy->id = id_next(ids);
 	copy->envelope = envelope_new(copy->id);
 	g_free(copy->envelope->sender);
@@ -141,6 +145,11 @@ transaction_apply(Transaction *transaction, const char *plugin, const Act *act, 
 		g_free(transaction->hold_reason);
 		transaction->hold_reason = g_strdup(act->text);
 		transaction->release_at_us = act->time_us;
+		break;
+	case ACT_BAR_COPIES:
+		g_clear_pointer(&transaction->copies, g_ptr_array_unref);
+		g_free(transaction->copies_barred);
+		transaction->copies_barred = g_strdup(act->text);
 		break;
 	case ACT_ROUTE:
 	case ACT_IDENTIFY:

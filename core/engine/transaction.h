@@ -24,6 +24,7 @@ struct Transaction {
 	GString *top, *bottom;    /* header lines added */
 	GHashTable *removed;      /* lower-case names of header fields left out */
 	GPtrArray *copies;        /* of TransactionCopy* */
+	char *copies_barred;      /* why none may be made, and those that were are dropped; NULL: they may */
 	char *hold_reason;        /* NULL: not held */
 	int64_t release_at_us;
 	Region *region;           /* what plugins keep for the message */

@@ -19,7 +19,7 @@ struct AccountBudgets {
 AccountLimits
 account_limits_default(void)
 {
-	return (AccountLimits){ { [ACCOUNT_LOOKUPS] = 20000, [ACCOUNT_DELIVERIES] = 50 } };
+	return (AccountLimits){ { [ACCOUNT_LOOKUPS] = 100000, [ACCOUNT_DELIVERIES] = 50 } };
 }
 
 static void

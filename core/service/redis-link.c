@@ -51,7 +51,7 @@ redis_request_unref(RedisRequest *request)
 {
 	if (atomic_fetch_sub(&request->references, 1) > 1)
 		return;
-	g_clear_pointer(&request->reply, freeReplyObject);
+	g_clear_pointer(&request->reply, redis_reply_free);
 	g_cond_clear(&request->done);
 	g_free(request);
 }
@@ -109,19 +109,20 @@ redis_link_flush(RedisLink *link)
 static void
 redis_link_take_replies(RedisLink *link)
 {
-	void *reply = NULL;
+	redisReply *reply = NULL;
+	bool is_protocol;
 
-	while (redisReaderGetReply(link->wire->reader, &reply) == REDIS_OK && reply != NULL) {
+	while ((is_protocol = redis_parser_next(link->wire->parser, &reply)) && reply != NULL) {
 		RedisRequest *request = g_queue_pop_head(&link->under_way);
 
 		if (request == NULL) {
-			freeReplyObject(reply);
+			redis_reply_free(reply);
 			redis_link_give_up(link, "it answered what it was not asked");
 			return;
 		}
 		redis_request_end(request, reply);
 	}
-	if (link->wire->reader->err != 0)
+	if (!is_protocol)
 		redis_link_give_up(link, "it does not speak the protocol of Redis");
 }
 
@@ -135,7 +136,7 @@ redis_link_read(RedisLink *link)
 		n = stream_read(&link->wire->stream, buffer, sizeof buffer);
 		if (n == STREAM_AGAIN || n == STREAM_WANTS_WRITE)
 			return;
-		if (n <= 0 || redisReaderFeed(link->wire->reader, buffer, (size_t)n) != REDIS_OK) {
+		if (n <= 0 || !redis_parser_feed(link->wire->parser, buffer, (size_t)n)) {
 			redis_link_give_up(link, "it closed the connection");
 			return;
 		}
@@ -220,13 +221,14 @@ redis_link_log_in(RedisLink *link, RedisWire *wire, GError **error)
 		return error_set(error, POSTERN_ERROR_INVALID,
 			"the password is not sent in clear to another machine: use TLS (rediss://)");
 	if (url->password != NULL && url->user != NULL)
-		in = redis_wire_ask(wire, until_us, error, "AUTH", url->user, url->password, (const char *)NULL);
+		in = redis_wire_ask(
+			wire, until_us, REDIS_IS_TEXT, error, "AUTH", url->user, url->password, (const char *)NULL);
 	else if (url->password != NULL)
-		in = redis_wire_ask(wire, until_us, error, "AUTH", url->password, (const char *)NULL);
+		in = redis_wire_ask(wire, until_us, REDIS_IS_TEXT, error, "AUTH", url->password, (const char *)NULL);
 	if (url->password != NULL && in == NULL)
 		return false;
 	if (url->database > 0)
-		selected = redis_wire_ask(wire, until_us, error, "SELECT", database, (const char *)NULL);
+		selected = redis_wire_ask(wire, until_us, REDIS_IS_TEXT, error, "SELECT", database, (const char *)NULL);
 	return url->database == 0 || selected != NULL;
 }
 
@@ -236,7 +238,8 @@ redis_link_check_role(RedisLink *link, RedisWire *wire, GError **error)
 {
 	const int64_t until_us = g_get_monotonic_time() + LINK_CONNECT_US;
 	g_autoptr(GError) failure = NULL;
-	g_autoptr(redisReply) reply = redis_wire_ask(wire, until_us, &failure, "ROLE", (const char *)NULL);
+	g_autoptr(redisReply) reply =
+		redis_wire_ask(wire, until_us, REDIS_IS_ROLE, &failure, "ROLE", (const char *)NULL);
 	const char *role = redis_reply_text(redis_reply_at(reply, 0));
 
 	if (reply == NULL && strstr(failure->message, "NOPERM") == NULL) {

@@ -137,6 +137,22 @@ redis_pool_measure(RedisPool *pool, int64_t took_us)
 	atomic_store(&pool->smooth_us, smooth_us == 0 ? took_us : smooth_us + (took_us - smooth_us) / POOL_SMOOTH);
 }
 
+/* One reply that is wrong may mean that all of them are mixed up: connections begin anew, with a greeting. */
+static void
+redis_pool_distrust(RedisPool *pool, RedisShape shape, const char *command, const redisReply *reply)
+{
+	g_autofree char *misfit = redis_reply_misfit(reply, shape);
+	g_autoptr(GError) trouble = NULL;
+
+	(void)error_set(&trouble, POSTERN_ERROR_UNAVAILABLE, "it answers %s with %s", command, misfit);
+	g_mutex_lock(&pool->lock);
+	g_clear_error(&pool->trouble);
+	pool->trouble = g_steal_pointer(&trouble);
+	g_mutex_unlock(&pool->lock);
+	atomic_fetch_add(&pool->errors, 1);
+	redis_pool_go_away(pool);
+}
+
 static redisReply *
 redis_pool_ask_once(RedisPool *pool, RedisLink *link, int64_t deadline_us, RedisRequest *request)
 {
@@ -148,14 +164,12 @@ redis_pool_ask_once(RedisPool *pool, RedisLink *link, int64_t deadline_us, Redis
 	redis_pool_measure(pool, g_get_monotonic_time() - sent_us);
 	if (redis_pool_is_turned_away(reply))
 		redis_link_drop(link, reply->str);
-	else
-		atomic_store(&pool->failures, 0);
 	return reply;
 }
 
-/* NULL: no reply, or one that turned us away each time. */
+/* NULL: no reply, one of another shape, or one that turned us away each time. */
 static redisReply *
-redis_pool_try(RedisPool *pool, int64_t until_us, size_t n, const char *const *words)
+redis_pool_try(RedisPool *pool, int64_t until_us, RedisShape shape, size_t n, const char *const *words)
 {
 	for (int attempt = 0; attempt < POOL_ATTEMPTS; attempt++) {
 		g_autoptr(redisReply) reply = NULL;
@@ -168,18 +182,25 @@ redis_pool_try(RedisPool *pool, int64_t until_us, size_t n, const char *const *w
 		if (request == NULL)
 			continue;
 		reply = redis_pool_ask_once(pool, link, until_us, request);
-		if (!redis_pool_is_turned_away(reply))
-			return g_steal_pointer(&reply);
+		if (redis_pool_is_turned_away(reply))
+			continue;
+		if (redis_reply_fits(reply, shape))
+			atomic_store(&pool->failures, 0);
+		else if (reply != NULL) {
+			redis_pool_distrust(pool, shape, words[0], reply);
+			g_clear_pointer(&reply, redis_reply_free);
+		}
+		return g_steal_pointer(&reply);
 	}
 	return NULL;
 }
 
 /* A caller that had hardly any time left says nothing about the server. */
 redisReply *
-redis_pool_ask(RedisPool *pool, int64_t deadline_us, size_t n, const char *const *words)
+redis_pool_ask(RedisPool *pool, int64_t deadline_us, RedisShape shape, size_t n, const char *const *words)
 {
 	const int64_t ours_us = g_get_monotonic_time() + pool->settings.deadline_us;
-	redisReply *reply = redis_pool_try(pool, MIN(deadline_us, ours_us), n, words);
+	redisReply *reply = redis_pool_try(pool, MIN(deadline_us, ours_us), shape, n, words);
 
 	if (reply == NULL && deadline_us >= ours_us && !atomic_load(&pool->is_away))
 		redis_pool_count_failure(pool);

@@ -15,7 +15,7 @@ typedef struct RedisPool RedisPool;
 /* Borrowed until redis_pool_free(), but for `url`, which it takes. */
 typedef struct {
 	RedisUrl *url;
-	const char *trust;     /* PEM file, of TLS; NULL: the system's */
+	const char *trust;    /* PEM file, of TLS; NULL: the system's */
 	unsigned connections; /* 1 to 16 */
 	int64_t deadline_us;  /* of a call, and of each reply of a greeting */
 	/* After each connecting: whatever must be so before it is used.  By the connection's thread.
@@ -36,9 +36,10 @@ typedef struct {
 RedisPool *redis_pool_new(const RedisPoolSettings *settings, GError **error);
 /* No call may be under way. */
 void redis_pool_free(RedisPool *pool);
-/* One command of `n` words; a new reply, errors of the command included; NULL: no answer in time (a write may
- * still be done).  `deadline_us`: monotonic, at most the pool's from now. */
-redisReply *redis_pool_ask(RedisPool *pool, int64_t deadline_us, size_t n, const char *const *words);
+/* One command of `n` words; a new reply of `shape`, or an error of the command; NULL: no answer in time, or one of
+ * another shape (a write may still be done).  `deadline_us`: monotonic, at most the pool's from now. */
+redisReply *redis_pool_ask(
+	RedisPool *pool, int64_t deadline_us, RedisShape shape, size_t n, const char *const *words);
 bool redis_pool_is_away(RedisPool *pool);
 void redis_pool_figures(RedisPool *pool, RedisFigures *figures);
 /* "redis mymaster ok (1.1 ms)", or what is wrong.  New. */

@@ -19,8 +19,8 @@ redis_sentinel_ask(
 	RedisPlace *place;
 
 	if (wire != NULL)
-		reply = redis_wire_ask(
-			wire, deadline_us, error, "SENTINEL", "get-master-addr-by-name", url->master, (const char *)NULL);
+		reply = redis_wire_ask(wire, deadline_us, REDIS_IS_PAIR_OR_NIL, error, "SENTINEL",
+			"get-master-addr-by-name", url->master, (const char *)NULL);
 	if (reply == NULL)
 		return NULL;
 	host = redis_reply_text(redis_reply_at(reply, 0));

@@ -11,63 +11,10 @@
 
 enum { REDIS_READ = 16 * 1024 };
 
-/* ---- replies ---- */
+/* A page of the largest items that a directory has is far smaller. */
+#define REDIS_REPLY_MOST (256u << 20)
 
-void
-redis_reply_free(redisReply *reply)
-{
-	freeReplyObject(reply);
-}
-
-/* Inside a script the code stands further on: "-ERR Error running script …: -READONLY …". */
-bool
-redis_reply_is_error(const redisReply *reply, const char *code)
-{
-	return reply != NULL && reply->type == REDIS_REPLY_ERROR && strstr(reply->str, code) != NULL;
-}
-
-const char *
-redis_reply_text(const redisReply *reply)
-{
-	return reply != NULL && (reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_STATUS) ? reply->str
-																									 : NULL;
-}
-
-const redisReply *
-redis_reply_at(const redisReply *reply, size_t i)
-{
-	return reply != NULL && reply->type == REDIS_REPLY_ARRAY && i < reply->elements ? reply->element[i] : NULL;
-}
-
-void
-redis_reply_explain(const redisReply *reply, GError **error)
-{
-	static const struct {
-		const char *code, *text;
-		PosternError kind;
-	} known[] = {
-		{ "WRONGPASS", "user or password is wrong", POSTERN_ERROR_INVALID },
-		{ "invalid password", "the password is wrong", POSTERN_ERROR_INVALID },
-		{ "NOAUTH", "it wants a password", POSTERN_ERROR_INVALID },
-		{ "NOPERM", "its ACL does not let this user do what is needed", POSTERN_ERROR_INVALID },
-		{ "can't run this command", "its ACL does not let this user do what is needed", POSTERN_ERROR_INVALID },
-		{ "MOVED",
-			"it is a node of a Redis Cluster, which Postern does not speak: name a master by itself or by "
-			"Sentinel",
-			POSTERN_ERROR_INVALID },
-		{ "LOADING", "it is loading its data", POSTERN_ERROR_UNAVAILABLE },
-		{ "READONLY", "it is a replica, which cannot be written", POSTERN_ERROR_UNAVAILABLE },
-		{ "MISCONF", "it cannot save its data to disk, and so takes no writes", POSTERN_ERROR_UNAVAILABLE },
-		{ "OOM", "its memory is full (maxmemory)", POSTERN_ERROR_UNAVAILABLE },
-	};
-
-	for (size_t i = 0; i < G_N_ELEMENTS(known); i++)
-		if (redis_reply_is_error(reply, known[i].code)) {
-			(void)error_set(error, known[i].kind, "%s (%s)", known[i].text, reply->str);
-			return;
-		}
-	(void)error_set(error, POSTERN_ERROR_UNAVAILABLE, "it says %s", reply->str);
-}
+/* ---- commands ---- */
 
 void
 redis_format(GByteArray *out, size_t n, const char *const *words)
@@ -150,7 +97,7 @@ redis_wire_open(const RedisPlace *place, const TlsClient *tls, int64_t deadline_
 	g_autoptr(RedisWire) wire = g_new0(RedisWire, 1);
 	g_autoptr(GError) failure = NULL;
 
-	wire->reader = redisReaderCreate();
+	wire->parser = redis_parser_new(REDIS_REPLY_MOST);
 	wire->stream.fd = redis_wire_connect(place, deadline_us, &wire->is_local, &failure);
 	if (wire->stream.fd < 0) {
 		(void)error_set(error, POSTERN_ERROR_UNAVAILABLE, "%s", failure->message);
@@ -174,7 +121,7 @@ redis_wire_close(RedisWire *wire)
 		return;
 	if (wire->stream.fd >= 0)
 		stream_close(&wire->stream);
-	redisReaderFree(wire->reader);
+	redis_parser_free(wire->parser);
 	g_free(wire);
 }
 
@@ -202,7 +149,7 @@ static redisReply *
 redis_wire_receive(RedisWire *wire, int64_t deadline_us, GError **error)
 {
 	char buffer[REDIS_READ];
-	void *reply = NULL;
+	redisReply *reply = NULL;
 
 	for (;;) {
 		const ssize_t n = stream_read(&wire->stream, buffer, sizeof buffer);
@@ -215,8 +162,7 @@ redis_wire_receive(RedisWire *wire, int64_t deadline_us, GError **error)
 			return NULL;
 		if (n < 0)
 			continue;
-		if (redisReaderFeed(wire->reader, buffer, (size_t)n) != REDIS_OK ||
-			redisReaderGetReply(wire->reader, &reply) != REDIS_OK) {
+		if (!redis_parser_feed(wire->parser, buffer, (size_t)n) || !redis_parser_next(wire->parser, &reply)) {
 			(void)error_set(error, POSTERN_ERROR_INVALID, "it does not speak the protocol of Redis");
 			return NULL;
 		}
@@ -226,7 +172,7 @@ redis_wire_receive(RedisWire *wire, int64_t deadline_us, GError **error)
 }
 
 redisReply *
-redis_wire_ask_words(RedisWire *wire, int64_t deadline_us, GPtrArray *words, GError **error)
+redis_wire_ask_words(RedisWire *wire, int64_t deadline_us, RedisKind shape, GPtrArray *words, GError **error)
 {
 	g_autoptr(GByteArray) out = g_byte_array_sized_new(1024);
 	g_autoptr(redisReply) reply = NULL;
@@ -241,7 +187,14 @@ redis_wire_ask_words(RedisWire *wire, int64_t deadline_us, GPtrArray *words, GEr
 	explicit_bzero(out->data, out->len); /* AUTH is asked here, too */
 	if (is_sent)
 		reply = redis_wire_receive(wire, deadline_us, error);
-	wire->is_out_of_step = reply == NULL;
+	wire->is_out_of_step = !redis_reply_fits(reply, (RedisShape){ shape, 0 });
+	if (reply != NULL && wire->is_out_of_step) {
+		g_autofree char *misfit = redis_reply_misfit(reply, (RedisShape){ shape, 0 });
+
+		(void)error_set(error, POSTERN_ERROR_INVALID, "it answers %s with %s: is it a Redis?",
+			(const char *)g_ptr_array_index(words, 0), misfit);
+		return NULL;
+	}
 	if (reply != NULL && reply->type == REDIS_REPLY_ERROR) {
 		redis_reply_explain(reply, error);
 		return NULL;
@@ -250,7 +203,7 @@ redis_wire_ask_words(RedisWire *wire, int64_t deadline_us, GPtrArray *words, GEr
 }
 
 redisReply *
-redis_wire_ask(RedisWire *wire, int64_t deadline_us, GError **error, ...)
+redis_wire_ask(RedisWire *wire, int64_t deadline_us, RedisKind shape, GError **error, ...)
 {
 	g_autoptr(GPtrArray) words = g_ptr_array_new();
 	const char *word;
@@ -260,5 +213,5 @@ redis_wire_ask(RedisWire *wire, int64_t deadline_us, GError **error, ...)
 	while ((word = va_arg(arguments, const char *)) != NULL)
 		g_ptr_array_add(words, (void *)(uintptr_t)word);
 	va_end(arguments);
-	return redis_wire_ask_words(wire, deadline_us, words, error);
+	return redis_wire_ask_words(wire, deadline_us, shape, words, error);
 }

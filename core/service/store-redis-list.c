@@ -8,22 +8,27 @@
 
 #include "base/keyed-hash.h"
 
-enum { LIST_CHANGES_MAX = 1000 }; /* names that a class remembers as changed */
+enum {
+	LIST_CHANGES_MAX = 1000,      /* names that a class remembers as changed */
+	LIST_PAGE_MAX = 100 * 1000,   /* items that are asked for at once */
+	LIST_SCANS_MAX = 1000 * 1000, /* pages of SCAN: a server whose cursor never ends is not followed */
+};
 
 static StoreItem *
 list_make_item(char *key, const redisReply *value, const redisReply *version, const redisReply *ends)
 {
-	const char *text = redis_reply_text(value), *number = redis_reply_text(version);
-	const char *expires = redis_reply_text(ends);
+	const char *text = redis_reply_text(value);
+	uint64_t number;
+	int64_t expires_us;
 	StoreItem *item;
 
-	if (text == NULL || number == NULL) {
+	if (text == NULL || !redis_reply_version(version, &number)) {
 		g_free(key);
 		return NULL;
 	}
-	item = store_item_new(key, g_strdup(text), g_ascii_strtoull(number, NULL, 10));
-	if (expires != NULL && expires[0] != '\0')
-		item->expires_us = g_ascii_strtoll(expires, NULL, 10);
+	item = store_item_new(key, g_strdup(text), number);
+	if (redis_reply_number(ends, &expires_us))
+		item->expires_us = expires_us;
 	return item;
 }
 
@@ -35,13 +40,13 @@ list_ask_page(StoreRedis *store, const char *class, const char *const *range, si
 	g_autoptr(GPtrArray) words = g_ptr_array_new();
 	g_autofree char *index = store_redis_beside(store, class, 'x');
 	g_autofree char *items = store_redis_item(store, class, class);
-	g_autofree char *most = g_strdup_printf("%zu", MIN(limit, (size_t)100000));
+	g_autofree char *most = g_strdup_printf("%zu", MIN(limit, (size_t)LIST_PAGE_MAX));
 	const char *const rest[] = { "1", index, items, range[0], range[1], most };
 
 	g_ptr_array_set_size(words, 2);
 	for (size_t i = 0; i < G_N_ELEMENTS(rest); i++)
 		g_ptr_array_add(words, (void *)(uintptr_t)rest[i]);
-	return store_redis_eval(store, SCRIPT_PAGE, deadline_us, words);
+	return store_redis_eval(store, SCRIPT_PAGE, (RedisShape){ REDIS_IS_ITEMS, 0 }, deadline_us, words);
 }
 
 /* 0xff comes after whatever a name may go on with. */
@@ -64,19 +69,24 @@ list_by_index(StoreRedis *store, const char *class, const char *prefix, const ch
 	int64_t deadline_us, GPtrArray *found)
 {
 	g_autoptr(redisReply) reply = NULL;
+	const char *last = after;
 
 	if (after != NULL && strcmp(after, prefix) >= 0 && !g_str_has_prefix(after, class))
 		return PTN_OK; /* behind all of them */
 	reply = list_ask_index(store, class, prefix, after, limit, deadline_us);
-	if (reply == NULL || reply->type != REDIS_REPLY_ARRAY)
+	if (reply == NULL || redis_reply_size(reply) / 4 > MIN(limit, (size_t)LIST_PAGE_MAX))
 		return PTN_UNSURE;
-	for (size_t i = 0; i + 3 < reply->elements; i += 4) {
-		const char *name = redis_reply_text(reply->element[i]);
-		StoreItem *item = list_make_item(g_strconcat(class, name != NULL ? name : "", NULL), reply->element[i + 1],
-			reply->element[i + 2], reply->element[i + 3]);
+	for (size_t i = 0; i < redis_reply_size(reply); i += 4) {
+		char *key = g_strconcat(class, redis_reply_text(redis_reply_at(reply, i)), NULL);
+		StoreItem *item = list_make_item(
+			key, redis_reply_at(reply, i + 1), redis_reply_at(reply, i + 2), redis_reply_at(reply, i + 3));
 
-		if (item != NULL)
-			g_ptr_array_add(found, item);
+		if (item == NULL)
+			return PTN_UNSURE;
+		g_ptr_array_add(found, item);
+		if (!g_str_has_prefix(item->key, prefix) || (last != NULL && strcmp(item->key, last) <= 0))
+			return PTN_UNSURE; /* who pages through the list would never come to an end */
+		last = item->key;
 	}
 	return PTN_OK;
 }
@@ -104,25 +114,28 @@ list_scan(StoreRedis *store, const char *prefix, int64_t deadline_us, GHashTable
 	g_autofree char *pattern = list_pattern(store);
 	g_autofree char *cursor = g_strdup("0");
 
-	do {
+	for (int n = 0; n < LIST_SCANS_MAX; n++) {
 		const char *const words[] = { "SCAN", cursor, "MATCH", pattern, "COUNT", "1000" };
-		g_autoptr(redisReply) reply = store_redis_ask(store, deadline_us, G_N_ELEMENTS(words), words);
+		g_autoptr(redisReply) reply =
+			store_redis_ask(store, deadline_us, (RedisShape){ REDIS_IS_PAGE, 0 }, G_N_ELEMENTS(words), words);
 		const char *next = redis_reply_text(redis_reply_at(reply, 0));
 		const redisReply *page = redis_reply_at(reply, 1);
 
-		if (next == NULL || page == NULL)
+		if (reply == NULL)
 			return PTN_UNSURE;
-		for (size_t i = 0; i < page->elements; i++) {
-			const char *name = redis_reply_text(page->element[i]);
-			g_autofree char *key = name != NULL ? store_redis_key_of(store, name) : NULL;
+		for (size_t i = 0; i < redis_reply_size(page); i++) {
+			const char *name = redis_reply_text(redis_reply_at(page, i));
+			g_autofree char *key = store_redis_key_of(store, name);
 
 			if (key != NULL && g_str_has_prefix(key, prefix))
 				g_hash_table_insert(names, g_steal_pointer(&key), g_strdup(name));
 		}
+		if (strcmp(next, "0") == 0)
+			return PTN_OK;
 		g_free(cursor);
 		cursor = g_strdup(next);
-	} while (strcmp(cursor, "0") != 0);
-	return PTN_OK;
+	}
+	return PTN_UNSURE;
 }
 
 /* NULL with OK: it is gone. */
@@ -130,7 +143,8 @@ static PtnStatus
 list_read(StoreRedis *store, const char *key, const char *name, int64_t deadline_us, StoreItem **item)
 {
 	const char *const words[] = { "HMGET", name, "v", "n", "e" };
-	g_autoptr(redisReply) reply = store_redis_ask(store, deadline_us, G_N_ELEMENTS(words), words);
+	g_autoptr(redisReply) reply =
+		store_redis_ask(store, deadline_us, (RedisShape){ REDIS_IS_ITEM, 3 }, G_N_ELEMENTS(words), words);
 
 	if (reply == NULL)
 		return PTN_UNSURE;
@@ -229,7 +243,8 @@ store_redis_watch(void *data, const char *prefix)
 	g_mutex_lock(&store->lock);
 	g_ptr_array_add(store->classes, g_strdup(prefix));
 	g_mutex_unlock(&store->lock);
-	redis_reply_free(store_redis_ask(store, CLOCK_NEVER, G_N_ELEMENTS(words), words));
+	redis_reply_free(
+		store_redis_ask(store, CLOCK_NEVER, (RedisShape){ REDIS_IS_COUNT, 0 }, G_N_ELEMENTS(words), words));
 }
 
 PtnStatus
@@ -239,15 +254,15 @@ store_redis_changes(void *data, const char *prefix, int64_t deadline_us, uint64_
 	g_autofree char *changes = store_redis_beside(store, prefix, 'c');
 	const char *const words[] = { "ZREVRANGE", changes, "0", "0", "WITHSCORES" };
 	g_autoptr(redisReply) reply = NULL;
-	const char *score;
 
 	if (!list_is_watched(store, prefix))
 		return PTN_NONE;
-	reply = store_redis_ask(store, deadline_us, G_N_ELEMENTS(words), words);
+	reply = store_redis_ask(
+		store, deadline_us, (RedisShape){ REDIS_IS_NUMBERED_OR_NONE, 0 }, G_N_ELEMENTS(words), words);
 	if (reply == NULL)
 		return PTN_UNSURE;
-	score = redis_reply_text(redis_reply_at(reply, 1));
-	*number = score != NULL ? g_ascii_strtoull(score, NULL, 10) : 0;
+	if (!redis_reply_score(redis_reply_at(reply, 1), number))
+		*number = 0; /* nothing has changed yet */
 	return PTN_OK;
 }
 
@@ -259,14 +274,15 @@ store_redis_changed(void *data, const char *prefix, uint64_t since, int64_t dead
 	g_autofree char *changes = store_redis_beside(store, prefix, 'c');
 	g_autofree char *least = g_strdup_printf("(%" G_GUINT64_FORMAT, since);
 	const char *const words[] = { "ZRANGEBYSCORE", changes, least, "+inf" };
-	g_autoptr(redisReply) reply = store_redis_ask(store, deadline_us, G_N_ELEMENTS(words), words);
+	g_autoptr(redisReply) reply =
+		store_redis_ask(store, deadline_us, (RedisShape){ REDIS_IS_TEXTS, 0 }, G_N_ELEMENTS(words), words);
 
-	if (reply == NULL || reply->type != REDIS_REPLY_ARRAY)
+	if (reply == NULL)
 		return PTN_UNSURE;
-	if (reply->elements >= LIST_CHANGES_MAX)
+	if (redis_reply_size(reply) >= LIST_CHANGES_MAX)
 		return PTN_NONE;
-	for (size_t i = 0; i < reply->elements; i++)
-		g_ptr_array_add(found, g_strconcat(prefix, redis_reply_text(reply->element[i]), NULL));
+	for (size_t i = 0; i < redis_reply_size(reply); i++)
+		g_ptr_array_add(found, g_strconcat(prefix, redis_reply_text(redis_reply_at(reply, i)), NULL));
 	*keys = g_steal_pointer(&found);
 	return PTN_OK;
 }

@@ -34,21 +34,20 @@ open_check_schema(StoreRedis *store, RedisWire *wire, GError **error)
 	g_autofree char *key = g_strconcat(store->prefix, "schema", NULL);
 	g_autofree char *ours = g_strdup_printf("%d", STORE_REDIS_SCHEMA);
 	g_autoptr(redisReply) set =
-		redis_wire_ask(wire, open_until(store), error, "SETNX", key, ours, (const char *)NULL);
+		redis_wire_ask(wire, open_until(store), REDIS_IS_COUNT, error, "SETNX", key, ours, (const char *)NULL);
 	g_autoptr(redisReply) get = NULL;
-	const char *schema;
+	uint64_t schema;
 
 	if (set == NULL)
 		return false;
-	get = redis_wire_ask(wire, open_until(store), error, "GET", key, (const char *)NULL);
+	get = redis_wire_ask(wire, open_until(store), REDIS_IS_TEXT, error, "GET", key, (const char *)NULL);
 	if (get == NULL)
 		return false;
-	schema = redis_reply_text(get);
-	if (schema == NULL || g_ascii_strtoll(schema, NULL, 10) > STORE_REDIS_SCHEMA)
+	if (!redis_reply_version(get, &schema) || schema > STORE_REDIS_SCHEMA)
 		return error_set(error, POSTERN_ERROR_INVALID,
 			"the keys that begin with \"%s\" have schema %s, this Postern knows schemas up to %d: they were "
 			"written by a newer one",
-			store->prefix, schema != NULL ? schema : "?", STORE_REDIS_SCHEMA);
+			store->prefix, redis_reply_text(get), STORE_REDIS_SCHEMA);
 	return true;
 }
 
@@ -56,8 +55,8 @@ static bool
 open_load_scripts(StoreRedis *store, RedisWire *wire, GError **error)
 {
 	for (RedisScript i = 0; i < SCRIPT_COUNT; i++) {
-		g_autoptr(redisReply) reply = redis_wire_ask(
-			wire, open_until(store), error, "SCRIPT", "LOAD", store->scripts[i], (const char *)NULL);
+		g_autoptr(redisReply) reply = redis_wire_ask(wire, open_until(store), REDIS_IS_TEXT, error, "SCRIPT",
+			"LOAD", store->scripts[i], (const char *)NULL);
 
 		if (reply == NULL)
 			return false;
@@ -70,7 +69,7 @@ static bool
 open_try_script(StoreRedis *store, RedisWire *wire, GError **error)
 {
 	g_autofree char *item = store_redis_item(store, NULL, "probe");
-	g_autoptr(redisReply) reply = redis_wire_ask(wire, open_until(store), error, "EVALSHA",
+	g_autoptr(redisReply) reply = redis_wire_ask(wire, open_until(store), REDIS_IS_NUMBER_OR_NIL, error, "EVALSHA",
 		store->shas[SCRIPT_ADD], "1", item, "", "0", "1000000", (const char *)NULL);
 
 	return reply != NULL;
@@ -105,14 +104,13 @@ open_share_classes(StoreRedis *store, RedisWire *wire, GError **error)
 		g_ptr_array_add(words, g_ptr_array_index(store->classes, i));
 	g_mutex_unlock(&store->lock);
 	if (words->len > 2) {
-		added = redis_wire_ask_words(wire, open_until(store), words, error);
+		added = redis_wire_ask_words(wire, open_until(store), REDIS_IS_COUNT, words, error);
 		if (added == NULL)
 			return false;
 	}
-	all = redis_wire_ask(wire, open_until(store), error, "SMEMBERS", key, (const char *)NULL);
-	for (size_t i = 0; all != NULL && i < all->elements; i++)
-		if (redis_reply_text(all->element[i]) != NULL)
-			open_add_class(store, redis_reply_text(all->element[i]));
+	all = redis_wire_ask(wire, open_until(store), REDIS_IS_TEXTS, error, "SMEMBERS", key, (const char *)NULL);
+	for (size_t i = 0; i < redis_reply_size(all); i++)
+		open_add_class(store, redis_reply_text(redis_reply_at(all, i)));
 	return all != NULL;
 }
 
@@ -122,8 +120,8 @@ open_share_classes(StoreRedis *store, RedisWire *wire, GError **error)
 static char *
 open_ask_config(StoreRedis *store, RedisWire *wire, const char *name)
 {
-	g_autoptr(redisReply) reply =
-		redis_wire_ask(wire, open_until(store), NULL, "CONFIG", "GET", name, (const char *)NULL);
+	g_autoptr(redisReply) reply = redis_wire_ask(
+		wire, open_until(store), REDIS_IS_PAIR_OR_NONE, NULL, "CONFIG", "GET", name, (const char *)NULL);
 
 	return g_strdup(redis_reply_text(redis_reply_at(reply, 1)));
 }

@@ -12,6 +12,8 @@
 /* Longer is for ever: a number of Redis's Lua has 53 bits. */
 #define STORE_REDIS_TTL_MAX (INT64_C(100) * 365 * 86400 * CLOCK_SECOND)
 
+static const RedisShape is_number = { REDIS_IS_NUMBER, 0 }, is_number_or_nil = { REDIS_IS_NUMBER_OR_NIL, 0 };
+
 /* ---- keys ---- */
 
 /* The watched class of a key, or NULL. */
@@ -77,47 +79,60 @@ store_redis_judge(StoreRedis *store, const redisReply *reply)
 	store_redis_alarm(store, name, error != NULL ? error->message : NULL);
 }
 
-redisReply *
-store_redis_ask(StoreRedis *store, int64_t deadline_us, size_t n, const char *const *words)
+/* An error is a reply here. */
+static redisReply *
+store_redis_ask_once(StoreRedis *store, int64_t deadline_us, RedisShape shape, size_t n, const char *const *words)
 {
 	const int64_t begun_us = g_get_monotonic_time();
 	redisReply *reply;
 
 	if (loop_is_here())
 		return NULL;
-	reply = redis_pool_ask(store->pool, deadline_us, n, words);
+	reply = redis_pool_ask(store->pool, deadline_us, shape, n, words);
 	if (store->metrics != NULL) {
 		metrics_add(store->metrics, reply != NULL ? store->metric_trips : store->metric_errors, 1);
 		metrics_add(store->metrics, store->metric_time, g_get_monotonic_time() - begun_us);
 	}
-	if (redis_reply_is_error(reply, "NOSCRIPT"))
-		return reply;
+	return reply;
+}
+
+/* Takes the reply; returns it unless it is an error. */
+static redisReply *
+store_redis_no_error(StoreRedis *store, redisReply *reply)
+{
 	store_redis_judge(store, reply);
 	if (reply != NULL && reply->type == REDIS_REPLY_ERROR)
-		g_clear_pointer(&reply, freeReplyObject);
+		g_clear_pointer(&reply, redis_reply_free);
 	return reply;
+}
+
+redisReply *
+store_redis_ask(StoreRedis *store, int64_t deadline_us, RedisShape shape, size_t n, const char *const *words)
+{
+	return store_redis_no_error(store, store_redis_ask_once(store, deadline_us, shape, n, words));
 }
 
 /* A server that lost its scripts (SCRIPT FLUSH) is given the text. */
 redisReply *
-store_redis_eval(StoreRedis *store, RedisScript script, int64_t deadline_us, GPtrArray *words)
+store_redis_eval(StoreRedis *store, RedisScript script, RedisShape shape, int64_t deadline_us, GPtrArray *words)
 {
-	g_autoptr(redisReply) reply = NULL;
+	redisReply *reply;
 
 	words->pdata[0] = (void *)(uintptr_t) "EVALSHA";
 	words->pdata[1] = store->shas[script];
-	reply = store_redis_ask(store, deadline_us, words->len, (const char *const *)words->pdata);
+	reply = store_redis_ask_once(store, deadline_us, shape, words->len, (const char *const *)words->pdata);
 	if (!redis_reply_is_error(reply, "NOSCRIPT"))
-		return g_steal_pointer(&reply);
+		return store_redis_no_error(store, reply);
+	redis_reply_free(reply);
 	words->pdata[0] = (void *)(uintptr_t) "EVAL";
 	words->pdata[1] = store->scripts[script];
-	return store_redis_ask(store, deadline_us, words->len, (const char *const *)words->pdata);
+	return store_redis_ask(store, deadline_us, shape, words->len, (const char *const *)words->pdata);
 }
 
 /* A script on one item: its name is the first argument, then `arguments` up to NULL. */
 static redisReply *
-store_redis_run(
-	StoreRedis *store, RedisScript script, const char *key, int64_t deadline_us, const char *const *arguments)
+store_redis_run(StoreRedis *store, RedisScript script, RedisShape shape, const char *key, int64_t deadline_us,
+	const char *const *arguments)
 {
 	g_autoptr(GPtrArray) words = g_ptr_array_new();
 	const char *class = store_redis_class(store, key);
@@ -135,7 +150,7 @@ store_redis_run(
 	g_ptr_array_add(words, (void *)(uintptr_t)(class != NULL ? key + strlen(class) : ""));
 	for (; *arguments != NULL; arguments++)
 		g_ptr_array_add(words, (void *)(uintptr_t)*arguments);
-	return store_redis_eval(store, script, deadline_us, words);
+	return store_redis_eval(store, script, shape, deadline_us, words);
 }
 
 /* ---- one item ---- */
@@ -146,16 +161,15 @@ store_redis_get(void *data, const char *key, int64_t deadline_us, char **value, 
 	StoreRedis *store = data;
 	g_autofree char *item = store_redis_item(store, store_redis_class(store, key), key);
 	const char *const words[] = { "HMGET", item, "v", "n" };
-	g_autoptr(redisReply) reply = store_redis_ask(store, deadline_us, G_N_ELEMENTS(words), words);
+	g_autoptr(redisReply) reply =
+		store_redis_ask(store, deadline_us, (RedisShape){ REDIS_IS_ITEM, 2 }, G_N_ELEMENTS(words), words);
 	const char *text = redis_reply_text(redis_reply_at(reply, 0));
-	const char *number = redis_reply_text(redis_reply_at(reply, 1));
 
 	if (reply == NULL)
 		return PTN_UNSURE;
-	if (text == NULL || number == NULL)
+	if (text == NULL || !redis_reply_version(redis_reply_at(reply, 1), version))
 		return PTN_NONE;
 	*value = g_strdup(text);
-	*version = g_ascii_strtoull(number, NULL, 10);
 	return PTN_OK;
 }
 
@@ -173,7 +187,7 @@ store_redis_set(void *data, const char *key, const char *value, int64_t ttl_us, 
 	g_autoptr(redisReply) reply = NULL;
 
 	store_redis_format_ttl(ttl_us, ttl);
-	reply = store_redis_run(data, SCRIPT_SET, key, deadline_us, arguments);
+	reply = store_redis_run(data, SCRIPT_SET, is_number, key, deadline_us, arguments);
 	return reply != NULL ? PTN_OK : PTN_UNSURE;
 }
 
@@ -185,10 +199,10 @@ store_redis_claim(void *data, const char *key, const char *value, int64_t ttl_us
 	g_autoptr(redisReply) reply = NULL;
 
 	store_redis_format_ttl(ttl_us, ttl);
-	reply = store_redis_run(data, SCRIPT_CLAIM, key, deadline_us, arguments);
+	reply = store_redis_run(data, SCRIPT_CLAIM, is_number_or_nil, key, deadline_us, arguments);
 	if (reply == NULL)
 		return PTN_UNSURE;
-	return reply->type != REDIS_REPLY_NIL ? PTN_OK : PTN_TAKEN;
+	return redis_reply_is_nil(reply) ? PTN_TAKEN : PTN_OK;
 }
 
 static PtnStatus
@@ -199,13 +213,12 @@ store_redis_replace(void *data, const char *key, const char *value, uint64_t *ve
 	g_autoptr(redisReply) reply = NULL;
 
 	g_snprintf(number, sizeof number, "%" G_GUINT64_FORMAT, *version);
-	reply = store_redis_run(data, SCRIPT_REPLACE, key, deadline_us, arguments);
+	reply = store_redis_run(data, SCRIPT_REPLACE, is_number_or_nil, key, deadline_us, arguments);
 	if (reply == NULL)
 		return PTN_UNSURE;
-	if (redis_reply_text(reply) == NULL)
+	if (redis_reply_is_nil(reply))
 		return PTN_TAKEN;
-	*version = g_ascii_strtoull(reply->str, NULL, 10);
-	return PTN_OK;
+	return redis_reply_version(reply, version) ? PTN_OK : PTN_UNSURE;
 }
 
 /* NAME, number, window, most of each. */
@@ -214,6 +227,7 @@ store_redis_tally(void *data, const char *key, StoreTally *tallies, size_t n, in
 {
 	g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
 	g_autoptr(redisReply) reply = NULL;
+	int64_t is_within;
 
 	for (size_t i = 0; i < n; i++) {
 		g_ptr_array_add(words, g_strdup(tallies[i].name));
@@ -223,23 +237,26 @@ store_redis_tally(void *data, const char *key, StoreTally *tallies, size_t n, in
 		g_ptr_array_add(words, g_strdup_printf("%" G_GINT64_FORMAT, (gint64)tallies[i].most));
 	}
 	g_ptr_array_add(words, NULL);
-	reply = store_redis_run(data, SCRIPT_TALLY, key, deadline_us, (const char *const *)words->pdata);
-	if (reply == NULL || reply->type != REDIS_REPLY_ARRAY || reply->elements != n + 1)
+	reply = store_redis_run(data, SCRIPT_TALLY, (RedisShape){ REDIS_IS_NUMBERS, n + 1 }, key, deadline_us,
+		(const char *const *)words->pdata);
+	if (reply == NULL || !redis_reply_number(redis_reply_at(reply, 0), &is_within))
 		return PTN_UNSURE;
 	for (size_t i = 0; i < n; i++)
-		tallies[i].total = g_ascii_strtoll(redis_reply_text(reply->element[i + 1]), NULL, 10);
-	return strcmp(redis_reply_text(reply->element[0]), "1") == 0 ? PTN_OK : PTN_TAKEN;
+		if (!redis_reply_number(redis_reply_at(reply, i + 1), &tallies[i].total))
+			return PTN_UNSURE;
+	return is_within == 1 ? PTN_OK : PTN_TAKEN;
 }
 
 static PtnStatus
 store_redis_remove(void *data, const char *key, int64_t deadline_us)
 {
 	const char *const arguments[] = { NULL };
-	g_autoptr(redisReply) reply = store_redis_run(data, SCRIPT_REMOVE, key, deadline_us, arguments);
+	g_autoptr(redisReply) reply =
+		store_redis_run(data, SCRIPT_REMOVE, is_number_or_nil, key, deadline_us, arguments);
 
 	if (reply == NULL)
 		return PTN_UNSURE;
-	return reply->type != REDIS_REPLY_NIL ? PTN_OK : PTN_NONE;
+	return redis_reply_is_nil(reply) ? PTN_NONE : PTN_OK;
 }
 
 static PtnStatus
@@ -252,13 +269,12 @@ store_redis_add(void *data, const char *key, int64_t n, int64_t window_us, int64
 	g_snprintf(number, sizeof number, "%" G_GINT64_FORMAT, (gint64)n);
 	g_snprintf(
 		window, sizeof window, "%" G_GINT64_FORMAT, (gint64)(window_us > STORE_REDIS_TTL_MAX ? 0 : window_us));
-	reply = store_redis_run(data, SCRIPT_ADD, key, deadline_us, arguments);
+	reply = store_redis_run(data, SCRIPT_ADD, is_number_or_nil, key, deadline_us, arguments);
 	if (reply == NULL)
 		return PTN_UNSURE;
-	if (redis_reply_text(reply) == NULL)
+	if (redis_reply_is_nil(reply))
 		return PTN_TAKEN;
-	*total = g_ascii_strtoll(reply->str, NULL, 10);
-	return PTN_OK;
+	return redis_reply_number(reply, total) ? PTN_OK : PTN_UNSURE;
 }
 
 static PtnStatus
@@ -270,7 +286,7 @@ store_redis_load(void *data, const StoreItem *item, int64_t deadline_us)
 
 	g_snprintf(
 		ends, sizeof ends, "%" G_GINT64_FORMAT, (gint64)(item->expires_us == CLOCK_NEVER ? 0 : item->expires_us));
-	reply = store_redis_run(data, SCRIPT_LOAD, item->key, deadline_us, arguments);
+	reply = store_redis_run(data, SCRIPT_LOAD, is_number, item->key, deadline_us, arguments);
 	return reply != NULL ? PTN_OK : PTN_UNSURE;
 }
 

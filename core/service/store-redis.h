@@ -35,10 +35,12 @@ char *store_redis_item(const StoreRedis *store, const char *class, const char *k
 char *store_redis_beside(const StoreRedis *store, const char *class, char which);
 /* The key of an item by what Redis calls it; new, NULL: it is none. */
 char *store_redis_key_of(const StoreRedis *store, const char *redis_key);
-/* A new reply, no error (but that of an unknown script); NULL: there is none. */
-redisReply *store_redis_ask(StoreRedis *store, int64_t deadline_us, size_t n, const char *const *words);
+/* A new reply of `shape`, no error; NULL: there is none. */
+redisReply *store_redis_ask(
+	StoreRedis *store, int64_t deadline_us, RedisShape shape, size_t n, const char *const *words);
 /* `words`: two places that are filled in here, the number of keys, keys, arguments. */
-redisReply *store_redis_eval(StoreRedis *store, RedisScript script, int64_t deadline_us, GPtrArray *words);
+redisReply *store_redis_eval(
+	StoreRedis *store, RedisScript script, RedisShape shape, int64_t deadline_us, GPtrArray *words);
 
 /* ---- store-redis-list.c ---- */
 PtnStatus store_redis_list(

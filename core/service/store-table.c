@@ -1,4 +1,7 @@
-/* store-table.c - items in memory: a hash table to find them, a balanced tree to list them. */
+/* store-table.c - items in memory: a hash table to find them, a balanced tree to list them.
+ *
+ * Items are counted by owner: a plugin, or whatever a key names first.  Who has the most gives when there are too many: keys
+ * that strangers make a cache remember do not push out the counters of another plugin. */
 #include "service/store-table.h"
 
 #include <string.h>
@@ -12,14 +15,22 @@ enum {
 }; /* and for the one to evict */
 
 typedef struct {
+	char *prefix; /* "plugin/blocking/", "block/"; "" of keys without one */
+	size_t n;
+	GSequenceIter *sweep; /* where its next eviction looks; NULL: at its first item */
+} Owner;
+
+typedef struct {
 	TableItem shown; /* first, so that one is the other */
 	GSequenceIter *place;
+	Owner *owner;
 } Item;
 
 struct StoreTable {
 	const Clock *clock;
 	GHashTable *items;    /* of their keys, Item* */
 	GSequence *order;     /* Item* by key, which it owns */
+	GHashTable *owners;   /* of their prefixes, Owner* */
 	GSequenceIter *sweep; /* where the next sweep looks; NULL: at the start */
 };
 
@@ -31,6 +42,30 @@ store_table_item_free(void *data)
 	g_free(item->shown.key);
 	g_free(item->shown.value);
 	g_free(item);
+}
+
+static void
+store_table_owner_free(void *data)
+{
+	Owner *owner = data;
+
+	g_free(owner->prefix);
+	g_free(owner);
+}
+
+static Owner *
+store_table_owner_of(StoreTable *table, const char *key)
+{
+	const char *slash = strchr(g_str_has_prefix(key, "plugin/") ? key + strlen("plugin/") : key, '/');
+	g_autofree char *prefix = slash != NULL ? g_strndup(key, (size_t)(slash - key) + 1) : g_strdup("");
+	Owner *owner = g_hash_table_lookup(table->owners, prefix);
+
+	if (owner != NULL)
+		return owner;
+	owner = g_new0(Owner, 1);
+	owner->prefix = g_steal_pointer(&prefix);
+	g_hash_table_insert(table->owners, owner->prefix, owner);
+	return owner;
 }
 
 static int
@@ -48,6 +83,7 @@ store_table_new(const Clock *clock)
 	table->clock = clock;
 	table->items = g_hash_table_new(keyed_hash_text, g_str_equal);
 	table->order = g_sequence_new(store_table_item_free);
+	table->owners = g_hash_table_new_full(keyed_hash_text, g_str_equal, NULL, store_table_owner_free);
 	return table;
 }
 
@@ -55,6 +91,7 @@ void
 store_table_free(StoreTable *table)
 {
 	g_hash_table_unref(table->items);
+	g_hash_table_unref(table->owners);
 	g_sequence_free(table->order);
 	g_free(table);
 }
@@ -80,6 +117,10 @@ store_table_forget(StoreTable *table, Item *item)
 {
 	if (table->sweep == item->place)
 		table->sweep = g_sequence_iter_next(item->place);
+	if (item->owner->sweep == item->place)
+		item->owner->sweep = g_sequence_iter_next(item->place);
+	if (--item->owner->n == 0)
+		g_hash_table_remove(table->owners, item->owner->prefix);
 	g_hash_table_remove(table->items, item->shown.key);
 	g_sequence_remove(item->place);
 }
@@ -90,6 +131,8 @@ store_table_add(StoreTable *table, const char *key)
 	Item *item = g_new0(Item, 1);
 
 	item->shown.key = g_strdup(key);
+	item->owner = store_table_owner_of(table, key);
+	item->owner->n++;
 	item->place = g_sequence_insert_sorted(table->order, item, store_table_compare, NULL);
 	g_hash_table_insert(table->items, item->shown.key, item);
 	return item;
@@ -154,26 +197,6 @@ store_table_sweep(StoreTable *table)
 	return NULL;
 }
 
-char *
-store_table_evict(StoreTable *table)
-{
-	Item *first = NULL;
-
-	for (int i = 0; i < TABLE_SAMPLE; i++) {
-		Item *item = store_table_walk(table);
-
-		if (item != NULL && (first == NULL || item->shown.expires_us < first->shown.expires_us))
-			first = item;
-	}
-	return first != NULL && first->shown.expires_us != CLOCK_NEVER ? store_table_take_out(table, first) : NULL;
-}
-
-size_t
-store_table_size(const StoreTable *table)
-{
-	return g_hash_table_size(table->items);
-}
-
 /* The first item that has `prefix` and comes after `after` (NULL: any). */
 static GSequenceIter *
 store_table_first(const StoreTable *table, const char *prefix, const char *after)
@@ -187,6 +210,61 @@ store_table_first(const StoreTable *table, const char *prefix, const char *after
 	if (!is_behind && before != iter && store_table_compare(g_sequence_get(before), &bound, NULL) == 0)
 		return before;
 	return iter;
+}
+
+/* The next item of a walk around those of an owner, which has some. */
+static Item *
+store_table_walk_owner(StoreTable *table, Owner *owner)
+{
+	Item *item = NULL;
+
+	if (owner->sweep != NULL && !g_sequence_iter_is_end(owner->sweep))
+		item = g_sequence_get(owner->sweep);
+	if (item == NULL || item->owner != owner) {
+		owner->sweep = store_table_first(table, owner->prefix, NULL);
+		item = g_sequence_get(owner->sweep);
+	}
+	owner->sweep = g_sequence_iter_next(owner->sweep);
+	return item->owner == owner ? item : NULL; /* keys without a prefix lie among others */
+}
+
+static Owner *
+store_table_largest(const StoreTable *table)
+{
+	Owner *largest = NULL;
+	GHashTableIter iter;
+	void *owner;
+
+	g_hash_table_iter_init(&iter, table->owners);
+	while (g_hash_table_iter_next(&iter, NULL, &owner))
+		if (largest == NULL || ((Owner *)owner)->n > largest->n)
+			largest = owner;
+	return largest;
+}
+
+static Item *
+store_table_sooner(Item *a, Item *b)
+{
+	return b != NULL && (a == NULL || b->shown.expires_us < a->shown.expires_us) ? b : a;
+}
+
+char *
+store_table_evict(StoreTable *table)
+{
+	Owner *owner = store_table_largest(table);
+	Item *first = NULL;
+
+	for (int i = 0; i < TABLE_SAMPLE && owner != NULL; i++)
+		first = store_table_sooner(first, store_table_walk_owner(table, owner));
+	for (int i = 0; i < TABLE_SAMPLE && (first == NULL || first->shown.expires_us == CLOCK_NEVER); i++)
+		first = store_table_sooner(first, store_table_walk(table)); /* that owner keeps its items for ever */
+	return first != NULL && first->shown.expires_us != CLOCK_NEVER ? store_table_take_out(table, first) : NULL;
+}
+
+size_t
+store_table_size(const StoreTable *table)
+{
+	return g_hash_table_size(table->items);
 }
 
 GPtrArray *

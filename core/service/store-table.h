@@ -26,7 +26,8 @@ const TableItem *store_table_find_any(const StoreTable *table, const char *key);
 void store_table_apply(StoreTable *table, const StoreRow *row);
 /* Removes one expired item if a short look finds one: its key (new), or NULL.  To be called with every write. */
 char *store_table_sweep(StoreTable *table);
-/* Removes the one that expires first of a few that have an expiry: its key (new), or NULL. */
+/* Removes, of a few items of whoever owns the most ("plugin/NAME/", or the first word of the key), the one that expires
+ * first: its key (new), or NULL: none that was looked at has an expiry. */
 char *store_table_evict(StoreTable *table);
 size_t store_table_size(const StoreTable *table); /* the expired that are still there included */
 /* A new array of StoreItem* that frees them: those behind `after` (NULL: all) with `prefix`, at most `limit`. */

@@ -5,28 +5,11 @@
 
 #include "plugins/attachments/inspect.h"
 #include "plugins/attachments/names.h"
+#include "plugins/mime/limit.h"
 
 typedef struct {
 	InspectRules rules;
 } Attachments;
-
-static bool
-is_exempt(PtnHook *h)
-{
-	const char *fact = ptn_fact(h, "content-exempt");
-
-	return fact != NULL && strcmp(fact, "yes") == 0;
-}
-
-static PtnVerdict
-judge_limit(PtnHook *h)
-{
-	ptn_count(h, "cut", 1);
-	if (ptn_option_number(h, "on-limit") == 1)
-		return ptn_refuse(h, PTN_CONTENT, 550, "5.7.1", "Message has more parts than can be checked");
-	ptn_log(h, PTN_INFO, "the message has more parts than are looked at");
-	return PTN_NEXT;
-}
 
 static PtnVerdict
 check_message(PtnHook *h)
@@ -37,7 +20,7 @@ check_message(PtnHook *h)
 	size_t size, body;
 	const char *content = ptn_content(h, &size, &body);
 
-	if (content == NULL || is_exempt(h))
+	if (content == NULL)
 		return PTN_NEXT;
 	inspect(&finding, content, size, &attachments->rules);
 	name = finding.name;
@@ -49,7 +32,7 @@ check_message(PtnHook *h)
 		ptn_count(h, "unlisted", 1);
 		ptn_log(h, PTN_INFO, "an archive in the message could not be looked into");
 	}
-	return finding.is_cut ? judge_limit(h) : PTN_NEXT;
+	return finding.is_cut ? limit_judge(h, "more parts than can be checked") : PTN_NEXT;
 }
 
 static PtnVerdict
@@ -99,10 +82,10 @@ static const PtnOption options[] = {
 		actions },
 	{ "most-entries", PTN_NUMBER, PTN_IN_SERVER, "1000", "files of an archive that are looked at", 1, 100000 },
 	{ "most-archive", PTN_SIZE, PTN_IN_SERVER, "16M", "size of an archive that is looked into", 1024, 512 << 20 },
-	{ "most-parts", PTN_NUMBER, PTN_IN_SERVER, "200", "parts of a message that are looked at", 1, 10000 },
+	{ "most-parts", PTN_NUMBER, PTN_IN_SERVER, "1000", "parts of a message that are looked at", 1, 10000 },
 	{ "most-depth", PTN_NUMBER, PTN_IN_SERVER, "20", "parts within parts that are looked at", 1, MIME_DEPTH_MAX },
-	{ "on-limit", PTN_CHOICE, PTN_IN_SERVER, "pass", "what to do with a message that is beyond a limit", 0, 0,
-		actions },
+	{ "on-limit", PTN_CHOICE, PTN_IN_SERVER, "refuse", "what to do with a message that is beyond a limit", 0, 0,
+		limit_actions },
 	{ 0 },
 };
 

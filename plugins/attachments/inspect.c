@@ -8,8 +8,7 @@
 
 enum {
 	BEGIN_SIZE = 1024, /* octets that tell what a file is */
-	UU_MOST = 1 << 20, /* octets of text in which old attachments are looked for */
-	UU_FILES_MOST = 100,
+	UU_FILES_MOST = 1000,
 	ARCHIVE_NS = 8000000, /* of processor time for libarchive, in a message */
 };
 
@@ -21,7 +20,6 @@ typedef struct {
 	const char *shown; /* of the part at hand: its name or its type */
 	bool is_encrypted; /* an entry of the archive at hand */
 	int64_t archive_ns;
-	size_t uu_left;
 	unsigned uu_files;
 } Inspection;
 
@@ -128,17 +126,19 @@ uuencoded_name(const char *at, const char *stop)
 static void
 inspect_uuencoded(Inspection *inspection, const MimePart *part)
 {
-	const size_t size = MIN(part->size, inspection->uu_left);
-	const char *at = part->data, *end = at + size;
+	const char *at = part->data, *end = at + part->size;
 
-	inspection->uu_left -= size;
 	while (at < end && (at = memmem(at, (size_t)(end - at), "begin ", 6)) != NULL) {
 		const bool is_line = at == part->data || at[-1] == '\n';
 		const char *begin = at + 6;
 		const char *stop = is_line ? memchr(begin, '\n', (size_t)(end - begin)) : NULL;
 		g_autofree char *name = stop != NULL ? uuencoded_name(begin, stop) : NULL;
 
-		if (name != NULL && inspection->uu_files++ < UU_FILES_MOST && is_refused_name(inspection, name)) {
+		if (name != NULL && ++inspection->uu_files > UU_FILES_MOST) {
+			inspection->finding->is_cut = true;
+			return;
+		}
+		if (name != NULL && is_refused_name(inspection, name)) {
 			inspection->shown = name;
 			find(inspection, NULL, NOT_ACCEPTED);
 		}
@@ -178,7 +178,7 @@ inspect_part(const MimePart *part, void *data)
 void
 inspect(Finding *finding, const char *content, size_t size, const InspectRules *rules)
 {
-	Inspection inspection = { .rules = rules, .finding = finding, .archive_ns = ARCHIVE_NS, .uu_left = UU_MOST };
+	Inspection inspection = { .rules = rules, .finding = finding, .archive_ns = ARCHIVE_NS };
 
 	*finding = (Finding){ 0 };
 	finding->is_cut |= !mime_walk(content, size, &rules->mime, inspect_part, &inspection);

@@ -284,19 +284,29 @@ test_time(void)
 static void
 test_limits(void)
 {
-	GString *content = g_string_new(MIXED);
+	GString *content = g_string_new(MIXED), *files = g_string_new("Subject: x\r\n\r\n");
 	PtnTest *test = new_test(NULL);
 
 	for (unsigned i = 0; i < 300; i++)
 		g_string_append(content, "\r\nx\r\n--a\r\n");
 	g_string_append(content, END);
 	check(test, content->str, "250");
+	for (unsigned i = 0; i < 1100; i++)
+		g_string_append(files, "begin 644 a.txt\r\n`\r\nend\r\n");
+	check(test, files->str, "550 5.7.1 Message has more parts than can be checked");
 	CU_ASSERT_EQUAL(ptn_test_count(test, "plugin.attachments.cut"), 1);
 	ptn_test_free(test);
-	test = new_test("[plugin attachments]\non-limit = reject\n");
+	test = new_test("[plugin attachments]\nmost-parts = 200\n");
 	check(test, content->str, "550 5.7.1 Message has more parts than can be checked");
 	ptn_test_free(test);
+	test = new_test("[plugin attachments]\nmost-parts = 200\non-limit = defer\n");
+	check(test, content->str, "450 4.7.1 Message has more parts than can be checked");
+	ptn_test_free(test);
+	test = new_test("[plugin attachments]\nmost-parts = 200\non-limit = pass\n");
+	check(test, content->str, "250");
+	ptn_test_free(test);
 	g_string_free(content, TRUE);
+	g_string_free(files, TRUE);
 }
 
 /* To abuse@ anybody may report what was sent to them: only if nobody else gets it. */
@@ -342,8 +352,8 @@ static const UnitTest tests[] = {
 	{ "X-03 encrypted archives", test_encrypted },
 	{ "X-03 archives that cannot be listed", test_unlisted },
 	{ "archives: a limit of processor time", test_time },
-	{ "parts are bounded, and it is told", test_limits },
-	{ "X-04 messages to exempt recipients only are not looked at", test_exempt },
+	{ "X-05 parts are bounded: beyond that refused, put off or passed", test_limits },
+	{ "X-04 messages to exempt recipients only are accepted", test_exempt },
 	{ "names are folded", test_folding },
 	{ NULL, NULL },
 };

@@ -258,7 +258,25 @@ test_sample_secret(void)
 	ptn_test_free(t);
 }
 
+/* The next plugin judges content: what it would refuse to anybody else goes to abuse@, and to nobody besides. */
+static void
+test_exempt(void)
+{
+	PtnTest *t = gateway_new("professional", "archive@example.org other@example.com", "box@hosted.example");
+	const size_t before = ptn_test_queued(t);
+
+	ASSERT_STARTS(ptn_test_submit(t, LOGIN, "friend@example.org", "Subject: bad\r\n\r\nx\r\n"), "550 5.7.1 not this one");
+	CU_ASSERT_EQUAL(ptn_test_queued(t), before);
+	ASSERT_STARTS(ptn_test_submit(t, LOGIN, "abuse@example.org", "Subject: bad\r\n\r\nx\r\n"), "250");
+	CU_ASSERT_EQUAL(ptn_test_queued(t), before + 1);
+	ASSERT_TEXT(ptn_test_queued_recipient(t, before, 0), "abuse@example.org");
+	ASSERT_STARTS(ptn_test_submit(t, LOGIN, "abuse@example.org", "Subject: good\r\n\r\nx\r\n"), "250");
+	CU_ASSERT_TRUE(ptn_test_queued(t) > before + 2);
+	ptn_test_free(t);
+}
+
 static const UnitTest tests[] = {
+	{ "U-22 no copies of what is only accepted because its recipients are exempt", test_exempt },
 	{ "B-01 B-02 B-06 a BCC recipient gets one copy with its header; nobody else sees it", test_bcc },
 	{ "B-03 a copy's sender is of its account and recipient alone", test_sender },
 	{ "B-07 B-08 a mirror has its header, the original has not; the value stays", test_mirror },

@@ -72,8 +72,8 @@ judge_infected(PtnHook *h, const char *signature)
 		return PTN_NEXT;
 	}
 	ptn_count(h, "infected", 1);
-	if (ptn_option_number(h, "action") == REJECTS)
-		return refuse(h, signature);
+	if (ptn_option_number(h, "action") == REJECTS || (ptn_option_number(h, "action") == HOLDS && is_exempt(h)))
+		return refuse(h, signature); /* mail to exempt recipients is not held, but has no copies */
 	ptn_log(h, PTN_INFO, "the message contains %s", signature);
 	if (ptn_option_number(h, "action") == HOLDS)
 		ptn_hold(h, ptn_format(h, "contains %s", signature), 0);
@@ -92,7 +92,7 @@ scan(PtnHook *h)
 
 	if (ptn_option_number(h, "action") == TAGS)
 		ptn_remove_headers(h, header_name(h)); /* what stood there before is not ours */
-	if (content == NULL || is_exempt(h))
+	if (content == NULL)
 		return PTN_NEXT;
 	if (size > (size_t)ptn_option_number(h, "most-size"))
 		return pass_or_refuse_large(h, size);

@@ -7,7 +7,7 @@
 
 enum {
 	FIELD_MOST = 4096,          /* of one field; the rest of it is not looked at */
-	FIELDS_MOST_OCTETS = 32768, /* of all fields of a message: each parameter costs GMime most of a microsecond */
+	FIELDS_MOST_OCTETS = 131072, /* of all fields of a message: each parameter costs GMime most of a microsecond */
 	FIELD_KINDS = 3,
 };
 

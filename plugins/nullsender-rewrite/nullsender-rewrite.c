@@ -181,7 +181,7 @@ is_from_daemon(const char *from)
 static PtnVerdict
 judge_message(PtnHook *h)
 {
-	if (!ptn_option_number(h, "backscatter") || ptn_login(h) == NULL || ptn_fact(h, "content-exempt") != NULL)
+	if (!ptn_option_number(h, "backscatter") || ptn_login(h) == NULL)
 		return PTN_NEXT;
 	if (!is_delivery_report(ptn_header(h, "Content-Type", 0)) && !is_from_daemon(ptn_header(h, "From", 0)) &&
 		ptn_header(h, "X-MS-Exchange-Message-Is-Ndr", 0) == NULL)

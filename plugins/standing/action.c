@@ -1,10 +1,12 @@
-/* action.c - what happens to an account whose share passes a threshold: it is disabled, or an alarm is raised; who owns it
- * and who runs this service are told, once. */
+/* action.c - what happens to an account whose share passes a threshold: it is disabled, its mail is held, or an alarm is
+ * raised; who owns it and who runs this service are told, once. */
 #include <string.h>
 
 #include "plugins/standing/standing.h"
 
-enum { MOST_TRIES = 10, ACTION_DISABLE = 0 };
+enum { MOST_TRIES = 10 };
+
+enum { ACTION_DISABLE, ACTION_ALARM, ACTION_HOLD };
 
 #define LAST_KEPT (90 * DAY)
 
@@ -34,9 +36,12 @@ action_tell(PtnHook *h, const char *login, const char *reason, const char *detai
 {
 	PtnEntry *account, *customer = NULL;
 	const char *owner = ptn_find(h, PTN_ACCOUNT, login, &account) == PTN_OK ? ptn_get(account, "customer") : NULL;
-	const bool is_disabled = owner != NULL && g_strcmp0(ptn_get(account, "enabled"), "no") == 0;
-	const char *what = is_disabled ? "It may not send any more, until it is enabled again."
-								   : "It may still send: this service only raises an alarm.";
+	const bool is_off = owner != NULL && g_strcmp0(ptn_get(account, "enabled"), "no") == 0;
+	const bool is_held = owner != NULL && ptn_get(account, "standing.hold") != NULL;
+	const bool is_disabled = is_off || is_held;
+	const char *what = is_off    ? "It may not send any more, until it is enabled again."
+					   : is_held ? "What it sends is held, until the operator has looked at it."
+								 : "It may still send: this service only raises an alarm.";
 	const char *to[2] = { ptn_fact(h, "postmaster"), NULL };
 
 	if (owner != NULL && ptn_find(h, PTN_CUSTOMER, owner, &customer) == PTN_OK && is_disabled)
@@ -77,7 +82,7 @@ alarm_is_over(PtnHook *h, const char *login, int64_t until)
 		return ptn_now(h) >= until;
 	switch (ptn_find(h, PTN_ACCOUNT, login, &entry)) {
 	case PTN_OK:
-		return g_strcmp0(ptn_get(entry, "enabled"), "no") != 0;
+		return g_strcmp0(ptn_get(entry, "enabled"), "no") != 0 && ptn_get(entry, "standing.hold") == NULL;
 	case PTN_NONE:
 		return true;
 	default:
@@ -111,9 +116,9 @@ action_tick(PtnHook *h)
 
 /* ---- the account ---- */
 
-/* TAKEN: somebody else disabled it first, and tells. */
+/* TAKEN: somebody else did it first, and tells. */
 static PtnStatus
-action_disable(PtnHook *h, const char *login, const char *reason)
+action_change(PtnHook *h, const char *login, bool is_hold, const char *reason)
 {
 	PtnStatus status = PTN_TAKEN;
 
@@ -123,10 +128,12 @@ action_disable(PtnHook *h, const char *login, const char *reason)
 		status = ptn_find(h, PTN_ACCOUNT, login, &entry);
 		if (status != PTN_OK)
 			return status;
-		if (g_strcmp0(ptn_get(entry, "enabled"), "no") == 0)
+		if (g_strcmp0(ptn_get(entry, "enabled"), "no") == 0 ||
+			(is_hold && ptn_get(entry, "standing.hold") != NULL))
 			return PTN_TAKEN;
-		ptn_set(entry, "enabled", "no");
-		ptn_set(entry, "reason", reason);
+		if (!is_hold)
+			ptn_set(entry, "enabled", "no");
+		ptn_set(entry, is_hold ? "standing.hold" : "reason", reason);
 		status = ptn_save(h, entry);
 	}
 	return status == PTN_TAKEN ? PTN_UNSURE : status;
@@ -157,22 +164,24 @@ action_warn(PtnHook *h, const char *login, const char *reason, const char *detai
 }
 
 PtnStatus
-action_take(PtnHook *h, const char *login, const char *reason, const char *detail)
+action_take(PtnHook *h, const char *login, const char *option, const char *reason, const char *detail)
 {
+	const int64_t action = ptn_option_number(h, option);
+	const char *what = action == ACTION_HOLD ? "is held" : "is disabled";
 	PtnStatus status = PTN_NONE;
 
-	if (ptn_option_number(h, "action") == ACTION_DISABLE)
-		status = action_disable(h, login, reason);
+	if (action != ACTION_ALARM)
+		status = action_change(h, login, action == ACTION_HOLD, reason);
 	if (status == PTN_NONE)
 		return action_warn(h, login, reason, detail);
 	if (status == PTN_UNSURE)
-		ptn_log(h, PTN_WARNING, "%s cannot be disabled now: %s", login, reason);
+		ptn_log(h, PTN_WARNING, "it cannot be settled now that %s %s: %s", login, what, reason);
 	if (status != PTN_OK)
 		return status == PTN_TAKEN ? PTN_OK : status;
 	counters_forget(h, login);
-	ptn_log(h, PTN_WARNING, "%s is disabled: %s", login, reason);
-	ptn_count(h, "disabled", 1);
-	action_alarm(h, login, ptn_format(h, "%s is disabled: %s", login, reason), 0);
+	ptn_log(h, PTN_WARNING, "%s %s: %s", login, what, reason);
+	ptn_count(h, action == ACTION_HOLD ? "held" : "disabled", 1);
+	action_alarm(h, login, ptn_format(h, "%s %s: %s", login, what, reason), 0);
 	action_done(h, login, reason, detail);
 	return PTN_OK;
 }

@@ -7,7 +7,7 @@
 #include "plugins/standing/standing.h"
 #include "plugins/standing/tag.h"
 
-enum { LIST_MOST = 20, LIST_OCTETS_MOST = 4000, CONTENT_MOST = 10 << 20 };
+enum { CLAIMS = 4, LIST_MOST = 20, LIST_OCTETS_MOST = 4000, CONTENT_MOST = 10 << 20 };
 
 #define CLAIM_KEPT (30 * DAY)
 #define LIST_KEPT (90 * DAY)
@@ -16,7 +16,10 @@ typedef struct {
 	const char *login;
 	const char *submit; /* "" where the operator named the account */
 	const char *by;     /* who complained, or "operator" */
+	const char *
+		reporter; /* the network that the report came from; NULL: the operator, who counts as a new one each time */
 	const char *type;
+	bool is_named; /* `by` is the person */
 } Complaint;
 
 /* ---- counting ---- */
@@ -44,23 +47,63 @@ claim_key(PtnHook *h, const char *submit)
 	return ptn_format(h, "complaint/%s", submit);
 }
 
+/* One key for each account and person, or reporter: of any length, and not to be read. */
+static const char *
+pair_key(PtnHook *h, const char *what, const Complaint *complaint, const char *who)
+{
+	g_autofree char *lower = g_ascii_strdown(who, -1);
+	g_autofree char *pair = g_strdup_printf("%s\n%s", complaint->login, lower);
+	g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, pair, -1);
+
+	return ptn_format(h, "%s/%s", what, digest);
+}
+
+/* A message counts once, and so does a person.  TAKEN: it is known already.  `keys`: what was claimed, in order. */
+static PtnStatus
+claim_complaint(PtnHook *h, const Complaint *complaint, const char *keys[CLAIMS], bool *is_new_reporter)
+{
+	PtnStatus status = PTN_OK;
+	size_t n = 0;
+
+	*is_new_reporter = complaint->reporter == NULL;
+	if (complaint->submit[0] != '\0') {
+		keys[n] = claim_key(h, complaint->submit);
+		status = ptn_store_claim(h, keys[n], "1", CLAIM_KEPT);
+		n += status == PTN_OK;
+	}
+	if (status == PTN_OK && complaint->is_named) {
+		keys[n] = pair_key(h, "person", complaint, complaint->by);
+		status = ptn_store_claim(h, keys[n], "1", CLAIM_KEPT);
+		n += status == PTN_OK;
+	}
+	if (status == PTN_OK && complaint->reporter != NULL) {
+		keys[n] = pair_key(h, "reporter", complaint, complaint->reporter);
+		status = ptn_store_claim(h, keys[n], "1", CLAIM_KEPT);
+		*is_new_reporter = status == PTN_OK;
+		n += status == PTN_OK;
+		status = status == PTN_TAKEN ? PTN_OK : status;
+	}
+	keys[n] = NULL;
+	return status;
+}
+
 /* TAKEN: it is known already. */
 static PtnStatus
 take_complaint(PtnHook *h, const Complaint *complaint)
 {
-	const char *key = claim_key(h, complaint->submit);
-	PtnStatus status = PTN_OK;
+	const char *keys[CLAIMS];
+	bool is_new_reporter;
+	PtnStatus status = claim_complaint(h, complaint, keys, &is_new_reporter);
 
-	if (complaint->submit[0] != '\0')
-		status = ptn_store_claim(h, key, "1", CLAIM_KEPT);
-	if (status != PTN_OK)
+	if (status == PTN_TAKEN)
 		return status;
-	status = counters_add(h, complaint->login, COUNT_COMPLAINTS,
-		ptn_format(h, "by %s about the message with Submit ID %s", complaint->by,
-			complaint->submit[0] != '\0' ? complaint->submit : "unknown"));
+	if (status == PTN_OK)
+		status = counters_add_complaint(h, complaint->login, is_new_reporter,
+			ptn_format(h, "by %s about the message with Submit ID %s", complaint->by,
+				complaint->submit[0] != '\0' ? complaint->submit : "unknown"));
 	if (status != PTN_OK) {
-		if (complaint->submit[0] != '\0')
-			(void)ptn_store_remove(h, key);
+		for (size_t i = 0; keys[i] != NULL; i++)
+			(void)ptn_store_remove(h, keys[i]);
 		return PTN_UNSURE;
 	}
 	ptn_log(h, PTN_INFO, "complaint about %s by %s, Submit ID %s, %s", complaint->login, complaint->by,
@@ -98,6 +141,11 @@ complaint_at_message(PtnHook *h)
 	for (size_t i = 0; size > CONTENT_MOST && i < ptn_recipients(h); i++)
 		if (is_ours(h, ptn_recipient(h, i)))
 			return ptn_refuse(h, PTN_POLICY, 552, "5.3.4", "Error: too large for <%s>", ptn_recipient(h, i));
+	for (size_t i = 0; ptn_login(h) == NULL && i < ptn_recipients(h); i++)
+		if (is_ours(h, ptn_recipient(h, i)))
+			ptn_note(h, "client", ptn_client(h)); /* who reports: in the queue there is no session any more */
+	if (ptn_login(h) != NULL && ptn_option(h, "hold") != NULL)
+		ptn_hold(h, ptn_option(h, "hold"), 0);
 	tag_sign(h);
 	return PTN_NEXT;
 }
@@ -157,16 +205,33 @@ is_known(PtnHook *h, const char *submit)
 	return ptn_store_get(h, claim_key(h, submit), &value) == PTN_OK;
 }
 
+/* The network of a feedback loop that the report came from; NULL: it came from somebody else. */
+static const char *
+reporter_of(PtnHook *h)
+{
+	const char *client = ptn_noted(h, "client");
+
+	for (const char *const *network = ptn_option_list(h, "reporters"); client != NULL && *network != NULL;
+		 network++)
+		if (ptn_is_within(client, *network))
+			return *network;
+	return NULL;
+}
+
 static PtnVerdict
 deliver_complaint(PtnHook *h, const Feedback *feedback)
 {
 	Complaint complaint = { .submit = feedback->submit,
 		.by = feedback->recipient[0] != '\0' ? feedback->recipient : "unknown",
+		.is_named = feedback->recipient[0] != '\0',
+		.reporter = reporter_of(h),
 		.type = feedback->type[0] != '\0' ? feedback->type : "unknown" };
 	PtnStatus status = PTN_TAKEN;
 
 	if (!tag_is_good(h, feedback->submit, feedback->tag))
 		return keep_for_human(h, "its tag is forged");
+	if (complaint.reporter == NULL)
+		return keep_for_human(h, "it comes from no feedback loop that is known (reporters)");
 	if (!is_known(h, feedback->submit))
 		status = tag_find(h, feedback->submit, feedback->tag, &complaint.login);
 	if (status == PTN_NONE)

@@ -54,22 +54,33 @@ counters_key(PtnHook *h, const char *login)
 	return ptn_format(h, "account/%s", login);
 }
 
+static Counters
+counters_of(const Waiting *waiting)
+{
+	Counters counters = { { waiting->messages, waiting->recipients } };
+
+	counters.totals[COUNT_COMPLAINED_OF] = waiting->recipients;
+	return counters;
+}
+
 static PtnStatus
 counters_tally(PtnHook *h, const char *login, const Counters *added, Counters *counters)
 {
 	static const char *const names[COUNTS] = { "messages", "recipients", "errors", "unverified", "undeliverable",
-		"complaints" };
+		"complaints", "reporters", "complained-of" };
 	const int64_t window = ptn_option_number(h, "window");
 	PtnRate rate = { .window = 7 * DAY };
 	PtnTally tallies[COUNTS];
 	PtnStatus status;
 
 	(void)ptn_option_rates(h, "complaints", &rate, 1);
-	for (size_t i = 0; i < COUNTS; i++)
-		tallies[i] = (PtnTally){ .name = ptn_format(h, "%s/%lld", names[i],
-									 (long long)((i == COUNT_COMPLAINTS ? rate.window : window) / PTN_SECOND)),
+	for (size_t i = 0; i < COUNTS; i++) {
+		const int64_t own = i >= COUNT_COMPLAINTS ? rate.window : window;
+
+		tallies[i] = (PtnTally){ .name = ptn_format(h, "%s/%lld", names[i], (long long)(own / PTN_SECOND)),
 			.n = added->totals[i],
-			.window = i == COUNT_COMPLAINTS ? rate.window : window };
+			.window = own };
+	}
 	status = ptn_store_tally(h, counters_key(h, login), tallies, COUNTS);
 	for (size_t i = 0; i < COUNTS; i++)
 		counters->totals[i] = tallies[i].total;
@@ -80,7 +91,7 @@ PtnStatus
 counters_read(PtnHook *h, const char *login, Counters *counters)
 {
 	const Waiting waiting = counters_take(h, login);
-	const Counters added = { { waiting.messages, waiting.recipients } };
+	const Counters added = counters_of(&waiting);
 
 	return counters_tally(h, login, &added, counters);
 }
@@ -119,12 +130,16 @@ counters_judge(PtnHook *h, const Counters *counters, Rule rules[RULES])
 		.what = "undeliverable mail", .count = totals[COUNT_UNDELIVERABLE], .of = totals[COUNT_RECIPIENTS]
 	};
 	rule_of_share(h, &rules[2], "most-undeliverable", "recipients");
-	rules[3] = (Rule){ .what = "complaints", .count = totals[COUNT_COMPLAINTS] };
+	rules[3] =
+		(Rule){ .what = "complaints", .count = totals[COUNT_COMPLAINTS], .of = totals[COUNT_COMPLAINED_OF] };
 	if (ptn_option_rates(h, "complaints", &rate, 1) > 0) {
 		rules[3].most = rate.most;
-		rules[3].is_passed = rules[3].count >= rate.most;
+		rules[3].is_passed = rules[3].count >= rate.most &&
+							 totals[COUNT_REPORTERS] >= ptn_option_number(h, "complaint-reporters") &&
+							 rules[3].count * 1000 > ptn_option_number(h, "complaint-share") * rules[3].of;
 	}
-	rules[3].words = ptn_format(h, "%lld within %lld hours", (long long)rules[3].count,
+	rules[3].words = ptn_format(h, "%lld about %lld recipients, by %lld reporters, within %lld hours",
+		(long long)rules[3].count, (long long)rules[3].of, (long long)totals[COUNT_REPORTERS],
 		(long long)((rate.window > 0 ? rate.window : 7 * DAY) / (3600 * PTN_SECOND)));
 }
 
@@ -144,27 +159,42 @@ counters_open(PtnHook *h, const char *login, bool *is_exempt)
 	return g_strcmp0(ptn_get(entry, "enabled"), "no") != 0;
 }
 
-PtnStatus
-counters_add(PtnHook *h, const char *login, Count count, const char *detail)
+static PtnStatus
+counters_add_all(PtnHook *h, const char *login, const Count *counts, size_t n, const char *detail)
 {
 	Rule rules[RULES];
-	Counters counters, added = { 0 };
-	PtnStatus status = PTN_OK;
+	Counters counters, added;
 	Waiting waiting;
 	bool is_exempt;
 
 	if (!counters_open(h, login, &is_exempt))
 		return PTN_OK;
 	waiting = counters_take(h, login);
-	added = (Counters){ { waiting.messages, waiting.recipients } };
-	added.totals[count]++;
+	added = counters_of(&waiting);
+	for (size_t i = 0; i < n; i++)
+		added.totals[counts[i]]++;
 	if (counters_tally(h, login, &added, &counters) != PTN_OK)
 		return PTN_UNSURE;
 	counters_judge(h, &counters, rules);
 	for (size_t i = 0; i < RULES && !is_exempt; i++)
 		if (rules[i].is_passed)
-			return action_take(h, login, ptn_format(h, "excessive %s: %s", rules[i].what, rules[i].words), detail);
-	return status;
+			return action_take(h, login, i + 1 < RULES ? "action" : "complaint-action",
+				ptn_format(h, "excessive %s: %s", rules[i].what, rules[i].words), detail);
+	return PTN_OK;
+}
+
+PtnStatus
+counters_add(PtnHook *h, const char *login, Count count)
+{
+	return counters_add_all(h, login, &count, 1, "");
+}
+
+PtnStatus
+counters_add_complaint(PtnHook *h, const char *login, bool is_new_reporter, const char *detail)
+{
+	static const Count counts[] = { COUNT_COMPLAINTS, COUNT_REPORTERS };
+
+	return counters_add_all(h, login, counts, is_new_reporter ? 2 : 1, detail);
 }
 
 void

@@ -51,7 +51,7 @@ count_refusal(PtnHook *h)
 	if (!is_unverified && (code < 500 || (cause != PTN_POLICY && cause != PTN_REMOTE && cause != PTN_CONTENT)))
 		return PTN_NEXT;
 	if (!is_told_again(h, text))
-		(void)counters_add(h, ptn_login(h), is_unverified ? COUNT_UNVERIFIED : COUNT_ERRORS, "");
+		(void)counters_add(h, ptn_login(h), is_unverified ? COUNT_UNVERIFIED : COUNT_ERRORS);
 	return PTN_NEXT;
 }
 
@@ -64,7 +64,7 @@ count_undeliverable(PtnHook *h)
 
 	(void)ptn_reply(h, &code, NULL, &is_ours);
 	if (ptn_login(h) != NULL && ptn_fact(h, "submit-id") != NULL && !is_ours && code >= 500)
-		(void)counters_add(h, ptn_login(h), COUNT_UNDELIVERABLE, "");
+		(void)counters_add(h, ptn_login(h), COUNT_UNDELIVERABLE);
 	return PTN_NEXT;
 }
 
@@ -92,7 +92,7 @@ show_rule(PtnHook *h, const Rule *rule, bool is_share)
 static PtnVerdict
 show(PtnHook *h)
 {
-	const char *login = ptn_arguments(h)[0], *reason = NULL, *last;
+	const char *login = ptn_arguments(h)[0], *reason = NULL, *held = NULL, *last;
 	Counters counters;
 	Rule rules[RULES];
 	PtnEntry *entry;
@@ -104,6 +104,7 @@ show(PtnHook *h)
 		login = ptn_get(entry, "name");
 		if (g_strcmp0(ptn_get(entry, "enabled"), "no") == 0)
 			reason = ptn_get(entry, "reason") != NULL ? ptn_get(entry, "reason") : "no reason given";
+		held = ptn_get(entry, "standing.hold");
 	}
 	if (counters_read(h, login, &counters) != PTN_OK)
 		return ptn_fail(h, "the store cannot be reached");
@@ -115,6 +116,8 @@ show(PtnHook *h)
 		"share", "", "most", "", NULL);
 	if (reason != NULL)
 		ptn_row(h, "of", "disabled", "count", reason, "share", "", "most", "", NULL);
+	if (held != NULL)
+		ptn_row(h, "of", "held", "count", held, "share", "", "most", "", NULL);
 	if ((last = action_last(h, login)) != NULL)
 		ptn_row(h, "of", "last time", "count", last, "share", "", "most", "", NULL);
 	return PTN_NEXT;
@@ -130,6 +133,10 @@ start(PtnHook *h)
 
 	if (ptn_option(h, "address") != NULL && secret == NULL)
 		return ptn_fail(h, "address needs a secret: without it no complaint can be matched");
+	ptn_alarm(h, "reporters",
+		ptn_option(h, "address") != NULL && ptn_option_list(h, "reporters")[0] == NULL
+			? "no reporters are set: reports of feedback loops go to the postmaster, and are not counted"
+			: NULL);
 	ptn_alarm(h, "secret",
 		secret != NULL && g_str_has_prefix(secret, "change-this")
 			? "the secret is the one of the sample configuration: anybody can forge complaints"
@@ -165,7 +172,7 @@ check(PtnHook *h, const char *option, const char *value)
 
 enum { OF_ACCOUNTS = PTN_IN_SERVER | PTN_IN_LEVEL | PTN_IN_CUSTOMER | PTN_IN_ACCOUNT };
 
-static const char *const action_words[] = { "disable", "alarm", NULL };
+static const char *const action_words[] = { "disable", "alarm", "hold", NULL };
 
 static const PtnOption options[] = {
 	{ "window", PTN_TIME, OF_ACCOUNTS, "1d", "over what time shares are counted", 60 * PTN_SECOND, 31 * DAY,
@@ -178,10 +185,20 @@ static const PtnOption options[] = {
 		"percent of recipients that next hops may refuse; 100: any", 1, 100, NULL },
 	{ "most-unverified", PTN_NUMBER, OF_ACCOUNTS, "30",
 		"percent of attempts whose sender may fail its verification; 100: any", 1, 100, NULL },
-	{ "complaints", PTN_PER_TIME, OF_ACCOUNTS, "5/7d", "the last of so many complaints is too much", 0, 0, NULL },
+	{ "complaints", PTN_PER_TIME, OF_ACCOUNTS, "5/7d",
+		"below so many complaints of different people none is judged", 0, 0, NULL },
+	{ "complaint-reporters", PTN_NUMBER, OF_ACCOUNTS, "2", "so many different reporters they must have come by", 1,
+		100, NULL },
+	{ "complaint-share", PTN_NUMBER, OF_ACCOUNTS, "3",
+		"of 1,000 recipients so many may complain; 0: the number alone decides", 0, 1000, NULL },
+	{ "complaint-action", PTN_CHOICE, OF_ACCOUNTS, "hold", "what becomes of an account that is complained about",
+		0, 0, action_words },
+	{ "hold", PTN_TEXT, PTN_IN_ACCOUNT, NULL, "why all mail of this account is held; unset: it is not" },
 	{ "action", PTN_CHOICE, OF_ACCOUNTS, "disable", "what becomes of an account that passes a threshold", 0, 0,
 		action_words },
 	{ "exempt", PTN_BOOL, OF_ACCOUNTS, "no", "it is counted, and never judged" },
+	{ "reporters", PTN_NETWORK | PTN_LIST, PTN_IN_SERVER, NULL,
+		"networks of feedback loops; reports from elsewhere are not counted" },
 	{ "address", PTN_MAILBOX, PTN_IN_SERVER, NULL, "the mailbox that feedback loops report to" },
 	{ "secret", PTN_SECRET, PTN_IN_SERVER, NULL,
 		"signs messages, so that complaints are matched; the same on every node; best as @FILE" },

@@ -14,7 +14,9 @@ typedef enum {
 	COUNT_ERRORS,        /* definite refusals of what it asked */
 	COUNT_UNVERIFIED,    /* senders that plugin senderverify refused */
 	COUNT_UNDELIVERABLE, /* recipients that a next hop refused for good */
-	COUNT_COMPLAINTS,
+	COUNT_COMPLAINTS,    /* by different people; over a window of its own, as the two below */
+	COUNT_REPORTERS,     /* different ones that they came by */
+	COUNT_COMPLAINED_OF, /* recipients that were accepted */
 	COUNTS
 } Count;
 
@@ -43,8 +45,10 @@ typedef struct {
 /* Accepted mail is remembered, and written by the next tick, or with the next of what counts against the account. */
 void counters_remember(PtnHook *h, const char *login, int64_t recipients);
 void counters_flush(PtnHook *h);
-/* One more of `count`; judges.  UNSURE: neither.  `detail` of a complaint, for the notice; else "". */
-PtnStatus counters_add(PtnHook *h, const char *login, Count count, const char *detail);
+/* One more of `count`; judges.  UNSURE: neither. */
+PtnStatus counters_add(PtnHook *h, const char *login, Count count);
+/* One more complaint, by a reporter that is a new one or not.  `detail`: for the notice. */
+PtnStatus counters_add_complaint(PtnHook *h, const char *login, bool is_new_reporter, const char *detail);
 /* All, as they are. */
 PtnStatus counters_read(PtnHook *h, const char *login, Counters *counters);
 void counters_forget(PtnHook *h, const char *login);
@@ -52,8 +56,9 @@ void counters_forget(PtnHook *h, const char *login);
 void counters_judge(PtnHook *h, const Counters *counters, Rule rules[RULES]);
 
 /* ---- action.c ---- */
-/* Disables the account, or raises the alarm, as its option `action` says; tells customer and postmaster; once. */
-PtnStatus action_take(PtnHook *h, const char *login, const char *reason, const char *detail);
+/* Disables the account, holds its mail, or raises the alarm alone, as this option of it says; tells customer and postmaster;
+ * once. */
+PtnStatus action_take(PtnHook *h, const char *login, const char *option, const char *reason, const char *detail);
 /* Alarms whose account may send again, or whose time is over. */
 void action_tick(PtnHook *h);
 /* "2026-11-22 14:05 excessive …", as long as it is known; else NULL. */

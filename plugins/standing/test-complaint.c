@@ -30,12 +30,15 @@ value_of(const char *text, const char *name)
 	return g_strndup(found, strcspn(found, "\r\n"));
 }
 
+/* The first rule that looks at a number only, as an administrator may set it. */
+#define PLAIN "complaint-action = disable\ncomplaint-share = 0\ncomplaint-reporters = 1\n"
+
 /* From outside, to the address of feedback loops, to the end of its delivery. */
 static const char *
-report(PtnTest *t, const char *content)
+report_from(PtnTest *t, const char *client, const char *content)
 {
 	ptn_test_inbound(t, true);
-	ptn_test_connect(t, "203.0.113.9");
+	ptn_test_connect(t, client);
 	(void)ptn_test_say(t, "EHLO mx.far.example");
 	ASSERT_STARTS(ptn_test_submit(t, "fbl@far.example", "FBL@example.net", content), "250");
 	ASSERT_TEXT(ptn_test_route(t, ptn_test_queued(t) - 1), "plugin:standing");
@@ -43,12 +46,26 @@ report(PtnTest *t, const char *content)
 }
 
 static const char *
+report(PtnTest *t, const char *content)
+{
+	return report_from(t, "203.0.113.9", content);
+}
+
+/* By one of many people. */
+static const char *
+report_by(PtnTest *t, const char *client, const char *person, const char *message)
+{
+	g_autoptr(GString) content = g_string_new(NULL);
+
+	g_string_printf(content, REPORT("abuse") WHOLE, message);
+	(void)g_string_replace(content, "angry@far.example", person, 1);
+	return report_from(t, client, content->str);
+}
+
+static const char *
 report_about(PtnTest *t, const char *message)
 {
-	static char content[10000];
-
-	(void)snprintf(content, sizeof content, REPORT("abuse") WHOLE, message);
-	return report(t, content);
+	return report_by(t, "203.0.113.9", "angry@far.example", message);
 }
 
 static const char *
@@ -67,19 +84,21 @@ kept(PtnTest *t)
 static void
 test_matched(void)
 {
-	PtnTest *t = gateway_new("complaints = 3/7d\n");
+	PtnTest *t = gateway_new("complaints = 3/7d\n" PLAIN);
 	g_autofree char *first = sent(t), *second = sent(t), *third = sent(t);
 	g_autofree char *submit = value_of(third, "X-Postern-Submit: Submit ID ");
 
 	ASSERT_TEXT(report_about(t, first), "250 2.0.0 delivered");
 	ASSERT_TEXT(report_about(t, first), "250 2.0.0 delivered"); /* the same once more */
-	ASSERT_TEXT(report_about(t, second), "250 2.0.0 delivered");
-	ASSERT_SAYS(shown(t), "of=complaints count=2 within 168 hours share= most=3");
+	ASSERT_TEXT(report_by(t, "203.0.113.9", "other@far.example", second), "250 2.0.0 delivered");
+	ASSERT_SAYS(
+		shown(t), "of=complaints count=2 about 3 recipients, by 1 reporters, within 168 hours share= most=3");
 	CU_ASSERT_FALSE(gateway_is_disabled(t, LOGIN));
-	ASSERT_TEXT(report_about(t, third), "250 2.0.0 delivered");
+	ASSERT_TEXT(report_by(t, "203.0.113.9", "third@far.example", third), "250 2.0.0 delivered");
 	CU_ASSERT_TRUE(gateway_is_disabled(t, LOGIN));
-	ASSERT_TEXT(ptn_test_get(t, PTN_ACCOUNT, LOGIN, "reason"), "excessive complaints: 3 within 168 hours");
-	ASSERT_SAYS(ptn_test_queued_text(t, gateway_last(t, "noc@acme.example")), "angry@far.example");
+	ASSERT_TEXT(ptn_test_get(t, PTN_ACCOUNT, LOGIN, "reason"),
+		"excessive complaints: 3 about 3 recipients, by 1 reporters, within 168 hours");
+	ASSERT_SAYS(ptn_test_queued_text(t, gateway_last(t, "noc@acme.example")), "third@far.example");
 	ASSERT_SAYS(ptn_test_queued_text(t, gateway_last(t, "noc@acme.example")), submit);
 	CU_ASSERT_EQUAL(kept(t), 1); /* the notice */
 	CU_ASSERT_FALSE(gateway_is_disabled(t, OTHER));
@@ -91,7 +110,7 @@ test_matched(void)
 static void
 test_forged(void)
 {
-	PtnTest *t = gateway_new("complaints = 1/7d\n");
+	PtnTest *t = gateway_new("complaints = 1/7d\n" PLAIN);
 	g_autofree char *first = sent(t), *second = sent(t);
 	g_autofree char *tag = value_of(first, "X-Postern-Account: ");
 	g_autofree char *submit = value_of(second, "X-Postern-Submit: Submit ID ");
@@ -131,20 +150,24 @@ test_forms(void)
 	g_autofree char *first = sent(t), *second = sent(t), *third = sent(t);
 	g_autofree char *header =
 		g_strdup_printf(REPORT("fraud") "Content-Type: text/rfc822-headers\r\n\r\n%s\r\n--b--\r\n", first);
-	g_autofree char *inner = g_strdup_printf(REPORT("Abuse") WHOLE, second);
+	g_autofree char *whole = g_strdup_printf(REPORT("Abuse") WHOLE, second);
+	g_auto(GStrv) around = g_strsplit(whole, "angry@", 2);
+	g_autofree char *inner = g_strjoinv("sad@", around);
 	g_autofree char *outer =
 		g_strdup_printf("Content-Type: multipart/mixed; boundary=bb\r\n\r\n--bb\r\n\r\nlook\r\n"
 						"--bb\r\nContent-Type: message/rfc822\r\n\r\n%s\r\n--bb--\r\n",
 			inner);
 	g_autofree char *base64 = g_base64_encode((const guchar *)third, strlen(third));
-	g_autofree char *encoded = g_strdup_printf(
+	g_autofree char *unnamed = g_strdup_printf(
 		REPORT("abuse") "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: BASE64\r\n\r\n%s\r\n", base64);
+	g_auto(GStrv) parts = g_strsplit(unnamed, "Original-Rcpt-To: <angry@far.example>\r\n", 2);
+	g_autofree char *encoded = g_strjoinv("", parts); /* many loops do not say who complained */
 	g_autofree char *good = g_strdup_printf(REPORT("not-spam") WHOLE, first);
 	g_autofree char *dmarc = g_strdup_printf(REPORT("auth-failure") WHOLE, first);
 
 	ASSERT_TEXT(report(t, header), "250 2.0.0 delivered");
 	ASSERT_SAYS(shown(t), "of=complaints count=1 ");
-	ASSERT_TEXT(report(t, outer), "250 2.0.0 delivered");
+	ASSERT_TEXT(report_from(t, "203.0.113.10", outer), "250 2.0.0 delivered");
 	ASSERT_SAYS(shown(t), "of=complaints count=2 ");
 	ASSERT_TEXT(report(t, encoded), "250 2.0.0 delivered");
 	ASSERT_SAYS(shown(t), "of=complaints count=3 ");
@@ -153,6 +176,83 @@ test_forms(void)
 	ASSERT_TEXT(report(t, dmarc), "250 2.0.0 delivered");
 	CU_ASSERT_EQUAL(kept(t), 1);
 	ASSERT_SAYS(shown(t), "of=complaints count=3 ");
+	ptn_test_free(t);
+}
+
+/* Whoever can send mail here can make reports, and whoever has a mailbox at a provider can complain: neither is enough. */
+static void
+test_self_made(void)
+{
+	PtnTest *t = gateway_new("complaints = 3/7d\n");
+
+	for (int i = 0; i < 6; i++) {
+		g_autofree char *message = sent(t);
+		g_autofree char *person = g_strdup_printf("p%d@far.example", i);
+
+		ASSERT_TEXT(report_by(t, "198.51.100.7", person, message), "250 2.0.0 delivered");
+	}
+	CU_ASSERT_EQUAL(kept(t), 6);
+	ASSERT_SAYS(ptn_test_queued_text(t, gateway_last(t, "postmaster@test.example.net")), "no feedback loop that is known");
+	ASSERT_SAYS(shown(t), "of=complaints count=0 ");
+	for (int i = 0; i < 6; i++) { /* one person */
+		g_autofree char *message = sent(t);
+
+		ASSERT_TEXT(report_by(t, "203.0.113.9", i % 2 == 0 ? "p@far.example" : "P@far.example", message),
+			"250 2.0.0 delivered");
+	}
+	ASSERT_SAYS(shown(t), "of=complaints count=1 ");
+	for (int i = 0; i < 6; i++) { /* many, by one loop */
+		g_autofree char *message = sent(t);
+		g_autofree char *person = g_strdup_printf("p%d@far.example", i);
+
+		ASSERT_TEXT(report_by(t, "203.0.113.9", person, message), "250 2.0.0 delivered");
+	}
+	ASSERT_SAYS(shown(t), "of=complaints count=7 about 18 recipients, by 1 reporters,");
+	CU_ASSERT_EQUAL(ptn_test_get(t, PTN_ACCOUNT, LOGIN, "standing.hold") != NULL, false);
+	CU_ASSERT_FALSE(gateway_is_disabled(t, LOGIN));
+	ptn_test_free(t);
+}
+
+/* Different people by different loops: what is sent from now on is held, until the operator says otherwise. */
+static void
+test_held(void)
+{
+	PtnTest *t = gateway_new("complaints = 2/7d\n");
+	g_autofree char *first = sent(t), *second = sent(t);
+
+	ASSERT_TEXT(report_by(t, "203.0.113.9", "a@far.example", first), "250 2.0.0 delivered");
+	ASSERT_TEXT(report_by(t, "203.0.113.200", "b@far.example", second), "250 2.0.0 delivered");
+	CU_ASSERT_FALSE(gateway_is_disabled(t, LOGIN));
+	ASSERT_SAYS(ptn_test_get(t, PTN_ACCOUNT, LOGIN, "standing.hold"),
+		"excessive complaints: 2 about 2 recipients, by 2 reporters, within 168 hours");
+	ASSERT_SAYS(ptn_test_alarm(t, "standing.account/" LOGIN), LOGIN " is held: excessive complaints");
+	ASSERT_SAYS(ptn_test_queued_text(t, gateway_last(t, "noc@acme.example")), "is held, until the operator");
+	ASSERT_SAYS(shown(t), "of=held count=excessive complaints");
+	gateway_submit(t);
+	CU_ASSERT_TRUE(ptn_test_queued_is_held(t, gateway_last(t, "friend@example.org")));
+	ptn_test_remove(t, PTN_ACCOUNT, LOGIN); /* as "account set LOGIN standing.hold=" leaves it */
+	ptn_test_entry(t, PTN_ACCOUNT, LOGIN, "password", "mypassword", NULL);
+	gateway_submit(t);
+	CU_ASSERT_FALSE(ptn_test_queued_is_held(t, gateway_last(t, "friend@example.org")));
+	ptn_test_free(t);
+}
+
+/* Two of 1,000 recipients always complain. */
+static void
+test_share(void)
+{
+	PtnTest *t = gateway_new("complaints = 2/7d\ncomplaint-share = 500\n");
+	char *messages[4] = { NULL };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(messages); i++)
+		messages[i] = sent(t);
+	ASSERT_TEXT(report_by(t, "203.0.113.9", "a@far.example", messages[0]), "250 2.0.0 delivered");
+	ASSERT_TEXT(report_by(t, "203.0.113.200", "b@far.example", messages[1]), "250 2.0.0 delivered");
+	CU_ASSERT_PTR_NULL(ptn_test_get(t, PTN_ACCOUNT, LOGIN, "standing.hold"));
+	ASSERT_TEXT(report_by(t, "203.0.113.9", "c@far.example", messages[2]), "250 2.0.0 delivered");
+	CU_ASSERT_PTR_NOT_NULL(ptn_test_get(t, PTN_ACCOUNT, LOGIN, "standing.hold"));
+	for (size_t i = 0; i < G_N_ELEMENTS(messages); i++)
+		g_free(g_steal_pointer(&messages[i]));
 	ptn_test_free(t);
 }
 
@@ -198,7 +298,7 @@ test_address(void)
 static void
 test_commands(void)
 {
-	PtnTest *t = gateway_new("complaints = 3/7d\n");
+	PtnTest *t = gateway_new("complaints = 3/7d\ncomplaint-action = disable\n");
 	g_autofree char *message = sent(t);
 	g_autofree char *submit = value_of(message, "X-Postern-Submit: Submit ID ");
 	g_autofree char *tag = value_of(message, "X-Postern-Account: ");
@@ -267,6 +367,9 @@ static const UnitTest tests[] = {
 		test_matched },
 	{ "R-17 a tag cannot be forged, nor used with another Submit ID", test_forged },
 	{ "R-17 forms of reports", test_forms },
+	{ "R-19 reports that anybody could make hold and disable nobody", test_self_made },
+	{ "R-19 different people by different loops: mail is held", test_held },
+	{ "R-19 complaints are judged by their share", test_share },
 	{ "R-17 what is no report is kept for a human", test_kept },
 	{ "R-17 the mailbox of feedback loops", test_address },
 	{ "R-17 complaints by hand", test_commands },

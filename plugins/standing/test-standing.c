@@ -86,7 +86,8 @@ gateway_new(const char *options)
 	PtnTest *t;
 
 	(void)snprintf(config, sizeof config,
-		"[level free]\nstanding.least = 2\n[plugin standing]\naddress = " FBL "\nsecret = " SECRET "\n%s",
+		"[level free]\nstanding.least = 2\n[plugin standing]\naddress = " FBL "\nsecret = " SECRET "\n"
+		"reporters = 203.0.113.0/25 203.0.113.128/25 2001:db8::/32\n%s",
 		options);
 	t = ptn_test_new_chain(plugins, config);
 	ptn_test_entry(t, PTN_CUSTOMER, "acme", "alert", "noc@acme.example", NULL);

@@ -1,15 +1,25 @@
-/* extract.c - each part that is read: without transfer encoding, in UTF-8, as text or as HTML. */
+/* extract.c - each part that is read: without transfer encoding, in UTF-8, as text or as HTML; and the subject. */
 #include "plugins/uribl/extract.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "plugins/mime/mime.h"
 #include "plugins/uribl/html.h"
+
+enum {
+	SNIFF_SIZE = 1024,   /* octets that tell whether a part without a type of text is HTML */
+	SUBJECT_MOST = 8192, /* octets of subjects */
+	WORD_MOST = 4096,    /* half of what pieces have in common: each word is whole in one of them */
+};
 
 typedef struct {
 	LinkFinder finder;
 	size_t left; /* octets of text that may still be looked at */
 	bool is_cut;
+	/* of the part at hand */
+	const char *charset;
+	bool is_first, is_html;
 } Extract;
 
 static bool
@@ -27,11 +37,13 @@ is_read(const char *type)
 		   g_str_has_prefix(type, "message/") || is_html(type);
 }
 
+/* ---- HTML that is called something else ---- */
+
 /* What has no type, or says it is plain, may be HTML all the same: some readers look. */
 static bool
 looks_like_html(const char *text, size_t size)
 {
-	const size_t looked = MIN(size, 512);
+	const size_t looked = MIN(size, SNIFF_SIZE);
 
 	for (const char *at = text; (at = memchr(at, '<', (size_t)(text + looked - at))) != NULL; at++)
 		if (g_ascii_strncasecmp(at, "<html", 5) == 0 || g_ascii_strncasecmp(at, "<!doctype html", 14) == 0 ||
@@ -40,27 +52,182 @@ looks_like_html(const char *text, size_t size)
 	return false;
 }
 
+/* What browsers take for HTML by its first octets where no type helps (MIME Sniffing Standard 7.1). */
+static bool
+begins_like_html(const char *text, size_t size)
+{
+	static const char *const tags[] = { "head", "script", "iframe", "h1", "div", "font", "table", "a", "style",
+		"title", "b", "br", "p", "!--", "meta", "base", "form", "img", "svg" };
+	const char *at = text, *end = text + size;
+
+	if (size >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0)
+		at += 3;
+	while (at < end && g_ascii_isspace(*at))
+		at++;
+	for (size_t i = 0; at < end && *at == '<' && i < G_N_ELEMENTS(tags); i++) {
+		const size_t length = strlen(tags[i]);
+
+		if ((size_t)(end - at) > length + 1 && strncasecmp(at + 1, tags[i], length) == 0 &&
+			!g_ascii_isalnum(at[1 + length]))
+			return true;
+	}
+	return false;
+}
+
+/* A file is opened by its name, whatever its type is. */
+static bool
+is_named_html(const MimePart *part)
+{
+	static const char *const ends[] = { ".htm", ".html", ".shtml", ".xhtml", ".xht", ".svg", ".mht", ".mhtml" };
+
+	for (size_t n = 0; n < G_N_ELEMENTS(part->names); n++)
+		for (size_t i = 0; part->names[n] != NULL && i < G_N_ELEMENTS(ends); i++) {
+			const size_t size = strlen(part->names[n]), length = strlen(ends[i]);
+
+			if (size > length && g_ascii_strcasecmp(part->names[n] + size - length, ends[i]) == 0)
+				return true;
+		}
+	return false;
+}
+
+static bool
+is_disguised_html(const MimePart *part)
+{
+	g_autofree char *text = NULL;
+	size_t size;
+
+	if (is_named_html(part))
+		return true;
+	text = mime_decode(part, SNIFF_SIZE, &size);
+	text = mime_to_utf8(text, &size, part->charset);
+	return looks_like_html(text, size) || begins_like_html(text, size);
+}
+
+/* ---- parts ---- */
+
+/* The mark that says which octet comes first stands in the first piece only. */
+static const char *
+charset_of_rest(const char *text, size_t size, const char *charset)
+{
+	if (size >= 2 && memcmp(text, "\xff\xfe", 2) == 0)
+		return "UTF-16LE";
+	return size >= 2 && memcmp(text, "\xfe\xff", 2) == 0 ? "UTF-16BE" : charset;
+}
+
+/* A word that a border parts would be another host ("shop.example.co"): it is left to the piece that has all of it. */
+static const char *
+whole_words(const char *text, size_t *size, bool is_first, bool is_last)
+{
+	const char *end = text + *size, *stop = end, *start = text;
+
+	while (!is_first && start < end && start - text < WORD_MOST && !g_ascii_isspace(*start))
+		start++;
+	while (!is_last && stop > start && end - stop < WORD_MOST && !g_ascii_isspace(stop[-1]))
+		stop--;
+	if (start - text == WORD_MOST || start == end)
+		start = text;
+	if (end - stop == WORD_MOST || stop <= start)
+		stop = end;
+	*size = (size_t)(stop - start);
+	return start;
+}
+
+static void
+extract_piece(char *text, size_t size, bool is_last, void *data)
+{
+	Extract *extract = data;
+	const char *rest = extract->is_first ? charset_of_rest(text, size, extract->charset) : extract->charset;
+	g_autofree char *utf8 = mime_to_utf8(text, &size, extract->charset);
+	const char *words = whole_words(utf8, &size, extract->is_first, is_last);
+
+	if (extract->is_first)
+		extract->is_html |= looks_like_html(words, size);
+	extract->is_first = false;
+	extract->charset = rest;
+	if (extract->is_html)
+		html_find(&extract->finder, words, size);
+	else
+		text_find(&extract->finder, words, size, 0);
+}
+
 static void
 extract_part(const MimePart *part, void *data)
 {
 	Extract *extract = data;
-	g_autofree char *text = NULL;
 	size_t size;
 
-	if (!is_read(part->type) || part->size == 0)
+	if (part->size == 0)
 		return;
+	extract->is_html = is_html(part->type);
+	if (!is_read(part->type)) {
+		extract->is_html = is_disguised_html(part);
+		if (!extract->is_html)
+			return;
+	}
 	if (extract->left == 0) {
 		extract->is_cut = true;
 		return;
 	}
-	text = mime_decode(part, extract->left, &size);
+	extract->charset = part->charset;
+	extract->is_first = true;
+	size = mime_decode_pieces(part, extract->left, extract_piece, extract);
 	extract->is_cut |= size == extract->left;
 	extract->left -= size;
-	text = mime_to_utf8(text, &size, part->charset);
-	if (is_html(part->type) || looks_like_html(text, size))
-		html_find(&extract->finder, text, size);
-	else
-		text_find(&extract->finder, text, size, 0);
+}
+
+/* ---- the subject ---- */
+
+static bool
+is_subject(const char *line, const char *end)
+{
+	const char *colon = memchr(line, ':', (size_t)MIN(end - line, 64));
+	size_t size = colon != NULL ? (size_t)(colon - line) : 0;
+
+	while (size > 0 && (line[size - 1] == ' ' || line[size - 1] == '\t'))
+		size--;
+	return size == 7 && strncasecmp(line, "Subject", 7) == 0;
+}
+
+/* All fields of that name, unfolded, without the name. */
+static GString *
+subjects_of(const char *content, size_t size, bool *is_cut)
+{
+	GString *text = g_string_new(NULL);
+	const char *end = content + size;
+	bool is_open = false;
+
+	for (const char *line = content; line < end && *line != '\r' && *line != '\n';) {
+		const char *newline = memchr(line, '\n', (size_t)(end - line));
+		const char *stop = newline != NULL ? newline : end, *start = line;
+
+		if (*line != ' ' && *line != '\t') {
+			is_open = is_subject(line, stop);
+			start = is_open ? (const char *)memchr(line, ':', (size_t)(stop - line)) + 1 : line;
+			if (is_open)
+				g_string_append_c(text, ' ');
+		}
+		if (is_open) {
+			const size_t room = SUBJECT_MOST - MIN(text->len, SUBJECT_MOST);
+			const size_t length = (size_t)(stop - start) - (stop > start && stop[-1] == '\r');
+
+			*is_cut |= length > room;
+			g_string_append_len(text, start, (gssize)MIN(length, room));
+		}
+		line = newline != NULL ? newline + 1 : end;
+	}
+	return text;
+}
+
+static void
+extract_subject(Extract *extract, const char *content, size_t size)
+{
+	g_autoptr(GString) raw = subjects_of(content, size, &extract->is_cut);
+	g_autofree char *text = NULL;
+
+	if (raw->len == 0)
+		return;
+	text = g_mime_utils_header_decode_text(NULL, raw->str);
+	text_find(&extract->finder, text, strlen(text), 0);
 }
 
 bool
@@ -69,7 +236,9 @@ extract_hosts(Hosts *hosts, const char *content, size_t size, const ExtractLimit
 	const MimeLimits mime = { .most_parts = limits->most_parts, .most_depth = limits->most_depth };
 	Extract extract = { .finder = { hosts, limits->takes_bare, limits->takes_addresses },
 		.left = limits->most_octets };
-	const bool is_whole = mime_walk(content, size, &mime, extract_part, &extract);
+	bool is_whole;
 
+	extract_subject(&extract, content, size);
+	is_whole = mime_walk(content, size, &mime, extract_part, &extract);
 	return is_whole && !extract.is_cut && !hosts_are_cut(hosts);
 }

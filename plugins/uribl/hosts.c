@@ -8,15 +8,13 @@
 #include "plugins/uribl/number.h"
 
 enum {
-	MOST_OF_A_KIND = 500, /* different hosts: some microseconds each */
-	MOST_OFFERED = 40000, /* hosts, the same ones too: a tenth of one each */
 	HOST_MOST = 1024,     /* octets as found; the DNS has 253 */
 	NAME_MOST = 253,
 	LABEL_MOST = 63,
-	TLDS = 64,
+	TLDS = 4096,
 	TLD_MOST = 24,
-	MOST_TLDS_ASKED = 5000, /* of the public suffix list: half a microsecond each */
-	MOST_IDN_OCTETS = 8192, /* half a microsecond each, too */
+	MOST_TLDS_ASKED = 20000, /* of the public suffix list: half a microsecond each */
+	MOST_IDN_OCTETS = 32768, /* half a microsecond each, too */
 };
 
 typedef struct {
@@ -26,10 +24,11 @@ typedef struct {
 
 struct Hosts {
 	const psl_ctx_t *psl;
+	unsigned most; /* different hosts of a kind: some microseconds each */
 	GHashTable *seen;               /* hosts as found, lower case -> kind + 1 */
 	GHashTable *domains;            /* name -> Domain*, of all kinds */
 	GPtrArray *by_kind[LINK_KINDS]; /* of Domain*; one that became surer is in both */
-	unsigned tried[LINK_KINDS], tlds_asked, offered;
+	unsigned tried[LINK_KINDS], tlds_asked;
 	size_t idn_octets;
 	bool is_cut;
 	Tld tlds[TLDS]; /* what was asked of the public suffix list lately */
@@ -45,11 +44,12 @@ domain_free(void *data)
 }
 
 Hosts *
-hosts_new(const psl_ctx_t *psl)
+hosts_new(const psl_ctx_t *psl, unsigned most)
 {
 	Hosts *hosts = g_new0(Hosts, 1);
 
 	hosts->psl = psl;
+	hosts->most = most;
 	hosts->seen = g_hash_table_new_full(ptn_hash, g_str_equal, g_free, NULL);
 	hosts->domains = g_hash_table_new_full(ptn_hash, g_str_equal, NULL, domain_free);
 	for (size_t i = 0; i < LINK_KINDS; i++)
@@ -74,13 +74,6 @@ static inline char
 lower_of(char c)
 {
 	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
-
-bool
-hosts_are_full(Hosts *hosts)
-{
-	hosts->is_cut |= hosts->offered >= MOST_OFFERED;
-	return hosts->offered >= MOST_OFFERED;
 }
 
 /* ---- top-level domains ---- */
@@ -235,16 +228,15 @@ hosts_add(Hosts *hosts, const char *host, size_t size, LinkKind kind)
 	char lower[HOST_MOST + 1];
 	unsigned known;
 
-	if (size == 0 || size > HOST_MOST || hosts_are_full(hosts))
+	if (size == 0 || size > HOST_MOST)
 		return;
-	hosts->offered++;
 	for (size_t i = 0; i < size; i++)
 		lower[i] = lower_of(host[i]);
 	lower[size] = '\0';
 	known = GPOINTER_TO_UINT(g_hash_table_lookup(hosts->seen, lower));
 	if (known != 0 && known <= (unsigned)kind + 1)
 		return;
-	if (hosts->tried[kind] >= MOST_OF_A_KIND) {
+	if (hosts->tried[kind] >= hosts->most) {
 		hosts->is_cut = true;
 		return;
 	}

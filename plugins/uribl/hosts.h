@@ -15,15 +15,13 @@ typedef struct {
 	bool is_number; /* an address: asked for reversed */
 } Domain;
 
-/* `psl` must outlive it. */
-Hosts *hosts_new(const psl_ctx_t *psl);
+/* `psl` must outlive it.  `most`: hosts of each kind that are looked at, as they are written. */
+Hosts *hosts_new(const psl_ctx_t *psl, unsigned most);
 void hosts_free(Hosts *hosts);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Hosts, hosts_free)
 
 /* `host` as it was found: any case, UTF-8, numbers of any base, "[…]"; what is none is left out. */
 void hosts_add(Hosts *hosts, const char *host, size_t size, LinkKind kind);
-/* No more are taken: whoever looks for them may stop. */
-bool hosts_are_full(Hosts *hosts);
 /* True if the text ends with ".TLD" of a registry. */
 bool hosts_ends_with_tld(Hosts *hosts, const char *host, size_t size);
 

@@ -32,7 +32,7 @@ domains_of(const char *content, size_t size, bool *is_whole)
 	mime_start();
 	if (psl == NULL)
 		psl = psl_latest(NULL);
-	hosts = hosts_new(psl);
+	hosts = hosts_new(psl, 1000);
 	*is_whole = extract_hosts(hosts, content, size, &limits);
 	domains = hosts_domains(hosts, 30);
 	for (guint i = 0; i < domains->len; i++)
@@ -107,8 +107,8 @@ static void
 test_addresses(void)
 {
 	static const Case cases[] = {
-		{ TEXT "write to info@example.com, first.last@example.org or mailto:me@example.net", "" },
-		{ HTML "<a href=\"mailto:info@example.com?subject=x\">info@example.com</a>", "" }, { NULL, NULL } };
+		{ TEXT "write to info@example.com, first.last@example.org or mailto:me@example.net", "example.net" },
+		{ HTML "<a href=\"mailto:info@example.com?subject=x\">info@example.org</a>", "example.com" }, { NULL, NULL } };
 	static const Case taken[] = { { TEXT "write to info@example.com, first.last@example.org", "example.com example.org" },
 		{ HTML "<a href=\"mailto:info@example.com\">x</a>", "example.com" }, { NULL, NULL } };
 
@@ -116,6 +116,84 @@ test_addresses(void)
 	limits.takes_addresses = true;
 	check(taken);
 	limits.takes_addresses = false;
+}
+
+static void
+test_mail_links(void)
+{
+	static const Case cases[] = {
+		{ TEXT "MAILTO:a@one.example,b@two.example?cc=c%40three.example&body=http%3A%2F%2Ffour.example%2F",
+			"one.example two.example three.example four.example" },
+		{ HTML "<a href='mai\nlto&colon;a@shop.example'>x</a>", "shop.example" },
+		{ TEXT "mailto:mailto:a@shop.example mailto: @ mailto:@ notmailto:a@other.example", "shop.example" },
+		{ NULL, NULL } };
+
+	check(cases);
+}
+
+static void
+test_subject(void)
+{
+	static const Case cases[] = {
+		{ "Subject: see www.shop.example\r\n\r\nx", "shop.example" },
+		{ "Subject: =?iso-8859-1?q?http=3A//shop=2Eexample?=\r\n\r\nx", "shop.example" },
+		{ "Subject: =?utf-8?q?http://sh?=\r\n =?utf-8?q?op.example?=\r\n\r\nx", "shop.example" },
+		{ "Subject: a\r\nSubject: http://shop.example\r\n\r\nx", "shop.example" },
+		{ "Not-Subject: http://shop.example\r\n\r\nSubject: x", "" },
+		{ "Subject:", "" }, { "Subject", "" }, { NULL, NULL } };
+	static const Case folded[] = { { "X: y\r\nsubject : see\r\n\twww.shop.example/\r\nTo: x\r\n\r\n", "shop.example" },
+		{ NULL, NULL } };
+
+	check(cases);
+	check(folded);
+}
+
+#define BINARY "Content-Type: application/octet-stream\r\n\r\n"
+
+static void
+test_disguised(void)
+{
+	static const Case cases[] = {
+		{ BINARY "<!DOCTYPE html><a href=//shop.example>", "shop.example" },
+		{ BINARY "\xef\xbb\xbf \r\n<a href=//shop.example>", "shop.example" },
+		{ BINARY "<!-- x --><A HREF=//shop.example>", "shop.example" },
+		{ "Content-Type: application/octet-stream; name=\"x.HTM\"\r\n\r\nx<a href=//shop.example>", "shop.example" },
+		{ "Content-Type: image/png\r\nContent-Disposition: attachment; filename=x.svg\r\n\r\n<svg><a href='//shop.example'>",
+			"shop.example" },
+		{ "Content-Type: application/x\r\nContent-Transfer-Encoding: base64\r\n\r\nPGh0bWw+PGEgaHJlZj0vL3Nob3AuZXhhbXBsZT4=",
+			"shop.example" },
+		{ BINARY "<abbr>http://shop.example", "" }, { BINARY "PK <html", "" }, { NULL, NULL } };
+
+	check(cases);
+}
+
+/* Pieces of 2 MiB: what lies across their border is found, whatever the encoding. */
+static void
+test_pieces(void)
+{
+	const size_t before = limits.most_octets;
+
+	limits.most_octets = 64 << 20;
+	for (size_t offset = 0; offset < 24; offset++) {
+		const size_t at = (2 << 20) - offset;
+		g_autoptr(GString) text = g_string_new(NULL);
+		g_autofree char *coded = NULL, *plain = NULL;
+		bool is_whole;
+
+		for (size_t i = 0; i < at; i++)
+			g_string_append_c(text, i % 64 == 63 ? '\n' : 'x');
+		text->str[at - 1] = ' ';
+		g_string_append(text, "http://shop.example/ and so on");
+		coded = g_base64_encode((const guchar *)text->str, text->len);
+		plain = g_strconcat(offset % 2 == 0 ? TEXT : CODED("text/plain", "base64"), offset % 2 == 0 ? text->str : coded, NULL);
+		{
+			g_autofree char *found = domains_of(plain, strlen(plain), &is_whole);
+
+			ASSERT_TEXT(found, "shop.example");
+			CU_ASSERT_TRUE(is_whole);
+		}
+	}
+	limits.most_octets = before;
 }
 
 static void
@@ -317,7 +395,11 @@ test_order(void)
 static const UnitTest tests[] = {
 	{ "U-09 links in text: case, dots, userinfo, port, quotes, www, quoted replies (U-11)", test_text },
 	{ "U-09 bare domains, where mail programs make links of them", test_bare },
-	{ "U-21 domains of mail addresses count only if that is set", test_addresses },
+	{ "U-21 domains of mail addresses that are no links count only if that is set", test_addresses },
+	{ "U-24 mail links", test_mail_links },
+	{ "U-24 the subject", test_subject },
+	{ "U-24 HTML by another name", test_disguised },
+	{ "U-23 text of any size, piece by piece", test_pieces },
 	{ "U-10 hosts are reduced to the registrable domain", test_reduced },
 	{ "U-10 numeric and obfuscated hosts", test_numbers },
 	{ "U-09 transfer encodings and character sets", test_encodings },

@@ -200,27 +200,78 @@ test_asked_once(void)
 	ptn_test_free(test);
 }
 
+/* `n` clean links, and one that is listed behind them. */
+static char *
+many_links(unsigned n)
+{
+	GString *body = g_string_new(NULL);
+
+	for (unsigned i = 0; i < n; i++)
+		g_string_append_printf(body, "http://d%u.example\r\n", i);
+	g_string_append(body, "http://black.example");
+	return g_string_free(body, FALSE);
+}
+
 static void
 test_most_domains(void)
 {
+	g_autofree char *few = many_links(25), *most = many_links(999), *more = many_links(1000);
 	PtnTest *test = new_test(NULL);
-	GString *body = g_string_new(NULL);
 
-	for (unsigned i = 0; i < 19; i++)
-		g_string_append_printf(body, "http://d%u.example\r\n", i);
-	g_string_append(body, "http://black.example");
-	check(test, body->str, "550 5.7.1");
-	g_string_prepend(body, "http://one-more.example ");
-	check(test, body->str, "250 ");
+	check(test, few, "550 5.7.1 Message contains black.example");
+	check(test, most, "550 5.7.1 Message contains black.example");
+	CU_ASSERT_EQUAL(ptn_test_count(test, "plugin.uribl.cut"), 0);
+	CU_ASSERT_EQUAL(ptn_test_count(test, "plugin.uribl.domains"), 26 + 1000);
+	check(test, more, "550 5.7.1 Message has more text, parts or links than can be checked");
 	CU_ASSERT_EQUAL(ptn_test_count(test, "plugin.uribl.cut"), 1);
-	CU_ASSERT_EQUAL(ptn_test_count(test, "plugin.uribl.domains"), 40);
 	ptn_test_free(test);
-	test = new_test("[plugin uribl]\non-limit = reject\nmost-domains = 25\n" LISTS);
-	check(test, body->str, "550 5.7.1 Message contains black.example");
+	test = new_test("[plugin uribl]\non-limit = defer\nmost-domains = 25\n" LISTS);
+	check(test, few, "450 4.7.1 Message has more text, parts or links");
 	ptn_test_free(test);
-	test = new_test("[plugin uribl]\non-limit = reject\n" LISTS);
-	check(test, body->str, "550 5.7.1 Message has more text, parts or links");
+	test = new_test("[plugin uribl]\non-limit = pass\nmost-domains = 25\n" LISTS);
+	check(test, few, "250 ");
+	ptn_test_free(test);
+	test = new_test("[plugin uribl]\non-limit = pass\nmost-domains = 26\n" LISTS);
+	check(test, few, "550 5.7.1 Message contains black.example");
+	ptn_test_free(test);
+}
+
+/* Behind more text than any reader scrolls through, in one line or in many. */
+static void
+test_whole_text(void)
+{
+	GString *body = g_string_new(NULL);
+	PtnTest *test = new_test(NULL);
+
+	while (body->len < 5 << 20)
+		g_string_append(body, "lorem ipsum dolor sit amet, consectetur adipiscing elit\r\n");
+	g_string_append(body, "http://black.example");
+	CU_ASSERT_EQUAL(strncmp(submit(test, body->str), "550 5.7.1 Message contains black.example", 40), 0);
+	ptn_test_free(test);
+	test = new_test("[plugin uribl]\nmost-text = 1M\n" LISTS);
+	CU_ASSERT_EQUAL(strncmp(submit(test, body->str), "550 5.7.1 Message has more text", 31), 0);
+	ptn_test_free(test);
 	g_string_free(body, TRUE);
+}
+
+/* Subject, mail links, and HTML that says it is something else. */
+static void
+test_disguised(void)
+{
+	static const char *const contents[] = {
+		"Subject: buy at www.black.example\r\n\r\nx\r\n",
+		"Subject: =?utf-8?b?aHR0cDovL2JsYWNrLmV4YW1wbGUv?=\r\n\r\nx\r\n",
+		"Subject: x\r\n\r\nmailto:sales@black.example\r\n",
+		"Subject: x\r\nContent-Type: application/octet-stream\r\n\r\n<html><a href='http://black.example'>x</a>\r\n",
+		"Subject: x\r\nContent-Type: application/octet-stream; name=offer.html\r\n"
+		"Content-Transfer-Encoding: base64\r\n\r\nPGEgaHJlZj0iLy9ibGFjay5leGFtcGxlIj4=\r\n",
+	};
+	PtnTest *test = new_test(NULL);
+
+	for (size_t i = 0; i < G_N_ELEMENTS(contents); i++)
+		CU_ASSERT_EQUAL(strncmp(ptn_test_submit(test, SENDER, "rcpt@example.org", contents[i]),
+							"550 5.7.1 Message contains black.example", 40),
+			0);
 	ptn_test_free(test);
 }
 
@@ -233,14 +284,33 @@ test_exempt(void)
 	CU_ASSERT_EQUAL(ptn_test_submit(test, SENDER, "Submit.1234567890abcdef@spam.spamcop.net", content)[0], '2');
 	CU_ASSERT_EQUAL(ptn_test_submit(test, SENDER, "1@reports.spamcop.net", content)[0], '2');
 	CU_ASSERT_EQUAL(ptn_test_submit(test, SENDER, "ABUSE@anywhere.example", content)[0], '2');
-	CU_ASSERT_EQUAL(ptn_test_queued(test), 6); /* with their copies */
+	CU_ASSERT_EQUAL(ptn_test_queued(test), 3); /* what is listed has no copies: those go to others */
+	CU_ASSERT_EQUAL(ptn_test_submit(test, SENDER, "abuse@anywhere.example", "Subject: x\r\n\r\nclean\r\n")[0], '2');
+	CU_ASSERT_EQUAL(ptn_test_queued(test), 5);
 	CU_ASSERT_EQUAL(ptn_test_submit(test, SENDER, "abuses@anywhere.example", content)[0], '5');
 	CU_ASSERT_EQUAL(ptn_test_submit(test, SENDER, "x@notspamcop.net", content)[0], '5');
 	(void)ptn_test_say(
 		test, "MAIL FROM:<" SENDER ">\r\nRCPT TO:<abuse@anywhere.example>\r\nRCPT TO:<x@example.org>\r\nDATA");
 	CU_ASSERT_EQUAL(strncmp(ptn_test_say(test, "\r\nhttp://black.example\r\n."), "550 5.7.1", 9), 0);
-	CU_ASSERT_EQUAL(ptn_test_queued(test), 6);
-	CU_ASSERT_EQUAL(ptn_test_count(test, "plugin.uribl.listed"), 3);
+	CU_ASSERT_EQUAL(ptn_test_queued(test), 5);
+	CU_ASSERT_EQUAL(ptn_test_count(test, "plugin.uribl.listed"), 6);
+	ptn_test_free(test);
+}
+
+/* A list that cannot be asked puts nothing off that is exempt, but copies wait for an answer like any other mail. */
+static void
+test_exempt_unsure(void)
+{
+	static const char content[] = "Subject: x\r\n\r\nhttp://slow.example\r\n";
+	PtnTest *test = new_test("[plugin uribl]\non-error = defer\n" LISTS);
+
+	CU_ASSERT_EQUAL(ptn_test_submit(test, SENDER, "abuse@anywhere.example", content)[0], '2');
+	CU_ASSERT_EQUAL(ptn_test_queued(test), 1);
+	ptn_test_free(test);
+	test = new_test("[plugin uribl]\nmode = warn\n" LISTS); /* it would not refuse a copy, either */
+	CU_ASSERT_EQUAL(
+		ptn_test_submit(test, SENDER, "abuse@anywhere.example", "Subject: x\r\n\r\nhttp://black.example\r\n")[0], '2');
+	CU_ASSERT_EQUAL(ptn_test_queued(test), 2);
 	ptn_test_free(test);
 }
 
@@ -281,9 +351,12 @@ static const UnitTest tests[] = {
 	{ "U-16 a list that keeps failing is left out for a while", test_left_out },
 	{ "actions: reject, defer, tag, warn", test_actions },
 	{ "items of one zone ask it once", test_asked_once },
-	{ "U-20 at most so many domains are asked for", test_most_domains },
+	{ "U-20, U-23 beyond 1,000 domains: refused, put off or passed", test_most_domains },
+	{ "U-23 text is looked at to its end", test_whole_text },
+	{ "U-24 subject, mail links, HTML as octet-stream", test_disguised },
 	{ "U-12 no account may get around it", test_no_bypass },
-	{ "U-13, U-14, U-15 exempt recipients: only if all are", test_exempt },
+	{ "U-13, U-14, U-15, U-22 exempt recipients: only if all are", test_exempt },
+	{ "U-22 exempt recipients and a list that does not answer, or only warns", test_exempt_unsure },
 	{ "codes of the items", test_codes },
 	{ NULL, NULL },
 };

@@ -36,6 +36,7 @@ typedef struct {
 	unsigned flags;
 	bool is_decoded;         /* what stood in a link behind percent signs */
 	const char *plain_until; /* no percent sign before it */
+	const char *mail_until;  /* the addresses before it are known */
 } Scan;
 
 static unsigned
@@ -152,7 +153,7 @@ scan_link(Scan *scan, const char *at, const char *end)
 {
 	const char *stop = scan_authority(scan, at, end);
 	const char *token = !scan->is_decoded ? encoded_end(scan, stop, end) : NULL;
-	Scan inner = { scan->finder, TEXT_SCHEMES_ONLY, true, NULL };
+	Scan inner = { scan->finder, TEXT_SCHEMES_ONLY, true, NULL, NULL };
 	char decoded[TOKEN_MOST];
 	size_t size = 0;
 
@@ -162,6 +163,7 @@ scan_link(Scan *scan, const char *at, const char *end)
 		size = i == 0 ? percent_decode(stop, (size_t)(token - stop), decoded)
 					  : percent_decode(decoded, size, decoded);
 		inner.plain_until = NULL;
+		inner.mail_until = NULL;
 		scan_text(&inner, decoded, size);
 	}
 	return token;
@@ -215,6 +217,32 @@ link_start(const char *word, const char *colon, const char *end)
 	if (slashes >= 2)
 		return size != 4 || strncasecmp(colon - size, "file", 4) != 0 ? at : NULL;
 	return is_known_scheme(colon - size, size) ? at : NULL;
+}
+
+/* "mailto:a@x.example,b@y.example?cc=c%40z.example": each domain behind an "@".  `colon` is behind the scheme.  False:
+ * this is none. */
+static bool
+scan_mailto(Scan *scan, const char *word, const char *colon, const char *end)
+{
+	const size_t scheme = scheme_size(word, colon);
+	const char *token = colon + 1;
+	Scan inner = { scan->finder, TEXT_SCHEMES_ONLY, true, NULL, NULL };
+	char decoded[TOKEN_MOST];
+	size_t size;
+
+	if (colon < scan->mail_until || scheme != 6 || strncasecmp(colon - scheme, "mailto", 6) != 0)
+		return false;
+	while (token < end && token - colon <= TOKEN_MOST && (class_of(*token) & C_ENDS) == 0)
+		token++;
+	size = percent_decode(colon + 1, (size_t)(token - colon - 1), decoded);
+	for (const char *at = decoded; (at = memchr(at, '@', (size_t)(decoded + size - at))) != NULL;) {
+		at++;
+		add_host(scan, at, decoded + size, LINK_EXPLICIT);
+	}
+	if (!scan->is_decoded && memchr(colon, '%', (size_t)(token - colon)) != NULL)
+		scan_text(&inner, decoded, size); /* "?body=http%3a//…" */
+	scan->mail_until = token;
+	return true;
 }
 
 /* ---- words ---- */
@@ -299,7 +327,7 @@ scan_text(Scan *scan, const char *text, size_t size)
 {
 	const char *end = text + size;
 
-	for (const char *at = text; at < end && !hosts_are_full(scan->finder->hosts);) {
+	for (const char *at = text; at < end;) {
 		const char *word = at, *link = NULL;
 		bool has_dot = false;
 
@@ -309,6 +337,8 @@ scan_text(Scan *scan, const char *text, size_t size)
 		}
 		for (; at < end && (class_of(*at) & C_WORD) != 0; at++)
 			has_dot |= *at == '.';
+		if (at < end && *at == ':' && scan_mailto(scan, word, at, end))
+			continue;
 		if (at < end && *at == ':')
 			link = link_start(word, at, end);
 		if (link != NULL)
@@ -321,7 +351,7 @@ scan_text(Scan *scan, const char *text, size_t size)
 void
 text_find(const LinkFinder *finder, const char *text, size_t size, unsigned flags)
 {
-	Scan scan = { finder, flags, false, NULL };
+	Scan scan = { finder, flags, false, NULL, NULL };
 
 	scan_text(&scan, text, size);
 }
@@ -342,7 +372,7 @@ url_strip(char *url, size_t size)
 void
 text_find_in_url(const LinkFinder *finder, char *url, size_t size)
 {
-	Scan scan = { finder, 0, false, NULL };
+	Scan scan = { finder, 0, false, NULL, NULL };
 	const char *end, *at = url;
 
 	end = url + url_strip(url, size);

@@ -6,11 +6,15 @@
 
 #include <string.h>
 
+#include "plugins/mime/limit.h"
 #include "plugins/mime/mime.h"
 #include "plugins/uribl/extract.h"
 #include "plugins/uribl/lists.h"
 
-enum { NAME_MOST = 253 };
+enum {
+	NAME_MOST = 253,
+	AT_ONCE = 64, /* lookups of a message that are under way */
+};
 
 typedef struct {
 	psl_ctx_t *psl;
@@ -18,14 +22,14 @@ typedef struct {
 } Uribl;
 
 typedef struct {
-	const char *domain;
+	const char *domain, *name; /* what is asked for, and how */
 	size_t zone;
-	PtnLookup *lookup; /* NULL: the zone is left out */
+	PtnLookup *lookup; /* NULL: the zone is left out, or it was not asked yet */
 } Question;
 
 typedef struct {
 	Question *questions;
-	size_t n_questions;
+	size_t n_questions, n_asked;
 	const char *tag; /* "shop.example (text), …" */
 	bool is_cut;     /* there is more than was looked at */
 } State;
@@ -100,21 +104,41 @@ question_name(PtnHook *h, const Domain *domain, const Zone *zone)
 	return whole != NULL && strlen(whole) <= NAME_MOST ? whole : NULL;
 }
 
-static void
-ask(PtnHook *h, const Uribl *uribl, State *state, const Domain *domain)
+static const char *
+keep(PtnHook *h, const char *text)
 {
+	return ptn_keep(h, PTN_FOR_MESSAGE, text, strlen(text) + 1);
+}
+
+static void
+add_questions(PtnHook *h, const Uribl *uribl, State *state, const Domain *domain)
+{
+	const char *kept = keep(h, domain->name);
+
 	for (guint i = 0; i < uribl->zones->len; i++) {
-		Zone *zone = g_ptr_array_index(uribl->zones, i);
+		const Zone *zone = g_ptr_array_index(uribl->zones, i);
 		const char *name = question_name(h, domain, zone);
 		Question *question = &state->questions[state->n_questions];
 
 		if (name == NULL)
 			continue;
-		question->domain = ptn_keep(h, PTN_FOR_MESSAGE, domain->name, strlen(domain->name) + 1);
+		question->domain = kept;
+		question->name = keep(h, name);
 		question->zone = i;
-		if (ptn_now(h) >= atomic_load(&zone->left_out_until))
-			question->lookup = ptn_dns_start(h, name, PTN_A);
 		state->n_questions++;
+	}
+}
+
+/* Starts lookups until so many are ahead of question `i`. */
+static void
+ask_ahead(PtnHook *h, const Uribl *uribl, State *state, size_t i)
+{
+	for (; state->n_asked < MIN(i + AT_ONCE, state->n_questions); state->n_asked++) {
+		Question *question = &state->questions[state->n_asked];
+		Zone *zone = g_ptr_array_index(uribl->zones, question->zone);
+
+		if (ptn_now(h) >= atomic_load(&zone->left_out_until))
+			question->lookup = ptn_dns_start(h, question->name, PTN_A);
 	}
 }
 
@@ -128,27 +152,19 @@ read_limits(PtnHook *h)
 		.takes_addresses = ptn_option_number(h, "mail-addresses") != 0 };
 }
 
-static bool
-is_exempt(PtnHook *h)
-{
-	const char *fact = ptn_fact(h, "content-exempt");
-
-	return fact != NULL && strcmp(fact, "yes") == 0;
-}
-
 static PtnVerdict
 look(PtnHook *h)
 {
 	const Uribl *uribl = ptn_instance(h);
 	const ExtractLimits limits = read_limits(h);
 	const unsigned most = (unsigned)ptn_option_number(h, "most-domains");
-	g_autoptr(Hosts) hosts = hosts_new(uribl->psl);
+	g_autoptr(Hosts) hosts = hosts_new(uribl->psl, most);
 	g_autoptr(GPtrArray) domains = NULL;
 	State *state = ptn_message(h);
 	size_t size, body;
 	const char *content = ptn_content(h, &size, &body);
 
-	if (content == NULL || uribl->zones->len == 0 || is_exempt(h))
+	if (content == NULL || uribl->zones->len == 0)
 		return PTN_NEXT;
 	state->is_cut = !extract_hosts(hosts, content, size, &limits) || hosts_count(hosts) > most;
 	domains = hosts_domains(hosts, most);
@@ -158,8 +174,9 @@ look(PtnHook *h)
 		const Domain *domain = g_ptr_array_index(domains, i);
 
 		if (!domain->is_number || ptn_is_public(domain->name))
-			ask(h, uribl, state, domain);
+			add_questions(h, uribl, state, domain);
 	}
+	ask_ahead(h, uribl, state, 0);
 	ptn_count(h, "domains", domains->len);
 	return PTN_NEXT;
 }
@@ -273,27 +290,18 @@ judge_question(Judging *judging, const Question *question)
 }
 
 static PtnVerdict
-judge_limit(PtnHook *h)
-{
-	ptn_count(h, "cut", 1);
-	if (ptn_option_number(h, "on-limit") == 1)
-		return ptn_refuse(
-			h, PTN_CONTENT, 550, "5.7.1", "Message has more text, parts or links than can be checked");
-	ptn_log(h, PTN_INFO, "the message has more text, parts or domains than are looked at");
-	return PTN_NEXT;
-}
-
-static PtnVerdict
 judge(PtnHook *h)
 {
 	Judging judging = { .h = h, .state = ptn_message(h) };
-	const State *state = judging.state;
+	State *state = judging.state;
 	PtnVerdict verdict = PTN_NEXT;
 
-	for (size_t i = 0; i < state->n_questions && verdict == PTN_NEXT; i++)
+	for (size_t i = 0; i < state->n_questions && verdict == PTN_NEXT; i++) {
+		ask_ahead(h, ptn_instance(h), state, i);
 		verdict = judge_question(&judging, &state->questions[i]);
+	}
 	if (verdict == PTN_NEXT && state->is_cut)
-		verdict = judge_limit(h);
+		verdict = limit_judge(h, "more text, parts or links than can be checked");
 	if (verdict != PTN_NEXT)
 		return verdict;
 	if (judging.deferred != NULL)
@@ -364,7 +372,6 @@ stop(PtnHook *h)
 }
 
 static const char *const actions[] = { "reject", "defer", "tag", "warn", NULL };
-static const char *const limit_actions[] = { "pass", "reject", NULL };
 
 static const PtnOption options[] = {
 	{ "zone", PTN_DOMAIN_NAME, PTN_IN_ITEM, NULL, "the list to ask; with a key in it best as @FILE", 0, 0, NULL,
@@ -376,12 +383,12 @@ static const PtnOption options[] = {
 	{ "text", PTN_TEXT, PTN_IN_ITEM, NULL, "the category, as the reply names it" },
 	{ "action", PTN_CHOICE, PTN_IN_ITEM, "reject", "what to do with a message that names a listed domain", 0, 0,
 		actions },
-	{ "most-domains", PTN_NUMBER, PTN_IN_SERVER, "20", "domains of a message that are asked for", 1, 200 },
-	{ "most-text", PTN_SIZE, PTN_IN_SERVER, "512K", "decoded text of a message that is looked at", 1024,
-		64 << 20 },
-	{ "most-parts", PTN_NUMBER, PTN_IN_SERVER, "200", "parts of a message that are looked at", 1, 10000 },
+	{ "most-domains", PTN_NUMBER, PTN_IN_SERVER, "1000", "domains of a message that are asked for", 1, 10000 },
+	{ "most-text", PTN_SIZE, PTN_IN_SERVER, "256M", "decoded text of a message that is looked at", 1024,
+		INT64_C(4) << 30 },
+	{ "most-parts", PTN_NUMBER, PTN_IN_SERVER, "1000", "parts of a message that are looked at", 1, 10000 },
 	{ "most-depth", PTN_NUMBER, PTN_IN_SERVER, "20", "parts within parts that are looked at", 1, MIME_DEPTH_MAX },
-	{ "on-limit", PTN_CHOICE, PTN_IN_SERVER, "pass", "what to do with a message that is beyond a limit", 0, 0,
+	{ "on-limit", PTN_CHOICE, PTN_IN_SERVER, "refuse", "what to do with a message that is beyond a limit", 0, 0,
 		limit_actions },
 	{ "bare-domains", PTN_BOOL, PTN_IN_SERVER, "yes", "\"shop.example\" without http:// or www. is a link" },
 	{ "mail-addresses", PTN_BOOL, PTN_IN_SERVER, "no",

@@ -16,8 +16,8 @@ content_start(void)
 void
 content_look(const char *content, size_t size)
 {
-	static const ExtractLimits limits = { .most_parts = 200, .most_depth = 20, .most_octets = 1 << 19, .takes_bare = true };
-	g_autoptr(Hosts) hosts = hosts_new(psl);
+	static const ExtractLimits limits = { .most_parts = 1000, .most_depth = 20, .most_octets = 1 << 28, .takes_bare = true };
+	g_autoptr(Hosts) hosts = hosts_new(psl, 1000);
 
 	(void)extract_hosts(hosts, content, size, &limits);
 }

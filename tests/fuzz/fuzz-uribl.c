@@ -49,7 +49,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.most_octets = (flags & FUZZ_SMALL) != 0 ? 100 : 1 << 20,
 		.takes_bare = (flags & FUZZ_BARE) != 0,
 		.takes_addresses = (flags & FUZZ_ADDRESSES) != 0 };
-	g_autoptr(Hosts) hosts = hosts_new(fuzz_psl());
+	g_autoptr(Hosts) hosts = hosts_new(fuzz_psl(), (flags & FUZZ_SMALL) != 0 ? 3 : 1000);
 	g_autoptr(GPtrArray) domains = NULL;
 
 	if (size < 1)

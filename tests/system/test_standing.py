@@ -39,7 +39,7 @@ def gateway(make_postern, sink, plugins="auth standing", more=None, **standing):
     port = free_port()
     postern = make_postern({
         "server": {"plugins": plugins, "header-prefix": "X-Rollernet", "postmaster": "post@provider.example"},
-        "plugin standing": {"address": FBL, "secret": "0123456789abcdef", **standing},
+        "plugin standing": {"address": FBL, "secret": "0123456789abcdef", "reporters": "127.0.0.0/8", **standing},
         "listener inbound": {"addresses": "127.0.0.1", "ports": port, "tls": "none", "auth": "no", "inbound": "yes"},
         "delivery": {"retry": "1s .. 1s"}, **(more or {})}, sink=sink)
     postern.inbound = port
@@ -48,10 +48,10 @@ def gateway(make_postern, sink, plugins="auth standing", more=None, **standing):
     return postern
 
 
-def report(postern, message, recipient=FBL):
+def report(postern, message, recipient=FBL, person="angry"):
     with Dialog(postern.inbound) as dialog:
         dialog.hello("mx.far.example")
-        dialog.mail("fbl@far.example", recipient, REPORT % message.replace("\r\n", "\n"))
+        dialog.mail("fbl@far.example", recipient, (REPORT % message.replace("\r\n", "\n")).replace("angry@", person + "@"))
 
 
 def to(sink, recipient):
@@ -65,7 +65,7 @@ def enabled(postern, login=LOGIN):
 def test_complaints(make_postern, sink):
     """R-17 A-09 reports from outside are matched by Submit ID; at the threshold a running session ends at its next MAIL, and the
     customer and the postmaster are told; a forged tag changes nothing, and goes to the postmaster."""
-    postern = gateway(make_postern, sink, complaints="2/7d")
+    postern = gateway(make_postern, sink, complaints="2/7d", **{"complaint-action": "disable", "complaint-reporters": "1"})
     first, second = [postern.send() for _ in range(2)] and sink.wait(2)
     tag, = first.header("X-Rollernet-Account")
     submit, = second.header("X-Rollernet-Submit")
@@ -79,7 +79,7 @@ def test_complaints(make_postern, sink):
     assert all(message.sender == "" and "This is an email abuse report." in message.text for message in sent_on)
     with postern.session() as dialog:
         for message in (first, first, second):
-            report(postern, message.text)
+            report(postern, message.text, person="angry" if message is first else "sad")
             if message is first:
                 postern.wait_log("complaint about %s by angry@far.example" % LOGIN)
                 assert enabled(postern)
@@ -91,19 +91,19 @@ def test_complaints(make_postern, sink):
     with postern.session(OTHER) as dialog:
         dialog.expect("250", "MAIL FROM:<%s>" % OTHER)
     notice, = wait_until(lambda: to(sink, "postmaster@acme.example"), "the notice")
-    for part in ("excessive complaints: 2 within 168 hours", "angry@far.example", submit.split()[-1], LOGIN):
+    for part in ("excessive complaints: 2 about 2 recipients, by 1 reporters, within 168 hours", "sad@far.example", submit.split()[-1], LOGIN):
         assert part in notice.text
     wait_until(lambda: len(to(sink, "post@provider.example")) == 3, "the notice to the postmaster")
     assert "is disabled: excessive complaints" in postern.ctl("alarms")
     rows = postern.ctl("complaint", "list", LOGIN, json=True)
-    assert [row["by"] for row in rows] == ["angry@far.example"] * 2 and rows[0]["submit-id"] == submit.split()[-1]
+    assert [row["by"] for row in rows] == ["sad@far.example", "angry@far.example"] and rows[0]["submit-id"] == submit.split()[-1]
     postern.ctl("account", "enable", LOGIN)
     assert postern.ctl("complaint", "add", submit.split()[-1], second.header("X-Rollernet-Account")[0],
                        json=True)[0]["result"] == "counted before"
     postern.ctl("complaint", "add", LOGIN)
     assert enabled(postern)
     shown = {row["of"]: row for row in postern.ctl("standing", "show", LOGIN, json=True)}
-    assert shown["complaints"]["count"] == "1 within 168 hours" and "excessive complaints" in shown["last time"]["count"]
+    assert shown["complaints"]["count"] == "1 about 0 recipients, by 1 reporters, within 168 hours" and "excessive complaints" in shown["last time"]["count"]
     assert postern.settle() == len(sink.messages)
 
 
@@ -163,11 +163,12 @@ def test_errors(make_postern, sink):
     postern = gateway(make_postern, sink, "auth limits standing", least="4")
     assert "messages" in postern.ctl("usage", LOGIN) and "no plugin of that name" not in postern.ctl("complaint", "list", LOGIN)
     postern.ctl("account", "set", OTHER, "standing.exempt=yes")
-    postern.ctl("account", "set", LOGIN, "standing.complaints=1/1d")
+    postern.ctl("account", "set", LOGIN, "standing.complaints=1/1d", "standing.complaint-reporters=1",
+                "standing.complaint-action=disable")
     for login in (LOGIN, OTHER):
         postern.ctl("complaint", "add", login)
     assert not enabled(postern) and enabled(postern, OTHER)
     postern.restart()
     assert not enabled(postern)
-    assert postern.ctl("standing", "show", OTHER, json=True)[3]["count"] == "1 within 168 hours"
+    assert postern.ctl("standing", "show", OTHER, json=True)[3]["count"] == "1 about 0 recipients, by 1 reporters, within 168 hours"
     assert "there is no account" in postern.ctl("complaint", "add", "nobody@example.net", code=1)

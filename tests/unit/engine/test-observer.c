@@ -101,6 +101,43 @@ test_order(void)
 	world_end(&world);
 }
 
+static GMutex gate;
+
+static PtnVerdict
+wait_at_gate(const HookRow *row, HookCall *call)
+{
+	(void)row, (void)call;
+	g_mutex_lock(&gate);
+	g_mutex_unlock(&gate);
+	return PTN_NEXT;
+}
+
+/* A hook that hangs: neither events nor ends of sessions pile up without bound, and the memory of sessions is freed. */
+static void
+test_bounds(void)
+{
+	const HookRow *row;
+	World world;
+
+	world_start(&world);
+	row = chain_row(world.snapshot->chain, PTN_DISCONNECT, 0);
+	((HookRow *)(uintptr_t)row)->run = wait_at_gate;
+	g_mutex_lock(&gate);
+	for (int i = 0; i < 20000 + 500 + 1; i++) /* one of them is at the gate */
+		observer_tell(world.observer, &(Observation){ .snapshot = world.snapshot, .stage = PTN_DISCONNECT,
+			.session_region = region_new(), .session_states = g_new0(void *, 1) });
+	CU_ASSERT_TRUE(metrics_get(world.metrics, "observer.lost") >= 500);
+	CU_ASSERT_TRUE(metrics_get(world.metrics, "observer.lost") <= 501);
+	for (int i = 0; i < 10000; i++) /* they have their own room */
+		observer_tell(world.observer, &(Observation){ .snapshot = world.snapshot, .stage = PTN_QUEUED, .code = 250 });
+	CU_ASSERT_TRUE(metrics_get(world.metrics, "observer.lost") <= 501);
+	observer_tell(world.observer, &(Observation){ .snapshot = world.snapshot, .stage = PTN_QUEUED, .code = 250 });
+	CU_ASSERT_TRUE(metrics_get(world.metrics, "observer.lost") >= 501);
+	g_mutex_unlock(&gate);
+	observer_stop(world.observer, g_get_monotonic_time() + 20 * CLOCK_SECOND);
+	world_end(&world);
+}
+
 static PtnVerdict
 refuse(const HookRow *row, HookCall *call)
 {
@@ -138,6 +175,7 @@ test_failures(void)
 static const UnitTest tests[] = {
 	{ "one that refuses or fails keeps nothing from those behind it, heavy or not", test_failures },
 	{ "facts are those of the moment; stages that nobody hears are not kept", test_copies },
+	{ "a hook that hangs: what waits is bounded, ends of sessions too", test_bounds },
 	{ "everything comes in order, whatever threads there are", test_order },
 	{ NULL, NULL },
 };

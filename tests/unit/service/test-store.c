@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "service/store-table.h"
 #include "service/store.h"
 #include "unit/service/fake-clock.h"
 #include "unit/service/redis-server.h"
@@ -359,6 +360,52 @@ check_sweep(Fixture *f)
 	ASSERT_TEXT(left, "new");
 }
 
+/* A cache whose keys come from strangers, and live long, against counters that do not. */
+static void
+test_eviction(void)
+{
+	FakeClock clock = fake_clock();
+	StoreTable *table = store_table_new(&clock.clock);
+	const int64_t now_us = clock_wall(&clock.clock);
+	size_t counters = 0, evicted = 0;
+	char key[64], value[] = "1";
+
+	for (int i = 0; i < 12000; i++) {
+		const bool is_counter = i < 1000;
+		const StoreRow row = { key, value, (uint64_t)i + 1, now_us + (is_counter ? HOUR : 30 * 24 * HOUR) };
+
+		g_snprintf(key, sizeof key, is_counter ? "plugin/blocking/c/%d" : "plugin/senderverify/a/%d", i);
+		store_table_apply(table, &row);
+		if (store_table_size(table) > 3000) {
+			g_autofree char *gone = store_table_evict(table);
+
+			CU_ASSERT_TRUE(gone != NULL && g_str_has_prefix(gone, "plugin/senderverify/"));
+			evicted++;
+		}
+	}
+	for (int i = 0; i < 1000; i++) {
+		g_snprintf(key, sizeof key, "plugin/blocking/c/%d", i);
+		counters += store_table_find(table, key) != NULL;
+	}
+	CU_ASSERT_EQUAL(counters, 1000);
+	CU_ASSERT_EQUAL(evicted, 9000);
+	store_table_free(table);
+	table = store_table_new(&clock.clock); /* what is kept for ever is not evicted, whoever has the most of it */
+	for (int i = 0; i < 40; i++) {
+		const StoreRow row = { key, value, (uint64_t)i + 1, i < 30 ? CLOCK_NEVER : now_us + HOUR };
+
+		g_snprintf(key, sizeof key, i < 30 ? "block/%d" : i < 35 ? "plain%d" : "plugin/x/%d", i);
+		store_table_apply(table, &row);
+	}
+	for (int i = 0; i < 40; i++) {
+		g_autofree char *gone = store_table_evict(table);
+
+		CU_ASSERT_TRUE(gone == NULL || !g_str_has_prefix(gone, "block/"));
+	}
+	CU_ASSERT_EQUAL(store_table_size(table), 30);
+	store_table_free(table);
+}
+
 static void *
 store_hammer(void *data)
 {
@@ -455,3 +502,10 @@ STORE_SUITE(memory, STORE_MEMORY)
 STORE_SUITE(sqlite, STORE_SQLITE)
 STORE_SUITE(durable, STORE_DURABLE)
 STORE_SUITE(redis, STORE_REDIS)
+
+static const UnitTest table_tests[] = {
+	{ "who owns the most items gives when there are too many", test_eviction },
+	{ NULL, NULL },
+};
+
+const UnitSuite suite_store_table = { "store-table", table_tests };

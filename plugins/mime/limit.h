@@ -1,0 +1,11 @@
+/* limit.h - what plugins do with a message of which they cannot look at all: the option `on-limit`. */
+#pragma once
+
+#include "plugin-api.h"
+
+/* For PTN_CHOICE: "refuse", "defer", "pass". */
+extern const char *const limit_actions[];
+
+/* Settles a message that is beyond a limit by the option `on-limit`: refused with 550, put off with 450, or passed with
+ * a line in the log.  `what`: "more parts than can be checked". */
+PtnVerdict limit_judge(PtnHook *h, const char *what);
