@@ -2,7 +2,7 @@
 #include "base/clock-jump.h"
 
 int64_t
-clock_jump_look(ClockJump *jump, const Clock *clock)
+clock_jump_check(ClockJump *jump, const Clock *clock)
 {
 	const int64_t now_us = clock_monotonic(clock);
 	const int64_t before_us = jump->apart_us;

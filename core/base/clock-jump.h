@@ -14,4 +14,4 @@ typedef struct {
 
 /* To be called every second or so, as a clock that is only slewed drifts slowly.  How far the wall clock jumped since the
  * last call, forwards or (negative) backwards; 0: it did not, or by less than CLOCK_JUMP_LEAST. */
-int64_t clock_jump_look(ClockJump *jump, const Clock *clock);
+int64_t clock_jump_check(ClockJump *jump, const Clock *clock);

@@ -104,7 +104,7 @@ claim_take(Daemon *daemon, GError **error)
 
 /* What is not known now says nothing against us: an alarm stays as it was. */
 void
-claim_look(Daemon *daemon)
+claim_check(Daemon *daemon)
 {
 	g_autofree char *why = NULL;
 	const int64_t now_us = g_get_monotonic_time();

@@ -11,9 +11,9 @@
 #define CLAIM_PREFIX "node/" /* of its key */
 
 /* At the start; may wait for the stores.  False: another instance holds the number now; the sentence says which, and what to
- * do.  A store that is unavailable is asked again by claim_look(). */
+ * do.  A store that is unavailable is asked again by claim_check(). */
 bool claim_take(Daemon *daemon, GError **error);
 /* On a worker, often: renews the claim when it is time.  A claim that is another's raises the alarm "node.number". */
-void claim_look(Daemon *daemon);
+void claim_check(Daemon *daemon);
 /* At a clean stop: gives the number back. */
 void claim_release(Daemon *daemon);

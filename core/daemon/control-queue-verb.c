@@ -100,7 +100,7 @@ queue_do_all(
 
 /* What the administrator must know beside the number of those that are done. */
 static void
-queue_tell_rest(const Verb *verb, const QueueOutcome *outcome, Answer *answer)
+queue_explain_rest(const Verb *verb, const QueueOutcome *outcome, Answer *answer)
 {
 	if (outcome->n[QUEUE_WHEN_BACK] > 0) {
 		g_autofree char *count = queue_count_text(outcome->n[QUEUE_WHEN_BACK]);
@@ -141,7 +141,7 @@ queue_change_one(Daemon *daemon, const Verb *verb, const Request *request, Queue
 	}
 	if (outcome.n[QUEUE_DONE] > 0)
 		answer_text(answer, "%s: %s.", text, verb->done);
-	queue_tell_rest(verb, &outcome, answer);
+	queue_explain_rest(verb, &outcome, answer);
 	return true;
 }
 
@@ -166,7 +166,7 @@ queue_change_many(
 	} else {
 		queue_do_all(daemon, verb, ids, verb->reason, &outcome);
 		answer_text(answer, "%s: %u %s.", text, outcome.n[QUEUE_DONE], verb->done);
-		queue_tell_rest(verb, &outcome, answer);
+		queue_explain_rest(verb, &outcome, answer);
 	}
 }
 
@@ -229,5 +229,5 @@ queue_hold_all(Daemon *daemon, const char *name, const char *value, const char *
 	queue_do_all(daemon, hold, ids, reason, &outcome);
 	n = outcome.n[QUEUE_DONE];
 	answer_text(answer, "%u message%s of its own held.", n, n == 1 ? " is" : "s are");
-	queue_tell_rest(hold, &outcome, answer);
+	queue_explain_rest(hold, &outcome, answer);
 }

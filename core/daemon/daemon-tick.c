@@ -39,7 +39,7 @@ daemon_watch_clock(Daemon *daemon)
 	g_autofree char *text = NULL;
 	char seconds[24];
 
-	if (clock_jump_look(jump, daemon->engine.clock) != 0) {
+	if (clock_jump_check(jump, daemon->engine.clock) != 0) {
 		g_snprintf(seconds, sizeof seconds, "%+" G_GINT64_FORMAT, jump->jump_us / CLOCK_SECOND);
 		log_event(LOG_LEVEL_WARNING, "clock jumped", "seconds", seconds, NULL);
 	}

@@ -273,7 +273,7 @@ daemon_begin(Daemon *daemon)
 	delivery_wake(daemon->delivery);
 	server_start(daemon->server);
 	daemon->started_us = clock_wall(daemon->engine.clock);
-	(void)clock_jump_look(&daemon->clock_jump, daemon->engine.clock);
+	(void)clock_jump_check(&daemon->clock_jump, daemon->engine.clock);
 	log_event(LOG_LEVEL_INFO, "started", "config", daemon->config_path, NULL);
 }
 

@@ -41,7 +41,7 @@ watch_look(void *data)
 	blocks_look(daemon->engine.blocks);
 	stay_look(&daemon->engine);
 	held_look(daemon);
-	claim_look(daemon);
+	claim_check(daemon);
 	watch_adoptions(daemon);
 	atomic_store(&daemon->is_watching, false);
 }

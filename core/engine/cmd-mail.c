@@ -5,7 +5,7 @@
 
 /* ---- may this session send at all? ---- */
 
-/* Facts of the account are read anew at each MAIL: a disabled one ends its sessions here, and so does a new password, which
+/* Facts of the account are read again at each MAIL: a disabled one ends its sessions here, and so does a new password, which
  * may be new because somebody else knew the old one. */
 static bool
 cmd_mail_account_may(Session *session)

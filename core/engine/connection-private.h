@@ -58,7 +58,7 @@ void connection_begin_time(Connection *connection);
 void connection_arm(Connection *connection);
 /* Octets of `out` went. */
 void connection_note_sent(Connection *connection, uint64_t sent);
-/* The timer of an open connection: ends the session or the connection, or sets the timer anew.  It may be gone. */
+/* The timer of an open connection: ends the session or the connection, or sets the timer again.  It may be gone. */
 void connection_judge_time(Connection *connection);
 
 /* ---- connection-loan.c ---- */

@@ -86,7 +86,7 @@ typedef struct {
 	char *key;
 	NextHop *hop;
 	GQueue jobs;          /* of Job*: few, further ones stay ways that wait */
-	GQueue ways;          /* of WaitingWay*: what waits without being a job */
+	GQueue ways;          /* of WaitingWay*, each waiting without being a job */
 	bool is_hungry;       /* in `hungry`: jobs are to be made of waiting ways */
 	unsigned threads, idle; /* idle: those that keep a connection and wait to be called */
 	unsigned calls;       /* idle ones that were called and are not awake yet: they count as busy */
@@ -169,7 +169,7 @@ void delivery_look_after(Delivery *delivery);
 /* ---- delivery-park.c ---- */
 /* Lock held: the destination has enough jobs. */
 bool delivery_is_full(const Destination *destination);
-/* Lock held: jobs may be made of the ways that wait for it; the scheduler is told. */
+/* Lock held: jobs may be made of the ways that wait for it; wakes the scheduler. */
 void delivery_feed(Delivery *delivery, Destination *destination);
 /* Lock held: these recipients wait for the destination.  `places` NULL: all that are pending. */
 void delivery_line_up(ActiveMessage *active, Destination *destination, GArray *places);

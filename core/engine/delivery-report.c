@@ -1,4 +1,4 @@
-/* delivery-report.c - what the sender of a message is told: failures, delays, and deliveries where that was asked for.
+/* delivery-report.c - reports to the sender of a message: failures, delays, and deliveries where that was asked for.
  *
  * A report of failures or deliveries is committed together with the state that says so: both or neither. */
 #include <string.h>

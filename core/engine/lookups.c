@@ -23,7 +23,7 @@ lookups_new(const LookupsSettings *settings)
 }
 
 static void
-lookups_let_go(Lookups *lookups, const Held *held)
+lookups_cancel(Lookups *lookups, const Held *held)
 {
 	dns_query_unref(held->query);
 	if (held->account == NULL)
@@ -38,7 +38,7 @@ lookups_free(Lookups *lookups)
 	if (lookups == NULL)
 		return;
 	for (guint i = 0; i < lookups->held->len; i++)
-		lookups_let_go(lookups, &g_array_index(lookups->held, Held, i));
+		lookups_cancel(lookups, &g_array_index(lookups->held, Held, i));
 	g_array_unref(lookups->held);
 	g_free(lookups);
 }
@@ -79,7 +79,7 @@ lookups_end(Lookups *lookups, int scope)
 		const Held held = g_array_index(lookups->held, Held, i);
 
 		if (held.scope == scope)
-			lookups_let_go(lookups, &held);
+			lookups_cancel(lookups, &held);
 		else
 			g_array_index(lookups->held, Held, kept++) = held;
 	}

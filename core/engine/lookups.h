@@ -27,13 +27,13 @@ typedef struct {
 
 /* `settings` NULL: a call in the queue, a tick or a command; no stranger decides what it asks, so nothing limits it. */
 Lookups *lookups_new(const LookupsSettings *settings);
-void lookups_free(Lookups *lookups); /* lets go of all; NULL is allowed */
+void lookups_free(Lookups *lookups); /* cancels all; NULL is allowed */
 
 /* Starts a lookup in a scope, on the budget of `account` (a reference is taken); NULL: on the client's.
  * Borrowed, until the scope ends; NULL: a limit is reached.  Never waits. */
 DnsQuery *lookups_start(Lookups *lookups, Dns *dns, const char *name, PtnRecord type, bool is_fresh, int scope,
 	AccountBudget *account);
-/* Lets go of the lookups of a scope: the hook or the message is over, or the stage begins anew. */
+/* Cancels the lookups of a scope: the hook or the message is over, or the stage begins again. */
 void lookups_end(Lookups *lookups, int scope);
 unsigned lookups_held(const Lookups *lookups);
 

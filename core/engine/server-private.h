@@ -62,7 +62,7 @@ void connection_drain(Connection *connection);
 bool server_blocks(Engine *engine, const ListenerSettings *listener, int fd, const IpAddress *client);
 /* Fills the client's budget, and counts its connection; NULL, or the reply to send. */
 const BudgetRefusal *server_admit_client(Server *server, Snapshot *snapshot, ServerClient *client);
-/* Takes the connection back and lets go of the budget. */
+/* Takes the connection back and gives the budget back. */
 void server_forget_client(ServerClient *client);
 /* Sends the refusal where it can be read, and tells log, metrics and observers. */
 void server_refuse(Server *server, Snapshot *snapshot, const ListenerSettings *listener, int fd,

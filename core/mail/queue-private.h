@@ -45,7 +45,7 @@ void queue_put_back(Queue *queue, QueueItem *item, int64_t due_us);
 void queue_forget(Queue *queue, QueueItem *item);
 
 /* ---- queue-verb.c; no lock held ---- */
-/* Takes away what waits for the message; false: nothing. */
+/* Removes the jobs of the message that wait; false: there were none. */
 bool queue_collect_wants(Queue *queue, QueueId id, QueueWants *wants);
 void queue_wants_clear(QueueWants *wants);
 void queue_wants_free(void *wants);

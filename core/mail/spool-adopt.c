@@ -143,7 +143,7 @@ spool_adopt_content(Adoption *adoption, const SpoolMessage *message, GError **er
 }
 
 static void
-spool_adopt_say_new_id(const Adoption *adoption, QueueId there, QueueId here)
+spool_adopt_log_new_id(const Adoption *adoption, QueueId there, QueueId here)
 {
 	char old_text[ID_TEXT_SIZE], new_text[ID_TEXT_SIZE];
 
@@ -151,10 +151,10 @@ spool_adopt_say_new_id(const Adoption *adoption, QueueId there, QueueId here)
 		"old", id_format(there, old_text), "from", adoption->from->directory, NULL);
 }
 
-/* Why it was held, new; NULL: it was not.  A hold of an adoption before this one is told the id that it speaks of, for
- * that may be another one here. */
+/* The reason of its hold, new; NULL: it was not held.  The hold of an earlier adoption names the id that it was given
+ * there, as the message may have another one here. */
 static char *
-spool_adopt_rest(const SpoolMessage *message)
+spool_adopt_reason(const SpoolMessage *message)
 {
 	const MessageState *state = message->state;
 	SpoolHold before;
@@ -171,7 +171,7 @@ static bool
 spool_adopt_commit(Adoption *adoption, const SpoolMessage *message, QueueId *here, GError **error)
 {
 	const QueueId there = message->envelope->id;
-	g_autofree char *rest = spool_adopt_rest(message);
+	g_autofree char *rest = spool_adopt_reason(message);
 	SpoolHold hold = { .rest = rest, .until_us = rest != NULL ? message->state->release_at_us : 0 };
 	Content *content = spool_adopt_content(adoption, message, error);
 	SpoolTransaction *transaction;
@@ -196,7 +196,7 @@ spool_adopt_commit(Adoption *adoption, const SpoolMessage *message, QueueId *her
 		return error_set(
 			error, POSTERN_ERROR_IO, "the spool %s cannot take a message", adoption->to->directory);
 	if (*here != there)
-		spool_adopt_say_new_id(adoption, there, *here);
+		spool_adopt_log_new_id(adoption, there, *here);
 	return true;
 }
 

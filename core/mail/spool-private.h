@@ -362,7 +362,7 @@ bool spool_refuse_unread(const Spool *spool, const Found *found, GError **error)
 /* spool-replay.c: what a segment says goes into the index. */
 bool spool_replay(Spool *spool, Recovery *recovery, Found *found, GError **error);
 
-/* spool-tail.c: what was read at the start may be in the page cache only; it is written and synced anew. */
+/* spool-tail.c: what was read at the start may be in the page cache only; it is written and synced again. */
 bool spool_renew_tail(Spool *spool, const Recovery *recovery, GError **error);
 
 /* Where a message is, taken under the index lock; the segments stay until it is let go of. */

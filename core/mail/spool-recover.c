@@ -2,7 +2,7 @@
  *
  * First every header is read (which segments ended early, and is the format ours), then each segment's
  * batches or summary, and then, from the oldest in use on, what they say is put into the index.  What was read is
- * synced anew (spool-tail.c) before a file goes because nothing names it. */
+ * synced again (spool-tail.c) before a file goes because nothing names it. */
 #include <errno.h>
 #include <stdio.h>
 

@@ -1,7 +1,7 @@
 /* spool-tail.c - the start: what was read may be in the page cache only.
  *
  * A sync that failed leaves clean pages that the disk never got, and a kill before the sync leaves dirty ones.  Only
- * the last batch can be such, and a header that declares the end of a segment: each is written anew, so that its pages
+ * the last batch can be in that state, and a header that declares the end of a segment: each is written again, so that its pages
  * are dirty, and synced, before anything is built on it. */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@ spool_rewrite(
 			   spool_pwrite(disk, segment->fd, &part, 1, offset) &&
 			   disk->fdatasync(disk, segment->fd) == 0) ||
 		   error_set_errno(
-			   error, "cannot write segment %" G_GUINT64_FORMAT " anew", segment->number);
+			   error, "cannot write segment %" G_GUINT64_FORMAT " again", segment->number);
 }
 
 /* One that is missing or cannot be opened is found damaged when its message is read. */

@@ -67,7 +67,7 @@ spool_taken_renew(
 	return taken->end == 0 ||
 		   (spool_pwrite(spool->disk, taken->fd, &part, 1, 0) &&
 			   spool->disk->fsync(spool->disk, taken->fd) == 0) ||
-		   error_set_errno(error, "cannot write %s anew", path);
+		   error_set_errno(error, "cannot write %s again", path);
 }
 
 static bool

@@ -7,7 +7,7 @@
 #include "base/keyed-hash.h"
 #include "service/client-budget-private.h"
 
-enum { LEFT_OUT_MOST = 1000 }; /* networks and reasons that are told apart */
+enum { LEFT_OUT_MOST = 1000 }; /* pairs of network and reason that are counted apart */
 
 typedef struct {
 	IpNetwork network;

@@ -137,7 +137,7 @@ redis_pool_measure(RedisPool *pool, int64_t took_us)
 	atomic_store(&pool->smooth_us, smooth_us == 0 ? took_us : smooth_us + (took_us - smooth_us) / POOL_SMOOTH);
 }
 
-/* One reply that is wrong may mean that all of them are mixed up: connections begin anew, with a greeting. */
+/* One reply that is wrong may mean that all of them are mixed up: new connections are opened, each with a greeting. */
 static void
 redis_pool_distrust(RedisPool *pool, RedisShape shape, const char *command, const redisReply *reply)
 {

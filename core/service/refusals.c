@@ -85,7 +85,7 @@ refusals_open_day(Refusals *refusals, int64_t time_us)
 	return refusals->fd >= 0;
 }
 
-/* A day that is full is told of once. */
+/* A day that is full is reported once. */
 static bool
 refusals_is_full(Refusals *refusals, size_t size)
 {

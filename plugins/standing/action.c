@@ -1,5 +1,5 @@
 /* action.c - what happens to an account whose share passes a threshold: it is disabled, its mail is held, or an alarm is
- * raised; who owns it and who runs this service are told, once. */
+ * raised; its owner and the postmaster get a notice, once. */
 #include <string.h>
 
 #include "plugins/standing/standing.h"

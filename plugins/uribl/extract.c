@@ -17,7 +17,7 @@ typedef struct {
 	LinkFinder finder;
 	size_t left; /* octets of text that may still be looked at */
 	bool is_cut;
-	/* of the part at hand */
+	/* of this part */
 	const char *charset;
 	bool is_first, is_html;
 } Extract;
