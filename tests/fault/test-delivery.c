@@ -4,42 +4,24 @@
 #include "fault/fault.h"
 #include "fault/world.h"
 
-static unsigned
-unwritten(World *world)
+static SpoolFigures
+figures(World *world)
 {
-	SpoolFigures figures;
+	SpoolFigures result;
 
-	spool_figures(world->engine.spool, &figures);
-	return (unsigned)figures.unwritten;
-}
-
-static unsigned
-states_written(World *world)
-{
-	SpoolFigures figures;
-
-	spool_figures(world->engine.spool, &figures);
-	return (unsigned)figures.states;
+	spool_figures(world->engine.spool, &result);
+	return result;
 }
 
 /* The segments that the spool keeps ready are there: new ones are made behind the back of a test. */
-static unsigned
-segments(World *world)
-{
-	SpoolFigures figures;
-
-	spool_figures(world->engine.spool, &figures);
-	return (unsigned)figures.segments;
-}
-
 static void
 wait_for_reserve(World *world)
 {
-	for (unsigned before = 0; before != segments(world);) {
-		before = segments(world);
+	for (unsigned before = 0; before != figures(world).segments;) {
+		before = figures(world).segments;
 		g_usleep(100000);
 	}
-	CU_ASSERT(segments(world) >= 4);
+	CU_ASSERT(figures(world).segments >= 4);
 }
 
 static unsigned
@@ -68,13 +50,13 @@ test_failed_report(void)
 	world_start(world);
 	wait_for_reserve(world);
 	id = world_send(world, "r@fast.example", "r@slow-no.example", NULL);
-	WORLD_WAIT_UNTIL(world, world_status(world, id, 0) == RECIPIENT_DELIVERED && unwritten(world) == 0);
+	WORLD_WAIT_UNTIL(world, world_status(world, id, 0) == RECIPIENT_DELIVERED && figures(world).unwritten == 0);
 	WORLD_WAIT_UNTIL(world, world_begun(world) == 1);
 	sim_disk_fail(world->sim, SIM_PWRITEV, SIM_EIO, 1, false);
 	world_open_gate(world);
 	WORLD_WAIT_UNTIL(world, world_status(world, id, 1) == RECIPIENT_FAILED && active(world) == 0);
 	CU_ASSERT_EQUAL(world_status(world, id, 0), RECIPIENT_DELIVERED);
-	WORLD_WAIT_UNTIL(world, unwritten(world) == 0);
+	WORLD_WAIT_UNTIL(world, figures(world).unwritten == 0);
 	world_cut_power(world);
 	world_start(world);
 	WORLD_WAIT_UNTIL(world, world_reports(world) == 1);
@@ -110,7 +92,7 @@ test_report_that_waits(void)
 	world_start(world);
 	while (queued(world) < 40)
 		(void)world_send(world, "r@later.example", NULL);
-	WORLD_WAIT_UNTIL(world, active(world) == 0 && unwritten(world) == 0);
+	WORLD_WAIT_UNTIL(world, active(world) == 0 && figures(world).unwritten == 0);
 	wait_for_reserve(world);
 	sim_disk_set_capacity(world->sim, sim_disk_used(world->sim));
 	/* the disk is full: states have their reserve, a report has none */
@@ -143,7 +125,7 @@ test_hanging_hop(void)
 	world_start(world);
 	id = world_send(world, "a@slow.example", "b@fast.example", "c@no.example", NULL);
 	WORLD_WAIT_UNTIL(world, world_status(world, id, 1) == RECIPIENT_DELIVERED);
-	WORLD_WAIT_UNTIL(world, world_status(world, id, 2) == RECIPIENT_FAILED && unwritten(world) == 0);
+	WORLD_WAIT_UNTIL(world, world_status(world, id, 2) == RECIPIENT_FAILED && figures(world).unwritten == 0);
 	CU_ASSERT_EQUAL(world_status(world, id, 0), RECIPIENT_PENDING);
 	CU_ASSERT_EQUAL(world_reports(world), 0);
 	world_cut_power(world);
@@ -217,11 +199,11 @@ test_one_state(void)
 	unsigned before;
 
 	world_start(world);
-	before = states_written(world);
+	before = figures(world).states;
 	(void)world_send(world, "a@fast.example", "b@fast.example", "c@fast.example", NULL);
 	WORLD_WAIT_UNTIL(world, queued(world) == 0 && active(world) == 0);
 	CU_ASSERT(spool_flush(world->engine.spool, g_get_monotonic_time() + 5 * CLOCK_SECOND));
-	CU_ASSERT_EQUAL(states_written(world) - before, 1);
+	CU_ASSERT_EQUAL(figures(world).states - before, 1);
 	world_free(world);
 }
 
@@ -278,7 +260,7 @@ check_unrecorded(SimCall call, SimFault fault)
 	taken = world_taken_in_all(world);
 	g_usleep(500000);
 	CU_ASSERT_EQUAL(world_taken_in_all(world), taken);
-	CU_ASSERT(unwritten(world) <= UNRECORDED_MOST);
+	CU_ASSERT(figures(world).unwritten <= UNRECORDED_MOST);
 	CU_ASSERT(taken < UNRECORDED_MAIL);
 	CU_ASSERT_FALSE(spool_can_record(world->engine.spool));
 	sim_disk_heal(world->sim);
@@ -311,14 +293,14 @@ test_full_disk(void)
 	CU_ASSERT_FALSE(spool_has_room(world->engine.spool, &result));
 	world_start(world);
 	WORLD_WAIT_UNTIL(world, world_taken_in_all(world) == sent && active(world) == 0);
-	WORLD_WAIT_UNTIL(world, unwritten(world) == 0);
-	before = states_written(world);
+	WORLD_WAIT_UNTIL(world, figures(world).unwritten == 0);
+	before = figures(world).states;
 	for (int i = 0; i < 20; i++) {
 		world_pass_time(world, 301 * CLOCK_SECOND);
 		g_usleep(20000);
 	}
 	WORLD_WAIT_UNTIL(world, active(world) == 0);
-	CU_ASSERT_EQUAL(states_written(world), before);
+	CU_ASSERT_EQUAL(figures(world).states, before);
 	CU_ASSERT_EQUAL(world_taken_in_all(world), sent);
 	CU_ASSERT(spool_can_record(world->engine.spool));
 	world_free(world);
