@@ -307,6 +307,7 @@ test_disabled(void)
 	CU_ASSERT_EQUAL(ptn_test_count(t, "plugin.standing.disabled"), 1);
 	ptn_test_entry(t, PTN_ACCOUNT, LOGIN, "enabled", NULL, "reason", NULL, NULL);
 	ptn_test_advance(t, 11 * PTN_SECOND);
+	ptn_test_finish_work(t);
 	CU_ASSERT_PTR_NULL(ptn_test_alarm(t, "standing.account/" LOGIN));
 	gateway_submit(t);
 	(void)gateway_try(t, LOGIN, "no-a@example.org", TEXT);
@@ -345,6 +346,7 @@ test_alarm_only(void)
 	CU_ASSERT_EQUAL(gateway_count(t, "postmaster@test.example.net"), 1);
 	CU_ASSERT_EQUAL(gateway_count(t, "noc@acme.example"), 0);
 	ptn_test_advance(t, 2 * DAY);
+	ptn_test_finish_work(t);
 	CU_ASSERT_PTR_NULL(ptn_test_alarm(t, "standing.account/" LOGIN));
 	disable(t);
 	CU_ASSERT_EQUAL(gateway_count(t, "postmaster@test.example.net"), 2);

@@ -67,26 +67,26 @@ static bool
 fake_answer_command(RedisFake *fake, int fd, const redisReply *words, unsigned *seen)
 {
 	const char *command = redis_reply_text(redis_reply_at(words, 0));
-	g_autoptr(GBytes) answer = NULL;
-	g_autofree char *usual = NULL;
+	g_autofree char *answer = NULL;
 	bool hangs_up = false;
-	const char *octets;
 	size_t size;
 
 	if (command == NULL)
 		return false;
 	g_mutex_lock(&fake->lock);
 	if (fake->command != NULL && strcmp(fake->command, command) == 0 && (*seen)++ >= fake->skipped) {
-		answer = g_bytes_ref(fake->answer);
+		const void *octets = g_bytes_get_data(fake->answer, &size);
+
+		answer = g_malloc(size + 1);
+		memcpy(answer, octets != NULL ? octets : "", size);
 		hangs_up = fake->hangs_up;
 	}
 	g_mutex_unlock(&fake->lock);
 	if (answer == NULL) {
-		usual = fake_usual_answer(fake, command, redis_reply_text(redis_reply_at(words, 1)));
-		return fake_send(fd, usual, strlen(usual));
+		answer = fake_usual_answer(fake, command, redis_reply_text(redis_reply_at(words, 1)));
+		size = strlen(answer);
 	}
-	octets = g_bytes_get_data(answer, &size);
-	return fake_send(fd, octets, size) && !hangs_up;
+	return fake_send(fd, answer, size) && !hangs_up;
 }
 
 static void
