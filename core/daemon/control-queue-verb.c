@@ -11,18 +11,20 @@
 
 typedef struct {
 	const char *word;
-	const char *done;  /* "ID: …", "2 messages: 2 …", and in the log "… by the administrator" */
+	const char *done;  /* "ID: …", "2 messages: 2 …" */
+	const char *event; /* in the log: "… by the administrator", "to be … by the administrator" */
 	const char *later; /* of a message that is being delivered: what is left of it "will be …" */
 	QueueVerb verb;
 	const char *reason; /* unless one is given */
 } Verb;
 
 static const Verb queue_verbs[] = {
-	{ "hold", "held", "held", QUEUE_HOLD, "by the administrator" },
-	{ "release", "released", "released", QUEUE_RELEASE, NULL },
-	{ "retry", "due now", "tried at once", QUEUE_RETRY, NULL },
-	{ "bounce", "to be returned to the sender now", "returned to the sender", QUEUE_BOUNCE, NULL },
-	{ "remove", "removed", "removed", QUEUE_REMOVE, "by the administrator" },
+	{ "hold", "held", "held", "held", QUEUE_HOLD, "by the administrator" },
+	{ "release", "released", "released", "released", QUEUE_RELEASE, NULL },
+	{ "retry", "due now", "made due", "tried at once", QUEUE_RETRY, NULL },
+	{ "bounce", "to be returned to the sender now", "returned to the sender", "returned to the sender", QUEUE_BOUNCE,
+		NULL },
+	{ "remove", "removed", "removed", "removed", QUEUE_REMOVE, "by the administrator" },
 };
 
 #define QUEUE_FLUSH_US (30 * CLOCK_SECOND) /* so long a command waits for the disk */
@@ -80,7 +82,7 @@ queue_do_one(Daemon *daemon, const Verb *verb, QueueId id, const char *reason, Q
 		return;
 	if (verb->verb == QUEUE_REMOVE && result == QUEUE_DONE)
 		stay_forget(daemon->engine.stay, id);
-	event = g_strdup_printf("%s by the administrator", result == QUEUE_DONE ? verb->done : verb->word);
+	event = g_strdup_printf("%s%s by the administrator", result == QUEUE_DONE ? "" : "to be ", verb->event);
 	log_event(LOG_LEVEL_INFO, event, "queue", id_format(id, text), "cause", reason, NULL);
 }
 
@@ -228,6 +230,6 @@ queue_hold_all(Daemon *daemon, const char *name, const char *value, const char *
 	(void)selector_each(selector, daemon, queue_mean, &meant);
 	queue_do_all(daemon, hold, ids, reason, &outcome);
 	n = outcome.n[QUEUE_DONE];
-	answer_text(answer, "%u message%s of its own held.", n, n == 1 ? " is" : "s are");
+	answer_text(answer, "%u message%s that it sent %s held.", n, n == 1 ? "" : "s", n == 1 ? "is" : "are");
 	queue_explain_rest(hold, &outcome, answer);
 }

@@ -40,7 +40,7 @@ spool_find_new(void *data, const SpoolSummary *summary)
 }
 
 /* Due at once: what the lost node waited for may be long over.  One that the queue knew as held, since an
- * adoption was interrupted, is looked at anew by this, too. */
+ * adoption was interrupted, may be held for another time now. */
 static void
 spool_make_due(Daemon *daemon, const GArray *ids)
 {

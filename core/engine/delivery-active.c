@@ -216,7 +216,7 @@ active_settle(ActiveMessage *active)
 	bool is_reported;
 
 	active_settle_all(active);
-	settle_schedule(active, is_waiting);
+	settle_schedule(active);
 	report_delay(active);
 	is_reported = report_failures(active);
 	if (active_is_worth_a_record(active))

@@ -167,7 +167,6 @@ waiting_begin_wanted(Delivery *delivery, WaitingWay *way)
 	if (!way->is_wanted)
 		return;
 	way->is_wanted = false;
-	way->is_over = true;
 	g_queue_push_tail(&delivery->wanted, way);
 	delivery_wake_scheduler(delivery);
 }
@@ -239,7 +238,7 @@ delivery_pop_way(GQueue *ways)
 WaitingWay *
 delivery_take_way(Delivery *delivery)
 {
-	WaitingWay *way = g_queue_pop_head(&delivery->wanted);
+	WaitingWay *way = delivery_pop_way(&delivery->wanted);
 	Destination *destination;
 
 	while (way == NULL && (destination = g_queue_pop_head(&delivery->hungry)) != NULL) {

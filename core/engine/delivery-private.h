@@ -1,6 +1,6 @@
 /* delivery-private.h - what delivery*.c share.
  *
- * Locks: the delivery's before that of an active message. */
+ * Locks: that of an active message, which is held while a report is committed, before the queue's and the delivery's. */
 #pragma once
 
 #include "engine/bounce.h"
@@ -193,7 +193,7 @@ void delivery_end_parking(Delivery *delivery);
 
 /* ---- delivery-share.c ---- */
 /* Lock held: one more connection may work for the destination. */
-bool delivery_may_start(const Delivery *delivery, const Destination *destination);
+bool delivery_may_start(const Delivery *delivery, Destination *destination);
 /* Lock held: one of the destinations that wait for a thread, taken out of their list; NULL: none may have one now. */
 Destination *delivery_next_to_start(Delivery *delivery);
 /* The thread works for the account of the job from now on, or for none any more.  Its own thread, or the one that starts it. */
@@ -217,8 +217,8 @@ void delivery_hang_up(DeliveryThread *thread);
 void settle_recipient(ActiveMessage *active, guint place);
 /* True once it is time to warn the sender. */
 bool settle_is_late(const ActiveMessage *active);
-/* No job is left: when the next attempt is, or why the message is held; `is_waiting`: some recipients wait still. */
-void settle_schedule(ActiveMessage *active, bool is_waiting);
+/* No job is left: when the next attempt is, or why the message is held. */
+void settle_schedule(ActiveMessage *active);
 /* The recipients that are left wait for the next change of their domains, too. */
 void settle_stay(const ActiveMessage *active);
 

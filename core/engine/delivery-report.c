@@ -116,6 +116,7 @@ report_is_success(const ActiveMessage *active, guint place, DsnAction action)
 									  : action == DSN_RELAYED && !recipient->can_dsn;
 }
 
+/* One that cannot be written now is left out: the mail is there, and sending it again would be worse. */
 void
 report_successes(ActiveMessage *active, const GArray *places)
 {

@@ -173,9 +173,24 @@ settle_hold_for(ActiveMessage *active, guint i)
 		state->release_at_us = release_at_us;
 }
 
-/* While recipients wait for a next hop that has enough to do, the message is neither held nor put off for them. */
+/* What was not tried in this attempt, as it waits for its next hop or the attempt was broken off, is not held. */
+static bool
+settle_is_all_held(const ActiveMessage *active)
+{
+	const MessageState *state = active->state;
+
+	for (guint i = 0; i < state->n_recipients; i++) {
+		const DeliveryRecipient *recipient = &active->recipients[i];
+
+		if (state->recipients[i].status == RECIPIENT_PENDING &&
+			(!recipient->has_result || recipient->result.status != SENT_HELD))
+			return false;
+	}
+	return active->held > 0;
+}
+
 void
-settle_schedule(ActiveMessage *active, bool is_waiting)
+settle_schedule(ActiveMessage *active)
 {
 	const int64_t now_us = clock_wall(active->delivery->engine->clock);
 	MessageState *state = active->state;
@@ -183,7 +198,7 @@ settle_schedule(ActiveMessage *active, bool is_waiting)
 	if (active->deferred > 0) {
 		state->attempts++;
 		state->next_us = now_us + settle_back_off(active->snapshot->delivery, state->attempts);
-	} else if (active->held > 0 && !is_waiting) {
+	} else if (settle_is_all_held(active)) {
 		active->has_changes = true;
 		state->is_held = true;
 		state->held_since_us = now_us;

@@ -43,22 +43,35 @@ delivery_end_share(DeliveryThread *thread)
 }
 
 static bool
-share_has_account_left(const Delivery *delivery, const Destination *destination)
+share_is_left_for(const Delivery *delivery, const Job *job)
 {
-	const Job *job = g_queue_peek_head((GQueue *)&destination->jobs);
-	AccountBudget *account = job != NULL ? share_account_of(delivery, job) : NULL;
-	const uint64_t most =
-		job != NULL ? job->active->snapshot->settings->accounts.most[ACCOUNT_DELIVERIES] : 0;
-	const bool has_left = account == NULL || most == 0 || account_budget_used(account, ACCOUNT_DELIVERIES) < most;
+	const uint64_t most = job->active->snapshot->settings->accounts.most[ACCOUNT_DELIVERIES];
+	AccountBudget *account = share_account_of(delivery, job);
+	const bool is_left = account == NULL || most == 0 || account_budget_used(account, ACCOUNT_DELIVERIES) < most;
 
 	account_budget_drop(account);
-	return has_left;
+	return is_left;
+}
+
+/* A job whose account has something left comes first, so that one account does not hold up what others have here. */
+static bool
+share_has_account_left(const Delivery *delivery, Destination *destination)
+{
+	GQueue *jobs = &destination->jobs;
+
+	for (GList *link = jobs->head; link != NULL; link = link->next)
+		if (share_is_left_for(delivery, link->data)) {
+			g_queue_unlink(jobs, link);
+			g_queue_push_head_link(jobs, link);
+			return true;
+		}
+	return jobs->length == 0;
 }
 
 /* ---- next hops ---- */
 
 bool
-delivery_may_start(const Delivery *delivery, const Destination *destination)
+delivery_may_start(const Delivery *delivery, Destination *destination)
 {
 	const unsigned most = delivery->snapshot->delivery->max_deliveries;
 	const bool is_mx = destination->hop->kind == HOP_MX;

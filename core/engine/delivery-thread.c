@@ -71,6 +71,18 @@ delivery_hang_up(DeliveryThread *thread)
 	delivery_leave_address(thread);
 }
 
+/* Lock held.  The thread ends, and others do what it had to do: the job, and the one that was taken ahead of time. */
+static void
+delivery_give_up(DeliveryThread *thread, Job *job)
+{
+	GQueue *jobs = &thread->destination->jobs;
+
+	thread->gives_up = true;
+	if (thread->next != NULL)
+		g_queue_push_head(jobs, g_steal_pointer(&thread->next));
+	g_queue_push_head(jobs, job);
+}
+
 /* A server that lets others of us in is not down but full: they take the job.  Of several that are not let in at the same
  * time the last one knows.  False: there are no others. */
 static bool
@@ -79,14 +91,11 @@ delivery_give_back(DeliveryThread *thread, Job *job)
 	Destination *destination = thread->destination;
 
 	g_mutex_lock(&thread->delivery->lock);
-	thread->gives_up = destination->open > 0 || destination->opening > 0;
-	if (thread->gives_up) {
+	if (destination->open > 0 || destination->opening > 0) {
 		destination->most = MAX(destination->open, 1);
 		destination->full_until_us =
 			g_get_monotonic_time() + (destination->open > 0 ? DELIVERY_FULL_US : CLOCK_SECOND);
-		if (thread->next != NULL)
-			g_queue_push_head(&destination->jobs, g_steal_pointer(&thread->next));
-		g_queue_push_head(&destination->jobs, job);
+		delivery_give_up(thread, job);
 	}
 	g_mutex_unlock(&thread->delivery->lock);
 	return thread->gives_up;
@@ -102,9 +111,8 @@ delivery_is_crowded(DeliveryThread *thread, Job *job, const char *reply)
 	if (reply != NULL)
 		return false;
 	g_mutex_lock(&thread->delivery->lock);
-	thread->gives_up = true;
 	destination->crowded_until_us = g_get_monotonic_time() + DELIVERY_CROWDED_US;
-	g_queue_push_head(&destination->jobs, job);
+	delivery_give_up(thread, job);
 	g_mutex_unlock(&thread->delivery->lock);
 	return true;
 }

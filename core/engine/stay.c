@@ -396,6 +396,16 @@ stay_take_changed(Stay *stay, const char *name, const char *way)
 	return messages;
 }
 
+/* What the disk cannot read now is tried again with what it could not read at start. */
+static void
+stay_let_go(Engine *engine, const StayMessage *message)
+{
+	const SpoolSummary summary = { .id = message->id, .size = message->octets, .arrived_us = message->arrived_us };
+
+	if (queue_let_go(engine->queue, message->id, stay_is_ours) == QUEUE_UNREADABLE)
+		g_array_append_val(engine->stay->unread, summary);
+}
+
 static void
 stay_look_at(Engine *engine, const char *name)
 {
@@ -420,7 +430,7 @@ stay_look_at(Engine *engine, const char *name)
 	log_event(LOG_LEVEL_INFO, "domain changed, its mail goes on", "domain", name, "messages", count, NULL);
 	/* what the administrator or a plugin holds is theirs to release */
 	for (guint i = 0; i < messages->len; i++)
-		(void)queue_let_go(engine->queue, g_array_index(messages, StayMessage, i).id, stay_is_ours);
+		stay_let_go(engine, &g_array_index(messages, StayMessage, i));
 }
 
 /* The number is read before the entries: what changes in between is seen the next time. */

@@ -37,25 +37,23 @@ queue_collect_wants(Queue *queue, QueueId id, QueueWants *wants)
 	return wants->verbs != 0;
 }
 
-/* Lock held.  Of two verbs that exclude each other the later counts; LET_GO excludes none. */
+/* Lock held.  Of two verbs that exclude each other the later counts, with its reason; RETRY and LET_GO exclude none. */
 static void
 queue_add_wants(Queue *queue, QueueItem *item, const QueueWants *added)
 {
+	static const unsigned exclusive = WANTS_HOLD | WANTS_RELEASE | WANTS_BOUNCE | WANTS_REMOVE;
 	QueueWants *wants = g_hash_table_lookup(queue->wants, &item->id);
 
 	if (wants == NULL) {
 		wants = g_new0(QueueWants, 1);
 		g_hash_table_insert(queue->wants, g_memdup2(&item->id, sizeof item->id), wants);
 	}
-	if ((added->verbs & WANTS_HOLD) != 0)
-		wants->verbs &= ~(unsigned)(WANTS_RELEASE | WANTS_BOUNCE);
-	if ((added->verbs & (WANTS_RELEASE | WANTS_BOUNCE)) != 0)
-		wants->verbs &= ~(unsigned)WANTS_HOLD;
-	wants->verbs |= added->verbs;
-	if (added->reason != NULL) {
+	if ((added->verbs & exclusive) != 0) {
+		wants->verbs &= ~exclusive;
 		g_free(wants->reason);
 		wants->reason = g_strdup(added->reason);
 	}
+	wants->verbs |= added->verbs;
 	if (added->is_ours != NULL)
 		wants->is_ours = added->is_ours;
 }
@@ -68,7 +66,8 @@ queue_release_state(MessageState *state, int64_t now_us)
 	if (!state->is_held)
 		return false;
 	state->is_held = false;
-	state->held_total_us += MAX(now_us - state->held_since_us, 0);
+	if (state->held_since_us != 0) /* not known of a hold by an adoption */
+		state->held_total_us += MAX(now_us - state->held_since_us, 0);
 	state->held_since_us = 0;
 	state->release_at_us = 0;
 	g_clear_pointer(&state->hold_reason, g_free);
@@ -187,6 +186,7 @@ queue_give_up(Queue *queue, QueueId id)
 			queue_forget(queue, item);
 	}
 	g_mutex_unlock(&queue->lock);
+	queue_do_late(queue, id); /* of another verb, that may not need to read it */
 	return is_there ? QUEUE_UNREADABLE : QUEUE_NOT_THERE;
 }
 

@@ -180,13 +180,20 @@ queue_enter(Queue *queue, const MessageState *state)
 	queue_unlock_and_wake(queue);
 }
 
+/* Of one that is known, an adoption may have changed how long it is held. */
 static bool
 queue_refill_one(void *data, const SpoolSummary *summary)
 {
 	Queue *queue = data;
 
-	if (queue_find(queue, summary->id) == NULL)
-		(void)queue_fill_one(queue, summary);
+	QueueItem *item = queue_find(queue, summary->id);
+
+	if (item == NULL)
+		return queue_fill_one(queue, summary);
+	if (summary->is_held && !item->is_active) {
+		item->is_held = true;
+		queue_put_back(queue, item, queue_due(queue, summary->next_us, true));
+	}
 	return true;
 }
 

@@ -30,6 +30,17 @@ spool_backlog_written(Spool *spool, uint64_t n_results)
 		g_cond_broadcast(&spool->backlog_shrank);
 }
 
+/* Of a state that a transaction superseded.  Where nothing is left to write, no batch will say so. */
+void
+spool_backlog_dropped(Spool *spool, uint64_t n_results, bool is_batch_empty)
+{
+	spool->n_unwritten -= n_results;
+	if (spool->states != NULL || !is_batch_empty)
+		return;
+	spool->unwritten_since_us = 0;
+	g_cond_broadcast(&spool->backlog_shrank);
+}
+
 void
 spool_backlog_failed(Spool *spool)
 {

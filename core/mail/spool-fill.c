@@ -69,7 +69,7 @@ spool_fill_states(Spool *spool, SpoolBatch *batch)
 		if (spool->states == NULL)
 			spool->last_state = &spool->states;
 		if (put->is_superseded) {
-			spool->n_unwritten -= put->n_results; /* of one that a transaction superseded */
+			spool_backlog_dropped(spool, put->n_results, batch->states == NULL);
 			spool_state_put_free(put);
 			continue;
 		}

@@ -22,7 +22,7 @@ enum {
 	SPOOL_READY = SPOOL_RESERVED + 1,
 	SPOOL_SPARES = 4,
 	SPOOL_LEAST_SEGMENTS = 16,
-	SPOOL_NO_BATCH = 1, /* numbers of batches rise from here */
+	SPOOL_NO_BATCH = 1, /* no batch has this number; the first has the next one */
 	SPOOL_UNWRITTEN_SOON = 200, /* so many results do not wait for a batch to ride with */
 	SPOOL_UNWRITTEN_MOST = 500, /* with more of them no delivery is begun */
 	SPOOL_CHANGES_LEAST = 16,   /* a state of fewer recipients is written whole */
@@ -245,6 +245,7 @@ void spool_move_free(SpoolMove *move);
 /* spool-backlog.c; with `lock` held */
 void spool_backlog_put(Spool *spool, const StatePut *put, unsigned n_results);
 void spool_backlog_written(Spool *spool, uint64_t n_results);
+void spool_backlog_dropped(Spool *spool, uint64_t n_results, bool is_batch_empty);
 void spool_backlog_failed(Spool *spool);
 bool spool_backlog_is_urgent(const Spool *spool);
 bool spool_backlog_can_record(const Spool *spool);

@@ -470,13 +470,41 @@ test_account_share(void)
 	CU_ASSERT_NOT_EQUAL_FATAL(world_try_to_send(world, (const char *const *)recipients->pdata), 0);
 	world_start(world);
 	WORLD_WAIT_UNTIL(world, world_begun(world) == SHARE);
+	(void)world_send(world, "g@fast.example", NULL); /* comes first there, and must wait */
+	g_usleep(100000);
+	CU_ASSERT_EQUAL(world_taken_in_all(world), 0);
 	world->account = "modest@example.net";
 	other = world_send(world, "r@fast.example", "r@slow.example", NULL);
 	WORLD_WAIT_UNTIL(world, world_taken(world, other, "r@fast.example") == 1 && world_begun(world) == SHARE + 1);
 	CU_ASSERT_EQUAL(world_tried(world, other, "r@slow.example"), 1);
 	world_open_gate(world);
 	WORLD_WAIT_UNTIL(world, queued(world) == 0);
-	CU_ASSERT_EQUAL(world_taken_in_all(world), HOPS + 2);
+	CU_ASSERT_EQUAL(world_taken_in_all(world), HOPS + 3);
+	world_free(world);
+}
+
+/* Next hops get room for a message at the very moment at which its report is written: each way is begun once. */
+static void
+test_room_while_reporting(void)
+{
+	enum { ROUNDS = 3, MAIL = 150 };
+	World *world = world_new();
+
+	world_add_hop(world, "slow-a");
+	world_add_hop(world, "slow-b");
+	world_add_hop(world, "no");
+	world_start(world);
+	for (unsigned i = 0; i < MAIL; i++)
+		CU_ASSERT_NOT_EQUAL(
+			world_send(world, "a@slow-a.example", "b@slow-b.example", "c@no.example", NULL), 0);
+	WORLD_WAIT_UNTIL(world, world_begun(world) >= 2);
+	world_open_gate(world);
+	for (unsigned i = 0; i < ROUNDS * MAIL; i++)
+		CU_ASSERT_NOT_EQUAL(
+			world_send(world, "a@slow-a.example", "b@slow-b.example", "c@no.example", NULL), 0);
+	WORLD_WAIT_UNTIL(world, queued(world) == 0 && active(world) == 0);
+	CU_ASSERT_EQUAL(world_reports(world), (1 + ROUNDS) * MAIL);
+	CU_ASSERT_EQUAL(world_taken_in_all(world), 3 * (1 + ROUNDS) * MAIL);
 	world_free(world);
 }
 
@@ -495,6 +523,7 @@ const UnitSuite delivery_suite = { "delivery", (const UnitTest[]){
 	{ "Q-13 a clock that is wrong at start bounces nothing", test_start_ahead },
 	{ "Q-14 a slow next hop does not hold up other mail", test_slow_hop },
 	{ "Q-20 an account has a share of the connections", test_account_share },
+	{ "Q-11 next hops get room while the report of a message is written", test_room_while_reporting },
 	{ "Q-14 verbs take effect on mail for a slow next hop at once", test_verbs },
 	{ "Q-14 a changed route takes effect on mail for a slow next hop at once", test_new_route },
 	{ 0 } } };

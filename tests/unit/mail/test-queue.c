@@ -352,6 +352,68 @@ test_verbs_are_not_forgotten(void)
 	CU_ASSERT_EQUAL(queue_active(bench->queue), 0);
 }
 
+/* The later one counts, and its reason: what an administrator noted about a hold is not sent to anybody. */
+static void
+test_later_verb_counts(void)
+{
+	g_autoptr(Bench) bench = bench_new();
+	g_autoptr(SpoolMessage) returned = NULL;
+
+	for (QueueId id = 1; id <= 3; id++) {
+		bench_enter(bench, id);
+		CU_ASSERT_EQUAL(bench_take(bench), id);
+	}
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 1, QUEUE_HOLD, "case 4711"), QUEUE_WHEN_BACK);
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 1, QUEUE_BOUNCE, NULL), QUEUE_WHEN_BACK);
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 2, QUEUE_REMOVE, "no"), QUEUE_WHEN_BACK);
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 2, QUEUE_HOLD, "wait"), QUEUE_WHEN_BACK);
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 3, QUEUE_HOLD, "wait"), QUEUE_WHEN_BACK);
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 3, QUEUE_RETRY, NULL), QUEUE_WHEN_BACK);
+	for (QueueId id = 1; id <= 3; id++)
+		bench_return(bench, bench_state(bench, id, RECIPIENT_PENDING, bench->fixture->now_us));
+	returned = spool_read(bench->fixture->spool, 1, NULL);
+	CU_ASSERT_EQUAL(returned->state->recipients[0].status, RECIPIENT_FAILED);
+	ASSERT_TEXT(returned->state->recipients[0].reply, "5.4.7 returned by the administrator");
+	CU_ASSERT(bench_is_held(bench, 2));
+	CU_ASSERT(bench_is_held(bench, 3));
+}
+
+/* An adoption holds without saying since when: what is released then is not as young as if it had been held for ever. */
+static void
+test_hold_of_adoption(void)
+{
+	g_autoptr(Bench) bench = bench_new();
+	MessageState *state = bench_state(bench, 5, RECIPIENT_PENDING, bench->fixture->now_us);
+	g_autoptr(SpoolMessage) message = NULL;
+
+	bench_enter(bench, 5);
+	CU_ASSERT_EQUAL(bench_take(bench), 5);
+	state->is_held = true;
+	bench_return(bench, state);
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 5, QUEUE_RELEASE, NULL), QUEUE_DONE);
+	message = spool_read(bench->fixture->spool, 5, NULL);
+	CU_ASSERT_EQUAL(message->state->held_total_us, 0);
+}
+
+/* The adoption that goes on restores until when a message is held; the queue knows it as held by the one before. */
+static void
+test_refill_of_held(void)
+{
+	g_autoptr(Bench) bench = bench_new();
+	MessageState *state = bench_state(bench, 5, RECIPIENT_PENDING, 0);
+
+	bench_enter(bench, 5);
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 5, QUEUE_HOLD, "adopted"), QUEUE_DONE);
+	state->is_held = true;
+	state->held_since_us = bench->fixture->now_us;
+	state->release_at_us = bench->fixture->now_us + 60 * CLOCK_SECOND;
+	spool_put_state(bench->fixture->spool, state);
+	queue_refill(bench->queue);
+	CU_ASSERT_EQUAL(bench_take(bench), 0);
+	bench->fixture->now_us += 61 * CLOCK_SECOND;
+	CU_ASSERT_EQUAL(bench_take(bench), 5);
+}
+
 static bool
 bench_is_ours(const char *reason)
 {
@@ -488,6 +550,9 @@ const UnitSuite queue_suite = { "queue", (const UnitTest[]){
 	{ "a parked message waits for its next hop, and is not active", test_park },
 	{ "Q-14 verbs take effect on a parked message at once", test_verbs_while_parked },
 	{ "Q-15 verbs are not forgotten, whichever way a message comes back", test_verbs_are_not_forgotten },
+	{ "Q-15 of two verbs the later counts, with its reason", test_later_verb_counts },
+	{ "a hold of an adoption has no beginning", test_hold_of_adoption },
+	{ "refill enters until when a message is held now", test_refill_of_held },
 	{ "M-03 letting go releases only what was held for that, and no later hold", test_let_go },
 	{ "a message that has vanished is not active for ever", test_vanished },
 	{ "Q-13 a wall clock that jumps neither delays mail nor hurries it", test_wall_clock_jumps },
