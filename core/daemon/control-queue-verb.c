@@ -22,8 +22,8 @@ static const Verb queue_verbs[] = {
 	{ "hold", "held", "held", "held", QUEUE_HOLD, "by the administrator" },
 	{ "release", "released", "released", "released", QUEUE_RELEASE, NULL },
 	{ "retry", "due now", "made due", "tried at once", QUEUE_RETRY, NULL },
-	{ "bounce", "to be returned to the sender now", "returned to the sender", "returned to the sender", QUEUE_BOUNCE,
-		NULL },
+	{ "bounce", "to be returned to the sender now", "returned to the sender", "returned to the sender",
+		QUEUE_BOUNCE, NULL },
 	{ "remove", "removed", "removed", "removed", QUEUE_REMOVE, "by the administrator" },
 };
 
