@@ -1,5 +1,6 @@
 """Mail domains (letter M, I-13, I-14, I-36, V-16 of BEHAVIOURS.md): mail comes in, is held, redirected, forwarded, released."""
 import re
+import threading
 import time
 
 import pytest
@@ -231,6 +232,24 @@ def test_release_while_down(gate, make_sink):
                 db.execute("update %s set value = replace(value, 'mode=hold', 'mode=redirect')" % table)
     gate.start()
     shop.wait(1)
+
+
+def test_stop_beside_a_hold(make_gate, sink):
+    """I-13 a stop before a recipient was tried does not hold it because another one of its message is held."""
+    goes_on = threading.Event()
+    sink.replies["RCPT"] = lambda argument: None if goes_on.wait(60) else "450 4.2.1 later"
+    gate = make_gate({"delivery": {"retry": "1s .. 1s", "per-destination": 1}})
+    domain(gate, "shop.example", "mode=hold")
+    with gate.session() as dialog:
+        dialog.mail(LOGIN, "first@example.org")
+        sink.wait_command("RCPT", 1)
+        dialog.mail(LOGIN, ["a@shop.example", "second@example.org"])
+    wait_until(lambda: "2 under way" in gate.ctl("status"), "the second one to wait for the first")
+    threading.Timer(1, goes_on.set).start()
+    gate.stop()
+    assert len(sink.messages) == 1, "the second one was not to be begun"
+    gate.start()
+    wait_until(lambda: ["second@example.org"] in [message.recipients for message in sink.messages], "the one that is not held")
 
 
 def test_change_beside_new_mail(gate):
