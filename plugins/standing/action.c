@@ -176,7 +176,8 @@ action_take(PtnHook *h, const char *login, const char *option, const char *reaso
 	if (status == PTN_NONE)
 		return action_warn(h, login, reason, detail);
 	if (status == PTN_UNSURE)
-		ptn_log(h, PTN_WARNING, "%s should be %s, and the directory cannot be changed now: %s", login, state, reason);
+		ptn_log(h, PTN_WARNING, "%s should be %s, and the directory cannot be changed now: %s", login, state,
+			reason);
 	if (status != PTN_OK)
 		return status == PTN_TAKEN ? PTN_OK : status;
 	counters_forget(h, login);
