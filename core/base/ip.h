@@ -32,7 +32,7 @@ typedef enum {
 
 /* Of an address that leads to an IPv4 address through a translator or tunnel, that of the latter. */
 IpScope ip_scope(const IpAddress *address);
-/* The IPv4 address inside NAT64's well-known prefix or 6to4.  False: it is none of both. */
+/* The IPv4 address inside NAT64's well-known prefix or 6to4.  False: it is neither. */
 bool ip_embedded(const IpAddress *address, IpAddress *inner);
 /* True unless IP_SPECIAL: of clients, where an example is as foreign as anybody.  What may be connected to is said by
  * io/reach.h. */

@@ -1,9 +1,9 @@
 /* keyed-hash.c - SipHash-2-4, and its key. */
 #include "base/keyed-hash.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/random.h>
+
+#include "base/random.h"
 
 /* ---- SipHash ---- */
 
@@ -82,20 +82,8 @@ siphash(const uint8_t key[SIPHASH_KEY_SIZE], const void *data, size_t size)
 
 /* ---- under the key of this process ---- */
 
-/* Without a key that nobody knows the tables would be open to whoever reads this source. */
-static void
-keyed_hash_draw_key(uint8_t key[SIPHASH_KEY_SIZE])
-{
-	ssize_t n;
-
-	do
-		n = getrandom(key, SIPHASH_KEY_SIZE, 0);
-	while (n < 0 && errno == EINTR);
-	if (n != SIPHASH_KEY_SIZE)
-		g_error("the system gives no random octets: %s", g_strerror(errno));
-}
-
-/* Process-wide: tables outlive the configuration they were made for, and plugins use the same key. */
+/* Without a key that nobody knows the tables would be open to whoever reads this source.  Process-wide: tables outlive
+ * the configuration they were made for, and plugins use the same key. */
 static const uint8_t *
 keyed_hash_key(void)
 {
@@ -103,7 +91,7 @@ keyed_hash_key(void)
 	static gsize is_drawn;
 
 	if (g_once_init_enter(&is_drawn)) {
-		keyed_hash_draw_key(key);
+		random_fill(key, sizeof key);
 		g_once_init_leave(&is_drawn, 1);
 	}
 	return key;

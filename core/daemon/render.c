@@ -161,22 +161,34 @@ render_start_table(Render *render, char **columns)
 
 /* ---- lines ---- */
 
+/* Text of octets for a terminal; new.  A NUL hides nothing of what is behind it. */
+static char *
+render_octets_text(const guchar *octets, gsize size)
+{
+	g_autoptr(GString) lines = g_string_sized_new(size);
+
+	for (gsize i = 0; i < size; i++) {
+		if (octets[i] == '\0')
+			g_string_append(lines, "\uFFFD");
+		else
+			g_string_append_c(lines, octets[i] == '\r' ? ' ' : (char)octets[i]);
+	}
+	return escape_text(lines->str, ESCAPE_LINES);
+}
+
 /* A message, for instance: as it is into a file or a pipe, without its controls onto a terminal. */
 static void
 render_put_octets(const char *text)
 {
 	gsize size;
 	g_autofree guchar *octets = g_base64_decode(text, &size);
-	g_autofree char *lines = NULL;
 	g_autofree char *shown = NULL;
 
 	if (!isatty(STDOUT_FILENO)) {
 		(void)fwrite(octets, 1, size, stdout);
 		return;
 	}
-	lines = g_strndup((const char *)octets, size);
-	g_strdelimit(lines, "\r", ' ');
-	shown = escape_text(lines, ESCAPE_LINES);
+	shown = render_octets_text(octets, size);
 	fputs(shown, stdout);
 }
 

@@ -130,10 +130,11 @@ etrn_forget_locked(Etrn *etrn, int64_t now_us)
 static void
 etrn_add_locked(Etrn *etrn, char *domain /* takes */, int64_t now_us)
 {
-	const int64_t *asked_us = g_hash_table_lookup(etrn->asked, domain);
+	const int64_t *asked_us;
 
 	if (g_hash_table_size(etrn->asked) >= ETRN_KNOWN_MOST)
 		etrn_forget_locked(etrn, now_us);
+	asked_us = g_hash_table_lookup(etrn->asked, domain); /* what is forgotten is freed */
 	if ((asked_us != NULL && now_us - *asked_us < ETRN_SAME_US) ||
 		g_queue_get_length(&etrn->waiting) >= ETRN_WAITING_MOST ||
 		g_hash_table_size(etrn->asked) >= ETRN_KNOWN_MOST ||

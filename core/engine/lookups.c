@@ -60,6 +60,8 @@ lookups_start(Lookups *lookups, Dns *dns, const char *name, PtnRecord type, bool
 {
 	Held held = { .scope = scope };
 
+	if (lookups->settings.account_limits == NULL)
+		account = NULL; /* of an observer, whom nothing limits */
 	if (!lookups_may_start(lookups, account))
 		return NULL;
 	held.account = account_budget_ref(account);

@@ -36,9 +36,11 @@ server_blocks(Engine *engine, const ListenerSettings *listener, int fd, const Ip
 
 /* Observers count it against the client. */
 static void
-server_observe_refusal(Engine *engine, Snapshot *snapshot, const IpAddress *client)
+server_observe_refusal(Engine *engine, Snapshot *snapshot, const ServerClient *client)
 {
-	SessionFacts facts = { .client = *client };
+	SessionFacts facts = { .client = client->address,
+		.client_budget = client->budget,
+		.client_limits = &snapshot->settings->clients };
 
 	observer_tell(engine->observer, &(Observation){ .snapshot = snapshot,
 										.stage = PTN_EVENT,
@@ -61,7 +63,7 @@ server_refuse(Server *server, Snapshot *snapshot, const ListenerSettings *listen
 
 		(void)!send(fd, line, (size_t)MIN(size, (int)sizeof line - 1), MSG_NOSIGNAL | MSG_DONTWAIT);
 	}
-	server_observe_refusal(server->engine, snapshot, &client->address);
+	server_observe_refusal(server->engine, snapshot, client);
 	metrics_add(server->engine->metrics, "event.too-many-connections", 1);
 	server_count_limit(server->engine, refusal);
 	if (client_budget_log(client->budget, &snapshot->settings->clients, "connection refused"))
@@ -118,6 +120,20 @@ server_count_connection(Server *server, unsigned most)
 }
 
 /* A proxy is no client: whom it speaks for is counted when its header was read (connection.c). */
+static const BudgetRefusal *
+server_may_connect(Server *server, Snapshot *snapshot, ServerClient *client, bool is_from_proxy)
+{
+	const BudgetRefusal *all = server_count_connection(server, snapshot->settings->max_connections);
+	const BudgetRefusal *own = NULL;
+
+	if (!is_from_proxy)
+		own = server_admit_client(server, snapshot, client);
+	else if (all != NULL) /* for the lines about it */
+		client->budget = client_budget_take(
+			server->engine->clients, &client->address, snapshot->settings->clients.ipv6_prefix);
+	return own != NULL ? own : all;
+}
+
 static void
 server_admit(Side *side, Door *door, int fd, const IpAddress *peer, uint16_t port)
 {
@@ -137,9 +153,7 @@ server_admit(Side *side, Door *door, int fd, const IpAddress *peer, uint16_t por
 		return;
 	}
 	is_from_proxy = server_is_from_proxy(listener, peer);
-	refusal = server_count_connection(server, snapshot->settings->max_connections);
-	if (refusal == NULL && !is_from_proxy)
-		refusal = server_admit_client(server, snapshot, &client);
+	refusal = server_may_connect(server, snapshot, &client, is_from_proxy);
 	if (refusal == NULL) {
 		connection_open(side, g_steal_pointer(&snapshot), listener, fd, &client, is_from_proxy);
 		return;

@@ -207,6 +207,15 @@ smtp_client_greet(SmtpClient *client, const NextHop *hop, const char *name, GErr
 
 /* ---- opening ---- */
 
+/* Errors of ours that have a status code name the peer themselves; a reply of the peer ("554 5.7.1 …") speaks for one
+ * host only, so what it says is not the status. */
+static bool
+smtp_client_has_status(const char *text)
+{
+	return (text[0] == '4' || text[0] == '5') && text[1] == '.' && g_ascii_isdigit(text[2]) && text[3] == '.' &&
+		   g_ascii_isdigit(text[4]) && text[5] == ' ';
+}
+
 static const IpAddress *
 smtp_client_from(const DeliverySettings *settings, const IpAddress *to)
 {
@@ -242,7 +251,8 @@ smtp_client_try(const DeliverySettings *settings, const NextHop *hop, const HopA
 	if (smtp_client_greet(client, hop, to->name, error))
 		return g_steal_pointer(&client);
 	*tried_tls = client->tried_tls;
-	g_prefix_error(error, "%s: ", client->peer);
+	if (!smtp_client_has_status((*error)->message))
+		g_prefix_error(error, "%s: ", client->peer);
 	return NULL;
 }
 
@@ -260,6 +270,8 @@ smtp_client_open(const DeliverySettings *settings, const NextHop *hop, const Hop
 		g_clear_error(&error);
 		client = smtp_client_try(settings, hop, to, true, greeting_us, &tried_tls, &error);
 	}
-	*reply = client == NULL ? g_strdup_printf("4.4.1 %s", error->message) : NULL;
+	*reply = NULL;
+	if (client == NULL)
+		*reply = g_strconcat(smtp_client_has_status(error->message) ? "" : "4.4.1 ", error->message, NULL);
 	return client;
 }

@@ -100,7 +100,7 @@ account_budget_drop(AccountBudget *budget)
 bool
 account_budget_begin(AccountBudget *budget, const AccountLimits *limits, AccountUse use)
 {
-	const uint64_t most = limits->most[use] != 0 ? limits->most[use] : UINT64_MAX;
+	const uint64_t most = limits != NULL && limits->most[use] != 0 ? limits->most[use] : UINT64_MAX;
 
 	return budget == NULL || budget_gauge_add(&budget->used[use], 1, most);
 }

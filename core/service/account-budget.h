@@ -32,7 +32,7 @@ AccountBudget *account_budget_take(AccountBudgets *budgets, const char *login);
 AccountBudget *account_budget_ref(AccountBudget *budget);
 void account_budget_drop(AccountBudget *budget);
 
-/* True: one more is in use.  False: the account has as many as it may. */
+/* True: one more is in use.  False: the account has as many as it may.  `limits` NULL: there is no limit. */
 bool account_budget_begin(AccountBudget *budget, const AccountLimits *limits, AccountUse use);
 void account_budget_end(AccountBudget *budget, AccountUse use);
 uint64_t account_budget_used(const AccountBudget *budget, AccountUse use);

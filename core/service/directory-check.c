@@ -260,7 +260,8 @@ static bool
 directory_check_login(const char *login, LoginForm form, const char *domain, GError **error)
 {
 	if (!escape_is_plain(login))
-		return error_set(error, POSTERN_ERROR_INVALID, "a login has no control characters");
+		return error_set(error, POSTERN_ERROR_INVALID,
+			"a login must be UTF-8, without control characters and marks of direction");
 	if (!directory_is_domain(domain))
 		return error_set(error, POSTERN_ERROR_INVALID, "login \"%s\": \"%s\" is not a domain name", login, domain);
 	if (form == LOGIN_SINGLE && !directory_is_mailbox(login))

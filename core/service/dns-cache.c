@@ -1,4 +1,4 @@
-/* dns-cache.c - answers by name and type, as long as their TTL, the those used least recently given up first. */
+/* dns-cache.c - answers by name and type, kept as long as their TTL says; when there are too many, those used least recently go first. */
 #include "service/dns-private.h"
 
 #include <string.h>

@@ -36,7 +36,7 @@ typedef struct {
 
 /* True for what has the shape, and for errors, which each command may answer.  False for NULL. */
 bool redis_reply_fits(const redisReply *reply, RedisShape shape);
-/* "an integer where a text is due"; new. */
+/* "an integer where a text was expected"; new. */
 char *redis_reply_misfit(const redisReply *reply, RedisShape shape);
 
 void redis_reply_free(redisReply *reply);

@@ -34,11 +34,10 @@ spf_record(SpfTask *task, const char *domain, bool *is_unsure)
 	g_autoptr(DnsQuery) query = spf_ask(task, domain, PTN_TXT);
 	const PtnAnswer *answer = query != NULL ? dns_query_answer(query) : NULL;
 
-	*is_unsure = answer == NULL;
-	for (size_t i = 0; answer != NULL && i < answer->count; i++)
+	*is_unsure = answer == NULL || dns_query_is_cut(query); /* what was cut may be the record, or its end */
+	for (size_t i = 0; !*is_unsure && i < answer->count; i++)
 		if (g_ascii_strncasecmp(answer->values[i], "v=spf1", 6) == 0 && strchr(" ", answer->values[i][6]) != NULL)
 			return g_strdup(answer->values[i]);
-	*is_unsure |= query != NULL && dns_query_is_cut(query);
 	return NULL;
 }
 

@@ -17,7 +17,7 @@ enum {
 typedef struct {
 	char *prefix; /* "plugin/blocking/", "block/"; "" of keys without one */
 	size_t n;
-	GSequenceIter *sweep; /* where its next eviction looks; NULL: at its first item */
+	GSequenceIter *sweep; /* where its next eviction looks, an item of its own; NULL: at its first item */
 } Owner;
 
 typedef struct {
@@ -112,13 +112,25 @@ store_table_find(const StoreTable *table, const char *key)
 	return item != NULL && item->expires_us > clock_wall(table->clock) ? item : NULL;
 }
 
+/* The item behind one of the owner's, or NULL where the owner's end: forgetting an item corrects the sweep of its own owner
+ * only, so no owner may keep the place of another's. */
+static GSequenceIter *
+store_table_next_own(const Item *item)
+{
+	GSequenceIter *next = g_sequence_iter_next(item->place);
+
+	if (g_sequence_iter_is_end(next) || ((const Item *)g_sequence_get(next))->owner != item->owner)
+		return NULL;
+	return next;
+}
+
 static void
 store_table_forget(StoreTable *table, Item *item)
 {
 	if (table->sweep == item->place)
 		table->sweep = g_sequence_iter_next(item->place);
 	if (item->owner->sweep == item->place)
-		item->owner->sweep = g_sequence_iter_next(item->place);
+		item->owner->sweep = store_table_next_own(item);
 	if (--item->owner->n == 0)
 		g_hash_table_remove(table->owners, item->owner->prefix);
 	g_hash_table_remove(table->items, item->shown.key);
@@ -216,16 +228,13 @@ store_table_first(const StoreTable *table, const char *prefix, const char *after
 static Item *
 store_table_walk_owner(StoreTable *table, Owner *owner)
 {
-	Item *item = NULL;
+	Item *item = g_sequence_get(
+		owner->sweep != NULL ? owner->sweep : store_table_first(table, owner->prefix, NULL));
 
-	if (owner->sweep != NULL && !g_sequence_iter_is_end(owner->sweep))
-		item = g_sequence_get(owner->sweep);
-	if (item == NULL || item->owner != owner) {
-		owner->sweep = store_table_first(table, owner->prefix, NULL);
-		item = g_sequence_get(owner->sweep);
-	}
-	owner->sweep = g_sequence_iter_next(owner->sweep);
-	return item->owner == owner ? item : NULL; /* keys without a prefix lie among others */
+	if (item->owner != owner)
+		return NULL; /* keys without a prefix lie among others */
+	owner->sweep = store_table_next_own(item);
+	return item;
 }
 
 static Owner *

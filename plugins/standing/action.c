@@ -167,7 +167,8 @@ PtnStatus
 action_take(PtnHook *h, const char *login, const char *option, const char *reason, const char *detail)
 {
 	const int64_t action = ptn_option_number(h, option);
-	const char *what = action == ACTION_HOLD ? "is held" : "is disabled";
+	const char *state = action == ACTION_HOLD ? "held" : "disabled";
+	const char *what = ptn_format(h, "is %s", state);
 	PtnStatus status = PTN_NONE;
 
 	if (action != ACTION_ALARM)
@@ -175,12 +176,13 @@ action_take(PtnHook *h, const char *login, const char *option, const char *reaso
 	if (status == PTN_NONE)
 		return action_warn(h, login, reason, detail);
 	if (status == PTN_UNSURE)
-		ptn_log(h, PTN_WARNING, "it cannot be settled now that %s %s: %s", login, what, reason);
+		ptn_log(h, PTN_WARNING, "%s should be %s, and the directory cannot be changed now: %s", login, state,
+			reason);
 	if (status != PTN_OK)
 		return status == PTN_TAKEN ? PTN_OK : status;
 	counters_forget(h, login);
 	ptn_log(h, PTN_WARNING, "%s %s: %s", login, what, reason);
-	ptn_count(h, action == ACTION_HOLD ? "held" : "disabled", 1);
+	ptn_count(h, state, 1);
 	action_alarm(h, login, ptn_format(h, "%s %s: %s", login, what, reason), 0);
 	action_done(h, login, reason, detail);
 	return PTN_OK;

@@ -12,11 +12,12 @@
 
 static PtnHookRow rows[6];
 static const PtnPlugin asker = { PTN_HEAD("asker"), .version = "1", .summary = "asks", .hooks = rows };
-static unsigned unsure;
+static unsigned asked, unsure;
 
 static PtnVerdict
 ask(PtnHook *h)
 {
+	asked++;
 	if (ptn_dns_wait(h, ptn_dns_start(h, "cached.example", PTN_A))->status == PTN_UNSURE)
 		unsure++;
 	return PTN_NEXT;
@@ -35,7 +36,7 @@ new_test(const char *client)
 	const PtnPlugin *const plugins[] = { &ptn_test_door, &asker, NULL };
 	PtnTest *test = ptn_test_new_chain(plugins, NULL);
 
-	unsure = 0;
+	asked = unsure = 0;
 	ptn_test_dns(test, "cached.example", PTN_A, PTN_OK, "192.0.2.7", NULL);
 	ptn_test_entry(test, PTN_ACCOUNT, LOGIN, "customer", "acme", NULL);
 	test->settings->max_junk = 100000;
@@ -160,12 +161,35 @@ test_budgets(void)
 	ptn_test_free(test);
 }
 
+/* It comes later, on another thread, and is on nobody's budget, though the session had an account. */
+static void
+test_observer(void)
+{
+	PtnTest *test;
+	AccountBudget *account;
+
+	set_row(PTN_REPLY, ask);
+	test = new_test("192.0.2.1");
+	test->settings->accounts.most[ACCOUNT_LOOKUPS] = 1;
+	account = account_budget_take(test->engine.accounts, LOGIN);
+	(void)ptn_test_login(test, LOGIN, "x");
+	for (int i = 0; i < 3; i++)
+		check_says(test, "MAIL FROM:<", "501");
+	ptn_test_connect(test, "192.0.2.2"); /* the session before it ends, and with it what its observers do */
+	CU_ASSERT(asked >= 3);
+	CU_ASSERT_EQUAL(unsure, 0);
+	CU_ASSERT_EQUAL(account_budget_used(account, ACCOUNT_LOOKUPS), 0);
+	account_budget_drop(account);
+	ptn_test_free(test);
+}
+
 static const UnitTest tests[] = {
 	{ "lookups of MAIL end with the message", test_end_with_message },
 	{ "lookups of EHLO end with the next EHLO", test_end_with_stage },
 	{ "an answer that was waited for at once ends with the hook", test_end_with_hook },
 	{ "a session holds so many, then the answer is unsure", test_session_limit },
 	{ "client and account hold so many", test_budgets },
+	{ "an observer asks on nobody's budget", test_observer },
 	{ NULL, NULL },
 };
 

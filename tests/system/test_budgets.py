@@ -293,6 +293,26 @@ def test_messages_leave_keep_free(make_postern, small_volume):
 
 # ---- the log ----
 
+def test_lines_of_refused_connections(make_postern, sink):
+    """Where nobody more may connect at all, refused connections count as the client's, and their lines do, too."""
+    postern = make_postern({"server": {"max-connections": "1"},
+                            "clients": {"log-lines": "5", "connection-rate": "40"}}, sink=sink)
+    with Dialog(postern.ports["submission"], source=OTHER):
+        for _ in range(30):
+            with Dialog(postern.ports["submission"], source=CLIENT, greet=False) as dialog:
+                assert dialog.reply().code == 421
+        row = usage(postern, CLIENT)
+        assert row["connections"] == "0" and 1 <= int(row["new-this-minute"]) <= 30
+        for _ in range(100):   # beyond the rate, in whichever minute
+            with Dialog(postern.ports["submission"], source=CLIENT, greet=False) as dialog:
+                assert dialog.reply().code == 421
+    postern.stop()   # tells what is not told yet
+    lines = [line for line in postern.log().splitlines() if CLIENT in line and "connection refused" in line]
+    assert any("limit=all-connections" in line for line in lines)
+    told = [line for line in lines if "lines left out" in line]
+    assert told and len(lines) - len(told) <= 10   # a minute may begin in between
+
+
 def test_log_lines(make_postern, sink):
     """A client gets so many lines a minute, in log and rejection log; the rest is counted, and told of once."""
     postern = make_postern({"clients": {"log-lines": "20"}, "server": {"hard-errors": "10000", "soft-errors": "10000"}}, sink=sink)

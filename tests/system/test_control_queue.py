@@ -1,6 +1,9 @@
 """posternctl queue: looking, selecting, changing."""
 import json
+import os
+import pty
 import re
+import subprocess
 
 import pytest
 
@@ -107,6 +110,30 @@ def test_cat_prints_the_message_as_it_would_be_sent(looked_at):
     big = looked_at.ask("queue", "cat", looked_at.ids[2]).stdout
     assert big.endswith(3000 * b"0123456789abcdef\r\n")
     assert list(json.loads(looked_at.ask("queue", "cat", looked_at.ids[0], "--json").stdout)[0]) == ["base64"]
+
+
+def on_a_terminal(postern, *words):
+    """What posternctl shows there."""
+    ours, its = pty.openpty()
+    shown = b""
+    with subprocess.Popen([postern.bin / "posternctl", "-c", postern.config, *words], stdin=subprocess.DEVNULL, stdout=its):
+        os.close(its)
+        try:
+            while octets := os.read(ours, 65536):
+                shown += octets
+        except OSError:
+            pass   # its end is closed
+    os.close(ours)
+    return shown.decode()
+
+
+def test_cat_on_a_terminal_hides_nothing(full):
+    """Neither an escape sequence nor a NUL keeps what is behind it from being seen."""
+    queued = full.send("f@one.example", "Subject: seen\n\nbefore\0behind\n\x1b[8mthe end\n.\n")
+    full.wait_queue(5)
+    shown = on_a_terminal(full, "queue", "cat", queued)
+    assert "before\N{REPLACEMENT CHARACTER}behind" in shown and "\\u001b[8mthe end" in shown
+    assert b"before\0behind" in full.ask("queue", "cat", queued).stdout
 
 
 def test_one_id_acts_at_once_and_selectors_ask_first(full):

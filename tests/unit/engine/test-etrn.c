@@ -101,9 +101,36 @@ test_foreign(void)
 	world_close(&world);
 }
 
+/* At the bound what is old is forgotten, the domain that is asked for anew among it. */
+static void
+test_known_bound(void)
+{
+	World world;
+
+	world_open(&world);
+	world.clock.now_us = ETRN_SAME_US; /* a machine that has just started: what freed memory reads as lies in its future */
+	world_host(&world, "d0.example");
+	for (int i = 0; i < ETRN_KNOWN_MOST; i++) {
+		g_autofree char *domain = g_strdup_printf("d%d.example", i);
+
+		world.clock.now_us += i % 1000 == 0 ? ETRN_DISTANCE_US : 0;
+		etrn_ask(world.etrn, domain);
+		etrn_tick(world.etrn);
+	}
+	world.clock.now_us += ETRN_DISTANCE_US;
+	etrn_tick(world.etrn);
+	CU_ASSERT_EQUAL(etrn_waiting(world.etrn), 0);
+	ASSERT_TEXT(world.tried->str, "d0.example;");
+	world.clock.now_us += ETRN_SAME_US;
+	etrn_ask(world.etrn, "d0.example");
+	ASSERT_TEXT(world.tried->str, "d0.example;d0.example;");
+	world_close(&world);
+}
+
 static const UnitTest tests[] = {
 	{ "E-10 a domain is tried once a minute, passes have a distance", test_coalesced },
 	{ "E-10 foreign domains cost nothing, and what waits has a bound", test_foreign },
+	{ "E-10 at the bound of known domains the old ones are forgotten", test_known_bound },
 	{ NULL, NULL },
 };
 

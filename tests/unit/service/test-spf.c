@@ -1,6 +1,7 @@
 /* test-spf.c - SPF records of a scripted DNS. */
 #include <string.h>
 
+#include "service/dns-private.h"
 #include "service/spf.h"
 #include "unit/service/suites.h"
 
@@ -23,7 +24,17 @@ static const struct {
 	{ "other.test", PTN_TXT, "v=spf10 +all" },
 	{ "broken.test", PTN_TXT, NULL },
 	{ "behind.test", PTN_TXT, "v=spf1 include:broken.test +all" },
+	{ "cut.test", PTN_TXT, "v=spf1 ip4:192.0.2.0/24" },
 };
+
+static PtnAnswer *
+spf_answer(const char *name, const char *const *values)
+{
+	DnsAnswer *answer = dns_answer_make(values[0] != NULL ? PTN_OK : PTN_UNSURE, values, 300 * PTN_SECOND);
+
+	answer->is_cut = strcmp(name, "cut.test") == 0;
+	return &answer->shown;
+}
 
 static PtnAnswer *
 spf_script(void *data, const char *name, PtnRecord type)
@@ -34,7 +45,7 @@ spf_script(void *data, const char *name, PtnRecord type)
 	for (size_t i = 0; i < G_N_ELEMENTS(spf_zone); i++)
 		if (strcmp(spf_zone[i].name, name) == 0 && spf_zone[i].type == type) {
 			values[0] = spf_zone[i].value;
-			return dns_answer_new(values[0] != NULL ? PTN_OK : PTN_UNSURE, values, 300 * PTN_SECOND);
+			return spf_answer(name, values);
 		}
 	return dns_answer_new(PTN_NONE, values, 300 * PTN_SECOND);
 }
@@ -82,6 +93,8 @@ test_no_answer(void)
 	CU_ASSERT_EQUAL(spf_of("broken.test", "192.0.2.7"), SPF_UNSURE);
 	CU_ASSERT_EQUAL(spf_of("behind.test", "192.0.2.7"), SPF_UNSURE);
 	CU_ASSERT_EQUAL(spf_of("loop.test", "192.0.2.7"), SPF_UNSURE);
+	CU_ASSERT_EQUAL(spf_of("cut.test", "192.0.2.7"), SPF_UNSURE);
+	CU_ASSERT_EQUAL(spf_of("cut.test", "198.51.100.7"), SPF_UNSURE);
 }
 
 const UnitSuite suite_spf = { "spf", (const UnitTest[]){

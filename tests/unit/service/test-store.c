@@ -406,6 +406,42 @@ test_eviction(void)
 	store_table_free(table);
 }
 
+static void
+table_put(StoreTable *table, const char *key, int64_t expires_us)
+{
+	char value[] = "1";
+	g_autofree char *own = g_strdup(key);
+	const StoreRow row = { own, value, 1, expires_us };
+
+	store_table_apply(table, &row);
+}
+
+/* The sweep of an owner ends at the items of the next one, which may go at any time. */
+static void
+test_eviction_beside_another(void)
+{
+	FakeClock clock = fake_clock();
+	StoreTable *table = store_table_new(&clock.clock);
+	const int64_t then_us = clock_wall(&clock.clock) + HOUR;
+
+	for (int i = 0; i < 16; i++) {
+		g_autofree char *key = g_strdup_printf("plugin/a/%02d", i);
+
+		table_put(table, key, then_us + i);
+	}
+	table_put(table, "plugin/b/1", then_us);
+	table_put(table, "plugin/b/2", then_us);
+	for (int i = 0; i < 2; i++) {
+		const StoreRow gone = { .key = (char[]){ "plugin/b/1" } };
+		g_autofree char *expected = g_strdup_printf("plugin/a/%02d", i);
+		g_autofree char *evicted = store_table_evict(table);
+
+		ASSERT_TEXT(evicted, expected);
+		store_table_apply(table, &gone);
+	}
+	store_table_free(table);
+}
+
 static void *
 store_hammer(void *data)
 {
@@ -505,6 +541,7 @@ STORE_SUITE(redis, STORE_REDIS)
 
 static const UnitTest table_tests[] = {
 	{ "who owns the most items gives when there are too many", test_eviction },
+	{ "an item that goes leaves no owner's sweep at it", test_eviction_beside_another },
 	{ NULL, NULL },
 };
 
