@@ -249,6 +249,8 @@ test_lookups_refused(void)
 		PtnTest *test = new_test(config);
 
 		test->settings->max_lookups = 10;
+		ptn_test_connect(test, "192.0.2.1");
+		(void)ptn_test_login(test, SENDER, "x");
 		check(test, "http://clean.example http://b.example http://c.example", "250 "); /* three lists, nine lookups */
 		check(test, "http://a.example http://b.example http://c.example http://d.example http://black.example",
 			choices[i][1]);
