@@ -38,9 +38,11 @@ void mime_start(void);
 bool mime_walk(const char *content, size_t size, const MimeLimits *limits, MimeVisit *visit, void *data);
 /* The octets of a part without its transfer encoding, at most `most`; ends with NUL, not counted in `size`.  New. */
 char *mime_decode(const MimePart *part, size_t most, size_t *size);
-/* The same piece by piece, of 2 MiB at the most; each begins with the last 8 KiB of the one before.  `visit` takes `text`,
- * which ends with NUL.  Returns how many octets were decoded; `most`: there may be more. */
-typedef void MimePieceVisit(char *text, size_t size, bool is_last, void *data);
-size_t mime_decode_pieces(const MimePart *part, size_t most, MimePieceVisit *visit, void *data);
+/* The same in UTF-8 as far as it can be, piece by piece, each of about 2 MiB and what `visit` left of the one before:
+ * `visit` returns how many octets at the end it wants to see again, with more behind them.  While these are more than
+ * 2 MiB, it comes as much text as they are.  `text` ends with NUL.  Returns how many octets were decoded; `most`: there
+ * may be more. */
+typedef size_t MimePieceVisit(const char *text, size_t size, bool is_last, void *data);
+size_t mime_text_pieces(const MimePart *part, size_t most, MimePieceVisit *visit, void *data);
 /* In UTF-8 as far as it can be; invalid octets stay.  Takes `text`, which may be what is returned.  New. */
 char *mime_to_utf8(char *text, size_t *size, const char *charset);

@@ -1,29 +1,52 @@
-/* pieces.c - a part of any size without its transfer encoding, in memory that does not grow with it. */
+/* pieces.c - a part of any size without transfer encoding and character set, in memory that does not grow with it. */
 #include <string.h>
 
+#include "plugins/mime/charset.h"
 #include "plugins/mime/mime.h"
 
 enum {
-	PIECE_SIZE = 2 << 20,   /* multiples of 4, so that no character of two or four octets is parted */
-	PIECE_OVERLAP = 8192,   /* the longest link that is looked at, twice */
+	PIECE_SIZE = 2 << 20,
 	PIECE_STEP = 64 * 1024, /* octets that are decoded at once */
+	PIECE_MARK = 4,         /* octets that tell which set it is */
 };
 
 typedef struct {
-	GByteArray *octets; /* decoded, not shown yet; before them what the pieces have in common */
-	size_t left;        /* that may still be decoded */
+	const char *charset;
+	Charset set;
+	bool is_open;       /* `set` is known */
+	GByteArray *octets; /* decoded, not converted yet: less than a character */
+	GString *text;      /* not shown yet; before it what the visitor wants to see again */
+	size_t kept;        /* of these */
+	size_t left;        /* octets that may still be decoded */
 	MimePieceVisit *visit;
 	void *data;
 } Pieces;
 
 static void
-pieces_show(Pieces *pieces, size_t size, bool is_last)
+pieces_show(Pieces *pieces, bool is_last)
 {
-	char *text = g_malloc(size + 1);
+	const size_t size = pieces->text->len;
+	const size_t wanted = pieces->visit(pieces->text->str, size, is_last, pieces->data);
 
-	memcpy(text, pieces->octets->data, size);
-	text[size] = '\0';
-	pieces->visit(text, size, is_last, pieces->data);
+	pieces->kept = MIN(wanted, size);
+	(void)g_string_erase(pieces->text, 0, (gssize)(size - pieces->kept));
+}
+
+static void
+pieces_convert(Pieces *pieces, bool is_last)
+{
+	const char *octets = (const char *)pieces->octets->data;
+	const size_t size = pieces->octets->len;
+	size_t taken;
+
+	if (!pieces->is_open && (size == 0 || (size < PIECE_MARK && !is_last)))
+		return;
+	if (!pieces->is_open)
+		charset_open(&pieces->set, octets, size, pieces->charset);
+	pieces->is_open = true;
+	taken = charset_add(&pieces->set, octets, size, is_last, pieces->text);
+	if (taken > 0)
+		g_byte_array_remove_range(pieces->octets, 0, (guint)taken);
 }
 
 static void
@@ -31,10 +54,15 @@ pieces_add(Pieces *pieces, const char *octets, size_t size)
 {
 	size = MIN(size, pieces->left);
 	pieces->left -= size;
-	g_byte_array_append(pieces->octets, (const guint8 *)octets, (guint)size);
-	while (pieces->octets->len > PIECE_SIZE) {
-		pieces_show(pieces, PIECE_SIZE, false);
-		g_byte_array_remove_range(pieces->octets, 0, PIECE_SIZE - PIECE_OVERLAP);
+	while (size > 0) {
+		const size_t n = MIN(size, PIECE_STEP);
+
+		g_byte_array_append(pieces->octets, (const guint8 *)octets, (guint)n);
+		pieces_convert(pieces, false);
+		if (pieces->text->len >= pieces->kept + MAX(PIECE_SIZE, pieces->kept))
+			pieces_show(pieces, false);
+		octets += n;
+		size -= n;
 	}
 }
 
@@ -57,9 +85,14 @@ pieces_decode(Pieces *pieces, const MimePart *part)
 }
 
 size_t
-mime_decode_pieces(const MimePart *part, size_t most, MimePieceVisit *visit, void *data)
+mime_text_pieces(const MimePart *part, size_t most, MimePieceVisit *visit, void *data)
 {
-	Pieces pieces = { .octets = g_byte_array_new(), .left = most, .visit = visit, .data = data };
+	Pieces pieces = { .charset = part->charset,
+		.octets = g_byte_array_new(),
+		.text = g_string_new(NULL),
+		.left = most,
+		.visit = visit,
+		.data = data };
 	size_t size;
 
 	if (part->encoding == GMIME_CONTENT_ENCODING_UUENCODE) {
@@ -67,13 +100,16 @@ mime_decode_pieces(const MimePart *part, size_t most, MimePieceVisit *visit, voi
 
 		pieces_add(&pieces, text, size);
 	} else if (part->encoding <= GMIME_CONTENT_ENCODING_BINARY) {
-		for (size_t at = 0; at < part->size && pieces.left > 0; at += PIECE_STEP)
-			pieces_add(&pieces, part->data + at, MIN(part->size - at, PIECE_STEP));
+		pieces_add(&pieces, part->data, part->size);
 	} else {
 		pieces_decode(&pieces, part);
 	}
-	if (pieces.octets->len > 0)
-		pieces_show(&pieces, pieces.octets->len, true);
+	pieces_convert(&pieces, true);
+	if (pieces.text->len > 0)
+		pieces_show(&pieces, true);
+	if (pieces.is_open)
+		charset_close(&pieces.set);
 	g_byte_array_unref(pieces.octets);
+	g_string_free(pieces.text, TRUE);
 	return most - pieces.left;
 }

@@ -7,7 +7,7 @@
 #include "plugins/standing/standing.h"
 #include "plugins/standing/tag.h"
 
-enum { CLAIMS = 4, LIST_MOST = 20, LIST_OCTETS_MOST = 4000, CONTENT_MOST = 10 << 20 };
+enum { CLAIMS = 3, LIST_MOST = 20, LIST_OCTETS_MOST = 4000, CONTENT_MOST = 10 << 20 };
 
 #define CLAIM_KEPT (30 * DAY)
 #define LIST_KEPT (90 * DAY)
@@ -47,41 +47,34 @@ claim_key(PtnHook *h, const char *submit)
 	return ptn_format(h, "complaint/%s", submit);
 }
 
-/* One key for each account and person, or reporter: of any length, and not to be read. */
+/* One key for each account and person: of any length, and not to be read. */
 static const char *
-pair_key(PtnHook *h, const char *what, const Complaint *complaint, const char *who)
+person_key(PtnHook *h, const Complaint *complaint)
 {
-	g_autofree char *lower = g_ascii_strdown(who, -1);
+	g_autofree char *lower = g_ascii_strdown(complaint->by, -1);
 	g_autofree char *pair = g_strdup_printf("%s\n%s", complaint->login, lower);
 	g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, pair, -1);
 
-	return ptn_format(h, "%s/%s", what, digest);
+	return ptn_format(h, "person/%s", digest);
 }
 
-/* A message counts once, and so does a person.  TAKEN: it is known already.  `keys`: what was claimed, in order. */
+/* A message counts once, and so does a person.  TAKEN: it is known already.  `keys`: what was claimed, in order.
+ * Reporters are counted with the account, and forgotten with it: counters_add_complaint(). */
 static PtnStatus
-claim_complaint(PtnHook *h, const Complaint *complaint, const char *keys[CLAIMS], bool *is_new_reporter)
+claim_complaint(PtnHook *h, const Complaint *complaint, const char *keys[CLAIMS])
 {
 	PtnStatus status = PTN_OK;
 	size_t n = 0;
 
-	*is_new_reporter = complaint->reporter == NULL;
 	if (complaint->submit[0] != '\0') {
 		keys[n] = claim_key(h, complaint->submit);
 		status = ptn_store_claim(h, keys[n], "1", CLAIM_KEPT);
 		n += status == PTN_OK;
 	}
 	if (status == PTN_OK && complaint->is_named) {
-		keys[n] = pair_key(h, "person", complaint, complaint->by);
+		keys[n] = person_key(h, complaint);
 		status = ptn_store_claim(h, keys[n], "1", CLAIM_KEPT);
 		n += status == PTN_OK;
-	}
-	if (status == PTN_OK && complaint->reporter != NULL) {
-		keys[n] = pair_key(h, "reporter", complaint, complaint->reporter);
-		status = ptn_store_claim(h, keys[n], "1", CLAIM_KEPT);
-		*is_new_reporter = status == PTN_OK;
-		n += status == PTN_OK;
-		status = status == PTN_TAKEN ? PTN_OK : status;
 	}
 	keys[n] = NULL;
 	return status;
@@ -92,13 +85,12 @@ static PtnStatus
 take_complaint(PtnHook *h, const Complaint *complaint)
 {
 	const char *keys[CLAIMS];
-	bool is_new_reporter;
-	PtnStatus status = claim_complaint(h, complaint, keys, &is_new_reporter);
+	PtnStatus status = claim_complaint(h, complaint, keys);
 
 	if (status == PTN_TAKEN)
 		return status;
 	if (status == PTN_OK)
-		status = counters_add_complaint(h, complaint->login, is_new_reporter,
+		status = counters_add_complaint(h, complaint->login, complaint->reporter,
 			ptn_format(h, "by %s about the message with Submit ID %s", complaint->by,
 				complaint->submit[0] != '\0' ? complaint->submit : "unknown"));
 	if (status != PTN_OK) {

@@ -63,19 +63,28 @@ counters_of(const Waiting *waiting)
 	return counters;
 }
 
+/* Over which complaints are counted. */
+static int64_t
+complaints_window(PtnHook *h)
+{
+	PtnRate rate = { .window = 7 * DAY };
+
+	(void)ptn_option_rates(h, "complaints", &rate, 1);
+	return rate.window;
+}
+
 static PtnStatus
 counters_tally(PtnHook *h, const char *login, const Counters *added, Counters *counters)
 {
 	static const char *const names[COUNTS] = { "messages", "recipients", "errors", "unverified", "undeliverable",
 		"complaints", "reporters", "complained-of" };
 	const int64_t window = ptn_option_number(h, "window");
-	PtnRate rate = { .window = 7 * DAY };
+	const int64_t of_complaints = complaints_window(h);
 	PtnTally tallies[COUNTS];
 	PtnStatus status;
 
-	(void)ptn_option_rates(h, "complaints", &rate, 1);
 	for (size_t i = 0; i < COUNTS; i++) {
-		const int64_t own = i >= COUNT_COMPLAINTS ? rate.window : window;
+		const int64_t own = i >= COUNT_COMPLAINTS ? of_complaints : window;
 
 		tallies[i] = (PtnTally){ .name = ptn_format(h, "%s/%lld", names[i], (long long)(own / PTN_SECOND)),
 			.n = added->totals[i],
@@ -96,11 +105,42 @@ counters_read(PtnHook *h, const char *login, Counters *counters)
 	return counters_tally(h, login, &added, counters);
 }
 
+/* ---- reporters ---- */
+
+static const char *
+generation_key(PtnHook *h, const char *login)
+{
+	return ptn_format(h, "generation/%s", login);
+}
+
+/* One key for each account and reporter, of any length: another one in each window, and when the counters were forgotten
+ * within it.  NULL: it cannot be told. */
+static const char *
+reporter_key(PtnHook *h, const char *login, const char *reporter)
+{
+	const int64_t window = complaints_window(h);
+	const char *generation = NULL;
+	const PtnStatus status = ptn_store_get(h, generation_key(h, login), &generation);
+	g_autofree char *words = NULL, *digest = NULL;
+
+	if (status != PTN_OK && status != PTN_NONE)
+		return NULL;
+	words = g_strdup_printf("%s\n%s\n%s\n%" G_GINT64_FORMAT "\n%" G_GINT64_FORMAT, login, reporter,
+		status == PTN_OK ? generation : "", (gint64)window, (gint64)(ptn_now(h) / window));
+	digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, words, -1);
+	return ptn_format(h, "reporter/%s", digest);
+}
+
 void
 counters_forget(PtnHook *h, const char *login)
 {
+	const int64_t window = complaints_window(h);
+
 	(void)counters_take(h, login);
 	(void)ptn_store_remove(h, counters_key(h, login));
+	/* until the window ends: the next one has reporters of its own */
+	(void)ptn_store_set(h, generation_key(h, login), ptn_format(h, "%lld", (long long)ptn_now(h)),
+		window - ptn_now(h) % window);
 }
 
 /* ---- the rules ---- */
@@ -159,9 +199,29 @@ counters_open(PtnHook *h, const char *login, bool *is_exempt)
 	return g_strcmp0(ptn_get(entry, "enabled"), "no") != 0;
 }
 
+/* Whoever reported before in this window counts as no other reporter. */
 static PtnStatus
-counters_add_all(PtnHook *h, const char *login, const Count *counts, size_t n, const char *detail)
+counters_tally_complaint(
+	PtnHook *h, const char *login, const char *reporter, Counters *added, Counters *counters)
 {
+	const char *key = reporter != NULL ? reporter_key(h, login, reporter) : NULL;
+	PtnStatus claimed = PTN_OK, status;
+
+	if (reporter != NULL)
+		claimed = key != NULL ? ptn_store_claim(h, key, "1", complaints_window(h)) : PTN_UNSURE;
+	if (claimed != PTN_OK && claimed != PTN_TAKEN)
+		return PTN_UNSURE;
+	added->totals[COUNT_REPORTERS] += claimed == PTN_OK;
+	status = counters_tally(h, login, added, counters);
+	if (status != PTN_OK && key != NULL && claimed == PTN_OK)
+		(void)ptn_store_remove(h, key);
+	return status;
+}
+
+static PtnStatus
+counters_add_one(PtnHook *h, const char *login, Count count, const char *reporter, const char *detail)
+{
+	PtnStatus status;
 	Rule rules[RULES];
 	Counters counters, added;
 	Waiting waiting;
@@ -171,9 +231,10 @@ counters_add_all(PtnHook *h, const char *login, const Count *counts, size_t n, c
 		return PTN_OK;
 	waiting = counters_take(h, login);
 	added = counters_of(&waiting);
-	for (size_t i = 0; i < n; i++)
-		added.totals[counts[i]]++;
-	if (counters_tally(h, login, &added, &counters) != PTN_OK)
+	added.totals[count]++;
+	status = count == COUNT_COMPLAINTS ? counters_tally_complaint(h, login, reporter, &added, &counters)
+									   : counters_tally(h, login, &added, &counters);
+	if (status != PTN_OK)
 		return PTN_UNSURE;
 	counters_judge(h, &counters, rules);
 	for (size_t i = 0; i < RULES && !is_exempt; i++)
@@ -186,15 +247,13 @@ counters_add_all(PtnHook *h, const char *login, const Count *counts, size_t n, c
 PtnStatus
 counters_add(PtnHook *h, const char *login, Count count)
 {
-	return counters_add_all(h, login, &count, 1, "");
+	return counters_add_one(h, login, count, NULL, "");
 }
 
 PtnStatus
-counters_add_complaint(PtnHook *h, const char *login, bool is_new_reporter, const char *detail)
+counters_add_complaint(PtnHook *h, const char *login, const char *reporter, const char *detail)
 {
-	static const Count counts[] = { COUNT_COMPLAINTS, COUNT_REPORTERS };
-
-	return counters_add_all(h, login, counts, is_new_reporter ? 2 : 1, detail);
+	return counters_add_one(h, login, COUNT_COMPLAINTS, reporter, detail);
 }
 
 void

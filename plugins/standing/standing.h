@@ -47,8 +47,9 @@ void counters_remember(PtnHook *h, const char *login, int64_t recipients);
 void counters_flush(PtnHook *h);
 /* One more of `count`; judges.  UNSURE: neither. */
 PtnStatus counters_add(PtnHook *h, const char *login, Count count);
-/* One more complaint, by a reporter that is a new one or not.  `detail`: for the notice. */
-PtnStatus counters_add_complaint(PtnHook *h, const char *login, bool is_new_reporter, const char *detail);
+/* One more complaint.  `reporter`: counts once in a window, until counters_forget(); NULL: each time.  `detail`: for the
+ * notice. */
+PtnStatus counters_add_complaint(PtnHook *h, const char *login, const char *reporter, const char *detail);
 /* All, as they are. */
 PtnStatus counters_read(PtnHook *h, const char *login, Counters *counters);
 void counters_forget(PtnHook *h, const char *login);

@@ -237,6 +237,50 @@ test_held(void)
 	ptn_test_free(t);
 }
 
+static bool
+is_held(PtnTest *t)
+{
+	ptn_test_finish_work(t);
+	return ptn_test_get(t, PTN_ACCOUNT, LOGIN, "standing.hold") != NULL;
+}
+
+/* Two people, one by each of two loops. */
+static void
+report_twice(PtnTest *t, const char *person, const char *other)
+{
+	g_autofree char *first = sent(t), *second = sent(t);
+
+	ASSERT_TEXT(report_by(t, "203.0.113.9", person, first), "250 2.0.0 delivered");
+	ASSERT_TEXT(report_by(t, "203.0.113.200", other, second), "250 2.0.0 delivered");
+}
+
+/* Who reported in an earlier window, or before a hold that was lifted, is a reporter again. */
+static void
+test_reporters_again(void)
+{
+	PtnTest *t = gateway_new("complaints = 3/7d\n");
+	g_autofree char *third = NULL, *fourth = NULL;
+
+	report_twice(t, "a@far.example", "b@far.example");
+	CU_ASSERT_FALSE(is_held(t));
+	ptn_test_advance(t, 8 * DAY);
+	report_twice(t, "c@far.example", "d@far.example");
+	ASSERT_SAYS(shown(t), "of=complaints count=2 about 2 recipients, by 2 reporters,");
+	CU_ASSERT_FALSE(is_held(t));
+	third = sent(t);
+	ASSERT_TEXT(report_by(t, "203.0.113.9", "e@far.example", third), "250 2.0.0 delivered");
+	ASSERT_SAYS(ptn_test_get(t, PTN_ACCOUNT, LOGIN, "standing.hold"), "by 2 reporters");
+	ptn_test_remove(t, PTN_ACCOUNT, LOGIN); /* as "account set LOGIN standing.hold=" leaves it */
+	ptn_test_entry(t, PTN_ACCOUNT, LOGIN, "password", "mypassword", NULL);
+	report_twice(t, "f@far.example", "g@far.example");
+	ASSERT_SAYS(shown(t), "by 2 reporters,");
+	CU_ASSERT_FALSE(is_held(t));
+	fourth = sent(t);
+	ASSERT_TEXT(report_by(t, "203.0.113.200", "h@far.example", fourth), "250 2.0.0 delivered");
+	CU_ASSERT_TRUE(is_held(t));
+	ptn_test_free(t);
+}
+
 /* Two of 1,000 recipients always complain. */
 static void
 test_share(void)
@@ -369,6 +413,7 @@ static const UnitTest tests[] = {
 	{ "R-17 forms of reports", test_forms },
 	{ "R-19 reports that anybody could make hold and disable nobody", test_self_made },
 	{ "R-19 different people by different loops: mail is held", test_held },
+	{ "R-19 who reported before counts again in a new window, and after a hold", test_reporters_again },
 	{ "R-19 complaints are judged by their share", test_share },
 	{ "R-17 what is no report is kept for a human", test_kept },
 	{ "R-17 the mailbox of feedback loops", test_address },

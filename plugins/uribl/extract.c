@@ -10,7 +10,8 @@
 enum {
 	SNIFF_SIZE = 1024,   /* octets that tell whether a part without a type of text is HTML */
 	SUBJECT_MOST = 8192, /* octets of subjects */
-	WORD_MOST = 4096,    /* half of what pieces have in common: each word is whole in one of them */
+	WHOLE_MOST = 4 << 20, /* a word, a tag with its values, a comment, a script: so much no border of pieces parts */
+	WORD_TAIL = 65536,    /* the end of a longer word that is looked at twice */
 };
 
 typedef struct {
@@ -18,7 +19,6 @@ typedef struct {
 	size_t left; /* octets of text that may still be looked at */
 	bool is_cut;
 	/* of this part */
-	const char *charset;
 	bool is_first, is_html;
 } Extract;
 
@@ -105,49 +105,44 @@ is_disguised_html(const MimePart *part)
 
 /* ---- parts ---- */
 
-/* The mark that says which octet comes first stands in the first piece only. */
-static const char *
-charset_of_rest(const char *text, size_t size, const char *charset)
+/* A word that a border parts would be another host ("shop.example.co"): it is left to the next piece.  How many octets
+ * come before it. */
+static size_t
+whole_words(const char *text, size_t size)
 {
-	if (size >= 2 && memcmp(text, "\xff\xfe", 2) == 0)
-		return "UTF-16LE";
-	return size >= 2 && memcmp(text, "\xfe\xff", 2) == 0 ? "UTF-16BE" : charset;
-}
+	size_t stop = size;
 
-/* A word that a border parts would be another host ("shop.example.co"): it is left to the piece that has all of it. */
-static const char *
-whole_words(const char *text, size_t *size, bool is_first, bool is_last)
-{
-	const char *end = text + *size, *stop = end, *start = text;
-
-	while (!is_first && start < end && start - text < WORD_MOST && !g_ascii_isspace(*start))
-		start++;
-	while (!is_last && stop > start && end - stop < WORD_MOST && !g_ascii_isspace(stop[-1]))
+	while (stop > 0 && size - stop <= WHOLE_MOST && !g_ascii_isspace(text[stop - 1]))
 		stop--;
-	if (start - text == WORD_MOST || start == end)
-		start = text;
-	if (end - stop == WORD_MOST || stop <= start)
-		stop = end;
-	*size = (size_t)(stop - start);
-	return start;
+	return size - stop <= WHOLE_MOST ? stop : size;
 }
 
-static void
-extract_piece(char *text, size_t size, bool is_last, void *data)
+/* The same of HTML: markup that a border parts would be read as something else, and hide what is behind it. */
+static size_t
+extract_html(Extract *extract, const char *text, size_t size, bool is_last)
+{
+	const size_t done = html_find(&extract->finder, text, size, is_last);
+
+	if (is_last || size - done <= WHOLE_MOST)
+		return done;
+	extract->is_cut = true;
+	return done + html_find(&extract->finder, text + done, size - done, true);
+}
+
+static size_t
+extract_piece(const char *text, size_t size, bool is_last, void *data)
 {
 	Extract *extract = data;
-	const char *rest = extract->is_first ? charset_of_rest(text, size, extract->charset) : extract->charset;
-	g_autofree char *utf8 = mime_to_utf8(text, &size, extract->charset);
-	const char *words = whole_words(utf8, &size, extract->is_first, is_last);
+	size_t done;
 
 	if (extract->is_first)
-		extract->is_html |= looks_like_html(words, size);
+		extract->is_html |= looks_like_html(text, size);
 	extract->is_first = false;
-	extract->charset = rest;
 	if (extract->is_html)
-		html_find(&extract->finder, words, size);
-	else
-		text_find(&extract->finder, words, size, 0);
+		return size - extract_html(extract, text, size, is_last);
+	done = is_last ? size : whole_words(text, size);
+	text_find(&extract->finder, text, done, 0);
+	return !is_last && done == size ? MIN(size, WORD_TAIL) : size - done;
 }
 
 static void
@@ -168,9 +163,8 @@ extract_part(const MimePart *part, void *data)
 		extract->is_cut = true;
 		return;
 	}
-	extract->charset = part->charset;
 	extract->is_first = true;
-	size = mime_decode_pieces(part, extract->left, extract_piece, extract);
+	size = mime_text_pieces(part, extract->left, extract_piece, extract);
 	extract->is_cut |= size == extract->left;
 	extract->left -= size;
 }

@@ -14,6 +14,7 @@ typedef struct {
 	char *code; /* scripts and styles */
 	size_t code_size;
 	char *scratch; /* of the size of the whole */
+	bool is_last, is_open; /* nothing comes behind `end`; markup does not end before it */
 	bool has_no[256]; /* this quote does not come again; '-': the end of a comment; a letter: of that raw element */
 } Html;
 
@@ -115,7 +116,8 @@ html_value(Html *html, const char *name, size_t name_size, const char *at)
 	}
 	for (stop = at; stop < html->end && !is_blank(*stop) && *stop != '>';)
 		stop++;
-	html_attribute(html, name, name_size, at, (size_t)(stop - at));
+	if (stop < html->end || html->is_last)
+		html_attribute(html, name, name_size, at, (size_t)(stop - at));
 	return stop;
 }
 
@@ -138,12 +140,15 @@ html_attributes(Html *html, const char *at)
 			if (at < html->end && *at == '=') {
 				const char *behind = html_value(html, name, size, at + 1);
 
-				if (behind == NULL) /* the rest is read as text */
+				if (behind == NULL) { /* the rest is read as text */
+					html->is_open = true;
 					return at + 1;
+				}
 				at = behind;
 			}
 		}
 	}
+	html->is_open |= at >= html->end;
 	return at < html->end ? at + 1 : at;
 }
 
@@ -193,6 +198,7 @@ html_raw(Html *html, const Raw *raw, const char *at)
 {
 	const char *stop = html_find_raw_end(html, raw, at);
 
+	html->is_open |= stop == NULL;
 	if (stop == NULL)
 		return at;
 	if (raw->is_code)
@@ -247,9 +253,11 @@ html_declaration(Html *html, const char *at)
 	if (html->end - at < 2 || at[0] != '-' || at[1] != '-' || (html->end - at > 4 && at[2] == '[')) {
 		close = html->has_no['>'] ? NULL : memchr(at, '>', (size_t)(html->end - at));
 		html->has_no['>'] |= close == NULL;
+		html->is_open |= close == NULL;
 		return close != NULL ? close + 1 : at;
 	}
 	close = html_comment_end(html, at + 2);
+	html->is_open |= close == NULL;
 	return close != NULL ? close : at + 2;
 }
 
@@ -264,23 +272,54 @@ html_markup(Html *html, const char *at)
 		return html_tag(html, next, false);
 	if (html->end - next > 1 && *next == '/' && g_ascii_isalpha(next[1]))
 		return html_tag(html, next + 1, true);
+	html->is_open |= html->end - next < 2;
 	html_add_text(html, at, 1);
 	return next;
 }
 
-void
-html_find(const LinkFinder *finder, const char *text, size_t size)
+/* Where a word of the text begins, outside of markup: all before is done. */
+typedef struct {
+	const char *at;
+	size_t text_size;
+} Border;
+
+/* A run without markup. */
+static void
+html_run(Html *html, const char *at, const char *stop, Border *border)
+{
+	const char *word = stop;
+
+	while (word > at && !is_blank(word[-1]))
+		word--;
+	html_add_text(html, at, (size_t)(word - at));
+	if (word > at)
+		*border = (Border){ word, html->text_size };
+	html_add_text(html, word, (size_t)(stop - word));
+}
+
+size_t
+html_find(const LinkFinder *finder, const char *text, size_t size, bool is_last)
 {
 	g_autofree char *read = g_malloc(size + 1), *code = g_malloc(size + 1), *scratch = g_malloc(size + 1);
-	Html html = { .finder = finder, .end = text + size, .text = read, .code = code, .scratch = scratch };
+	Html html = { .finder = finder,
+		.end = text + size,
+		.text = read,
+		.code = code,
+		.scratch = scratch,
+		.is_last = is_last };
+	Border border = { text, 0 };
 
-	for (const char *at = text; at < html.end;) {
+	for (const char *at = text; at < html.end && (is_last || !html.is_open);) {
 		const char *sign = memchr(at, '<', (size_t)(html.end - at));
-		const char *stop = sign != NULL ? sign : html.end;
 
-		html_add_text(&html, at, (size_t)(stop - at));
-		at = sign != NULL ? html_markup(&html, sign) : stop;
+		html_run(&html, at, sign != NULL ? sign : html.end, &border);
+		at = sign != NULL ? html_markup(&html, sign) : html.end;
+		if (sign != NULL && !html.is_open && html.text_size > 0 && html.text[html.text_size - 1] == ' ')
+			border = (Border){ at, html.text_size };
 	}
-	text_find(finder, read, html.text_size, 0);
+	if (is_last)
+		border = (Border){ html.end, html.text_size };
+	text_find(finder, read, border.text_size, 0);
 	text_find(finder, code, html.code_size, TEXT_SCHEMES_ONLY);
+	return (size_t)(border.at - text);
 }

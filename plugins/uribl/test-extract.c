@@ -196,6 +196,125 @@ test_pieces(void)
 	limits.most_octets = before;
 }
 
+/* `unit` again and again, up to `size` octets and a blank. */
+static GString *
+filled(const char *head, const char *unit, size_t size)
+{
+	GString *text = g_string_new(head);
+
+	while (text->len < size)
+		g_string_append(text, unit);
+	g_string_truncate(text, MAX(size, strlen(head)));
+	g_string_append_c(text, ' ');
+	return text;
+}
+
+static void
+check_whole(const GString *text, const char *domains, bool is_whole)
+{
+	bool was_whole;
+	g_autofree char *found = domains_of(text->str, text->len, &was_whole);
+
+	ASSERT_TEXT(found, domains);
+	CU_ASSERT_EQUAL(was_whole, is_whole);
+}
+
+/* The octets of a mark of UTF-16 say nothing but at the start of a part; neither does a border part a character. */
+static void
+test_piece_sets(void)
+{
+	static const char *const sets[] = { "windows-1252", "utf-16le", "iso-2022-jp", "windows-1258" };
+	const size_t before = limits.most_octets;
+
+	limits.most_octets = 64 << 20;
+	for (size_t i = 0; i < G_N_ELEMENTS(sets); i++) {
+		g_autoptr(GString) text = filled("xx", "\xff\xfe", 5 << 20);
+		g_autoptr(GString) message = g_string_new(NULL);
+		g_autofree char *octets = NULL, *coded = NULL;
+		size_t size;
+
+		if (i > 0)
+			g_string_assign(text, "");
+		while (i > 0 && text->len < 5 << 20)
+			g_string_append(text, i == 3 ? "ti\xc3\xaan " : "\xe3\x81\x82\xe3\x81\x84 ");
+		g_string_append(text, " http://shop.example");
+		octets = i == 0 ? g_memdup2(text->str, text->len)
+						: g_convert(text->str, (gssize)text->len, sets[i], "UTF-8", NULL, &size, NULL);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(octets);
+		coded = g_base64_encode((const guchar *)octets, i == 0 ? text->len : size);
+		g_string_printf(message,
+			"Content-Type: text/plain; charset=%s\r\nContent-Transfer-Encoding: base64\r\n\r\n%s", sets[i], coded);
+		check_whole(message, "shop.example", true);
+	}
+	limits.most_octets = before;
+}
+
+/* Markup that begins before the border of a piece and ends far behind it, whatever is in it. */
+static void
+test_piece_markup(void)
+{
+	static const struct {
+		const char *begin, *end;
+	} cases[] = { { "<a title=\"", "\" href=\"https:shop.example/x\">" }, { "<a title='<b> \"", "' href=https:shop.example>" },
+		{ "<a title=\"", " <!-- \"> x <a href=\"https:shop.example\"> -->" },
+		{ "<!-- ", "<script> --><a href=\"https:shop.example\"></script>" },
+		{ "<script>'", " <!-- '</script><a href=\"https:shop.example\"> -->" },
+		{ "<style>", "<a title='</style><a href=https:shop.example>" },
+		{ "www.sh<!-- ", " -->op.example" }, { "<a title='", "' href=https:shop.example>" },
+		{ "<a href=https:shop.example/?", ">" } };
+	static const size_t lengths[] = { 100, 4500, 9500, 70000, 3 << 20 };
+	const size_t before = limits.most_octets;
+
+	limits.most_octets = 64 << 20;
+	for (size_t i = 0; i < G_N_ELEMENTS(cases) * G_N_ELEMENTS(lengths) * 2; i++) {
+		const size_t length = lengths[i / 2 % G_N_ELEMENTS(lengths)];
+		const size_t n = i / 2 / G_N_ELEMENTS(lengths), border = (2 << 20) + strlen(HTML);
+		g_autoptr(GString) text =
+			filled(HTML, "lorem ipsum ", i % 2 == 0 ? border - MIN(length, 1 << 20) + 50 : border - 50);
+		g_autoptr(GString) value = filled("", "dolor ", length);
+
+		g_string_append(text, cases[n].begin);
+		g_string_append_len(text, value->str, (gssize)value->len);
+		g_string_append(text, cases[n].end);
+		g_string_append(text, " and so on");
+		check_whole(text, "shop.example", true);
+	}
+	limits.most_octets = before;
+}
+
+/* A value without quotes is no other host because a border parts it. */
+static void
+test_piece_values(void)
+{
+	const size_t before = limits.most_octets;
+
+	limits.most_octets = 64 << 20;
+	for (size_t offset = 1; offset < 40; offset++) {
+		g_autoptr(GString) text = filled(HTML, "lorem ipsum ", (2 << 20) + strlen(HTML) - offset);
+
+		g_string_append(text, "<a href=http://shop.example>x</a> and so on");
+		check_whole(text, "shop.example", true);
+	}
+	limits.most_octets = before;
+}
+
+/* What is longer than a piece may grow is told. */
+static void
+test_piece_limits(void)
+{
+	g_autoptr(GString) tag = filled(HTML "<a title=\"", "x ", 9 << 20);
+	g_autoptr(GString) word = filled(TEXT, "x", 9 << 20);
+	const size_t before = limits.most_octets;
+
+	limits.most_octets = 64 << 20;
+	check_whole(tag, "", false);
+	g_string_append(tag, "\" href=\"https:shop.example\">http://other.example");
+	check_whole(tag, "other.example", false);
+	g_string_append(word, "http://shop.example");
+	check_whole(word, "shop.example", true);
+	limits.most_octets = before;
+}
+
 static void
 test_reduced(void)
 {
@@ -400,6 +519,10 @@ static const UnitTest tests[] = {
 	{ "U-24 the subject", test_subject },
 	{ "U-24 HTML by another name", test_disguised },
 	{ "U-23 text of any size, piece by piece", test_pieces },
+	{ "U-23 character sets over the borders of pieces", test_piece_sets },
+	{ "U-23 markup over the borders of pieces", test_piece_markup },
+	{ "U-23 values over the borders of pieces", test_piece_values },
+	{ "U-23 markup that is longer than a piece may be", test_piece_limits },
 	{ "U-10 hosts are reduced to the registrable domain", test_reduced },
 	{ "U-10 numeric and obfuscated hosts", test_numbers },
 	{ "U-09 transfer encodings and character sets", test_encodings },

@@ -236,6 +236,27 @@ test_most_domains(void)
 	ptn_test_free(test);
 }
 
+/* Lookups that our own limits refuse (a session holds 10,000) are no failure of a list. */
+static void
+test_lookups_refused(void)
+{
+	static const char *const choices[][2] = { { "refuse", "550 5.7.1 Message has more" },
+		{ "defer", "450 4.7.1 Message has more" }, { "pass", "250 " } };
+	g_autofree char *most = many_links(3300), *more = many_links(3400); /* each asked of three lists */
+
+	for (size_t i = 0; i < G_N_ELEMENTS(choices); i++) {
+		g_autofree char *config =
+			g_strdup_printf("[plugin uribl]\nmost-domains = 10000\non-limit = %s\n" LISTS, choices[i][0]);
+		PtnTest *test = new_test(config);
+
+		check(test, most, "550 5.7.1 Message contains black.example");
+		check(test, more, choices[i][1]);
+		CU_ASSERT_EQUAL(ptn_test_count(test, "plugin.uribl.cut"), 1);
+		CU_ASSERT_EQUAL(ptn_test_count(test, "plugin.uribl.failures"), 0);
+		ptn_test_free(test);
+	}
+}
+
 /* Behind more text than any reader scrolls through, in one line or in many. */
 static void
 test_whole_text(void)
@@ -352,6 +373,7 @@ static const UnitTest tests[] = {
 	{ "actions: reject, defer, tag, warn", test_actions },
 	{ "items of one zone ask it once", test_asked_once },
 	{ "U-20, U-23 beyond 1,000 domains: refused, put off or passed", test_most_domains },
+	{ "U-20, U-23 lookups beyond our own limits: refused, put off or passed", test_lookups_refused },
 	{ "U-23 text is looked at to its end", test_whole_text },
 	{ "U-24 subject, mail links, HTML as octet-stream", test_disguised },
 	{ "U-12 no account may get around it", test_no_bypass },

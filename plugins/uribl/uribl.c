@@ -24,7 +24,7 @@ typedef struct {
 typedef struct {
 	const char *domain, *name; /* what is asked for, and how */
 	size_t zone;
-	PtnLookup *lookup; /* NULL: the zone is left out, or it was not asked yet */
+	PtnLookup *lookup; /* NULL: the zone is left out, a limit refused it, or it was not asked yet */
 } Question;
 
 typedef struct {
@@ -137,8 +137,11 @@ ask_ahead(PtnHook *h, const Uribl *uribl, State *state, size_t i)
 		Question *question = &state->questions[state->n_asked];
 		Zone *zone = g_ptr_array_index(uribl->zones, question->zone);
 
-		if (ptn_now(h) >= atomic_load(&zone->left_out_until))
-			question->lookup = ptn_dns_start(h, question->name, PTN_A);
+		if (ptn_now(h) < atomic_load(&zone->left_out_until))
+			continue;
+		question->lookup = ptn_dns_start(h, question->name, PTN_A);
+		/* our own limits refuse it: no failure of the list, and nothing that a sender may bring about to pass */
+		state->is_cut |= question->lookup == NULL;
 	}
 }
 
