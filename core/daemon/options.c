@@ -126,7 +126,7 @@ static const PtnOption options_clients[] = {
 		100000000 },
 	{ "commands", PTN_NUMBER, SERVER, "60000",
 		"commands of one client a minute before it authenticated; one more gets 421", 10, 1000000000 },
-	{ "lookups", PTN_NUMBER, SERVER, "5000",
+	{ "lookups", PTN_NUMBER, SERVER, "10000",
 		"DNS lookups that sessions of one client hold before authentication; the answer to more is "
 		"\"unsure\"",
 		10, 1000000 },

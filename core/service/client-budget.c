@@ -13,7 +13,7 @@ client_limits_default(void)
 		.connections = 500,
 		.connection_rate = 6000,
 		.commands = 60000,
-		.lookups = 5000,
+		.lookups = 10000,
 		.work = 500,
 		.log_lines = 120,
 		.all_log_lines = 6000,

@@ -32,6 +32,7 @@ typedef struct {
 	size_t n_questions, n_asked;
 	const char *tag; /* "shop.example (text), …" */
 	bool is_cut;     /* there is more than was looked at */
+	bool is_short;   /* our own limits refused lookups */
 } State;
 
 typedef struct {
@@ -141,7 +142,7 @@ ask_ahead(PtnHook *h, const Uribl *uribl, State *state, size_t i)
 			continue;
 		question->lookup = ptn_dns_start(h, question->name, PTN_A);
 		/* our own limits refuse it: no failure of the list, and nothing that a sender may bring about to pass */
-		state->is_cut |= question->lookup == NULL;
+		state->is_short |= question->lookup == NULL;
 	}
 }
 
@@ -305,6 +306,8 @@ judge(PtnHook *h)
 	}
 	if (verdict == PTN_NEXT && state->is_cut)
 		verdict = limit_judge(h, "more text, parts or links than can be checked");
+	else if (verdict == PTN_NEXT && state->is_short)
+		verdict = limit_judge_for_now(h, "more links than can be checked now");
 	if (verdict != PTN_NEXT)
 		return verdict;
 	if (judging.deferred != NULL)
