@@ -19,7 +19,7 @@ COPIED_FROM = 10_000_000       # ids of its messages are above that
 MOST = 5_000_000               # messages that a load may send
 RECIPIENTS = 3                 # of a message, on average
 LEAST, LARGEST = 300, 5 << 20  # octets of a message
-STUCK = 30                     # seconds without a change after which the queue does not become empty any more
+STUCK = 90                     # seconds without a change after which the queue stays as it is: a report is tried again after 60
 # next hop: ms to its reply, weight among the recipients, messages of a hundred in which it drops the connection
 HOPS = {"fast": (0, 70, 1), "medium": (20, 24, 1), "slow": (1000, 6, 1)}
 
