@@ -205,3 +205,12 @@ ip_network_contains(const IpNetwork *network, const IpAddress *address)
 
 	return ip_equal(&masked, &network->base);
 }
+
+bool
+ip_networks_contain(const GArray *networks, const IpAddress *address)
+{
+	for (guint i = 0; i < networks->len; i++)
+		if (ip_network_contains(&g_array_index(networks, IpNetwork, i), address))
+			return true;
+	return false;
+}

@@ -50,3 +50,5 @@ IpNetwork ip_network_of(const IpAddress *address, unsigned bits);
 /* "192.0.2.0/24"; a single address without its prefix length.  New. */
 char *ip_network_format(const IpNetwork *network);
 bool ip_network_contains(const IpNetwork *network, const IpAddress *address);
+/* `networks`: of IpNetwork. */
+bool ip_networks_contain(const GArray *networks, const IpAddress *address);

@@ -396,12 +396,7 @@ settings_delivery(const Config *config, const EngineSettings *engine, GPtrArray 
 		settings_complain(mistakes, section, "trust", "%s", error->message);
 	settings_read_from(section, delivery, mistakes);
 	settings_read_own(engine, delivery);
-	for (const char *const *text = config_list(section, "private-networks"); *text != NULL; text++) {
-		IpNetwork network;
-
-		if (ip_network_parse(*text, &network, NULL))
-			g_array_append_val(delivery->private_networks, network);
-	}
+	settings_read_networks(section, "private-networks", delivery->private_networks);
 	for (guint i = 0; i < routes->len; i++)
 		settings_read_route(g_ptr_array_index(routes, i), delivery, mistakes);
 	return delivery;

@@ -52,12 +52,8 @@ cmd_vrfy_check(Session *session, const Command *command)
 static bool
 cmd_etrn_is_permitted(const Session *session)
 {
-	const GArray *networks = session->snapshot->settings->etrn_clients;
-
-	for (guint i = 0; i < networks->len; i++)
-		if (ip_network_contains(&g_array_index(networks, IpNetwork, i), &session->facts.client))
-			return true;
-	return session->facts.login != NULL;
+	return session->facts.login != NULL ||
+		   ip_networks_contain(session->snapshot->settings->etrn_clients, &session->facts.client);
 }
 
 /* RFC 1985.  Every domain gets the same answer, in the same time: which of them are ours is nobody's business (etrn.h). */

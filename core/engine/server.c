@@ -101,15 +101,6 @@ server_forget_client(ServerClient *client)
 	g_clear_pointer(&client->budget, client_budget_drop);
 }
 
-static bool
-server_is_from_proxy(const ListenerSettings *listener, const IpAddress *peer)
-{
-	for (guint i = 0; i < listener->proxies->len; i++)
-		if (ip_network_contains(&g_array_index(listener->proxies, IpNetwork, i), peer))
-			return true;
-	return false;
-}
-
 /* The connection is counted in any case; the caller takes it back if it is refused. */
 static const BudgetRefusal *
 server_count_connection(Server *server, unsigned most)
@@ -152,7 +143,7 @@ server_admit(Side *side, Door *door, int fd, const IpAddress *peer, uint16_t por
 		(void)close(fd);
 		return;
 	}
-	is_from_proxy = server_is_from_proxy(listener, peer);
+	is_from_proxy = ip_networks_contain(listener->proxies, peer);
 	refusal = server_may_connect(server, snapshot, &client, is_from_proxy);
 	if (refusal == NULL) {
 		connection_open(side, g_steal_pointer(&snapshot), listener, fd, &client, is_from_proxy);

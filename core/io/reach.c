@@ -37,22 +37,13 @@ reach_is_own(const IpAddress *address)
 	return is_own;
 }
 
-static bool
-reach_is_permitted(const GArray *permitted, const IpAddress *address)
-{
-	for (guint i = 0; i < permitted->len; i++)
-		if (ip_network_contains(&g_array_index(permitted, IpNetwork, i), address))
-			return true;
-	return false;
-}
-
 bool
 reach_is_allowed(const GArray *permitted, const IpAddress *address)
 {
 	IpAddress inner;
 	const bool has_inner = ip_embedded(address, &inner);
 
-	if (reach_is_permitted(permitted, address) || (has_inner && reach_is_permitted(permitted, &inner)))
+	if (ip_networks_contain(permitted, address) || (has_inner && ip_networks_contain(permitted, &inner)))
 		return true;
 	return ip_scope(address) == IP_GLOBAL && !reach_is_own(address) && !(has_inner && reach_is_own(&inner));
 }

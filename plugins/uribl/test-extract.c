@@ -298,7 +298,7 @@ test_piece_values(void)
 	limits.most_octets = before;
 }
 
-/* What is longer than a piece may grow is told. */
+/* What is longer than a piece may grow makes the text one that was not looked at as a whole. */
 static void
 test_piece_limits(void)
 {
