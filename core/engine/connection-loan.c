@@ -117,7 +117,7 @@ connection_lend(Connection *connection, Workers *pool)
 		client_budget_work(connection->client.budget, &connection->snapshot->settings->clients);
 
 	if (refusal != NULL) {
-		server_count_limit(connection->side->server->engine, refusal);
+		budget_count_refusal(refusal, connection->side->server->engine->metrics);
 		session_busy(connection->session, refusal);
 		return false;
 	}

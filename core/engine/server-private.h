@@ -67,5 +67,3 @@ void server_forget_client(ServerClient *client);
 /* Sends the refusal where it can be read, and tells log, metrics and observers. */
 void server_refuse(Server *server, Snapshot *snapshot, const ListenerSettings *listener, int fd,
 	const ServerClient *client, const BudgetRefusal *refusal);
-/* The metric "limit.NAME". */
-void server_count_limit(Engine *engine, const BudgetRefusal *refusal);

@@ -65,18 +65,10 @@ server_refuse(Server *server, Snapshot *snapshot, const ListenerSettings *listen
 	}
 	server_observe_refusal(server->engine, snapshot, client);
 	metrics_add(server->engine->metrics, "event.too-many-connections", 1);
-	server_count_limit(server->engine, refusal);
+	budget_count_refusal(refusal, server->engine->metrics);
 	if (client_budget_log(client->budget, &snapshot->settings->clients, "connection refused"))
 		log_event(LOG_LEVEL_INFO, "connection refused", "client", text, "cause", refusal->text, "limit",
 			refusal->name, NULL);
-}
-
-void
-server_count_limit(Engine *engine, const BudgetRefusal *refusal)
-{
-	g_autofree char *metric = g_strdup_printf("limit.%s", refusal->name);
-
-	metrics_add(engine->metrics, metric, 1);
 }
 
 const BudgetRefusal *

@@ -132,7 +132,7 @@ session_count_command(Session *session)
 		refusal = client_budget_command(session->facts.client_budget, session->facts.client_limits);
 	if (refusal == NULL)
 		return;
-	session_count_limit(session, refusal);
+	budget_count_refusal(refusal, session->engine->metrics);
 	session_close_with(session, PTN_LOCAL, refusal->code, refusal->enhanced, refusal->text);
 }
 

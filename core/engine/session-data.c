@@ -191,7 +191,7 @@ session_keep(void *data, const char *octets, size_t size)
 	if (!session->data_failed)
 		session->data_refusal = session_take_space(session);
 	if (session->data_refusal != NULL && !session->data_failed)
-		session_count_limit(session, session->data_refusal);
+		budget_count_refusal(session->data_refusal, session->engine->metrics);
 	session->data_failed |= session->data_refusal != NULL;
 	if (session->data_failed) {
 		g_clear_pointer(&session->transaction->content, content_free);

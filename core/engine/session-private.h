@@ -105,8 +105,6 @@ void session_put_line(Session *session, int code, char separator, const char *en
 void session_reply(Session *session, int code, const char *enhanced, const char *format, ...) G_GNUC_PRINTF(4, 5);
 /* True: a line of the log about what the client did may be written; else it is counted under `reason`. */
 bool session_may_log(const Session *session, const char *reason);
-/* The metric "limit.NAME". */
-void session_count_limit(Session *session, const BudgetRefusal *refusal);
 /* Something that speaks against a client: a metric "event.NAME", a log line, told to plugins. */
 void session_event(Session *session, const char *name);
 

@@ -34,14 +34,6 @@ session_may_log(const Session *session, const char *reason)
 }
 
 void
-session_count_limit(Session *session, const BudgetRefusal *refusal)
-{
-	g_autofree char *metric = g_strdup_printf("limit.%s", refusal->name);
-
-	metrics_add(session->engine->metrics, metric, 1);
-}
-
-void
 session_event(Session *session, const char *name)
 {
 	g_autofree char *metric = g_strdup_printf("event.%s", name);

@@ -49,3 +49,11 @@ budget_rate_read(const BudgetRate *rate, int64_t now_us)
 
 	return now >> 32 == budget_minute(now_us) ? (unsigned)(now & UINT32_MAX) : 0;
 }
+
+void
+budget_count_refusal(const BudgetRefusal *refusal, Metrics *metrics)
+{
+	g_autofree char *metric = g_strdup_printf("limit.%s", refusal->name);
+
+	metrics_add(metrics, metric, 1);
+}

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "service/metrics.h"
 
 /* The reply to send when a limit is reached.  Static; `name` is the limit's name in metrics and log. */
 typedef struct {
@@ -17,6 +18,9 @@ typedef struct {
 	int code;
 	const char *enhanced, *text;
 } BudgetRefusal;
+
+/* The metric "limit.NAME". */
+void budget_count_refusal(const BudgetRefusal *refusal, Metrics *metrics);
 
 typedef atomic_ullong BudgetGauge;
 typedef atomic_ullong BudgetRate; /* the minute in the upper 32 bits, the count in the lower */
