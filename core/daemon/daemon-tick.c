@@ -1,5 +1,6 @@
 /* daemon-tick.c - what the main thread looks at each second: the spool, the clock, clients that the log left out, certificates. */
 #include "base/log.h"
+#include "daemon/confine.h"
 #include "daemon/daemon.h"
 #include "engine/etrn.h"
 
@@ -81,6 +82,7 @@ daemon_tick(Daemon *daemon)
 	g_mutex_lock(&daemon->lock);
 	host_tick(daemon->set, now_us);
 	g_mutex_unlock(&daemon->lock);
+	confine_tick(daemon);
 	daemon_watch_spool(daemon);
 	daemon_watch_clock(daemon);
 	etrn_tick(daemon->engine.etrn);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "daemon/claim.h"
+#include "daemon/confine.h"
 #include "daemon/options.h"
 #include "daemon/process.h"
 #include "daemon/settings.h"
@@ -301,7 +302,7 @@ daemon_start(const char *path, GError **error)
 	loaded.rows = daemon->rows;
 	sockets = process_take_sockets();
 	if (!process_bind_low_ports(loaded.engine, sockets, error) || !process_become_user(daemon->config, error) ||
-		!daemon_open_log(daemon->config, error))
+		!daemon_open_log(daemon->config, error) || !confine_open_parsers(daemon, error))
 		return NULL;
 	settings_log_warnings(loaded.warnings);
 	g_clear_pointer(&loaded.warnings, g_ptr_array_unref);
@@ -315,6 +316,7 @@ daemon_start(const char *path, GError **error)
 	daemon->snapshot = daemon_make_snapshot(daemon, &loaded, daemon->set, error);
 	if (daemon->snapshot == NULL || !daemon_open_doors(daemon, sockets, error))
 		return NULL;
+	confine_daemon(daemon);
 	daemon_begin(daemon);
 	return daemon;
 }
@@ -358,7 +360,7 @@ static char *
 daemon_describe_reload(Daemon *daemon, const Config *before)
 {
 	static const char *const kinds[] = { "server", "listener", "tls", "clients", "accounts", "spool", "directory",
-		"store", "dns", "log", "delivery", "route", "level" };
+		"store", "dns", "sandbox", "log", "delivery", "route", "level" };
 	GString *text = g_string_new("reloaded:");
 	unsigned changed = 0;
 
@@ -401,6 +403,7 @@ daemon_reload(Daemon *daemon, GPtrArray *mistakes)
 		g_ptr_array_add(daemon->old_rows, daemon->rows);
 		daemon->rows = g_steal_pointer(&loaded.rows);
 		settings_log_warnings(loaded.warnings);
+		confine_set_limits(daemon, daemon->config);
 		text = daemon_describe_reload(daemon, before);
 	}
 	loaded_clear(&loaded);
@@ -526,6 +529,7 @@ daemon_stop(Daemon *daemon, bool is_in_use, const volatile bool *is_hasty)
 	spool_close(daemon->engine.spool);
 	workers_free(daemon->engine.waiters);
 	workers_free(daemon->engine.crunchers);
+	parsers_close(daemon->services.parsers);
 	dns_free(daemon->services.dns);
 	refusals_close(daemon->engine.refusals);
 	directory_free(daemon->engine.directory);

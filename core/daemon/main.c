@@ -14,6 +14,8 @@
 #include "daemon/options.h"
 #include "daemon/process.h"
 #include "daemon/watch.h"
+#include "host/module.h"
+#include "sandbox/keeper.h"
 
 typedef struct {
 	Daemon *daemon;
@@ -173,13 +175,15 @@ main(int argc, char **argv)
 	g_autoptr(GError) error = NULL;
 
 	setlocale(LC_ALL, "C.UTF-8");
+	linked_plugins_add();
+	if (argc == 2 && strcmp(argv[1], KEEPER_ARGUMENT) == 0)
+		return keeper_run(KEEPER_FD, module_load);
 	g_option_context_add_main_entries(context, entries, NULL);
 	if (!g_option_context_parse(context, &argc, &argv, &error) || argc > 1) {
 		fprintf(stderr, "posternd: %s (see posternd --help)\n",
 			error != NULL ? error->message : "it takes no arguments");
 		return EXIT_FAILURE;
 	}
-	linked_plugins_add();
 	if (is_version)
 		return printf("posternd %s, plugin API %d.%d\n", PACKAGE_VERSION, PTN_API_MAJOR, PTN_API_MINOR) > 0
 				   ? EXIT_SUCCESS

@@ -228,6 +228,21 @@ static const PtnOption options_dns[] = {
 	{ 0 },
 };
 
+static const PtnOption options_sandbox[] = {
+	{ "filter", PTN_BOOL, SERVER, "yes",
+		"refuse system calls that the gateway does not need (EPERM), in the whole daemon: new programs, child "
+		"processes, namespaces, keys, other processes' memory; no: for plugins of others that need one",
+		.needs_restart = true },
+	{ "parsers", PTN_NUMBER, SERVER, "0",
+		"processes that parse messages for one plugin at a time; 0: as many as there are processors", 0, 1000 },
+	{ "parser-memory", PTN_SIZE, SERVER, "1G",
+		"memory of one of them, the message included; one that needs more ends, and the plugin fails", 128 << 20,
+		INT64_C(1) << 40 },
+	{ "parser-uses", PTN_NUMBER, SERVER, "1000",
+		"messages that one of them parses; then a new one takes its place", 1, 1000000 },
+	{ 0 },
+};
+
 static const PtnOption options_log[] = {
 	{ "to", PTN_TEXT, SERVER, "stderr", "stderr, journal, syslog:FACILITY, or a file" },
 	{ "format", PTN_CHOICE, SERVER, "text", "form of a line", 0, 0, choices_format },
@@ -313,6 +328,7 @@ static const ConfigKind options_core[] = {
 	{ "directory", CONFIG_ONCE, options_directory, false },
 	{ "store", CONFIG_ONCE, options_store, false },
 	{ "dns", CONFIG_ONCE, options_dns, false },
+	{ "sandbox", CONFIG_ONCE, options_sandbox, false },
 	{ "log", CONFIG_ONCE, options_log, false },
 	{ "delivery", CONFIG_ONCE, options_delivery, false },
 	{ "route", CONFIG_NAMED, options_route, false },

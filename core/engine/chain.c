@@ -92,8 +92,8 @@ chain_judge(const HookRow *row, HookCall *call, PtnVerdict verdict)
 {
 	const bool may_settle = row->stage == PTN_AUTH || row->stage == PTN_ROUTE || row->stage == PTN_DELIVER;
 
-	if (call->has_unread && (verdict == PTN_NEXT || verdict == PTN_DONE))
-		return chain_fail(call, "the content cannot be read now");
+	if (call->missing != NULL && (verdict == PTN_NEXT || verdict == PTN_DONE))
+		return chain_fail(call, call->missing);
 	if (chain_is_told(row) && verdict != PTN_NEXT && verdict != PTN_FAILED)
 		return chain_fail(call, "it judged what is over");
 	switch (verdict) {
@@ -244,7 +244,7 @@ chain_run_row(ChainRun *run, const ChainTask *task, const HookRow *row, HookCall
 	bool has_failed;
 
 	call->may_wait = chain_may_wait(row, task->place);
-	call->has_unread = false;
+	call->missing = NULL;
 	verdict = why_not != NULL ? chain_fail(call, why_not) : chain_call(run, row, call);
 	if (task->told != NULL && verdict != PTN_WAIT)
 		task->told(task->data, row, call, verdict, g_get_monotonic_time() - begun_us);

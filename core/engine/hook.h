@@ -104,7 +104,7 @@ struct HookCall {
 	const char *about;           /* EVENT: its name; REPLY: the plugin that refused, NULL: the core */
 	bool is_ours;                /* REPLY, DELIVERED …: the reply told of is our own */
 	const char *failure;         /* of PTN_FAILED */
-	bool has_unread;             /* the content could not be read: unless it refuses, the hook fails */
+	const char *missing;         /* what a service could not give it: unless it refuses, the hook fails; NULL: nothing */
 	GArray *acts;                /* of Act; NULL: none */
 	GPtrArray *asked;            /* of a rehearsal: what services were asked, in words; nothing is written or counted then.
 								  * NULL: it is in earnest */

@@ -273,6 +273,7 @@ ptn_content(PtnHook *h, size_t *size, size_t *body)
 		return NULL;
 	*body = transaction->body_offset;
 	content = content_data(transaction->content, size);
-	h->call->has_unread |= content == NULL;
+	if (content == NULL)
+		h->call->missing = "the content cannot be read now";
 	return content;
 }

@@ -8,6 +8,7 @@
 #include "engine/notice.h"
 #include "io/tls.h"
 #include "plugin-api.h"
+#include "sandbox/parsers.h"
 #include "service/config.h"
 
 typedef struct PluginSet PluginSet;
@@ -16,9 +17,9 @@ typedef struct {
 	Engine *engine;        /* NULL for a check alone: nothing is started */
 	Dns *dns;
 	TlsClient *tls;        /* for plugins' own connections */
-	const char *directory; /* of the shared objects */
 	const char *helo;      /* what plugins call us to other servers */
 	NoticeSettings notices;
+	Parsers *parsers;      /* NULL: plugins that have a parser do not start */
 	/* NULL: the network.  Else the test's: a socket of the peer at "192.0.2.25" or "unix:/PATH", or -1. */
 	int (*connect)(void *data, const char *address, uint16_t port);
 	void *connect_data;

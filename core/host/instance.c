@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "host/host-private.h"
+#include "host/module.h"
 
 static void
 instance_read_items(Instance *instance)
@@ -79,6 +80,23 @@ instance_unref(void *data)
 	g_free(instance);
 }
 
+static bool
+instance_load_parser(const Instance *instance, GError **error)
+{
+	Parsers *parsers = instance->services->parsers;
+	const char *name = instance->plugin->name;
+	g_autofree char *directory = NULL;
+	g_autoptr(GError) failure = NULL;
+
+	if (instance->plugin->parse == NULL)
+		return true;
+	directory = module_directory(name);
+	if (parsers != NULL && parsers_load(parsers, directory, name, &failure))
+		return true;
+	return error_set(error, POSTERN_ERROR_UNAVAILABLE, "plugin %s does not start, because its parser does not: %s",
+		name, failure != NULL ? failure->message : "there are no parsers");
+}
+
 bool
 instance_start(Instance *instance, GError **error)
 {
@@ -86,6 +104,8 @@ instance_start(Instance *instance, GError **error)
 
 	if (instance->is_started)
 		return true;
+	if (!instance_load_parser(instance, error))
+		return false;
 	if (instance->plugin->start != NULL && instance_call(instance, instance->plugin->start, &failure) != PTN_NEXT)
 		return error_set(error, POSTERN_ERROR_INVALID, "plugin %s does not start: %s", instance->plugin->name,
 			failure != NULL ? failure : "it did not say why");

@@ -205,6 +205,19 @@ module_load(const char *directory, const char *name, GError **error)
 	return plugin;
 }
 
+char *
+module_directory(const char *name)
+{
+	const Module *module;
+	char *directory;
+
+	g_mutex_lock(&modules.lock);
+	module = g_hash_table_lookup(module_table(), name);
+	directory = module != NULL && module->path != NULL ? g_path_get_dirname(module->path) : g_strdup("");
+	g_mutex_unlock(&modules.lock);
+	return directory;
+}
+
 bool
 module_is_newer_on_disk(const char *name)
 {

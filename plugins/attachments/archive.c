@@ -99,6 +99,12 @@ archive_is_one(const char *begin, size_t size)
 	return false;
 }
 
+bool
+archive_is_zip(const char *begin, size_t size)
+{
+	return archive_is_one(begin, size) && begin[0] == 'P';
+}
+
 static struct archive *
 reader_new(Source *source)
 {
@@ -202,7 +208,7 @@ archive_list(const char *octets, size_t size, const ArchiveLimits *limits, Archi
 {
 	if (!archive_is_one(octets, size))
 		return ARCHIVE_IS_NONE;
-	if (octets[0] == 'P')
+	if (archive_is_zip(octets, size))
 		return archive_list_zip(octets, size, limits, visit, data);
 	/* 45 octets of bzip2 may be a megabyte: no piece is small */
 	if (*limits->time_left <= 0 || is_bzip2(octets, size))

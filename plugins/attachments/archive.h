@@ -23,6 +23,8 @@ typedef bool ArchiveVisit(const char *name, bool is_encrypted, void *data);
 
 /* True if it begins as an archive does; `size` octets, of which some hundred suffice. */
 bool archive_is_one(const char *begin, size_t size);
+/* True if code of ours reads it, not the library. */
+bool archive_is_zip(const char *begin, size_t size);
 ArchiveResult archive_list(
 	const char *octets, size_t size, const ArchiveLimits *limits, ArchiveVisit *visit, void *data);
 

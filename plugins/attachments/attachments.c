@@ -3,18 +3,88 @@
 
 #include <string.h>
 
-#include "plugins/attachments/inspect.h"
 #include "plugins/attachments/names.h"
+#include "plugins/attachments/rules.h"
 #include "plugins/mime/limit.h"
 
 typedef struct {
+	GBytes *packed; /* the rules, as the parser gets them */
 	InspectRules rules;
 } Attachments;
+
+/* ---- in the parser ---- */
+
+/* Rules are the same from call to call, until the configuration changes. */
+typedef struct {
+	GBytes *packed;
+	InspectRules rules;
+} ParserState;
+
+static bool
+parser_start(void **state)
+{
+	mime_start();
+	*state = g_new0(ParserState, 1);
+	return true;
+}
+
+static bool
+parser_has_rules(ParserState *state, const void *parameters, size_t size)
+{
+	g_autoptr(GBytes) now = g_bytes_new(parameters, size);
+
+	if (state->packed != NULL && g_bytes_equal(state->packed, now))
+		return true;
+	rules_clear(&state->rules);
+	g_clear_pointer(&state->packed, g_bytes_unref);
+	if (!rules_unpack(&state->rules, parameters, size))
+		return false;
+	state->packed = g_steal_pointer(&now);
+	return true;
+}
+
+static void
+parse(PtnParse *call, void *state, const void *parameters, size_t parameters_size, const char *octets, size_t size)
+{
+	ParserState *parser = state;
+	Finding finding;
+
+	if (!parser_has_rules(parser, parameters, parameters_size))
+		return;
+	(void)inspect(&finding, octets, size, &parser->rules, MIME_LIBRARY);
+	finding_pack(&finding, call);
+	g_free(finding.name);
+}
+
+/* ---- in the daemon ---- */
+
+/* False: the parser did not answer, and the hook fails by itself, or what it answered makes no sense. */
+static bool
+find(PtnHook *h, const char *content, size_t size, Finding *finding)
+{
+	const Attachments *attachments = ptn_instance(h);
+	const char *answer;
+	size_t answer_size;
+
+	if (inspect(finding, content, size, &attachments->rules, MIME_PLAIN))
+		return true;
+	answer = ptn_parse(h, g_bytes_get_data(attachments->packed, NULL), g_bytes_get_size(attachments->packed),
+		content, size, &answer_size);
+	if (answer == NULL)
+		return false;
+	ptn_count(h, "parsed", 1);
+	if (finding_unpack(finding, answer, answer_size))
+		return true;
+	(void)ptn_fail(h, "its parser's answer makes no sense");
+	return false;
+}
 
 static PtnVerdict
 check_message(PtnHook *h)
 {
-	const Attachments *attachments = ptn_instance(h);
+	static const char *const whys[FOUND_WHYS] = { [FOUND_KIND] = "files of this kind are not accepted",
+		[FOUND_UNLISTED] = "its files cannot be listed",
+		[FOUND_ENCRYPTED] = "encrypted archives are not accepted" };
 	g_autofree char *name = NULL;
 	Finding finding;
 	size_t size, body;
@@ -22,11 +92,12 @@ check_message(PtnHook *h)
 
 	if (content == NULL)
 		return PTN_NEXT;
-	inspect(&finding, content, size, &attachments->rules);
+	if (!find(h, content, size, &finding))
+		return PTN_FAILED;
 	name = finding.name;
 	if (name != NULL) {
 		ptn_count(h, "refused", 1);
-		return ptn_refuse(h, PTN_CONTENT, 550, "5.7.1", "Message contains %s (%s)", name, finding.why);
+		return ptn_refuse(h, PTN_CONTENT, 550, "5.7.1", "Message contains %s (%s)", name, whys[finding.why]);
 	}
 	if (finding.is_unlisted) {
 		ptn_count(h, "unlisted", 1);
@@ -39,18 +110,12 @@ static PtnVerdict
 start(PtnHook *h)
 {
 	Attachments *attachments = ptn_instance(h);
+	gconstpointer octets;
+	gsize size;
 
-	mime_start();
-	attachments->rules = (InspectRules){ .names = patterns_new(ptn_option_list(h, "names")),
-		.types = patterns_new(ptn_option_list(h, "types")),
-		.looks_into_archives = ptn_option_number(h, "archives") != 0,
-		.refuses_encrypted = ptn_option_number(h, "encrypted") == 1,
-		.refuses_unlisted = ptn_option_number(h, "unlisted") == 1,
-		.most_entries = (unsigned)ptn_option_number(h, "most-entries"),
-		.most_archive = (size_t)ptn_option_number(h, "most-archive"),
-		.mime = { .most_parts = (unsigned)ptn_option_number(h, "most-parts"),
-			.most_depth = (unsigned)ptn_option_number(h, "most-depth") } };
-	return PTN_NEXT;
+	attachments->packed = rules_pack(h);
+	octets = g_bytes_get_data(attachments->packed, &size);
+	return rules_unpack(&attachments->rules, octets, size) ? PTN_NEXT : ptn_fail(h, "its rules make no sense");
 }
 
 static PtnVerdict
@@ -58,8 +123,8 @@ stop(PtnHook *h)
 {
 	Attachments *attachments = ptn_instance(h);
 
-	g_ptr_array_unref(attachments->rules.names);
-	g_ptr_array_unref(attachments->rules.types);
+	rules_clear(&attachments->rules);
+	g_bytes_unref(attachments->packed);
 	return PTN_NEXT;
 }
 
@@ -104,4 +169,6 @@ PTN_PLUGIN(attachments) = {
 	.start = start,
 	.stop = stop,
 	.has_on = true,
+	.parser_start = parser_start,
+	.parse = parse,
 };

@@ -12,19 +12,19 @@ enum {
 	ARCHIVE_NS = 8000000, /* of processor time for libarchive, in a message */
 };
 
-#define NOT_ACCEPTED "files of this kind are not accepted"
-
 typedef struct {
 	const InspectRules *rules;
+	MimeMeans means;
 	Finding *finding;
 	const char *shown; /* of the part at hand: its name or its type */
 	bool is_encrypted; /* an entry of the archive at hand */
 	int64_t archive_ns;
 	unsigned uu_files;
+	bool needs_library;
 } Inspection;
 
 static void
-find(Inspection *inspection, const char *inner, const char *why)
+find(Inspection *inspection, const char *inner, FoundWhy why)
 {
 	g_autofree char *shown = name_shown(inspection->shown), *inside = inner != NULL ? name_shown(inner) : NULL;
 
@@ -71,7 +71,7 @@ inspect_type(Inspection *inspection, const MimePart *part, const char *begin, si
 
 	if (patterns_match(inspection->rules->types, part->type) ||
 		(found != NULL && patterns_match(inspection->rules->types, found)))
-		find(inspection, NULL, NOT_ACCEPTED);
+		find(inspection, NULL, FOUND_KIND);
 }
 
 /* ---- archives ---- */
@@ -83,7 +83,7 @@ inspect_entry(const char *name, bool is_encrypted, void *data)
 
 	inspection->is_encrypted |= is_encrypted;
 	if (is_refused_name(inspection, name))
-		find(inspection, name, NOT_ACCEPTED);
+		find(inspection, name, FOUND_KIND);
 	return inspection->finding->name == NULL;
 }
 
@@ -101,9 +101,9 @@ inspect_archive(Inspection *inspection, const MimePart *part)
 	if (size <= rules->most_archive)
 		result = archive_list(octets, size, &limits, inspect_entry, inspection);
 	if (result == ARCHIVE_UNLISTED && rules->refuses_unlisted)
-		find(inspection, NULL, "its files cannot be listed");
+		find(inspection, NULL, FOUND_UNLISTED);
 	if ((result == ARCHIVE_ENCRYPTED || inspection->is_encrypted) && rules->refuses_encrypted)
-		find(inspection, NULL, "encrypted archives are not accepted");
+		find(inspection, NULL, FOUND_ENCRYPTED);
 	inspection->finding->is_unlisted |= result == ARCHIVE_UNLISTED;
 }
 
@@ -140,7 +140,7 @@ inspect_uuencoded(Inspection *inspection, const MimePart *part)
 		}
 		if (name != NULL && is_refused_name(inspection, name)) {
 			inspection->shown = name;
-			find(inspection, NULL, NOT_ACCEPTED);
+			find(inspection, NULL, FOUND_KIND);
 		}
 		at = begin;
 	}
@@ -161,25 +161,36 @@ inspect_part(const MimePart *part, void *data)
 	g_autofree char *begin = NULL;
 	size_t size;
 
-	if (inspection->finding->name != NULL)
+	if (inspection->finding->name != NULL || (inspection->means == MIME_PLAIN && inspection->needs_library))
 		return;
 	inspection->shown = shown_of(part);
 	for (size_t i = 0; i < G_N_ELEMENTS(part->names); i++)
 		if (part->names[i] != NULL && is_refused_name(inspection, part->names[i]))
-			find(inspection, NULL, NOT_ACCEPTED);
+			find(inspection, NULL, FOUND_KIND);
 	begin = mime_decode(part, BEGIN_SIZE, &size);
 	inspect_type(inspection, part, begin, size);
-	if (inspection->rules->looks_into_archives && archive_is_one(begin, size))
-		inspect_archive(inspection, part);
+	if (inspection->rules->looks_into_archives && archive_is_one(begin, size)) {
+		inspection->needs_library |= !archive_is_zip(begin, size);
+		if (inspection->means == MIME_LIBRARY || !inspection->needs_library)
+			inspect_archive(inspection, part);
+	}
 	if (part->encoding <= GMIME_CONTENT_ENCODING_BINARY && g_str_has_prefix(part->type, "text/"))
 		inspect_uuencoded(inspection, part);
 }
 
-void
-inspect(Finding *finding, const char *content, size_t size, const InspectRules *rules)
+bool
+inspect(Finding *finding, const char *content, size_t size, const InspectRules *rules, MimeMeans means)
 {
-	Inspection inspection = { .rules = rules, .finding = finding, .archive_ns = ARCHIVE_NS };
+	Inspection inspection = { .rules = rules, .means = means, .finding = finding, .archive_ns = ARCHIVE_NS };
+	MimeResult result;
 
 	*finding = (Finding){ 0 };
-	finding->is_cut |= !mime_walk(content, size, &rules->mime, inspect_part, &inspection);
+	if (means == MIME_PLAIN && !mime_is_plain(content, size, &rules->mime))
+		return false;
+	result = mime_walk(content, size, &rules->mime, means, inspect_part, &inspection);
+	finding->is_cut |= result == MIME_CUT;
+	if (means == MIME_LIBRARY || !inspection.needs_library)
+		return true;
+	g_clear_pointer(&finding->name, g_free);
+	return false;
 }

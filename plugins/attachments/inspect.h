@@ -14,12 +14,15 @@ typedef struct {
 	MimeLimits mime;
 } InspectRules;
 
+typedef enum { FOUND_NOTHING, FOUND_KIND, FOUND_UNLISTED, FOUND_ENCRYPTED, FOUND_WHYS } FoundWhy;
+
 typedef struct {
-	char *name; /* of the file, "b.exe in a.zip", NULL: nothing is refused */
-	const char *why;
+	char *name; /* of the file, "b.exe in a.zip", printable ASCII; NULL: nothing is refused */
+	FoundWhy why;
 	bool is_cut;      /* there are more parts than were looked at */
 	bool is_unlisted; /* an archive could not be looked into */
 } Finding;
 
-/* The first attachment that is not accepted.  `finding` is cleared by the caller with g_free(name). */
-void inspect(Finding *finding, const char *content, size_t size, const InspectRules *rules);
+/* The first attachment that is not accepted.  `finding` is cleared by the caller with g_free(name).  False (of MIME_PLAIN alone):
+ * the message is not plain, or has an archive that only the library reads. */
+bool inspect(Finding *finding, const char *content, size_t size, const InspectRules *rules, MimeMeans means);

@@ -41,6 +41,16 @@ is_far_from_ascii(const char *charset)
 	return false;
 }
 
+void
+charsets_open(void)
+{
+	g_auto(GStrv) names = g_strsplit(charset_names, " ", -1);
+
+	/* what is open is kept; a set that this system does not have stays unknown, as any other */
+	for (char **name = names; *name != NULL; name++)
+		(void)iconv_open("UTF-8", *name);
+}
+
 static const char *
 charset_by_mark(const char *text, size_t size, const char *charset)
 {

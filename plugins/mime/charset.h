@@ -10,6 +10,11 @@ typedef struct {
 	bool is_near;  /* ASCII octets stand for themselves */
 } Charset;
 
+/* Separated by blanks. */
+extern const char charset_names[];
+/* Opens all of them, for good: later, in a process without files, their modules are found in memory. */
+void charsets_open(void);
+
 /* `text`: the first octets, which may begin with a mark that tells more than `charset` (NULL: not said). */
 void charset_open(Charset *set, const char *text, size_t size, const char *charset);
 void charset_close(Charset *set);

@@ -3,16 +3,14 @@
 
 #include <string.h>
 
+#include "plugins/mime/charset.h"
+
+/* Never ended: it lasts as long as its process. */
 void
 mime_start(void)
 {
-	static gsize is_started;
-
-	/* never ended: an instance that stops on one thread would take it from those that go on */
-	if (g_once_init_enter(&is_started)) {
-		g_mime_init();
-		g_once_init_leave(&is_started, 1);
-	}
+	g_mime_init();
+	charsets_open();
 }
 
 /* GMime's own loses all but the first octets of a line (3.2.13).  Lines before "begin" do not count. */

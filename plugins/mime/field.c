@@ -43,7 +43,7 @@ field_text_add(FieldText *field, const char *line, const char *end)
 		g_string_append_len(field->text, start, MIN(end - start, FIELD_MOST - (gssize)field->text->len));
 }
 
-static const char *
+const char *
 field_value(const Fields *fields, size_t kind)
 {
 	return fields->raw[kind].text != NULL ? fields->raw[kind].text->str : NULL;
@@ -89,7 +89,7 @@ fields_parse_disposition(Fields *fields, const char *value)
 }
 
 /* Counts it as parsed; false: too much was already. */
-static bool
+bool
 fields_may_parse(Fields *fields, const char *value)
 {
 	const size_t size = value != NULL ? strlen(value) : 0;
@@ -103,14 +103,20 @@ fields_may_parse(Fields *fields, const char *value)
 }
 
 void
+fields_begin_parse(Fields *fields)
+{
+	fields->type = fields->default_type != NULL ? fields->default_type : "text/plain";
+	for (size_t i = 0; i < FIELD_KINDS; i++)
+		fields->is_cut |= fields->raw[i].is_cut;
+}
+
+void
 fields_parse(Fields *fields)
 {
 	const char *type = field_value(fields, 0), *disposition = field_value(fields, 1),
 			   *encoding = field_value(fields, 2);
 
-	fields->type = fields->default_type != NULL ? fields->default_type : "text/plain";
-	for (size_t i = 0; i < FIELD_KINDS; i++)
-		fields->is_cut |= fields->raw[i].is_cut;
+	fields_begin_parse(fields);
 	if (encoding != NULL)
 		fields->encoding = g_mime_content_encoding_from_string(encoding + strspn(encoding, " \t"));
 	if (type != NULL && strchr(type, '/') == NULL) /* no type: the one that stands for none */

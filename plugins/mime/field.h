@@ -29,8 +29,15 @@ typedef struct {
 /* If this line begins a field that matters and was not seen before, where its text goes; else NULL. */
 FieldText *fields_begin(Fields *fields, const char *line, const char *end);
 void field_text_add(FieldText *field, const char *line, const char *end);
-/* When all lines were added. */
+/* When all lines were added: with GMime. */
 void fields_parse(Fields *fields);
+/* The same with code of our own, for fields of the usual form: "type/subtype; name=value; name=\"value\"" of printable ASCII without
+ * encoded words, comments or continuations, and the encodings that are none.  False: one has another form. */
+bool fields_parse_plain(Fields *fields);
+/* For both. */
+const char *field_value(const Fields *fields, size_t kind);
+bool fields_may_parse(Fields *fields, const char *value);
+void fields_begin_parse(Fields *fields);
 bool fields_are_message(const Fields *fields);
 void fields_clear(Fields *fields);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Fields, fields_clear)

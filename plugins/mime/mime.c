@@ -19,6 +19,7 @@ typedef struct {
 typedef struct {
 	const char *at, *end;
 	const MimeLimits *limits;
+	MimeMeans means;
 	MimeVisit *visit;
 	void *data;
 	Level levels[MIME_DEPTH_MAX + 1];
@@ -27,7 +28,7 @@ typedef struct {
 	size_t *field_octets; /* that may still be given to GMime's parsers */
 	unsigned encoded;     /* how many encoded messages this walk is within */
 	unsigned base_depth;
-	bool is_cut;
+	bool is_cut, is_not_plain;
 } Walk;
 
 static void
@@ -150,6 +151,27 @@ walk_read_fields(Walk *walk, Fields *fields)
 
 /* ---- parts ---- */
 
+/* Nothing more is visited. */
+static void
+walk_stop(Walk *walk)
+{
+	walk->is_not_plain = true;
+	walk->at = walk->end;
+	walk_pop(walk, 0);
+}
+
+/* The mark of UTF-16 says more than the field. */
+static bool
+part_is_plain(const Fields *fields, const char *data, size_t size)
+{
+	const char *charset = fields->charset;
+
+	if (size >= 2 && (memcmp(data, "\xff\xfe", 2) == 0 || memcmp(data, "\xfe\xff", 2) == 0))
+		return false;
+	return charset == NULL || g_ascii_strcasecmp(charset, "utf-8") == 0 ||
+		   g_ascii_strcasecmp(charset, "us-ascii") == 0;
+}
+
 static void
 walk_show(Walk *walk, const Fields *fields, const char *data, size_t size, unsigned depth)
 {
@@ -161,7 +183,10 @@ walk_show(Walk *walk, const Fields *fields, const char *data, size_t size, unsig
 		.size = size,
 		.depth = depth };
 
-	walk->visit(&part, walk->data);
+	if (walk->means == MIME_PLAIN && !part_is_plain(fields, data, size))
+		walk_stop(walk);
+	else if (walk->visit != NULL)
+		walk->visit(&part, walk->data);
 }
 
 static void
@@ -175,7 +200,7 @@ walk_show_rest(Walk *walk)
 
 	walk->is_cut = true;
 	walk_pop(walk, 0);
-	if (part.size > 0)
+	if (part.size > 0 && walk->visit != NULL)
 		walk->visit(&part, walk->data);
 	walk->at = walk->end;
 }
@@ -192,6 +217,7 @@ walk_encoded_message(Walk *outer, const Fields *fields, size_t size, unsigned de
 	Walk walk = { .at = decoded,
 		.end = decoded + decoded_size,
 		.limits = outer->limits,
+		.means = outer->means,
 		.visit = outer->visit,
 		.data = outer->data,
 		.parts = outer->parts,
@@ -227,7 +253,8 @@ walk_leaf(Walk *walk, const Fields *fields, unsigned depth)
 		walk_encoded_message(walk, fields, size, depth);
 	else
 		walk_show(walk, fields, start, size, depth);
-	walk->at = end;
+	if (!walk->is_not_plain)
+		walk->at = end;
 }
 
 /* A multipart whose delimiter never comes is shown as text: that is what readers do. */
@@ -250,7 +277,8 @@ walk_multipart(Walk *walk, Fields *fields, unsigned depth)
 	walk_pop(walk, walk->n_levels - 1);
 	fields->type = "text/plain";
 	walk_show(walk, fields, walk->at, (size_t)(line - walk->at), depth);
-	walk->at = line;
+	if (!walk->is_not_plain)
+		walk->at = line;
 }
 
 /* One header section, and those of the messages that follow it directly. */
@@ -266,7 +294,12 @@ walk_part(Walk *walk, unsigned depth, bool is_digest)
 			return;
 		}
 		walk_read_fields(walk, &fields);
-		fields_parse(&fields);
+		if (walk->means == MIME_LIBRARY)
+			fields_parse(&fields);
+		else if (!fields_parse_plain(&fields)) {
+			walk_stop(walk);
+			return;
+		}
 		walk->is_cut |= fields.is_cut;
 		if (fields.boundary != NULL && walk->n_levels < MIME_DEPTH_MAX) {
 			walk_multipart(walk, &fields, depth);
@@ -278,6 +311,8 @@ walk_part(Walk *walk, unsigned depth, bool is_digest)
 		}
 		if (fields.names[0] != NULL || fields.names[1] != NULL)
 			walk_show(walk, &fields, walk->at, 0, depth); /* a message has a file's name, too */
+		if (walk->is_not_plain)
+			return;
 		is_digest = false;
 	}
 }
@@ -294,19 +329,35 @@ walk_run(Walk *walk, unsigned depth)
 	walk_pop(walk, 0);
 }
 
-bool
-mime_walk(const char *content, size_t size, const MimeLimits *limits, MimeVisit *visit, void *data)
+MimeResult
+mime_walk(
+	const char *content, size_t size, const MimeLimits *limits, MimeMeans means, MimeVisit *visit, void *data)
 {
 	unsigned parts = 0;
 	size_t field_octets = FIELDS_MOST_OCTETS;
 	Walk walk = { .at = content,
 		.end = content + size,
 		.limits = limits,
+		.means = means,
 		.visit = visit,
 		.data = data,
 		.parts = &parts,
 		.field_octets = &field_octets };
 
 	walk_run(&walk, 0);
-	return !walk.is_cut;
+	if (walk.is_not_plain)
+		return MIME_NOT_PLAIN;
+	return walk.is_cut ? MIME_CUT : MIME_WHOLE;
+}
+
+bool
+mime_is_plain(const char *content, size_t size, const MimeLimits *limits)
+{
+	return mime_walk(content, size, limits, MIME_PLAIN, NULL, NULL) != MIME_NOT_PLAIN;
+}
+
+bool
+mime_text_is_encoded(const char *text, size_t size)
+{
+	return memmem(text, size, "=?", 2) != NULL || !g_utf8_validate_len(text, size, NULL);
 }

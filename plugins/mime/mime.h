@@ -1,8 +1,11 @@
 /* mime.h - the parts of a message, for the plugins that look into content; part of each of them as source.
  *
- * Header fields, names, transfer encodings and character sets are GMime's.  The tree of parts is walked here: one
- * pass, no recursion on what a sender nests, nothing made per part that is not looked at.  GMime's own parser has no
- * limit on parts, fields or parameters: hostile messages of 1 MiB cost it up to a second.
+ * The tree of parts is walked here: one pass, no recursion on what a sender nests, nothing made per part that is not looked
+ * at.  GMime's own parser has no limit on parts, fields or parameters: hostile messages of 1 MiB cost it up to a second.
+ *
+ * Names that are encoded, transfer encodings and character sets are GMime's and iconv's, and these belong into a parser
+ * (plugin-api.h).  A plain message needs neither: its fields have the usual form, its parts are 7bit, 8bit or binary, in ASCII or
+ * UTF-8.  It is walked in the daemon, MIME_PLAIN.
  *
  * Content that is cut by a limit is still shown, as one last part of text that is not decoded. */
 #pragma once
@@ -29,13 +32,28 @@ typedef struct {
 
 enum { MIME_DEPTH_MAX = 50 };
 
+typedef enum {
+	MIME_PLAIN,   /* with code of our own: the walk stops at the first part that is not plain */
+	MIME_LIBRARY, /* with GMime and iconv: in a parser, after mime_start() */
+} MimeMeans;
+
+typedef enum {
+	MIME_WHOLE,
+	MIME_CUT,       /* a limit cut it */
+	MIME_NOT_PLAIN, /* it stopped, and what was visited says nothing of the rest */
+} MimeResult;
+
 /* Called for each part that is no multipart, in order; what it is given lives until it returns. */
 typedef void MimeVisit(const MimePart *part, void *data);
 
-/* Once before the first walk of the process; may be called again, from one thread at a time. */
+/* Opens what the library will need, all character sets included: once, before the process gives its rights up.  One thread. */
 void mime_start(void);
-/* False: a limit cut it. */
-bool mime_walk(const char *content, size_t size, const MimeLimits *limits, MimeVisit *visit, void *data);
+MimeResult mime_walk(
+	const char *content, size_t size, const MimeLimits *limits, MimeMeans means, MimeVisit *visit, void *data);
+/* True: a walk MIME_PLAIN shows all of it. */
+bool mime_is_plain(const char *content, size_t size, const MimeLimits *limits);
+/* True: "=?utf-8?Q?…?=" may be in it, or octets that are not UTF-8. */
+bool mime_text_is_encoded(const char *text, size_t size);
 /* The octets of a part without its transfer encoding, at most `most`; ends with NUL, not counted in `size`.  New. */
 char *mime_decode(const MimePart *part, size_t most, size_t *size);
 /* The same in UTF-8 as far as it can be, piece by piece, each of about 2 MiB and what `visit` left of the one before:

@@ -4,14 +4,14 @@
 #include <string.h>
 #include <strings.h>
 
-#include "plugins/mime/mime.h"
 #include "plugins/uribl/html.h"
 
 enum {
 	SNIFF_SIZE = 1024,   /* octets that tell whether a part without a type of text is HTML */
 	SUBJECT_MOST = 8192, /* octets of subjects */
-	WHOLE_MOST = 4 << 20, /* a word, a tag with its values, a comment, a script: so much no border of pieces parts */
-	WORD_TAIL = 65536,    /* the end of a longer word that is looked at twice */
+	WHOLE_MOST =
+		4 << 20,       /* a word, a tag with its values, a comment, a script: so much no border of pieces parts */
+	WORD_TAIL = 65536, /* the end of a longer word that is looked at twice */
 };
 
 typedef struct {
@@ -212,27 +212,39 @@ subjects_of(const char *content, size_t size, bool *is_cut)
 	return text;
 }
 
-static void
-extract_subject(Extract *extract, const char *content, size_t size)
+/* False: it is encoded, and only the library reads it. */
+static bool
+extract_subject(Extract *extract, const char *content, size_t size, MimeMeans means)
 {
 	g_autoptr(GString) raw = subjects_of(content, size, &extract->is_cut);
 	g_autofree char *text = NULL;
 
 	if (raw->len == 0)
-		return;
+		return true;
+	if (!mime_text_is_encoded(raw->str, raw->len)) {
+		text_find(&extract->finder, raw->str, strlen(raw->str), 0);
+		return true;
+	}
+	if (means == MIME_PLAIN)
+		return false;
 	text = g_mime_utils_header_decode_text(NULL, raw->str);
 	text_find(&extract->finder, text, strlen(text), 0);
+	return true;
 }
 
-bool
-extract_hosts(Hosts *hosts, const char *content, size_t size, const ExtractLimits *limits)
+MimeResult
+extract_hosts(Hosts *hosts, const char *content, size_t size, const ExtractLimits *limits, MimeMeans means)
 {
 	const MimeLimits mime = { .most_parts = limits->most_parts, .most_depth = limits->most_depth };
 	Extract extract = { .finder = { hosts, limits->takes_bare, limits->takes_addresses },
 		.left = limits->most_octets };
-	bool is_whole;
+	MimeResult result;
 
-	extract_subject(&extract, content, size);
-	is_whole = mime_walk(content, size, &mime, extract_part, &extract);
-	return is_whole && !extract.is_cut && !hosts_are_cut(hosts);
+	/* the structure is looked at first: text may be long, and what is not plain stand at its end */
+	if (means == MIME_PLAIN && !mime_is_plain(content, size, &mime))
+		return MIME_NOT_PLAIN;
+	if (!extract_subject(&extract, content, size, means))
+		return MIME_NOT_PLAIN;
+	result = mime_walk(content, size, &mime, means, extract_part, &extract);
+	return result == MIME_WHOLE && (extract.is_cut || hosts_are_cut(hosts)) ? MIME_CUT : result;
 }

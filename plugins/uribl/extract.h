@@ -1,6 +1,7 @@
 /* extract.h - from a message to the hosts that it names. */
 #pragma once
 
+#include "plugins/mime/mime.h"
 #include "plugins/uribl/text.h"
 
 typedef struct {
@@ -9,5 +10,6 @@ typedef struct {
 	bool takes_bare, takes_addresses;
 } ExtractLimits;
 
-/* Fills `hosts`; false: a limit cut it. */
-bool extract_hosts(Hosts *hosts, const char *content, size_t size, const ExtractLimits *limits);
+/* Fills `hosts`.  MIME_NOT_PLAIN (of MIME_PLAIN alone): nothing was looked at. */
+MimeResult extract_hosts(
+	Hosts *hosts, const char *content, size_t size, const ExtractLimits *limits, MimeMeans means);

@@ -29,11 +29,12 @@ domains_of(const char *content, size_t size, bool *is_whole)
 	g_autoptr(GPtrArray) domains = NULL;
 	GString *text = g_string_new(NULL);
 
-	mime_start();
-	if (psl == NULL)
+	if (psl == NULL) {
+		mime_start();
 		psl = psl_latest(NULL);
+	}
 	hosts = hosts_new(psl, 1000);
-	*is_whole = extract_hosts(hosts, content, size, &limits);
+	*is_whole = extract_hosts(hosts, content, size, &limits, MIME_LIBRARY) == MIME_WHOLE;
 	domains = hosts_domains(hosts, 30);
 	for (guint i = 0; i < domains->len; i++)
 		g_string_append_printf(text, "%s%s", i > 0 ? " " : "", ((const Domain *)g_ptr_array_index(domains, i))->name);

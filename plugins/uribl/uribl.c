@@ -7,8 +7,7 @@
 #include <string.h>
 
 #include "plugins/mime/limit.h"
-#include "plugins/mime/mime.h"
-#include "plugins/uribl/extract.h"
+#include "plugins/uribl/domains.h"
 #include "plugins/uribl/lists.h"
 
 enum {
@@ -162,26 +161,26 @@ look(PtnHook *h)
 	const Uribl *uribl = ptn_instance(h);
 	const ExtractLimits limits = read_limits(h);
 	const unsigned most = (unsigned)ptn_option_number(h, "most-domains");
-	g_autoptr(Hosts) hosts = hosts_new(uribl->psl, most);
-	g_autoptr(GPtrArray) domains = NULL;
+	g_auto(Domains) domains = { 0 };
 	State *state = ptn_message(h);
 	size_t size, body;
 	const char *content = ptn_content(h, &size, &body);
 
 	if (content == NULL || uribl->zones->len == 0)
 		return PTN_NEXT;
-	state->is_cut = !extract_hosts(hosts, content, size, &limits) || hosts_count(hosts) > most;
-	domains = hosts_domains(hosts, most);
-	state->questions = ptn_keep(
-		h, PTN_FOR_MESSAGE, NULL, MAX(domains->len * (size_t)uribl->zones->len, 1) * sizeof *state->questions);
-	for (guint i = 0; i < domains->len; i++) {
-		const Domain *domain = g_ptr_array_index(domains, i);
+	if (!domains_find(h, uribl->psl, &limits, most, content, size, &domains))
+		return PTN_FAILED;
+	state->is_cut = domains.is_cut;
+	state->questions = ptn_keep(h, PTN_FOR_MESSAGE, NULL,
+		MAX(domains.names->len * (size_t)uribl->zones->len, 1) * sizeof *state->questions);
+	for (guint i = 0; i < domains.names->len; i++) {
+		const Domain *domain = g_ptr_array_index(domains.names, i);
 
 		if (!domain->is_number || ptn_is_public(domain->name))
 			add_questions(h, uribl, state, domain);
 	}
 	ask_ahead(h, uribl, state, 0);
-	ptn_count(h, "domains", domains->len);
+	ptn_count(h, "domains", domains.names->len);
 	return PTN_NEXT;
 }
 
@@ -352,7 +351,6 @@ start(PtnHook *h)
 	Uribl *uribl = ptn_instance(h);
 	const char *why = NULL;
 
-	mime_start();
 	uribl->zones = lists_read(h, &why);
 	if (uribl->zones == NULL)
 		return ptn_fail(h, "%s", why);
@@ -424,4 +422,6 @@ PTN_PLUGIN(uribl) = {
 	.stop = stop,
 	.check = check,
 	.has_on = true,
+	.parser_start = domains_parser_start,
+	.parse = domains_parse,
 };

@@ -31,7 +31,7 @@ content_look(const char *content, size_t size)
 {
 	Finding finding;
 
-	inspect(&finding, content, size, &rules);
+	(void)inspect(&finding, content, size, &rules, MIME_LIBRARY);
 	g_free(finding.name);
 }
 

@@ -19,7 +19,7 @@ content_look(const char *content, size_t size)
 	static const ExtractLimits limits = { .most_parts = 1000, .most_depth = 20, .most_octets = 1 << 28, .takes_bare = true };
 	g_autoptr(Hosts) hosts = hosts_new(psl, 1000);
 
-	(void)extract_hosts(hosts, content, size, &limits);
+	(void)extract_hosts(hosts, content, size, &limits, MIME_LIBRARY);
 }
 
 double

@@ -55,6 +55,19 @@ fuzz_archive(const char *octets, size_t size)
 	g_assert(entries <= 2 * FUZZ_MOST_ENTRIES);
 }
 
+/* What is found without the library is what the library finds. */
+static void
+fuzz_plain(const char *octets, size_t size, const Finding *finding)
+{
+	Finding plain;
+
+	if (!inspect(&plain, octets, size, &rules, MIME_PLAIN))
+		return;
+	g_assert(g_strcmp0(plain.name, finding->name) == 0 && plain.why == finding->why);
+	g_assert(plain.is_cut == finding->is_cut && plain.is_unlisted == finding->is_unlisted);
+	g_free(plain.name);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -68,8 +81,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	rules.refuses_encrypted = rules.refuses_unlisted = (data[0] & FUZZ_STRICT) != 0;
-	inspect(&finding, (const char *)data + 1, size - 1, &rules);
-	g_assert((finding.name == NULL) == (finding.why == NULL));
+	g_assert(inspect(&finding, (const char *)data + 1, size - 1, &rules, MIME_LIBRARY));
+	g_assert((finding.name == NULL) == (finding.why == FOUND_NOTHING));
+	fuzz_plain((const char *)data + 1, size - 1, &finding);
 	for (const char *c = finding.name; c != NULL && *c != '\0'; c++)
 		g_assert(g_ascii_isprint(*c));
 	g_free(finding.name);

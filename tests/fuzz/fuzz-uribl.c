@@ -40,6 +40,25 @@ fuzz_check_domain(const Domain *domain)
 	g_assert(number_parse(domain->name, address) == NUMBER_IS_NAME);
 }
 
+/* What is found without the library is what the library finds. */
+static void
+fuzz_plain(const char *octets, size_t size, const ExtractLimits *limits, unsigned most, MimeResult result,
+	const GPtrArray *domains)
+{
+	g_autoptr(Hosts) hosts = hosts_new(fuzz_psl(), most);
+	const MimeResult plain = extract_hosts(hosts, octets, size, limits, MIME_PLAIN);
+	g_autoptr(GPtrArray) found = NULL;
+
+	if (plain == MIME_NOT_PLAIN)
+		return;
+	g_assert(plain == result);
+	found = hosts_domains(hosts, FUZZ_MOST);
+	g_assert(found->len == domains->len);
+	for (guint i = 0; i < found->len; i++)
+		g_assert(strcmp(((const Domain *)g_ptr_array_index(found, i))->name,
+			((const Domain *)g_ptr_array_index(domains, i))->name) == 0);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -49,14 +68,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.most_octets = (flags & FUZZ_SMALL) != 0 ? 100 : 1 << 20,
 		.takes_bare = (flags & FUZZ_BARE) != 0,
 		.takes_addresses = (flags & FUZZ_ADDRESSES) != 0 };
-	g_autoptr(Hosts) hosts = hosts_new(fuzz_psl(), (flags & FUZZ_SMALL) != 0 ? 3 : 1000);
+	const unsigned most = (flags & FUZZ_SMALL) != 0 ? 3 : 1000;
+	g_autoptr(Hosts) hosts = hosts_new(fuzz_psl(), most);
 	g_autoptr(GPtrArray) domains = NULL;
+	MimeResult result;
 
 	if (size < 1)
 		return 0;
-	(void)extract_hosts(hosts, (const char *)data + 1, size - 1, &limits);
+	result = extract_hosts(hosts, (const char *)data + 1, size - 1, &limits, MIME_LIBRARY);
 	domains = hosts_domains(hosts, FUZZ_MOST);
 	g_assert(domains->len == MIN(hosts_count(hosts), FUZZ_MOST));
+	fuzz_plain((const char *)data + 1, size - 1, &limits, most, result, domains);
 	g_ptr_array_foreach(domains, (GFunc)(void (*)(void))fuzz_check_domain, NULL);
 	return 0;
 }

@@ -135,7 +135,7 @@ test_open_services(PtnTest *test)
 	engine->etrn = etrn_new(&(EtrnSettings){
 		.clock = engine->clock, .directory = engine->directory, .retry = test_retry_domain, .data = test });
 	test->services = (HostServices){ .engine = engine, .dns = dns_new_scripted(test_resolve, test),
-		.tls = tls_client_new(NULL, NULL), .directory = "/nonexistent", .helo = "test.example.net",
+		.tls = tls_client_new(NULL, NULL), .helo = "test.example.net",
 		.notices = { "test.example.net", "postern", "postmaster@test.example.net", NULL },
 		.connect = test_peers_connect, .connect_data = test->peers };
 }
@@ -153,6 +153,34 @@ test_load_config(PtnTest *test, const char *config)
 		test_die("configuration", g_ptr_array_index(mistakes, 0));
 }
 
+/* The keeper is a fork of this process, made before the test has threads; it serves all tests of plugins that it knows. */
+static Parsers *
+test_parsers(const PtnPlugin *const *plugins)
+{
+	static const ParsersLimits limits = { .most = 2, .most_uses = 100, .memory = 1 << 30 };
+	static Parsers *parsers;
+	static GPtrArray *known;
+	bool are_known = true;
+	g_autoptr(GError) error = NULL;
+
+	if (known == NULL)
+		known = g_ptr_array_new();
+	for (; *plugins != NULL; plugins++) {
+		module_add_linked(*plugins);
+		if ((*plugins)->parse == NULL || g_ptr_array_find(known, *plugins, NULL))
+			continue;
+		g_ptr_array_add(known, (void *)(uintptr_t)*plugins);
+		are_known = false;
+	}
+	if (are_known)
+		return parsers;
+	parsers_close(parsers);
+	parsers = parsers_open(module_load, &limits, &error);
+	if (parsers == NULL)
+		test_die("parsers", error->message);
+	return parsers;
+}
+
 static void
 test_load_plugins(PtnTest *test, const PtnPlugin *const *plugins, const char *config)
 {
@@ -161,7 +189,6 @@ test_load_plugins(PtnTest *test, const PtnPlugin *const *plugins, const char *co
 	g_autoptr(GError) error = NULL;
 
 	for (; *plugins != NULL; plugins++) {
-		module_add_linked(*plugins);
 		g_ptr_array_add(names, (void *)(uintptr_t)(*plugins)->name);
 	}
 	g_ptr_array_add(names, NULL);
@@ -196,6 +223,7 @@ PtnTest *
 ptn_test_new_chain(const PtnPlugin *const *plugins, const char *config)
 {
 	PtnTest *test = g_new0(PtnTest, 1);
+	Parsers *parsers;
 
 	(void)log_open("stderr", LOG_TEXT, LOG_LEVEL_WARNING, NULL);
 	test->clock.clock = (Clock){ test_wall, test_monotonic };
@@ -207,7 +235,9 @@ ptn_test_new_chain(const PtnPlugin *const *plugins, const char *config)
 	test->reply = g_string_new(NULL);
 	test->peers = test_peers_new();
 	test->dialogs = g_ptr_array_new_with_free_func(g_free);
+	parsers = test_parsers(plugins);
 	test_open_services(test);
+	test->services.parsers = parsers;
 	ptn_test_entry(test, PTN_CUSTOMER, "acme", "primary", "it@acme.example", NULL);
 	ptn_test_entry(test, PTN_DOMAIN, "example.net", "customer", "acme", "mode", "outbound-only", NULL);
 	test_load_plugins(test, plugins, config);

@@ -16,7 +16,7 @@ import apiheader  # noqa: E402
 
 HEADER = (TOP / "plugin-api.h").read_text()
 NEW_FUNCTION = ("void *ptn_instance(PtnHook *h);", "void *ptn_instance(PtnHook *h);\nvoid ptn_new(PtnHook *h);")
-GROWN_PLUGIN = ("bool has_on;\n} PtnPlugin;", "bool has_on;\n\tint64_t newest;\n} PtnPlugin;")
+GROWN_PLUGIN = ("has no parser                                      */\n} PtnPlugin;", "has no parser                                      */\n\tint64_t newest;\n} PtnPlugin;")
 NEW_STAGE = ("\tPTN_EVENT,  ", "\tPTN_EVENT, PTN_NEWEST,  ")
 NEW_FILE = ("#pragma GCC visibility pop", "typedef struct { int a; } PtnNewest;\n#pragma GCC visibility pop")
 
@@ -34,7 +34,7 @@ BREAKING = [
     ("int64_t tick;", "int64_t tick, tock;", "PtnPlugin.tock: is not at the end of PtnPlugin"),
     ("bool needs_restart; ", "bool needs_restart; int64_t newest; ", "PtnOption may not grow"),
     ("const char *enhanced, *text; } PtnReply;", "const char *enhanced, *text, *more; } PtnReply;", "PtnReply may not grow"),
-    ("bool has_on;\n} PtnPlugin;", "int64_t has_on;\n} PtnPlugin;", "field PtnPlugin.has_on"),
+    ("\tbool has_on;", "\tint64_t has_on;", "field PtnPlugin.has_on"),
     ("typedef PtnVerdict PtnFunction(PtnHook *h);", "typedef PtnVerdict PtnFunction(PtnHook *h, int n);", "type PtnFunction"),
     ("void ptn_permit(PtnHook *h);", "", "function ptn_permit: is gone"),
     ("void ptn_permit(PtnHook *h);", "bool ptn_permit(PtnHook *h);", "function ptn_permit: is bool"),

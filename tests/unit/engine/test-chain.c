@@ -44,7 +44,8 @@ script_run(const HookRow *row, HookCall *call)
 		CU_ASSERT_PTR_EQUAL(chain_orphan(run_of_scripts), row);
 	while (script->is_late && g_get_monotonic_time() <= call->deadline_us)
 		g_thread_yield();
-	call->has_unread |= script->cannot_read;
+	if (script->cannot_read)
+		call->missing = "the content cannot be read now";
 	call->code = script->code;
 	call->cause = PTN_POLICY;
 	call->enhanced = script->code >= 500 ? "5.7.1" : "4.7.1";

@@ -1,0 +1,54 @@
+/* confine.c - [sandbox]: read, put into force, watched. */
+#include "daemon/confine.h"
+
+#include "base/log.h"
+#include "host/module.h"
+#include "sandbox/filter.h"
+
+static ParsersLimits
+confine_limits(const Config *config)
+{
+	const ConfigSection *section = config_section(config, "sandbox", NULL);
+
+	return (ParsersLimits){ .most = (unsigned)config_number(section, "parsers"),
+		.most_uses = (unsigned)config_number(section, "parser-uses"),
+		.memory = (uint64_t)config_number(section, "parser-memory") };
+}
+
+bool
+confine_open_parsers(Daemon *daemon, GError **error)
+{
+	const ParsersLimits limits = confine_limits(daemon->config);
+
+	daemon->services.parsers = parsers_open(NULL, &limits, error);
+	return daemon->services.parsers != NULL;
+}
+
+void
+confine_set_limits(Daemon *daemon, const Config *config)
+{
+	const ParsersLimits limits = confine_limits(config);
+
+	parsers_set_limits(daemon->services.parsers, &limits);
+}
+
+void
+confine_daemon(Daemon *daemon)
+{
+	g_autoptr(GError) error = NULL;
+
+	if (config_number(config_section(daemon->config, "sandbox", NULL), "filter") == 0 ||
+		filter_install(FILTER_DAEMON, &error))
+		return;
+	log_event(LOG_LEVEL_WARNING, "not filtered", "error", error->message, NULL);
+	metrics_alarm(daemon->engine.metrics, "sandbox.filter", error->message);
+}
+
+void
+confine_tick(Daemon *daemon)
+{
+	metrics_alarm(daemon->engine.metrics, "sandbox.keeper",
+		parsers_are_kept(daemon->services.parsers)
+			? NULL
+			: "the keeper of parsers has ended: plugins that need a new parser fail; restart Postern");
+}

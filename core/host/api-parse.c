@@ -1,0 +1,40 @@
+/* api-parse.c - the parser of a plugin: asking it, and, in its process, answering. */
+#include "host/host-private.h"
+#include "sandbox/parser.h"
+
+enum { PARSED_MOST = 64 << 20 };
+
+void
+ptn_parsed(PtnParse *parse, const void *data, size_t size)
+{
+	const size_t room = (size_t)PARSED_MOST + 1 - MIN(parse->answer->len, (size_t)PARSED_MOST + 1);
+
+	g_byte_array_append(parse->answer, data, (guint)MIN(size, room)); /* more is refused as too much */
+}
+
+const void *
+ptn_parse(PtnHook *h, const void *parameters, size_t parameters_size, const char *octets, size_t size,
+	size_t *answer_size)
+{
+	g_autoptr(GBytes) head = g_bytes_new_static(parameters, parameters_size);
+	g_autoptr(GByteArray) answer = NULL;
+	g_autoptr(GError) error = NULL;
+	static const guint8 end = 0;
+
+	*answer_size = 0;
+	if (!h->call->may_wait) {
+		h->call->would_have_waited = true;
+		return NULL;
+	}
+	if (h->instance->services->parsers != NULL)
+		answer = parsers_call(h->instance->services->parsers, h->instance->plugin->name, head, octets, size,
+			PARSED_MOST, h->call->deadline_us, &error);
+	if (answer == NULL) {
+		h->call->missing = h->call->failure =
+			region_strdup(h->call->region, error != NULL ? error->message : "there are no parsers");
+		return NULL;
+	}
+	*answer_size = answer->len;
+	g_byte_array_append(answer, &end, 1);
+	return region_copy(h->call->region, answer->data, answer->len);
+}

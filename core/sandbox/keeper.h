@@ -1,0 +1,45 @@
+/* keeper.h - the process that starts parsers.
+ *
+ * It is started before the daemon may start nothing any more, knows none of its secrets, and never reads what strangers wrote: it
+ * loads the plugins that have parsers, lets them open what they will need, and forks a process of itself whenever the
+ * daemon asks for one.  Both talk in packets over a socket, a question and an answer at a time; when the socket is closed,
+ * keeper and parsers end. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "plugin-api.h"
+
+/* The argument that makes posternd a keeper, and the descriptor of its end of the socket. */
+#define KEEPER_ARGUMENT "--keep-parsers"
+enum { KEEPER_FD = 3 };
+
+/* Finds a plugin by directory and name; NULL: an error. */
+typedef const PtnPlugin *KeeperLoad(const char *directory, const char *name, GError **error);
+
+/* ---- in the keeper ---- */
+
+/* Serves the daemon at `fd` until it ends; the exit code of the process. */
+int keeper_run(int fd, KeeperLoad *load);
+
+/* ---- in the daemon ---- */
+
+typedef struct Keeper Keeper;
+
+/* Starts it: this program anew, with KEEPER_ARGUMENT, or (`load` not NULL) a fork of this process, which has one thread
+ * then: for tests.  NULL: an error.  May block for the time of a fork. */
+Keeper *keeper_open(KeeperLoad *load, GError **error);
+/* The keeper and its parsers end.  NULL: nothing. */
+void keeper_close(Keeper *keeper);
+/* Loads a plugin and prepares its parser; a second time nothing is done.  Blocks while it loads.  Any thread. */
+bool keeper_load(Keeper *keeper, const char *directory, const char *name, GError **error);
+/* A new parser of a loaded plugin, with at most `memory` octets: the descriptor of its socket, or -1.  Any thread. */
+int keeper_start_parser(Keeper *keeper, const char *name, uint64_t memory, pid_t *pid, GError **error);
+/* Ends a parser, if it did not end by itself; why it ended, as waitpid() says it.  -1: that is not known. */
+int keeper_end_parser(Keeper *keeper, pid_t pid);
+pid_t keeper_pid(const Keeper *keeper);
+/* False: it ended, and no parser can be started any more.  Any thread. */
+bool keeper_is_alive(const Keeper *keeper);

@@ -1,0 +1,168 @@
+/* field-plain.c - the fields of a plain message, as most programs write them; what GMime makes of them is the same. */
+#include <string.h>
+
+#include "plugins/mime/field.h"
+
+typedef struct {
+	const char *at;
+} Reader;
+
+static bool
+is_token(char c)
+{
+	return g_ascii_isalnum(c) || c == '-' || c == '_' || c == '.' || c == '+';
+}
+
+static void
+reader_skip_blanks(Reader *reader)
+{
+	reader->at += strspn(reader->at, " \t");
+}
+
+/* In lower case; new; NULL: there is none. */
+static char *
+reader_token(Reader *reader)
+{
+	const char *begin = reader->at;
+
+	while (is_token(*reader->at))
+		reader->at++;
+	return reader->at > begin ? g_ascii_strdown(begin, reader->at - begin) : NULL;
+}
+
+/* A value of printable ASCII, without quotes; new; NULL: it has another form. */
+static char *
+reader_value(Reader *reader)
+{
+	const bool is_quoted = *reader->at == '"';
+	const char *begin = reader->at += is_quoted;
+	char *value;
+
+	while (is_quoted ? *reader->at >= ' ' && *reader->at <= '~' && *reader->at != '"' && *reader->at != '\\'
+					 : is_token(*reader->at))
+		reader->at++;
+	if (reader->at == begin || (is_quoted && *reader->at != '"'))
+		return NULL;
+	value = g_strndup(begin, (size_t)(reader->at - begin));
+	reader->at += is_quoted;
+	if (strstr(value, "=?") == NULL)
+		return value;
+	g_free(value);
+	return NULL;
+}
+
+typedef struct {
+	const char *name;
+	char **value; /* NULL: it does not matter */
+} Parameter;
+
+/* Each name once. */
+static bool
+reader_parameter(Reader *reader, const Parameter *wanted, size_t n)
+{
+	g_autofree char *name = reader_token(reader), *value = NULL;
+
+	if (name == NULL || *reader->at != '=')
+		return false;
+	reader->at++;
+	value = reader_value(reader);
+	for (size_t i = 0; value != NULL && i < n; i++) {
+		if (strcmp(name, wanted[i].name) != 0)
+			continue;
+		if (*wanted[i].value != NULL)
+			return false;
+		*wanted[i].value = g_steal_pointer(&value);
+		return true;
+	}
+	return value != NULL;
+}
+
+/* "; name=value; …" to the end. */
+static bool
+reader_parameters(Reader *reader, const Parameter *wanted, size_t n)
+{
+	for (;;) {
+		reader_skip_blanks(reader);
+		if (*reader->at == '\0')
+			return true;
+		if (*reader->at != ';')
+			return false;
+		reader->at++;
+		reader_skip_blanks(reader);
+		if (*reader->at == '\0')
+			return true;
+		if (!reader_parameter(reader, wanted, n))
+			return false;
+	}
+}
+
+static bool
+fields_plain_type(Fields *fields, const char *value)
+{
+	const Parameter wanted[] = { { "charset", &fields->charset }, { "name", &fields->names[1] },
+		{ "boundary", &fields->boundary } };
+	Reader reader = { value };
+	g_autofree char *type = NULL, *subtype = NULL;
+
+	reader_skip_blanks(&reader);
+	type = reader_token(&reader);
+	if (type == NULL || *reader.at != '/')
+		return false;
+	reader.at++;
+	subtype = reader_token(&reader);
+	if (subtype == NULL || !reader_parameters(&reader, wanted, G_N_ELEMENTS(wanted)))
+		return false;
+	fields->own_type = g_strconcat(type, "/", subtype, NULL);
+	fields->type = fields->own_type;
+	if (strcmp(type, "multipart") != 0)
+		g_clear_pointer(&fields->boundary, g_free);
+	return true;
+}
+
+static bool
+fields_plain_disposition(Fields *fields, const char *value)
+{
+	const Parameter wanted[] = { { "filename", &fields->names[0] } };
+	Reader reader = { value };
+	g_autofree char *disposition = NULL;
+
+	reader_skip_blanks(&reader);
+	disposition = reader_token(&reader);
+	return disposition != NULL && reader_parameters(&reader, wanted, G_N_ELEMENTS(wanted));
+}
+
+static bool
+fields_plain_encoding(Fields *fields, const char *value)
+{
+	static const struct {
+		const char *name;
+		GMimeContentEncoding encoding;
+	} encodings[] = { { "7bit", GMIME_CONTENT_ENCODING_7BIT }, { "8bit", GMIME_CONTENT_ENCODING_8BIT },
+		{ "binary", GMIME_CONTENT_ENCODING_BINARY } };
+	Reader reader = { value };
+	g_autofree char *name = NULL;
+
+	reader_skip_blanks(&reader);
+	name = reader_token(&reader);
+	reader_skip_blanks(&reader);
+	for (size_t i = 0; name != NULL && *reader.at == '\0' && i < G_N_ELEMENTS(encodings); i++)
+		if (strcmp(name, encodings[i].name) == 0) {
+			fields->encoding = encodings[i].encoding;
+			return true;
+		}
+	return false;
+}
+
+bool
+fields_parse_plain(Fields *fields)
+{
+	const char *type = field_value(fields, 0), *disposition = field_value(fields, 1),
+			   *encoding = field_value(fields, 2);
+
+	fields_begin_parse(fields);
+	if (encoding != NULL && !fields_plain_encoding(fields, encoding))
+		return false;
+	if (fields_may_parse(fields, type) && !fields_plain_type(fields, type))
+		return false;
+	return !fields_may_parse(fields, disposition) || fields_plain_disposition(fields, disposition);
+}
