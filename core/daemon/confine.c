@@ -37,8 +37,10 @@ confine_daemon(Daemon *daemon)
 {
 	g_autoptr(GError) error = NULL;
 
-	if (config_number(config_section(daemon->config, "sandbox", NULL), "filter") == 0 ||
-		filter_install(FILTER_DAEMON, &error))
+	if (config_number(config_section(daemon->config, "sandbox", NULL), "filter") == 0)
+		return;
+	daemon->is_filtered = filter_install(FILTER_DAEMON, &error);
+	if (daemon->is_filtered)
 		return;
 	log_event(LOG_LEVEL_WARNING, "not filtered", "error", error->message, NULL);
 	metrics_alarm(daemon->engine.metrics, "sandbox.filter", error->message);

@@ -9,6 +9,7 @@
 #include "daemon/control.h"
 #include "engine/route.h"
 #include "io/tls-inspect.h"
+#include "sandbox/filter.h"
 #include "service/config-read.h"
 #include "service/spf.h"
 
@@ -318,6 +319,50 @@ doctor_look_at_limits(Doctor *doctor)
 		doctor_say(doctor, IS_WELL, "limits", "open files suffice for max-connections");
 }
 
+/* ---- the sandbox ---- */
+
+static void
+doctor_look_at_filter(Doctor *doctor)
+{
+	bool is_wanted;
+
+	g_mutex_lock(&doctor->daemon->lock);
+	is_wanted = config_number(config_section(doctor->daemon->config, "sandbox", NULL), "filter") != 0;
+	g_mutex_unlock(&doctor->daemon->lock);
+	if (doctor->daemon->is_filtered)
+		doctor_say(doctor, IS_WELL, "filter",
+			"system calls that the gateway does not need are refused (seccomp, EPERM)%s",
+			is_wanted ? "" : "; [sandbox] filter = no holds from the next start");
+	else
+		doctor_say(doctor, is_wanted ? IS_BAD : IS_DOUBTFUL, "filter", "no system call is refused: %s",
+			is_wanted ? "this system has no seccomp, or Postern was not restarted" : "[sandbox] filter = no");
+}
+
+static void
+doctor_put_parser(void *data, const ParsersFigures *figures)
+{
+	Doctor *doctor = data;
+	const int filters = figures->idle > 0 ? filter_count(figures->idle) : -1;
+
+	doctor_say(doctor, figures->died > 0 || filters == 0 ? IS_DOUBTFUL : IS_WELL, "parser",
+		"%s: %u running%s, %u started, %u died", figures->plugin, figures->running,
+		filters > 0	   ? " (filtered)"
+		: filters == 0 ? " (NOT filtered)"
+					   : "",
+		figures->started, figures->died);
+}
+
+static void
+doctor_look_at_sandbox(Doctor *doctor)
+{
+	Parsers *parsers = doctor->daemon->services.parsers;
+
+	doctor_look_at_filter(doctor);
+	if (!parsers_are_kept(parsers))
+		doctor_say(doctor, IS_BAD, "parser", "their keeper has ended: no parser can be started; restart Postern");
+	parsers_each(parsers, doctor_put_parser, doctor);
+}
+
 /* ---- services and plugins ---- */
 
 /* "sqlite ok", "redis mymaster ok (1.1 ms)" */
@@ -421,6 +466,7 @@ control_doctor(Daemon *daemon, const Request *request, Answer *answer)
 	doctor_look_at_clock(&doctor);
 	doctor_look_at_disk(&doctor);
 	doctor_look_at_limits(&doctor);
+	doctor_look_at_sandbox(&doctor);
 	doctor_look_at_plugins(&doctor);
 	if (doctor.n_bad > 0)
 		answer_fail(answer, "%u bad, %u to look at", doctor.n_bad, doctor.n_doubtful);

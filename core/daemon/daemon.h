@@ -34,6 +34,7 @@ typedef struct {
 	atomic_llong adopting_us; /* monotonic: of the last look for adoptions that were not finished; 0: look now */
 	uint64_t spool_damage; /* SpoolFigures.damage that the alarm tells */
 	char *state_directory; /* for a certificate of our own */
+	bool is_filtered;      /* the filter of system calls is in force, and stays; of the main thread's start */
 } Daemon;
 
 /* What a configuration turns into; also for `posternd -t` and --hooks, where nothing is started. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "config.h"
@@ -177,7 +178,7 @@ main(int argc, char **argv)
 	setlocale(LC_ALL, "C.UTF-8");
 	linked_plugins_add();
 	if (argc == 2 && strcmp(argv[1], KEEPER_ARGUMENT) == 0)
-		return keeper_run(KEEPER_FD, module_load);
+		_exit(keeper_run(KEEPER_FD, module_load));
 	g_option_context_add_main_entries(context, entries, NULL);
 	if (!g_option_context_parse(context, &argc, &argv, &error) || argc > 1) {
 		fprintf(stderr, "posternd: %s (see posternd --help)\n",

@@ -159,6 +159,24 @@ parsers_are_kept(const Parsers *parsers)
 
 /* ---- taking one ---- */
 
+/* Lock held.  A parser that died while it was idle, for want of memory say, fails no call. */
+static Parser *
+pool_pop(Parsers *parsers, Pool *pool)
+{
+	Parser *parser;
+
+	while ((parser = g_queue_pop_head(&pool->idle)) != NULL) {
+		struct pollfd poller = { .fd = parser->fd, .events = POLLIN };
+
+		if (poll(&poller, 1, 0) == 0)
+			return parser;
+		parser_end(parsers, parser, NULL);
+		pool->figures.running--;
+		pool->figures.died++;
+	}
+	return NULL;
+}
+
 /* An idle parser; or NULL, with the right to start one (`may_start`), or when the time is over. */
 static Parser *
 pool_take(Parsers *parsers, Pool *pool, int64_t deadline_us, bool *may_start)
@@ -167,7 +185,7 @@ pool_take(Parsers *parsers, Pool *pool, int64_t deadline_us, bool *may_start)
 
 	*may_start = false;
 	g_mutex_lock(&parsers->lock);
-	while ((parser = g_queue_pop_head(&pool->idle)) == NULL) {
+	while ((parser = pool_pop(parsers, pool)) == NULL) {
 		const unsigned most = parsers->limits.most > 0 ? parsers->limits.most : g_get_num_processors();
 
 		*may_start = pool->figures.running < most;

@@ -1,0 +1,160 @@
+/* test-parser.c - ptn_parse(): what a parser may do, and what becomes of one that does not answer. */
+#include "plugin-test.h"
+
+#include <glib.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "unit/unit.h"
+
+extern const PtnPlugin ptn_plugin_prober;
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HAS_SANITIZER 1 /* which needs some calls more, and memory without a limit */
+#else
+#define HAS_SANITIZER 0
+#endif
+
+#define SENDER "user@example.net"
+#define ECHO "state 5 6 octets"
+
+static PtnTest *
+new_test(const char *config)
+{
+	static const PtnPlugin *const plugins[] = { &ptn_test_door, &ptn_plugin_prober, NULL };
+
+	return ptn_test_new_chain(plugins, config);
+}
+
+static void
+check_says(PtnTest *test, const char *what, const char *expected)
+{
+	const char *said = ptn_test_command(test, "prober", "parser", what, NULL);
+	g_autofree char *actual = g_strdup_printf("%s: %s", what, strstr(said, expected) != NULL ? expected : said);
+	g_autofree char *wanted = g_strdup_printf("%s: %s", what, expected);
+
+	ASSERT_TEXT(actual, wanted);
+}
+
+static void
+test_answer(void)
+{
+	PtnTest *test = new_test(NULL);
+
+	check_says(test, "echo", ECHO);
+	check_says(test, "echo", ECHO);
+	ptn_test_free(test);
+}
+
+/* Neither files nor network nor other processes. */
+static void
+test_rights(void)
+{
+	static const char *const refused[] = { "exec", "fork", "open", "stat", "socket", "netlink", "kill", "ptrace",
+		"unshare", "mount", "setuid", "keyctl", "code" };
+	static const char *const sanitizers_need[] = { "fork", "open", "stat", "kill", "ptrace", "code", NULL };
+	PtnTest *test = new_test(NULL);
+
+	for (size_t i = 0; i < G_N_ELEMENTS(refused); i++)
+		if (!HAS_SANITIZER || !g_strv_contains(sanitizers_need, refused[i]))
+			check_says(test, refused[i], "EPERM");
+	check_says(test, "clone3", "ENOSYS");
+	check_says(test, "descriptors", "ok");
+	ptn_test_free(test);
+}
+
+/* The plugin fails, says why, and has another parser for the next call. */
+static void
+test_ends(void)
+{
+	static const struct {
+		const char *what, *why;
+	} ends[] = { { "crash", "its parser died: Segmentation fault (signal 11)" },
+		{ "abort", "its parser died: Aborted (signal 6)" }, { "exit", "its parser ended with exit code 3" },
+		{ "hang", "its parser did not answer in time" }, { "long", "its parser gave a longer answer than it may" },
+		{ "memory", "its parser died" } };
+	PtnTest *test = new_test("[plugin prober]\ndeadline = 2s\n");
+
+	for (size_t i = 0; i < G_N_ELEMENTS(ends); i++) {
+		if (HAS_SANITIZER && strchr("cam", ends[i].what[0]) != NULL)
+			continue; /* a sanitizer makes a report of it */
+		check_says(test, ends[i].what, ends[i].why);
+		check_says(test, "echo", ECHO);
+	}
+	ptn_test_free(test);
+}
+
+/* Nobody has fetched its status yet. */
+static void
+wait_for_end(pid_t pid)
+{
+	g_autofree char *path = g_strdup_printf("/proc/%d/stat", (int)pid);
+	g_autofree char *text = NULL;
+
+	while (g_file_get_contents(path, &text, NULL, NULL) && strstr(text, ") Z ") == NULL) {
+		g_clear_pointer(&text, g_free);
+		g_usleep(1000);
+	}
+}
+
+/* One that the system ended while it was idle costs no message. */
+static void
+test_idle_end(void)
+{
+	PtnTest *test = new_test(NULL);
+	const char *said = ptn_test_command(test, "prober", "parser", "pid", NULL);
+	const pid_t pid = atoi(strpbrk(said, "0123456789"));
+
+	CU_ASSERT_FATAL(pid > 1 && kill(pid, SIGKILL) == 0);
+	wait_for_end(pid);
+	check_says(test, "echo", ECHO);
+	ptn_test_free(test);
+}
+
+static void
+submit(PtnTest *test, const char *subject, const char *start)
+{
+	g_autofree char *content = g_strdup_printf("Subject: %s\r\n\r\nhello\r\n", subject);
+	const char *reply;
+
+	ptn_test_connect(test, "192.0.2.1");
+	(void)ptn_test_login(test, SENDER, "x");
+	reply = ptn_test_submit(test, SENDER, "rcpt@example.org", content);
+	if (strncmp(reply, start, strlen(start)) != 0)
+		ASSERT_TEXT(reply, start);
+}
+
+static void
+check_messages(const char *config, const char *start)
+{
+	PtnTest *test = new_test(config);
+
+	ptn_test_entry(test, PTN_ACCOUNT, SENDER, "password", "unused", NULL);
+	submit(test, "echo", "250");
+	submit(test, "exit", start);
+	submit(test, "echo", "250");
+	ptn_test_free(test);
+}
+
+static void
+test_messages(void)
+{
+	check_messages("[plugin prober]\non-error = defer\n", "451");
+	check_messages("[plugin prober]\non-error = pass\n", "250");
+}
+
+static const UnitTest tests[] = { { "the answer, its parameters and octets", test_answer },
+	{ "Z-10 a parser has no files, network or other processes", test_rights },
+	{ "Z-10 a parser that does not answer is ended", test_ends },
+	{ "a parser that died idle costs no message", test_idle_end },
+	{ "Z-10 its end is the failure of one message", test_messages }, { 0 } };
+static const UnitSuite suite = { "parser", tests };
+
+int
+main(int argc, char **argv)
+{
+	static const UnitSuite *const suites[] = { &suite, NULL };
+
+	return unit_main(argc, argv, suites);
+}

@@ -1,0 +1,206 @@
+"""What the daemon gave up, and its parsers: processes that read what strangers wrote."""
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from postern import BUILD, LOGIN, PASSWORD, wait_until
+
+PROBER = BUILD / "tests/plugins/.libs/prober.so"
+SECRET = "the-password-of-the-route"
+ENCODED = "Subject: %s\nContent-Transfer-Encoding: base64\n\naGVsbG8K\n"
+needs_prober = pytest.mark.skipif(not PROBER.exists(), reason="tests/plugins/prober.la is not built")
+has_sanitizers = not list(BUILD.glob("plugins/uribl/.libs/uribl.so"))  # plugins are linked in then
+
+
+@pytest.fixture
+def with_prober(make_postern, sink, tmp_path):
+    """A daemon with the plugin prober; options are those of [sandbox] and [plugin prober]."""
+    def make(sandbox=None, options=None):
+        folder = tmp_path / "plugins"
+        folder.mkdir(exist_ok=True)
+        for plugin in [*BUILD.glob("plugins/*/.libs/*.so"), PROBER]:
+            (folder / plugin.name).symlink_to(plugin)
+        return make_postern({"server": {"plugins": "auth prober", "plugin-directory": folder}, "sandbox": sandbox or {},
+                             "plugin prober": options or {}}, sink=sink)
+    return make
+
+
+def status(pid):
+    return dict(re.findall(r"(?m)^(\w+):\s*(.*)$", Path("/proc/%d/status" % pid).read_text()))
+
+
+def children(pid):
+    found = Path("/proc/%d/task/%d/children" % (pid, pid)).read_text()
+    return [int(child) for child in found.split()]
+
+
+def keeper(daemon):
+    return children(daemon.process.pid)[0]
+
+
+def parsers(daemon):
+    return children(keeper(daemon))
+
+
+def memory(pid):
+    """All that can be read of it."""
+    octets = b""
+    with open("/proc/%d/mem" % pid, "rb", 0) as mem:
+        for line in Path("/proc/%d/maps" % pid).read_text().splitlines():
+            begin, end = (int(part, 16) for part in line.split()[0].split("-"))
+            if " rw" in line and "[v" not in line:
+                mem.seek(begin)
+                octets += mem.read(end - begin)
+    return octets
+
+
+@needs_prober
+def test_filter_of_the_daemon(with_prober):
+    """Z-11 what a gateway does not need is refused in every thread, and only refused."""
+    daemon = with_prober()
+    for task in Path("/proc/%d/task" % daemon.process.pid).iterdir():
+        assert "Seccomp:\t2" in (task / "status").read_text()
+    for what in ("exec", "fork", "netlink", "kill", "ptrace", "unshare", "mount", "setuid", "keyctl"):
+        assert "EPERM" in daemon.ctl("prober", "here", what), what
+    assert "ENOSYS" in daemon.ctl("prober", "here", "clone3")
+    for what in ("open", "stat", "socket"):
+        assert "ok" in daemon.ctl("prober", "here", what), what
+    daemon.send()
+    assert daemon.settle() == 1
+
+
+@needs_prober
+def test_filter_can_be_off(with_prober):
+    """Z-11 for plugins of others that need more."""
+    daemon = with_prober({"filter": "no"})
+    assert status(daemon.process.pid)["Seccomp"] == "0"
+    assert "ok" in daemon.ctl("prober", "here", "fork")
+    assert "EPERM" in daemon.ctl("prober", "parser", "socket")  # parsers are closed off all the same
+
+
+def test_parsers_have_nothing(make_postern, sink):
+    """Z-10 a parser has no descriptors but its own, no environment, and none of the daemon's secrets."""
+    daemon = make_postern({"server": {"plugins": "auth attachments"},
+                           "route smart": {"to": "smart.example", "next-hop": "smtp://me@127.0.0.1:9", "password": SECRET}},
+                          sink=sink)
+    daemon.send(content=ENCODED % "one")
+    assert SECRET.encode() in memory(daemon.process.pid)  # so it would be seen
+    for pid in [keeper(daemon), *parsers(daemon)]:
+        assert SECRET.encode() not in memory(pid) and PASSWORD.encode() not in memory(pid)
+        assert len(list(Path("/proc/%d/fd" % pid).iterdir())) == 4
+        assert status(pid)["Seccomp"] == "2" and status(pid)["NoNewPrivs"] == "1"
+        assert Path("/proc/%d/environ" % pid).read_bytes().strip(b"\0") == b"LC_ALL=C.UTF-8"
+    assert len(parsers(daemon)) == 1
+    limits = Path("/proc/%d/limits" % parsers(daemon)[0]).read_text()
+    assert has_sanitizers or re.search(r"Max address space +%d " % (1 << 30), limits)
+    assert re.search(r"Max core file size +0 ", limits)
+
+
+def test_plain_mail_needs_no_parser(make_postern, sink):
+    """Z-10 a plain message stays in the daemon; parts, plain names and a zip, too."""
+    daemon = make_postern({"server": {"plugins": "auth attachments"}}, sink=sink)
+    daemon.send(content="Subject: plain\nContent-Type: text/plain; charset=utf-8\n\nhello \u00fc\n")
+    daemon.send(content="Content-Type: multipart/mixed; boundary=\"a b\"\n\n--a b\n\nhello\n--a b\n"
+                        "Content-Type: text/x-log; name=\"a.log\"\nContent-Disposition: attachment; filename=a.log\n\nx\n--a b--\n")
+    assert parsers(daemon) == []
+    with daemon.session() as dialog:
+        dialog.expect("250", "MAIL FROM:<%s>" % LOGIN)
+        dialog.expect("250", "RCPT TO:<rcpt@example.org>")
+        assert "a.exe" in dialog.data("Content-Type: text/plain; name=a.exe\n\nx\n")
+    assert parsers(daemon) == []
+    daemon.send(content=ENCODED % "encoded")
+    assert len(parsers(daemon)) == 1
+
+
+@needs_prober
+def test_a_crash_is_the_failure_of_one_message(with_prober):
+    """Z-10 logged with plugin and reason; the next message has a new parser."""
+    daemon = with_prober(options={"on-error": "defer"})
+    with daemon.session() as dialog:
+        for subject, code in (("echo", 250), ("exit", 451), ("echo", 250)):
+            dialog.expect("250", "MAIL FROM:<%s>" % LOGIN)
+            dialog.expect("250", "RCPT TO:<rcpt@example.org>")
+            assert dialog.data("Subject: %s\n\nx\n" % subject).code == code
+    daemon.wait_log(r"plugin failed, deferred .*plugin=prober .*error=\"its parser ended with exit code 3\"")
+    assert daemon.settle() == 2
+
+
+@needs_prober
+def test_limits_of_parsers(with_prober):
+    """Z-10 at most so many at a time, so many uses, so much memory; a reload changes them."""
+    daemon = with_prober({"parsers": "1", "parser-uses": "2", "parser-memory": "256M"}, {"deadline": "3s"})
+
+    def pid():
+        return daemon.ctl("prober", "parser", "pid").split()[-1]
+    pids = [pid() for _ in range(6)]
+    assert [pids.count(one) for one in pids] == [2] * 6
+    begun = time.monotonic()
+    if not has_sanitizers:
+        assert "died" in daemon.ctl("prober", "parser", "memory", code=1)
+        assert time.monotonic() - begun < 3
+    assert len(parsers(daemon)) <= 1
+    daemon.reload({"sandbox": {"parser-uses": "100"}})
+    assert len({pid() for _ in range(6)}) == 1
+
+
+@needs_prober
+def test_a_parser_that_hangs(with_prober):
+    """Z-10 it is ended at the deadline; who waits for it in vain is told so."""
+    daemon = with_prober({"parsers": "1"}, {"deadline": "1s"})
+    assert "did not answer in time" in daemon.ctl("prober", "parser", "hang", code=1)
+    assert "state 5 6 octets" in daemon.ctl("prober", "parser", "echo")
+
+
+def test_doctor(make_postern, sink, dns):
+    """Z-11 the doctor shows what is in force."""
+    daemon = make_postern({**dns, "server": {"plugins": "auth attachments"}}, sink=sink)
+    daemon.send(content=ENCODED % "one")
+    told = daemon.ask("doctor").stdout.decode()
+    assert re.search(r"ok +filter +system calls .* are refused \(seccomp, EPERM\)", told)
+    assert re.search(r"ok +parser +attachments: 1 running \(filtered\), 1 started, 0 died", told)
+    daemon.change({"sandbox": {"filter": "no"}})
+    daemon.restart()
+    assert re.search(r"look +filter +no system call is refused: \[sandbox\] filter = no", daemon.ask("doctor").stdout.decode())
+
+
+def test_the_keeper_ends(make_postern, sink):
+    """Without it there are no new parsers: an alarm says so, what needs none is delivered, and a restart mends it."""
+    daemon = make_postern({"server": {"plugins": "auth attachments"}}, sink=sink)
+    os.kill(keeper(daemon), signal.SIGKILL)
+    wait_until(lambda: "sandbox.keeper" in daemon.ctl("alarms"), "the alarm")
+    daemon.send()
+    with daemon.session() as dialog:
+        dialog.expect("250", "MAIL FROM:<%s>" % LOGIN)
+        dialog.expect("250", "RCPT TO:<rcpt@example.org>")
+        assert dialog.data(ENCODED % "deferred").code == 451
+    daemon.wait_log(r"plugin failed, deferred .*plugin=attachments .*restart Postern")
+    daemon.restart()
+    daemon.send(content=ENCODED % "two")
+    assert daemon.settle() == 2
+
+
+def test_nothing_is_left_behind(make_postern, sink):
+    """Keeper and parsers end with the daemon, however it ends; signals for the group do not end them before."""
+    daemon = make_postern({"server": {"plugins": "auth attachments"}}, sink=sink)
+
+    def processes():
+        daemon.send(content=ENCODED % "one")
+        return [keeper(daemon), *parsers(daemon)]
+
+    def are_gone(pids):
+        return not any(Path("/proc/%d" % pid).exists() and status(pid)["State"][0] != "Z" for pid in pids)
+    first = processes()
+    for pid in first:
+        os.kill(pid, signal.SIGTERM)
+    daemon.send(content=ENCODED % "two")
+    assert [keeper(daemon), *parsers(daemon)] == first
+    daemon.kill()
+    wait_until(lambda: are_gone(first), "the end of the parsers")
+    daemon.start()
+    second = processes()
+    daemon.stop()
+    wait_until(lambda: are_gone(second), "the end of the parsers")
