@@ -7,7 +7,8 @@ enum { PARSED_MOST = 64 << 20 };
 void
 ptn_parsed(PtnParse *parse, const void *data, size_t size)
 {
-	const size_t room = (size_t)PARSED_MOST + 1 - MIN(parse->answer->len, (size_t)PARSED_MOST + 1);
+	const size_t most = (size_t)PARSED_MOST + 1 + sizeof(ParserAnswer);
+	const size_t room = most - MIN(parse->answer->len, most);
 
 	g_byte_array_append(parse->answer, data, (guint)MIN(size, room)); /* more is refused as too much */
 }

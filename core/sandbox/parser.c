@@ -4,13 +4,17 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "sandbox/filter.h"
 
-enum { PARSER_NICE = 5 }; /* behind what serves clients, as hooks that compute are */
+enum {
+	PARSER_NICE = 5, /* behind what serves clients, as hooks that compute are */
+	PARSER_READ = 256 * 1024,
+};
 
 /* ---- giving up what it has ---- */
 
@@ -46,18 +50,39 @@ parser_close_off(int *fd, uint64_t memory)
 
 /* ---- calls ---- */
 
+/* What comes with the head of a call is read with it: most calls are one read and one write. */
+typedef struct {
+	int fd;
+	size_t at, size;
+	char octets[PARSER_READ];
+} Input;
+
 static bool
-parser_read(int fd, void *data, size_t size)
+input_read(Input *input, void *data, size_t size)
 {
-	for (char *at = data; size > 0;) {
-		const ssize_t n = read(fd, at, size);
+	size_t ready = MIN(size, input->size - input->at);
+	char *to = data;
+
+	memcpy(to, input->octets + input->at, ready);
+	input->at += ready;
+	while (ready < size) {
+		const ssize_t n = read(input->fd, to + ready, size - ready);
 
 		if (n <= 0)
 			return false;
-		at += n;
-		size -= (size_t)n;
+		ready += (size_t)n;
 	}
 	return true;
+}
+
+static bool
+input_wait(Input *input)
+{
+	const ssize_t n = read(input->fd, input->octets, sizeof input->octets);
+
+	input->at = 0;
+	input->size = (size_t)MAX(n, 0);
+	return n > 0;
 }
 
 static bool
@@ -74,39 +99,38 @@ parser_write(int fd, const void *data, size_t size)
 	return true;
 }
 
-static bool
-parser_answer(int fd, const GByteArray *answer)
-{
-	const ParserAnswer head = { answer->len };
-
-	return parser_write(fd, &head, sizeof head) && parser_write(fd, answer->data, answer->len);
-}
-
 /* False: the daemon wants no more. */
 static bool
-parser_serve(int fd, const PtnPlugin *plugin, void *state)
+parser_serve(Input *input, const PtnPlugin *plugin, void *state)
 {
 	g_autoptr(GByteArray) answer = g_byte_array_new();
 	PtnParse parse = { answer };
 	g_autofree char *parameters = NULL, *octets = NULL;
+	ParserAnswer head = { 0 };
 	ParserCall call;
 
-	if (!parser_read(fd, &call, sizeof call))
+	if (!input_wait(input) || !input_read(input, &call, sizeof call))
 		return false;
 	parameters = g_malloc(call.parameters_size + 1);
 	octets = g_malloc(call.size + 1);
-	if (!parser_read(fd, parameters, call.parameters_size) || !parser_read(fd, octets, call.size))
+	if (!input_read(input, parameters, call.parameters_size) || !input_read(input, octets, call.size))
 		return false;
 	parameters[call.parameters_size] = octets[call.size] = '\0';
+	g_byte_array_append(answer, (const guint8 *)&head, sizeof head);
 	plugin->parse(&parse, state, parameters, call.parameters_size, octets, call.size);
-	return parser_answer(fd, answer);
+	head.size = answer->len - sizeof head;
+	memcpy(answer->data, &head, sizeof head);
+	return parser_write(input->fd, answer->data, answer->len);
 }
 
 void
 parser_run(int fd, const PtnPlugin *plugin, void *state, uint64_t memory)
 {
+	Input *input = g_new0(Input, 1);
+
 	parser_close_off(&fd, memory);
-	while (parser_serve(fd, plugin, state))
+	input->fd = fd;
+	while (parser_serve(input, plugin, state))
 		continue;
 	_exit(EXIT_SUCCESS);
 }

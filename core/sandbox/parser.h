@@ -19,7 +19,7 @@ typedef struct {
 	uint64_t size;
 } ParserAnswer;
 
-/* What a plugin's parse() adds its answer to, by ptn_parsed(). */
+/* What a plugin's parse() adds its answer to, by ptn_parsed(); it begins with a ParserAnswer. */
 struct PtnParse {
 	GByteArray *answer;
 };

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,7 +18,10 @@
 #include "base/keyed-hash.h"
 #include "sandbox/parser.h"
 
-enum { PARSER_LARGE = 8 << 20 }; /* octets of a call after which a parser ends */
+enum {
+	PARSER_LARGE = 8 << 20, /* octets of a call after which a parser ends */
+	TALK_READ = 4096,
+};
 
 typedef struct {
 	pid_t pid;
@@ -290,30 +294,41 @@ talk_may_go_on(Talk *talk, ssize_t n, short events)
 	return n < 0 && (errno == EINTR || (errno == EAGAIN && talk_wait(talk, events)));
 }
 
+/* Together, so that the other side wakes once. */
 static bool
-talk_write(Talk *talk, const void *data, size_t size)
+talk_write(Talk *talk, struct iovec *parts, size_t n_parts)
 {
-	for (const char *at = data; size > 0;) {
-		const ssize_t n = send(talk->fd, at, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = n_parts };
+
+	while (message.msg_iovlen > 0) {
+		ssize_t n = sendmsg(talk->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (!talk_may_go_on(talk, n, POLLOUT))
 			return false;
-		at += MAX(n, 0);
-		size -= (size_t)MAX(n, 0);
+		for (; message.msg_iovlen > 0 && n >= (ssize_t)message.msg_iov->iov_len; message.msg_iovlen--)
+			n -= (ssize_t)message.msg_iov++->iov_len;
+		if (message.msg_iovlen > 0 && n > 0) {
+			message.msg_iov->iov_base = (char *)message.msg_iov->iov_base + n;
+			message.msg_iov->iov_len -= (size_t)n;
+		}
 	}
 	return true;
 }
 
+/* Reads until there are at least `least` octets in `answer`. */
 static bool
-talk_read(Talk *talk, void *data, size_t size)
+talk_read(Talk *talk, GByteArray *answer, size_t least)
 {
-	for (char *at = data; size > 0;) {
-		const ssize_t n = recv(talk->fd, at, size, MSG_DONTWAIT);
+	while (answer->len < least) {
+		const guint before = answer->len;
+		const size_t room = MAX(least - before, TALK_READ);
+		ssize_t n;
 
+		g_byte_array_set_size(answer, before + (guint)room);
+		n = recv(talk->fd, answer->data + before, room, MSG_DONTWAIT);
+		g_byte_array_set_size(answer, before + (guint)MAX(n, 0));
 		if (!talk_may_go_on(talk, n, POLLIN))
 			return false;
-		at += MAX(n, 0);
-		size -= (size_t)MAX(n, 0);
 	}
 	return true;
 }
@@ -322,20 +337,19 @@ talk_read(Talk *talk, void *data, size_t size)
 static GByteArray *
 talk_read_answer(Talk *talk, size_t most, bool *is_long)
 {
-	GByteArray *answer;
+	g_autoptr(GByteArray) answer = g_byte_array_new();
 	ParserAnswer head;
 
-	if (!talk_read(talk, &head, sizeof head))
+	/* it takes the parser a while */
+	if (!talk_wait(talk, POLLIN) || !talk_read(talk, answer, sizeof head))
 		return NULL;
+	memcpy(&head, answer->data, sizeof head);
 	*is_long = head.size > most;
-	if (*is_long)
+	if (*is_long || !talk_read(talk, answer, sizeof head + (size_t)head.size) ||
+		answer->len != sizeof head + head.size) /* nobody asked for more */
 		return NULL;
-	answer = g_byte_array_new();
-	g_byte_array_set_size(answer, (guint)head.size);
-	if (talk_read(talk, answer->data, answer->len))
-		return answer;
-	g_byte_array_unref(answer);
-	return NULL;
+	g_byte_array_remove_range(answer, 0, sizeof head);
+	return g_steal_pointer(&answer);
 }
 
 static void
@@ -357,7 +371,10 @@ GByteArray *
 parsers_call(Parsers *parsers, const char *plugin, GBytes *parameters, const char *octets, size_t size,
 	size_t most, int64_t deadline_us, GError **error)
 {
-	const ParserCall call = { g_bytes_get_size(parameters), size };
+	ParserCall call = { g_bytes_get_size(parameters), size };
+	struct iovec parts[] = { { &call, sizeof call },
+		{ (void *)(uintptr_t)g_bytes_get_data(parameters, NULL), call.parameters_size },
+		{ (void *)(uintptr_t)octets, size } };
 	Talk talk = { .deadline_us = deadline_us };
 	GByteArray *answer = NULL;
 	bool is_long = false;
@@ -376,9 +393,7 @@ parsers_call(Parsers *parsers, const char *plugin, GBytes *parameters, const cha
 	if (parser == NULL)
 		return NULL;
 	talk.fd = parser->fd;
-	if (talk_write(&talk, &call, sizeof call) &&
-		talk_write(&talk, g_bytes_get_data(parameters, NULL), call.parameters_size) &&
-		talk_write(&talk, octets, size))
+	if (talk_write(&talk, parts, G_N_ELEMENTS(parts)))
 		answer = talk_read_answer(&talk, most, &is_long);
 	if (answer != NULL) {
 		pool_give_back(parsers, pool, parser, size);

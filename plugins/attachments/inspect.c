@@ -185,11 +185,9 @@ inspect(Finding *finding, const char *content, size_t size, const InspectRules *
 	MimeResult result;
 
 	*finding = (Finding){ 0 };
-	if (means == MIME_PLAIN && !mime_is_plain(content, size, &rules->mime))
-		return false;
 	result = mime_walk(content, size, &rules->mime, means, inspect_part, &inspection);
 	finding->is_cut |= result == MIME_CUT;
-	if (means == MIME_LIBRARY || !inspection.needs_library)
+	if (result != MIME_NOT_PLAIN && (means == MIME_LIBRARY || !inspection.needs_library))
 		return true;
 	g_clear_pointer(&finding->name, g_free);
 	return false;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "plugins/mime/charset.h"
+#include "plugins/mime/transfer.h"
 
 /* Never ended: it lasts as long as its process. */
 void
@@ -43,6 +44,21 @@ uudecode(const char *text, size_t size, char *out)
 	return n;
 }
 
+/* Line ends make more than the four octets of base64, and a digit of quoted-printable more than the three. */
+static char *
+decode_usual(const MimePart *part, size_t most, size_t *size)
+{
+	Transfer transfer = { .encoding = part->encoding };
+	const size_t asked = most < G_MAXSIZE / 8 ? MIN(part->size, most * 4 + 1024) : part->size;
+	char *out = g_malloc(asked + 1);
+	size_t taken;
+
+	*size = transfer_decode(&transfer, part->data, asked, out, &taken);
+	*size = MIN(*size, most);
+	out[*size] = '\0';
+	return out;
+}
+
 char *
 mime_decode(const MimePart *part, size_t most, size_t *size)
 {
@@ -57,6 +73,8 @@ mime_decode(const MimePart *part, size_t most, size_t *size)
 		out[*size] = '\0';
 		return out;
 	}
+	if (part->means == MIME_PLAIN)
+		return decode_usual(part, most, size);
 	if (most < G_MAXSIZE / 4) /* no encoding makes it less than a quarter, but for line ends that were doubled */
 		taken = MIN(taken, most * 4 + 1024);
 	g_mime_encoding_init_decode(&state, part->encoding);

@@ -138,7 +138,8 @@ fields_plain_encoding(Fields *fields, const char *value)
 		const char *name;
 		GMimeContentEncoding encoding;
 	} encodings[] = { { "7bit", GMIME_CONTENT_ENCODING_7BIT }, { "8bit", GMIME_CONTENT_ENCODING_8BIT },
-		{ "binary", GMIME_CONTENT_ENCODING_BINARY } };
+		{ "binary", GMIME_CONTENT_ENCODING_BINARY }, { "base64", GMIME_CONTENT_ENCODING_BASE64 },
+		{ "quoted-printable", GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE } };
 	Reader reader = { value };
 	g_autofree char *name = NULL;
 

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "plugins/mime/field.h"
+#include "plugins/mime/transfer.h"
 
 /* A message within a message may be encoded, against the rules; so many times we look inside. */
 enum { MOST_ENCODED = 2, ENCODED_SIZE_MOST = 16 << 20 };
@@ -20,7 +21,7 @@ typedef struct {
 	const char *at, *end;
 	const MimeLimits *limits;
 	MimeMeans means;
-	MimeVisit *visit;
+	MimeVisit *visit; /* NULL: it only looks whether the message is plain */
 	void *data;
 	Level levels[MIME_DEPTH_MAX + 1];
 	unsigned n_levels;
@@ -162,14 +163,18 @@ walk_stop(Walk *walk)
 
 /* The mark of UTF-16 says more than the field. */
 static bool
-part_is_plain(const Fields *fields, const char *data, size_t size)
+part_is_plain(const MimePart *part)
 {
-	const char *charset = fields->charset;
+	g_autofree char *begin = NULL;
+	size_t size;
 
-	if (size >= 2 && (memcmp(data, "\xff\xfe", 2) == 0 || memcmp(data, "\xfe\xff", 2) == 0))
+	if (part->charset != NULL && g_ascii_strcasecmp(part->charset, "utf-8") != 0 &&
+		g_ascii_strcasecmp(part->charset, "us-ascii") != 0)
 		return false;
-	return charset == NULL || g_ascii_strcasecmp(charset, "utf-8") == 0 ||
-		   g_ascii_strcasecmp(charset, "us-ascii") == 0;
+	if (!transfer_is_usual(part->encoding, part->data, part->size))
+		return false;
+	begin = mime_decode(part, 2, &size);
+	return size < 2 || (memcmp(begin, "\xff\xfe", 2) != 0 && memcmp(begin, "\xfe\xff", 2) != 0);
 }
 
 static void
@@ -181,12 +186,13 @@ walk_show(Walk *walk, const Fields *fields, const char *data, size_t size, unsig
 		.encoding = fields->encoding,
 		.data = data,
 		.size = size,
-		.depth = depth };
+		.depth = depth,
+		.means = walk->means };
 
-	if (walk->means == MIME_PLAIN && !part_is_plain(fields, data, size))
-		walk_stop(walk);
-	else if (walk->visit != NULL)
+	if (walk->visit != NULL)
 		walk->visit(&part, walk->data);
+	else if (!part_is_plain(&part))
+		walk_stop(walk);
 }
 
 static void
@@ -196,7 +202,8 @@ walk_show_rest(Walk *walk)
 		.data = walk->at,
 		.size = (size_t)(walk->end - walk->at),
 		.depth = walk->limits->most_depth,
-		.is_rest = true };
+		.is_rest = true,
+		.means = walk->means };
 
 	walk->is_cut = true;
 	walk_pop(walk, 0);
@@ -211,12 +218,10 @@ static void walk_run(Walk *walk, unsigned depth);
 static void
 walk_encoded_message(Walk *outer, const Fields *fields, size_t size, unsigned depth)
 {
-	const MimePart part = { .encoding = fields->encoding, .data = outer->at, .size = size };
+	const MimePart part = { .encoding = fields->encoding, .data = outer->at, .size = size, .means = outer->means };
+	g_autofree char *decoded = NULL;
 	size_t decoded_size;
-	g_autofree char *decoded = mime_decode(&part, ENCODED_SIZE_MOST, &decoded_size);
-	Walk walk = { .at = decoded,
-		.end = decoded + decoded_size,
-		.limits = outer->limits,
+	Walk walk = { .limits = outer->limits,
 		.means = outer->means,
 		.visit = outer->visit,
 		.data = outer->data,
@@ -225,8 +230,17 @@ walk_encoded_message(Walk *outer, const Fields *fields, size_t size, unsigned de
 		.encoded = outer->encoded + 1,
 		.base_depth = depth + 1 };
 
+	if (outer->visit == NULL && !part_is_plain(&part)) {
+		walk_stop(outer);
+		return;
+	}
+	decoded = mime_decode(&part, ENCODED_SIZE_MOST, &decoded_size);
+	walk.at = decoded;
+	walk.end = decoded + decoded_size;
 	walk_run(&walk, depth + 1);
 	outer->is_cut |= walk.is_cut || decoded_size == ENCODED_SIZE_MOST;
+	if (walk.is_not_plain)
+		walk_stop(outer);
 }
 
 static bool
@@ -335,25 +349,26 @@ mime_walk(
 {
 	unsigned parts = 0;
 	size_t field_octets = FIELDS_MOST_OCTETS;
-	Walk walk = { .at = content,
+	const Walk fresh = { .at = content,
 		.end = content + size,
 		.limits = limits,
 		.means = means,
-		.visit = visit,
-		.data = data,
 		.parts = &parts,
 		.field_octets = &field_octets };
+	Walk walk = fresh;
 
+	if (means == MIME_PLAIN) {
+		walk_run(&walk, 0);
+		if (walk.is_not_plain)
+			return MIME_NOT_PLAIN;
+		parts = 0;
+		field_octets = FIELDS_MOST_OCTETS;
+		walk = fresh;
+	}
+	walk.visit = visit;
+	walk.data = data;
 	walk_run(&walk, 0);
-	if (walk.is_not_plain)
-		return MIME_NOT_PLAIN;
 	return walk.is_cut ? MIME_CUT : MIME_WHOLE;
-}
-
-bool
-mime_is_plain(const char *content, size_t size, const MimeLimits *limits)
-{
-	return mime_walk(content, size, limits, MIME_PLAIN, NULL, NULL) != MIME_NOT_PLAIN;
 }
 
 bool

@@ -3,9 +3,9 @@
  * The tree of parts is walked here: one pass, no recursion on what a sender nests, nothing made per part that is not looked
  * at.  GMime's own parser has no limit on parts, fields or parameters: hostile messages of 1 MiB cost it up to a second.
  *
- * Names that are encoded, transfer encodings and character sets are GMime's and iconv's, and these belong into a parser
- * (plugin-api.h).  A plain message needs neither: its fields have the usual form, its parts are 7bit, 8bit or binary, in ASCII or
- * UTF-8.  It is walked in the daemon, MIME_PLAIN.
+ * Encoded names, character sets, and whatever has an unusual form are GMime's and iconv's, and these belong into a parser
+ * (plugin-api.h).  A plain message needs neither: its fields have the usual form, its text is ASCII or UTF-8, and its parts are
+ * not encoded, or base64 or quoted-printable without mistakes.  It is walked in the daemon, MIME_PLAIN.
  *
  * Content that is cut by a limit is still shown, as one last part of text that is not decoded. */
 #pragma once
@@ -14,6 +14,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+typedef enum {
+	MIME_PLAIN,   /* with code of our own, which looks first whether all of it is plain */
+	MIME_LIBRARY, /* with GMime and iconv: in a parser, after mime_start() */
+} MimeMeans;
+
 typedef struct {
 	const char *type;     /* "text/html": lower case; "text/plain" where there is none */
 	const char *charset;  /* NULL: not said */
@@ -21,8 +26,9 @@ typedef struct {
 	GMimeContentEncoding encoding;
 	const char *data; /* as it stands in the message, encoded */
 	size_t size;
-	unsigned depth; /* 0: the message itself */
-	bool is_rest;   /* what was beyond a limit, undecoded */
+	unsigned depth;  /* 0: the message itself */
+	bool is_rest;    /* what was beyond a limit, undecoded */
+	MimeMeans means; /* of the walk */
 } MimePart;
 
 typedef struct {
@@ -33,14 +39,9 @@ typedef struct {
 enum { MIME_DEPTH_MAX = 50 };
 
 typedef enum {
-	MIME_PLAIN,   /* with code of our own: the walk stops at the first part that is not plain */
-	MIME_LIBRARY, /* with GMime and iconv: in a parser, after mime_start() */
-} MimeMeans;
-
-typedef enum {
 	MIME_WHOLE,
 	MIME_CUT,       /* a limit cut it */
-	MIME_NOT_PLAIN, /* it stopped, and what was visited says nothing of the rest */
+	MIME_NOT_PLAIN, /* of MIME_PLAIN: nothing was visited */
 } MimeResult;
 
 /* Called for each part that is no multipart, in order; what it is given lives until it returns. */
@@ -50,8 +51,6 @@ typedef void MimeVisit(const MimePart *part, void *data);
 void mime_start(void);
 MimeResult mime_walk(
 	const char *content, size_t size, const MimeLimits *limits, MimeMeans means, MimeVisit *visit, void *data);
-/* True: a walk MIME_PLAIN shows all of it. */
-bool mime_is_plain(const char *content, size_t size, const MimeLimits *limits);
 /* True: "=?utf-8?Q?…?=" may be in it, or octets that are not UTF-8. */
 bool mime_text_is_encoded(const char *text, size_t size);
 /* The octets of a part without its transfer encoding, at most `most`; ends with NUL, not counted in `size`.  New. */

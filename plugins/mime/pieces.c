@@ -3,6 +3,7 @@
 
 #include "plugins/mime/charset.h"
 #include "plugins/mime/mime.h"
+#include "plugins/mime/transfer.h"
 
 enum {
 	PIECE_SIZE = 2 << 20,
@@ -67,6 +68,18 @@ pieces_add(Pieces *pieces, const char *octets, size_t size)
 }
 
 static void
+pieces_decode_usual(Pieces *pieces, const MimePart *part)
+{
+	g_autofree char *out = g_malloc(PIECE_STEP);
+	Transfer transfer = { .encoding = part->encoding };
+	size_t taken = 1;
+
+	for (size_t at = 0; at < part->size && pieces->left > 0 && taken > 0; at += taken)
+		pieces_add(pieces, out,
+			transfer_decode(&transfer, part->data + at, MIN(part->size - at, PIECE_STEP), out, &taken));
+}
+
+static void
 pieces_decode(Pieces *pieces, const MimePart *part)
 {
 	GMimeEncoding state;
@@ -101,6 +114,8 @@ mime_text_pieces(const MimePart *part, size_t most, MimePieceVisit *visit, void 
 		pieces_add(&pieces, text, size);
 	} else if (part->encoding <= GMIME_CONTENT_ENCODING_BINARY) {
 		pieces_add(&pieces, part->data, part->size);
+	} else if (part->means == MIME_PLAIN) {
+		pieces_decode_usual(&pieces, part);
 	} else {
 		pieces_decode(&pieces, part);
 	}

@@ -240,9 +240,6 @@ extract_hosts(Hosts *hosts, const char *content, size_t size, const ExtractLimit
 		.left = limits->most_octets };
 	MimeResult result;
 
-	/* the structure is looked at first: text may be long, and what is not plain stand at its end */
-	if (means == MIME_PLAIN && !mime_is_plain(content, size, &mime))
-		return MIME_NOT_PLAIN;
 	if (!extract_subject(&extract, content, size, means))
 		return MIME_NOT_PLAIN;
 	result = mime_walk(content, size, &mime, means, extract_part, &extract);

@@ -10,6 +10,6 @@ typedef struct {
 	bool takes_bare, takes_addresses;
 } ExtractLimits;
 
-/* Fills `hosts`.  MIME_NOT_PLAIN (of MIME_PLAIN alone): nothing was looked at. */
+/* Fills `hosts`.  MIME_NOT_PLAIN (of MIME_PLAIN alone): what is in them says nothing. */
 MimeResult extract_hosts(
 	Hosts *hosts, const char *content, size_t size, const ExtractLimits *limits, MimeMeans means);

@@ -178,14 +178,20 @@ load_after_data(Load *load, LoadSession *session)
 	}
 	g_string_append_printf(session->out, "From: <%s>\r\nTo: <%s>\r\nSubject: bench\r\n"
 		"Date: Thu, 01 Jan 2026 00:00:00 +0000\r\nMessage-ID: <%" G_GINT64_FORMAT ".%" G_GINT64_FORMAT "@%s>\r\n"
-		"X-Bench-Id: %" G_GINT64_FORMAT "\r\n\r\n", options->sender, options->recipient, load->started_ns,
+		"X-Bench-Id: %" G_GINT64_FORMAT "\r\n", options->sender, options->recipient, load->started_ns,
 		session->id, options->helo, session->id);
+	session->stage = STAGE_CONTENT;
+	if (options->content != NULL) {
+		session->content = load->filler->str;
+		session->content_size = load->filler->len;
+		return;
+	}
+	g_string_append(session->out, "\r\n");
 	header = MIN(session->out->len - before, (size_t)options->size_bytes);
 	if (load->filler->str[header] == '\n')
 		header++; /* no bare LF: the cut was between CR and LF, and the message is an octet shorter */
 	session->content = load->filler->str + header;
 	session->content_size = load->filler->len - header;
-	session->stage = STAGE_CONTENT;
 }
 
 static void

@@ -12,6 +12,7 @@
 typedef struct {
 	int sessions, messages_per_session; /* at once; messages 0: only sessions, `messages` of them */
 	gint64 messages, size_bytes;
+	char *content; /* a file; NULL: lines that say nothing */
 	double seconds, idle_seconds;       /* idle_seconds > 0: open `sessions`, hold them */
 	gboolean has_starttls, is_implicit_tls, is_pipelining;
 	char *auth, *sender, *recipient, *helo, *accepted_to;

@@ -212,6 +212,9 @@ class PosterndWithPlugins(Posternd):
 [dns]
 stub-zones = {stubs}
 
+[delivery]
+private-networks = 127.0.0.0/8
+
 [plugin dnsbl/xbl]
 zone = xbl.test
 codes = 127.0.0.4-127.0.0.7

@@ -39,6 +39,23 @@ load_make_filler(size_t size)
 	return g_string_append(filler, ".\r\n");
 }
 
+/* Fields, an empty line and a body from a file, behind fields of ours; lines may end with LF. */
+static GString *
+load_read_content(const char *path)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree char *text = NULL;
+	g_auto(GStrv) lines = NULL;
+	GString *content = g_string_new(NULL);
+
+	if (!g_file_get_contents(path, &text, NULL, &error))
+		bench_fail("%s", error->message);
+	lines = g_strsplit(text, "\n", -1);
+	for (char **line = lines; *line != NULL && (line[1] != NULL || **line != '\0'); line++)
+		g_string_append_printf(content, "%s%s\r\n", **line == '.' ? "." : "", g_strchomp(*line));
+	return g_string_append(content, ".\r\n");
+}
+
 static char *
 load_make_auth(const char *auth)
 {
@@ -71,6 +88,8 @@ load_read_options(int argc, char **argv, Load *load)
 			"messages in a session (1); 0: --messages counts sessions", "N" },
 		{ "messages", 'n', 0, G_OPTION_ARG_INT64, &o->messages, "in all (100)", "N" },
 		{ "size", 's', 0, G_OPTION_ARG_INT64, &o->size_bytes, "of a message in octets (1024)", "N" },
+		{ "content", 'F', 0, G_OPTION_ARG_FILENAME, &o->content,
+			"instead: fields, an empty line and a body, sent behind fields of ours", "FILE" },
 		{ "seconds", 't', 0, G_OPTION_ARG_DOUBLE, &o->seconds, "to stop after at the latest (60)", "S" },
 		{ "idle", 'I', 0, G_OPTION_ARG_DOUBLE, &o->idle_seconds, "open --sessions and hold them so long", "S" },
 		{ "pipelining", 'P', 0, G_OPTION_ARG_NONE, &o->is_pipelining, "MAIL, RCPT and DATA together", NULL },
@@ -117,7 +136,8 @@ load_start(Load *load)
 
 	if (options->mix != NULL)
 		load_mix_start(load);
-	load->filler = load_make_filler((size_t)options->size_bytes);
+	load->filler = options->content != NULL ? load_read_content(options->content)
+											: load_make_filler((size_t)options->size_bytes);
 	if (options->auth != NULL)
 		load->auth_line = load_make_auth(options->auth);
 	if (options->has_starttls || options->is_implicit_tls)

@@ -157,7 +157,7 @@ test_load_config(PtnTest *test, const char *config)
 static Parsers *
 test_parsers(const PtnPlugin *const *plugins)
 {
-	static const ParsersLimits limits = { .most = 2, .most_uses = 100, .memory = 1 << 30 };
+	static const ParsersLimits limits = { .most = 2, .most_uses = 100, .memory = 256 << 20 };
 	static Parsers *parsers;
 	static GPtrArray *known;
 	bool are_known = true;
