@@ -136,6 +136,6 @@ domains_find(PtnHook *h, const psl_ctx_t *psl, const ExtractLimits *limits, unsi
 	ptn_count(h, "parsed", 1);
 	if (domains_read(domains, answer, answer_size, most))
 		return true;
-	(void)ptn_fail(h, "its parser's answer makes no sense");
+	ptn_log(h, PTN_WARNING, "the parser's answer makes no sense");
 	return false;
 }

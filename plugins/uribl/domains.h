@@ -12,7 +12,7 @@ typedef struct {
 void domains_clear(Domains *domains);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Domains, domains_clear)
 
-/* False: the parser did not answer, and the hook fails by itself, or what it answered makes no sense.  `domains` is empty then. */
+/* False: the parser did not answer, or what it answered makes no sense; logged. */
 bool domains_find(PtnHook *h, const psl_ctx_t *psl, const ExtractLimits *limits, unsigned most,
 	const char *content, size_t size, Domains *domains);
 

@@ -168,8 +168,9 @@ look(PtnHook *h)
 
 	if (content == NULL || uribl->zones->len == 0)
 		return PTN_NEXT;
+	/* what makes a parser fail is the sender's doing: no failure of a list, and no way around it */
 	if (!domains_find(h, uribl->psl, &limits, most, content, size, &domains))
-		return PTN_FAILED;
+		return limit_judge_for_now(h, "parts that cannot be read now");
 	state->is_cut = domains.is_cut;
 	state->questions = ptn_keep(h, PTN_FOR_MESSAGE, NULL,
 		MAX(domains.names->len * (size_t)uribl->zones->len, 1) * sizeof *state->questions);
