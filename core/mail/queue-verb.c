@@ -208,16 +208,18 @@ queue_do_late(Queue *queue, QueueId id)
 {
 	QueueItem *item;
 	QueueWants wants;
+	void *waiting = NULL;
 	bool is_wanted;
 
 	g_mutex_lock(&queue->lock);
 	item = g_hash_table_size(queue->wants) > 0 ? queue_find(queue, id) : NULL;
 	is_wanted = item != NULL && !item->is_active && g_hash_table_contains(queue->wants, &id);
 	if (is_wanted)
-		queue_activate(queue, item);
+		waiting = queue_activate(queue, item);
 	g_mutex_unlock(&queue->lock);
 	if (!is_wanted)
 		return;
+	queue_end_waiting(queue, waiting);
 	(void)queue_collect_wants(queue, id, &wants);
 	(void)queue_do_active(queue, id, &wants);
 	queue_wants_clear(&wants);
@@ -226,6 +228,7 @@ queue_do_late(Queue *queue, QueueId id)
 static QueueResult
 queue_want(Queue *queue, QueueId id, const QueueWants *wants)
 {
+	void *waiting = NULL;
 	QueueItem *item;
 	bool is_active;
 
@@ -239,8 +242,9 @@ queue_want(Queue *queue, QueueId id, const QueueWants *wants)
 	if (is_active)
 		queue_add_wants(queue, item, wants);
 	else
-		queue_activate(queue, item);
+		waiting = queue_activate(queue, item);
 	g_mutex_unlock(&queue->lock);
+	queue_end_waiting(queue, waiting);
 	return is_active ? QUEUE_WHEN_BACK : queue_do_active(queue, id, wants);
 }
 

@@ -40,12 +40,15 @@ void queue_return(Queue *queue, const MessageState *state);
 /* It goes back as it was, to be tried in `wait_us` at the earliest; nothing is written, but verbs that came meanwhile
  * are applied.  One that the spool does not have any more is forgotten. */
 void queue_postpone(Queue *queue, QueueId id, int64_t wait_us);
-/* The same, to wait until queue_unpark() or a verb, for something that the caller knows. */
-void queue_park(Queue *queue, QueueId id);
-/* A parked message becomes active; false: it is parked no more. */
-bool queue_unpark(Queue *queue, QueueId id);
-/* A parked message is due now; any other is left alone. */
-void queue_end_parking(Queue *queue, QueueId id);
+/* The same, until queue_unpark() or a verb; `waiting`, not NULL, is what the message waits for.
+ * False: a verb is pending, and the message stays active.  Never blocks and calls nobody, so that
+ * the caller may hold a lock of its own. */
+bool queue_park(Queue *queue, QueueId id, void *waiting);
+/* A parked message becomes active; returns its `waiting`.  NULL: the message is not parked. */
+void *queue_unpark(Queue *queue, QueueId id);
+/* `unparked` is called with the `waiting` of each parked message that a verb takes: any thread, no
+ * lock held.  To be set before the first queue_park(). */
+void queue_set_unparked(Queue *queue, void (*unparked)(void *data, void *waiting), void *data);
 /* A hold, a removal or a return to the sender waits for it: what is not on the wire should not be begun. */
 bool queue_is_called_back(Queue *queue, QueueId id);
 

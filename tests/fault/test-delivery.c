@@ -431,6 +431,34 @@ test_verbs(void)
 	world_free(world);
 }
 
+/* A parked message is counted once, however often it was retried, and not at all after other verbs. */
+static void
+test_parked_counts(void)
+{
+	enum { RETRIES = 5 };
+	static const QueueVerb verbs[] = { QUEUE_HOLD, QUEUE_REMOVE, QUEUE_BOUNCE };
+	World *world = world_new();
+	QueueId ids[SLOW_MAIL];
+
+	world_add_hop(world, "slow");
+	world_start(world);
+	send_to_slow(world, ids);
+	for (unsigned n = 0; n < RETRIES; n++) {
+		for (unsigned i = 0; i < SLOW_MAIL; i++)
+			(void)queue_do(world->engine.queue, ids[i], QUEUE_RETRY, NULL);
+		WORLD_WAIT_UNTIL(
+			world, world_waiting(world) + world_begun(world) + SLOW_HANDFUL >= SLOW_MAIL);
+		CU_ASSERT(world_waiting(world) <= SLOW_MAIL);
+	}
+	for (unsigned i = 0; i < SLOW_MAIL; i++)
+		(void)queue_do(world->engine.queue, ids[i], verbs[i % G_N_ELEMENTS(verbs)], "5.0.0 stop");
+	WORLD_WAIT_UNTIL(world, world_waiting(world) == 0);
+	world_open_gate(world);
+	WORLD_WAIT_UNTIL(world, active(world) == 0);
+	CU_ASSERT(world_begun(world) <= SLOW_CONNECTIONS);
+	world_free(world);
+}
+
 /* A reload that changes the route moves all mail that is not on the wire. */
 static void
 test_new_route(void)
@@ -525,5 +553,6 @@ const UnitSuite delivery_suite = { "delivery", (const UnitTest[]){
 	{ "Q-20 an account has a share of the connections", test_account_share },
 	{ "Q-11 next hops get room while the report of a message is written", test_room_while_reporting },
 	{ "Q-14 verbs take effect on mail for a slow next hop at once", test_verbs },
+	{ "Q-14 a parked message is counted once, and leaves nothing behind", test_parked_counts },
 	{ "Q-14 a changed route takes effect on mail for a slow next hop at once", test_new_route },
 	{ 0 } } };

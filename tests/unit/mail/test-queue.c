@@ -9,12 +9,23 @@ typedef struct {
 	Fixture *fixture;
 	Queue *queue;
 	int n_wakes;
+	int n_unparked; /* verbs took so many parked messages */
+	void *unparked; /* what the last of them had waited for */
 } Bench;
 
 static void
 bench_wake(void *data)
 {
 	((Bench *)data)->n_wakes++;
+}
+
+static void
+bench_unparked(void *data, void *waiting)
+{
+	Bench *bench = data;
+
+	bench->n_unparked++;
+	bench->unparked = waiting;
 }
 
 static Bench *
@@ -24,6 +35,7 @@ bench_new(void)
 
 	bench->fixture = fixture_new();
 	bench->queue = queue_new(bench->fixture->spool, &bench->fixture->clock, bench_wake, bench);
+	queue_set_unparked(bench->queue, bench_unparked, bench);
 	return bench;
 }
 
@@ -267,12 +279,21 @@ test_refill(void)
 
 /* ---- parking ---- */
 
+/* What the message `id` waits for. */
+static void *
+bench_waiting(QueueId id)
+{
+	static char things[16];
+
+	return &things[id];
+}
+
 static QueueId
 bench_park(Bench *bench, QueueId id)
 {
 	bench_enter(bench, id);
 	CU_ASSERT_EQUAL(bench_take(bench), id);
-	queue_park(bench->queue, id);
+	CU_ASSERT(queue_park(bench->queue, id, bench_waiting(id)));
 	return id;
 }
 
@@ -293,33 +314,36 @@ test_park(void)
 
 	CU_ASSERT_EQUAL(queue_active(bench->queue), 0);
 	CU_ASSERT_EQUAL(bench_take(bench), 0);
-	CU_ASSERT(queue_unpark(bench->queue, id));
-	CU_ASSERT_FALSE(queue_unpark(bench->queue, id));
+	CU_ASSERT_PTR_EQUAL(queue_unpark(bench->queue, id), bench_waiting(id));
+	CU_ASSERT_PTR_NULL(queue_unpark(bench->queue, id));
 	CU_ASSERT_EQUAL(queue_active(bench->queue), 1);
-	queue_park(bench->queue, id);
-	queue_end_parking(bench->queue, id);
-	CU_ASSERT_EQUAL(bench_take(bench), id);
-	queue_end_parking(bench->queue, id);
-	CU_ASSERT_EQUAL(bench_take(bench), 0);
+	CU_ASSERT(queue_park(bench->queue, id, bench_waiting(6)));
+	CU_ASSERT_PTR_EQUAL(queue_unpark(bench->queue, id), bench_waiting(6));
+	CU_ASSERT_EQUAL(bench->n_unparked, 0);
 }
 
 /* Nobody has a parked message: each verb takes effect at once. */
 static void
 test_verbs_while_parked(void)
 {
+	static const QueueVerb verbs[] = { [1] = QUEUE_HOLD, QUEUE_REMOVE, QUEUE_RETRY, QUEUE_BOUNCE };
 	g_autoptr(Bench) bench = bench_new();
 	SpoolSummary summary;
 
-	for (QueueId id = 1; id <= 3; id++)
+	for (QueueId id = 1; id <= 4; id++)
 		(void)bench_park(bench, id);
-	CU_ASSERT_EQUAL(queue_do(bench->queue, 1, QUEUE_HOLD, "wait"), QUEUE_DONE);
-	CU_ASSERT_EQUAL(queue_do(bench->queue, 2, QUEUE_REMOVE, "no"), QUEUE_DONE);
-	CU_ASSERT_EQUAL(queue_do(bench->queue, 3, QUEUE_RETRY, NULL), QUEUE_DONE);
+	for (QueueId id = 1; id <= 4; id++) {
+		CU_ASSERT_EQUAL(queue_do(bench->queue, id, verbs[id], "5.0.0 stop"), QUEUE_DONE);
+		CU_ASSERT_EQUAL(bench->n_unparked, (int)id);
+		CU_ASSERT_PTR_EQUAL(bench->unparked, bench_waiting(id));
+		CU_ASSERT_PTR_NULL(queue_unpark(bench->queue, id));
+	}
 	CU_ASSERT(bench_is_held(bench, 1));
 	CU_ASSERT_FALSE(spool_summary(bench->fixture->spool, 2, &summary));
-	for (QueueId id = 1; id <= 3; id++)
-		CU_ASSERT_FALSE(queue_unpark(bench->queue, id));
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 1, QUEUE_RETRY, NULL), QUEUE_DONE);
+	CU_ASSERT_EQUAL(bench->n_unparked, 4);
 	CU_ASSERT_EQUAL(bench_take(bench), 3);
+	CU_ASSERT_EQUAL(bench_take(bench), 4);
 	CU_ASSERT_EQUAL(bench_take(bench), 0);
 }
 
@@ -339,13 +363,14 @@ test_verbs_are_not_forgotten(void)
 		CU_ASSERT_EQUAL(queue_do(bench->queue, id, id < 3 ? QUEUE_HOLD : QUEUE_REMOVE, "stop"), QUEUE_WHEN_BACK);
 		CU_ASSERT(queue_is_called_back(bench->queue, id));
 	}
-	queue_postpone(bench->queue, 1, 0);
-	queue_park(bench->queue, 2);
-	queue_postpone(bench->queue, 3, 0);
-	queue_park(bench->queue, 4);
+	for (QueueId id = 1; id <= 4; id++) {
+		if (id % 2 == 0)
+			CU_ASSERT_FALSE(queue_park(bench->queue, id, bench_waiting(id)));
+		queue_postpone(bench->queue, id, 0);
+	}
 	CU_ASSERT(bench_is_held(bench, 1));
 	CU_ASSERT(bench_is_held(bench, 2));
-	CU_ASSERT_FALSE(queue_unpark(bench->queue, 2));
+	CU_ASSERT_PTR_NULL(queue_unpark(bench->queue, 2));
 	CU_ASSERT_FALSE(spool_summary(bench->fixture->spool, 3, &summary));
 	CU_ASSERT_FALSE(spool_summary(bench->fixture->spool, 4, &summary));
 	CU_ASSERT_EQUAL(bench_take(bench), 0);
