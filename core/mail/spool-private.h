@@ -206,6 +206,7 @@ struct Spool {
 	SpoolSegment *active;
 	uint64_t last_batch, next_batch;
 	uint64_t ended_segment, ended_batch; /* to be declared before anything is written */
+	GArray *undecided; /* numbers of content files of the batch that may come back until then */
 	SpoolBatch batch;
 
 	GMutex unlink_lock; /* within any other; guards `unlinks` */
