@@ -190,17 +190,26 @@ queue_give_up(Queue *queue, QueueId id)
 	return is_there ? QUEUE_UNREADABLE : QUEUE_NOT_THERE;
 }
 
+/* The verb is alone. */
+static bool
+queue_has_nothing_to_do(const MessageState *state, unsigned verbs)
+{
+	return (verbs == WANTS_RETRY && state->is_held) || (verbs == WANTS_RELEASE && !state->is_held);
+}
+
 QueueResult
 queue_do_active(Queue *queue, QueueId id, const QueueWants *wants)
 {
 	g_autoptr(MessageState) state = queue_read_state(queue, id, wants->verbs);
+	bool is_nothing;
 
 	if (state == NULL)
 		return queue_give_up(queue, id);
-	if (queue_apply_wants(state, wants, clock_wall(queue->clock)))
+	is_nothing = queue_has_nothing_to_do(state, wants->verbs);
+	if (!is_nothing && queue_apply_wants(state, wants, clock_wall(queue->clock)))
 		queue_record(queue, state);
 	queue_return(queue, state);
-	return QUEUE_DONE;
+	return is_nothing ? QUEUE_NOTHING : QUEUE_DONE;
 }
 
 void
