@@ -30,7 +30,7 @@ struct Queue {
 
 	GMutex lock; /* guards what follows */
 	GHashTable *items;
-	GHashTable *wants;    /* id -> QueueWants*, of active messages */
+	GHashTable *wants;    /* id -> QueueWants*, of messages that are active, or could not be read */
 	GHashTable *parked;   /* id of a parked message -> what it waits for, the caller's */
 	GPtrArray *heap;
 	int64_t announced_us; /* when the scheduler will ask again: what queue_take() said, or a wake since */

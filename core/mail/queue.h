@@ -64,7 +64,7 @@ typedef enum { QUEUE_HOLD, QUEUE_RELEASE, QUEUE_RETRY, QUEUE_BOUNCE, QUEUE_REMOV
 typedef enum {
 	QUEUE_DONE,       /* and durable once spool_flush() returns true */
 	QUEUE_NOTHING,    /* to do: a retry of a held message, or a release of one that is not held */
-	QUEUE_WHEN_BACK,  /* it is active: what is left of it when it comes back gets the verb */
+	QUEUE_WHEN_BACK,  /* it is active: the verb is applied when it comes back and can be read */
 	QUEUE_NOT_THERE,
 	QUEUE_UNREADABLE, /* its state cannot be read now: nothing was done */
 } QueueResult;

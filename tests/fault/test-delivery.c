@@ -277,6 +277,14 @@ test_unrecorded(void)
 	check_unrecorded(SIM_FDATASYNC, SIM_EIO);
 }
 
+/* The disk fails no call, but answers none: deliveries stand still until it does. */
+static void
+test_hanging_disk(void)
+{
+	check_unrecorded(SIM_FDATASYNC, SIM_HANGS);
+	check_unrecorded(SIM_PWRITEV, SIM_HANGS);
+}
+
 /* A disk that is full, and stays so: deferrals do not use up what results need. */
 static void
 test_full_disk(void)
@@ -545,6 +553,7 @@ const UnitSuite delivery_suite = { "delivery", (const UnitTest[]){
 	{ "Q-10 one next hop, one state", test_one_state },
 	{ "Q-10 1,000 recipients on 200 next hops", test_many_hops },
 	{ "Q-12 what cannot be recorded is not delivered", test_unrecorded },
+	{ "Q-12 nothing is delivered while the disk hangs", test_hanging_disk },
 	{ "Q-12 after a failed batch nothing is begun until one succeeds", test_failed_batch },
 	{ "Q-12 a full disk has room for results, not for deferrals", test_full_disk },
 	{ "Q-13 a clock that is wrong for a moment bounces nothing", test_excursion },

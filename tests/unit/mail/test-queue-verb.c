@@ -1,4 +1,5 @@
 /* test-queue-verb.c - what the administrator may do to queued, active and parked messages. */
+#include <errno.h>
 #include <string.h>
 
 #include "unit/mail/queue-bench.h"
@@ -292,6 +293,111 @@ test_let_go(void)
 	CU_ASSERT_EQUAL(bench_take(bench), 4);
 }
 
+/* ---- a disk that cannot be read ---- */
+
+typedef struct {
+	Disk disk; /* first: the table is the object */
+	ssize_t (*pread)(const Disk *disk, int fd, void *data, size_t size, off_t offset);
+	Queue *queue;
+	GThread *thread; /* whose reads fail; NULL: nobody's */
+	QueueVerb verb;  /* comes while the first of them does */
+	QueueResult result;
+} BadDisk;
+
+static ssize_t
+bad_pread(const Disk *disk, int fd, void *data, size_t size, off_t offset)
+{
+	BadDisk *bad = (BadDisk *)(uintptr_t)disk;
+
+	if (bad->thread != g_thread_self())
+		return bad->pread(disk, fd, data, size, offset);
+	if (bad->queue != NULL)
+		bad->result = queue_do(g_steal_pointer(&bad->queue), 5, bad->verb, "5.0.0 meanwhile");
+	errno = EIO;
+	return -1;
+}
+
+static void
+bench_use_bad_disk(Bench *bench, BadDisk *bad)
+{
+	*bad = (BadDisk){ .disk = *bench->fixture->settings.disk };
+	bad->pread = bad->disk.pread;
+	bad->disk.pread = bad_pread;
+	bench->fixture->settings.disk = &bad->disk;
+	bench_reopen(bench);
+}
+
+/* A retry of message 5 cannot be done, as that cannot be read; `verb` comes at the same time. */
+static void
+bench_retry_unreadable(Bench *bench, BadDisk *bad, QueueVerb verb)
+{
+	bad->queue = bench->queue;
+	bad->verb = verb;
+	bad->thread = g_thread_self();
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 5, QUEUE_RETRY, NULL), QUEUE_UNREADABLE);
+	CU_ASSERT_EQUAL(bad->result, QUEUE_WHEN_BACK);
+	CU_ASSERT_EQUAL(queue_active(bench->queue), 0);
+}
+
+/* A removal needs no state, and is done at once. */
+static void
+test_removal_while_unreadable(void)
+{
+	BadDisk bad;
+	g_autoptr(Bench) bench = bench_new();
+	SpoolSummary summary;
+
+	bench_enter(bench, 5);
+	bench_use_bad_disk(bench, &bad);
+	bench_retry_unreadable(bench, &bad, QUEUE_REMOVE);
+	CU_ASSERT_FALSE(spool_summary(bench->fixture->spool, 5, &summary));
+	bad.thread = NULL;
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 5, QUEUE_RETRY, NULL), QUEUE_NOT_THERE);
+}
+
+/* Any other verb is kept until the message can be read: whoever has it next begins nothing with it. */
+static void
+test_hold_while_unreadable(void)
+{
+	BadDisk bad;
+	g_autoptr(Bench) bench = bench_new();
+
+	bench_enter(bench, 5);
+	bench_use_bad_disk(bench, &bad);
+	bench_retry_unreadable(bench, &bad, QUEUE_HOLD);
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 5, QUEUE_RELEASE, NULL), QUEUE_UNREADABLE);
+	bad.thread = NULL;
+	CU_ASSERT_FALSE(bench_is_held(bench, 5));
+	bench->fixture->now_us += 61 * CLOCK_SECOND;
+	CU_ASSERT_EQUAL(bench_take(bench), 5);
+	CU_ASSERT(queue_is_called_back(bench->queue, 5));
+	CU_ASSERT_FALSE(queue_park(bench->queue, 5, bench_waiting(5)));
+	queue_postpone(bench->queue, 5, 0);
+	CU_ASSERT(bench_is_held(bench, 5));
+	CU_ASSERT_EQUAL(bench_take(bench), 0);
+}
+
+/* The later verb counts, here too. */
+static void
+test_verbs_after_unreadable(void)
+{
+	BadDisk bad;
+	g_autoptr(Bench) bench = bench_new();
+
+	bench_enter(bench, 5);
+	bench_use_bad_disk(bench, &bad);
+	bench_retry_unreadable(bench, &bad, QUEUE_HOLD);
+	bad.thread = NULL;
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 5, QUEUE_RETRY, NULL), QUEUE_DONE);
+	CU_ASSERT(bench_is_held(bench, 5));
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 5, QUEUE_RELEASE, NULL), QUEUE_DONE);
+	bench_retry_unreadable(bench, &bad, QUEUE_HOLD);
+	bad.thread = NULL;
+	CU_ASSERT_EQUAL(queue_do(bench->queue, 5, QUEUE_BOUNCE, NULL), QUEUE_DONE);
+	CU_ASSERT_FALSE(bench_is_held(bench, 5));
+	CU_ASSERT_EQUAL(bench_take(bench), 5);
+}
+
 const UnitSuite queue_verb_suite = { "queue verbs", (const UnitTest[]){
 	{ "hold and release", test_hold },
 	{ "a hold ends at its time", test_release_at },
@@ -305,4 +411,7 @@ const UnitSuite queue_verb_suite = { "queue verbs", (const UnitTest[]){
 	{ "Q-15 of two verbs the later counts, with its reason", test_later_verb_counts },
 	{ "a hold of an adoption has no beginning", test_hold_of_adoption },
 	{ "M-03 letting go releases only what was held for that, and no later hold", test_let_go },
+	{ "Q-15 a removal that comes while a message cannot be read is done", test_removal_while_unreadable },
+	{ "Q-15 a hold that comes while a message cannot be read is kept", test_hold_while_unreadable },
+	{ "Q-15 of a kept verb and a later one the later counts", test_verbs_after_unreadable },
 	{ 0 } } };
