@@ -4,6 +4,20 @@
 #include "base/log.h"
 #include "fault/fault.h"
 
+void
+fault_wait_for_reserve(Spool *spool)
+{
+	enum { LEAST = 4, TRIES = 100 }; /* one in use, and three ready */
+	SpoolFigures before = { 0 }, now = { 0 };
+
+	for (int i = 0; i < TRIES && (now.segments < LEAST || now.segments != before.segments); i++) {
+		before = now;
+		g_usleep(100000);
+		spool_figures(spool, &now);
+	}
+	CU_ASSERT(now.segments >= LEAST);
+}
+
 /* What the spool says of failures made on purpose is not for the reader of a test. */
 int
 main(int argc, char **argv)

@@ -13,17 +13,6 @@ figures(World *world)
 	return result;
 }
 
-/* The segments that the spool keeps ready are there: new ones are made behind the back of a test. */
-static void
-wait_for_reserve(World *world)
-{
-	for (unsigned before = 0; before != figures(world).segments;) {
-		before = figures(world).segments;
-		g_usleep(100000);
-	}
-	CU_ASSERT(figures(world).segments >= 4);
-}
-
 static unsigned
 active(World *world)
 {
@@ -48,7 +37,7 @@ test_failed_report(void)
 
 	world_add_hop(world, "slow-no");
 	world_start(world);
-	wait_for_reserve(world);
+	fault_wait_for_reserve(world->engine.spool);
 	id = world_send(world, "r@fast.example", "r@slow-no.example", NULL);
 	WORLD_WAIT_UNTIL(world, world_status(world, id, 0) == RECIPIENT_DELIVERED && figures(world).unwritten == 0);
 	WORLD_WAIT_UNTIL(world, world_begun(world) == 1);
@@ -93,7 +82,7 @@ test_report_that_waits(void)
 	while (queued(world) < 40)
 		(void)world_send(world, "r@later.example", NULL);
 	WORLD_WAIT_UNTIL(world, active(world) == 0 && figures(world).unwritten == 0);
-	wait_for_reserve(world);
+	fault_wait_for_reserve(world->engine.spool);
 	sim_disk_set_capacity(world->sim, sim_disk_used(world->sim));
 	/* the disk is full: states have their reserve, a report has none */
 	id = fill_up(world, recipients, &sent);
@@ -295,7 +284,7 @@ test_full_disk(void)
 	unsigned before, sent;
 
 	world_add_hop(world, "later");
-	wait_for_reserve(world);
+	fault_wait_for_reserve(world->engine.spool);
 	sim_disk_set_capacity(world->sim, sim_disk_used(world->sim));
 	(void)fill_up(world, mixed, &sent);
 	CU_ASSERT_FALSE(spool_has_room(world->engine.spool, &result));
@@ -321,7 +310,7 @@ test_failed_batch(void)
 	World *world = world_new();
 	SpoolTransaction *transaction = spool_transaction_new();
 
-	wait_for_reserve(world);
+	fault_wait_for_reserve(world->engine.spool);
 	sim_disk_fail(world->sim, SIM_FDATASYNC, SIM_EIO, 1, false);
 	spool_transaction_add(transaction, envelope_new(1), NULL);
 	CU_ASSERT_EQUAL(spool_commit_wait(world->engine.spool, transaction), SPOOL_FAILED);

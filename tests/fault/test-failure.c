@@ -256,6 +256,7 @@ test_content_files(void)
 		transactions[i] = failure_transaction(spool, i + 1);
 	CU_ASSERT_EQUAL(failure_files(spool), 4);
 	CU_ASSERT_EQUAL(spool_commit_wait(spool, transactions[0]), SPOOL_COMMITTED);
+	fault_wait_for_reserve(spool);
 	sim_disk_fail(sim, SIM_FDATASYNC, SIM_EIO, 1, true);
 	for (size_t i = 1; i < G_N_ELEMENTS(transactions); i++)
 		CU_ASSERT_EQUAL(spool_commit_wait(spool, transactions[i]), SPOOL_CLOSED);
@@ -287,6 +288,7 @@ test_content_file_of_closed(void)
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(spool);
 	transaction = failure_transaction(spool, 1);
+	fault_wait_for_reserve(spool);
 	sim_disk_fail(sim, SIM_FDATASYNC, SIM_EIO, 1, true);
 	CU_ASSERT_EQUAL(spool_commit_wait(spool, transaction), SPOOL_CLOSED);
 	spool_close(spool);
