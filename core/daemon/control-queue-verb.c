@@ -16,15 +16,18 @@ typedef struct {
 	const char *later; /* of a message that is being delivered: what is left of it "will be …" */
 	QueueVerb verb;
 	const char *reason; /* unless one is given */
+	const char *nothing; /* "it is …" explains why nothing was done; NULL: the verb always applies */
 } Verb;
 
 static const Verb queue_verbs[] = {
-	{ "hold", "held", "held", "held", QUEUE_HOLD, "by the administrator" },
-	{ "release", "released", "released", "released", QUEUE_RELEASE, NULL },
-	{ "retry", "due now", "made due", "tried at once", QUEUE_RETRY, NULL },
+	{ "hold", "held", "held", "held", QUEUE_HOLD, "by the administrator", NULL },
+	{ "release", "released", "released", "released", QUEUE_RELEASE, NULL,
+		"not held: there is nothing to release" },
+	{ "retry", "due now", "made due", "tried at once", QUEUE_RETRY, NULL,
+		"held, and a retry does not end a hold: use \"queue release\"" },
 	{ "bounce", "to be returned to the sender now", "returned to the sender", "returned to the sender",
-		QUEUE_BOUNCE, NULL },
-	{ "remove", "removed", "removed", "removed", QUEUE_REMOVE, "by the administrator" },
+		QUEUE_BOUNCE, NULL, NULL },
+	{ "remove", "removed", "removed", "removed", QUEUE_REMOVE, "by the administrator", NULL },
 };
 
 #define QUEUE_FLUSH_US (30 * CLOCK_SECOND) /* so long a command waits for the disk */
@@ -38,15 +41,24 @@ typedef struct {
 typedef struct {
 	GArray *ids;          /* of QueueId */
 	GHashTable *accounts; /* a set */
+	const Verb *verb;
+	guint nothing;        /* with so many there is nothing to do */
 } Meant;
+
+static bool
+queue_has_nothing(const Verb *verb, bool is_held)
+{
+	return verb->verb == QUEUE_RETRY ? is_held : verb->verb == QUEUE_RELEASE && !is_held;
+}
 
 static void
 queue_mean(void *data, const Selected *selected)
 {
-	const Meant *meant = data;
+	Meant *meant = data;
 	const char *account = selected->message != NULL ? envelope_note(selected->message->envelope, "account") : NULL;
 
 	g_array_append_val(meant->ids, selected->summary.id);
+	meant->nothing += queue_has_nothing(meant->verb, selected->summary.is_held);
 	if (account != NULL)
 		g_hash_table_add(meant->accounts, g_ascii_strdown(account, -1));
 }
@@ -100,6 +112,26 @@ queue_do_all(
 		delivery_wake(daemon->delivery);
 }
 
+/* "2 messages are …" */
+static void
+queue_explain_nothing(const Verb *verb, guint n, Answer *answer)
+{
+	g_autofree char *count = queue_count_text(n);
+
+	if (n > 0)
+		answer_text(answer, "%s %s %s.", count, n == 1 ? "is" : "are", verb->nothing);
+}
+
+/* Of a message that was given by its id.  Only a retry that is not made is a failure. */
+static void
+queue_explain_one_nothing(const Verb *verb, const char *id, Answer *answer)
+{
+	if (verb->verb == QUEUE_RETRY)
+		answer_fail(answer, "%s is %s", id, verb->nothing);
+	else
+		answer_text(answer, "%s is %s.", id, verb->nothing);
+}
+
 /* What the administrator must know beside the number of those that are done. */
 static void
 queue_explain_rest(const Verb *verb, const QueueOutcome *outcome, Answer *answer)
@@ -131,7 +163,10 @@ queue_change_one(Daemon *daemon, const Verb *verb, const Request *request, Queue
 
 	id_format(id, text);
 	if (request->is_dry && spool_summary(daemon->engine.spool, id, &summary)) {
-		answer_text(answer, "would %s %s.", verb->word, text);
+		if (queue_has_nothing(verb, summary.is_held))
+			queue_explain_one_nothing(verb, text, answer);
+		else
+			answer_text(answer, "would %s %s.", verb->word, text);
 		return true;
 	}
 	g_array_append_val(ids, id);
@@ -143,6 +178,8 @@ queue_change_one(Daemon *daemon, const Verb *verb, const Request *request, Queue
 	}
 	if (outcome.n[QUEUE_DONE] > 0)
 		answer_text(answer, "%s: %s.", text, verb->done);
+	if (outcome.n[QUEUE_NOTHING] > 0)
+		queue_explain_one_nothing(verb, text, answer);
 	queue_explain_rest(verb, &outcome, answer);
 	return true;
 }
@@ -153,7 +190,7 @@ queue_change_many(
 {
 	g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(QueueId));
 	g_autoptr(GHashTable) accounts = g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, NULL);
-	Meant meant = { ids, accounts };
+	Meant meant = { ids, accounts, verb, 0 };
 	g_autofree char *text = NULL;
 	QueueOutcome outcome;
 
@@ -163,11 +200,13 @@ queue_change_many(
 		answer_text(answer, "no message matches.");
 	} else if (request->is_dry) {
 		answer_text(answer, "would %s %s.", verb->word, text);
+		queue_explain_nothing(verb, meant.nothing, answer);
 	} else if (!request->says_yes) {
 		answer_fail(answer, "would %s %s; nothing was done: say --yes", verb->word, text);
 	} else {
 		queue_do_all(daemon, verb, ids, verb->reason, &outcome);
 		answer_text(answer, "%s: %u %s.", text, outcome.n[QUEUE_DONE], verb->done);
+		queue_explain_nothing(verb, outcome.n[QUEUE_NOTHING], answer);
 		queue_explain_rest(verb, &outcome, answer);
 	}
 }
@@ -223,7 +262,7 @@ queue_hold_all(Daemon *daemon, const char *name, const char *value, const char *
 	g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(QueueId));
 	g_autoptr(GHashTable) accounts = g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, NULL);
 	const Verb *hold = queue_find_verb("hold");
-	Meant meant = { ids, accounts };
+	Meant meant = { ids, accounts, hold, 0 };
 	QueueOutcome outcome;
 	guint n;
 

@@ -12,6 +12,12 @@ control_count_plugin(void *data, const PtnPlugin *plugin, const HookPlugin *figu
 	++*(unsigned *)data;
 }
 
+static const char *
+control_plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 void
 control_status(Daemon *daemon, const Request *request, Answer *answer)
 {
@@ -25,6 +31,7 @@ control_status(Daemon *daemon, const Request *request, Answer *answer)
 	g_autofree char *free_octets = NULL;
 	char waiting[64] = "";
 	g_autoptr(GPtrArray) doors = NULL;
+	const unsigned connections = server_connections(daemon->server);
 	unsigned plugins = 0, alarms = metrics_alarms(daemon->engine.metrics);
 
 	(void)request;
@@ -39,11 +46,13 @@ control_status(Daemon *daemon, const Request *request, Answer *answer)
 	g_mutex_unlock(&daemon->lock);
 	host_each(set, control_count_plugin, &plugins);
 	answer_text(answer,
-		"up %s · %u listeners · %u connections · directory %s · store %s · spool %" G_GUINT64_FORMAT
-		" messages%s, %s free · %u under way%s · %u plugins · %u alarm%s",
-		up, doors->len, server_connections(daemon->server), directory, store, spool.messages,
-		spool.is_closed ? " (CLOSED)" : "", free_octets, delivery.active, waiting, plugins, alarms,
-		alarms == 1 ? "" : "s");
+		"up %s · %u listener%s · %u connection%s · directory %s · store %s"
+		" · spool %" G_GUINT64_FORMAT " message%s%s, %s free · %u under way%s · %u plugin%s"
+		" · %u alarm%s",
+		up, doors->len, control_plural(doors->len), connections, control_plural(connections),
+		directory, store, spool.messages, control_plural(spool.messages), spool.is_closed ? " (CLOSED)" : "",
+		free_octets, delivery.active, waiting, plugins, control_plural(plugins), alarms,
+		control_plural(alarms));
 }
 
 void

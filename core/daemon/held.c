@@ -75,9 +75,9 @@ held_look_for_old(Daemon *daemon, int64_t most_us, int64_t node)
 	if (most_us > 0)
 		spool_each(engine->spool, held_count, &old);
 	if (old.messages > 0)
-		text = g_strdup_printf("%u held messages are older than hold-at-most, the oldest is %s: "
+		text = g_strdup_printf("%u held message%s older than hold-at-most, the oldest is %s: "
 							   "posternctl queue list state=held",
-			old.messages, id_format(old.oldest, id));
+			old.messages, old.messages == 1 ? " is" : "s are", id_format(old.oldest, id));
 	metrics_alarm(engine->metrics, "held.old", text);
 	if (old.messages == 0)
 		return;

@@ -189,8 +189,8 @@ static const PtnOption options_spool_rows[] = {
 			"postern:", "of a Redis: what all keys begin with; the same on all nodes that share it", \
 			.needs_restart = true }, \
 		{ "deadline", PTN_TIME, SERVER, "500ms", \
-			"of a Redis: how long a call waits for it; several that wait in vain in a row, and it is " \
-			"away until it answers again", \
+			"of a Redis: how long a call waits for a reply; after five consecutive calls without one the " \
+			"server counts as away until a new connection was set up", \
 			CLOCK_SECOND / 100, 10 * CLOCK_SECOND, .needs_restart = true }, \
 	{ \
 		"connections", PTN_NUMBER, SERVER, "2", "of a Redis: connections that all threads share", 1, 16, \

@@ -9,9 +9,7 @@
 static void
 cmd_auth_wipe(Session *session)
 {
-	if (session->sasl_password != NULL)
-		explicit_bzero(session->sasl_password, strlen(session->sasl_password));
-	g_clear_pointer(&session->sasl_password, g_free);
+	wipe_free_text(g_steal_pointer(&session->sasl_password));
 	session->sasl = SASL_NONE;
 	session->input = INPUT_COMMANDS;
 }

@@ -37,10 +37,8 @@ delivery_free_active(ActiveMessage *active)
 	if (active->link != NULL)
 		g_queue_delete_link(&delivery->watched, active->link);
 	delivery_end_waiting(active);
-	if (delivery->active-- >= DELIVERY_ACTIVE) {
-		delivery->is_awake = true;
-		g_cond_signal(&delivery->wake);
-	}
+	if (delivery->active-- >= DELIVERY_ACTIVE)
+		delivery_wake_scheduler(delivery);
 	g_mutex_unlock(&delivery->lock);
 	for (guint i = 0; i < n; i++) {
 		route_answer_clear(&active->ways[i]);

@@ -26,10 +26,6 @@ delivery_free_destination(void *data)
 {
 	Destination *destination = data;
 
-	WaitingWay *way;
-
-	while ((way = g_queue_pop_head(&destination->ways)) != NULL)
-		delivery_unref_waiting(way->of);
 	next_hop_free(destination->hop);
 	g_free(destination->failed_reply);
 	g_cond_clear(&destination->is_called);

@@ -11,14 +11,6 @@ delivery_is_full(const Destination *destination)
 	return destination->jobs.length >= DELIVERY_QUEUED;
 }
 
-/* Lock held. */
-static void
-delivery_wake_scheduler(Delivery *delivery)
-{
-	delivery->is_awake = true;
-	g_cond_signal(&delivery->wake);
-}
-
 void
 delivery_feed(Delivery *delivery, Destination *destination)
 {
@@ -32,22 +24,44 @@ delivery_feed(Delivery *delivery, Destination *destination)
 /* ---- the ways of a message ---- */
 
 static void
+waiting_join_list(WaitingWay *way, GQueue *list)
+{
+	way->link.data = way;
+	way->list = list;
+	g_queue_push_tail_link(list, &way->link);
+}
+
+/* A destination with ways is hungry or has jobs: somebody will look at it, and drop it when it
+ * has neither. */
+static void
+waiting_leave_list(WaitingWay *way)
+{
+	if (way->list != NULL)
+		g_queue_unlink(way->list, &way->link);
+	way->list = NULL;
+}
+
+static void
+waiting_clear_way(WaitingWay *way)
+{
+	waiting_leave_list(way);
+	g_clear_pointer(&way->places, g_array_unref);
+}
+
+static void
 waiting_free_way(void *data)
 {
 	WaitingWay *way = data;
 
-	if (way->places != NULL)
-		g_array_unref(way->places);
+	waiting_clear_way(way);
 	g_free(way);
 }
 
-void
-delivery_unref_waiting(Waiting *waiting)
+/* Lock held.  Takes its ways out of their lists. */
+static void
+waiting_free(Waiting *waiting)
 {
-	if (--waiting->references > 0)
-		return;
-	if (waiting->first.places != NULL)
-		g_array_unref(waiting->first.places);
+	waiting_clear_way(&waiting->first);
 	if (waiting->others != NULL)
 		g_ptr_array_unref(waiting->others);
 	g_slice_free(Waiting, waiting);
@@ -58,7 +72,6 @@ waiting_new(ActiveMessage *active)
 {
 	Waiting *waiting = g_slice_new0(Waiting);
 
-	waiting->references = 1;
 	waiting->id = active->message->envelope->id;
 	waiting->active = active;
 	return waiting;
@@ -76,7 +89,6 @@ waiting_add_way(Waiting *waiting)
 		g_ptr_array_add(waiting->others, way);
 	}
 	way->of = waiting;
-	waiting->references++;
 	return way;
 }
 
@@ -90,40 +102,42 @@ delivery_line_up(ActiveMessage *active, Destination *destination, GArray *places
 	way = waiting_add_way(active->waiting);
 	way->places = places != NULL ? g_array_ref(places) : NULL;
 	way->since_us = g_get_monotonic_time();
-	g_queue_push_tail(&destination->ways, way);
+	waiting_join_list(way, &destination->ways);
 	if (!delivery_is_full(destination))
 		delivery_feed(active->delivery, destination);
 }
 
-/* Calls `each` for the ways that are not over, of which there may be none; how many. */
-static unsigned
-waiting_each(Waiting *waiting, void (*each)(Delivery *delivery, WaitingWay *way), Delivery *delivery)
+static WaitingWay *
+waiting_way(Waiting *waiting, guint i)
 {
-	const guint n = waiting->others != NULL ? waiting->others->len : 0;
-	unsigned found = 0;
+	return i == 0 ? &waiting->first : waiting->others->pdata[i - 1];
+}
 
-	for (guint i = 0; i <= n; i++) {
-		WaitingWay *way = i == 0 ? &waiting->first : waiting->others->pdata[i - 1];
+static guint
+waiting_count(const Waiting *waiting)
+{
+	return 1 + (waiting->others != NULL ? waiting->others->len : 0);
+}
 
-		if (way->of == NULL || way->is_over)
-			continue;
-		found++;
-		if (each != NULL)
-			each(delivery, way);
-	}
-	return found;
+/* Lock held.  A way of the message is not over. */
+static bool
+waiting_has_way(Waiting *waiting)
+{
+	for (guint i = 0; waiting != NULL && i < waiting_count(waiting); i++)
+		if (!waiting_way(waiting, i)->is_over)
+			return true;
+	return false;
 }
 
 bool
 delivery_has_waiting(const ActiveMessage *active)
 {
-	unsigned n = 0;
+	bool has_way;
 
 	g_mutex_lock(&active->delivery->lock);
-	if (active->waiting != NULL)
-		n = waiting_each(active->waiting, NULL, NULL);
+	has_way = waiting_has_way(active->waiting);
 	g_mutex_unlock(&active->delivery->lock);
-	return n > 0;
+	return has_way;
 }
 
 bool
@@ -137,69 +151,67 @@ delivery_is_cut_off(const ActiveMessage *active)
 	return is_cut_off;
 }
 
-/* One that is in no list has its reference here. */
-static void
-waiting_end_way(Delivery *delivery, WaitingWay *way)
-{
-	(void)delivery;
-	way->is_over = true;
-	if (way->is_wanted)
-		delivery_unref_waiting(way->of);
-}
-
 void
 delivery_end_waiting(ActiveMessage *active)
 {
-	Waiting *waiting = g_steal_pointer(&active->waiting);
-
-	if (waiting == NULL)
-		return;
-	waiting->active = NULL;
-	(void)waiting_each(waiting, waiting_end_way, active->delivery);
-	delivery_unref_waiting(waiting);
+	g_clear_pointer(&active->waiting, waiting_free);
 }
 
 /* ---- to the queue, and back ---- */
 
+/* Lock held.  Begins the ways whose next hops got room while the message was given to the queue. */
 static void
-waiting_begin_wanted(Delivery *delivery, WaitingWay *way)
+waiting_begin_wanted(Delivery *delivery, Waiting *waiting)
 {
-	if (!way->is_wanted)
-		return;
-	way->is_wanted = false;
-	g_queue_push_tail(&delivery->wanted, way);
-	delivery_wake_scheduler(delivery);
+	for (guint i = 0; i < waiting_count(waiting); i++) {
+		WaitingWay *way = waiting_way(waiting, i);
+
+		if (way->is_over || !way->is_wanted)
+			continue;
+		way->is_wanted = false;
+		waiting_join_list(way, &delivery->wanted);
+		delivery_wake_scheduler(delivery);
+	}
 }
 
-/* The queue has the message before a way of it can be begun again.  What was routed by an older configuration, or waits no
- * more by now, is due. */
+/* A message that was routed by an older configuration, has no way left that waits, or has a verb
+ * pending is due at once instead. */
 void
 delivery_park(ActiveMessage *active)
 {
 	Delivery *delivery = active->delivery;
+	Queue *queue = delivery->engine->queue;
 	const QueueId id = active->message->envelope->id;
-	Waiting *waiting;
-	bool is_due;
+	Waiting *waiting = active->waiting;
+	bool is_parked;
 
-	queue_park(delivery->engine->queue, id);
 	g_mutex_lock(&delivery->lock);
-	is_due = active->snapshot != delivery->snapshot || waiting_each(active->waiting, NULL, NULL) == 0;
-	if (!is_due) {
-		waiting = g_steal_pointer(&active->waiting);
+	is_parked = active->snapshot == delivery->snapshot && waiting_has_way(waiting) &&
+				queue_park(queue, id, waiting);
+	if (is_parked) {
+		active->waiting = NULL;
 		waiting->active = NULL;
-		(void)waiting_each(waiting, waiting_begin_wanted, delivery);
-		delivery_unref_waiting(waiting);
+		waiting_begin_wanted(delivery, waiting);
 	}
 	g_mutex_unlock(&delivery->lock);
-	if (is_due)
-		queue_end_parking(delivery->engine->queue, id);
+	if (!is_parked)
+		queue_postpone(queue, id, 0);
+}
+
+void
+delivery_unparked(void *data, void *waiting)
+{
+	Delivery *delivery = data;
+
+	g_mutex_lock(&delivery->lock);
+	waiting_free(waiting);
+	g_mutex_unlock(&delivery->lock);
 }
 
 void
 delivery_resume(ActiveMessage *active, Waiting *waiting)
 {
 	g_mutex_lock(&active->delivery->lock);
-	waiting->references++;
 	waiting->active = active;
 	active->waiting = waiting;
 	g_mutex_unlock(&active->delivery->lock);
@@ -219,16 +231,17 @@ delivery_can_begin(WaitingWay *way)
 	return false;
 }
 
-/* Lock held.  The first in the list that can be begun; with its reference. */
+/* Lock held.  The first in the list that can be begun. */
 static WaitingWay *
 delivery_pop_way(GQueue *ways)
 {
-	WaitingWay *way;
+	const GList *first;
 
-	while ((way = g_queue_pop_head(ways)) != NULL) {
-		if (way->is_over)
-			delivery_unref_waiting(way->of);
-		else if (delivery_can_begin(way))
+	while ((first = g_queue_peek_head_link(ways)) != NULL) {
+		WaitingWay *way = first->data;
+
+		waiting_leave_list(way);
+		if (delivery_can_begin(way))
 			return way;
 	}
 	return NULL;
@@ -253,23 +266,34 @@ delivery_take_way(Delivery *delivery)
 	return way;
 }
 
-/* Lock held.  The ids of parked messages among them go to `ids`. */
+/* Lock held.  Ways of active messages are over; the ids of parked messages go to `ids`. */
 static void
 delivery_end_ways(GQueue *ways, GArray *ids)
 {
-	WaitingWay *way;
+	for (GList *link = ways->head, *next; link != NULL; link = next) {
+		WaitingWay *way = link->data;
 
-	while ((way = g_queue_pop_head(ways)) != NULL) {
-		Waiting *waiting = way->of;
-
-		if (!way->is_over) {
-			way->is_over = true;
-			waiting->is_cut_off = true;
-			if (waiting->active == NULL)
-				g_array_append_val(ids, waiting->id);
+		next = link->next;
+		if (way->of->active == NULL) {
+			g_array_append_val(ids, way->of->id);
+			continue;
 		}
-		delivery_unref_waiting(waiting);
+		waiting_leave_list(way);
+		way->is_over = true;
+		way->of->is_cut_off = true;
 	}
+}
+
+/* No lock held. */
+static void
+delivery_end_parked(Delivery *delivery, QueueId id)
+{
+	Waiting *waiting = queue_unpark(delivery->engine->queue, id);
+
+	if (waiting == NULL)
+		return;
+	delivery_unparked(delivery, waiting);
+	queue_postpone(delivery->engine->queue, id, 0);
 }
 
 void
@@ -283,7 +307,8 @@ delivery_end_parking(Delivery *delivery)
 	g_hash_table_iter_init(&each, delivery->destinations);
 	while (g_hash_table_iter_next(&each, NULL, &destination))
 		delivery_end_ways(&((Destination *)destination)->ways, ids);
+	delivery_end_ways(&delivery->wanted, ids);
 	g_mutex_unlock(&delivery->lock);
 	for (guint i = 0; i < ids->len; i++)
-		queue_end_parking(delivery->engine->queue, g_array_index(ids, QueueId, i));
+		delivery_end_parked(delivery, g_array_index(ids, QueueId, i));
 }

@@ -31,12 +31,14 @@ typedef struct {
 
 typedef struct Waiting Waiting;
 
-/* Recipients of one message that wait for a next hop which has enough to do; in the list of its destination, or wanted. */
+/* Recipients of one message that wait for a next hop which has enough to do. */
 typedef struct {
-	Waiting *of;          /* with a reference */
+	Waiting *of;
+	GList link;           /* in `list` */
+	GQueue *list;         /* of the destination, or `wanted`; NULL: in none */
 	GArray *places;       /* of guint; NULL: all that are pending */
 	int64_t since_us;     /* monotonic */
-	bool is_over;         /* they were begun, or wait no more */
+	bool is_over;         /* they were begun, or wait no more; then in no list */
 	bool is_wanted;       /* the destination had room while the message was on its way to the queue */
 } WaitingWay;
 
@@ -70,10 +72,9 @@ typedef struct Job {
 	const char *sender;   /* of the ways of all of them; NULL: the envelope's */
 } Job;
 
-/* The ways of one message that wait; the delivery's lock guards it.  While no other way is under way the message is
- * parked: the queue has it. */
+/* The ways of one message that wait; the delivery's lock guards it.  It belongs to the active
+ * message.  While no other way is under way the message is parked, and the queue has both. */
 struct Waiting {
-	unsigned references;
 	QueueId id;
 	ActiveMessage *active; /* NULL: it is parked */
 	bool is_cut_off;       /* a way was ended by a reload: those recipients are to be routed at once */
@@ -113,7 +114,7 @@ struct Delivery {
 	GHashTable *destinations; /* key -> Destination* */
 	GQueue waiting;       /* destinations that want a thread when one is free */
 	GQueue hungry;        /* destinations that have room for waiting ways */
-	GQueue wanted;        /* of WaitingWay*, with their references: to be begun whatever the destination has */
+	GQueue wanted;        /* of WaitingWay*, to be begun whatever the destination has */
 	GQueue watched;       /* of ActiveMessage* with failures to report, oldest first */
 	GHashTable *addresses; /* "ADDRESS PORT" -> how many connections, as a pointer */
 	unsigned threads, mx_threads, active; /* mx_threads: those at next hops that MX records name */
@@ -166,6 +167,10 @@ void delivery_wake_threads(Delivery *delivery);
 /* Lock held: destinations where something waits and nothing moves get one more connection. */
 void delivery_look_after(Delivery *delivery);
 
+/* ---- delivery.c ---- */
+/* Lock held. */
+void delivery_wake_scheduler(Delivery *delivery);
+
 /* ---- delivery-park.c ---- */
 /* Lock held: the destination has enough jobs. */
 bool delivery_is_full(const Destination *destination);
@@ -181,13 +186,14 @@ bool delivery_is_cut_off(const ActiveMessage *active);
 void delivery_park(ActiveMessage *active);
 /* Lock held: no way of the message waits any more. */
 void delivery_end_waiting(ActiveMessage *active);
-/* Lock held: a way whose next hop has room, with its reference.  If its message is active, the caller has a job of it;
- * else it is parked, unless a verb has moved it.  NULL: there is none. */
+/* Lock held: a way whose next hop has room; NULL: there is none.  If its message is active, the
+ * caller has a job of it from now on, and the way is valid as long as that.  Else the message is
+ * parked: a verb may free the way as soon as the lock is released, unless queue_unpark() succeeds. */
 WaitingWay *delivery_take_way(Delivery *delivery);
 /* No lock held: the message of a parked way became active. */
 void delivery_resume(ActiveMessage *active, Waiting *waiting);
-/* Lock held. */
-void delivery_unref_waiting(Waiting *waiting);
+/* No lock held: frees the ways of a message that was parked; for queue_set_unparked(). */
+void delivery_unparked(void *delivery, void *waiting);
 /* No lock held: no way waits any more; the messages are due, and routed again. */
 void delivery_end_parking(Delivery *delivery);
 

@@ -24,22 +24,20 @@ delivery_new(Engine *engine, Snapshot *snapshot)
 	g_queue_init(&delivery->wanted);
 	g_queue_init(&delivery->watched);
 	queue_set_longest_wait(engine->queue, snapshot->delivery->retry_most_us);
+	queue_set_unparked(engine->queue, delivery_unparked, delivery);
 	return delivery;
 }
 
 void
 delivery_free(Delivery *delivery)
 {
-	WaitingWay *way;
-
 	if (delivery == NULL)
 		return;
+	delivery_end_parking(delivery);
 	g_hash_table_unref(delivery->destinations);
 	g_hash_table_unref(delivery->addresses);
 	g_queue_clear(&delivery->waiting);
 	g_queue_clear(&delivery->hungry);
-	while ((way = g_queue_pop_head(&delivery->wanted)) != NULL)
-		delivery_unref_waiting(way->of);
 	g_queue_clear(&delivery->watched);
 	snapshot_unref(delivery->snapshot);
 	g_mutex_clear(&delivery->lock);
@@ -63,13 +61,19 @@ delivery_set_snapshot(Delivery *delivery, Snapshot *snapshot)
 }
 
 void
+delivery_wake_scheduler(Delivery *delivery)
+{
+	delivery->is_awake = true;
+	g_cond_signal(&delivery->wake);
+}
+
+void
 delivery_wake(void *data)
 {
 	Delivery *delivery = data;
 
 	g_mutex_lock(&delivery->lock);
-	delivery->is_awake = true;
-	g_cond_signal(&delivery->wake);
+	delivery_wake_scheduler(delivery);
 	g_mutex_unlock(&delivery->lock);
 }
 
@@ -286,6 +290,8 @@ delivery_begin(Delivery *delivery, QueueId id, const WaitingWay *way)
 	ActiveMessage *active;
 
 	if (message == NULL) {
+		if (way != NULL)
+			delivery_unparked(delivery, way->of);
 		delivery_cannot_read(delivery, id, error);
 		return;
 	}
@@ -319,22 +325,23 @@ delivery_wait(Delivery *delivery, int64_t due_us)
 static bool
 delivery_begin_way(Delivery *delivery)
 {
+	ActiveMessage *active = NULL;
+	QueueId id = 0;
 	WaitingWay *way;
-	ActiveMessage *active;
 
 	g_mutex_lock(&delivery->lock);
 	way = delivery_take_way(delivery);
-	active = way != NULL ? way->of->active : NULL;
+	if (way != NULL) {
+		active = way->of->active;
+		id = way->of->id;
+	}
 	g_mutex_unlock(&delivery->lock);
 	if (way == NULL)
 		return false;
 	if (active != NULL)
 		delivery_distribute(active, way->places, way->since_us);
-	else if (queue_unpark(delivery->engine->queue, way->of->id))
-		delivery_begin(delivery, way->of->id, way);
-	g_mutex_lock(&delivery->lock);
-	delivery_unref_waiting(way->of);
-	g_mutex_unlock(&delivery->lock);
+	else if (queue_unpark(delivery->engine->queue, id) != NULL)
+		delivery_begin(delivery, id, way);
 	return true;
 }
 

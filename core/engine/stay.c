@@ -326,7 +326,7 @@ stay_fill_all(Engine *engine, const GArray *held)
 {
 	for (guint i = 0; i < held->len; i++)
 		stay_fill_one(engine, &g_array_index(held, SpoolSummary, i));
-	engine->stay->unread_us = g_get_monotonic_time() + STAY_READ_AGAIN_US;
+	engine->stay->unread_us = clock_monotonic(engine->clock) + STAY_READ_AGAIN_US;
 }
 
 void
@@ -344,7 +344,7 @@ stay_read_again(Engine *engine)
 {
 	g_autoptr(GArray) unread = NULL;
 
-	if (engine->stay->unread->len == 0 || g_get_monotonic_time() < engine->stay->unread_us)
+	if (engine->stay->unread->len == 0 || clock_monotonic(engine->clock) < engine->stay->unread_us)
 		return;
 	unread = g_steal_pointer(&engine->stay->unread);
 	engine->stay->unread = g_array_new(FALSE, FALSE, sizeof(SpoolSummary));

@@ -25,10 +25,13 @@ struct Queue {
 	const Clock *clock;
 	void (*wake)(void *data);
 	void *data;
+	void (*unparked)(void *data, void *waiting);
+	void *unparked_data;
 
 	GMutex lock; /* guards what follows */
 	GHashTable *items;
-	GHashTable *wants;    /* id -> QueueWants*, of active messages */
+	GHashTable *wants;    /* id -> QueueWants*, of messages that are active, or could not be read */
+	GHashTable *parked;   /* id of a parked message -> what it waits for, the caller's */
 	GPtrArray *heap;
 	int64_t announced_us; /* when the scheduler will ask again: what queue_take() said, or a wake since */
 	int64_t longest_us;
@@ -37,12 +40,17 @@ struct Queue {
 
 /* ---- queue.c; with the lock held ---- */
 QueueItem *queue_find(Queue *queue, QueueId id);
-void queue_activate(Queue *queue, QueueItem *item);
+/* Returns what a parked message waited for, for queue_end_waiting() without the lock; else NULL. */
+void *queue_activate(Queue *queue, QueueItem *item);
 /* Gives the lock up. */
 void queue_unlock_and_wake(Queue *queue);
 void queue_schedule(Queue *queue, QueueItem *item, const MessageState *state);
 void queue_put_back(Queue *queue, QueueItem *item, int64_t due_us);
 void queue_forget(Queue *queue, QueueItem *item);
+
+/* ---- queue.c; no lock held ---- */
+/* A verb took the message; `waiting` may be NULL. */
+void queue_end_waiting(Queue *queue, void *waiting);
 
 /* ---- queue-verb.c; no lock held ---- */
 /* Removes the jobs of the message that wait; false: there were none. */

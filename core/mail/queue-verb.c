@@ -37,17 +37,13 @@ queue_collect_wants(Queue *queue, QueueId id, QueueWants *wants)
 	return wants->verbs != 0;
 }
 
-/* Lock held.  Of two verbs that exclude each other the later counts, with its reason; RETRY and LET_GO exclude none. */
+/* Of two verbs that exclude each other the later counts, with its reason; RETRY and LET_GO exclude
+ * none. */
 static void
-queue_add_wants(Queue *queue, QueueItem *item, const QueueWants *added)
+queue_merge_wants(QueueWants *wants, const QueueWants *added)
 {
 	static const unsigned exclusive = WANTS_HOLD | WANTS_RELEASE | WANTS_BOUNCE | WANTS_REMOVE;
-	QueueWants *wants = g_hash_table_lookup(queue->wants, &item->id);
 
-	if (wants == NULL) {
-		wants = g_new0(QueueWants, 1);
-		g_hash_table_insert(queue->wants, g_memdup2(&item->id, sizeof item->id), wants);
-	}
 	if ((added->verbs & exclusive) != 0) {
 		wants->verbs &= ~exclusive;
 		g_free(wants->reason);
@@ -56,6 +52,39 @@ queue_add_wants(Queue *queue, QueueItem *item, const QueueWants *added)
 	wants->verbs |= added->verbs;
 	if (added->is_ours != NULL)
 		wants->is_ours = added->is_ours;
+}
+
+/* Lock held. */
+static void
+queue_add_wants(Queue *queue, const QueueItem *item, const QueueWants *added)
+{
+	QueueWants *wants = g_hash_table_lookup(queue->wants, &item->id);
+
+	if (wants == NULL) {
+		wants = g_new0(QueueWants, 1);
+		g_hash_table_insert(queue->wants, g_memdup2(&item->id, sizeof item->id), wants);
+	}
+	queue_merge_wants(wants, added);
+}
+
+/* Verbs that could not be applied wait again, before those that came since.  Takes what is in
+ * `wants`. */
+static void
+queue_keep_wants(Queue *queue, QueueId id, QueueWants *wants)
+{
+	const QueueWants *newer;
+	const QueueItem *item;
+
+	g_mutex_lock(&queue->lock);
+	item = queue_find(queue, id);
+	newer = g_hash_table_lookup(queue->wants, &id);
+	if (newer != NULL)
+		queue_merge_wants(wants, newer);
+	g_hash_table_remove(queue->wants, &id);
+	if (item != NULL)
+		queue_add_wants(queue, item, wants);
+	g_mutex_unlock(&queue->lock);
+	queue_wants_clear(wants);
 }
 
 /* ---- states ---- */
@@ -190,17 +219,26 @@ queue_give_up(Queue *queue, QueueId id)
 	return is_there ? QUEUE_UNREADABLE : QUEUE_NOT_THERE;
 }
 
+/* The verb is alone. */
+static bool
+queue_has_nothing_to_do(const MessageState *state, unsigned verbs)
+{
+	return (verbs == WANTS_RETRY && state->is_held) || (verbs == WANTS_RELEASE && !state->is_held);
+}
+
 QueueResult
 queue_do_active(Queue *queue, QueueId id, const QueueWants *wants)
 {
 	g_autoptr(MessageState) state = queue_read_state(queue, id, wants->verbs);
+	bool is_nothing;
 
 	if (state == NULL)
 		return queue_give_up(queue, id);
-	if (queue_apply_wants(state, wants, clock_wall(queue->clock)))
+	is_nothing = queue_has_nothing_to_do(state, wants->verbs);
+	if (!is_nothing && queue_apply_wants(state, wants, clock_wall(queue->clock)))
 		queue_record(queue, state);
 	queue_return(queue, state);
-	return QUEUE_DONE;
+	return is_nothing ? QUEUE_NOTHING : QUEUE_DONE;
 }
 
 void
@@ -208,24 +246,48 @@ queue_do_late(Queue *queue, QueueId id)
 {
 	QueueItem *item;
 	QueueWants wants;
+	void *waiting = NULL;
 	bool is_wanted;
 
 	g_mutex_lock(&queue->lock);
 	item = g_hash_table_size(queue->wants) > 0 ? queue_find(queue, id) : NULL;
 	is_wanted = item != NULL && !item->is_active && g_hash_table_contains(queue->wants, &id);
 	if (is_wanted)
-		queue_activate(queue, item);
+		waiting = queue_activate(queue, item);
 	g_mutex_unlock(&queue->lock);
 	if (!is_wanted)
 		return;
+	queue_end_waiting(queue, waiting);
 	(void)queue_collect_wants(queue, id, &wants);
-	(void)queue_do_active(queue, id, &wants);
+	if (queue_do_active(queue, id, &wants) == QUEUE_UNREADABLE)
+		queue_keep_wants(queue, id, &wants);
 	queue_wants_clear(&wants);
+}
+
+/* The same for a new verb, after those that are kept since the message could not be read. */
+static QueueResult
+queue_do_after_kept(Queue *queue, QueueId id, const QueueWants *added)
+{
+	QueueWants kept, all;
+	QueueResult result;
+
+	if (!queue_collect_wants(queue, id, &kept))
+		return queue_do_active(queue, id, added);
+	all = kept;
+	all.reason = g_strdup(kept.reason);
+	queue_merge_wants(&all, added);
+	result = queue_do_active(queue, id, &all);
+	if (result == QUEUE_UNREADABLE)
+		queue_keep_wants(queue, id, &kept);
+	queue_wants_clear(&all);
+	queue_wants_clear(&kept);
+	return result;
 }
 
 static QueueResult
 queue_want(Queue *queue, QueueId id, const QueueWants *wants)
 {
+	void *waiting = NULL;
 	QueueItem *item;
 	bool is_active;
 
@@ -239,9 +301,10 @@ queue_want(Queue *queue, QueueId id, const QueueWants *wants)
 	if (is_active)
 		queue_add_wants(queue, item, wants);
 	else
-		queue_activate(queue, item);
+		waiting = queue_activate(queue, item);
 	g_mutex_unlock(&queue->lock);
-	return is_active ? QUEUE_WHEN_BACK : queue_do_active(queue, id, wants);
+	queue_end_waiting(queue, waiting);
+	return is_active ? QUEUE_WHEN_BACK : queue_do_after_kept(queue, id, wants);
 }
 
 QueueResult

@@ -72,13 +72,18 @@ queue_unlock_and_wake(Queue *queue)
 		queue->wake(queue->data);
 }
 
-void
+void *
 queue_activate(Queue *queue, QueueItem *item)
 {
+	gpointer waiting = NULL;
+
 	queue_heap_remove(queue->heap, item);
+	if (item->is_parked)
+		(void)g_hash_table_steal_extended(queue->parked, &item->id, NULL, &waiting);
 	item->is_active = true;
 	item->is_parked = false;
 	queue->n_active++;
+	return waiting;
 }
 
 void
@@ -86,7 +91,7 @@ queue_put_back(Queue *queue, QueueItem *item, int64_t due_us)
 {
 	if (item->is_active)
 		queue->n_active--;
-	item->is_active = item->is_parked = false;
+	item->is_active = false;
 	queue_heap_put(queue->heap, item, due_us);
 }
 
@@ -130,6 +135,7 @@ queue_new(Spool *spool, const Clock *clock, void (*wake)(void *data), void *data
 	g_mutex_init(&queue->lock);
 	queue->items = g_hash_table_new_full(spool_id_hash, g_int64_equal, NULL, queue_item_free);
 	queue->wants = g_hash_table_new_full(spool_id_hash, g_int64_equal, g_free, queue_wants_free);
+	queue->parked = g_hash_table_new(spool_id_hash, g_int64_equal);
 	queue->heap = g_ptr_array_new();
 	spool_each(spool, queue_fill_one, queue);
 	return queue;
@@ -140,6 +146,7 @@ queue_free(Queue *queue)
 {
 	g_ptr_array_unref(queue->heap);
 	g_hash_table_unref(queue->wants);
+	g_hash_table_unref(queue->parked);
 	g_hash_table_unref(queue->items);
 	g_mutex_clear(&queue->lock);
 	g_free(queue);
@@ -175,12 +182,13 @@ queue_enter(Queue *queue, const MessageState *state)
 	item = queue_find(queue, state->id);
 	if (item == NULL && !message_state_is_finished(state))
 		item = queue_add(queue, state->id);
-	if (item != NULL && !item->is_active)
+	if (item != NULL && !item->is_active && !item->is_parked)
 		queue_schedule(queue, item, state);
 	queue_unlock_and_wake(queue);
 }
 
-/* Of one that is known, an adoption may have changed how long it is held. */
+/* Of one that is known, an adoption may have changed how long it is held.  None that is parked is
+ * held. */
 static bool
 queue_refill_one(void *data, const SpoolSummary *summary)
 {
@@ -190,7 +198,7 @@ queue_refill_one(void *data, const SpoolSummary *summary)
 
 	if (item == NULL)
 		return queue_fill_one(queue, summary);
-	if (summary->is_held && !item->is_active) {
+	if (summary->is_held && !item->is_active && !item->is_parked) {
 		item->is_held = true;
 		queue_put_back(queue, item, queue_due(queue, summary->next_us, true));
 	}
@@ -235,7 +243,7 @@ queue_take(Queue *queue, QueueId *id, int64_t *due_us)
 			g_mutex_unlock(&queue->lock);
 			return false;
 		}
-		queue_activate(queue, item);
+		(void)queue_activate(queue, item); /* in the heap, so it was not parked */
 		was_held = item->is_held;
 		taken = item->id;
 		g_mutex_unlock(&queue->lock);
@@ -307,46 +315,50 @@ queue_postpone(Queue *queue, QueueId id, int64_t wait_us)
 	queue_do_late(queue, id);
 }
 
-void
-queue_park(Queue *queue, QueueId id)
-{
-	QueueItem *item;
-
-	g_mutex_lock(&queue->lock);
-	item = queue_find(queue, id);
-	if (item != NULL) {
-		queue_put_back(queue, item, CLOCK_NEVER);
-		item->is_parked = true;
-	}
-	g_mutex_unlock(&queue->lock);
-	queue_do_late(queue, id);
-}
-
 bool
-queue_unpark(Queue *queue, QueueId id)
+queue_park(Queue *queue, QueueId id, void *waiting)
 {
 	QueueItem *item;
 	bool is_parked;
 
 	g_mutex_lock(&queue->lock);
 	item = queue_find(queue, id);
-	is_parked = item != NULL && item->is_parked;
-	if (is_parked)
-		queue_activate(queue, item);
+	is_parked = item != NULL && !g_hash_table_contains(queue->wants, &id);
+	if (is_parked) {
+		queue_put_back(queue, item, CLOCK_NEVER);
+		item->is_parked = true;
+		g_hash_table_insert(queue->parked, &item->id, waiting);
+	}
 	g_mutex_unlock(&queue->lock);
 	return is_parked;
 }
 
-void
-queue_end_parking(Queue *queue, QueueId id)
+void *
+queue_unpark(Queue *queue, QueueId id)
 {
+	void *waiting = NULL;
 	QueueItem *item;
 
 	g_mutex_lock(&queue->lock);
 	item = queue_find(queue, id);
 	if (item != NULL && item->is_parked)
-		queue_put_back(queue, item, clock_monotonic(queue->clock));
-	queue_unlock_and_wake(queue);
+		waiting = queue_activate(queue, item);
+	g_mutex_unlock(&queue->lock);
+	return waiting;
+}
+
+void
+queue_set_unparked(Queue *queue, void (*unparked)(void *data, void *waiting), void *data)
+{
+	queue->unparked = unparked;
+	queue->unparked_data = data;
+}
+
+void
+queue_end_waiting(Queue *queue, void *waiting)
+{
+	if (waiting != NULL && queue->unparked != NULL)
+		queue->unparked(queue->unparked_data, waiting);
 }
 
 bool

@@ -40,12 +40,15 @@ void queue_return(Queue *queue, const MessageState *state);
 /* It goes back as it was, to be tried in `wait_us` at the earliest; nothing is written, but verbs that came meanwhile
  * are applied.  One that the spool does not have any more is forgotten. */
 void queue_postpone(Queue *queue, QueueId id, int64_t wait_us);
-/* The same, to wait until queue_unpark() or a verb, for something that the caller knows. */
-void queue_park(Queue *queue, QueueId id);
-/* A parked message becomes active; false: it is parked no more. */
-bool queue_unpark(Queue *queue, QueueId id);
-/* A parked message is due now; any other is left alone. */
-void queue_end_parking(Queue *queue, QueueId id);
+/* The same, until queue_unpark() or a verb; `waiting`, not NULL, is what the message waits for.
+ * False: a verb is pending, and the message stays active.  Never blocks and calls nobody, so that
+ * the caller may hold a lock of its own. */
+bool queue_park(Queue *queue, QueueId id, void *waiting);
+/* A parked message becomes active; returns its `waiting`.  NULL: the message is not parked. */
+void *queue_unpark(Queue *queue, QueueId id);
+/* `unparked` is called with the `waiting` of each parked message that a verb takes: any thread, no
+ * lock held.  To be set before the first queue_park(). */
+void queue_set_unparked(Queue *queue, void (*unparked)(void *data, void *waiting), void *data);
 /* A hold, a removal or a return to the sender waits for it: what is not on the wire should not be begun. */
 bool queue_is_called_back(Queue *queue, QueueId id);
 
@@ -60,7 +63,8 @@ typedef enum { QUEUE_HOLD, QUEUE_RELEASE, QUEUE_RETRY, QUEUE_BOUNCE, QUEUE_REMOV
 
 typedef enum {
 	QUEUE_DONE,       /* and durable once spool_flush() returns true */
-	QUEUE_WHEN_BACK,  /* it is active: what is left of it when it comes back gets the verb */
+	QUEUE_NOTHING,    /* to do: a retry of a held message, or a release of one that is not held */
+	QUEUE_WHEN_BACK,  /* it is active: the verb is applied when it comes back and can be read */
 	QUEUE_NOT_THERE,
 	QUEUE_UNREADABLE, /* its state cannot be read now: nothing was done */
 } QueueResult;

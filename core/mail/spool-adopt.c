@@ -327,12 +327,14 @@ spool_adopt_all(Adoption *adoption, GError **error)
 			error, POSTERN_ERROR_IO, "the spool %s cannot be written to", adoption->to->directory);
 	if (adoption->n_unread > 0)
 		return error_set(error, POSTERN_ERROR_IO,
-			"%zu messages in %s cannot be read now and were left there: adopt it again",
-			adoption->n_unread, adoption->from->directory);
+			"%zu message%s in %s cannot be read now and %s left there: adopt it again",
+			adoption->n_unread, adoption->n_unread == 1 ? "" : "s", adoption->from->directory,
+			adoption->n_unread == 1 ? "was" : "were");
 	if (adoption->n_damaged > 0)
 		return error_set(error, POSTERN_ERROR_DAMAGED,
-			"%zu messages in %s are damaged and were left there", adoption->n_damaged,
-			adoption->from->directory);
+			"%zu damaged message%s in %s %s left there", adoption->n_damaged,
+			adoption->n_damaged == 1 ? "" : "s", adoption->from->directory,
+			adoption->n_damaged == 1 ? "was" : "were");
 	return true;
 }
 

@@ -155,7 +155,15 @@ spool_apply(Spool *spool, SpoolBatch *batch, bool is_good)
 	g_mutex_unlock(&spool->lock);
 }
 
-/* A transaction whose fate is not known (the spool is closed) keeps its file: its batch may come back. */
+/* It has not failed so far, and a message of it has a content. */
+static bool
+spool_has_content(const SpoolTransaction *transaction)
+{
+	return transaction->content != NULL && transaction->rows->len > 0 &&
+		   transaction->result == SPOOL_COMMITTED;
+}
+
+/* Takes the transactions.  Files of those that were not committed go. */
 static void
 spool_post(SpoolTransaction *transaction, SpoolResult failure)
 {
@@ -164,8 +172,7 @@ spool_post(SpoolTransaction *transaction, SpoolResult failure)
 
 		if (transaction->result == SPOOL_COMMITTED)
 			transaction->result = failure;
-		if (transaction->content != NULL && transaction->rows->len > 0 &&
-			(transaction->result == SPOOL_COMMITTED || transaction->result == SPOOL_CLOSED))
+		if (spool_has_content(transaction))
 			content_set_committed(transaction->content);
 		transaction->done(transaction->data, transaction->result);
 		spool_transaction_free(transaction);
@@ -191,6 +198,30 @@ spool_batch_clear(SpoolBatch *batch)
 }
 
 /* ---- failure ---- */
+
+/* The batch may come back at the next start, which needs its files then. */
+static void
+spool_keep_files(Spool *spool, const SpoolBatch *batch)
+{
+	for (const SpoolTransaction *each = batch->transactions; each != NULL; each = each->next) {
+		ContentPlace place;
+
+		if (!spool_has_content(each) || !content_has_file(each->content))
+			continue;
+		content_place(each->content, &place);
+		content_set_committed(each->content);
+		g_array_append_val(spool->undecided, place.file);
+	}
+}
+
+/* The batch was declared not to count. */
+static void
+spool_drop_files(Spool *spool)
+{
+	for (guint i = 0; i < spool->undecided->len; i++)
+		spool_file_forget(spool, g_array_index(spool->undecided, uint64_t, i));
+	g_array_set_size(spool->undecided, 0);
+}
 
 /* Says in the next segment that the one that failed ends at the last good batch, and goes on there. */
 static bool
@@ -228,6 +259,8 @@ spool_fail(Spool *spool, SpoolBatch *batch)
 	g_mutex_unlock(&spool->lock);
 	spool_apply(spool, batch, false);
 	spool_requeue_states(spool, batch);
+	if (!is_mended)
+		spool_keep_files(spool, batch);
 	spool_post(batch->transactions, is_mended ? SPOOL_FAILED : SPOOL_CLOSED);
 }
 
@@ -246,8 +279,10 @@ spool_serve_closed(Spool *spool, int64_t *probe_us)
 	spool_post(waiting, SPOOL_CLOSED);
 	if (is_due) {
 		*probe_us = now_us + SPOOL_PROBE_US;
-		if (spool_declare_end(spool))
+		if (spool_declare_end(spool)) {
 			log_event(LOG_LEVEL_INFO, "the spool is open again", NULL);
+			spool_drop_files(spool);
+		}
 	}
 	g_mutex_lock(&spool->lock);
 	if (is_due) {

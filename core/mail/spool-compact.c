@@ -191,7 +191,7 @@ spool_carry_all(Spool *spool, SpoolSegment *segment, const GArray *ids, GArray *
 		carry.from = found.place;
 		if (found.content_segment == segment && spool_carry_one(spool, segment, octets, &carry))
 			g_array_append_val(carries, carry);
-		spool_let_go(spool, &found);
+		spool_let_go(&found);
 	}
 	return octets;
 }
@@ -263,7 +263,7 @@ spool_make_move(Spool *spool, SpoolSegment *segment, QueueId id)
 		return NULL;
 	message = spool_read_at(spool, id, &found, &error);
 	if (message == NULL || found.place.kind != SPOOL_IN_FILE) {
-		spool_let_go(spool, &found);
+		spool_let_go(&found);
 		if (g_error_matches(error, POSTERN_ERROR, POSTERN_ERROR_IO))
 			spool_leave_message(spool, segment, id, error->message);
 		else if (message == NULL)
@@ -275,7 +275,7 @@ spool_make_move(Spool *spool, SpoolSegment *segment, QueueId id)
 	move->version = found.version;
 	move->octets = g_byte_array_new();
 	spool_message_encode(move->octets, &found.place, message->envelope, message->state, &move->row);
-	spool_let_go(spool, &found);
+	spool_let_go(&found);
 	return move;
 }
 
@@ -348,7 +348,7 @@ spool_compact(Spool *spool)
 	has_moved = spool_compact_some(spool, oldest);
 	if (!has_moved)
 		spool_forget_stuck(spool, oldest);
-	spool_segment_unref(spool, oldest);
+	spool_segment_unref(oldest);
 	g_mutex_lock(&spool->lock);
 	g_cond_signal(&spool->keeper_wakes);
 	while (spool->n_moves > 0 && !spool->is_stopping)

@@ -24,12 +24,12 @@ struct SpoolReader {
 };
 
 static void
-spool_reader_free(Spool *spool, SpoolReader *reader)
+spool_reader_free(SpoolReader *reader)
 {
 	if (reader == NULL)
 		return;
 	if (reader->segment != NULL)
-		spool_segment_unref(spool, reader->segment);
+		spool_segment_unref(reader->segment);
 	g_array_unref(reader->checks);
 	g_free(reader);
 }
@@ -40,7 +40,7 @@ spool_content_release(SpoolMessage *message)
 	if (message->accounted > 0)
 		spool_memory_add(message->spool, -(int64_t)message->accounted);
 	g_free(message->octets);
-	spool_reader_free(message->spool, message->reader);
+	spool_reader_free(message->reader);
 	message->octets = NULL;
 	message->content = NULL;
 	message->reader = NULL;
@@ -251,8 +251,8 @@ spool_read_content(SpoolMessage *message, GError **error)
 	if (is_read && message->content == NULL)
 		message->reader = reader;
 	else
-		spool_reader_free(message->spool, reader);
-	spool_let_go(message->spool, &found);
+		spool_reader_free(reader);
+	spool_let_go(&found);
 	return is_read;
 }
 

@@ -1,26 +1,6 @@
 /* spool-figures.c - what is asked of the spool by any thread, without touching the log. */
 #include "mail/spool-private.h"
 
-#define SPOOL_LOOK_US (CLOCK_SECOND / 20) /* how long the volume's free space is believed: each MAIL asks */
-
-static bool
-spool_volume_is_short(Spool *spool)
-{
-	const int64_t now_us = g_get_monotonic_time();
-	uint64_t free_octets;
-	bool is_short;
-
-	if (spool->keep_free == 0)
-		return false;
-	if (now_us - atomic_load(&spool->looked_us) < SPOOL_LOOK_US)
-		return atomic_load(&spool->is_volume_short);
-	is_short = spool->disk->free_octets(spool->disk, spool->directory, &free_octets) == 0 &&
-			   free_octets < spool->keep_free;
-	atomic_store(&spool->is_volume_short, is_short);
-	atomic_store(&spool->looked_us, now_us);
-	return is_short;
-}
-
 bool
 spool_is_closed(Spool *spool)
 {
@@ -47,7 +27,7 @@ spool_has_room(Spool *spool, SpoolResult *reason)
 	else if (spool->has_prepare_failed && (n_ready < SPOOL_RESERVED || spool->is_mail_full))
 		found = SPOOL_FULL;
 	g_mutex_unlock(&spool->lock);
-	if (found == SPOOL_COMMITTED && spool_volume_is_short(spool))
+	if (found == SPOOL_COMMITTED && spool_room_is_short(spool))
 		found = SPOOL_FULL;
 	if (found != SPOOL_COMMITTED)
 		*reason = found;

@@ -167,8 +167,6 @@ struct Spool {
 	unsigned n_repeated; /* reads of the start */
 	bool is_replaying; /* at start: files are looked after once all is known */
 
-	atomic_llong looked_us;           /* when free space was last asked for */
-	atomic_bool is_volume_short;
 	atomic_uint_fast64_t in_memory;   /* octets of content */
 	atomic_uint_fast64_t reserved;    /* octets of messages not committed and not written: spool-room.c */
 	atomic_uint_fast64_t room_seen;   /* free octets of the volume, and when they were seen */
@@ -206,6 +204,7 @@ struct Spool {
 	SpoolSegment *active;
 	uint64_t last_batch, next_batch;
 	uint64_t ended_segment, ended_batch; /* to be declared before anything is written */
+	GArray *undecided; /* numbers of content files of the batch that may come back until then */
 	SpoolBatch batch;
 
 	GMutex unlink_lock; /* within any other; guards `unlinks` */
@@ -230,6 +229,9 @@ bool spool_sync_directory(Spool *spool, const char *path, GError **error);
 void spool_note_damage(Spool *spool, const char *format, ...) G_GNUC_PRINTF(2, 3); /* `lock` held, or no thread runs */
 bool spool_lose(Spool *spool, const char *path); /* moves it to lost/ */
 void spool_list_init(Spool *spool);
+
+/* spool-room.c */
+bool spool_room_is_short(Spool *spool); /* less is free than keep_free; any thread */
 
 /* spool-start.c */
 bool spool_load(Spool *spool, GError **error); /* lock, format, recovery; no thread runs */
@@ -267,7 +269,7 @@ void spool_unlink_later(Spool *spool, uint64_t number);
 gpointer spool_keeper(gpointer data);
 SpoolSegment *spool_segment_new(uint64_t number, uint64_t size, int fd);
 SpoolSegment *spool_segment_ref(SpoolSegment *segment);
-void spool_segment_unref(Spool *spool, SpoolSegment *segment);
+void spool_segment_unref(SpoolSegment *segment);
 void spool_segment_close(Spool *spool, SpoolSegment *segment);
 SpoolSegment *spool_segment_prepare(Spool *spool, GError **error);
 void spool_segment_add_row(SpoolSegment *segment, const SpoolRow *row);
@@ -378,7 +380,7 @@ typedef struct {
 
 /* spool-read.c */
 bool spool_look_up(Spool *spool, QueueId id, Whereabouts *found);
-void spool_let_go(Spool *spool, Whereabouts *found);
+void spool_let_go(Whereabouts *found);
 SpoolMessage *spool_read_at(Spool *spool, QueueId id, const Whereabouts *found, GError **error); /* new */
 
 /* spool-content.c */

@@ -52,15 +52,15 @@ spool_look_up(Spool *spool, QueueId id, Whereabouts *found)
 }
 
 void
-spool_let_go(Spool *spool, Whereabouts *found)
+spool_let_go(Whereabouts *found)
 {
-	spool_segment_unref(spool, found->segment);
+	spool_segment_unref(found->segment);
 	if (found->state_segment != NULL)
-		spool_segment_unref(spool, found->state_segment);
+		spool_segment_unref(found->state_segment);
 	if (found->content_segment != NULL)
-		spool_segment_unref(spool, found->content_segment);
+		spool_segment_unref(found->content_segment);
 	for (guint i = 0; found->changes != NULL && i < found->changes->len; i++)
-		spool_segment_unref(spool, g_array_index(found->changes, RecordPlace, i).segment);
+		spool_segment_unref(g_array_index(found->changes, RecordPlace, i).segment);
 	g_clear_pointer(&found->changes, g_array_unref);
 	g_clear_pointer(&found->pending, g_byte_array_unref);
 }
@@ -203,7 +203,7 @@ spool_read(Spool *spool, QueueId id, GError **error)
 		return NULL;
 	}
 	message = spool_read_at(spool, id, &found, error);
-	spool_let_go(spool, &found);
+	spool_let_go(&found);
 	return message;
 }
 

@@ -35,9 +35,8 @@ spool_segment_ref(SpoolSegment *segment)
 
 /* The one reference that is left when nobody reads is the log's, or that of the queue of freed ones. */
 void
-spool_segment_unref(Spool *spool, SpoolSegment *segment)
+spool_segment_unref(SpoolSegment *segment)
 {
-	(void)spool;
 	(void)g_atomic_int_dec_and_test(&segment->refs);
 }
 
@@ -268,7 +267,7 @@ spool_keeper_seal(Spool *spool, SpoolSegment *segment)
 			   spool->disk->fdatasync(spool->disk, segment->fd) == 0);
 	}
 	g_clear_pointer(&segment->rows, g_byte_array_unref);
-	spool_segment_unref(spool, segment);
+	spool_segment_unref(segment);
 }
 
 static bool

@@ -5,10 +5,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/random.h"
 #include "mail/spool-private.h"
 
 enum { FORMAT_MOST = 200 };
@@ -134,8 +134,7 @@ spool_make_format(Spool *spool, GError **error)
 	if (!spool_is_empty(spool, spool->log_directory, error) ||
 		!spool_is_empty(spool, spool->content_directory, error))
 		return false;
-	if (getrandom(spool->id, sizeof spool->id, 0) != (ssize_t)sizeof spool->id)
-		return error_set_errno(error, "no random octets for the id of %s", spool->directory);
+	random_fill(spool->id, sizeof spool->id);
 	return spool_write_format(spool, error) && spool_sync_parent(spool, error);
 }
 

@@ -48,6 +48,7 @@ spool_list_init(Spool *spool)
 	spool->last_state = &spool->states;
 	spool->last_move = &spool->moves;
 	spool->unlinks = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+	spool->undecided = g_array_new(FALSE, FALSE, sizeof(uint64_t));
 	spool->damage = g_ptr_array_new_with_free_func(g_free);
 }
 
@@ -85,6 +86,7 @@ spool_unload(Spool *spool)
 	if (spool->lock_fd >= 0)
 		(void)spool->disk->close(spool->disk, spool->lock_fd);
 	g_array_unref(spool->unlinks);
+	g_array_unref(spool->undecided);
 	g_ptr_array_unref(spool->damage);
 	g_mutex_clear(&spool->lock);
 	g_mutex_clear(&spool->unlink_lock);

@@ -1,7 +1,7 @@
 /* directory-keep.c - what all nodes must know and nobody edits: secrets, and values that short names stand for. */
 #include <string.h>
-#include <sys/random.h>
 
+#include "base/random.h"
 #include "service/directory-private.h"
 
 #define KEEP_PATIENCE (5 * CLOCK_SECOND)
@@ -12,14 +12,13 @@ keep_deadline(void)
 	return clock_monotonic(clock_system()) + KEEP_PATIENCE;
 }
 
-/* New; NULL: the system has no randomness. */
+/* New. */
 static char *
 keep_random(void)
 {
 	guint8 octets[32];
 
-	if (getrandom(octets, sizeof octets, 0) != (ssize_t)sizeof octets)
-		return NULL;
+	random_fill(octets, sizeof octets);
 	return g_base64_encode(octets, sizeof octets);
 }
 
@@ -38,7 +37,7 @@ directory_secret(Directory *directory, const char *name)
 	if (secret != NULL)
 		return secret;
 	fresh = keep_random();
-	status = fresh != NULL ? store_claim(directory->store, key, fresh, 0, keep_deadline()) : PTN_UNSURE;
+	status = store_claim(directory->store, key, fresh, 0, keep_deadline());
 	if (status == PTN_OK)
 		secret = g_steal_pointer(&fresh);
 	else if (status != PTN_TAKEN || store_get(directory->store, key, keep_deadline(), &secret, NULL) != PTN_OK)

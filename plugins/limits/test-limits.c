@@ -188,16 +188,33 @@ test_places(void)
 	ptn_test_free(test);
 }
 
+/* Notices are queued by a worker, before or after the message that they are about. */
+static size_t
+place_of(PtnTest *test, const char *recipient)
+{
+	size_t i = 0;
+
+	while (i < ptn_test_queued(test) &&
+		   strcmp(ptn_test_queued_recipient(test, i, 0), recipient) != 0)
+		i++;
+	return i;
+}
+
 static void
 test_hold(void)
 {
+	static const char *const recipients[] = { "a@example.org", "b@example.org", "c@example.org",
+		"d@example.org" };
 	PtnTest *test = new_test("messages = 2/1h\nat-limit = hold\n", false);
 
-	for (int i = 0; i < 4; i++)
-		expect(send_one(test), "250");
-	CU_ASSERT_FALSE(ptn_test_queued_is_held(test, 1));
-	CU_ASSERT_TRUE(ptn_test_queued_is_held(test, 3));
-	CU_ASSERT_PTR_NOT_NULL(ptn_test_queued_note(test, 3, "limits.held"));
+	for (size_t i = 0; i < 4; i++)
+		expect(send_as(test, LOGIN, "192.0.2.1", recipients[i]), "250");
+	for (size_t i = 0; i < 4; i++) {
+		const size_t place = place_of(test, recipients[i]);
+
+		CU_ASSERT_EQUAL(ptn_test_queued_is_held(test, place), i >= 2);
+		CU_ASSERT_EQUAL(ptn_test_queued_note(test, place, "limits.held") != NULL, i >= 2);
+	}
 	ptn_test_free(test);
 }
 

@@ -52,6 +52,11 @@ sim_fails(SimDisk *sim, SimCall call)
 	if (sim->is_lasting[call])
 		sim->countdown[call] = 1;
 	sim->failures++;
+	if (sim->fault[call] == SIM_HANGS) {
+		while (sim->countdown[call] > 0)
+			g_cond_wait(&sim->healed, &sim->lock);
+		return false;
+	}
 	errno = sim->fault[call] == SIM_ENOSPC ? ENOSPC : EIO;
 	return true;
 }
@@ -316,6 +321,7 @@ sim_disk_new(const char *root)
 		sim_unlink, sim_free_octets, sim_make_directory, sim_size, sim_list };
 	sim->root = g_strdup(root);
 	g_mutex_init(&sim->lock);
+	g_cond_init(&sim->healed);
 	sim->ops = g_ptr_array_new_with_free_func(op_free);
 	sim->bad = g_array_new(FALSE, FALSE, sizeof(BadSector));
 	sim->files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -333,6 +339,7 @@ sim_disk_free(SimDisk *sim)
 	g_hash_table_unref(sim->files);
 	g_hash_table_unref(sim->sizes);
 	g_mutex_clear(&sim->lock);
+	g_cond_clear(&sim->healed);
 	g_free(sim->root);
 	g_free(sim);
 }
@@ -372,6 +379,7 @@ sim_disk_heal(SimDisk *sim)
 	g_mutex_lock(&sim->lock);
 	memset(sim->countdown, 0, sizeof sim->countdown);
 	g_array_set_size(sim->bad, 0);
+	g_cond_broadcast(&sim->healed);
 	g_mutex_unlock(&sim->lock);
 }
 

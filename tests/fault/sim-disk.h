@@ -21,8 +21,9 @@ typedef enum {
 	SIM_READDIR,
 	SIM_CALLS
 } SimCall;
-/* SIM_KILLED: as if the process had ended before the call; of a sync nothing is spoiled by that. */
-typedef enum { SIM_EIO, SIM_ENOSPC, SIM_SHORT, SIM_KILLED } SimFault;
+/* SIM_KILLED: as if the process had ended before the call; of a sync nothing is spoiled by that.
+ * SIM_HANGS: the call waits for sim_disk_heal(), and succeeds then. */
+typedef enum { SIM_EIO, SIM_ENOSPC, SIM_SHORT, SIM_KILLED, SIM_HANGS } SimFault;
 
 typedef struct SimDisk SimDisk;
 

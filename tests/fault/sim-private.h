@@ -26,6 +26,7 @@ struct SimDisk {
 	Disk table; /* first: the table is the object */
 	char *root;
 	GMutex lock;
+	GCond healed;
 	unsigned countdown[SIM_CALLS], failures;
 	bool is_lasting[SIM_CALLS];
 	SimFault fault[SIM_CALLS];

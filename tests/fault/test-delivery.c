@@ -13,17 +13,6 @@ figures(World *world)
 	return result;
 }
 
-/* The segments that the spool keeps ready are there: new ones are made behind the back of a test. */
-static void
-wait_for_reserve(World *world)
-{
-	for (unsigned before = 0; before != figures(world).segments;) {
-		before = figures(world).segments;
-		g_usleep(100000);
-	}
-	CU_ASSERT(figures(world).segments >= 4);
-}
-
 static unsigned
 active(World *world)
 {
@@ -48,7 +37,7 @@ test_failed_report(void)
 
 	world_add_hop(world, "slow-no");
 	world_start(world);
-	wait_for_reserve(world);
+	fault_wait_for_reserve(world->engine.spool);
 	id = world_send(world, "r@fast.example", "r@slow-no.example", NULL);
 	WORLD_WAIT_UNTIL(world, world_status(world, id, 0) == RECIPIENT_DELIVERED && figures(world).unwritten == 0);
 	WORLD_WAIT_UNTIL(world, world_begun(world) == 1);
@@ -93,7 +82,7 @@ test_report_that_waits(void)
 	while (queued(world) < 40)
 		(void)world_send(world, "r@later.example", NULL);
 	WORLD_WAIT_UNTIL(world, active(world) == 0 && figures(world).unwritten == 0);
-	wait_for_reserve(world);
+	fault_wait_for_reserve(world->engine.spool);
 	sim_disk_set_capacity(world->sim, sim_disk_used(world->sim));
 	/* the disk is full: states have their reserve, a report has none */
 	id = fill_up(world, recipients, &sent);
@@ -277,6 +266,14 @@ test_unrecorded(void)
 	check_unrecorded(SIM_FDATASYNC, SIM_EIO);
 }
 
+/* The disk fails no call, but answers none: deliveries stand still until it does. */
+static void
+test_hanging_disk(void)
+{
+	check_unrecorded(SIM_FDATASYNC, SIM_HANGS);
+	check_unrecorded(SIM_PWRITEV, SIM_HANGS);
+}
+
 /* A disk that is full, and stays so: deferrals do not use up what results need. */
 static void
 test_full_disk(void)
@@ -287,7 +284,7 @@ test_full_disk(void)
 	unsigned before, sent;
 
 	world_add_hop(world, "later");
-	wait_for_reserve(world);
+	fault_wait_for_reserve(world->engine.spool);
 	sim_disk_set_capacity(world->sim, sim_disk_used(world->sim));
 	(void)fill_up(world, mixed, &sent);
 	CU_ASSERT_FALSE(spool_has_room(world->engine.spool, &result));
@@ -313,7 +310,7 @@ test_failed_batch(void)
 	World *world = world_new();
 	SpoolTransaction *transaction = spool_transaction_new();
 
-	wait_for_reserve(world);
+	fault_wait_for_reserve(world->engine.spool);
 	sim_disk_fail(world->sim, SIM_FDATASYNC, SIM_EIO, 1, false);
 	spool_transaction_add(transaction, envelope_new(1), NULL);
 	CU_ASSERT_EQUAL(spool_commit_wait(world->engine.spool, transaction), SPOOL_FAILED);
@@ -431,6 +428,34 @@ test_verbs(void)
 	world_free(world);
 }
 
+/* A parked message is counted once, however often it was retried, and not at all after other verbs. */
+static void
+test_parked_counts(void)
+{
+	enum { RETRIES = 5 };
+	static const QueueVerb verbs[] = { QUEUE_HOLD, QUEUE_REMOVE, QUEUE_BOUNCE };
+	World *world = world_new();
+	QueueId ids[SLOW_MAIL];
+
+	world_add_hop(world, "slow");
+	world_start(world);
+	send_to_slow(world, ids);
+	for (unsigned n = 0; n < RETRIES; n++) {
+		for (unsigned i = 0; i < SLOW_MAIL; i++)
+			(void)queue_do(world->engine.queue, ids[i], QUEUE_RETRY, NULL);
+		WORLD_WAIT_UNTIL(
+			world, world_waiting(world) + world_begun(world) + SLOW_HANDFUL >= SLOW_MAIL);
+		CU_ASSERT(world_waiting(world) <= SLOW_MAIL);
+	}
+	for (unsigned i = 0; i < SLOW_MAIL; i++)
+		(void)queue_do(world->engine.queue, ids[i], verbs[i % G_N_ELEMENTS(verbs)], "5.0.0 stop");
+	WORLD_WAIT_UNTIL(world, world_waiting(world) == 0);
+	world_open_gate(world);
+	WORLD_WAIT_UNTIL(world, active(world) == 0);
+	CU_ASSERT(world_begun(world) <= SLOW_CONNECTIONS);
+	world_free(world);
+}
+
 /* A reload that changes the route moves all mail that is not on the wire. */
 static void
 test_new_route(void)
@@ -517,6 +542,7 @@ const UnitSuite delivery_suite = { "delivery", (const UnitTest[]){
 	{ "Q-10 one next hop, one state", test_one_state },
 	{ "Q-10 1,000 recipients on 200 next hops", test_many_hops },
 	{ "Q-12 what cannot be recorded is not delivered", test_unrecorded },
+	{ "Q-12 nothing is delivered while the disk hangs", test_hanging_disk },
 	{ "Q-12 after a failed batch nothing is begun until one succeeds", test_failed_batch },
 	{ "Q-12 a full disk has room for results, not for deferrals", test_full_disk },
 	{ "Q-13 a clock that is wrong for a moment bounces nothing", test_excursion },
@@ -525,5 +551,6 @@ const UnitSuite delivery_suite = { "delivery", (const UnitTest[]){
 	{ "Q-20 an account has a share of the connections", test_account_share },
 	{ "Q-11 next hops get room while the report of a message is written", test_room_while_reporting },
 	{ "Q-14 verbs take effect on mail for a slow next hop at once", test_verbs },
+	{ "Q-14 a parked message is counted once, and leaves nothing behind", test_parked_counts },
 	{ "Q-14 a changed route takes effect on mail for a slow next hop at once", test_new_route },
 	{ 0 } } };

@@ -202,6 +202,107 @@ test_start(void)
 	}
 }
 
+/* ---- content files ---- */
+
+/* With a file of its own, which is synced. */
+static SpoolTransaction *
+failure_transaction(Spool *spool, QueueId id)
+{
+	static const char line[] = "a line of a large message, which gets a file of its own\r\n";
+	SpoolTransaction *transaction = spool_transaction_new();
+	Content *content = content_new(spool);
+	Envelope *envelope = envelope_new(id);
+
+	for (int i = 0; i < 100; i++)
+		content_append(content, line, sizeof line - 1);
+	CU_ASSERT(content_flush(content, NULL) && content_finish(content, NULL));
+	spool_transaction_set_content(transaction, content);
+	envelope_add_recipient(envelope, "r@example.net", NULL, 0);
+	spool_transaction_add(transaction, envelope, NULL);
+	return transaction;
+}
+
+static unsigned
+failure_files(Spool *spool)
+{
+	SpoolFigures figures;
+
+	spool_figures(spool, &figures);
+	return figures.files;
+}
+
+static bool
+failure_reaches_files(Spool *spool, unsigned n)
+{
+	for (int i = 0; i < 5000 && failure_files(spool) != n; i++)
+		g_usleep(1000);
+	return failure_files(spool) == n;
+}
+
+/* The content file of a failed batch is needed until the next segment says that the batch does not
+ * count.  Messages of no batch need none. */
+static void
+test_content_files(void)
+{
+	g_autofree char *directory = unit_new_directory();
+	SimDisk *sim = sim_disk_new(directory);
+	const SpoolSettings settings = { .directory = directory, .clock = clock_system(),
+		.disk = sim_disk_table(sim), .segment_size = 32 << 10, .large = 1000 };
+	Spool *spool = spool_open(&settings, NULL);
+	SpoolTransaction *transactions[4];
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(spool);
+	for (size_t i = 0; i < G_N_ELEMENTS(transactions); i++)
+		transactions[i] = failure_transaction(spool, i + 1);
+	CU_ASSERT_EQUAL(failure_files(spool), 4);
+	CU_ASSERT_EQUAL(spool_commit_wait(spool, transactions[0]), SPOOL_COMMITTED);
+	fault_wait_for_reserve(spool);
+	sim_disk_fail(sim, SIM_FDATASYNC, SIM_EIO, 1, true);
+	for (size_t i = 1; i < G_N_ELEMENTS(transactions); i++)
+		CU_ASSERT_EQUAL(spool_commit_wait(spool, transactions[i]), SPOOL_CLOSED);
+	CU_ASSERT(failure_reaches_files(spool, 2));
+	sim_disk_heal(sim);
+	CU_ASSERT(spool_probe(spool));
+	CU_ASSERT(failure_reaches_files(spool, 1));
+	spool_close(spool);
+	spool = spool_open(&settings, NULL);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(spool);
+	CU_ASSERT_EQUAL(spool_count(spool), 1);
+	CU_ASSERT_EQUAL(failure_files(spool), 1);
+	spool_close(spool);
+	sim_disk_free(sim);
+	unit_remove_directory(directory);
+}
+
+/* A spool that is closed before that keeps the file for the next start. */
+static void
+test_content_file_of_closed(void)
+{
+	g_autofree char *directory = unit_new_directory();
+	SimDisk *sim = sim_disk_new(directory);
+	const SpoolSettings settings = { .directory = directory, .clock = clock_system(),
+		.disk = sim_disk_table(sim), .segment_size = 32 << 10, .large = 1000 };
+	Spool *spool = spool_open(&settings, NULL);
+	SpoolTransaction *transaction;
+	SpoolFigures figures;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(spool);
+	transaction = failure_transaction(spool, 1);
+	fault_wait_for_reserve(spool);
+	sim_disk_fail(sim, SIM_FDATASYNC, SIM_EIO, 1, true);
+	CU_ASSERT_EQUAL(spool_commit_wait(spool, transaction), SPOOL_CLOSED);
+	spool_close(spool);
+	sim_disk_heal(sim);
+	spool = spool_open(&settings, NULL);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(spool);
+	CU_ASSERT_EQUAL(failure_files(spool), spool_count(spool));
+	spool_figures(spool, &figures);
+	CU_ASSERT_FALSE(figures.has_damage);
+	spool_close(spool);
+	sim_disk_free(sim);
+	unit_remove_directory(directory);
+}
+
 const UnitSuite failure_suite = { "failure", (const UnitTest[]){
 	{ "Q-02 B-13 every n-th pwritev fails", test_pwritev },
 	{ "Q-02 every n-th pwritev is short", test_short },
@@ -209,4 +310,6 @@ const UnitSuite failure_suite = { "failure", (const UnitTest[]){
 	{ "Q-02 every n-th fsync fails", test_fsync },
 	{ "Q-02 every n-th rename and unlink fails", test_names },
 	{ "Q-02 something fails at the start", test_start },
+	{ "B-13 a message that was not taken leaves no content file", test_content_files },
+	{ "B-13 the start decides about the content file of a failed batch", test_content_file_of_closed },
 	{ 0 } } };

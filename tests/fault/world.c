@@ -342,7 +342,7 @@ void
 world_pass_time(World *world, int64_t us)
 {
 	atomic_fetch_add(&world->ahead_us, us);
-	delivery_wake(world->delivery);
+	world_wake(world);
 }
 
 /* ---- what was seen ---- */

@@ -276,7 +276,9 @@ def test_dead_and_passes(make_gate, clamd, sink):
 
 
 def test_hangs(make_gate, hanging):
-    """X-02 a server that never answers: 451 at the deadline, and after some at once; the session goes on."""
+    """X-02 a server that never answers: 451 at the deadline, and after two failures at once; the session goes on.
+
+    One of the two may be a test by the plugin itself, whose first one comes five seconds after the start."""
     gate = make_gate("127.0.0.1:%d" % hanging.port, deadline="2s", patience="2")
     with gate.session() as dialog:
         for n in range(4):
@@ -287,8 +289,8 @@ def test_hangs(make_gate, hanging):
             took = time.monotonic() - begun
             print("%d: %s after %.2f s" % (n, reply, took))
             assert reply.text.startswith("451 4.3.0")
-            assert 1.5 < took < 10 or n >= 2
-        assert took < 1
+            assert n > 0 or 1.5 < took < 10
+            assert n < 2 or took < 1
     assert "does not answer in time" in alarm(gate) and "missed" not in gate.log()
     assert gate.accepted() == 0
 

@@ -160,6 +160,26 @@ def test_hold_and_release(full):
     assert [row["attempts"] for row in full.queue(full.ids[0])] == ["2"]
 
 
+def test_retry_does_not_end_a_hold(full):
+    """Q-15: the answer says so, and which command does."""
+    held, free = full.ids[:2]
+    full.ctl("queue", "hold", held)
+    for words in ((), ("--dry-run",)):
+        answer = full.ctl("queue", "retry", held, *words, code=1)
+        assert "%s is held" % held in answer and "queue release" in answer and "due" not in answer
+    answer = full.ctl("queue", "retry", "account=" + LOGIN, "--dry-run")
+    assert "would retry 3 messages" in answer and "1 message is held" in answer
+    answer = full.ctl("queue", "retry", "account=" + LOGIN, "--yes")
+    assert "2 due now" in answer and "1 message is held" in answer
+    assert ids(full.queue("state=held")) == [held]
+    full.wait_queue(3, "state=deferred")
+    assert "%s is not held" % free in full.ctl("queue", "release", free)
+    assert "would release" not in full.ctl("queue", "release", free, "--dry-run")
+    answer = full.ctl("queue", "release", "account=" + LOGIN, "--yes")
+    assert "1 released" in answer and "2 messages are not held" in answer
+    full.wait_queue(4, "state=deferred")
+
+
 def test_retry_tries_at_once(make_postern, make_sink):
     sink = make_sink({"RCPT": ["450 4.2.1 later"]})
     postern = make_postern(sink=sink)
