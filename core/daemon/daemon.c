@@ -133,6 +133,7 @@ daemon_open_dns(Daemon *daemon, GError **error)
 		.stub_zones = config_list(section, "stub-zones"),
 		.timeout_us = config_number(section, "timeout"),
 		.cache_size = (size_t)config_number(section, "cache"),
+		.most_lookups = (size_t)config_number(section, "lookups"),
 		.clock = daemon->engine.clock };
 
 	daemon->services.dns = dns_new(&settings, error);

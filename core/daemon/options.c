@@ -225,6 +225,9 @@ static const PtnOption options_dns[] = {
 	{ "cache", PTN_SIZE, SERVER, "32M", "memory for answers; those used least recently go", 1 << 20,
 		INT64_C(1) << 40,
 		.needs_restart = true },
+	{ "lookups", PTN_NUMBER, SERVER, "20000",
+		"lookups under way at a time, of all sessions, deliveries and plugins; the answer to more is \"unsure\"",
+		100, 1000000, .needs_restart = true },
 	{ 0 },
 };
 
