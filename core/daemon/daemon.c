@@ -94,6 +94,7 @@ daemon_open_store(Daemon *daemon, const char *name, bool is_durable, GError **er
 		.deadline_us = config_number(section, "deadline"),
 		.connections = (unsigned)config_number(section, "connections"),
 		.metrics = daemon->engine.metrics,
+		.most_items = is_durable ? 0 : (size_t)config_number(section, "items"),
 		.name = name };
 
 	return store_open_with(&settings, error);
@@ -106,6 +107,8 @@ daemon_open_stores(Daemon *daemon, GError **error)
 	if (daemon->directory_store == NULL)
 		return false;
 	daemon->engine.directory = directory_new(daemon->directory_store);
+	directory_set_cached(daemon->engine.directory,
+		(size_t)config_number(config_section(daemon->config, "directory", NULL), "cached"));
 	daemon->engine.store = daemon_open_store(daemon, "store", false, error);
 	if (daemon->engine.store == NULL)
 		return false;

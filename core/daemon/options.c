@@ -203,6 +203,10 @@ static const PtnOption options_directory[] = {
 		"redis+sentinel://HOST[:PORT],HOST[:PORT]/MASTER[/DB]; rediss is Redis over TLS",
 		.needs_restart = true },
 	OPTIONS_REDIS,
+	{ "cached", PTN_NUMBER, SERVER, "100000",
+		"of a Redis: entries that this node remembers, names that do not exist included; those not asked for "
+		"lately go",
+		1000, 100000000, .needs_restart = true },
 	{ 0 },
 };
 
@@ -210,6 +214,10 @@ static const PtnOption options_store[] = {
 	{ "at", PTN_URL, SERVER, "sqlite:/var/lib/postern/store.db",
 		"where caches and counters are kept; as in [directory]", .needs_restart = true },
 	OPTIONS_REDIS,
+	{ "items", PTN_NUMBER, SERVER, "500000",
+		"caches and counters in the memory of this node, some 300 octets each; beyond them the plugin that has "
+		"the most loses some before their time",
+		1000, 100000000, .needs_restart = true },
 	{ 0 },
 };
 
