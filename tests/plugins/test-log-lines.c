@@ -56,8 +56,8 @@ test_hook(void)
 static void
 test_observers(void)
 {
-	CU_ASSERT_EQUAL(lines_left_out(PTN_DISCONNECT), 6);
-	CU_ASSERT_TRUE(lines_left_out(PTN_REPLY) >= 6);
+	CU_ASSERT_EQUAL(lines_left_out(PTN_DISCONNECT), 7); /* the refusal has a line, too */
+	CU_ASSERT_EQUAL(lines_left_out(PTN_REPLY), 7);
 }
 
 static const UnitTest tests[] = {
