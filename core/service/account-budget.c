@@ -7,7 +7,7 @@
 struct AccountBudget {
 	AccountBudgets *budgets;
 	char *login;
-	atomic_uint references; /* to 0 under the table's lock only */
+	BudgetReferences references;
 	BudgetGauge used[ACCOUNT_USES];
 };
 
@@ -67,7 +67,7 @@ account_budget_take(AccountBudgets *budgets, const char *login)
 		budget->login = g_strdup(login);
 		g_hash_table_insert(budgets->table, budget->login, budget);
 	}
-	atomic_fetch_add(&budget->references, 1);
+	budget_ref(&budget->references);
 	g_mutex_unlock(&budgets->lock);
 	return budget;
 }
@@ -76,7 +76,7 @@ AccountBudget *
 account_budget_ref(AccountBudget *budget)
 {
 	if (budget != NULL)
-		atomic_fetch_add(&budget->references, 1);
+		budget_ref(&budget->references);
 	return budget;
 }
 
@@ -84,16 +84,10 @@ void
 account_budget_drop(AccountBudget *budget)
 {
 	AccountBudgets *budgets = budget != NULL ? budget->budgets : NULL;
-	unsigned references = budget != NULL ? atomic_load(&budget->references) : 0;
 
-	if (budget == NULL)
+	if (budget == NULL || !budget_unref_and_lock(&budget->references, &budgets->lock))
 		return;
-	while (references > 1)
-		if (atomic_compare_exchange_weak(&budget->references, &references, references - 1))
-			return;
-	g_mutex_lock(&budgets->lock);
-	if (atomic_fetch_sub(&budget->references, 1) == 1)
-		g_hash_table_remove(budgets->table, budget->login);
+	g_hash_table_remove(budgets->table, budget->login);
 	g_mutex_unlock(&budgets->lock);
 }
 
