@@ -5,7 +5,7 @@
 #include "unit/unit.h"
 
 extern const UnitSuite power_suite, failure_suite, damage_suite, full_suite, kill_suite, read_suite, restart_suite,
-	heir_suite, delivery_suite, crowded_suite;
+	heir_suite, delivery_suite, shares_suite;
 
 /* Cuts the power at `n_cuts` steps spread over the trace; how many mismatches there were. */
 unsigned power_cut_all(Ledger *ledger, SimDisk *sim, unsigned n_cuts, uint32_t seed);

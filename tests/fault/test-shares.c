@@ -1,4 +1,4 @@
-/* test-crowded.c - next hops that share an address: who finds it full gives its jobs back in their order. */
+/* test-shares.c - how many addresses, connections and threads a next hop gets, and what becomes of its jobs without. */
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -7,14 +7,14 @@
 #include "fault/world.h"
 #include "io/socket.h"
 
-/* A server at a port of its own: it counts who comes, and hangs up. */
+/* A server at all addresses of this machine: it counts who comes, and hangs up. */
 static int
 open_port(uint16_t *port)
 {
 	IpAddress address;
 	int fd;
 
-	CU_ASSERT_FATAL(ip_parse("127.0.0.1", &address));
+	CU_ASSERT_FATAL(ip_parse("0.0.0.0", &address));
 	fd = socket_listen(&address, 0, NULL);
 	CU_ASSERT_FATAL(fd >= 0 && socket_local(fd, &address, port));
 	return fd;
@@ -28,6 +28,15 @@ count_visitors(int fd)
 	for (int one; (one = accept(fd, NULL, NULL)) >= 0; n++)
 		(void)close(one);
 	return n;
+}
+
+static void
+add_route(World *world, const char *domain, const char *to)
+{
+	const char *const domains[] = { domain, NULL };
+
+	g_ptr_array_add(world->snapshot->delivery->routes,
+		route_new(domain, g_strdupv((char **)(uintptr_t)domains), NULL, next_hop_parse(to, TLS_NONE, NULL)));
 }
 
 static void
@@ -72,7 +81,6 @@ test_crowded_with_next(void)
 	World *world = world_new();
 	const DeliverySettings *settings = world->snapshot->delivery;
 	g_autofree char *to = NULL, *key = NULL;
-	static const char *const domains[] = { "crowded.example", NULL };
 	DeliveryThread thread = { 0 };
 	uint16_t port;
 	const int fd = open_port(&port);
@@ -81,8 +89,7 @@ test_crowded_with_next(void)
 
 	to = g_strdup_printf("smtp:[127.0.0.1]:%u", port);
 	key = g_strdup_printf("127.0.0.1 %u", port);
-	g_ptr_array_add(settings->routes,
-		route_new("crowded", g_strdupv((char **)(uintptr_t)domains), NULL, next_hop_parse(to, TLS_NONE, NULL)));
+	add_route(world, "crowded.example", to);
 	world_start(world);
 	set_used(world->delivery, key, settings->per_destination);
 	for (int i = 0; i < 3; i++)
@@ -114,6 +121,69 @@ test_crowded_with_next(void)
 	world_free(world);
 }
 
-const UnitSuite crowded_suite = { "crowded", (const UnitTest[]){
+static PtnAnswer *
+resolve_many(void *data, const char *name, PtnRecord type)
+{
+	static const char *const values[] = { "127.0.0.11", "127.0.0.12", "127.0.0.13", "127.0.0.14", "127.0.0.15",
+		"127.0.0.16", "127.0.0.17", "127.0.0.18", NULL };
+
+	(void)data, (void)name;
+	return dns_answer_new(type == PTN_A ? PTN_OK : PTN_NONE, type == PTN_A ? values : NULL, 60 * CLOCK_SECOND);
+}
+
+/* A name with eight addresses, of which none is good: the attempt ends after five. */
+static void
+test_five_addresses(void)
+{
+	World *world = world_new();
+	Dns *dns = dns_new_scripted(resolve_many, NULL);
+	g_autofree char *to = NULL;
+	unsigned visitors = 0;
+	uint16_t port;
+	const int fd = open_port(&port);
+
+	to = g_strdup_printf("smtp://many.example:%u", port);
+	add_route(world, "many.example", to);
+	world->snapshot->dns = dns;
+	world_start(world);
+	CU_ASSERT_NOT_EQUAL(world_send(world, "r@many.example", NULL), 0);
+	WORLD_WAIT_UNTIL(world, (visitors += count_visitors(fd)) >= 5 && queue_active(world->engine.queue) == 0);
+	CU_ASSERT_EQUAL(visitors + count_visitors(fd), 5);
+	CU_ASSERT_EQUAL(spool_count(world->engine.spool), 1); /* put off */
+	(void)shutdown(fd, SHUT_RDWR);
+	(void)close(fd);
+	world_free(world);
+	dns_free(dns);
+}
+
+/* Servers that foreign DNS names leave a quarter of the connections to those that somebody of ours named. */
+static void
+test_reserve(void)
+{
+	World *world = world_new();
+	g_autoptr(NextHop) mx = next_hop_for_domain("slow.example", TLS_NONE);
+	g_autoptr(NextHop) server = next_hop_parse("smtp://mail.example.net", TLS_NONE, NULL);
+	g_autoptr(NextHop) mailboxes = next_hop_parse("lmtp:unix:/run/dovecot/lmtp", TLS_NONE, NULL);
+	Destination by_mx = { .hop = mx }, by_route = { .hop = server }, local = { .hop = mailboxes };
+	Delivery delivery = { .engine = &world->engine, .snapshot = world->snapshot };
+
+	world->snapshot->delivery->max_deliveries = 200;
+	delivery.threads = delivery.mx_threads = 149;
+	CU_ASSERT_TRUE(delivery_may_start(&delivery, &by_mx));
+	delivery.threads = delivery.mx_threads = 150;
+	CU_ASSERT_FALSE(delivery_may_start(&delivery, &by_mx));
+	CU_ASSERT_TRUE(delivery_may_start(&delivery, &by_route));
+	CU_ASSERT_TRUE(delivery_may_start(&delivery, &local));
+	delivery.threads = 199; /* 50 of them for routes: MX has still its three quarters */
+	delivery.mx_threads = 149;
+	CU_ASSERT_TRUE(delivery_may_start(&delivery, &by_mx));
+	delivery.threads = 200;
+	CU_ASSERT_FALSE(delivery_may_start(&delivery, &local));
+	world_free(world);
+}
+
+const UnitSuite shares_suite = { "shares", (const UnitTest[]){
 	{ "Q-20 a next hop whose address is crowded keeps its jobs, one taken ahead too", test_crowded_with_next },
+	{ "Q-20 five addresses are tried in one attempt", test_five_addresses },
+	{ "Q-20 a quarter of the connections is not for MX", test_reserve },
 	{ 0 } } };
