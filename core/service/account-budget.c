@@ -1,6 +1,8 @@
 /* account-budget.c - the table of accounts at work, and their counters. */
 #include "service/account-budget.h"
 
+#include <string.h>
+
 #include "base/keyed-hash.h"
 #include "service/budget.h"
 
@@ -121,4 +123,51 @@ account_budgets_count(AccountBudgets *budgets)
 	count = g_hash_table_size(budgets->table);
 	g_mutex_unlock(&budgets->lock);
 	return count;
+}
+
+/* ---- who uses how much ---- */
+
+static void
+account_usage_free(void *data)
+{
+	AccountUsage *usage = data;
+
+	g_free(usage->login);
+	g_free(usage);
+}
+
+static int
+account_usage_compare(const void *a, const void *b)
+{
+	const AccountUsage *left = *(const AccountUsage *const *)a, *right = *(const AccountUsage *const *)b;
+
+	return strcmp(left->login, right->login);
+}
+
+static void
+account_usage_add(GPtrArray *usages, const AccountBudget *budget)
+{
+	AccountUsage *usage = g_new0(AccountUsage, 1);
+
+	usage->login = g_strdup(budget->login);
+	for (AccountUse use = 0; use < ACCOUNT_USES; use++)
+		usage->used[use] = account_budget_used(budget, use);
+	g_ptr_array_add(usages, usage);
+}
+
+GPtrArray *
+account_budgets_usage(AccountBudgets *budgets, const char *login)
+{
+	GPtrArray *usages = g_ptr_array_new_with_free_func(account_usage_free);
+	GHashTableIter iter;
+	void *value;
+
+	g_mutex_lock(&budgets->lock);
+	g_hash_table_iter_init(&iter, budgets->table);
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		if (login == NULL || g_ascii_strcasecmp(((const AccountBudget *)value)->login, login) == 0)
+			account_usage_add(usages, value);
+	g_mutex_unlock(&budgets->lock);
+	g_ptr_array_sort(usages, account_usage_compare);
+	return usages;
 }

@@ -36,4 +36,11 @@ void account_budget_drop(AccountBudget *budget);
 bool account_budget_begin(AccountBudget *budget, const AccountLimits *limits, AccountUse use);
 void account_budget_end(AccountBudget *budget, AccountUse use);
 uint64_t account_budget_used(const AccountBudget *budget, AccountUse use);
+typedef struct {
+	char *login; /* in the case in which it was first used */
+	uint64_t used[ACCOUNT_USES];
+} AccountUsage;
+
+/* New, of AccountUsage*, which it frees, by login: the accounts at work; with `login` that one alone, if it is. */
+GPtrArray *account_budgets_usage(AccountBudgets *budgets, const char *login);
 size_t account_budgets_count(AccountBudgets *budgets);

@@ -38,6 +38,25 @@ def test_clients(make_postern, sink):
         postern.ctl("clients", "nobody")
 
 
+def test_accounts(make_postern, make_sink):
+    """posternctl clients shows what accounts use, too: while they have a session, or mail on its way out."""
+    gate = threading.Event()
+
+    def hold(message):
+        assert gate.wait(30)
+        return "250 2.0.0 Ok"
+    postern = make_postern(sink=make_sink(replies={".": hold}))
+    with postern.session() as dialog:
+        rows = postern.ctl("clients", json=True)
+        assert rows[-1]["client"] == LOGIN and rows[-1]["lookups"] == "0" and rows[-1]["connections"] == ""
+        dialog.mail()
+        wait_until(lambda: usage(postern)[LOGIN]["deliveries"] == "1", "the delivery")
+    assert postern.ctl("clients", LOGIN.upper(), json=True)[0]["deliveries"] == "1"
+    gate.set()
+    wait_until(lambda: LOGIN not in usage(postern), "the end of the delivery")
+    assert postern.ctl("clients", LOGIN, json=True) == []
+
+
 def test_proxied_client_counts(make_postern, sink):
     """Behind PROXY the client is counted, never the proxy: one client at its limit leaves room for the others."""
     postern = make_postern({"clients": {"connections": "2"}, "listener submission": {"proxies": "127.0.0.1/32"}}, sink=sink)
