@@ -28,7 +28,7 @@ clients_put_row(Answer *answer, const ClientUsage *usage)
 	g_autofree char *refused = g_strdup_printf("%" G_GUINT64_FORMAT, usage->refused);
 
 	answer_row(answer, usage->network, connections, rate, commands, unfinished, lookups, work, lines, refused, "",
-		NULL);
+		"", NULL);
 }
 
 static void
@@ -36,8 +36,10 @@ clients_put_account(Answer *answer, const AccountUsage *usage)
 {
 	g_autofree char *lookups = g_strdup_printf("%" G_GUINT64_FORMAT, usage->used[ACCOUNT_LOOKUPS]);
 	g_autofree char *deliveries = g_strdup_printf("%" G_GUINT64_FORMAT, usage->used[ACCOUNT_DELIVERIES]);
+	g_autofree char *destinations = g_strdup_printf("%" G_GUINT64_FORMAT, usage->used[ACCOUNT_DESTINATIONS]);
 
-	answer_row(answer, usage->login, "", "", "", "", lookups, "", "", "", deliveries, NULL);
+	answer_row(answer, usage->login, "", "", "", "", lookups, "", "", "", deliveries, destinations,
+		NULL);
 }
 
 static void
@@ -77,7 +79,7 @@ control_clients(Daemon *daemon, const Request *request, Answer *answer)
 		return;
 	}
 	answer_columns(answer, "client", "connections", "new-this-minute", "commands-this-minute", "unfinished-octets",
-		"lookups", "work", "log-lines-this-minute", "refused", "deliveries", NULL);
+		"lookups", "work", "log-lines-this-minute", "refused", "deliveries", "destinations", NULL);
 	if (!is_login)
 		clients_put_networks(daemon, answer, asked != NULL ? &client : NULL);
 	if (asked == NULL || is_login)

@@ -255,7 +255,8 @@ settings_read_budgets(const Config *config, EngineSettings *engine)
 		.unfinished = (uint64_t)config_number(clients, "unfinished"),
 		.all_unfinished = (uint64_t)config_number(clients, "all-unfinished") };
 	engine->accounts = (AccountLimits){ { [ACCOUNT_LOOKUPS] = (uint64_t)config_number(accounts, "lookups"),
-		[ACCOUNT_DELIVERIES] = (uint64_t)config_number(accounts, "deliveries") } };
+		[ACCOUNT_DELIVERIES] = (uint64_t)config_number(accounts, "deliveries"),
+		[ACCOUNT_DESTINATIONS] = (uint64_t)config_number(accounts, "destinations") } };
 }
 
 EngineSettings *

@@ -21,7 +21,7 @@ struct AccountBudgets {
 AccountLimits
 account_limits_default(void)
 {
-	return (AccountLimits){ { [ACCOUNT_LOOKUPS] = 100000, [ACCOUNT_DELIVERIES] = 50 } };
+	return (AccountLimits){ { [ACCOUNT_LOOKUPS] = 100000, [ACCOUNT_DELIVERIES] = 50, [ACCOUNT_DESTINATIONS] = 2000 } };
 }
 
 static void
@@ -99,6 +99,13 @@ account_budget_begin(AccountBudget *budget, const AccountLimits *limits, Account
 	const uint64_t most = limits != NULL && limits->most[use] != 0 ? limits->most[use] : UINT64_MAX;
 
 	return budget == NULL || budget_gauge_add(&budget->used[use], 1, most);
+}
+
+void
+account_budget_add(AccountBudget *budget, AccountUse use)
+{
+	if (budget != NULL)
+		(void)budget_gauge_add(&budget->used[use], 1, UINT64_MAX);
 }
 
 void

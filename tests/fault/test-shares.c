@@ -182,8 +182,51 @@ test_reserve(void)
 	world_free(world);
 }
 
+/* One account's messages are not all that is active: where they have as many next hops as may be, further ones stay in the
+ * queue, and other mail passes. */
+static void
+test_destinations(void)
+{
+	enum { HOPS = 30, MESSAGES = 20, MOST = 100 };
+	World *world = world_new();
+	g_autoptr(GPtrArray) recipients = g_ptr_array_new_with_free_func(g_free);
+	AccountBudget *account = account_budget_take(world->engine.accounts, "greedy@example.net");
+	QueueId other;
+
+	for (unsigned i = 0; i < HOPS; i++) {
+		g_autofree char *name = g_strdup_printf("slow%u", i);
+
+		world_add_hop(world, name);
+		g_ptr_array_add(recipients, g_strdup_printf("r@%s.example", name));
+	}
+	g_ptr_array_add(recipients, NULL);
+	world->snapshot->settings->accounts.most[ACCOUNT_DESTINATIONS] = MOST;
+	world->account = "greedy@example.net";
+	world_start(world);
+	for (unsigned i = 0; i < MESSAGES; i++)
+		CU_ASSERT_NOT_EQUAL(world_try_to_send(world, (const char *const *)recipients->pdata), 0);
+	WORLD_WAIT_UNTIL(world, account_budget_used(account, ACCOUNT_DESTINATIONS) >= MOST);
+	g_usleep(100000);
+	CU_ASSERT_TRUE(account_budget_used(account, ACCOUNT_DESTINATIONS) < MOST + HOPS);
+	CU_ASSERT_TRUE(queue_active(world->engine.queue) <= 1 + MOST / HOPS);
+	world->account = "modest@example.net";
+	other = world_send(world, "r@fast.example", NULL);
+	WORLD_WAIT_UNTIL(world, world_taken(world, other, "r@fast.example") == 1);
+	world_open_gate(world);
+	for (unsigned i = 0; i < 20 && spool_count(world->engine.spool) > 0; i++) {
+		world_pass_time(world, DELIVERY_SPREAD_US);
+		g_usleep(200000);
+	}
+	WORLD_WAIT_UNTIL(world, spool_count(world->engine.spool) == 0);
+	CU_ASSERT_EQUAL(world_taken_in_all(world), HOPS * MESSAGES + 1);
+	WORLD_WAIT_UNTIL(world, account_budget_used(account, ACCOUNT_DESTINATIONS) == 0);
+	account_budget_drop(account);
+	world_free(world);
+}
+
 const UnitSuite shares_suite = { "shares", (const UnitTest[]){
 	{ "Q-20 a next hop whose address is crowded keeps its jobs, one taken ahead too", test_crowded_with_next },
 	{ "Q-20 five addresses are tried in one attempt", test_five_addresses },
 	{ "Q-20 a quarter of the connections is not for MX", test_reserve },
+	{ "Q-20 an account has so many next hops at a time", test_destinations },
 	{ 0 } } };
