@@ -154,8 +154,8 @@ static const PtnOption options_accounts[] = {
 		"connections to other servers that mail of one account holds at a time; what is due beyond waits", 1,
 		10000 },
 	{ "destinations", PTN_NUMBER, SERVER, "2000",
-		"next hops at which active messages of one account wait or are delivered, counted for each message; beyond "
-		"them its further messages stay in the queue",
+		"next hops at which active messages of one account wait or are delivered, counted for each message; "
+		"beyond them its further messages stay in the queue",
 		10, 1000000 },
 	{ 0 },
 };

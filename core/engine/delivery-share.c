@@ -1,7 +1,8 @@
 /* delivery-share.c - shares of the connections, so that no account and no server holds all of them.
  *
- * An account has [accounts] deliveries, and [accounts] destinations, lest its mail is all that is active; next hops found by MX leave a quarter of max-deliveries to those that the
- * administrator or the directory names; one address has per-destination connections, whatever names lead to it. */
+ * An account has [accounts] deliveries, and with [accounts] destinations its mail is not all that is active; next hops
+ * found by MX leave a quarter of max-deliveries to those that the administrator or the directory names; one address has
+ * per-destination connections, whatever names lead to it. */
 #include "engine/delivery-private.h"
 
 enum { SHARE_RESERVE = 4, SHARE_LOOKS = 64 }; /* a quarter; waiting next hops that are looked at in one go */

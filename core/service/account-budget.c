@@ -21,7 +21,9 @@ struct AccountBudgets {
 AccountLimits
 account_limits_default(void)
 {
-	return (AccountLimits){ { [ACCOUNT_LOOKUPS] = 100000, [ACCOUNT_DELIVERIES] = 50, [ACCOUNT_DESTINATIONS] = 2000 } };
+	return (AccountLimits){
+		{ [ACCOUNT_LOOKUPS] = 100000, [ACCOUNT_DELIVERIES] = 50, [ACCOUNT_DESTINATIONS] = 2000 }
+	};
 }
 
 static void
