@@ -149,7 +149,7 @@ daemon_start_pools(Daemon *daemon)
 	const ConfigSection *section = config_section(daemon->config, "server", NULL);
 	const WorkersSettings waiters = { .name = "worker",
 		.most = (unsigned)config_number(section, "max-workers"),
-		.most_queued = 10000,
+		.most_queued = (unsigned)config_number(section, "max-waiting"),
 		.clock = daemon->engine.clock };
 	const WorkersSettings crunchers = { .name = "cruncher",
 		.most = g_get_num_processors(),
@@ -159,7 +159,8 @@ daemon_start_pools(Daemon *daemon)
 
 	daemon->engine.waiters = workers_new(&waiters);
 	daemon->engine.crunchers = workers_new(&crunchers);
-	daemon->engine.observer = observer_new(daemon->engine.waiters, daemon->engine.metrics);
+	daemon->engine.observer = observer_new(
+		daemon->engine.waiters, daemon->engine.metrics, (size_t)config_number(section, "max-events"));
 }
 
 static void

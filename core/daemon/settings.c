@@ -389,6 +389,7 @@ settings_delivery(const Config *config, const EngineSettings *engine, GPtrArray 
 	delivery->attempt_us = config_number(section, "attempt-timeout");
 	delivery->command_us = config_number(section, "command-timeout");
 	delivery->data_us = config_number(section, "data-timeout");
+	delivery->max_active = (unsigned)config_number(section, "max-active");
 	delivery->max_deliveries = (unsigned)config_number(section, "max-deliveries");
 	delivery->per_destination = (unsigned)config_number(section, "per-destination");
 	delivery->per_connection = (unsigned)config_number(section, "per-connection");

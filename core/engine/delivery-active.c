@@ -37,7 +37,7 @@ delivery_free_active(ActiveMessage *active)
 	if (active->link != NULL)
 		g_queue_delete_link(&delivery->watched, active->link);
 	delivery_end_waiting(active);
-	if (delivery->active-- >= DELIVERY_ACTIVE) {
+	if (delivery->active-- >= delivery->snapshot->delivery->max_active) {
 		delivery->is_awake = true;
 		g_cond_signal(&delivery->wake);
 	}

@@ -9,7 +9,6 @@
 #include "engine/smtp-client.h"
 
 enum {
-	DELIVERY_ACTIVE = 20000, /* messages whose envelopes are in memory at a time */
 	DELIVERY_QUEUED = 8,     /* jobs that wait for one next hop */
 	DELIVERY_ADDRESSES = 5,  /* that are tried for a next hop in one attempt */
 };

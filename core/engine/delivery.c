@@ -373,7 +373,7 @@ delivery_schedule(void *data)
 	g_mutex_lock(&delivery->lock);
 	while (!delivery->is_stopping) {
 		int64_t due_us = CLOCK_NEVER;
-		const bool may_begin = delivery->active < DELIVERY_ACTIVE;
+		const bool may_begin = delivery->active < delivery->snapshot->delivery->max_active;
 		bool has_begun;
 
 		g_mutex_unlock(&delivery->lock);

@@ -224,9 +224,37 @@ test_destinations(void)
 	world_free(world);
 }
 
+static void
+test_active(void)
+{
+	enum { HOPS = 10, MOST = 3 };
+	World *world = world_new();
+
+	world->snapshot->delivery->max_active = MOST;
+	for (unsigned i = 0; i < HOPS; i++) {
+		g_autofree char *name = g_strdup_printf("slow%u", i);
+
+		world_add_hop(world, name);
+	}
+	world_start(world);
+	for (unsigned i = 0; i < HOPS; i++) {
+		g_autofree char *recipient = g_strdup_printf("r@slow%u.example", i);
+
+		CU_ASSERT_NOT_EQUAL(world_send(world, recipient, NULL), 0);
+	}
+	WORLD_WAIT_UNTIL(world, world_begun(world) == MOST);
+	g_usleep(100000);
+	CU_ASSERT_EQUAL(queue_active(world->engine.queue), MOST);
+	world_open_gate(world);
+	WORLD_WAIT_UNTIL(world, spool_count(world->engine.spool) == 0);
+	CU_ASSERT_EQUAL(world_taken_in_all(world), HOPS);
+	world_free(world);
+}
+
 const UnitSuite shares_suite = { "shares", (const UnitTest[]){
 	{ "Q-20 a next hop whose address is crowded keeps its jobs, one taken ahead too", test_crowded_with_next },
 	{ "Q-20 five addresses are tried in one attempt", test_five_addresses },
 	{ "Q-20 a quarter of the connections is not for MX", test_reserve },
+	{ "Q-14 so many messages are active", test_active },
 	{ "Q-20 an account has so many next hops at a time", test_destinations },
 	{ 0 } } };
