@@ -55,7 +55,8 @@ static const PtnOption options_server[] = {
 		"sessions and other work that may wait for one of max-workers; more get 451 at once", 1, 1000000,
 		.needs_restart = true },
 	{ "max-events", PTN_NUMBER, SERVER, "10000",
-		"events that may wait for plugins that observe, and twice as many ends of sessions; more are lost and counted",
+		"events that may wait for plugins that observe, and twice as many ends of sessions; more are lost and "
+		"counted",
 		100, 10000000, .needs_restart = true },
 	{ "ehlo-without", PTN_TEXT | PTN_LIST, SERVER, "", "extensions that EHLO does not show" },
 	{ "etrn-clients", PTN_NETWORK | PTN_LIST, SERVER, "",
