@@ -95,6 +95,7 @@ daemon_open_store(Daemon *daemon, const char *name, bool is_durable, GError **er
 		.deadline_us = config_number(section, "deadline"),
 		.connections = (unsigned)config_number(section, "connections"),
 		.metrics = daemon->engine.metrics,
+		.most_items = is_durable ? 0 : (size_t)config_number(section, "items"),
 		.name = name };
 
 	return store_open_with(&settings, error);
@@ -107,6 +108,8 @@ daemon_open_stores(Daemon *daemon, GError **error)
 	if (daemon->directory_store == NULL)
 		return false;
 	daemon->engine.directory = directory_new(daemon->directory_store);
+	directory_set_cached(daemon->engine.directory,
+		(size_t)config_number(config_section(daemon->config, "directory", NULL), "cached"));
 	daemon->engine.store = daemon_open_store(daemon, "store", false, error);
 	if (daemon->engine.store == NULL)
 		return false;
@@ -134,6 +137,7 @@ daemon_open_dns(Daemon *daemon, GError **error)
 		.stub_zones = config_list(section, "stub-zones"),
 		.timeout_us = config_number(section, "timeout"),
 		.cache_size = (size_t)config_number(section, "cache"),
+		.most_lookups = (size_t)config_number(section, "lookups"),
 		.clock = daemon->engine.clock };
 
 	daemon->services.dns = dns_new(&settings, error);
@@ -146,7 +150,7 @@ daemon_start_pools(Daemon *daemon)
 	const ConfigSection *section = config_section(daemon->config, "server", NULL);
 	const WorkersSettings waiters = { .name = "worker",
 		.most = (unsigned)config_number(section, "max-workers"),
-		.most_queued = 10000,
+		.most_queued = (unsigned)config_number(section, "max-waiting"),
 		.clock = daemon->engine.clock };
 	const WorkersSettings crunchers = { .name = "cruncher",
 		.most = g_get_num_processors(),
@@ -156,7 +160,8 @@ daemon_start_pools(Daemon *daemon)
 
 	daemon->engine.waiters = workers_new(&waiters);
 	daemon->engine.crunchers = workers_new(&crunchers);
-	daemon->engine.observer = observer_new(daemon->engine.waiters, daemon->engine.metrics);
+	daemon->engine.observer = observer_new(
+		daemon->engine.waiters, daemon->engine.metrics, (size_t)config_number(section, "max-events"));
 }
 
 static void

@@ -51,6 +51,13 @@ static const PtnOption options_server[] = {
 	{ "max-lookups", PTN_NUMBER, SERVER, "10000",
 		"DNS lookups that a session holds at a time; the answer to more is \"unsure\"", 10, 100000 },
 	{ "max-workers", PTN_NUMBER, SERVER, "256", "threads for hooks that wait", 4, 10000, .needs_restart = true },
+	{ "max-waiting", PTN_NUMBER, SERVER, "10000",
+		"sessions and other work that may wait for one of max-workers; more get 451 at once", 1, 1000000,
+		.needs_restart = true },
+	{ "max-events", PTN_NUMBER, SERVER, "10000",
+		"events that may wait for plugins that observe, and twice as many ends of sessions; more are lost and "
+		"counted",
+		100, 10000000, .needs_restart = true },
 	{ "ehlo-without", PTN_TEXT | PTN_LIST, SERVER, "", "extensions that EHLO does not show" },
 	{ "etrn-clients", PTN_NETWORK | PTN_LIST, SERVER, "",
 		"networks whose clients may use ETRN without authentication; others get 459, whatever the domain" },
@@ -153,6 +160,10 @@ static const PtnOption options_accounts[] = {
 	{ "deliveries", PTN_NUMBER, SERVER, "50",
 		"connections to other servers that mail of one account holds at a time; what is due beyond waits", 1,
 		10000 },
+	{ "destinations", PTN_NUMBER, SERVER, "2000",
+		"next hops at which active messages of one account wait or are delivered, counted for each message; "
+		"beyond them its further messages stay in the queue",
+		10, 1000000 },
 	{ 0 },
 };
 
@@ -203,6 +214,10 @@ static const PtnOption options_directory[] = {
 		"redis+sentinel://HOST[:PORT],HOST[:PORT]/MASTER[/DB]; rediss is Redis over TLS",
 		.needs_restart = true },
 	OPTIONS_REDIS,
+	{ "cached", PTN_NUMBER, SERVER, "100000",
+		"of a Redis: entries that this node remembers, names that do not exist included; those not asked for "
+		"lately go",
+		1000, 100000000, .needs_restart = true },
 	{ 0 },
 };
 
@@ -210,6 +225,10 @@ static const PtnOption options_store[] = {
 	{ "at", PTN_URL, SERVER, "sqlite:/var/lib/postern/store.db",
 		"where caches and counters are kept; as in [directory]", .needs_restart = true },
 	OPTIONS_REDIS,
+	{ "items", PTN_NUMBER, SERVER, "500000",
+		"caches and counters in the memory of this node, some 300 octets each; beyond them the plugin that has "
+		"the most loses some before their time",
+		1000, 100000000, .needs_restart = true },
 	{ 0 },
 };
 
@@ -225,6 +244,9 @@ static const PtnOption options_dns[] = {
 	{ "cache", PTN_SIZE, SERVER, "32M", "memory for answers; those used least recently go", 1 << 20,
 		INT64_C(1) << 40,
 		.needs_restart = true },
+	{ "lookups", PTN_NUMBER, SERVER, "20000",
+		"lookups under way at a time, of all sessions, deliveries and plugins; the answer to more is \"unsure\"",
+		100, 1000000, .needs_restart = true },
 	{ 0 },
 };
 
@@ -289,6 +311,8 @@ static const PtnOption options_delivery[] = {
 	{ "command-timeout", PTN_TIME, SERVER, "5m", "time to wait for a reply", CLOCK_SECOND, HOUR },
 	{ "data-timeout", PTN_TIME, SERVER, "10m", "time to send content and wait for its reply", CLOCK_SECOND,
 		10 * HOUR },
+	{ "max-active", PTN_NUMBER, SERVER, "20000",
+		"messages that are on their way to next hops at a time; further ones stay in the queue", 10, 10000000 },
 	{ "max-deliveries", PTN_NUMBER, SERVER, "200", "connections to other servers at a time", 1, 10000 },
 	{ "per-destination", PTN_NUMBER, SERVER, "5",
 		"most connections to one next hop; fewer while what waits is gone in two seconds", 1, 10000 },

@@ -254,6 +254,7 @@ posternctl_open_store(const Arguments *arguments, const char *what, const char *
 	g_autofree char *secret = is_section ? options_of_store(config, what, "password") : g_strdup(password);
 	const StoreSettings settings = { .url = url,
 		.clock = clock_system(),
+		.most_items = SIZE_MAX, /* nothing is lost by copying */
 		.prefix = prefix,
 		.user = user,
 		.password = secret,

@@ -255,7 +255,8 @@ settings_read_budgets(const Config *config, EngineSettings *engine)
 		.unfinished = (uint64_t)config_number(clients, "unfinished"),
 		.all_unfinished = (uint64_t)config_number(clients, "all-unfinished") };
 	engine->accounts = (AccountLimits){ { [ACCOUNT_LOOKUPS] = (uint64_t)config_number(accounts, "lookups"),
-		[ACCOUNT_DELIVERIES] = (uint64_t)config_number(accounts, "deliveries") } };
+		[ACCOUNT_DELIVERIES] = (uint64_t)config_number(accounts, "deliveries"),
+		[ACCOUNT_DESTINATIONS] = (uint64_t)config_number(accounts, "destinations") } };
 }
 
 EngineSettings *
@@ -388,6 +389,7 @@ settings_delivery(const Config *config, const EngineSettings *engine, GPtrArray 
 	delivery->attempt_us = config_number(section, "attempt-timeout");
 	delivery->command_us = config_number(section, "command-timeout");
 	delivery->data_us = config_number(section, "data-timeout");
+	delivery->max_active = (unsigned)config_number(section, "max-active");
 	delivery->max_deliveries = (unsigned)config_number(section, "max-deliveries");
 	delivery->per_destination = (unsigned)config_number(section, "per-destination");
 	delivery->per_connection = (unsigned)config_number(section, "per-connection");

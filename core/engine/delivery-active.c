@@ -37,7 +37,7 @@ delivery_free_active(ActiveMessage *active)
 	if (active->link != NULL)
 		g_queue_delete_link(&delivery->watched, active->link);
 	delivery_end_waiting(active);
-	if (delivery->active-- >= DELIVERY_ACTIVE)
+	if (delivery->active-- >= delivery->snapshot->delivery->max_active)
 		delivery_wake_scheduler(delivery);
 	g_mutex_unlock(&delivery->lock);
 	for (guint i = 0; i < n; i++) {

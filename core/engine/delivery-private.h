@@ -9,13 +9,13 @@
 #include "engine/smtp-client.h"
 
 enum {
-	DELIVERY_ACTIVE = 20000, /* messages whose envelopes are in memory at a time */
 	DELIVERY_QUEUED = 8,     /* jobs that wait for one next hop */
 	DELIVERY_ADDRESSES = 5,  /* that are tried for a next hop in one attempt */
 };
 
 #define DELIVERY_LOOK_US (CLOCK_SECOND / 5)          /* how often waiting jobs are looked after */
 #define DELIVERY_REPORT_US (5 * 60 * CLOCK_SECOND)   /* a failure is reported after this at the latest */
+#define DELIVERY_SPREAD_US (10 * CLOCK_SECOND)      /* mail of an account with too many next hops is looked at again after this */
 #define DELIVERY_CROWDED_US CLOCK_SECOND            /* an address without room for us is asked again after this */
 #define DELIVERY_DOOMED_US (60 * CLOCK_SECOND)       /* so long a failure to connect counts for messages that waited */
 #define DELIVERY_UNREPORTED_US (60 * CLOCK_SECOND)   /* a report that could not be written is tried again after this */
@@ -70,6 +70,7 @@ typedef struct Job {
 	ActiveMessage *active;
 	GArray *places;       /* of guint */
 	const char *sender;   /* of the ways of all of them; NULL: the envelope's */
+	AccountBudget *account; /* on whose destinations it counts; NULL: nobody's, or it was not begun */
 } Job;
 
 /* The ways of one message that wait; the delivery's lock guards it.  It belongs to the active
@@ -205,6 +206,11 @@ Destination *delivery_next_to_start(Delivery *delivery);
 /* The thread works for the account of the job from now on, or for none any more.  Its own thread, or the one that starts it. */
 void delivery_begin_share(DeliveryThread *thread, const Job *job);
 void delivery_end_share(DeliveryThread *thread);
+/* The job, and no other, counts as one of its account's destinations until delivery_end_destination(). */
+void delivery_begin_destination(const Delivery *delivery, Job *job);
+void delivery_end_destination(Job *job);
+/* No lock held.  False: mail of the message's account has as many next hops as it may; it stays in the queue for now. */
+bool delivery_may_spread(Delivery *delivery, const Envelope *envelope);
 /* No lock held.  False: we have `most` connections to that address. */
 bool delivery_enter_address(DeliveryThread *thread, const HopAddress *to, unsigned most);
 void delivery_leave_address(DeliveryThread *thread);

@@ -1,20 +1,27 @@
 /* delivery-share.c - shares of the connections, so that no account and no server holds all of them.
  *
- * An account has [accounts] deliveries; next hops found by MX leave a quarter of max-deliveries to those that the
- * administrator or the directory names; one address has per-destination connections, whatever names lead to it. */
+ * An account has [accounts] deliveries, and with [accounts] destinations its mail is not all that is active; next hops
+ * found by MX leave a quarter of max-deliveries to those that the administrator or the directory names; one address has
+ * per-destination connections, whatever names lead to it. */
 #include "engine/delivery-private.h"
 
 enum { SHARE_RESERVE = 4, SHARE_LOOKS = 64 }; /* a quarter; waiting next hops that are looked at in one go */
 
 /* ---- accounts ---- */
 
-/* A new reference; NULL: the job's mail is nobody's. */
+/* A new reference; NULL: the mail is nobody's. */
+static AccountBudget *
+share_account(const Delivery *delivery, const Envelope *envelope)
+{
+	const char *login = envelope_note(envelope, "account");
+
+	return login != NULL ? account_budget_take(delivery->engine->accounts, login) : NULL;
+}
+
 static AccountBudget *
 share_account_of(const Delivery *delivery, const Job *job)
 {
-	const char *login = envelope_note(job->active->message->envelope, "account");
-
-	return login != NULL ? account_budget_take(delivery->engine->accounts, login) : NULL;
+	return share_account(delivery, job->active->message->envelope);
 }
 
 void
@@ -66,6 +73,35 @@ share_has_account_left(const Delivery *delivery, Destination *destination)
 			return true;
 		}
 	return jobs->length == 0;
+}
+
+void
+delivery_begin_destination(const Delivery *delivery, Job *job)
+{
+	job->account = share_account_of(delivery, job);
+	account_budget_add(job->account, ACCOUNT_DESTINATIONS);
+}
+
+void
+delivery_end_destination(Job *job)
+{
+	account_budget_end(job->account, ACCOUNT_DESTINATIONS);
+	g_clear_pointer(&job->account, account_budget_drop);
+}
+
+bool
+delivery_may_spread(Delivery *delivery, const Envelope *envelope)
+{
+	AccountBudget *account = share_account(delivery, envelope);
+	uint64_t most;
+	bool may;
+
+	g_mutex_lock(&delivery->lock);
+	most = delivery->snapshot->settings->accounts.most[ACCOUNT_DESTINATIONS];
+	g_mutex_unlock(&delivery->lock);
+	may = most == 0 || account_budget_used(account, ACCOUNT_DESTINATIONS) < most;
+	account_budget_drop(account);
+	return may;
 }
 
 /* ---- next hops ---- */

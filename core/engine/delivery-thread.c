@@ -21,6 +21,7 @@ void
 delivery_end_job(Job *job)
 {
 	delivery_job_done(job->active, job->places);
+	delivery_end_destination(job);
 	delivery_free_job(job);
 }
 

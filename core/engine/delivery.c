@@ -234,8 +234,10 @@ delivery_start_jobs(ActiveMessage *active, const GPtrArray *ways, unsigned jobs)
 	for (guint i = 0; i < ways->len; i++) {
 		Way *way = ways->pdata[i];
 
-		if (way->job != NULL)
-			delivery_add_job(delivery, delivery_destination(delivery, way->hop), way->job);
+		if (way->job == NULL)
+			continue;
+		delivery_begin_destination(delivery, way->job);
+		delivery_add_job(delivery, delivery_destination(delivery, way->hop), way->job);
 	}
 	g_mutex_unlock(&delivery->lock);
 }
@@ -293,6 +295,11 @@ delivery_begin(Delivery *delivery, QueueId id, const WaitingWay *way)
 		if (way != NULL)
 			delivery_unparked(delivery, way->of);
 		delivery_cannot_read(delivery, id, error);
+		return;
+	}
+	if (way == NULL && !delivery_may_spread(delivery, message->envelope)) {
+		spool_message_free(message);
+		queue_postpone(delivery->engine->queue, id, DELIVERY_SPREAD_US);
 		return;
 	}
 	stay_forget(delivery->engine->stay, id);
@@ -373,7 +380,7 @@ delivery_schedule(void *data)
 	g_mutex_lock(&delivery->lock);
 	while (!delivery->is_stopping) {
 		int64_t due_us = CLOCK_NEVER;
-		const bool may_begin = delivery->active < DELIVERY_ACTIVE;
+		const bool may_begin = delivery->active < delivery->snapshot->delivery->max_active;
 		bool has_begun;
 
 		g_mutex_unlock(&delivery->lock);

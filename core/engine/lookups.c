@@ -1,9 +1,15 @@
 /* lookups.c - DNS lookups with a scope and a limit. */
 #include "engine/lookups.h"
 
+/* On whose budget a lookup is.  Names of a stranger's choice may keep libunbound busy for minutes after the client left, so
+ * the budget is given back when nobody is interested any more and the servers are not asked any more. */
+typedef struct {
+	ClientBudget *client; /* NULL: the account's */
+	AccountBudget *account;
+} Charge;
+
 typedef struct {
 	DnsQuery *query;
-	AccountBudget *account; /* on whose budget; NULL: on the client's */
 	int scope;
 } Held;
 
@@ -23,13 +29,30 @@ lookups_new(const LookupsSettings *settings)
 }
 
 static void
-lookups_cancel(Lookups *lookups, const Held *held)
+charge_give_back(void *data)
 {
-	dns_query_unref(held->query);
-	if (held->account == NULL)
-		client_budget_end_lookup(lookups->settings.client);
-	account_budget_end(held->account, ACCOUNT_LOOKUPS);
-	account_budget_drop(held->account);
+	Charge *charge = data;
+
+	client_budget_end_lookup(charge->client);
+	client_budget_drop(charge->client);
+	account_budget_end(charge->account, ACCOUNT_LOOKUPS);
+	account_budget_drop(charge->account);
+	g_free(charge);
+}
+
+/* NULL: the budget is used up. */
+static Charge *
+charge_take(const LookupsSettings *settings, AccountBudget *account)
+{
+	Charge *charge;
+
+	if (account != NULL ? !account_budget_begin(account, settings->account_limits, ACCOUNT_LOOKUPS)
+						: !client_budget_lookup(settings->client, settings->client_limits))
+		return NULL;
+	charge = g_new0(Charge, 1);
+	charge->account = account_budget_ref(account);
+	charge->client = account == NULL ? client_budget_ref(settings->client) : NULL;
+	return charge;
 }
 
 void
@@ -38,20 +61,9 @@ lookups_free(Lookups *lookups)
 	if (lookups == NULL)
 		return;
 	for (guint i = 0; i < lookups->held->len; i++)
-		lookups_cancel(lookups, &g_array_index(lookups->held, Held, i));
+		dns_query_unref(g_array_index(lookups->held, Held, i).query);
 	g_array_unref(lookups->held);
 	g_free(lookups);
-}
-
-static bool
-lookups_may_start(Lookups *lookups, AccountBudget *account)
-{
-	const LookupsSettings *settings = &lookups->settings;
-
-	if (lookups->held->len >= settings->most)
-		return false;
-	return account != NULL ? account_budget_begin(account, settings->account_limits, ACCOUNT_LOOKUPS)
-						   : client_budget_lookup(settings->client, settings->client_limits);
 }
 
 DnsQuery *
@@ -59,13 +71,19 @@ lookups_start(Lookups *lookups, Dns *dns, const char *name, PtnRecord type, bool
 	AccountBudget *account)
 {
 	Held held = { .scope = scope };
+	Charge *charge;
 
 	if (lookups->settings.account_limits == NULL)
 		account = NULL; /* of an observer, whom nothing limits */
-	if (!lookups_may_start(lookups, account))
+	charge = lookups->held->len < lookups->settings.most ? charge_take(&lookups->settings, account) : NULL;
+	if (charge == NULL)
 		return NULL;
-	held.account = account_budget_ref(account);
 	held.query = is_fresh ? dns_start_fresh(dns, name, type) : dns_start(dns, name, type);
+	dns_query_on_end(held.query, charge_give_back, charge);
+	if (dns_query_is_refused(held.query)) {
+		dns_query_unref(held.query);
+		return NULL;
+	}
 	g_array_append_val(lookups->held, held);
 	return held.query;
 }
@@ -81,7 +99,7 @@ lookups_end(Lookups *lookups, int scope)
 		const Held held = g_array_index(lookups->held, Held, i);
 
 		if (held.scope == scope)
-			lookups_cancel(lookups, &held);
+			dns_query_unref(held.query);
 		else
 			g_array_index(lookups->held, Held, kept++) = held;
 	}

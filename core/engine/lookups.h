@@ -2,8 +2,9 @@
  *
  * A lookup is held from its start until its scope ends, whether its answer is there or not.  How many may
  * be held at a time is limited for the session, and for the account or, before there is one, the client's
- * network; a lookup beyond that is not started, and the plugin gets the answer "unsure".  One thread at a
- * time. */
+ * network.  On the budget of account or client a lookup stays until libunbound has ended it, too.  One
+ * beyond a limit, that of the DNS service included, is not started, and the plugin gets the answer
+ * "unsure".  One thread at a time. */
 #pragma once
 
 #include <glib.h>
@@ -15,9 +16,9 @@
 
 typedef struct Lookups Lookups;
 
-enum { LOOKUPS_OF_HOOK = -1, LOOKUPS_OF_MESSAGE = -2 }; /* scopes; the others are stages */
+enum { LOOKUPS_OF_HOOK = -1, LOOKUPS_OF_MESSAGE = -2, LOOKUPS_OF_NAME = -3 }; /* scopes; the others are stages */
 
-/* Limits and budgets are borrowed, and outlive it; budgets may be NULL. */
+/* Limits and the client's budget are borrowed, and outlive it; the budget may be NULL. */
 typedef struct {
 	unsigned most; /* held at a time */
 	ClientBudget *client;

@@ -4,10 +4,7 @@
 #include "base/log.h"
 #include "service/dns.h"
 
-enum {
-	OBSERVER_MOST = 10000,      /* events that wait */
-	OBSERVER_ENDS_MOST = 20000, /* ends of sessions beside them: these are the last to be lost */
-};
+enum { OBSERVER_ENDS = 2 }; /* so many times as many ends of sessions may wait: these are the last to be lost */
 
 typedef struct {
 	Snapshot *snapshot;
@@ -24,6 +21,7 @@ struct Observer {
 	Workers *workers;
 	Metrics *metrics;
 	Work work;
+	size_t most; /* events that wait */
 	GMutex lock; /* guards what follows */
 	GCond is_idle;
 	GQueue queue; /* of Told* */
@@ -34,12 +32,13 @@ struct Observer {
 static void observer_run(void *data);
 
 Observer *
-observer_new(Workers *workers, Metrics *metrics)
+observer_new(Workers *workers, Metrics *metrics, size_t most)
 {
 	Observer *observer = g_new0(Observer, 1);
 
 	observer->workers = workers;
 	observer->metrics = metrics;
+	observer->most = most;
 	observer->work.run = observer_run;
 	observer->work.data = observer;
 	g_mutex_init(&observer->lock);
@@ -165,7 +164,7 @@ observer_enqueue(Observer *observer, Told *told)
 	const bool is_end = told->call.stage == PTN_DISCONNECT;
 	const size_t others = g_queue_get_length(&observer->queue) - observer->ends;
 
-	if (is_end ? observer->ends >= OBSERVER_ENDS_MOST : others >= OBSERVER_MOST)
+	if (is_end ? observer->ends >= OBSERVER_ENDS * observer->most : others >= observer->most)
 		return false;
 	observer->ends += is_end;
 	g_queue_push_tail(&observer->queue, told);

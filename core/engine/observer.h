@@ -20,9 +20,9 @@ typedef struct {
 	Lookups *lookups;            /* taken */
 } Observation;
 
-/* Runs on one of `workers` at a time; 10,000 events may wait, and beside them 20,000 ends of sessions; what is
+/* Runs on one of `workers` at a time; `most` events may wait, and beside them twice as many ends of sessions; what is
  * more is counted as "observer.lost", and logged when it begins. */
-Observer *observer_new(Workers *workers, Metrics *metrics);
+Observer *observer_new(Workers *workers, Metrics *metrics, size_t most);
 /* Waits until `deadline_us` for what is queued. */
 void observer_stop(Observer *observer, int64_t deadline_us);
 void observer_free(Observer *observer);

@@ -54,6 +54,7 @@ delivery_settings_new(void)
 	settings->command_us = 300 * CLOCK_SECOND;
 	settings->attempt_us = 900 * CLOCK_SECOND;
 	settings->data_us = 600 * CLOCK_SECOND;
+	settings->max_active = 20000;
 	settings->max_deliveries = 200;
 	settings->per_destination = 5;
 	settings->per_connection = 1000;

@@ -28,6 +28,7 @@ struct DeliverySettings {
 	TlsPolicy tls;
 	int64_t retry_least_us, retry_most_us, expire_us, warn_after_us;
 	int64_t connect_us, greeting_us, command_us, data_us, attempt_us;
+	unsigned max_active; /* messages whose envelopes are in memory at a time */
 	unsigned max_deliveries, per_destination, per_connection;
 	TlsClient *client;     /* owned */
 };

@@ -66,6 +66,19 @@ session_judge_name(Session *session, const PtnAnswer *answer)
 	session->has_looked_up_name = true;
 }
 
+/* On the client's budget, whoever authenticates later; where a limit is reached, the client has no name. */
+static void
+session_start_name_query(Session *session, const char *name, PtnRecord type)
+{
+	session->name_query =
+		lookups_start(session->lookups, session->snapshot->dns, name, type, false, LOOKUPS_OF_NAME, NULL);
+	if (session->name_query != NULL)
+		return;
+	g_clear_pointer(&session->facts.client_name, g_free);
+	session->has_looked_up_name = true;
+	metrics_add(session->engine->metrics, "limit.lookups", 1);
+}
+
 static void
 session_confirm_name(Session *session, const char *name)
 {
@@ -78,8 +91,8 @@ session_confirm_name(Session *session, const char *name)
 		return;
 	}
 	session->is_confirming_name = true;
-	session->name_query = dns_start(
-		session->snapshot->dns, session->facts.client_name, ip_is_v4(&session->facts.client) ? PTN_A : PTN_AAAA);
+	session_start_name_query(
+		session, session->facts.client_name, ip_is_v4(&session->facts.client) ? PTN_A : PTN_AAAA);
 }
 
 static void
@@ -89,14 +102,33 @@ session_ask_name(Session *session)
 	g_autofree char *name = g_strdup_printf("%s.%s", ip_reversed(&session->facts.client, reversed),
 		ip_is_v4(&session->facts.client) ? "in-addr.arpa" : "ip6.arpa");
 
-	session->name_query = dns_start(session->snapshot->dns, name, PTN_PTR);
+	session_start_name_query(session, name, PTN_PTR);
+}
+
+/* Takes the answer to the query of the name or, after it, of the name's address. */
+static void
+session_take_name_answer(Session *session, const PtnAnswer *answer)
+{
+	g_autofree char *name = NULL;
+
+	if (session->is_confirming_name) {
+		session_judge_name(session, answer);
+		lookups_end(session->lookups, LOOKUPS_OF_NAME);
+		return;
+	}
+	if (answer->status == PTN_OK && answer->count > 0)
+		name = g_strdup(answer->values[0]);
+	lookups_end(session->lookups, LOOKUPS_OF_NAME);
+	if (name != NULL)
+		session_confirm_name(session, name);
+	else
+		session->has_looked_up_name = true;
 }
 
 void
 session_look_up_name(Session *session)
 {
 	const PtnAnswer *answer;
-	g_autoptr(DnsQuery) query = NULL;
 
 	if (session->has_looked_up_name || session->snapshot->dns == NULL)
 		return;
@@ -109,11 +141,6 @@ session_look_up_name(Session *session)
 	answer = dns_query_answer(session->name_query);
 	if (answer == NULL)
 		return;
-	query = g_steal_pointer(&session->name_query);
-	if (session->is_confirming_name)
-		session_judge_name(session, answer);
-	else if (answer->status == PTN_OK && answer->count > 0)
-		session_confirm_name(session, answer->values[0]);
-	else
-		session->has_looked_up_name = true;
+	session->name_query = NULL;
+	session_take_name_answer(session, answer);
 }

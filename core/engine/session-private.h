@@ -73,7 +73,7 @@ struct Session {
 	char *identified;          /* by the AUTH stage */
 	uint64_t account_changes, customer_changes; /* of the directory when the account was read */
 	/* the reverse name, looked up beside everything else */
-	DnsQuery *name_query;
+	DnsQuery *name_query; /* of `lookups` */
 	bool is_confirming_name, has_looked_up_name;
 	/* refusals to be told at RCPT (refuse-at = rcpt): of connect, tls and helo; of mail */
 	KeptRefusal *kept, *kept_of_mail;

@@ -71,17 +71,6 @@ session_fill_call(Session *session, HookCall *call)
 	call->asked = session->asked;
 }
 
-static Lookups *
-session_new_lookups(const Session *session)
-{
-	const EngineSettings *settings = session->snapshot->settings;
-
-	return lookups_new(&(LookupsSettings){ .most = settings->max_lookups,
-		.client = session->facts.client_budget,
-		.client_limits = &settings->clients,
-		.account_limits = &settings->accounts });
-}
-
 static HookCall *
 session_new_call(Session *session)
 {
@@ -90,7 +79,6 @@ session_new_call(Session *session)
 	if (session->region == NULL) {
 		session->region = region_new();
 		session->plugin_states = g_new0(void *, session_plugin_count(session));
-		session->lookups = session_new_lookups(session);
 	}
 	call->region = region_new();
 	session_fill_call(session, call);

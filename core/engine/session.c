@@ -6,6 +6,17 @@
 #include "base/wipe.h"
 #include "base/log.h"
 
+static Lookups *
+session_new_lookups(const Session *session)
+{
+	const EngineSettings *settings = session->snapshot->settings;
+
+	return lookups_new(&(LookupsSettings){ .most = settings->max_lookups,
+		.client = session->facts.client_budget,
+		.client_limits = &settings->clients,
+		.account_limits = &settings->accounts });
+}
+
 Session *
 session_new(const SessionSettings *settings)
 {
@@ -28,6 +39,7 @@ session_new(const SessionSettings *settings)
 	g_strlcpy(session->facts.id, id_format(id_next(session->engine->session_ids), id), sizeof session->facts.id);
 	session->state = STATE_START;
 	session->begun_us = clock_monotonic(session->engine->clock);
+	session->lookups = session_new_lookups(session);
 	session_look_up_name(session);
 	if (!settings->is_secured)
 		session_begin_stage(session, &session_connect_row);
@@ -44,7 +56,6 @@ session_free(Session *session)
 	g_clear_pointer(&session->in, wipe_free_array);
 	if (session->out != NULL)
 		g_string_free(session->out, TRUE);
-	g_clear_pointer(&session->name_query, dns_query_unref);
 	g_clear_pointer(&session->lookups, lookups_free); /* before the budgets that it borrows of the facts */
 	if (session->call != NULL)
 		region_free(session->call->region);
@@ -267,21 +278,30 @@ session_orphan(Session *session)
 	return true;
 }
 
+/* What observers get is theirs: the rest of the session must not refer to it. */
+static void
+session_end_name_query(Session *session)
+{
+	lookups_end(session->lookups, LOOKUPS_OF_NAME);
+	session->name_query = NULL;
+	session->has_looked_up_name = true;
+}
+
 void
 session_end(Session *session)
 {
-	const Observation observation = { .snapshot = session->snapshot,
-		.stage = PTN_DISCONNECT,
-		.facts = &session->facts,
-		.session_region = g_steal_pointer(&session->region),
-		.session_states = g_steal_pointer(&session->plugin_states),
-		.lookups = g_steal_pointer(&session->lookups) };
-
 	if (session->is_ended)
 		return;
 	session->is_ended = true;
+	session_end_name_query(session);
 	session_drop_transaction(session);
-	observer_tell(session->engine->observer, &observation);
+	observer_tell(session->engine->observer,
+		&(Observation){ .snapshot = session->snapshot,
+			.stage = PTN_DISCONNECT,
+			.facts = &session->facts,
+			.session_region = g_steal_pointer(&session->region),
+			.session_states = g_steal_pointer(&session->plugin_states),
+			.lookups = g_steal_pointer(&session->lookups) });
 }
 
 /* ---- the commit ---- */

@@ -19,10 +19,13 @@ typedef struct {
 	atomic_bool is_ticking;
 } Instance;
 
+typedef struct HostReach HostReach; /* see api-reach.c */
+
 struct PluginSet {
 	atomic_int references;
 	HostServices services;
 	Config *config;
+	HostReach *reach;       /* where its hooks may connect to, read from `config` */
 	GPtrArray *instances;   /* of Instance* */
 	GPtrArray *bindings;    /* of Binding* */
 };
@@ -83,6 +86,8 @@ void call_let_go(PtnHook *h);
 void api_end_walk(PtnHook *h);
 /* Of IpAddress: those of a name, or the address that `host` is; new.  `is_unsure`: some could not be looked up. */
 GArray *api_addresses(PtnHook *h, const char *host, bool *is_unsure);
+HostReach *host_reach_new(const Config *config);
+void host_reach_free(HostReach *reach); /* NULL is allowed */
 /* True: a host that the administrator did not write may be connected to at this address. */
 bool api_may_reach(const PtnHook *h, const IpAddress *address, uint16_t port);
 

@@ -118,6 +118,7 @@ host_new(const HostServices *services, const GPtrArray *rows, Config *config, Pl
 	atomic_init(&set->references, 1);
 	set->services = *services;
 	set->config = config_ref(config);
+	set->reach = host_reach_new(config);
 	set->instances = g_ptr_array_new_with_free_func(instance_unref);
 	set->bindings = g_ptr_array_new_with_free_func(g_free);
 	for (guint i = 0; i < rows->len; i++) {
@@ -149,6 +150,7 @@ host_unref(void *data)
 		return;
 	g_ptr_array_unref(set->bindings);
 	g_ptr_array_unref(set->instances);
+	host_reach_free(set->reach);
 	config_unref(set->config);
 	g_free(set);
 }

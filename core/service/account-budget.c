@@ -1,13 +1,15 @@
 /* account-budget.c - the table of accounts at work, and their counters. */
 #include "service/account-budget.h"
 
+#include <string.h>
+
 #include "base/keyed-hash.h"
 #include "service/budget.h"
 
 struct AccountBudget {
 	AccountBudgets *budgets;
 	char *login;
-	atomic_uint references; /* to 0 under the table's lock only */
+	BudgetReferences references;
 	BudgetGauge used[ACCOUNT_USES];
 };
 
@@ -19,7 +21,9 @@ struct AccountBudgets {
 AccountLimits
 account_limits_default(void)
 {
-	return (AccountLimits){ { [ACCOUNT_LOOKUPS] = 100000, [ACCOUNT_DELIVERIES] = 50 } };
+	return (AccountLimits){
+		{ [ACCOUNT_LOOKUPS] = 100000, [ACCOUNT_DELIVERIES] = 50, [ACCOUNT_DESTINATIONS] = 2000 }
+	};
 }
 
 static void
@@ -67,7 +71,7 @@ account_budget_take(AccountBudgets *budgets, const char *login)
 		budget->login = g_strdup(login);
 		g_hash_table_insert(budgets->table, budget->login, budget);
 	}
-	atomic_fetch_add(&budget->references, 1);
+	budget_ref(&budget->references);
 	g_mutex_unlock(&budgets->lock);
 	return budget;
 }
@@ -76,7 +80,7 @@ AccountBudget *
 account_budget_ref(AccountBudget *budget)
 {
 	if (budget != NULL)
-		atomic_fetch_add(&budget->references, 1);
+		budget_ref(&budget->references);
 	return budget;
 }
 
@@ -84,16 +88,10 @@ void
 account_budget_drop(AccountBudget *budget)
 {
 	AccountBudgets *budgets = budget != NULL ? budget->budgets : NULL;
-	unsigned references = budget != NULL ? atomic_load(&budget->references) : 0;
 
-	if (budget == NULL)
+	if (budget == NULL || !budget_unref_and_lock(&budget->references, &budgets->lock))
 		return;
-	while (references > 1)
-		if (atomic_compare_exchange_weak(&budget->references, &references, references - 1))
-			return;
-	g_mutex_lock(&budgets->lock);
-	if (atomic_fetch_sub(&budget->references, 1) == 1)
-		g_hash_table_remove(budgets->table, budget->login);
+	g_hash_table_remove(budgets->table, budget->login);
 	g_mutex_unlock(&budgets->lock);
 }
 
@@ -103,6 +101,13 @@ account_budget_begin(AccountBudget *budget, const AccountLimits *limits, Account
 	const uint64_t most = limits != NULL && limits->most[use] != 0 ? limits->most[use] : UINT64_MAX;
 
 	return budget == NULL || budget_gauge_add(&budget->used[use], 1, most);
+}
+
+void
+account_budget_add(AccountBudget *budget, AccountUse use)
+{
+	if (budget != NULL)
+		(void)budget_gauge_add(&budget->used[use], 1, UINT64_MAX);
 }
 
 void
@@ -127,4 +132,51 @@ account_budgets_count(AccountBudgets *budgets)
 	count = g_hash_table_size(budgets->table);
 	g_mutex_unlock(&budgets->lock);
 	return count;
+}
+
+/* ---- who uses how much ---- */
+
+static void
+account_usage_free(void *data)
+{
+	AccountUsage *usage = data;
+
+	g_free(usage->login);
+	g_free(usage);
+}
+
+static int
+account_usage_compare(const void *a, const void *b)
+{
+	const AccountUsage *left = *(const AccountUsage *const *)a, *right = *(const AccountUsage *const *)b;
+
+	return strcmp(left->login, right->login);
+}
+
+static void
+account_usage_add(GPtrArray *usages, const AccountBudget *budget)
+{
+	AccountUsage *usage = g_new0(AccountUsage, 1);
+
+	usage->login = g_strdup(budget->login);
+	for (AccountUse use = 0; use < ACCOUNT_USES; use++)
+		usage->used[use] = account_budget_used(budget, use);
+	g_ptr_array_add(usages, usage);
+}
+
+GPtrArray *
+account_budgets_usage(AccountBudgets *budgets, const char *login)
+{
+	GPtrArray *usages = g_ptr_array_new_with_free_func(account_usage_free);
+	GHashTableIter iter;
+	void *value;
+
+	g_mutex_lock(&budgets->lock);
+	g_hash_table_iter_init(&iter, budgets->table);
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		if (login == NULL || g_ascii_strcasecmp(((const AccountBudget *)value)->login, login) == 0)
+			account_usage_add(usages, value);
+	g_mutex_unlock(&budgets->lock);
+	g_ptr_array_sort(usages, account_usage_compare);
+	return usages;
 }

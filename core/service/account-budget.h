@@ -15,6 +15,7 @@ typedef struct AccountBudget AccountBudget;
 typedef enum {
 	ACCOUNT_LOOKUPS,      /* DNS lookups that its sessions hold     */
 	ACCOUNT_DELIVERIES,   /* connections that bring its mail out    */
+	ACCOUNT_DESTINATIONS, /* next hops that its active messages have jobs at, each message's counted */
 	ACCOUNT_USES          /* how many there are */
 } AccountUse;
 
@@ -34,6 +35,15 @@ void account_budget_drop(AccountBudget *budget);
 
 /* True: one more is in use.  False: the account has as many as it may.  `limits` NULL: there is no limit. */
 bool account_budget_begin(AccountBudget *budget, const AccountLimits *limits, AccountUse use);
+/* Counts one more, whatever the limit is. */
+void account_budget_add(AccountBudget *budget, AccountUse use);
 void account_budget_end(AccountBudget *budget, AccountUse use);
 uint64_t account_budget_used(const AccountBudget *budget, AccountUse use);
+typedef struct {
+	char *login; /* in the case in which it was first used */
+	uint64_t used[ACCOUNT_USES];
+} AccountUsage;
+
+/* New, of AccountUsage*, which it frees, by login: the accounts at work; with `login` that one alone, if it is. */
+GPtrArray *account_budgets_usage(AccountBudgets *budgets, const char *login);
 size_t account_budgets_count(AccountBudgets *budgets);

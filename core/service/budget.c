@@ -3,6 +3,27 @@
 
 #define BUDGET_MINUTE_US (60 * CLOCK_SECOND)
 
+void
+budget_ref(BudgetReferences *references)
+{
+	atomic_fetch_add(references, 1);
+}
+
+bool
+budget_unref_and_lock(BudgetReferences *references, GMutex *lock)
+{
+	unsigned now = atomic_load(references);
+
+	while (now > 1)
+		if (atomic_compare_exchange_weak(references, &now, now - 1))
+			return false;
+	g_mutex_lock(lock);
+	if (atomic_fetch_sub(references, 1) == 1)
+		return true;
+	g_mutex_unlock(lock);
+	return false;
+}
+
 bool
 budget_gauge_add(BudgetGauge *gauge, uint64_t n, uint64_t most)
 {

@@ -22,6 +22,15 @@ typedef struct {
 /* The metric "limit.NAME". */
 void budget_count_refusal(const BudgetRefusal *refusal, Metrics *metrics);
 
+/* References to an object of a table: whoever looks it up there and refers to it holds the table's lock, and so does whoever
+ * drops the last reference; in between the counter needs no lock. */
+typedef atomic_uint BudgetReferences;
+
+void budget_ref(BudgetReferences *references);
+/* Takes one away, and the table's lock where it may be the last.  True: it was, and the lock is held, to be given back by the
+ * caller. */
+bool budget_unref_and_lock(BudgetReferences *references, GMutex *lock);
+
 typedef atomic_ullong BudgetGauge;
 typedef atomic_ullong BudgetRate; /* the minute in the upper 32 bits, the count in the lower */
 

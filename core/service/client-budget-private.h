@@ -7,7 +7,7 @@ struct ClientBudget {
 	ClientBudgets *budgets;
 	IpNetwork network;
 	GList link;             /* in `idle` while nobody refers to it; of the table's lock */
-	atomic_uint references; /* from and to 0 under the table's lock only */
+	BudgetReferences references;
 	BudgetGauge connections, unfinished, lookups, work;
 	BudgetRate connection_rate, commands, log_lines;
 	atomic_ullong refused;

@@ -114,7 +114,7 @@ client_budget_take(ClientBudgets *budgets, const IpAddress *client, unsigned ipv
 		return NULL;
 	g_mutex_lock(&budgets->lock);
 	budget = client_budget_find_locked(budgets, &network);
-	atomic_fetch_add(&budget->references, 1);
+	budget_ref(&budget->references);
 	g_mutex_unlock(&budgets->lock);
 	return budget;
 }
@@ -123,25 +123,21 @@ ClientBudget *
 client_budget_ref(ClientBudget *budget)
 {
 	if (budget != NULL)
-		atomic_fetch_add(&budget->references, 1);
+		budget_ref(&budget->references);
 	return budget;
 }
 
-/* Only the last reference needs the lock: it makes the network one that may go. */
+/* One that nobody refers to may go. */
 void
 client_budget_drop(ClientBudget *budget)
 {
-	unsigned references = budget != NULL ? atomic_load(&budget->references) : 0;
+	ClientBudgets *budgets = budget != NULL ? budget->budgets : NULL;
 
-	if (budget == NULL)
+	if (budget == NULL || !budget_unref_and_lock(&budget->references, &budgets->lock))
 		return;
-	while (references > 1)
-		if (atomic_compare_exchange_weak(&budget->references, &references, references - 1))
-			return;
-	g_mutex_lock(&budget->budgets->lock);
-	if (atomic_fetch_sub(&budget->references, 1) == 1 && budget != &budget->budgets->others)
-		g_queue_push_tail_link(&budget->budgets->idle, &budget->link);
-	g_mutex_unlock(&budget->budgets->lock);
+	if (budget != &budgets->others)
+		g_queue_push_tail_link(&budgets->idle, &budget->link);
+	g_mutex_unlock(&budgets->lock);
 }
 
 size_t

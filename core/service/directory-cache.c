@@ -8,7 +8,7 @@
 #include "io/loop.h"
 #include "service/directory-private.h"
 
-enum { CACHE_KINDS = PTN_RECIPIENT + 1, CACHE_TABLE_MAX = 50000 };
+enum { CACHE_KINDS = PTN_RECIPIENT + 1 };
 
 #define CACHE_LOOK_US (CLOCK_SECOND / 2)
 #define CACHE_FRESH_US (5 * CLOCK_SECOND / 2) /* looks that failed for so long: others may have changed anything */
@@ -33,6 +33,7 @@ struct DirectoryCache {
 	GMutex lock;          /* guards all that follows */
 	GCond closing;
 	bool is_closing;
+	size_t most;             /* records of a table */
 	GHashTable *young, *old; /* key -> CacheRecord* */
 	CacheKind kinds[CACHE_KINDS];
 	int64_t heard_us; /* when all numbers were read; 0: never */
@@ -58,7 +59,7 @@ cache_table_new(void)
 static void
 cache_put(DirectoryCache *cache, char *key, CacheRecord *record)
 {
-	if (g_hash_table_size(cache->young) >= CACHE_TABLE_MAX) {
+	if (g_hash_table_size(cache->young) >= cache->most) {
 		g_hash_table_unref(cache->old);
 		cache->old = cache->young;
 		cache->young = cache_table_new();
@@ -276,6 +277,7 @@ directory_cache_new(Store *store)
 	DirectoryCache *cache = g_new0(DirectoryCache, 1);
 
 	cache->store = store;
+	cache->most = DIRECTORY_CACHED / 2;
 	g_mutex_init(&cache->lock);
 	g_cond_init(&cache->closing);
 	cache->young = cache_table_new();
@@ -283,6 +285,25 @@ directory_cache_new(Store *store)
 	cache_look(cache);
 	cache->thread = g_thread_new("directory", cache_run, cache);
 	return cache;
+}
+
+void
+directory_cache_set_most(DirectoryCache *cache, size_t most)
+{
+	g_mutex_lock(&cache->lock);
+	cache->most = MAX(most / 2, 1);
+	g_mutex_unlock(&cache->lock);
+}
+
+size_t
+directory_cache_size(DirectoryCache *cache)
+{
+	size_t size;
+
+	g_mutex_lock(&cache->lock);
+	size = g_hash_table_size(cache->young) + g_hash_table_size(cache->old);
+	g_mutex_unlock(&cache->lock);
+	return size;
 }
 
 void

@@ -13,6 +13,10 @@ typedef struct DirectoryCache DirectoryCache;
 
 /* The prefixes of all kinds are watched already. */
 DirectoryCache *directory_cache_new(Store *store);
+/* Records in memory, those that say that there is none included; two at least.  DIRECTORY_CACHED until it is called. */
+enum { DIRECTORY_CACHED = 100000 };
+void directory_cache_set_most(DirectoryCache *cache, size_t most);
+size_t directory_cache_size(DirectoryCache *cache);
 void directory_cache_free(DirectoryCache *cache);
 /* From memory; what is not there is asked for, but not by the thread of a loop.  While the store does not answer, what was
  * known: accounts and customers for ten minutes, domains and recipients for as long as it takes. */

@@ -70,6 +70,19 @@ directory_new(Store *store)
 }
 
 void
+directory_set_cached(Directory *directory, size_t most)
+{
+	if (directory->cache != NULL)
+		directory_cache_set_most(directory->cache, most);
+}
+
+size_t
+directory_cached(Directory *directory)
+{
+	return directory->cache != NULL ? directory_cache_size(directory->cache) : 0;
+}
+
+void
 directory_free(Directory *directory)
 {
 	if (directory == NULL)

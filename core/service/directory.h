@@ -38,6 +38,10 @@ const char *directory_mode_title(const char *mode);
 /* `store` is borrowed and outlives it. */
 Directory *directory_new(Store *store);
 void directory_free(Directory *directory);
+/* How many entries of a remote store are remembered, those that do not exist included; before anybody asks. */
+void directory_set_cached(Directory *directory, size_t most);
+/* How many there are. */
+size_t directory_cached(Directory *directory);
 
 /* Names compare without case (of ASCII) and are kept in lower case.  New entry on PTN_OK.
  *

@@ -10,7 +10,7 @@
 
 #include "base/keyed-hash.h"
 
-enum { DNS_NAME_MAX = 253, DNS_LABEL_MAX = 63, DNS_LOOKUPS_MAX = 20000, DNS_PARTS = 3 };
+enum { DNS_NAME_MAX = 253, DNS_LABEL_MAX = 63, DNS_PARTS = 3 };
 
 typedef enum { PART_ONLY = 0, PART_MX = 0, PART_A, PART_AAAA } PartIndex;
 
@@ -28,12 +28,15 @@ struct DnsQuery {
 	/* Under the lock of the Dns, until the answer is there. */
 	DnsPart parts[DNS_PARTS];
 	bool asked_addresses;
+	bool is_refused; /* there were as many lookups as may be */
 	int64_t gives_up_us; /* monotonic */
 	GList link;          /* in Dns.pending, while link.data is not NULL */
 	/* Written once, before is_done. */
 	PtnAnswer shown;
 	DnsAnswer *answer;
 	atomic_bool is_done;
+	DnsEnded *ended; /* its owner's, from the start */
+	void *ended_data;
 	GMutex lock; /* for is_done and its waiters only; taken last */
 	GCond done;
 };
@@ -41,6 +44,7 @@ struct DnsQuery {
 struct Dns {
 	const Clock *clock;
 	int64_t timeout_us;
+	size_t most_lookups;
 	const DnsTransport *transport;
 	void *data;
 	DnsScript *script;
@@ -120,7 +124,16 @@ dns_query_unref(DnsQuery *query)
 	g_free(query->name);
 	g_mutex_clear(&query->lock);
 	g_cond_clear(&query->done);
+	if (query->ended != NULL)
+		query->ended(query->ended_data);
 	g_free(query);
+}
+
+void
+dns_query_on_end(DnsQuery *query, DnsEnded *ended, void *data)
+{
+	query->ended = ended;
+	query->ended_data = data;
 }
 
 static void
@@ -180,6 +193,12 @@ dns_query_is_cut(const DnsQuery *query)
 	return dns_query_is_done(query) && query->answer->is_cut;
 }
 
+bool
+dns_query_is_refused(const DnsQuery *query)
+{
+	return dns_query_is_done(query) && query->is_refused && query->shown.status == PTN_UNSURE;
+}
+
 const char *
 dns_query_name(const DnsQuery *query)
 {
@@ -224,7 +243,7 @@ dns_start_lookup(Dns *dns, const char *key, const DnsQuery *query, PtnRecord typ
 {
 	DnsLookup *lookup;
 
-	if (g_hash_table_size(dns->lookups) >= DNS_LOOKUPS_MAX)
+	if (g_hash_table_size(dns->lookups) >= dns->most_lookups)
 		return NULL;
 	lookup = g_new0(DnsLookup, 1);
 	lookup->key = g_strdup(key);
@@ -265,8 +284,10 @@ dns_ask(Dns *dns, DnsQuery *query, PtnRecord type)
 	lookup = g_hash_table_lookup(dns->lookups, key);
 	if (lookup == NULL)
 		lookup = dns_start_lookup(dns, key, query, type);
-	if (lookup == NULL)
+	if (lookup == NULL) {
+		query->is_refused = true;
 		return (DnsPart){ dns_answer_make(PTN_UNSURE, NULL, 0), 0 };
+	}
 	g_ptr_array_add(lookup->waiters, dns_query_ref(query));
 	return part;
 }
@@ -305,6 +326,13 @@ dns_advance(Dns *dns, DnsQuery *query)
 		dns_settle(dns, query, answer, answer->shown.ttl);
 }
 
+/* Nobody but its only lookup refers to it: what else there is to ask would be asked for nobody. */
+static bool
+dns_query_is_left(DnsQuery *query)
+{
+	return g_atomic_ref_count_compare(&query->references, 1);
+}
+
 static void
 dns_feed(Dns *dns, DnsQuery *query, PtnRecord type, DnsAnswer *answer)
 {
@@ -314,6 +342,10 @@ dns_feed(Dns *dns, DnsQuery *query, PtnRecord type, DnsAnswer *answer)
 
 	if (dns_query_is_done(query))
 		return;
+	if (i == PART_MX && dns_query_is_left(query)) {
+		dns_settle(dns, query, dns_answer_make(PTN_UNSURE, NULL, 0), 0);
+		return;
+	}
 	query->parts[i] = (DnsPart){ dns_answer_ref(answer), answer->shown.ttl };
 	dns_advance(dns, query);
 }
@@ -427,6 +459,7 @@ dns_new_over(const DnsTransport *transport, void *data, const DnsSettings *setti
 	dns->data = data;
 	dns->clock = settings->clock;
 	dns->timeout_us = settings->timeout_us;
+	dns->most_lookups = settings->most_lookups;
 	g_mutex_init(&dns->lock);
 	dns->cache = dns_cache_new(settings->cache_size);
 	dns->lookups = g_hash_table_new_full(keyed_hash_text, g_str_equal, NULL, dns_lookup_free);

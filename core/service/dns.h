@@ -20,6 +20,7 @@ typedef struct {
 	const char *const *stub_zones; /* "zone=address[@port]": asked there, for tests and split views      */
 	int64_t timeout_us;            /* a query's whole time, 1s … 60s                                  */
 	size_t cache_size;             /* octets of memory for answers                                   */
+	size_t most_lookups;           /* under way at a time; the answer to more is UNSURE              */
 	const Clock *clock;
 } DnsSettings;
 
@@ -35,6 +36,10 @@ DnsQuery *dns_start(Dns *dns, const char *name, PtnRecord type);
 /* The same past our own caches, to the servers; the answer still fills the first of them. */
 DnsQuery *dns_start_fresh(Dns *dns, const char *name, PtnRecord type);
 void dns_query_unref(DnsQuery *query);
+/* Calls `ended` once when the last reference is gone and the servers are not asked for it any more, which may be long after
+ * dns_query_unref(); on any thread, with no lock held.  It must not ask this Dns. */
+typedef void DnsEnded(void *data);
+void dns_query_on_end(DnsQuery *query, DnsEnded *ended, void *data);
 /* NULL: not yet.  Lives as long as the reference. */
 const PtnAnswer *dns_query_answer(const DnsQuery *query);
 /* Waits until the answer or `deadline_us` (monotonic); past it, an UNSURE answer.  Never NULL. */
@@ -44,6 +49,8 @@ bool dns_query_is_bogus(const DnsQuery *query);
 /* True: the answer is there, and has only the first of the records (see the limits in dns-private.h): what it does not have
  * may exist. */
 bool dns_query_is_cut(const DnsQuery *query);
+/* True: the answer is there, and it is UNSURE because as many lookups are under way as may be. */
+bool dns_query_is_refused(const DnsQuery *query);
 /* What was asked. */
 const char *dns_query_name(const DnsQuery *query);
 PtnRecord dns_query_type(const DnsQuery *query);

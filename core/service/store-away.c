@@ -8,27 +8,29 @@
 
 struct StoreAway {
 	const Clock *clock;
+	size_t most_items;
 	GMutex lock; /* guards all that follows: `data` may be replaced */
 	void *data;
 	GPtrArray *watched; /* char* */
 };
 
 static void *
-store_away_open(const Clock *clock)
+store_away_open(const StoreAway *away)
 {
-	const StoreSettings settings = { .url = "memory:", .clock = clock };
+	const StoreSettings settings = { .url = "memory:", .clock = away->clock, .most_items = away->most_items };
 
 	return store_memory.open(&settings, "", NULL);
 }
 
 StoreAway *
-store_away_new(const Clock *clock)
+store_away_new(const StoreSettings *settings)
 {
 	StoreAway *away = g_new0(StoreAway, 1);
 
-	away->clock = clock;
+	away->clock = settings->clock;
+	away->most_items = settings->most_items;
 	g_mutex_init(&away->lock);
-	away->data = store_away_open(clock);
+	away->data = store_away_open(away);
 	away->watched = g_ptr_array_new_with_free_func(g_free);
 	return away;
 }
@@ -51,7 +53,7 @@ store_away_clear(StoreAway *away)
 
 	g_mutex_lock(&away->lock);
 	old = away->data;
-	away->data = store_away_open(away->clock);
+	away->data = store_away_open(away);
 	g_mutex_unlock(&away->lock);
 	store_memory.close(old);
 }

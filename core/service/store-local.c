@@ -11,11 +11,7 @@
 #include "service/store-tally.h"
 #include "service/store-table.h"
 
-enum {
-	LOCAL_PAGE = 1000,
-	LOCAL_VERSION_GAP = 1000 * 1000,
-	LOCAL_ITEMS_MAX = 500 * 1000
-}; /* of caches and counters, whose keys come from peers; some 150 MB */
+enum { LOCAL_PAGE = 1000, LOCAL_VERSION_GAP = 1000 * 1000 };
 
 typedef struct {
 	char *prefix;
@@ -26,6 +22,7 @@ typedef struct {
 	const Clock *clock;
 	StoreFile *file; /* NULL: memory only */
 	bool is_durable;
+	size_t most_items; /* their keys come from peers */
 	GMutex write_lock; /* one user of `file` at a time; taken before `lock` */
 	GMutex lock;       /* guards all that follows; never held while the disk is waited for */
 	StoreTable *table;
@@ -54,17 +51,21 @@ local_mark(Local *local, const char *key)
 }
 
 static void
+local_mark_gone(Local *local, char *key /* takes; NULL: nothing went */)
+{
+	if (key != NULL)
+		local_mark(local, key);
+	g_free(key);
+}
+
+static void
 local_apply(Local *local, const StoreRow *row)
 {
-	g_autofree char *expired = store_table_sweep(local->table), *evicted = NULL;
-
-	if (expired != NULL)
-		local_mark(local, expired);
+	local_mark_gone(local, store_table_sweep(local->table));
 	store_table_apply(local->table, row);
-	if (!local->is_durable && store_table_size(local->table) > LOCAL_ITEMS_MAX)
-		evicted = store_table_evict(local->table);
-	if (evicted != NULL)
-		local_mark(local, evicted);
+	/* two, as a start with a smaller limit finds too many */
+	for (int i = 0; i < 2 && !local->is_durable && store_table_size(local->table) > local->most_items; i++)
+		local_mark_gone(local, store_table_evict(local->table));
 	local_mark(local, row->key);
 	for (guint i = 0; i < local->watches->len; i++) {
 		Watch *watch = &g_array_index(local->watches, Watch, i);
@@ -192,10 +193,9 @@ local_flush_and_tell(Local *local, bool *is_changed)
 static bool
 local_flush(void *data)
 {
-	Local *local = data;
 	bool ignored;
 
-	return local->file == NULL || local_flush_and_tell(local, &ignored);
+	return ((Local *)data)->file == NULL || local_flush_and_tell(data, &ignored);
 }
 
 static void *
@@ -497,11 +497,11 @@ static char *
 local_describe(void *data)
 {
 	Local *local = data;
+	const char *ok = local->file != NULL ? "sqlite ok" : "memory ok";
 	char *text;
 
 	g_mutex_lock(&local->lock);
-	text = local->trouble != NULL ? g_strdup(local->trouble)
-								  : g_strdup(local->file != NULL ? "sqlite ok" : "memory ok");
+	text = g_strdup(local->trouble != NULL ? local->trouble : ok);
 	g_mutex_unlock(&local->lock);
 	return text;
 }
@@ -509,16 +509,17 @@ local_describe(void *data)
 /* ---- opening, closing ---- */
 
 static Local *
-local_new(bool is_durable, const Clock *clock)
+local_new(const StoreSettings *settings)
 {
 	Local *local = g_new0(Local, 1);
 
-	local->clock = clock;
-	local->is_durable = is_durable;
+	local->clock = settings->clock;
+	local->is_durable = settings->is_durable;
+	local->most_items = settings->most_items > 0 ? settings->most_items : STORE_ITEMS;
 	g_mutex_init(&local->write_lock);
 	g_mutex_init(&local->lock);
 	g_cond_init(&local->closing);
-	local->table = store_table_new(clock);
+	local->table = store_table_new(settings->clock);
 	local->watches = g_array_new(FALSE, FALSE, sizeof(Watch));
 	g_array_set_clear_func(local->watches, local_watch_clear);
 	local->dirty = g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, NULL);
@@ -553,7 +554,7 @@ static void *
 local_open_memory(const StoreSettings *settings, const char *rest, GError **error)
 {
 	(void)rest, (void)error;
-	return local_new(settings->is_durable, settings->clock);
+	return local_new(settings);
 }
 
 static void
@@ -571,20 +572,19 @@ local_load_row(void *data, const StoreRow *row)
 static void *
 local_open_sqlite(const StoreSettings *settings, const char *path, GError **error)
 {
-	const bool is_durable = settings->is_durable;
-	Local *local = local_new(is_durable, settings->clock);
+	Local *local = local_new(settings);
 	uint64_t version;
 
-	local->file = store_file_open(path, is_durable, error);
+	local->file = store_file_open(path, settings->is_durable, error);
 	if (local->file == NULL || !store_file_load(local->file, local_load_row, local, &version, error)) {
 		g_hash_table_remove_all(local->dirty);
 		local_close(local);
 		return NULL;
 	}
 	/* Versions handed out in the second that a crash took back are never handed out again. */
-	local->version = MAX(local->version, version) + (is_durable ? 0 : LOCAL_VERSION_GAP);
+	local->version = MAX(local->version, version) + (settings->is_durable ? 0 : LOCAL_VERSION_GAP);
 	(void)local_flush(local);
-	if (!is_durable)
+	if (!settings->is_durable)
 		local->writer = g_thread_new("store", local_writer, local);
 	return local;
 }

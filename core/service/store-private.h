@@ -42,7 +42,7 @@ void store_item_free(void *item);
 
 typedef struct StoreAway StoreAway;
 
-StoreAway *store_away_new(const Clock *clock);
+StoreAway *store_away_new(const StoreSettings *settings);
 void store_away_free(StoreAway *away);
 /* Forgets everything. */
 void store_away_clear(StoreAway *away);

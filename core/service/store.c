@@ -41,7 +41,7 @@ store_open_at(const StoreBackend *backend, const StoreSettings *settings, GError
 	store->told = settings->told;
 	store->told_data = settings->told_data;
 	if (!backend->is_local && !settings->is_durable)
-		store->away = store_away_new(settings->clock);
+		store->away = store_away_new(settings);
 	inner.told = store_was_told;
 	inner.told_data = store;
 	store->data = backend->open(&inner, settings->url + strlen(backend->scheme), error);

@@ -42,6 +42,8 @@ typedef struct {
 /* Every prefix that the core watches; ends with NULL.  Whoever copies into a store watches them all. */
 extern const char *const store_watched[];
 
+enum { STORE_ITEMS = 500 * 1000 }; /* some 150 MB */
+
 /* What is not given is 0 or NULL. */
 typedef struct {
 	/* "memory:", "sqlite:PATH", "redis://[USER[:PASSWORD]@]HOST[:PORT][/DB]",
@@ -49,6 +51,7 @@ typedef struct {
 	const char *url;
 	bool is_durable; /* see store_open() */
 	const Clock *clock;
+	size_t most_items; /* in the memory of this node, unless it is durable; default STORE_ITEMS */
 	/* of remote ones only */
 	const char *prefix;                     /* begins all keys; default "postern:" */
 	const char *user, *password;            /* instead of the URL's */
@@ -62,7 +65,7 @@ typedef struct {
 } StoreSettings;
 
 /* `is_durable`: a write is on disk before its call returns (the
- * directory); else writes are kept in memory and written behind, once a second, and beyond half a million items
+ * directory); else writes are kept in memory and written behind, once a second, and beyond `most_items`
  * some of those that expire go before their time.  A file is open once at a
  * time.  Expiry goes by the wall clock, with redis by the server's and to some milliseconds.  A redis is opened, too,
  * when it cannot be reached (it is away); one that will not do (wrong password, a replica, keys of a newer schema, of a

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "plugins/clamav/servers.h"
+#include "plugins/mime/limit.h"
 
 enum { REJECTS, HOLDS, TAGS };
 
@@ -34,15 +35,16 @@ header_name(PtnHook *h)
 	return ptn_format(h, "%s-Virus", ptn_fact(h, "header-prefix"));
 }
 
+/* Nobody knows what is in it: clean is what was scanned. */
 static PtnVerdict
-pass_or_refuse_large(PtnHook *h, size_t size)
+judge_large(PtnHook *h, size_t size)
 {
+	const PtnVerdict verdict = limit_judge(h, "more octets than can be scanned for viruses");
+
 	ptn_count(h, "unscanned", 1);
-	if (ptn_option_number(h, "on-limit") == 1)
-		return ptn_refuse(h, PTN_CONTENT, 550, "5.7.1", "Message is too large to be scanned for viruses");
-	ptn_log(h, PTN_INFO, "passed unscanned: a message of %zu octets is too large", size);
-	ptn_note(h, "unscanned", ptn_format(h, "too large, %zu octets", size));
-	return PTN_NEXT;
+	if (verdict == PTN_NEXT)
+		ptn_note(h, "unscanned", ptn_format(h, "too large, %zu octets", size));
+	return verdict;
 }
 
 static bool
@@ -95,7 +97,7 @@ scan(PtnHook *h)
 	if (content == NULL)
 		return PTN_NEXT;
 	if (size > (size_t)ptn_option_number(h, "most-size"))
-		return pass_or_refuse_large(h, size);
+		return judge_large(h, size);
 	answer = servers_scan(h, clamav->servers, content, size);
 	switch (answer.verdict) {
 	case CLAMD_CLEAN:
@@ -104,7 +106,7 @@ scan(PtnHook *h)
 	case CLAMD_FOUND:
 		return judge_infected(h, answer.text);
 	case CLAMD_TOO_LARGE:
-		return pass_or_refuse_large(h, size);
+		return judge_large(h, size);
 	case CLAMD_ERROR:
 	case CLAMD_SILENT:
 		break;
@@ -218,7 +220,6 @@ check(PtnHook *h, const char *option, const char *value)
 }
 
 static const char *const actions[] = { "reject", "hold", "tag", NULL };
-static const char *const limit_actions[] = { "pass", "reject", NULL };
 
 static const PtnOption options[] = {
 	{ "server", PTN_TEXT | PTN_LIST, PTN_IN_SERVER, "unix:/run/clamav/clamd.ctl",
@@ -226,8 +227,9 @@ static const PtnOption options[] = {
 	{ "action", PTN_CHOICE, PTN_IN_SERVER, "reject", "what is done with an infected message", .choices = actions },
 	{ "text", PTN_TEXT, PTN_IN_SERVER, "Message contains " SIGNATURE, "the refusal" },
 	{ "ignore", PTN_TEXT | PTN_LIST, PTN_IN_SERVER, NULL, "patterns of signatures that are only logged" },
-	{ "most-size", PTN_SIZE, PTN_IN_SERVER, "25M", "size of a message that is scanned", 1024, INT64_C(4) << 30 },
-	{ "on-limit", PTN_CHOICE, PTN_IN_SERVER, "pass", "what is done with a larger message",
+	{ "most-size", PTN_SIZE, PTN_IN_SERVER, "200M", "size of a message that is scanned", 1024, INT64_C(4) << 30 },
+	{ "on-limit", PTN_CHOICE, PTN_IN_SERVER, "refuse",
+		"what to do with a larger message, or one that is too large for clamd",
 		.choices = limit_actions },
 	{ "patience", PTN_NUMBER, PTN_IN_SERVER, "3", "failures in a row after which a server is left out", 1,
 		100000 },

@@ -187,18 +187,22 @@ test_limit(void)
 
 	for (unsigned i = 0; i < 5000; i++)
 		g_string_append_printf(long_body, "%s\r\n", body);
-	check(test, long_body->str, "250 "); /* too large for clamd, which says so and closes */
+	/* too large for clamd, which says so and closes */
+	check(test, long_body->str, "550 5.7.1 Message has more octets than can be scanned for viruses");
 	CU_ASSERT_EQUAL(ptn_test_count(test, "plugin.clamav.unscanned"), 1);
-	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_queued_note(test, 0, "clamav.unscanned"), "too large, 45"));
 	CU_ASSERT_PTR_NULL(ptn_test_alarm(test, "clamav.servers"));
 	ptn_test_free(test);
-	test = new_test("[plugin clamav]\non-limit = reject\n", &clamd);
-	check(test, long_body->str, "550 5.7.1 Message is too large to be scanned for viruses");
+	test = new_test("[plugin clamav]\non-limit = defer\n", &clamd);
+	check(test, long_body->str, "450 4.7.1 Message has more octets than can be scanned for viruses");
 	ptn_test_free(test);
-	test = new_test("[plugin clamav]\non-limit = reject\nmost-size = 1K\n", &clamd);
+	test = new_test("[plugin clamav]\non-limit = pass\n", &clamd);
+	check(test, long_body->str, "250 ");
+	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_queued_note(test, 0, "clamav.unscanned"), "too large, 45"));
+	ptn_test_free(test);
+	test = new_test("[plugin clamav]\nmost-size = 1K\n", &clamd);
 	check(test, body, "250 ");
 	g_string_truncate(long_body, 1000);
-	check(test, long_body->str, "550 5.7.1 Message is too large");
+	check(test, long_body->str, "550 5.7.1 Message has more octets than can be scanned for viruses");
 	CU_ASSERT_EQUAL(ptn_test_connections(test, SOCKET, 0), 1);
 	ptn_test_free(test);
 }
@@ -462,7 +466,7 @@ static const UnitTest tests[] = {
 	{ "X-01 infected: refused in the session by the name of the signature, nothing queued, no copies",
 		test_infected },
 	{ "X-01 a large message is scanned to its end, in pieces", test_large },
-	{ "X-01 what is too large is passed with a note, or refused", test_limit },
+	{ "X-06 what is too large is refused, put off, or passed with a note", test_limit },
 	{ "X-01 actions: hold, tag; the text", test_actions },
 	{ "X-01 signatures that are ignored", test_ignored },
 	{ "X-01, X-02 what clamd says: names are cleaned, only OK is clean", test_names },

@@ -151,22 +151,31 @@ hear(PtnHook *h, List *list, Finding *finding)
 	tell(h, list, finding);
 }
 
-/* The name of a list that could not say anything; NULL: all that matter did. */
+/* True: the list is to be asked now, and our own limits do not let us. */
+static bool
+ask_again(PtnHook *h, List *list, Finding *finding)
+{
+	if (finding->is_of_message) /* of one that is over: so is the lookup */
+		finding->lookup = NULL;
+	if (finding->meaning != MEANS_UNKNOWN || finding->lookup != NULL || !concerns(h, list) ||
+		!health_may_ask(list))
+		return false;
+	finding->lookup = ptn_dns_start(h, list_name(h, list, ptn_client(h)), PTN_A);
+	finding->is_of_message = true;
+	return finding->lookup == NULL;
+}
+
+/* Why a list could not say anything; NULL: all that matter did. */
 static const char *
 hear_all(PtnHook *h, const Dnsbl *dnsbl, Finding *findings)
 {
-	const char *silent = NULL;
+	const char *why = NULL;
 
 	for (guint i = 0; i < dnsbl->lists->len; i++) {
 		List *list = g_ptr_array_index(dnsbl->lists, i);
 
-		if (findings[i].is_of_message) /* of one that is over: so is the lookup */
-			findings[i].lookup = NULL;
-		if (findings[i].meaning == MEANS_UNKNOWN && findings[i].lookup == NULL && concerns(h, list) &&
-			health_may_ask(list)) {
-			findings[i].lookup = ptn_dns_start(h, list_name(h, list, ptn_client(h)), PTN_A);
-			findings[i].is_of_message = true;
-		}
+		if (ask_again(h, list, &findings[i]))
+			why = ptn_format(h, "list %s could not be asked: a limit of lookups is reached", list->shown);
 	}
 	for (guint i = 0; i < dnsbl->lists->len; i++) {
 		List *list = g_ptr_array_index(dnsbl->lists, i);
@@ -174,11 +183,11 @@ hear_all(PtnHook *h, const Dnsbl *dnsbl, Finding *findings)
 
 		if (is_asked)
 			hear(h, list, &findings[i]);
-		if (findings[i].meaning == MEANS_UNKNOWN && concerns(h, list) &&
+		if (findings[i].meaning == MEANS_UNKNOWN && concerns(h, list) && why == NULL &&
 			((is_asked && findings[i].lookup == NULL) || dnsbl->defers))
-			silent = list->shown;
+			why = ptn_format(h, "list %s does not answer", list->shown);
 	}
-	return silent;
+	return why;
 }
 
 /* ---- the verdict ---- */
@@ -208,11 +217,11 @@ judge(PtnHook *h)
 	const Dnsbl *dnsbl = ptn_instance(h);
 	const Session *session = ptn_session(h);
 	const List *list;
-	const char *silent;
+	const char *why;
 
 	if (session->findings == NULL)
 		return PTN_NEXT;
-	silent = hear_all(h, dnsbl, session->findings);
+	why = hear_all(h, dnsbl, session->findings);
 	list = find_decisive(h, dnsbl, session->findings);
 	if (list != NULL)
 		ptn_blame(h, list->name);
@@ -221,7 +230,7 @@ judge(PtnHook *h)
 			list->action == ACTION_REJECT ? "5.7.1" : "4.7.1",
 			"Service unavailable; Client host [%s] blocked using %s%s", ptn_client(h), list->shown,
 			list_reason(h, list, ptn_client(h)));
-	return silent != NULL ? ptn_fail(h, "list %s does not answer", silent) : PTN_NEXT;
+	return why != NULL ? ptn_fail(h, "%s", why) : PTN_NEXT;
 }
 
 /* ---- tags ---- */

@@ -131,7 +131,7 @@ test_open_services(PtnTest *test)
 	engine->accounts = account_budgets_new();
 	engine->waiters = workers_new(&pool);
 	engine->crunchers = workers_new(&pool);
-	engine->observer = observer_new(engine->waiters, engine->metrics);
+	engine->observer = observer_new(engine->waiters, engine->metrics, 10000);
 	engine->etrn = etrn_new(&(EtrnSettings){
 		.clock = engine->clock, .directory = engine->directory, .retry = test_retry_domain, .data = test });
 	test->services = (HostServices){ .engine = engine, .dns = dns_new_scripted(test_resolve, test),

@@ -111,6 +111,7 @@ test_session_limit(void)
 	set_row(PTN_RCPT, ask);
 	test = new_test("192.0.2.1");
 	test->settings->max_lookups = 10;
+	ptn_test_connect(test, "192.0.2.1"); /* a session takes its limit when it begins */
 	(void)ptn_test_login(test, LOGIN, "x");
 	check_says(test, "MAIL FROM:<" LOGIN ">", "250");
 	for (int i = 0; i < 15; i++)
@@ -183,6 +184,28 @@ test_observer(void)
 	ptn_test_free(test);
 }
 
+/* The reverse name of a client is looked up on its budget; beyond it the client has no name. */
+static void
+test_name(void)
+{
+	PtnTest *test;
+
+	set_row(PTN_MAIL, ask);
+	test = new_test("192.0.2.1");
+	ptn_test_dns(test, "8.8.8.8.in-addr.arpa", PTN_PTR, PTN_OK, "mail.example.org", NULL);
+	ptn_test_dns(test, "mail.example.org", PTN_A, PTN_OK, "8.8.8.8", NULL);
+	for (unsigned most = 0; most < 2; most++) {
+		test->settings->clients.lookups = most;
+		ptn_test_connect(test, "8.8.8.8");
+		check_says(test, "EHLO a.example", "250");
+		check_says(test, "NOOP", "250");
+		CU_ASSERT_EQUAL(g_strcmp0(test->session->facts.client_name, most > 0 ? "mail.example.org" : NULL), 0);
+		CU_ASSERT_EQUAL(ptn_test_count(test, "limit.lookups"), 1);
+		CU_ASSERT_EQUAL(held_by_client(test, "8.8.8.8"), 0);
+	}
+	ptn_test_free(test);
+}
+
 static const UnitTest tests[] = {
 	{ "lookups of MAIL end with the message", test_end_with_message },
 	{ "lookups of EHLO end with the next EHLO", test_end_with_stage },
@@ -190,6 +213,7 @@ static const UnitTest tests[] = {
 	{ "a session holds so many, then the answer is unsure", test_session_limit },
 	{ "client and account hold so many", test_budgets },
 	{ "an observer asks on nobody's budget", test_observer },
+	{ "the name of a client is on its budget", test_name },
 	{ NULL, NULL },
 };
 

@@ -38,6 +38,25 @@ def test_clients(make_postern, sink):
         postern.ctl("clients", "nobody")
 
 
+def test_accounts(make_postern, make_sink):
+    """posternctl clients shows what accounts use, too: while they have a session, or mail on its way out."""
+    gate = threading.Event()
+
+    def hold(message):
+        assert gate.wait(30)
+        return "250 2.0.0 Ok"
+    postern = make_postern(sink=make_sink(replies={".": hold}))
+    with postern.session() as dialog:
+        rows = postern.ctl("clients", json=True)
+        assert rows[-1]["client"] == LOGIN and rows[-1]["lookups"] == "0" and rows[-1]["connections"] == ""
+        dialog.mail()
+        wait_until(lambda: usage(postern)[LOGIN]["deliveries"] == "1", "the delivery")
+    assert postern.ctl("clients", LOGIN.upper(), json=True)[0]["deliveries"] == "1"
+    gate.set()
+    wait_until(lambda: LOGIN not in usage(postern), "the end of the delivery")
+    assert postern.ctl("clients", LOGIN, json=True) == []
+
+
 def test_proxied_client_counts(make_postern, sink):
     """Behind PROXY the client is counted, never the proxy: one client at its limit leaves room for the others."""
     postern = make_postern({"clients": {"connections": "2"}, "listener submission": {"proxies": "127.0.0.1/32"}}, sink=sink)
@@ -58,6 +77,56 @@ def test_proxied_client_counts(make_postern, sink):
     assert local.recv(100).startswith(b"220")
     assert "127.0.0.1" not in usage(postern)
     for each in held + others + [local]:
+        each.close()
+
+
+def header_v2(client):
+    """A PROXY header of version 2."""
+    family = socket.AF_INET6 if ":" in client else socket.AF_INET
+    size = 36 if ":" in client else 12
+    local = "::1" if ":" in client else "127.0.0.1"
+    return b"\r\n\r\n\0\r\nQUIT\n\x21" + (b"\x21" if ":" in client else b"\x11") + size.to_bytes(2, "big") \
+        + socket.inet_pton(family, client) + socket.inet_pton(family, local) + b"\x12\x34\0\x19"
+
+
+def test_proxied_clients_beyond_their_budget(make_postern, sink):
+    """What is beyond a budget is answered to the proxied client by its address, in both forms of the header; an IPv6 client is its
+    /64, a mapped IPv4 address is the IPv4 client; with implicit TLS nothing is said in clear."""
+    postern = make_postern({"clients": {"connections": "2", "commands": "20", "log-lines": "5"},
+                            "listener submission": {"proxies": "127.0.0.1/32"},
+                            "listener smtps": {"proxies": "127.0.0.1/32"}}, sink=sink)
+
+    def connect(client, **more):
+        return Dialog(postern.ports["submission"], greet=False, first=header_v2(client), **more)
+
+    held = []
+    for client in ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "2001:db8:1:3::1", "::ffff:203.0.113.9", "203.0.113.9"):
+        held.append(connect(client))
+        held[-1].expect("220")
+    for client, named in (("2001:db8:1:2::77", "2001:db8:1:2::77"), ("::ffff:203.0.113.9", "203.0.113.9"), ("203.0.113.9", "203.0.113.9")):
+        with connect(client) as surplus:
+            assert surplus.reply().text.endswith("421 4.7.0 mail.example.net Error: too many connections from " + named)
+            assert surplus.is_closed()
+    with Dialog(postern.ports["smtps"], greet=False, first=header_v2("203.0.113.9")) as surplus:
+        assert surplus.is_closed()
+    rows = usage(postern)
+    assert rows["2001:db8:1:2::/64"]["connections"] == "2" and rows["2001:db8:1:2::/64"]["refused"] == "1"
+    assert rows["2001:db8:1:3::/64"]["connections"] == "1" and rows["203.0.113.9"]["refused"] == "3"
+    assert "127.0.0.1" not in rows
+    # commands, and lines of the log
+    for _ in range(2):
+        held[2].send_raw(b"FROBNICATE\r\n" * 15)
+        codes = [line[:3] for line in held[2].rest()]
+        if "421" in codes:
+            break
+        held[2] = connect("2001:db8:1:3::1")
+        held[2].expect("220")
+    assert "421" in codes
+    postern.stop()
+    lines = [line for line in postern.log().splitlines() if "2001:db8:1:3::1" in line]
+    assert len(lines) <= 12   # a minute may begin in between
+    assert any("lines left out" in line and "2001:db8:1:3::/64" in line for line in postern.log().splitlines())
+    for each in held:
         each.close()
 
 

@@ -342,6 +342,46 @@ def test_dead_lists_delay_nobody_at_the_door(make_postern, sink, make_slow):
     assert dead.asked == asked
 
 
+@pytest.mark.parametrize("on_error", ["pass", "defer"])
+def test_lookups_of_clients_that_leave(make_postern, sink, make_slow, on_error):
+    """D-07 lookups under way are on the budget of the client that began them, its name among them, though it has left; what
+    they keep from being asked is settled by on-error, and is no failure of the list."""
+    dead = make_slow()
+    stubs = dict.fromkeys(("dead.test", "113.0.203.in-addr.arpa"), dead.port)
+    gate = make_postern({**settings(stubs, {"plugin dnsbl/dead": {"zone": "dead.test"}}, patience="1000", **{"on-error": on_error}),
+                         "clients": {"lookups": "11"}}, sink=sink)
+
+    def row():
+        return gate.ctl("clients", "203.0.113.9", json=True)[0]
+
+    for n in range(10):
+        with connect(gate, "203.0.113.9"):
+            pass
+        if n == 0:
+            wait_until(lambda: row()["connections"] == "0", "the end of the connection")
+            assert row()["lookups"] == "2"   # its name, and the list
+    wait_until(lambda: row()["connections"] == "0", "the end of the connections")
+    assert row()["lookups"] == "11"
+    failures = metric(gate, "failed.dead")
+    reply = answer(gate, "203.0.113.9")
+    assert reply.code == (250 if on_error == "pass" else 451)
+    # what an account asks is on its own budget
+    assert answer(gate, "203.0.113.8").code == (250 if on_error == "pass" else 451)
+    rows = {row["metric"]: int(row["value"]) for row in gate.ctl("metrics", json=True)}
+    assert rows["limit.lookups"] >= 9 and metric(gate, "failed.dead") >= failures
+
+
+def test_limit_of_a_session(make_postern, sink, make_slow):
+    """D-07 a list that a limit of lookups keeps from being asked is settled by on-error; the log says why."""
+    dead = make_slow(delay=0)
+    items = {"plugin dnsbl/n%d" % n: {"zone": "n%d.test" % n} for n in range(12)}
+    gate = make_postern({**settings({"n%d.test" % n: dead.port for n in range(12)}, items),
+                         "server": {"plugins": "auth sender-rules ipfilter dnsbl", "max-lookups": "10"}}, sink=sink)
+    assert answer(gate, "203.0.113.9").code == 250
+    assert "could not be asked: a limit of lookups is reached" in gate.log()
+    assert metric(gate, "failed.n11") == 0
+
+
 def test_dead_lists_and_on_error_defer(make_postern, sink, make_slow, lists):
     """D-07 on-error = defer: 4xx, also while the list is left out; what a living list says counts nevertheless."""
     stubs = {**dict.fromkeys(ZONES, lists), "dead.test": make_slow().port}

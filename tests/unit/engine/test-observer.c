@@ -42,7 +42,7 @@ world_start(World *world)
 	heard = g_string_new(NULL);
 	world->workers = workers_new(&(WorkersSettings){ .name = "observer", .most = 2, .clock = clock_system() });
 	world->metrics = metrics_new();
-	world->observer = observer_new(world->workers, world->metrics);
+	world->observer = observer_new(world->workers, world->metrics, 1000);
 	world->snapshot = snapshot_new(engine_settings_new(), NULL, chain, NULL, NULL);
 }
 
@@ -123,12 +123,12 @@ test_bounds(void)
 	row = chain_row(world.snapshot->chain, PTN_DISCONNECT, 0);
 	((HookRow *)(uintptr_t)row)->run = wait_at_gate;
 	g_mutex_lock(&gate);
-	for (int i = 0; i < 20000 + 500 + 1; i++) /* one of them is at the gate */
+	for (int i = 0; i < 2000 + 500 + 1; i++) /* one of them is at the gate */
 		observer_tell(world.observer, &(Observation){ .snapshot = world.snapshot, .stage = PTN_DISCONNECT,
 			.session_region = region_new(), .session_states = g_new0(void *, 1) });
 	CU_ASSERT_TRUE(metrics_get(world.metrics, "observer.lost") >= 500);
 	CU_ASSERT_TRUE(metrics_get(world.metrics, "observer.lost") <= 501);
-	for (int i = 0; i < 10000; i++) /* they have their own room */
+	for (int i = 0; i < 1000; i++) /* they have their own room */
 		observer_tell(world.observer, &(Observation){ .snapshot = world.snapshot, .stage = PTN_QUEUED, .code = 250 });
 	CU_ASSERT_TRUE(metrics_get(world.metrics, "observer.lost") <= 501);
 	observer_tell(world.observer, &(Observation){ .snapshot = world.snapshot, .stage = PTN_QUEUED, .code = 250 });

@@ -113,8 +113,35 @@ test_directory(void)
 	redis_server_free(server);
 }
 
+/* Names of a stranger's choice are remembered, too, that there are none. */
+static void
+test_bound(void)
+{
+	RedisServer *server = redis_server_is_there() ? redis_server_new(NULL, false) : NULL;
+	Directory *directory;
+	Store *store;
+
+	if (server == NULL) {
+		fprintf(stderr, " [skipped: no redis-server] ");
+		return;
+	}
+	store = open_at(server);
+	directory = directory_new(store);
+	directory_set_cached(directory, 20);
+	for (int i = 0; i < 100; i++) {
+		g_autofree char *login = g_strdup_printf("nobody%d@example.net", i);
+
+		assert_password(directory, login, "NONE");
+	}
+	CU_ASSERT_TRUE(directory_cached(directory) > 0 && directory_cached(directory) <= 20);
+	directory_free(directory);
+	store_close(store);
+	redis_server_free(server);
+}
+
 static const UnitTest tests[] = {
 	{ "remembered; changes of another node within a second; while it is away", test_directory },
+	{ "so many entries are remembered", test_bound },
 	{ NULL, NULL },
 };
 

@@ -59,7 +59,7 @@ static void
 wire_open(Wire *wire)
 {
 	static const DnsTransport transport = { wire_start, wire_nothing, wire_nothing };
-	DnsSettings settings = { .timeout_us = 10 * CLOCK_SECOND, .cache_size = 1 << 20 };
+	DnsSettings settings = { .timeout_us = 10 * CLOCK_SECOND, .cache_size = 1 << 20, .most_lookups = 100 };
 
 	*wire = (Wire){ .clock = fake_clock(), .asked = g_ptr_array_new_with_free_func(asked_free) };
 	settings.clock = &wire->clock.clock;
@@ -263,6 +263,81 @@ test_left(void)
 	wire.clock.now_us += 20 * CLOCK_SECOND;
 	(void)dns_expire(wire.dns);
 	wire_close(&wire);
+}
+
+static void
+count_end(void *data)
+{
+	++*(unsigned *)data;
+}
+
+/* Whoever pays for a lookup pays until the servers are not asked any more, and not for one that nobody would be served by. */
+static void
+test_ends_with_the_servers(void)
+{
+	unsigned ended = 0;
+	Wire wire;
+
+	wire_open(&wire);
+	for (int i = 0; i < 2; i++) {
+		DnsQuery *query = dns_start(wire.dns, "slow.example", i == 0 ? PTN_A : PTN_EXCHANGERS);
+
+		dns_query_on_end(query, count_end, &ended);
+		dns_query_unref(query);
+	}
+	wire.clock.now_us += 20 * CLOCK_SECOND;
+	(void)dns_expire(wire.dns);
+	CU_ASSERT_EQUAL(ended, 0);
+	wire_answer(&wire, "slow.example", PTN_A, found(VALUES("192.0.2.1")));
+	CU_ASSERT_EQUAL(ended, 1);
+	wire_answer(&wire, "slow.example", PTN_MX, none(false));
+	CU_ASSERT_EQUAL(ended, 2);
+	CU_ASSERT_EQUAL(wire.starts, 2);
+	wire_close(&wire);
+}
+
+/* Who left before the answer is not asked for further. */
+static void
+test_left_exchangers(void)
+{
+	unsigned ended = 0;
+	DnsQuery *query;
+	Wire wire;
+
+	wire_open(&wire);
+	query = dns_start(wire.dns, "left.example", PTN_EXCHANGERS);
+	dns_query_on_end(query, count_end, &ended);
+	dns_query_unref(query);
+	wire_answer(&wire, "left.example", PTN_MX, none(false));
+	CU_ASSERT_EQUAL(wire.starts, 1);
+	CU_ASSERT_EQUAL(ended, 1);
+	CU_ASSERT_EQUAL(dns_expire(wire.dns), CLOCK_NEVER);
+	wire_close(&wire);
+}
+
+static void
+test_most_lookups(void)
+{
+	g_autoptr(GPtrArray) queries = g_ptr_array_new_with_free_func((GDestroyNotify)dns_query_unref);
+	g_autoptr(DnsQuery) refused = NULL;
+	g_autoptr(DnsQuery) shared = NULL;
+	Wire wire;
+
+	wire_open(&wire);
+	for (int i = 0; i < 100; i++) {
+		g_autofree char *name = g_strdup_printf("n%d.example", i);
+
+		g_ptr_array_add(queries, dns_start(wire.dns, name, PTN_A));
+		CU_ASSERT_FALSE(dns_query_is_refused(queries->pdata[i]));
+	}
+	refused = dns_start(wire.dns, "more.example", PTN_A);
+	assert_shown(refused, "unsure");
+	CU_ASSERT_TRUE(dns_query_is_refused(refused));
+	shared = dns_start(wire.dns, "n1.example", PTN_A);
+	assert_shown(shared, "?");
+	wire_close(&wire);
+	assert_shown(shared, "unsure");
+	CU_ASSERT_FALSE(dns_query_is_refused(shared));
 }
 
 static void
@@ -500,6 +575,9 @@ static const UnitTest dns_tests[] = {
 	{ "R-18 found, none, failed and bogus are four things", test_three_answers },
 	{ "a query gives up, the late answer is kept", test_late },
 	{ "a waiter that left does no harm", test_left },
+	{ "a lookup ends when the servers are not asked any more", test_ends_with_the_servers },
+	{ "nothing more is asked for who left", test_left_exchangers },
+	{ "so many lookups at a time", test_most_lookups },
 	{ "I-21 a fresh query goes past the cache and fills it", test_fresh },
 	{ "names that cannot be, and U-labels", test_odd_names },
 	{ "what cannot be asked is unsure", test_refused },

@@ -406,6 +406,33 @@ test_eviction(void)
 	store_table_free(table);
 }
 
+/* A store that was opened with fewer items than its file has comes down to them. */
+static void
+test_most_items(void)
+{
+	g_autofree char *directory = unit_new_directory();
+	g_autofree char *url = g_strdup_printf("sqlite:%s/s.db", directory);
+	FakeClock clock = fake_clock();
+	StoreSettings settings = { .url = url, .clock = &clock.clock, .most_items = 200 };
+	g_autoptr(GPtrArray) items = NULL;
+	Store *store;
+
+	for (int opened = 0; opened < 2; opened++) {
+		store = store_open_with(&settings, NULL);
+		for (int i = 0; i < 300; i++) {
+			g_autofree char *key = g_strdup_printf("plugin/a/%d/%d", opened, i);
+
+			CU_ASSERT_EQUAL(store_set(store, key, "v", HOUR, CLOCK_NEVER), PTN_OK);
+		}
+		g_clear_pointer(&items, g_ptr_array_unref);
+		CU_ASSERT_EQUAL(store_list(store, "plugin/", NULL, 1000, CLOCK_NEVER, &items), PTN_OK);
+		CU_ASSERT_EQUAL(items->len, settings.most_items);
+		store_close(store);
+		settings.most_items = 50;
+	}
+	unit_remove_directory(directory);
+}
+
 static void
 table_put(StoreTable *table, const char *key, int64_t expires_us)
 {
@@ -540,6 +567,7 @@ STORE_SUITE(durable, STORE_DURABLE)
 STORE_SUITE(redis, STORE_REDIS)
 
 static const UnitTest table_tests[] = {
+	{ "as many items as there may be, also after a start with fewer", test_most_items },
 	{ "who owns the most items gives when there are too many", test_eviction },
 	{ "an item that goes leaves no owner's sweep at it", test_eviction_beside_another },
 	{ NULL, NULL },
