@@ -44,11 +44,16 @@ is_far_from_ascii(const char *charset)
 void
 charsets_open(void)
 {
+	static GPtrArray *kept;
 	g_auto(GStrv) names = g_strsplit(charset_names, " ", -1);
 
-	/* what is open is kept; a set that this system does not have stays unknown, as any other */
-	for (char **name = names; *name != NULL; name++)
-		(void)iconv_open("UTF-8", *name);
+	kept = g_ptr_array_new();
+	for (char **name = names; *name != NULL; name++) {
+		const iconv_t set = iconv_open("UTF-8", *name);
+
+		if (set != NO_SET) /* one that this system does not have stays unknown, as any other */
+			g_ptr_array_add(kept, set);
+	}
 }
 
 static const char *
