@@ -2,7 +2,8 @@
 
 "abuse_honest.py KIND PORT FIRST-ID RECORD" runs until SIGTERM.  KIND is "submission" (an account's client on 127.0.0.1)
 or "inbound" (a mail server at a public address, by PROXY, whose mail is for a local domain).  RECORD has a line for each
-message: id, monotonic time in ns at which the connection began, ns until the reply to the content, code of that reply."""
+message: id, monotonic time in ns at which the connection began, ns until the reply to the content, the command whose reply
+took longest, and "250" or what went wrong."""
 import base64
 import random
 import signal
@@ -31,8 +32,9 @@ class Refused(Exception):
     pass
 
 
-def ask(stream, line, code):
-    """Sends a line, if there is one; the reply must have this code."""
+def ask(stream, times, line, code):
+    """Sends a line, if there is one; the reply must have this code.  `times`: [(ns, command)]."""
+    begin = time.monotonic_ns()
     if line is not None:
         stream.write(line.encode() + b"\r\n")
         stream.flush()
@@ -40,11 +42,12 @@ def ask(stream, line, code):
         reply = stream.readline()
         if reply[3:4] != b"-":
             break
+    times.append((time.monotonic_ns() - begin, "connect" if line is None else line[:4].strip()))
     if not reply.startswith(code):
         raise Refused(reply.decode("utf-8", "replace").strip() or "closed")
 
 
-def send(kind, port, number):
+def send(kind, port, number, times):
     """One message over one connection."""
     sender, recipient = SENDERS[kind], RECIPIENTS[kind]
     with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection, connection.makefile("rwb") as stream:
@@ -52,15 +55,15 @@ def send(kind, port, number):
         if kind == "inbound":
             stream.write(b"PROXY TCP4 %s 127.0.0.1 4711 25\r\n" % PEER.encode())
             stream.flush()
-        ask(stream, None, b"220")
-        ask(stream, "EHLO client.example.org", b"250")
+        ask(stream, times, None, b"220")
+        ask(stream, times, "EHLO client.example.org", b"250")
         if kind == "submission":
             plain = base64.b64encode(("\0%s\0%s" % (LOGIN, PASSWORD)).encode()).decode()
-            ask(stream, "AUTH PLAIN " + plain, b"235")
-        ask(stream, "MAIL FROM:<%s>" % sender, b"250")
-        ask(stream, "RCPT TO:<%s>" % recipient, b"250")
-        ask(stream, "DATA", b"354")
-        ask(stream, CONTENT % (sender, recipient, number, FILLER), b"250")
+            ask(stream, times, "AUTH PLAIN " + plain, b"235")
+        ask(stream, times, "MAIL FROM:<%s>" % sender, b"250")
+        ask(stream, times, "RCPT TO:<%s>" % recipient, b"250")
+        ask(stream, times, "DATA", b"354")
+        ask(stream, times, CONTENT % (sender, recipient, number, FILLER), b"250")
 
 
 def main():
@@ -69,12 +72,13 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: is_ended.append(True))
     with open(path, "w", encoding="utf-8") as record:
         while not is_ended:
-            begin, said = time.monotonic_ns(), "250"
+            begin, said, times = time.monotonic_ns(), "250", [(0, "connect")]
             try:
-                send(kind, port, number)
+                send(kind, port, number, times)
             except (OSError, Refused) as error:
                 said = str(error).replace("\n", " ")
-            record.write("%d %d %d %s\n" % (number, begin, time.monotonic_ns() - begin, said))
+            took, step = time.monotonic_ns() - begin, max(times)[1]
+            record.write("%d %d %d %s %s\n" % (number, begin, took, step, said))
             record.flush()
             number += 1
             time.sleep(luck.uniform(*PAUSE))

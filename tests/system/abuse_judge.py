@@ -65,11 +65,15 @@ class Judge:
     # -- the honest clients --
 
     def phases(self, kind):
-        """Milliseconds of the messages that began in each phase."""
+        """The messages that began in each phase."""
         begin, abuse, end = self.run.times
-        silent = [took / 1e6 for _, at, took, _ in self.run.sent[kind] if begin <= at < abuse]
-        abused = [took / 1e6 for _, at, took, _ in self.run.sent[kind] if abuse <= at < end]
-        return silent, abused
+        sent = self.run.sent[kind]
+        return [row for row in sent if begin <= row.begin < abuse], [row for row in sent if abuse <= row.begin < end]
+
+    def slowest(self, sent):
+        """The commands that were waited for in the slowest twentieth of them."""
+        tail = sorted(sent, key=lambda row: -row.took)[:max(1, len(sent) // 20)]
+        return ", ".join("%s %d" % each for each in collections.Counter(row.slowest for row in tail).most_common(3))
 
     def print_honest(self):
         rows = []
@@ -78,24 +82,27 @@ class Judge:
             if not silent or not abused:
                 self.faults.append("honest client %s sent nothing in one of the phases" % kind)
                 continue
-            ratio = percentile(abused, 99) / percentile(silent, 99)
-            for phase, values in (("silent", silent), ("abuse", abused)):
-                rows.append((kind, phase, len(values), *("%.1f" % percentile(values, each) for each in (50, 90, 99, 100)),
-                             "%.2f" % ratio if phase == "abuse" else ""))
+            p99 = [percentile([row.took for row in sent], 99) for sent in (silent, abused)]
+            ratio = p99[1] / p99[0]
+            for phase, sent in (("silent", silent), ("abuse", abused)):
+                times = [row.took / 1e6 for row in sent]
+                rows.append((kind, phase, len(sent), *("%.1f" % percentile(times, each) for each in (50, 90, 99, 100)),
+                             "%.2f" % ratio if phase == "abuse" else "", self.slowest(sent)))
             if ratio > self.factor:
                 self.faults.append("p99 of honest client %s grew by a factor of %.2f; %g is allowed" % (kind, ratio, self.factor))
-        self.table(("honest client", "phase", "messages", "p50 ms", "p90", "p99", "longest", "p99 grew by"), rows)
+        self.table(("honest client", "phase", "messages", "p50 ms", "p90", "p99", "longest", "p99 grew by",
+                    "what took longest in the slowest 5%"), rows)
 
     def judge_honest(self):
         arrived = self.run.arrived()
         for kind, rows in self.run.sent.items():
-            refused = collections.Counter(said for _, _, _, said in rows if said != "250")
+            refused = collections.Counter(row.said for row in rows if row.said != "250")
             for said, n in refused.items():
                 self.faults.append("%d messages of honest client %s were not accepted: %s" % (n, kind, said))
-            for number, _, _, said in rows:
-                n = arrived.pop(number, 0)
-                if said == "250" and n != 1:
-                    self.faults.append("message %d of honest client %s arrived %d times" % (number, kind, n))
+            for row in rows:
+                n = arrived.pop(row.number, 0)
+                if row.said == "250" and n != 1:
+                    self.faults.append("message %d of honest client %s arrived %d times" % (row.number, kind, n))
         if arrived:
             self.faults.append("%d messages arrived that nobody sent" % len(arrived))
 
