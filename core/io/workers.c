@@ -71,7 +71,8 @@ workers_take(Workers *workers)
 	bool is_over = false;
 
 	workers->idle++;
-	while ((work = work_queue_take(&workers->queue, workers_is_barred, workers)) == NULL && !workers->is_stopped && !is_over)
+	while ((work = work_queue_take(&workers->queue, workers_is_barred, workers)) == NULL && !workers->is_stopped &&
+		   !is_over)
 		is_over = !g_cond_wait_until(&workers->has_work, &workers->lock, until_us);
 	workers->idle--;
 	return work;

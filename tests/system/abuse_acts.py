@@ -84,7 +84,7 @@ class SilentHops(Submitter):
 class Envelopes(Submitter):
     name, source = "envelopes", "127.2.0.1"
     about = "pipelined MAIL and RSET, each sender in another domain that must be looked up, and EHLO again and again"
-    unit, held, rate, units = "commands", 8, 500, 55
+    unit, held, rate, units = "commands", 8, 200, 55
 
     async def act(self, peer, n):
         lines = [line for _ in range(25)
@@ -95,7 +95,7 @@ class Envelopes(Submitter):
 class ReverseNames(Abuser):
     name = "reverse-names"
     about = "clients of ever new addresses, each with a PTR answer of 100 names, 20 KB"
-    unit, held, rate, keeps = "connections", 8, 40, False
+    unit, held, rate, keeps = "connections", 8, 25, False
 
     async def open(self, n):
         client = "8.%d.%d.%d" % tuple(self.luck.randrange(1, 255) for _ in range(3))
@@ -110,7 +110,7 @@ class ReverseNames(Abuser):
 class Collisions(Submitter):
     name, source, login = "collisions", "127.6.0.1", "evil.test"
     about = "recipients and domains whose names collide under the hash function of GLib"
-    unit, held, rate, units = "recipients", 4, 500, 128
+    unit, held, rate, units = "recipients", 4, 300, 128
     words = ["".join(pair).encode() for pair in itertools.product(("ay", "c7"), repeat=10)]
 
     async def act(self, peer, n):
@@ -125,7 +125,7 @@ class Collisions(Submitter):
 class LogFlood(Abuser):
     name = "log-flood"
     about = "unknown commands, ten in a burst, and a new connection for the next ten"
-    unit, held, rate, units, keeps = "commands", 40, 1000, 10, False
+    unit, held, rate, units, keeps = "commands", 40, 600, 10, False
 
     async def open(self, n):
         return await self.connect("submission", source="127.7.0.%d" % (n % 8 + 1))
@@ -188,7 +188,7 @@ class SlowData(Dripping):
 
 class Deaf(Abuser):
     name, about = "deaf", "clients that send EHLO in bursts of fifty and read no reply"
-    unit, held, rate = "bursts", 20, 10
+    unit, held, rate = "bursts", 20, 8
     burst = b"EHLO abuser.evil.test\r\n" * 50
 
     async def open(self, n):
@@ -227,7 +227,7 @@ class Handshakes(Abuser):
 class PrivateExchangers(Submitter):
     name, source = "private-exchangers", "127.10.255.1"
     about = "senders in ever new domains whose exchanger has an address of a private network"
-    unit, held, rate, keeps = "senders", 10, 40, False
+    unit, held, rate, keeps = "senders", 10, 24, False
     units = 8
 
     async def act(self, peer, n):
@@ -255,7 +255,7 @@ class Complaints(Abuser):
 
 class Etrn(Abuser):
     name, about = "etrn", "ETRN without authentication, ten in a burst"
-    unit, held, rate, units, keeps = "commands", 4, 100, 10, False
+    unit, held, rate, units, keeps = "commands", 4, 80, 10, False
 
     async def open(self, n):
         peer = await self.connect("inbound", source="127.12.0.1")
@@ -271,7 +271,7 @@ class Etrn(Abuser):
 class Strangers(Abuser):
     name = "strangers"
     about = "relay attempts, each from another address, by another sender, to another recipient: keys of the store"
-    unit, held, rate, keeps = "attempts", 8, 40, False
+    unit, held, rate, keeps = "attempts", 8, 20, False
 
     async def open(self, n):
         client = "11.%d.%d.%d" % tuple(self.luck.randrange(1, 255) for _ in range(3))
@@ -287,7 +287,7 @@ class Strangers(Abuser):
 class Passwords(Abuser):
     name = "passwords"
     about = "wrong passwords, for an account that exists and for others, from ever new addresses"
-    unit, held, rate, keeps = "attempts", 40, 15, False
+    unit, held, rate, keeps = "attempts", 40, 10, False
 
     async def open(self, n):
         client = "12.%d.%d.%d" % tuple(self.luck.randrange(1, 255) for _ in range(3))
@@ -302,7 +302,7 @@ class Passwords(Abuser):
 
 class ControlCharacters(Abuser):
     name, about = "control-characters", "logins with control characters"
-    unit, held, rate, keeps = "attempts", 20, 10, False
+    unit, held, rate, keeps = "attempts", 20, 8, False
     nasty = ("\x1b]0;owned\x07", "\u009b31m", "a\nb", "\x7f", "\u202eevil", "\u2028x")
 
     async def open(self, n):
@@ -331,7 +331,7 @@ class Contents(Submitter):
 
 class Connections(Abuser):
     name, about = "connections", "connections that are closed as soon as they are greeted"
-    unit, held, rate, keeps = "connections", 10, 100, False
+    unit, held, rate, keeps = "connections", 10, 60, False
 
     async def open(self, n):
         return await self.connect("submission", source="127.18.0.%d" % (n % 4 + 1))
@@ -343,7 +343,7 @@ class Connections(Abuser):
 
 class Aborts(Abuser):
     name, about = "aborts", "connections that are reset in the middle of a message"
-    unit, held, rate, keeps = "connections", 8, 30, False
+    unit, held, rate, keeps = "connections", 8, 20, False
 
     async def open(self, n):
         return await self.connect("inbound", source="127.19.0.1")
