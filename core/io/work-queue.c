@@ -38,11 +38,12 @@ work_queue_add(WorkQueue *queue, Work *work, unsigned most_of_client)
 }
 
 Work *
-work_queue_take(WorkQueue *queue, bool (*is_barred)(const void *data, const void *client), const void *data)
+work_queue_take(WorkQueue *queue, WorkBar *is_barred, const void *data)
 {
 	Work *before = NULL, *work = queue->first;
 
-	while (work != NULL && is_barred != NULL && work->client != NULL && is_barred(data, work->client)) {
+	while (is_barred != NULL && work != NULL && work->client != NULL &&
+		   is_barred(data, work->client)) {
 		before = work;
 		work = work->next;
 	}

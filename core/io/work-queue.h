@@ -1,8 +1,8 @@
 /* work-queue.h - the works that wait for a thread, in the order in which they get one.
  *
- * Clients take turns: a client's second work comes behind the first works of all others that wait, so that a client with
- * many works delays its own only.  A work that waits is never overtaken by one that comes more than a turn later.  No lock
- * of its own; the cost of adding is that of a walk over the queue if there are clients, else none. */
+ * Clients take turns: a client's second work comes behind the first works of all others, so that
+ * a client with many works delays its own only.  Turns go on while works are taken, so that no work
+ * is overtaken for ever.  It has no lock.  Adding walks over the queue if works have clients. */
 #pragma once
 
 #include "io/workers.h"
@@ -13,9 +13,11 @@ typedef struct {
 	unsigned count;
 } WorkQueue;
 
-/* Puts `work` where its client's turn is.  False, and not added: `most_of_client` works of this client wait already (0: no
- * bound). */
+/* Puts `work` where its client's turn is.  False, and not added: `most_of_client` works of this
+ * client wait already (0: no bound). */
 bool work_queue_add(WorkQueue *queue, Work *work, unsigned most_of_client);
 
+typedef bool WorkBar(const void *data, const void *client);
+
 /* Takes the first work whose client is not barred; `is_barred` may be NULL.  NULL: there is none. */
-Work *work_queue_take(WorkQueue *queue, bool (*is_barred)(const void *data, const void *client), const void *data);
+Work *work_queue_take(WorkQueue *queue, WorkBar *is_barred, const void *data);

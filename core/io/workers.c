@@ -61,8 +61,8 @@ workers_is_barred(const void *data, const void *client)
 	return workers->settings.most_of_client > 0 && n >= workers->settings.most_of_client;
 }
 
-/* Lock held; waits for work.  NULL: there was none for a while, or it was stopped; what is left then waits for a client's other
- * works, whose threads take it. */
+/* Lock held; waits for work.  NULL: there was none for a while, or the pool was stopped.  Works of a
+ * barred client that are left then are taken by the threads that run its other works. */
 static Work *
 workers_take(Workers *workers)
 {
@@ -71,8 +71,8 @@ workers_take(Workers *workers)
 	bool is_over = false;
 
 	workers->idle++;
-	while ((work = work_queue_take(&workers->queue, workers_is_barred, workers)) == NULL && !workers->is_stopped &&
-		   !is_over)
+	while ((work = work_queue_take(&workers->queue, workers_is_barred, workers)) == NULL &&
+		   !workers->is_stopped && !is_over)
 		is_over = !g_cond_wait_until(&workers->has_work, &workers->lock, until_us);
 	workers->idle--;
 	return work;
@@ -132,7 +132,8 @@ workers_run(Workers *workers, Work *work)
 	work->next = NULL;
 	work->queued_us = clock_monotonic(settings->clock);
 	g_mutex_lock(&workers->lock);
-	if (!workers->is_stopped && workers->idle <= workers->queue.count && workers->threads < settings->most)
+	if (!workers->is_stopped && workers->idle <= workers->queue.count &&
+		workers->threads < settings->most)
 		(void)workers_start_thread(workers);
 	if (!workers->is_stopped && workers->threads > 0 &&
 		(settings->most_queued == 0 || workers->queue.count < settings->most_queued + workers->idle))
@@ -162,12 +163,14 @@ workers_stop(Workers *workers, int64_t deadline_us)
 void
 workers_figures(Workers *workers, WorkersFigures *figures)
 {
+	const int64_t now_us = clock_monotonic(workers->settings.clock);
+
 	g_mutex_lock(&workers->lock);
 	figures->threads = workers->threads;
 	figures->idle = workers->idle;
 	figures->queued = workers->queue.count;
 	figures->oldest_us = 0;
 	for (const Work *work = workers->queue.first; work != NULL; work = work->next)
-		figures->oldest_us = MAX(figures->oldest_us, clock_monotonic(workers->settings.clock) - work->queued_us);
+		figures->oldest_us = MAX(figures->oldest_us, now_us - work->queued_us);
 	g_mutex_unlock(&workers->lock);
 }

@@ -37,8 +37,8 @@ Workers *workers_new(const WorkersSettings *settings);
 bool workers_stop(Workers *workers, int64_t deadline_us);
 void workers_free(Workers *workers); /* after workers_stop() was true */
 
-/* Any thread.  Clients take turns; see work-queue.h.  False: too much waits already, of all or of this client, or it was
- * stopped. */
+/* Any thread.  Clients take turns; see work-queue.h.  False: too much waits already, of all clients
+ * or of this one, or the pool was stopped. */
 bool workers_run(Workers *workers, Work *work);
 
 typedef struct {

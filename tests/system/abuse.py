@@ -1,8 +1,9 @@
 """All abuse at once, at stated rates, while honest clients work; see tools/abuse, which runs it.
 
-In a network namespace of its own stand posternd with all plugins and default limits, two DNS servers (ours, and that of the
-abusers), a clamd, the honest clients with their next hop, and the abusers of abuse_acts.py, which have a cgroup of CPU
-weight 1.  First the abusers are there and silent, then all of them abuse at once."""
+A network namespace of its own has posternd with all plugins and default limits, two DNS servers (ours,
+and that of the abusers), a clamd, the honest clients with their next hop, and the abusers of
+abuse_acts.py in a cgroup of CPU weight 1.  First the abusers are connected and silent, then all of them
+abuse at once.  abuse_judge.py says what is right."""
 import collections
 import ctypes
 import json
@@ -17,7 +18,7 @@ import time
 import abuse_contents
 import abuse_honest
 from abuse_acts import ABUSERS, SILENT_HOPS
-from abuse_limits import Sampler, limits
+from abuse_limits import Sampler
 from clamd import Clamd
 from cluster import CLONE_NEWNET, die_with_parent, libc
 from nsd import Nsd
@@ -25,13 +26,13 @@ from postern import BUILD, LOGIN, PASSWORD, Postern, Sink, free_port, wait_until
 
 HERE = pathlib.Path(__file__).parent
 WARM_UP, LEAST_SILENCE = 3, 5       # seconds: before anything is measured, and of the first phase
-SETTLE = 2                          # seconds behind the beginning of the abuse that count as well, and are so named
 DRAIN = 60                          # seconds until what was accepted arrived
 FIRST_IDS = {"submission": 1, "inbound": 10_000_001}
-PRIVATE = "127.66.0.1"              # an exchanger of the abusers' in our network, which nobody may reach
+PRIVATE = "127.66.0.1"              # what the abusers call their exchanger, in a network of ours
 EXCHANGER = "127.0.5.1"             # of the honest domains
-Sent = collections.namedtuple("Sent", "number begin took slowest said")  # a message of an honest client; times in ns
-PTR_NAMES = "".join("*.8.in-addr.arpa. IN PTR %s.%s.%s.n%d.evil.test.\n" % ("a" * 60, "b" * 60, "c" * 60, n) for n in range(100))
+PTR = "*.8.in-addr.arpa. IN PTR %s.%s.%s.n%%d.evil.test.\n" % ("a" * 60, "b" * 60, "c" * 60)
+# A message of an honest client, times in ns; `slowest`: the command that was waited for longest.
+Sent = collections.namedtuple("Sent", "number begin took slowest said")
 
 OUR_ZONES = {
     "example.net": "@ IN MX 10 mx\nmx IN A %s\n" % EXCHANGER,
@@ -45,7 +46,7 @@ THEIR_ZONES = {
                  "inside IN A 10.0.0.1\ninside IN A %s\ninside IN AAAA ::1\n*.silent IN MX 10 m0.silent\n" % PRIVATE
                  + "".join("d%d.silent IN MX 10 m%d.silent\nm%d.silent IN A %s\n" % (n, n, n, address)
                            for n, address in enumerate(SILENT_HOPS)),
-    "8.in-addr.arpa": PTR_NAMES,
+    "8.in-addr.arpa": "".join(PTR % n for n in range(100)),
 }
 
 
@@ -55,7 +56,8 @@ class Cage:
     def __init__(self):
         self.path, self.about = None, "the scheduling class \"idle\", as no cgroup could be made"
         name = "postern-abuse-%d" % os.getpid()
-        for parent, file, weight in (("/sys/fs/cgroup/cpu", "cpu.shares", "2"), ("/sys/fs/cgroup", "cpu.weight", "1")):
+        for parent, file, weight in (("/sys/fs/cgroup/cpu", "cpu.shares", "2"),
+                                     ("/sys/fs/cgroup", "cpu.weight", "1")):
             try:
                 if file == "cpu.weight":
                     self.write(pathlib.Path(parent, "cgroup.subtree_control"), "+cpu")
@@ -91,7 +93,7 @@ class Cage:
 
 
 def enter_network():
-    """A network namespace of its own, so that ports and loopback addresses are ours; False where that is not permitted."""
+    """A network namespace of its own, so that its ports and loopback addresses are free; OSError if not permitted."""
     if libc.unshare(CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), "unshare: a network namespace of its own needs root")
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
@@ -137,12 +139,12 @@ class Run:
 
     def sink(self, port, record, host="127.0.0.1"):
         return self.child([BUILD / "tests/bench/smtp-sink", "-H", host, "-p", port, "-t", "864000", "-R", record],
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def configuration(self, ours, theirs):
         hop = {"next-hop": "smtp:[127.0.0.1]:%d" % self.port, "tls": "none"}
-        plugins = "blocking ipfilter auth sender-rules nullsender-rewrite restrictions senderverify dnsbl uribl attachments " \
-            "%slimits standing bcc-mirror iphelper" % ("clamav " if shutil.which("clamd") else "")
+        plugins = "blocking ipfilter auth sender-rules nullsender-rewrite restrictions senderverify dnsbl " \
+            "uribl attachments %slimits standing bcc-mirror iphelper" % ("clamav " if shutil.which("clamd") else "")
         clamav = {}
         if shutil.which("clamd"):
             (self.place / "clamd").mkdir()
@@ -159,7 +161,8 @@ class Run:
             "plugin senderverify": {"probe-sender": "postmaster@example.net"},
             "plugin dnsbl": {"on": "both"}, "plugin uribl": {"on": "both"}, "plugin attachments": {"on": "both"},
             "plugin dnsbl/list": {"zone": "list.test", "ipv6": "no"}, "plugin uribl/links": {"zone": "links.test"},
-            "plugin standing": {"address": "fbl@example.net", "secret": "only for this soak", "reporters": "192.0.2.0/24"},
+            "plugin standing": {"address": "fbl@example.net", "secret": "only for this soak",
+                                "reporters": "192.0.2.0/24"},
             "plugin bcc-mirror": {"bounce-domain": "bcc.example.net", "secret": "only for this soak"}, **clamav,
         }
 
@@ -203,15 +206,20 @@ class Run:
         self.hop = self.sink(self.port, self.place / "took")
         with open(self.place / "abusers", "wb") as said:
             for name in self.names:
-                self.abusers[name] = self.child([sys.executable, "-B", HERE / "abuse_acts.py", name], env=environment, stdin=subprocess.PIPE,
-                                                stdout=subprocess.PIPE, stderr=said, preexec_fn=self.cage.enter)
+                self.abusers[name] = self.child(
+                    [sys.executable, "-B", HERE / "abuse_acts.py", name], env=environment, stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE, stderr=said, preexec_fn=self.cage.enter)
         for name, process in self.abusers.items():
-            assert process.stdout.readline() == b"ready\n", "abuser %s: %s" % (name, (self.place / "abusers").read_text())
+            assert process.stdout.readline() == b"ready\n", self.complaint_of(name)
+
+    def complaint_of(self, name):
+        return "abuser %s: %s" % (name, (self.place / "abusers").read_text()[-4000:])
 
     def begin_honest(self):
         for kind, listener in (("submission", "submission"), ("inbound", "proxied")):
-            self.honest[kind] = self.child([sys.executable, "-B", HERE / "abuse_honest.py", kind, self.daemon.ports[listener],
-                                            FIRST_IDS[kind], self.place / ("sent-" + kind)])
+            self.honest[kind] = self.child(
+                [sys.executable, "-B", HERE / "abuse_honest.py", kind, self.daemon.ports[listener],
+                 FIRST_IDS[kind], self.place / ("sent-" + kind)])
 
     def wait(self, seconds):
         until = time.monotonic() + seconds
@@ -219,7 +227,7 @@ class Run:
             time.sleep(min(1, max(0, until - time.monotonic())))
             assert self.daemon.process.poll() is None, "posternd ended: %s" % self.daemon.stderr()[-4000:]
             for name, process in self.abusers.items():
-                assert process.poll() is None, "abuser %s ended: %s" % (name, (self.place / "abusers").read_text()[-4000:])
+                assert process.poll() is None, self.complaint_of(name)
 
     def tell(self, word):
         for process in self.abusers.values():
@@ -256,7 +264,8 @@ class Run:
                 wait_until(lambda: not self.daemon.queue("recipient=" + recipient), "honest mail to leave", DRAIN)
             except AssertionError as error:
                 self.faults.append(str(error))
-        self.account = {row["option"]: row["value"] for row in self.daemon.ctl("account", "show", LOGIN, json=True)}
+        shown = self.daemon.ctl("account", "show", LOGIN, json=True)
+        self.account = {row["option"]: row["value"] for row in shown}
         self.complaints = self.daemon.ctl("complaint", "list", LOGIN, json=True)
         self.usage = self.daemon.ctl("clients", json=True)
         self.metrics = {row["metric"]: int(row["value"]) for row in self.daemon.ctl("metrics", json=True)}
@@ -292,8 +301,9 @@ class Run:
 
     def close(self):
         self.children.reverse()
-        for process in self.children + ([self.daemon.process] if self.daemon and self.daemon.process else []):
-            if process.poll() is None:
+        daemon = self.daemon.process if self.daemon else None
+        for process in self.children + [daemon]:
+            if process is not None and process.poll() is None:
                 process.kill()
                 process.wait()
         if self.cage:

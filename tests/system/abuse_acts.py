@@ -44,6 +44,9 @@ def auth(login, password=PASSWORD):
     return b"AUTH PLAIN " + base64.b64encode(b"\0%s\0%s" % (login.encode(), password.encode()))
 
 
+INBOUND = (b"EHLO abuser.evil.test", b"MAIL FROM:<x@evil.test>", b"RCPT TO:<rcpt@hosted.example>")
+
+
 class Submitter(Abuser):
     """Connections of an account."""
     login, source = "evil.test", "127.2.0.1"
@@ -144,7 +147,7 @@ class Unfinished(Abuser):
 
     async def open(self, n):
         peer = await self.connect("inbound", source="127.8.0.1")
-        await peer.ask(b"EHLO abuser.evil.test", b"MAIL FROM:<x@evil.test>", b"RCPT TO:<rcpt@hosted.example>")
+        await peer.ask(*INBOUND)
         if await peer.ask(b"DATA") != [354]:
             peer.close()
             raise Gone
@@ -182,7 +185,7 @@ class SlowData(Dripping):
 
     async def open(self, n):
         peer = await self.connect("inbound", source="127.9.0.2")
-        await peer.ask(b"EHLO abuser.evil.test", b"MAIL FROM:<x@evil.test>", b"RCPT TO:<rcpt@hosted.example>", b"DATA")
+        await peer.ask(*INBOUND, b"DATA")
         return peer
 
 
@@ -278,7 +281,8 @@ class Strangers(Abuser):
         return await self.connect("proxied", proxied=client)
 
     async def act(self, peer, n):
-        await peer.ask(b"EHLO %s.example" % self.word(), b"MAIL FROM:<%s@%s.evil.test>" % (self.word(), self.word()),
+        await peer.ask(b"EHLO %s.example" % self.word(),
+                       b"MAIL FROM:<%s@%s.evil.test>" % (self.word(), self.word()),
                        b"RCPT TO:<%s@%s.test>" % (self.word(), self.word()))
         peer.close()
         return 1
@@ -349,7 +353,7 @@ class Aborts(Abuser):
         return await self.connect("inbound", source="127.19.0.1")
 
     async def act(self, peer, n):
-        await peer.ask(b"EHLO abuser.evil.test", b"MAIL FROM:<x@evil.test>", b"RCPT TO:<rcpt@hosted.example>", b"DATA")
+        await peer.ask(*INBOUND, b"DATA")
         peer.send(b"Subject: aborted\r\n\r\n" + b"x" * 70 + b"\r\n")
         await peer.drain()
         peer.abort()

@@ -68,12 +68,14 @@ class Judge:
         """The messages that began in each phase."""
         begin, abuse, end = self.run.times
         sent = self.run.sent[kind]
-        return [row for row in sent if begin <= row.begin < abuse], [row for row in sent if abuse <= row.begin < end]
+        return ([row for row in sent if begin <= row.begin < abuse],
+                [row for row in sent if abuse <= row.begin < end])
 
     def slowest(self, sent):
         """The commands that were waited for in the slowest twentieth of them."""
         tail = sorted(sent, key=lambda row: -row.took)[:max(1, len(sent) // 20)]
-        return ", ".join("%s %d" % each for each in collections.Counter(row.slowest for row in tail).most_common(3))
+        commands = collections.Counter(row.slowest for row in tail)
+        return ", ".join("%s %d" % each for each in commands.most_common(3))
 
     def print_honest(self):
         rows = []
@@ -86,10 +88,12 @@ class Judge:
             ratio = p99[1] / p99[0]
             for phase, sent in (("silent", silent), ("abuse", abused)):
                 times = [row.took / 1e6 for row in sent]
-                rows.append((kind, phase, len(sent), *("%.1f" % percentile(times, each) for each in (50, 90, 99, 100)),
-                             "%.2f" % ratio if phase == "abuse" else "", self.slowest(sent)))
+                shown = ["%.1f" % percentile(times, each) for each in (50, 90, 99, 100)]
+                rows.append((kind, phase, len(sent), *shown, "%.2f" % ratio if phase == "abuse" else "",
+                             self.slowest(sent)))
             if ratio > self.factor:
-                self.faults.append("p99 of honest client %s grew by a factor of %.2f; %g is allowed" % (kind, ratio, self.factor))
+                self.faults.append("p99 of honest client %s grew by a factor of %.2f; %g is allowed"
+                                   % (kind, ratio, self.factor))
         self.table(("honest client", "phase", "messages", "p50 ms", "p90", "p99", "longest", "p99 grew by",
                     "what took longest in the slowest 5%"), rows)
 

@@ -1,4 +1,4 @@
-"""What posternd may use in tools/abuse, derived from the limits of postern-limits(7), and what it did use, once a second."""
+"""What posternd may use in tools/abuse, derived from the limits of postern-limits(7), and what it does use."""
 import collections
 import os
 import re
@@ -17,7 +17,7 @@ ITEM = 400                # octets of an item of the store, on disk
 CONNECTION = 256 << 10    # of memory: its session, TLS, input, and replies that are not read
 THREAD = 256 << 10        # of memory: the pages of its stack that were used
 DNS_SOCKETS, FILES = 2048, 100   # the first: outgoing-range of libunbound
-LOOPS_AND_OTHERS = 24     # threads that are always there
+ALWAYS = 20 + 5 * os.cpu_count()   # threads that are always there; loops, crunchers and hashers are five for each core
 BASE = 128 * MIB          # program, libraries, directory, tables of clients
 SEGMENTS = 400 * MIB      # of the spool: preallocated, and mail that is on its way
 MARGIN = 1.05             # of threads and descriptors that are being opened and closed at the moment of a sample
@@ -33,17 +33,18 @@ def limits(connections, senders_of_unfinished, minutes, is_sanitized):
     """`connections`: that clients hold at a time; `senders_of_unfinished`: client addresses that send unfinished mail."""
     memory = BASE + SPOOL_MEMORY + DNS_CACHE + LIBUNBOUND_CACHE + connections * CONNECTION \
         + (WORKERS + DELIVERIES) * THREAD
-    threads = WORKERS + DELIVERIES + LOOPS_AND_OTHERS
+    threads = WORKERS + DELIVERIES + ALWAYS
     return [
         Limit("memory", "MiB", (memory * SANITIZER_FACTOR + SANITIZER_BASE if is_sanitized else memory) // MIB,
               "memory of the spool, caches of the DNS, 256 KB for each connection and thread" +
               (", twice that and 400 MiB for ASan" if is_sanitized else "")),
         Limit("descriptors", "", int(MARGIN * connections) + DELIVERIES + PROBES + DNS_SOCKETS + FILES,
               "%d connections of clients, max-deliveries, most-probes, the DNS, files" % connections),
-        Limit("threads", "", threads, "max-workers, max-deliveries, and %d others" % LOOPS_AND_OTHERS),
+        Limit("threads", "", threads, "max-workers, max-deliveries, and %d others" % ALWAYS),
         Limit("log, lines a minute", "", LOG_LINES + LEFT_OUT_LINES,
               "all-log-lines and the report of lines that were left out; without lines about mail"),
-        Limit("rejection log", "MiB", min(REFUSALS_A_DAY, (minutes + 1) * (LOG_LINES + LEFT_OUT_LINES) * LINE) // MIB + 1,
+        Limit("rejection log", "MiB",
+              min(REFUSALS_A_DAY, (minutes + 1) * (LOG_LINES + LEFT_OUT_LINES) * LINE) // MIB + 1,
               "all-log-lines of %d octets a minute; refusals-per-day" % LINE),
         Limit("spool", "MiB", (senders_of_unfinished * UNFINISHED + SEGMENTS) // MIB,
               "[clients] unfinished for each client that sends without end, and segments"),
@@ -68,7 +69,7 @@ class LogReader:
 
     def __init__(self, path):
         self.path, self.at, self.rest = path, 0, b""
-        self.by_minute, self.events = collections.Counter(), collections.Counter()
+        self.by_minute = collections.Counter()
 
     def read(self):
         minute = int(time.monotonic()) // 60
@@ -89,7 +90,6 @@ class Sampler:
         self.daemon, self.samples, self.log = daemon, [], LogReader(daemon.place / "log")
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self.run, daemon=True)
-        self.octets = {}
 
     def sample(self):
         process = "/proc/%d/" % self.daemon.process.pid
@@ -97,8 +97,8 @@ class Sampler:
             status = dict(line.split(":", 1) for line in file if ":" in line)
         place = self.daemon.place
         state = sum(os.stat(path).st_size for path in place.glob("*.db*"))
-        return Sample(int(status["VmRSS"].split()[0]) / 1024, len(os.listdir(process + "fd")), int(status["Threads"]),
-                      octets_below(place / "spool") / MIB, octets_below(place / "refusals") / MIB, state / MIB)
+        return Sample(int(status["VmRSS"].split()[0]) / 1024, len(os.listdir(process + "fd")),
+                      int(status["Threads"]), octets_below(place / "spool") / MIB, octets_below(place / "refusals") / MIB, state / MIB)
 
     def run(self):
         while not self.ended.wait(1):

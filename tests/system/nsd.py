@@ -26,14 +26,14 @@ ns IN A 127.0.0.1
 
 
 class Nsd:
-    """`zones`: {name: records}, to which SOA and NS are added; `more`: of subprocess.Popen."""
+    """`zones`: {name: records}; SOA and NS are added to what has no $ORIGIN.  `more`: of subprocess.Popen."""
 
     def __init__(self, place, zones, **more):
-        place.mkdir()
+        place.mkdir(exist_ok=True)
         self.port, self.zones = free_port(), list(zones)
         config = CONFIG % {"port": self.port, "place": place}
         for name, records in zones.items():
-            (place / name).write_text(HEAD % name + records)
+            (place / name).write_text(records if records.startswith("$ORIGIN") else HEAD % name + records)
             config += "zone:\n  name: %s\n  zonefile: %s\n" % (name, name)
         (place / "nsd.conf").write_text(config)
         self.process = subprocess.Popen(["nsd", "-d", "-c", str(place / "nsd.conf")], stdout=subprocess.DEVNULL,

@@ -13,7 +13,8 @@ from postern import BUILD, SOURCE
 CANNOT = 77
 
 
-@pytest.mark.skipif(not (BUILD / "tests/bench/smtp-sink").exists() or not shutil.which("nsd"), reason='needs "make bench-tools" and nsd')
+@pytest.mark.skipif(not (BUILD / "tests/bench/smtp-sink").exists() or not shutil.which("nsd"),
+                    reason='needs "make bench-tools" and nsd')
 def test_all_abuse_at_once():
     """Every limit holds, each honest message is accepted and arrives once, and the daemon ends well."""
     done = subprocess.run([sys.executable, SOURCE / "tools/abuse", "24", "--build", BUILD, "--factor", "100", "--least", "0"],
