@@ -179,14 +179,16 @@ class Run:
 
     def add_accounts(self):
         daemon, exempt = self.daemon, "standing.exempt=yes"
-        daemon.ctl("account", "set", LOGIN, *("limits.%s=off" % what for what in ("messages", "recipients", "bytes")))
+        unlimited = ["limits.%s=off" % what for what in ("messages", "recipients", "bytes")]
+        daemon.ctl("account", "set", LOGIN, *unlimited)
         daemon.ctl("domain", "add", "hosted.example", "customer=acme", "mode=hosted")
         daemon.ctl("customer", "add", "evil", "postmaster=post@provider.example")
         daemon.ctl("domain", "add", "evil.test", "customer=evil", "mode=outbound-only")
         daemon.add_account("evil.test", PASSWORD, "type=server", exempt, "ipfilter.ipv4=127.0.0.0/8",
                            "nullsender-rewrite.foreign-senders=keep")
-        for name in ["content"] + ["silent%d" % n for n in range(ABUSERS["silent-hops"].held)]:
-            daemon.add_account(name + "@evil.test", PASSWORD, exempt)
+        daemon.add_account("content@evil.test", PASSWORD, exempt, *unlimited)
+        for n in range(ABUSERS["silent-hops"].held):
+            daemon.add_account("silent%d@evil.test" % n, PASSWORD, exempt)
 
     def complained(self):
         """A message of the honest account as its recipient has it, for forged complaints."""
