@@ -148,7 +148,7 @@ class Run:
         clamav = {}
         if shutil.which("clamd"):
             (self.place / "clamd").mkdir()
-            self.clamd = Clamd(self.place / "clamd")
+            self.clamd = Clamd(self.place / "clamd", nice=5)   # as the daemon's own threads that look into content
             self.children.append(self.clamd.process)
             clamav = {"plugin clamav": {"server": "unix:%s" % self.clamd.socket}}
         return {

@@ -11,8 +11,8 @@ VIRUS = b"POSTERN-TEST-SIGNATURE"
 class Clamd:
     """A real one, on a Unix socket and on a port, with signatures in its own directory; may be stopped and started again."""
 
-    def __init__(self, place):
-        self.place, self.port, self.process = place, free_port(), None
+    def __init__(self, place, nice=0):
+        self.place, self.port, self.process, self.nice = place, free_port(), None, nice
         self.socket = place / "clamd.ctl"
         (place / "db").mkdir()
         (place / "db" / "postern.ndb").write_text("Postern.Test:0:*:%s\n" % VIRUS.hex())
@@ -24,7 +24,8 @@ class Clamd:
 
     def start(self):
         with open(self.place / "clamd.log", "ab") as log:
-            self.process = subprocess.Popen(["clamd", "-c", str(self.place / "clamd.conf")], stdout=log, stderr=log)
+            command = ["nice", "-n", str(self.nice), "clamd", "-c", str(self.place / "clamd.conf")]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
         wait_until(self.answers, "clamd: " + (self.place / "clamd.log").read_text())
 
     def answers(self):
