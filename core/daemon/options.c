@@ -256,7 +256,7 @@ static const PtnOption options_sandbox[] = {
 		"processes, namespaces, keys, other processes' memory; no: for plugins of others that need one",
 		.needs_restart = true },
 	{ "parsers", PTN_NUMBER, SERVER, "0",
-		"processes that parse messages for one plugin at a time; 0: as many as there are processors", 0, 1000 },
+		"processes that parse messages for one plugin at a time; 0: two for each processor, as crunchers", 0, 1000 },
 	{ "parser-memory", PTN_SIZE, SERVER, "1G",
 		"memory of one of them, the message included; one that needs more ends, and the plugin fails", 128 << 20,
 		INT64_C(1) << 40 },

@@ -190,7 +190,7 @@ pool_take(Parsers *parsers, Pool *pool, int64_t deadline_us, bool *may_start)
 	*may_start = false;
 	g_mutex_lock(&parsers->lock);
 	while ((parser = pool_pop(parsers, pool)) == NULL) {
-		const unsigned most = parsers->limits.most > 0 ? parsers->limits.most : g_get_num_processors();
+		const unsigned most = parsers->limits.most > 0 ? parsers->limits.most : 2 * g_get_num_processors();
 
 		*may_start = pool->figures.running < most;
 		if (*may_start || !g_cond_wait_until(&parsers->is_idle, &parsers->lock, deadline_us))
