@@ -11,7 +11,7 @@ from postern import BUILD, LOGIN, PASSWORD, wait_until
 
 PROBER = BUILD / "tests/plugins/.libs/prober.so"
 SECRET = "the-password-of-the-route"
-ENCODED = "Subject: %s\nContent-Transfer-Encoding: base64\n\naGVsbG8K\n"
+FOREIGN = "Subject: %s\nContent-Type: text/plain; charset=iso-8859-1\nContent-Transfer-Encoding: base64\n\naGVsbG8K\n"
 needs_prober = pytest.mark.skipif(not PROBER.exists(), reason="tests/plugins/prober.la is not built")
 has_sanitizers = not list(BUILD.glob("plugins/uribl/.libs/uribl.so"))  # plugins are linked in then
 
@@ -64,7 +64,7 @@ def test_filter_of_the_daemon(with_prober):
     daemon = with_prober()
     for task in Path("/proc/%d/task" % daemon.process.pid).iterdir():
         assert "Seccomp:\t2" in (task / "status").read_text()
-    for what in ("exec", "fork", "netlink", "kill", "ptrace", "unshare", "mount", "setuid", "keyctl"):
+    for what in ("exec", "netlink", "unshare", "mount", "setuid", "keyctl", *([] if has_sanitizers else ["fork", "kill", "ptrace"])):
         assert "EPERM" in daemon.ctl("prober", "here", what), what
     assert "ENOSYS" in daemon.ctl("prober", "here", "clone3")
     for what in ("open", "stat", "socket"):
@@ -82,12 +82,13 @@ def test_filter_can_be_off(with_prober):
     assert "EPERM" in daemon.ctl("prober", "parser", "socket")  # parsers are closed off all the same
 
 
+@pytest.mark.skipif(has_sanitizers, reason="a sanitizer's memory is too large to be searched")
 def test_parsers_have_nothing(make_postern, sink):
     """Z-10 a parser has no descriptors but its own, no environment, and none of the daemon's secrets."""
     daemon = make_postern({"server": {"plugins": "auth attachments"},
                            "route smart": {"to": "smart.example", "next-hop": "smtp://me@127.0.0.1:9", "password": SECRET}},
                           sink=sink)
-    daemon.send(content=ENCODED % "one")
+    daemon.send(content=FOREIGN % "one")
     assert SECRET.encode() in memory(daemon.process.pid)  # so it would be seen
     for pid in [keeper(daemon), *parsers(daemon)]:
         assert SECRET.encode() not in memory(pid) and PASSWORD.encode() not in memory(pid)
@@ -96,7 +97,7 @@ def test_parsers_have_nothing(make_postern, sink):
         assert Path("/proc/%d/environ" % pid).read_bytes().strip(b"\0") == b"LC_ALL=C.UTF-8"
     assert len(parsers(daemon)) == 1
     limits = Path("/proc/%d/limits" % parsers(daemon)[0]).read_text()
-    assert has_sanitizers or re.search(r"Max address space +%d " % (1 << 30), limits)
+    assert re.search(r"Max address space +%d " % (1 << 30), limits)
     assert re.search(r"Max core file size +0 ", limits)
 
 
@@ -104,6 +105,8 @@ def test_plain_mail_needs_no_parser(make_postern, sink):
     """Z-10 a plain message stays in the daemon; parts, plain names and a zip, too."""
     daemon = make_postern({"server": {"plugins": "auth attachments"}}, sink=sink)
     daemon.send(content="Subject: plain\nContent-Type: text/plain; charset=utf-8\n\nhello \u00fc\n")
+    daemon.send(content="Content-Transfer-Encoding: base64\n\naGVsbG8K\n")
+    daemon.send(content="Content-Transfer-Encoding: quoted-printable\n\nh=C3=BClle=\n.\n")
     daemon.send(content="Content-Type: multipart/mixed; boundary=\"a b\"\n\n--a b\n\nhello\n--a b\n"
                         "Content-Type: text/x-log; name=\"a.log\"\nContent-Disposition: attachment; filename=a.log\n\nx\n--a b--\n")
     assert parsers(daemon) == []
@@ -112,7 +115,7 @@ def test_plain_mail_needs_no_parser(make_postern, sink):
         dialog.expect("250", "RCPT TO:<rcpt@example.org>")
         assert "a.exe" in dialog.data("Content-Type: text/plain; name=a.exe\n\nx\n")
     assert parsers(daemon) == []
-    daemon.send(content=ENCODED % "encoded")
+    daemon.send(content=FOREIGN % "foreign")
     assert len(parsers(daemon)) == 1
 
 
@@ -158,7 +161,7 @@ def test_a_parser_that_hangs(with_prober):
 def test_doctor(make_postern, sink, dns):
     """Z-11 the doctor shows what is in force."""
     daemon = make_postern({**dns, "server": {"plugins": "auth attachments"}}, sink=sink)
-    daemon.send(content=ENCODED % "one")
+    daemon.send(content=FOREIGN % "one")
     told = daemon.ask("doctor").stdout.decode()
     assert re.search(r"ok +filter +system calls .* are refused \(seccomp, EPERM\)", told)
     assert re.search(r"ok +parser +attachments: 1 running \(filtered\), 1 started, 0 died", told)
@@ -176,10 +179,10 @@ def test_the_keeper_ends(make_postern, sink):
     with daemon.session() as dialog:
         dialog.expect("250", "MAIL FROM:<%s>" % LOGIN)
         dialog.expect("250", "RCPT TO:<rcpt@example.org>")
-        assert dialog.data(ENCODED % "deferred").code == 451
+        assert dialog.data(FOREIGN % "deferred").code == 451
     daemon.wait_log(r"plugin failed, deferred .*plugin=attachments .*restart Postern")
     daemon.restart()
-    daemon.send(content=ENCODED % "two")
+    daemon.send(content=FOREIGN % "two")
     assert daemon.settle() == 2
 
 
@@ -188,7 +191,7 @@ def test_nothing_is_left_behind(make_postern, sink):
     daemon = make_postern({"server": {"plugins": "auth attachments"}}, sink=sink)
 
     def processes():
-        daemon.send(content=ENCODED % "one")
+        daemon.send(content=FOREIGN % "one")
         return [keeper(daemon), *parsers(daemon)]
 
     def are_gone(pids):
@@ -196,7 +199,7 @@ def test_nothing_is_left_behind(make_postern, sink):
     first = processes()
     for pid in first:
         os.kill(pid, signal.SIGTERM)
-    daemon.send(content=ENCODED % "two")
+    daemon.send(content=FOREIGN % "two")
     assert [keeper(daemon), *parsers(daemon)] == first
     daemon.kill()
     wait_until(lambda: are_gone(first), "the end of the parsers")
