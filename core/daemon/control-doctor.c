@@ -356,10 +356,11 @@ static void
 doctor_look_at_sandbox(Doctor *doctor)
 {
 	Parsers *parsers = doctor->daemon->services.parsers;
+	const char *trouble = parsers_trouble(parsers);
 
 	doctor_look_at_filter(doctor);
-	if (!parsers_are_kept(parsers))
-		doctor_say(doctor, IS_BAD, "parser", "their keeper has ended: no parser can be started; restart Postern");
+	if (trouble != NULL)
+		doctor_say(doctor, IS_BAD, "parser", "%s", trouble);
 	parsers_each(parsers, doctor_put_parser, doctor);
 }
 
