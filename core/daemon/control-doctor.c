@@ -238,8 +238,12 @@ static void
 doctor_look_at_clock(Doctor *doctor)
 {
 	struct timex state = { 0 };
+	const int known = adjtimex(&state);
 
-	if (adjtimex(&state) == TIME_ERROR)
+	if (known < 0)
+		doctor_say(doctor, IS_DOUBTFUL, "clock", "the kernel does not say how right its clock is: %s",
+			g_strerror(errno));
+	else if (known == TIME_ERROR)
 		doctor_say(doctor, IS_DOUBTFUL, "clock",
 			"the kernel does not know its clock to be right: is there an NTP client?");
 	else

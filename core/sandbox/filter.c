@@ -69,7 +69,7 @@ static const char calls_process[] =
 	"get_thread_area getpriority setpriority ioprio_get ioprio_set sched_getaffinity "
 	"sched_setaffinity sched_getparam sched_getscheduler sched_setscheduler sched_setattr "
 	"sched_getattr sched_get_priority_max sched_get_priority_min mlock mlock2 munlock wait4 "
-	"waitid waitpid adjtimex cacheflush riscv_flush_icache riscv_hwprobe capget";
+	"waitid waitpid adjtimex clock_adjtime clock_adjtime64 cacheflush riscv_flush_icache riscv_hwprobe capget";
 
 static const char calls_children[] = "fork vfork kill tgkill seccomp socketpair recvmsg sendmsg";
 
@@ -128,8 +128,8 @@ filter_allow_signals(Filter *filter)
 static void
 filter_allow_clone(Filter *filter, bool may_fork)
 {
-	static const uint64_t namespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
-									   CLONE_NEWPID | CLONE_NEWNET;
+	static const uint64_t namespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
+									   CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
 	const uint64_t thread = may_fork ? 0 : CLONE_THREAD;
 #if defined(__s390__) || defined(__s390x__)
 	const unsigned flags = 1;
