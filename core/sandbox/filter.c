@@ -56,6 +56,7 @@ static const char calls_events[] =
 	"timer_gettime timer_gettime64 timer_getoverrun timer_delete alarm setitimer getitimer pause "
 	"rt_sigpending rt_sigsuspend rt_sigtimedwait rt_sigtimedwait_time64";
 
+/* socketcall() is one call for all of them on i386; there families of sockets are not told apart. */
 static const char calls_network[] =
 	"socketpair bind connect listen accept accept4 getsockname getpeername getsockopt setsockopt "
 	"shutdown recv recvfrom recvmsg recvmmsg recvmmsg_time64 send sendto sendmsg sendmmsg "

@@ -51,7 +51,7 @@ static char *
 decode_by_steps(const MimePart *part, size_t most, size_t *size)
 {
 	char octets[DECODE_STEP + TRANSFER_ROOM];
-	const size_t step = CLAMP(MIN(most, DECODE_STEP) * 2, DECODE_STEP_LEAST, DECODE_STEP);
+	size_t step = CLAMP(MIN(most, DECODE_STEP) * 2, DECODE_STEP_LEAST, DECODE_STEP);
 	GString *out = g_string_new(NULL);
 	Transfer transfer;
 	size_t taken = 1;
@@ -62,6 +62,7 @@ decode_by_steps(const MimePart *part, size_t most, size_t *size)
 			transfer_decode(&transfer, part->data + at, MIN(part->size - at, step), octets, &taken);
 
 		g_string_append_len(out, octets, (gssize)MIN(n, most - out->len));
+		step = MIN(step * 2, DECODE_STEP);
 	}
 	*size = out->len;
 	return g_string_free(out, FALSE);
