@@ -152,14 +152,25 @@ daemon_start_pools(Daemon *daemon)
 		.most = (unsigned)config_number(section, "max-workers"),
 		.most_queued = (unsigned)config_number(section, "max-waiting"),
 		.clock = daemon->engine.clock };
+	/* One client leaves half of the crunchers to others, and the kernel divides the cores among them. */
+	const unsigned cores = g_get_num_processors();
 	const WorkersSettings crunchers = { .name = "cruncher",
-		.most = g_get_num_processors(),
+		.most = 2 * cores,
+		.most_of_client = cores,
 		.most_queued = 1000,
+		.most_queued_of_client = 250,
 		.nice = 5,
+		.clock = daemon->engine.clock };
+	const WorkersSettings hashers = { .name = "hasher",
+		.most = cores,
+		.most_queued = 1000,
+		.most_queued_of_client = 250,
+		.nice = 10,
 		.clock = daemon->engine.clock };
 
 	daemon->engine.waiters = workers_new(&waiters);
 	daemon->engine.crunchers = workers_new(&crunchers);
+	daemon->engine.hashers = workers_new(&hashers);
 	daemon->engine.observer = observer_new(
 		daemon->engine.waiters, daemon->engine.metrics, (size_t)config_number(section, "max-events"));
 }
@@ -512,6 +523,7 @@ daemon_stop(Daemon *daemon, bool is_in_use, const volatile bool *is_hasty)
 	observer_stop(daemon->engine.observer, daemon_until(daemon, DAEMON_WORK_US, is_hasty));
 	is_clean &= workers_stop(daemon->engine.waiters, daemon_until(daemon, DAEMON_WORK_US, is_hasty));
 	is_clean &= workers_stop(daemon->engine.crunchers, daemon_until(daemon, DAEMON_WORK_US, is_hasty));
+	is_clean &= workers_stop(daemon->engine.hashers, daemon_until(daemon, DAEMON_WORK_US, is_hasty));
 	if (!is_clean) {
 		if (!spool_flush(daemon->engine.spool, daemon_until(daemon, DAEMON_WORK_US, is_hasty)))
 			log_event(LOG_LEVEL_ERROR, "results of deliveries could not be recorded", "effect",
@@ -534,6 +546,7 @@ daemon_stop(Daemon *daemon, bool is_in_use, const volatile bool *is_hasty)
 	spool_close(daemon->engine.spool);
 	workers_free(daemon->engine.waiters);
 	workers_free(daemon->engine.crunchers);
+	workers_free(daemon->engine.hashers);
 	parsers_close(daemon->services.parsers);
 	dns_free(daemon->services.dns);
 	refusals_close(daemon->engine.refusals);

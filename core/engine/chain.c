@@ -227,7 +227,7 @@ chain_bar_copies(const HookRow *row, HookCall *call)
 	return PTN_NEXT;
 }
 
-/* There are as many crunchers as cores: one that waited for a store would be missing, so workers wait. */
+/* Crunchers are few: one that waited for a store would be missing, so workers wait. */
 static bool
 chain_may_wait(const HookRow *row, Place place)
 {

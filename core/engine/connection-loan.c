@@ -97,7 +97,7 @@ connection_work(void *data)
 {
 	Connection *connection = data;
 	Engine *engine = connection->side->server->engine;
-	const Place place = connection->pool == engine->crunchers ? ON_CRUNCHER : ON_WORKER;
+	const Place place = connection->pool == engine->waiters ? ON_WORKER : ON_CRUNCHER;
 
 	connection->was_committed = false;
 	if (clock_monotonic(engine->clock) - connection->work.queued_us > CONNECTION_QUEUE_US)
@@ -124,6 +124,7 @@ connection_lend(Connection *connection, Workers *pool)
 	connection->has_work = true;
 	connection->is_lent = true;
 	connection->pool = pool;
+	connection->work.client = pool != connection->side->server->engine->waiters ? connection->client.budget : NULL;
 	connection->was_committed = false;
 	if (!workers_run(pool, &connection->work)) {
 		connection->is_lent = false;
@@ -177,7 +178,8 @@ connection_serve_need(Connection *connection, SessionNeed need)
 	case SESSION_WANTS_WORKER:
 		return !connection_lend(connection, engine->waiters);
 	case SESSION_WANTS_CRUNCHER:
-		return !connection_lend(connection, engine->crunchers);
+		return !connection_lend(connection,
+			session_is_authenticating(connection->session) ? engine->hashers : engine->crunchers);
 	case SESSION_WANTS_COMMIT:
 		connection->is_lent = true;
 		pace_stop(&connection->pace, loop_now(loop));

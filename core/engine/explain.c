@@ -256,7 +256,8 @@ explain(const Engine *engine, Snapshot *snapshot, const ExplainRequest *request)
 		.stay = engine->stay,
 		.metrics = metrics_new(),
 		.waiters = engine->waiters,
-		.crunchers = engine->crunchers };
+		.crunchers = engine->crunchers,
+		.hashers = engine->hashers };
 	const SessionSettings settings = { .engine = &apart,
 		.snapshot = snapshot,
 		.listener = request->listener,

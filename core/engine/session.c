@@ -215,6 +215,12 @@ session_is_between_messages(const Session *session)
 	return session->transaction == NULL && session->row == NULL && session->wants == SESSION_WANTS_INPUT;
 }
 
+bool
+session_is_authenticating(const Session *session)
+{
+	return session->row == &session_auth_row;
+}
+
 uint64_t
 session_steps(const Session *session)
 {

@@ -66,6 +66,8 @@ void session_say_end(Session *session, SessionEnd why);
 void session_busy(Session *session, const BudgetRefusal *why);
 /* True while nothing of a transaction is under way: a good moment to end it. */
 bool session_is_between_messages(const Session *session);
+/* True while the hooks that judge AUTH run. */
+bool session_is_authenticating(const Session *session);
 
 /* Lines that were taken as commands or answers, since the beginning: whether the client gets on. */
 uint64_t session_steps(const Session *session);

@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <sys/resource.h>
 
+#include "io/work-queue.h"
+
 enum { WORKERS_IDLE_S = 10 };
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -16,8 +18,9 @@ struct Workers {
 	WorkersSettings settings;
 	GMutex lock; /* guards all below */
 	GCond has_work, has_ended;
-	Work *first, *last;
-	unsigned threads, idle, queued;
+	WorkQueue queue;
+	GPtrArray *running; /* clients whose works run; each as often as it has one */
+	unsigned threads, idle;
 	bool is_stopped;
 };
 
@@ -30,6 +33,7 @@ workers_new(const WorkersSettings *settings)
 	g_mutex_init(&workers->lock);
 	g_cond_init(&workers->has_work);
 	g_cond_init(&workers->has_ended);
+	workers->running = g_ptr_array_new();
 	return workers;
 }
 
@@ -41,25 +45,36 @@ workers_free(Workers *workers)
 	g_mutex_clear(&workers->lock);
 	g_cond_clear(&workers->has_work);
 	g_cond_clear(&workers->has_ended);
+	g_ptr_array_unref(workers->running);
 	g_free(workers);
 }
 
+/* Lock held. */
+static bool
+workers_is_barred(const void *data, const void *client)
+{
+	const Workers *workers = data;
+	unsigned n = 0;
+
+	for (guint i = 0; i < workers->running->len; i++)
+		n += g_ptr_array_index(workers->running, i) == client;
+	return workers->settings.most_of_client > 0 && n >= workers->settings.most_of_client;
+}
+
+/* Lock held; waits for work.  NULL: there was none for a while, or the pool was stopped.  Works of a
+ * barred client that are left then are taken by the threads that run its other works. */
 static Work *
 workers_take(Workers *workers)
 {
 	const int64_t until_us = g_get_monotonic_time() + WORKERS_IDLE_S * G_USEC_PER_SEC;
 	Work *work;
+	bool is_over = false;
 
 	workers->idle++;
-	while (workers->first == NULL && !workers->is_stopped)
-		if (!g_cond_wait_until(&workers->has_work, &workers->lock, until_us))
-			break;
+	while ((work = work_queue_take(&workers->queue, workers_is_barred, workers)) == NULL &&
+		   !workers->is_stopped && !is_over)
+		is_over = !g_cond_wait_until(&workers->has_work, &workers->lock, until_us);
 	workers->idle--;
-	work = workers->first;
-	if (work == NULL)
-		return NULL;
-	workers->first = work->next;
-	workers->queued--;
 	return work;
 }
 
@@ -67,6 +82,7 @@ static void *
 workers_main(void *data)
 {
 	Workers *workers = data;
+	const void *client;
 	Work *work;
 
 	pthread_setname_np(pthread_self(), workers->settings.name);
@@ -74,9 +90,14 @@ workers_main(void *data)
 		(void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + workers->settings.nice);
 	g_mutex_lock(&workers->lock);
 	while ((work = workers_take(workers)) != NULL) {
+		client = work->client;
+		if (client != NULL)
+			g_ptr_array_add(workers->running, (void *)(uintptr_t)client);
 		g_mutex_unlock(&workers->lock);
-		work->run(work->data);
+		work->run(work->data); /* may free it */
 		g_mutex_lock(&workers->lock);
+		if (client != NULL)
+			(void)g_ptr_array_remove_fast(workers->running, (void *)(uintptr_t)client);
 	}
 	workers->threads--;
 	g_cond_broadcast(&workers->has_ended);
@@ -105,24 +126,20 @@ workers_start_thread(Workers *workers)
 bool
 workers_run(Workers *workers, Work *work)
 {
+	const WorkersSettings *settings = &workers->settings;
 	bool is_taken = false;
 
 	work->next = NULL;
-	work->queued_us = clock_monotonic(workers->settings.clock);
+	work->queued_us = clock_monotonic(settings->clock);
 	g_mutex_lock(&workers->lock);
-	if (!workers->is_stopped && workers->idle <= workers->queued && workers->threads < workers->settings.most)
+	if (!workers->is_stopped && workers->idle <= workers->queue.count &&
+		workers->threads < settings->most)
 		(void)workers_start_thread(workers);
 	if (!workers->is_stopped && workers->threads > 0 &&
-		(workers->settings.most_queued == 0 || workers->queued < workers->settings.most_queued + workers->idle)) {
-		if (workers->first == NULL)
-			workers->first = work;
-		else
-			workers->last->next = work;
-		workers->last = work;
-		workers->queued++;
-		is_taken = true;
+		(settings->most_queued == 0 || workers->queue.count < settings->most_queued + workers->idle))
+		is_taken = work_queue_add(&workers->queue, work, settings->most_queued_of_client);
+	if (is_taken)
 		g_cond_signal(&workers->has_work);
-	}
 	g_mutex_unlock(&workers->lock);
 	return is_taken;
 }
@@ -146,11 +163,14 @@ workers_stop(Workers *workers, int64_t deadline_us)
 void
 workers_figures(Workers *workers, WorkersFigures *figures)
 {
+	const int64_t now_us = clock_monotonic(workers->settings.clock);
+
 	g_mutex_lock(&workers->lock);
 	figures->threads = workers->threads;
 	figures->idle = workers->idle;
-	figures->queued = workers->queued;
-	figures->oldest_us =
-		workers->first != NULL ? clock_monotonic(workers->settings.clock) - workers->first->queued_us : 0;
+	figures->queued = workers->queue.count;
+	figures->oldest_us = 0;
+	for (const Work *work = workers->queue.first; work != NULL; work = work->next)
+		figures->oldest_us = MAX(figures->oldest_us, now_us - work->queued_us);
 	g_mutex_unlock(&workers->lock);
 }

@@ -108,7 +108,7 @@ parsers_close(Parsers *parsers)
 static unsigned
 parsers_most(const Parsers *parsers)
 {
-	return parsers->limits.most > 0 ? parsers->limits.most : g_get_num_processors();
+	return parsers->limits.most > 0 ? parsers->limits.most : 2 * g_get_num_processors();
 }
 
 void

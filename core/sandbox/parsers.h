@@ -10,7 +10,7 @@
 #include "sandbox/keeper.h"
 
 typedef struct {
-	unsigned most;      /* parsers of one plugin at a time; 0: as many as there are processors */
+	unsigned most;      /* parsers of one plugin at a time; 0: two for each processor */
 	unsigned most_uses; /* calls of one parser; then it ends, and a new one takes its place */
 	uint64_t memory;    /* octets that one parser may use, its input and its program included */
 } ParsersLimits;

@@ -122,8 +122,10 @@ zip_list_directory(const char *at, const char *end, const ArchiveLimits *limits,
 
 		if ((word(at + 8) & FLAG_HEADER_ENCRYPTED) != 0)
 			return ARCHIVE_ENCRYPTED;
-		if (name + extra > (size_t)(end - at) - ENTRY_SIZE || ++entries > limits->most_entries)
+		if (name + extra > (size_t)(end - at) - ENTRY_SIZE)
 			return ARCHIVE_UNLISTED;
+		if (++entries > limits->most_entries)
+			return ARCHIVE_CUT;
 		if (!zip_visit(at + ENTRY_SIZE, name, is_encrypted, visit, data) ||
 			!zip_visit_unicode_path(at + ENTRY_SIZE + name, extra, is_encrypted, visit, data))
 			return ARCHIVE_LISTED;

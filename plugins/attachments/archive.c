@@ -181,7 +181,9 @@ reader_list(struct archive *reader, const Source *source, unsigned most, Archive
 		const char *name = utf8 != NULL ? utf8 : archive_entry_pathname(entry);
 		g_autofree char *valid = g_utf8_make_valid(name != NULL ? name : "", -1);
 
-		if (++entries > most || thread_time() > source->until)
+		if (++entries > most)
+			return ARCHIVE_CUT;
+		if (thread_time() > source->until)
 			return ARCHIVE_UNLISTED;
 		if (!visit(valid, archive_entry_is_encrypted(entry) != 0, data))
 			return ARCHIVE_LISTED;

@@ -15,7 +15,8 @@ typedef enum {
 	ARCHIVE_IS_NONE,
 	ARCHIVE_LISTED,
 	ARCHIVE_ENCRYPTED, /* its names, too: they cannot be told */
-	ARCHIVE_UNLISTED,  /* damaged, or beyond a limit; some of its entries may have been visited */
+	ARCHIVE_UNLISTED,  /* damaged, of a kind that cannot be listed, or too slow; some entries may have been visited */
+	ARCHIVE_CUT,       /* it has more entries than are visited */
 } ArchiveResult;
 
 /* False: that is enough. */

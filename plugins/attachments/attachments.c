@@ -103,7 +103,7 @@ check_message(PtnHook *h)
 		ptn_count(h, "unlisted", 1);
 		ptn_log(h, PTN_INFO, "an archive in the message could not be looked into");
 	}
-	return finding.is_cut ? limit_judge(h, "more parts than can be checked") : PTN_NEXT;
+	return finding.is_cut ? limit_judge(h, "more parts or files than can be checked") : PTN_NEXT;
 }
 
 static PtnVerdict
@@ -145,8 +145,8 @@ static const PtnOption options[] = {
 		actions },
 	{ "unlisted", PTN_CHOICE, PTN_IN_SERVER, "pass", "what to do with archives that cannot be listed", 0, 0,
 		actions },
-	{ "most-entries", PTN_NUMBER, PTN_IN_SERVER, "1000", "files of an archive that are looked at", 1, 100000 },
-	{ "most-archive", PTN_SIZE, PTN_IN_SERVER, "16M", "size of an archive that is looked into", 1024, 512 << 20 },
+	{ "most-entries", PTN_NUMBER, PTN_IN_SERVER, "10000", "files of an archive that are looked at", 1, 100000 },
+	{ "most-archive", PTN_SIZE, PTN_IN_SERVER, "200M", "size of an archive that is looked into", 1024, 512 << 20 },
 	{ "most-parts", PTN_NUMBER, PTN_IN_SERVER, "1000", "parts of a message that are looked at", 1, 10000 },
 	{ "most-depth", PTN_NUMBER, PTN_IN_SERVER, "20", "parts within parts that are looked at", 1, MIME_DEPTH_MAX },
 	{ "on-limit", PTN_CHOICE, PTN_IN_SERVER, "refuse", "what to do with a message that is beyond a limit", 0, 0,

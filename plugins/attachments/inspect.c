@@ -9,6 +9,7 @@
 enum {
 	BEGIN_SIZE = 1024, /* octets that tell what a file is */
 	UU_FILES_MOST = 1000,
+	ZIP_HERE_MOST = 20 << 20, /* octets, encoded; the memory that a larger one takes is a parser's */
 	ARCHIVE_NS = 8000000, /* of processor time for libarchive, in a message */
 };
 
@@ -92,7 +93,7 @@ inspect_archive(Inspection *inspection, const MimePart *part)
 {
 	const InspectRules *rules = inspection->rules;
 	const ArchiveLimits limits = { rules->most_entries, &inspection->archive_ns };
-	ArchiveResult result = ARCHIVE_UNLISTED;
+	ArchiveResult result = ARCHIVE_CUT;
 	g_autofree char *octets = NULL;
 	size_t size;
 
@@ -105,6 +106,7 @@ inspect_archive(Inspection *inspection, const MimePart *part)
 	if ((result == ARCHIVE_ENCRYPTED || inspection->is_encrypted) && rules->refuses_encrypted)
 		find(inspection, NULL, FOUND_ENCRYPTED);
 	inspection->finding->is_unlisted |= result == ARCHIVE_UNLISTED;
+	inspection->finding->is_cut |= result == ARCHIVE_CUT;
 }
 
 /* ---- files within text ---- */
@@ -170,7 +172,7 @@ inspect_part(const MimePart *part, void *data)
 	begin = mime_decode(part, BEGIN_SIZE, &size);
 	inspect_type(inspection, part, begin, size);
 	if (inspection->rules->looks_into_archives && archive_is_one(begin, size)) {
-		inspection->needs_library |= !archive_is_zip(begin, size);
+		inspection->needs_library |= !archive_is_zip(begin, size) || part->size > ZIP_HERE_MOST;
 		if (inspection->means == MIME_LIBRARY || !inspection->needs_library)
 			inspect_archive(inspection, part);
 	}

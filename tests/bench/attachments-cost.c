@@ -10,7 +10,7 @@
 
 enum { ATTACHMENT_MOST = 3 << 18 };
 
-static InspectRules rules = { .looks_into_archives = true, .most_entries = 1000, .most_archive = 16 << 20,
+static InspectRules rules = { .looks_into_archives = true, .most_entries = 10000, .most_archive = 200 << 20,
 	.mime = { .most_parts = 1000, .most_depth = 20 } };
 
 void

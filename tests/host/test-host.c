@@ -131,6 +131,7 @@ test_open_services(PtnTest *test)
 	engine->accounts = account_budgets_new();
 	engine->waiters = workers_new(&pool);
 	engine->crunchers = workers_new(&pool);
+	engine->hashers = workers_new(&pool);
 	engine->observer = observer_new(engine->waiters, engine->metrics, 10000);
 	engine->etrn = etrn_new(&(EtrnSettings){
 		.clock = engine->clock, .directory = engine->directory, .retry = test_retry_domain, .data = test });
@@ -293,6 +294,7 @@ ptn_test_free(PtnTest *test)
 	test_peers_close(test->peers);
 	(void)workers_stop(engine->waiters, soon_us);
 	(void)workers_stop(engine->crunchers, soon_us);
+	(void)workers_stop(engine->hashers, soon_us);
 	snapshot_unref(test->snapshot);
 	host_unref(test->set);
 	g_ptr_array_unref(test->rows);
@@ -300,6 +302,7 @@ ptn_test_free(PtnTest *test)
 	observer_free(engine->observer);
 	workers_free(engine->waiters);
 	workers_free(engine->crunchers);
+	workers_free(engine->hashers);
 	queue_free(engine->queue);
 	stay_free(engine->stay);
 	etrn_free(engine->etrn);

@@ -1,12 +1,11 @@
 """Fixtures of the system tests; see postern.py."""
 import shutil
-import socket
-import subprocess
 
 import pytest
 
 from kit import Installed
-from postern import Postern, Sink, free_port, wait_until
+from nsd import Nsd
+from postern import Postern, Sink
 
 
 @pytest.fixture(autouse=True)
@@ -148,35 +147,6 @@ def dns(tmp_path_factory):
     """Options for a daemon that knows the two domains by an nsd of ours, and of others only that nobody answers."""
     if not shutil.which("nsd"):
         pytest.skip("needs nsd")
-    place, port = tmp_path_factory.mktemp("nsd"), free_port()
-    config = """server:
-  ip-address: 127.0.0.1@%d
-  username: ""
-  chroot: ""
-  zonesdir: "%s"
-  database: ""
-  pidfile: ""
-  xfrdfile: "%s/xfrd.state"
-  zonelistfile: "%s/zone.list"
-remote-control:
-  control-enable: no
-""" % (port, place, place, place)
-    for name, text in ZONES.items():
-        (place / name).write_text(text)
-        config += "zone:\n  name: %s\n  zonefile: %s\n" % (name, name)
-    (place / "nsd.conf").write_text(config)
-    process = subprocess.Popen(["nsd", "-d", "-c", str(place / "nsd.conf")], stderr=subprocess.DEVNULL)
-    query = b"\xab\xcd\x01\0\0\x01\0\0\0\0\0\0\x07example\x03org\0\0\x06\0\x01"
-
-    def answers():
-        with socket.socket(type=socket.SOCK_DGRAM) as s:
-            s.settimeout(0.1)
-            s.sendto(query, ("127.0.0.1", port))
-            try:
-                return s.recv(1000)
-            except OSError:
-                return None
-    wait_until(answers, "nsd")
-    yield {"dns": {"stub-zones": " ".join("%s=127.0.0.1@%d" % (name, port) for name in ZONES)}}
-    process.terminate()
-    process.wait()
+    nsd = Nsd(tmp_path_factory.mktemp("nsd"), ZONES)
+    yield {"dns": {"stub-zones": nsd.stub_zones()}}
+    nsd.close()

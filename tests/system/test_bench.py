@@ -21,6 +21,14 @@ def test_content_has_whole_lines_whatever_the_header_is_long(sink):
     assert all(1023 <= len(message.data) <= 1024 for message in messages)
 
 
+def test_content_of_a_file(sink, tmp_path):
+    """It goes behind fields of the tool's own; dots are stuffed, and lines end as they must."""
+    (tmp_path / "mail").write_text("Content-Type: text/plain\n\none\n.two\n")
+    subprocess.run([LOAD, "-p", str(sink.port), "-n", "1", "-F", tmp_path / "mail"], check=True, stdout=subprocess.DEVNULL,
+                   timeout=60)
+    assert sink.wait(1)[0].data.endswith(b"\r\nContent-Type: text/plain\r\n\r\none\r\n.two\r\n")
+
+
 class Mixed:
     """A sink of ours with a record, and one mixed load into it."""
 

@@ -5,7 +5,6 @@ import re
 import shutil
 import signal
 import socket
-import subprocess
 import threading
 import time
 import zipfile
@@ -13,48 +12,11 @@ from email.message import EmailMessage
 
 import pytest
 
+from clamd import VIRUS, Clamd
 from postern import LOGIN, free_port, wait_until
 
-VIRUS = b"POSTERN-TEST-SIGNATURE"
 NAME = "Postern.Test.UNOFFICIAL"
 INFECTED = "550 5.7.1 Message contains " + NAME
-
-
-class Clamd:
-    """A real one, on a Unix socket and on a port, with signatures in its own directory; may be stopped and started again."""
-
-    def __init__(self, place):
-        self.place, self.port, self.process = place, free_port(), None
-        self.socket = place / "clamd.ctl"
-        (place / "db").mkdir()
-        (place / "db" / "postern.ndb").write_text("Postern.Test:0:*:%s\n" % VIRUS.hex())
-        (place / "clamd.conf").write_text("".join(line + "\n" for line in (
-            "DatabaseDirectory %s/db" % place, "LocalSocket %s" % self.socket, "TCPSocket %d" % self.port,
-            "TCPAddr 127.0.0.1", "Foreground yes", "User root", "TemporaryDirectory %s" % place, "StreamMaxLength 25M",
-            "AlertEncryptedArchive yes", "SelfCheck 0", "MaxThreads 4")))
-        self.start()
-
-    def start(self):
-        with open(self.place / "clamd.log", "ab") as log:
-            self.process = subprocess.Popen(["clamd", "-c", str(self.place / "clamd.conf")], stdout=log, stderr=log)
-        wait_until(self.answers, "clamd: " + (self.place / "clamd.log").read_text())
-
-    def answers(self):
-        try:
-            with socket.socket(socket.AF_UNIX) as s:
-                s.settimeout(1)
-                s.connect(str(self.socket))
-                s.sendall(b"nPING\n")
-                return s.recv(10) == b"PONG\n"
-        except OSError:
-            return False
-
-    def stop(self):
-        if self.process is not None:
-            self.process.send_signal(signal.SIGCONT)
-            self.process.kill()
-            self.process.wait()
-        self.process = None
 
 
 class Hanging:

@@ -2,12 +2,12 @@
 import base64
 import os
 import shutil
-import socket
 import subprocess
 
 import pytest
 
-from postern import LOGIN, SOURCE, free_port, make_certificate, wait_until
+from nsd import Nsd
+from postern import LOGIN, SOURCE, make_certificate, wait_until
 
 SOON = {"delivery": {"retry": "1s .. 1s"}}
 
@@ -174,38 +174,11 @@ def inside(tmp_path, make_sink):
     """Options for a daemon with no permitted network, whose DNS sends mail for inside.test to an exchanger on loopback; and it."""
     if not shutil.which("nsd") or os.geteuid() != 0:
         pytest.skip("needs nsd, and port 25")
-    port = free_port()
-    (tmp_path / "inside.zone").write_text(INSIDE)
-    (tmp_path / "nsd.conf").write_text("""server:
-  ip-address: 127.0.0.1@%d
-  username: ""
-  chroot: ""
-  zonesdir: "%s"
-  database: ""
-  pidfile: "%s/nsd.pid"
-  xfrdfile: ""
-  zonelistfile: ""
-  xfrdir: "%s"
-zone:
-  name: inside.test
-  zonefile: inside.zone
-""" % (port, tmp_path, tmp_path, tmp_path))
     exchanger = make_sink({"RCPT": "550 5.1.1 a word of the inside"}, host="127.0.2.77", port=25)
-    process = subprocess.Popen(["nsd", "-d", "-c", tmp_path / "nsd.conf"], stderr=subprocess.DEVNULL)
-
-    def answers():
-        with socket.socket(type=socket.SOCK_DGRAM) as udp:
-            udp.settimeout(0.2)
-            udp.sendto(b"\xab\xcd\0\0\0\x01\0\0\0\0\0\0\6inside\4test\0\0\6\0\1", ("127.0.0.1", port))
-            try:
-                return udp.recv(512)[3] & 15 == 0
-            except OSError:
-                return False
-    wait_until(answers, "nsd")
-    yield {"dns": {"stub-zones": "inside.test=127.0.0.1@%d" % port}, "delivery": {"private-networks": None},
+    nsd = Nsd(tmp_path / "nsd", {"inside.test": INSIDE})
+    yield {"dns": {"stub-zones": nsd.stub_zones()}, "delivery": {"private-networks": None},
            "route all": {"to": "reports.test"}}, exchanger
-    process.terminate()
-    process.wait()
+    nsd.close()
 
 
 def test_verification_stays_outside(make_postern, sink, inside):

@@ -1,4 +1,5 @@
 /* test-workers.c - the bounds of a pool, and its end. */
+#include "io/work-queue.h"
 #include "io/workers.h"
 
 #include "suites.h"
@@ -133,9 +134,90 @@ test_on_demand(void)
 	world_end(&world);
 }
 
+/* "Ax" adds work x of client A (" x": of nobody), "." takes one; what was taken, and "!" for what was not added. */
+static char *
+take_turns(const char *script, unsigned most_of_client)
+{
+	static const char clients[26];
+	WorkQueue queue = { 0 };
+	Work works[32] = { 0 };
+	GString *taken = g_string_new(NULL);
+	size_t n = 0;
+
+	for (const char *at = script; *at != '\0'; at++) {
+		if (*at == '.') {
+			const Work *work = work_queue_take(&queue, NULL, NULL);
+
+			g_string_append_c(taken, work != NULL ? *(const char *)work->data : '-');
+			continue;
+		}
+		works[n].client = *at != ' ' ? &clients[*at - 'A'] : NULL;
+		works[n].data = (void *)(uintptr_t)++at;
+		if (!work_queue_add(&queue, &works[n++], most_of_client))
+			g_string_append_c(taken, '!');
+	}
+	CU_ASSERT_EQUAL(queue.count == 0, queue.first == NULL && queue.last == NULL);
+	return g_string_free(taken, FALSE);
+}
+
+static void
+test_turns(void)
+{
+	static const struct {
+		const char *script;
+		unsigned most_of_client;
+		const char *taken;
+	} cases[] = {
+		{ " 1 2 3....", 0, "123-" },             /* without clients as they came */
+		{ "A1A2A3B4C5.....", 0, "14523" },       /* a client with many works delays its own */
+		{ "A1A2A3.B4...", 0, "1243" },           /* what waits for its turn is not overtaken by who comes later */
+		{ "A1A2.B3.C4..", 0, "1234" },           /* … however many come */
+		{ "A1A2 3B4.. 5...", 0, "13425" },       /* works of nobody have the turn in which they come */
+		{ "A1A2A3B4A5....", 2, "!!142-" },       /* a client's bound concerns that client */
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autofree char *taken = take_turns(cases[i].script, cases[i].most_of_client);
+
+		CU_ASSERT_STRING_EQUAL(taken, cases[i].taken);
+	}
+}
+
+/* What one client has to do does not take every thread: another one's work begins at once. */
+static void
+test_threads_of_a_client(void)
+{
+	World world;
+	Workers *workers;
+	WorkersFigures figures;
+	const char clients[2] = "";
+
+	world_start(&world);
+	workers = workers_new(
+		&(WorkersSettings){ .name = "shares", .most = 2, .most_of_client = 1, .clock = &world.clock.clock });
+	for (int i = 0; i < 4; i++) {
+		world.jobs[i].work.client = &clients[0];
+		CU_ASSERT_TRUE(workers_run(workers, &world.jobs[i].work));
+	}
+	CU_ASSERT_TRUE(world_wait(&world, &world.n_begun, 1));
+	world.jobs[4].work.client = &clients[1];
+	CU_ASSERT_TRUE(workers_run(workers, &world.jobs[4].work));
+	CU_ASSERT_TRUE(world_wait(&world, &world.n_begun, 2));
+	workers_figures(workers, &figures);
+	CU_ASSERT_EQUAL(figures.queued, 3);
+	CU_ASSERT_EQUAL(world.n_begun, 2);
+	world_open(&world);
+	CU_ASSERT_TRUE(workers_stop(workers, world.clock.now_us + 60 * CLOCK_SECOND));
+	CU_ASSERT_EQUAL(world.n_ended, 5);
+	workers_free(workers);
+	world_end(&world);
+}
+
 static const UnitTest tests[] = {
 	{ "no more threads and no longer queue than was said; the age of the queue", test_bounds },
 	{ "threads are started on demand; after the stop nothing is taken", test_on_demand },
+	{ "clients take turns, and nobody is overtaken for ever", test_turns },
+	{ "one client holds so many threads at most", test_threads_of_a_client },
 	{ NULL, NULL },
 };
 
