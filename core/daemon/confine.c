@@ -49,8 +49,5 @@ confine_daemon(Daemon *daemon)
 void
 confine_tick(Daemon *daemon)
 {
-	metrics_alarm(daemon->engine.metrics, "sandbox.keeper",
-		parsers_are_kept(daemon->services.parsers)
-			? NULL
-			: "the keeper of parsers has ended: plugins that need a new parser fail; restart Postern");
+	metrics_alarm(daemon->engine.metrics, "sandbox.keeper", parsers_trouble(daemon->services.parsers));
 }

@@ -9,5 +9,5 @@ bool confine_open_parsers(Daemon *daemon, GError **error);
 void confine_set_limits(Daemon *daemon, const Config *config);
 /* Installs the filter, unless [sandbox] filter = no.  What cannot be filtered is an alarm, no failure. */
 void confine_daemon(Daemon *daemon);
-/* Once a second: an alarm when the keeper has ended. */
+/* Once a second: an alarm while no parser can be started. */
 void confine_tick(Daemon *daemon);

@@ -238,8 +238,12 @@ static void
 doctor_look_at_clock(Doctor *doctor)
 {
 	struct timex state = { 0 };
+	const int known = adjtimex(&state);
 
-	if (adjtimex(&state) == TIME_ERROR)
+	if (known < 0)
+		doctor_say(doctor, IS_DOUBTFUL, "clock", "the kernel does not say how right its clock is: %s",
+			g_strerror(errno));
+	else if (known == TIME_ERROR)
 		doctor_say(doctor, IS_DOUBTFUL, "clock",
 			"the kernel does not know its clock to be right: is there an NTP client?");
 	else
@@ -356,10 +360,11 @@ static void
 doctor_look_at_sandbox(Doctor *doctor)
 {
 	Parsers *parsers = doctor->daemon->services.parsers;
+	const char *trouble = parsers_trouble(parsers);
 
 	doctor_look_at_filter(doctor);
-	if (!parsers_are_kept(parsers))
-		doctor_say(doctor, IS_BAD, "parser", "their keeper has ended: no parser can be started; restart Postern");
+	if (trouble != NULL)
+		doctor_say(doctor, IS_BAD, "parser", "%s", trouble);
 	parsers_each(parsers, doctor_put_parser, doctor);
 }
 

@@ -6,8 +6,10 @@
 #include <stdbool.h>
 
 typedef enum {
-	FILTER_DAEMON, /* no new programs, no children, no other processes' memory, no namespaces, no mounts, no keys */
-	FILTER_KEEPER, /* the same without network, but with children */
+	/* No new programs, children, signals to other processes, their memory or limits, namespaces, mounts, keys, sockets other
+	 * than IP, Unix and NETLINK_ROUTE. */
+	FILTER_DAEMON,
+	FILTER_KEEPER, /* the same without network, but with children, and signals to them */
 	FILTER_PARSER, /* computes, and reads and writes what is open */
 } FilterRole;
 

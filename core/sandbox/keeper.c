@@ -1,11 +1,13 @@
 /* keeper.c - the keeper's own process: one thread, a table of plugins, and its children. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -95,14 +97,20 @@ keeper_do_start(KeeperProcess *keeper, const KeeperQuestion *question, KeeperAns
 	return -1;
 }
 
-/* One that ended by itself keeps its own reason. */
+/* Its own children alone: the daemon, which can end no process, might have been taken over.  One that ended by itself keeps its
+ * own reason. */
 static void
 keeper_do_end(const KeeperQuestion *question, KeeperAnswer *answer)
 {
-	if (question->pid <= 0)
-		return;
-	(void)kill(question->pid, SIGKILL);
-	answer->is_done = waitpid(question->pid, &answer->status, 0) == question->pid;
+	pid_t ended = question->pid > 0 ? waitpid(question->pid, &answer->status, WNOHANG) : -1;
+
+	if (ended == 0) {
+		(void)kill(question->pid, SIGKILL);
+		ended = waitpid(question->pid, &answer->status, 0);
+	}
+	answer->is_done = ended > 0 && ended == question->pid;
+	if (!answer->is_done)
+		g_strlcpy(answer->error, "it is no parser", sizeof answer->error);
 }
 
 /* ---- the socket ---- */
@@ -141,6 +149,7 @@ keeper_serve(KeeperProcess *keeper)
 
 	if (read(keeper->fd, &question, sizeof question) != (ssize_t)sizeof question)
 		return false;
+	answer.number = question.number;
 	switch (question.verb) {
 	case KEEPER_LOAD:
 		keeper_do_load(keeper, &question, &answer);
@@ -158,6 +167,18 @@ keeper_serve(KeeperProcess *keeper)
 	return is_sent;
 }
 
+/* Nobody reads its memory, and it has no capability: neither it nor a parser needs one. */
+static void
+keeper_give_up_rights(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	(void)syscall(SYS_capset, &head, none);
+	(void)prctl(PR_SET_DUMPABLE, 0);
+}
+
 /* The daemon decides when it ends: signals for the whole group (Ctrl-C, systemd's) are not for it. */
 static void
 keeper_settle(void)
@@ -167,14 +188,16 @@ keeper_settle(void)
 
 	for (size_t i = 0; i < G_N_ELEMENTS(ignored); i++)
 		(void)signal(ignored[i], SIG_IGN);
+	(void)signal(SIGCHLD, SIG_DFL); /* ignored, as some shells leave it, no child would have a status */
 	(void)prctl(PR_SET_NAME, "postern-keeper");
-	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	(void)dup2(null, STDIN_FILENO);
 	(void)dup2(null, STDOUT_FILENO);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* whose reports go there */
 	(void)dup2(null, STDERR_FILENO);
 #endif
-	(void)close(null);
+	if (null > STDERR_FILENO)
+		(void)close(null);
+	keeper_give_up_rights();
 }
 
 int

@@ -34,12 +34,15 @@ typedef struct Keeper Keeper;
 Keeper *keeper_open(KeeperLoad *load, GError **error);
 /* The keeper and its parsers end.  NULL: nothing. */
 void keeper_close(Keeper *keeper);
-/* Loads a plugin and prepares its parser; a second time nothing is done.  Blocks while it loads.  Any thread. */
+/* Loads a plugin and prepares its parser; a second time nothing is done.  Blocks while it loads, a minute at most.  Any thread. */
 bool keeper_load(Keeper *keeper, const char *directory, const char *name, GError **error);
-/* A new parser of a loaded plugin, with at most `memory` octets: the descriptor of its socket, or -1.  Any thread. */
-int keeper_start_parser(Keeper *keeper, const char *name, uint64_t memory, pid_t *pid, GError **error);
-/* Ends a parser, if it did not end by itself; why it ended, as waitpid() says it.  -1: that is not known. */
+/* A new parser of a loaded plugin, with at most `memory` octets: the descriptor of its socket, or -1.  Blocks until `deadline_us`
+ * (g_get_monotonic_time()) at most.  Any thread. */
+int keeper_start_parser(
+	Keeper *keeper, const char *name, uint64_t memory, int64_t deadline_us, pid_t *pid, GError **error);
+/* Ends a parser, if it did not end by itself; why it ended, as waitpid() says it.  -1: that is not known.  Blocks for some
+ * seconds at most; the parser is ended even if the keeper is late.  Any thread. */
 int keeper_end_parser(Keeper *keeper, pid_t pid);
 pid_t keeper_pid(const Keeper *keeper);
-/* False: it ended, and no parser can be started any more.  Any thread. */
-bool keeper_is_alive(const Keeper *keeper);
+/* Why no parser can be started now: the keeper has ended, or did not answer its last question.  NULL: all is well.  Any thread. */
+const char *keeper_trouble(const Keeper *keeper);

@@ -118,7 +118,7 @@ parser_serve(Input *input, const PtnPlugin *plugin, void *state)
 	parameters[call.parameters_size] = octets[call.size] = '\0';
 	g_byte_array_append(answer, (const guint8 *)&head, sizeof head);
 	plugin->parse(&parse, state, parameters, call.parameters_size, octets, call.size);
-	head.size = answer->len - sizeof head;
+	head = (ParserAnswer){ call.number, answer->len - sizeof head };
 	memcpy(answer->data, &head, sizeof head);
 	return parser_write(input->fd, answer->data, answer->len);
 }

@@ -1,8 +1,8 @@
 /* parser.h - a process that parses what strangers wrote: it reads a call, runs the plugin's function, writes the answer, and waits
  * for the next.  It has no network, no files and nothing of the daemon.
  *
- * A call is a ParserCall, the parameters, and the octets; an answer is its size and so many octets.  Both ends are one program
- * on one machine, so numbers go as they are. */
+ * A call is a ParserCall, the parameters, and the octets; an answer is a ParserAnswer and its octets.  Both ends are one
+ * program on one machine, so numbers go as they are. */
 #pragma once
 
 #include <glib.h>
@@ -12,10 +12,12 @@
 #include "plugin-api.h"
 
 typedef struct {
+	uint64_t number; /* drawn at random */
 	uint64_t parameters_size, size;
 } ParserCall;
 
 typedef struct {
+	uint64_t number; /* of the call: nothing that was written before the call was read is its answer */
 	uint64_t size;
 } ParserAnswer;
 

@@ -5,23 +5,17 @@
  * again. */
 #include "sandbox/parsers.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/keyed-hash.h"
-#include "sandbox/parser.h"
+#include "sandbox/talk.h"
 
-enum {
-	PARSER_LARGE = 8 << 20, /* octets of a call after which a parser ends */
-	TALK_READ = 4096,
-};
+enum { PARSER_LARGE = 8 << 20 }; /* octets of a call after which a parser ends */
 
 typedef struct {
 	pid_t pid;
@@ -31,14 +25,14 @@ typedef struct {
 
 typedef struct {
 	char *plugin;
-	GQueue idle; /* of Parser*, the last one used first */
+	GQueue idle;     /* of Parser*, the last one used first */
+	GCond may_go_on; /* one is idle, or may be started */
 	ParsersFigures figures;
 } Pool;
 
 struct Parsers {
 	Keeper *keeper;
-	GMutex lock;
-	GCond is_idle;
+	GMutex lock; /* of all below; the keeper is asked without it, because it may be slow */
 	GHashTable *pools; /* of Pool*, by plugin */
 	ParsersLimits limits;
 };
@@ -56,11 +50,20 @@ parser_end(Parsers *parsers, Parser *parser, int *status)
 		*status = ended;
 }
 
+/* Takes the queue's items. */
+static void
+parsers_end_all(Parsers *parsers, GQueue *ended)
+{
+	for (Parser *parser; (parser = g_queue_pop_head(ended)) != NULL;)
+		parser_end(parsers, parser, NULL);
+}
+
 static void
 pool_free(void *data)
 {
 	Pool *pool = data;
 
+	g_cond_clear(&pool->may_go_on);
 	g_free(pool->plugin);
 	g_free(pool);
 }
@@ -76,7 +79,6 @@ parsers_open(KeeperLoad *load, const ParsersLimits *limits, GError **error)
 	parsers = g_new0(Parsers, 1);
 	parsers->keeper = keeper;
 	g_mutex_init(&parsers->lock);
-	g_cond_init(&parsers->is_idle);
 	parsers->pools = g_hash_table_new_full(keyed_hash_text, g_str_equal, NULL, pool_free);
 	parsers->limits = *limits;
 	return parsers;
@@ -94,39 +96,73 @@ parsers_close(Parsers *parsers)
 	while (g_hash_table_iter_next(&iter, NULL, &value)) {
 		Pool *pool = value;
 
-		for (Parser *parser; (parser = g_queue_pop_head(&pool->idle)) != NULL;)
-			parser_end(parsers, parser, NULL);
+		parsers_end_all(parsers, &pool->idle);
 	}
 	keeper_close(parsers->keeper);
 	g_hash_table_unref(parsers->pools);
-	g_cond_clear(&parsers->is_idle);
 	g_mutex_clear(&parsers->lock);
 	g_free(parsers);
+}
+
+/* Lock held. */
+static unsigned
+parsers_most(const Parsers *parsers)
+{
+	return parsers->limits.most > 0 ? parsers->limits.most : 2 * g_get_num_processors();
 }
 
 void
 parsers_set_limits(Parsers *parsers, const ParsersLimits *limits)
 {
+	GQueue ended = G_QUEUE_INIT;
+	GHashTableIter iter;
+	void *value;
+
 	g_mutex_lock(&parsers->lock);
 	parsers->limits = *limits;
-	g_cond_broadcast(&parsers->is_idle);
+	g_hash_table_iter_init(&iter, parsers->pools);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		Pool *pool = value;
+
+		for (; pool->figures.running > parsers_most(parsers) && pool->idle.length > 0; pool->figures.running--)
+			g_queue_push_tail(&ended, g_queue_pop_tail(&pool->idle));
+		g_cond_broadcast(&pool->may_go_on);
+	}
 	g_mutex_unlock(&parsers->lock);
+	parsers_end_all(parsers, &ended);
 }
 
+static Pool *
+parsers_find(Parsers *parsers, const char *plugin)
+{
+	Pool *pool;
+
+	g_mutex_lock(&parsers->lock);
+	pool = g_hash_table_lookup(parsers->pools, plugin); /* pools are never removed */
+	g_mutex_unlock(&parsers->lock);
+	return pool;
+}
+
+/* A reload with plugins that are known needs no keeper. */
 bool
 parsers_load(Parsers *parsers, const char *directory, const char *plugin, GError **error)
 {
+	Pool *pool;
+
+	if (parsers_find(parsers, plugin) != NULL)
+		return true;
 	if (!keeper_load(parsers->keeper, directory, plugin, error))
 		return false;
+	pool = g_new0(Pool, 1);
+	pool->plugin = g_strdup(plugin);
+	pool->figures.plugin = pool->plugin;
+	g_queue_init(&pool->idle);
+	g_cond_init(&pool->may_go_on);
 	g_mutex_lock(&parsers->lock);
-	if (!g_hash_table_contains(parsers->pools, plugin)) {
-		Pool *pool = g_new0(Pool, 1);
-
-		pool->plugin = g_strdup(plugin);
-		pool->figures.plugin = pool->plugin;
-		g_queue_init(&pool->idle);
+	if (g_hash_table_contains(parsers->pools, plugin))
+		pool_free(pool); /* another thread was faster */
+	else
 		g_hash_table_insert(parsers->pools, pool->plugin, pool);
-	}
 	g_mutex_unlock(&parsers->lock);
 	return true;
 }
@@ -155,17 +191,18 @@ parsers_keeper(const Parsers *parsers)
 	return keeper_pid(parsers->keeper);
 }
 
-bool
-parsers_are_kept(const Parsers *parsers)
+const char *
+parsers_trouble(const Parsers *parsers)
 {
-	return keeper_is_alive(parsers->keeper);
+	return keeper_trouble(parsers->keeper);
 }
 
 /* ---- taking one ---- */
 
-/* Lock held.  A parser that died while it was idle, for want of memory say, fails no call. */
+/* Lock held.  One that died while it was idle, for want of memory say, fails no call; and octets that nobody asked for are no
+ * answer to the next call.  Such parsers go to `ended`. */
 static Parser *
-pool_pop(Parsers *parsers, Pool *pool)
+pool_pop(Pool *pool, GQueue *ended)
 {
 	Parser *parser;
 
@@ -174,7 +211,7 @@ pool_pop(Parsers *parsers, Pool *pool)
 
 		if (poll(&poller, 1, 0) == 0)
 			return parser;
-		parser_end(parsers, parser, NULL);
+		g_queue_push_tail(ended, parser);
 		pool->figures.running--;
 		pool->figures.died++;
 	}
@@ -185,19 +222,19 @@ pool_pop(Parsers *parsers, Pool *pool)
 static Parser *
 pool_take(Parsers *parsers, Pool *pool, int64_t deadline_us, bool *may_start)
 {
+	GQueue ended = G_QUEUE_INIT;
 	Parser *parser;
 
 	*may_start = false;
 	g_mutex_lock(&parsers->lock);
-	while ((parser = pool_pop(parsers, pool)) == NULL) {
-		const unsigned most = parsers->limits.most > 0 ? parsers->limits.most : 2 * g_get_num_processors();
-
-		*may_start = pool->figures.running < most;
-		if (*may_start || !g_cond_wait_until(&parsers->is_idle, &parsers->lock, deadline_us))
+	while ((parser = pool_pop(pool, &ended)) == NULL) {
+		*may_start = pool->figures.running < parsers_most(parsers);
+		if (*may_start || !g_cond_wait_until(&pool->may_go_on, &parsers->lock, deadline_us))
 			break;
 	}
 	pool->figures.running += *may_start;
 	g_mutex_unlock(&parsers->lock);
+	parsers_end_all(parsers, &ended);
 	return parser;
 }
 
@@ -207,12 +244,12 @@ pool_note_end(Parsers *parsers, Pool *pool, bool has_died)
 	g_mutex_lock(&parsers->lock);
 	pool->figures.running--;
 	pool->figures.died += has_died;
-	g_cond_signal(&parsers->is_idle);
+	g_cond_signal(&pool->may_go_on);
 	g_mutex_unlock(&parsers->lock);
 }
 
 static Parser *
-pool_start(Parsers *parsers, Pool *pool, GError **error)
+pool_start(Parsers *parsers, Pool *pool, int64_t deadline_us, GError **error)
 {
 	Parser *parser = g_new0(Parser, 1);
 	uint64_t memory;
@@ -220,7 +257,7 @@ pool_start(Parsers *parsers, Pool *pool, GError **error)
 	g_mutex_lock(&parsers->lock);
 	memory = parsers->limits.memory;
 	g_mutex_unlock(&parsers->lock);
-	parser->fd = keeper_start_parser(parsers->keeper, pool->plugin, memory, &parser->pid, error);
+	parser->fd = keeper_start_parser(parsers->keeper, pool->plugin, memory, deadline_us, &parser->pid, error);
 	if (parser->fd >= 0) {
 		g_mutex_lock(&parsers->lock);
 		pool->figures.started++;
@@ -239,23 +276,24 @@ pool_get(Parsers *parsers, Pool *pool, int64_t deadline_us, GError **error)
 	Parser *parser = pool_take(parsers, pool, deadline_us, &may_start);
 
 	if (parser == NULL && may_start)
-		return pool_start(parsers, pool, error);
+		return pool_start(parsers, pool, deadline_us, error);
 	if (parser == NULL)
 		error_set(error, POSTERN_ERROR_UNAVAILABLE, "all its parsers are busy");
 	return parser;
 }
 
-/* Idle again, or of age. */
+/* Idle again, or ended: after so many uses, after much work, or where a reload allows fewer. */
 static void
 pool_give_back(Parsers *parsers, Pool *pool, Parser *parser, size_t size)
 {
 	bool is_of_age;
 
 	g_mutex_lock(&parsers->lock);
-	is_of_age = ++parser->uses >= parsers->limits.most_uses || size > PARSER_LARGE;
+	is_of_age = ++parser->uses >= parsers->limits.most_uses || size > PARSER_LARGE ||
+				pool->figures.running > parsers_most(parsers);
 	if (!is_of_age) {
 		g_queue_push_head(&pool->idle, parser);
-		g_cond_signal(&parsers->is_idle);
+		g_cond_signal(&pool->may_go_on);
 	}
 	g_mutex_unlock(&parsers->lock);
 	if (!is_of_age)
@@ -266,141 +304,52 @@ pool_give_back(Parsers *parsers, Pool *pool, Parser *parser, size_t size)
 
 /* ---- a call ---- */
 
-typedef struct {
-	int fd;
-	int64_t deadline_us;
-	bool is_late;
-} Talk;
-
-static bool
-talk_wait(Talk *talk, short events)
-{
-	struct pollfd poller = { .fd = talk->fd, .events = events };
-	const int64_t left_us = talk->deadline_us - g_get_monotonic_time();
-	int n;
-
-	do
-		n = poll(&poller, 1, left_us > 0 ? (int)MIN(left_us / 1000 + 1, 60000) : 0);
-	while (n < 0 && errno == EINTR);
-	talk->is_late = n == 0 && g_get_monotonic_time() >= talk->deadline_us;
-	return !talk->is_late;
-}
-
-static bool
-talk_may_go_on(Talk *talk, ssize_t n, short events)
-{
-	if (n > 0)
-		return true;
-	return n < 0 && (errno == EINTR || (errno == EAGAIN && talk_wait(talk, events)));
-}
-
-/* Together, so that the other side wakes once. */
-static bool
-talk_write(Talk *talk, struct iovec *parts, size_t n_parts)
-{
-	struct msghdr message = { .msg_iov = parts, .msg_iovlen = n_parts };
-
-	while (message.msg_iovlen > 0) {
-		ssize_t n = sendmsg(talk->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		if (!talk_may_go_on(talk, n, POLLOUT))
-			return false;
-		for (; message.msg_iovlen > 0 && n >= (ssize_t)message.msg_iov->iov_len; message.msg_iovlen--)
-			n -= (ssize_t)message.msg_iov++->iov_len;
-		if (message.msg_iovlen > 0 && n > 0) {
-			message.msg_iov->iov_base = (char *)message.msg_iov->iov_base + n;
-			message.msg_iov->iov_len -= (size_t)n;
-		}
-	}
-	return true;
-}
-
-/* Reads until there are at least `least` octets in `answer`. */
-static bool
-talk_read(Talk *talk, GByteArray *answer, size_t least)
-{
-	while (answer->len < least) {
-		const guint before = answer->len;
-		const size_t room = MAX(least - before, TALK_READ);
-		ssize_t n;
-
-		g_byte_array_set_size(answer, before + (guint)room);
-		n = recv(talk->fd, answer->data + before, room, MSG_DONTWAIT);
-		g_byte_array_set_size(answer, before + (guint)MAX(n, 0));
-		if (!talk_may_go_on(talk, n, POLLIN))
-			return false;
-	}
-	return true;
-}
-
-/* NULL: it did not come, or (`is_long`) there is too much of it. */
-static GByteArray *
-talk_read_answer(Talk *talk, size_t most, bool *is_long)
-{
-	g_autoptr(GByteArray) answer = g_byte_array_new();
-	ParserAnswer head;
-
-	/* it takes the parser a while */
-	if (!talk_wait(talk, POLLIN) || !talk_read(talk, answer, sizeof head))
-		return NULL;
-	memcpy(&head, answer->data, sizeof head);
-	*is_long = head.size > most;
-	if (*is_long || !talk_read(talk, answer, sizeof head + (size_t)head.size) ||
-		answer->len != sizeof head + head.size) /* nobody asked for more */
-		return NULL;
-	g_byte_array_remove_range(answer, 0, sizeof head);
-	return g_steal_pointer(&answer);
-}
-
 static void
-parsers_say_why(const Talk *talk, bool is_long, int status, GError **error)
+parsers_say_why(TalkEnd end, int status, GError **error)
 {
-	if (is_long)
+	switch (end) {
+	case TALK_LONG:
 		error_set(error, POSTERN_ERROR_INVALID, "its parser gave a longer answer than it may");
-	else if (talk->is_late)
+		break;
+	case TALK_ASTRAY:
+		error_set(error, POSTERN_ERROR_INVALID, "its parser gave an answer that belongs to no call");
+		break;
+	case TALK_LATE:
 		error_set(error, POSTERN_ERROR_UNAVAILABLE, "its parser did not answer in time");
-	else if (status >= 0 && WIFSIGNALED(status))
-		error_set(error, POSTERN_ERROR_UNAVAILABLE, "its parser died: %s (signal %d)", strsignal(WTERMSIG(status)),
-			WTERMSIG(status));
-	else
-		error_set(error, POSTERN_ERROR_UNAVAILABLE, "its parser ended with exit code %d",
-			status >= 0 ? WEXITSTATUS(status) : -1);
+		break;
+	default:
+		if (status >= 0 && WIFSIGNALED(status))
+			error_set(error, POSTERN_ERROR_UNAVAILABLE, "its parser died: %s (signal %d)",
+				strsignal(WTERMSIG(status)), WTERMSIG(status));
+		else
+			error_set(error, POSTERN_ERROR_UNAVAILABLE, "its parser ended with exit code %d",
+				status >= 0 ? WEXITSTATUS(status) : -1);
+	}
 }
 
 GByteArray *
 parsers_call(Parsers *parsers, const char *plugin, GBytes *parameters, const char *octets, size_t size,
 	size_t most, int64_t deadline_us, GError **error)
 {
-	ParserCall call = { g_bytes_get_size(parameters), size };
-	struct iovec parts[] = { { &call, sizeof call },
-		{ (void *)(uintptr_t)g_bytes_get_data(parameters, NULL), call.parameters_size },
-		{ (void *)(uintptr_t)octets, size } };
-	Talk talk = { .deadline_us = deadline_us };
-	GByteArray *answer = NULL;
-	bool is_long = false;
-	Parser *parser;
-	Pool *pool;
+	const TalkCall call = { g_bytes_get_data(parameters, NULL), octets, g_bytes_get_size(parameters), size, most,
+		deadline_us };
+	Pool *pool = parsers_find(parsers, plugin);
+	Parser *parser = pool != NULL ? pool_get(parsers, pool, deadline_us, error) : NULL;
+	GByteArray *answer;
+	TalkEnd end;
 	int status;
 
-	g_mutex_lock(&parsers->lock);
-	pool = g_hash_table_lookup(parsers->pools, plugin);
-	g_mutex_unlock(&parsers->lock);
-	if (pool == NULL) {
+	if (pool == NULL)
 		error_set(error, POSTERN_ERROR_NOT_FOUND, "it has no parser");
-		return NULL;
-	}
-	parser = pool_get(parsers, pool, deadline_us, error);
 	if (parser == NULL)
 		return NULL;
-	talk.fd = parser->fd;
-	if (talk_write(&talk, parts, G_N_ELEMENTS(parts)))
-		answer = talk_read_answer(&talk, most, &is_long);
+	answer = talk_call(parser->fd, &call, &end);
 	if (answer != NULL) {
 		pool_give_back(parsers, pool, parser, size);
 		return answer;
 	}
 	parser_end(parsers, parser, &status);
 	pool_note_end(parsers, pool, true);
-	parsers_say_why(&talk, is_long, status, error);
+	parsers_say_why(end, status, error);
 	return NULL;
 }

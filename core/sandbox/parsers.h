@@ -27,19 +27,20 @@ typedef struct Parsers Parsers;
 Parsers *parsers_open(KeeperLoad *load, const ParsersLimits *limits, GError **error);
 /* All parsers end.  No call is under way.  NULL: nothing. */
 void parsers_close(Parsers *parsers);
-/* From now on; parsers that run keep the memory that they have. */
+/* From now on; parsers that run keep the memory that they have, and idle ones that are too many end.  Blocks while the keeper
+ * ends them.  Any thread. */
 void parsers_set_limits(Parsers *parsers, const ParsersLimits *limits);
 /* Makes the parser of a plugin known; once is enough.  Blocks while the keeper loads it.  Any thread. */
 bool parsers_load(Parsers *parsers, const char *directory, const char *plugin, GError **error);
 /* What the plugin's parse() answers to the parameters and octets: new, or NULL with a sentence that says why there is no answer:
  * the parser died (UNAVAILABLE), or did not answer until `deadline_us` (monotonic; UNAVAILABLE), or answered more than `most`
- * octets (INVALID).  Such a parser is ended.  Blocks.  Any thread. */
+ * octets, or to no call (INVALID).  Such a parser is ended.  Blocks.  Any thread. */
 GByteArray *parsers_call(Parsers *parsers, const char *plugin, GBytes *parameters, const char *octets, size_t size,
 	size_t most, int64_t deadline_us, GError **error);
 /* Calls `each` for every plugin that has a parser; it must not call parsers_*().  Any thread. */
 void parsers_each(Parsers *parsers, void (*each)(void *data, const ParsersFigures *figures), void *data);
 pid_t parsers_keeper(const Parsers *parsers);
-/* False: no parser can be started any more.  Any thread. */
-bool parsers_are_kept(const Parsers *parsers);
+/* Why no parser can be started now, a sentence; NULL: they can.  Any thread. */
+const char *parsers_trouble(const Parsers *parsers);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Parsers, parsers_close)

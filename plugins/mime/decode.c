@@ -6,6 +6,8 @@
 #include "plugins/mime/charset.h"
 #include "plugins/mime/transfer.h"
 
+enum { DECODE_STEP = 4096, DECODE_STEP_LEAST = 64 };
+
 /* Never ended: it lasts as long as its process. */
 void
 mime_start(void)
@@ -44,17 +46,34 @@ uudecode(const char *text, size_t size, char *out)
 	return n;
 }
 
-/* Line ends make more than the four octets of base64, and a digit of quoted-printable more than the three. */
+/* What is between the octets (line ends, soft line ends, what is no base64) may be of any size: it ends when there are enough. */
 static char *
-decode_usual(const MimePart *part, size_t most, size_t *size)
+decode_by_steps(const MimePart *part, size_t most, size_t *size)
 {
-	Transfer transfer = { .encoding = part->encoding };
-	const size_t asked = most < G_MAXSIZE / 8 ? MIN(part->size, most * 4 + 1024) : part->size;
-	char *out = g_malloc(asked + 1);
-	size_t taken;
+	char octets[DECODE_STEP + TRANSFER_ROOM];
+	size_t step = CLAMP(MIN(most, DECODE_STEP) * 2, DECODE_STEP_LEAST, DECODE_STEP);
+	GString *out = g_string_new(NULL);
+	Transfer transfer;
+	size_t taken = 1;
 
-	*size = transfer_decode(&transfer, part->data, asked, out, &taken);
-	*size = MIN(*size, most);
+	transfer_begin(&transfer, part->encoding, part->means);
+	for (size_t at = 0; at < part->size && out->len < most && taken > 0; at += taken) {
+		const size_t n =
+			transfer_decode(&transfer, part->data + at, MIN(part->size - at, step), octets, &taken);
+
+		g_string_append_len(out, octets, (gssize)MIN(n, most - out->len));
+		step = MIN(step * 2, DECODE_STEP);
+	}
+	*size = out->len;
+	return g_string_free(out, FALSE);
+}
+
+static char *
+decode_uuencoded(const MimePart *part, size_t most, size_t *size)
+{
+	char *out = g_malloc(part->size + 1);
+
+	*size = MIN(uudecode(part->data, part->size, out), most);
 	out[*size] = '\0';
 	return out;
 }
@@ -62,27 +81,15 @@ decode_usual(const MimePart *part, size_t most, size_t *size)
 char *
 mime_decode(const MimePart *part, size_t most, size_t *size)
 {
-	GMimeEncoding state;
-	size_t taken = part->size;
 	char *out;
 
-	if (part->encoding <= GMIME_CONTENT_ENCODING_BINARY) {
-		*size = MIN(part->size, most);
-		out = g_malloc(*size + 1);
-		memcpy(out, part->data, *size);
-		out[*size] = '\0';
-		return out;
-	}
-	if (part->means == MIME_PLAIN)
-		return decode_usual(part, most, size);
-	if (most < G_MAXSIZE / 4) /* no encoding makes it less than a quarter, but for line ends that were doubled */
-		taken = MIN(taken, most * 4 + 1024);
-	g_mime_encoding_init_decode(&state, part->encoding);
-	out = g_malloc(MAX(g_mime_encoding_outlen(&state, taken), taken) + 1);
-	*size = part->encoding == GMIME_CONTENT_ENCODING_UUENCODE
-				? uudecode(part->data, taken, out)
-				: g_mime_encoding_flush(&state, part->data, taken, out);
-	*size = MIN(*size, most);
+	if (part->encoding == GMIME_CONTENT_ENCODING_UUENCODE)
+		return decode_uuencoded(part, most, size);
+	if (part->encoding > GMIME_CONTENT_ENCODING_BINARY)
+		return decode_by_steps(part, most, size);
+	*size = MIN(part->size, most);
+	out = g_malloc(*size + 1);
+	memcpy(out, part->data, *size);
 	out[*size] = '\0';
 	return out;
 }

@@ -178,6 +178,15 @@ part_is_plain(const MimePart *part)
 }
 
 static void
+walk_give(Walk *walk, const MimePart *part)
+{
+	if (walk->visit != NULL)
+		walk->visit(part, walk->data);
+	else if (!part_is_plain(part))
+		walk_stop(walk);
+}
+
+static void
 walk_show(Walk *walk, const Fields *fields, const char *data, size_t size, unsigned depth)
 {
 	const MimePart part = { .type = fields->type,
@@ -189,10 +198,7 @@ walk_show(Walk *walk, const Fields *fields, const char *data, size_t size, unsig
 		.depth = depth,
 		.means = walk->means };
 
-	if (walk->visit != NULL)
-		walk->visit(&part, walk->data);
-	else if (!part_is_plain(&part))
-		walk_stop(walk);
+	walk_give(walk, &part);
 }
 
 static void
@@ -207,8 +213,8 @@ walk_show_rest(Walk *walk)
 
 	walk->is_cut = true;
 	walk_pop(walk, 0);
-	if (part.size > 0 && walk->visit != NULL)
-		walk->visit(&part, walk->data);
+	if (part.size > 0)
+		walk_give(walk, &part);
 	walk->at = walk->end;
 }
 

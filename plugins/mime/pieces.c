@@ -68,32 +68,18 @@ pieces_add(Pieces *pieces, const char *octets, size_t size)
 }
 
 static void
-pieces_decode_usual(Pieces *pieces, const MimePart *part)
-{
-	g_autofree char *out = g_malloc(PIECE_STEP);
-	Transfer transfer = { .encoding = part->encoding };
-	size_t taken = 1;
-
-	for (size_t at = 0; at < part->size && pieces->left > 0 && taken > 0; at += taken)
-		pieces_add(pieces, out,
-			transfer_decode(&transfer, part->data + at, MIN(part->size - at, PIECE_STEP), out, &taken));
-}
-
-static void
 pieces_decode(Pieces *pieces, const MimePart *part)
 {
-	GMimeEncoding state;
-	g_autofree char *out = NULL;
+	g_autofree char *out = g_malloc(PIECE_STEP + TRANSFER_ROOM);
+	Transfer transfer;
+	size_t taken = 1;
 
-	g_mime_encoding_init_decode(&state, part->encoding);
-	out = g_malloc(MAX(g_mime_encoding_outlen(&state, PIECE_STEP), PIECE_STEP) + 1);
-	for (size_t at = 0; at < part->size && pieces->left > 0; at += PIECE_STEP) {
-		const size_t n = MIN(part->size - at, PIECE_STEP);
-		const bool is_last = at + n == part->size;
+	transfer_begin(&transfer, part->encoding, part->means);
+	for (size_t at = 0; at < part->size && pieces->left > 0 && taken > 0; at += taken) {
+		const size_t n =
+			transfer_decode(&transfer, part->data + at, MIN(part->size - at, PIECE_STEP), out, &taken);
 
-		pieces_add(pieces, out,
-			is_last ? g_mime_encoding_flush(&state, part->data + at, n, out)
-					: g_mime_encoding_step(&state, part->data + at, n, out));
+		pieces_add(pieces, out, n);
 	}
 }
 
@@ -114,8 +100,6 @@ mime_text_pieces(const MimePart *part, size_t most, MimePieceVisit *visit, void 
 		pieces_add(&pieces, text, size);
 	} else if (part->encoding <= GMIME_CONTENT_ENCODING_BINARY) {
 		pieces_add(&pieces, part->data, part->size);
-	} else if (part->means == MIME_PLAIN) {
-		pieces_decode_usual(&pieces, part);
 	} else {
 		pieces_decode(&pieces, part);
 	}

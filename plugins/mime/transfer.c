@@ -1,4 +1,4 @@
-/* transfer.c - one pass each to check and to decode. */
+/* transfer.c - one pass to check the form, one to decode. */
 #include "plugins/mime/transfer.h"
 
 #include <stdint.h>
@@ -93,10 +93,20 @@ quoted_decode(const char *data, size_t size, char *out, size_t *taken)
 	return n;
 }
 
+void
+transfer_begin(Transfer *transfer, GMimeContentEncoding encoding, MimeMeans means)
+{
+	*transfer = (Transfer){ .encoding = encoding, .means = means };
+	if (means == MIME_LIBRARY)
+		g_mime_encoding_init_decode(&transfer->library, encoding);
+}
+
 size_t
 transfer_decode(Transfer *transfer, const char *data, size_t size, char *out, size_t *taken)
 {
 	*taken = size;
+	if (transfer->means == MIME_LIBRARY)
+		return g_mime_encoding_step(&transfer->library, data, size, out);
 	switch (transfer->encoding) {
 	case GMIME_CONTENT_ENCODING_BASE64:
 		return g_base64_decode_step(data, size, (guchar *)out, &transfer->state, &transfer->save);

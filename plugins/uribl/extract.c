@@ -182,7 +182,7 @@ is_subject(const char *line, const char *end)
 	return size == 7 && strncasecmp(line, "Subject", 7) == 0;
 }
 
-/* All fields of that name, unfolded, without the name. */
+/* All fields of that name, unfolded, without the name; a NUL, which would end the text, is a blank. */
 static GString *
 subjects_of(const char *content, size_t size, bool *is_cut)
 {
@@ -209,6 +209,8 @@ subjects_of(const char *content, size_t size, bool *is_cut)
 		}
 		line = newline != NULL ? newline + 1 : end;
 	}
+	for (char *at = text->str; (at = memchr(at, '\0', (size_t)(text->str + text->len - at))) != NULL;)
+		*at = ' ';
 	return text;
 }
 

@@ -529,12 +529,23 @@ test_order(void)
 	check(cases);
 }
 
+static void
+test_subject_with_nul(void)
+{
+	static const char content[] = "Subject: a\0 http://shop.example/\0=?utf-8?q?http=3A//other.example?=\r\n\r\nhello\r\n";
+	bool is_whole;
+	g_autofree char *found = domains_of(content, sizeof content - 1, &is_whole);
+
+	ASSERT_TEXT(found, "shop.example other.example");
+}
+
 static const UnitTest tests[] = {
 	{ "U-09 links in text: case, dots, userinfo, port, quotes, www, quoted replies (U-11)", test_text },
 	{ "U-09 bare domains, where mail programs make links of them", test_bare },
 	{ "U-21 domains of mail addresses that are no links count only if that is set", test_addresses },
 	{ "U-24 mail links", test_mail_links },
 	{ "U-24 the subject", test_subject },
+	{ "U-24 a NUL hides nothing of the subject", test_subject_with_nul },
 	{ "U-24 HTML by another name", test_disguised },
 	{ "U-23 text of any size, piece by piece", test_pieces },
 	{ "U-23 character sets over the borders of pieces", test_piece_sets },

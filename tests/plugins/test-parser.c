@@ -5,7 +5,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "host/module.h"
+#include "sandbox/parsers.h"
 #include "unit/unit.h"
 
 extern const PtnPlugin ptn_plugin_prober;
@@ -52,8 +56,8 @@ static void
 test_rights(void)
 {
 	static const char *const refused[] = { "exec", "fork", "open", "stat", "socket", "netlink", "kill", "ptrace",
-		"unshare", "mount", "setuid", "keyctl", "code" };
-	static const char *const sanitizers_need[] = { "fork", "open", "stat", "kill", "ptrace", "code", NULL };
+		"unshare", "mount", "setuid", "keyctl", "code", "interfaces", "signal", "limits", "typing" };
+	static const char *const sanitizers_need[] = { "fork", "open", "stat", "kill", "ptrace", "code", "signal", NULL };
 	PtnTest *test = new_test(NULL);
 
 	for (size_t i = 0; i < G_N_ELEMENTS(refused); i++)
@@ -80,6 +84,19 @@ test_ends(void)
 		if (HAS_SANITIZER && strchr("cam", ends[i].what[0]) != NULL)
 			continue; /* a sanitizer makes a report of it */
 		check_says(test, ends[i].what, ends[i].why);
+		check_says(test, "echo", ECHO);
+	}
+	ptn_test_free(test);
+}
+
+/* It is not taken for the answer to another call. */
+static void
+test_two_answers(void)
+{
+	PtnTest *test = new_test("[plugin prober]\ndeadline = 30s\n");
+
+	for (int i = 0; i < 20; i++) {
+		check_says(test, "early", "its parser gave an answer that belongs to no call");
 		check_says(test, "echo", ECHO);
 	}
 	ptn_test_free(test);
@@ -154,9 +171,67 @@ test_messages(void)
 	check_messages("[plugin prober]\non-error = pass\n", "250");
 }
 
-static const UnitTest tests[] = { { "the answer, its parameters and octets", test_answer },
+static const PtnPlugin *
+load_nothing(const char *directory, const char *name, GError **error)
+{
+	(void)directory;
+	(void)name;
+	(void)error;
+	return NULL;
+}
+
+/* The daemon can end no process: nor can it by way of the keeper. */
+static void
+test_keeper_ends_its_own(void)
+{
+	g_autoptr(GError) error = NULL;
+	Keeper *keeper = keeper_open(load_nothing, &error);
+	const pid_t other = fork();
+
+	if (other == 0) {
+		(void)pause();
+		_exit(0);
+	}
+	CU_ASSERT_FATAL(keeper != NULL && other > 0);
+	CU_ASSERT_EQUAL(keeper_end_parser(keeper, other), -1);
+	CU_ASSERT_EQUAL(keeper_end_parser(keeper, -1), -1);
+	CU_ASSERT_EQUAL(waitpid(other, NULL, WNOHANG), 0);
+	(void)kill(other, SIGKILL);
+	CU_ASSERT_EQUAL(waitpid(other, NULL, 0), other);
+	keeper_close(keeper);
+}
+
+/* Stopped, as by a debugger: nobody waits beyond the deadline, and a parser that was started too late is ended. */
+static void
+test_keeper_is_stopped(void)
+{
+	static const ParsersLimits limits = { .most = 2, .most_uses = 100, .memory = 256 << 20 };
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GBytes) what = g_bytes_new_static("echo", 5);
+	g_autoptr(Parsers) parsers = NULL;
+	g_autoptr(GByteArray) answer = NULL;
+	const int64_t begun = g_get_monotonic_time();
+
+	module_add_linked(&ptn_plugin_prober);
+	parsers = parsers_open(module_load, &limits, &error);
+	CU_ASSERT_FATAL(parsers != NULL && parsers_load(parsers, "", "prober", &error));
+	CU_ASSERT_EQUAL(kill(parsers_keeper(parsers), SIGSTOP), 0);
+	answer = parsers_call(parsers, "prober", what, "octets", 6, 1000, begun + G_USEC_PER_SEC / 2, &error);
+	CU_ASSERT_TRUE(answer == NULL && g_get_monotonic_time() - begun < 10 * G_USEC_PER_SEC);
+	ASSERT_TEXT(error->message, "the keeper of parsers does not answer");
+	ASSERT_TEXT(parsers_trouble(parsers), "the keeper of parsers does not answer");
+	CU_ASSERT_EQUAL(kill(parsers_keeper(parsers), SIGCONT), 0);
+	answer = parsers_call(
+		parsers, "prober", what, "octets", 6, 1000, g_get_monotonic_time() + 60 * G_USEC_PER_SEC, NULL);
+	CU_ASSERT_TRUE(answer != NULL && memcmp(answer->data, ECHO, strlen(ECHO)) == 0);
+	CU_ASSERT_TRUE(parsers_trouble(parsers) == NULL);
+}
+
+static const UnitTest tests[] = { { "a keeper ends its own children alone", test_keeper_ends_its_own },
+	{ "Z-10 a keeper that is stopped holds nobody", test_keeper_is_stopped }, { "the answer, its parameters and octets", test_answer },
 	{ "Z-10 a parser has no files, network or other processes", test_rights },
 	{ "Z-10 a parser that ends without an answer", test_ends },
+	{ "Z-10 an answer too many ends a parser", test_two_answers },
 	{ "Z-10 a parser that hangs is ended", test_hang }, { "a parser that died idle costs no message", test_idle_end },
 	{ "Z-10 its end is the failure of one message", test_messages }, { 0 } };
 static const UnitSuite suite = { "parser", tests };

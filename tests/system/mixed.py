@@ -119,7 +119,7 @@ class Mixed:
         """Waits for an empty queue; how many messages stay in it."""
         last, changed = None, time.monotonic()
         while last != 0 and time.monotonic() < changed + STUCK:
-            left = int(re.search(r" spool (\d+) messages", self.daemon.ctl("status")).group(1))
+            left = int(re.search(r" spool (\d+) message", self.daemon.ctl("status")).group(1))
             if left != last:
                 last, changed = left, time.monotonic()
             time.sleep(0.02)

@@ -1,17 +1,21 @@
 """What the daemon gave up, and its parsers: processes that read what strangers wrote."""
+import ctypes
 import os
 import re
+import shutil
 import signal
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from postern import BUILD, LOGIN, PASSWORD, wait_until
+from postern import BUILD, LOGIN, PASSWORD, SOURCE, Postern, wait_until
 
 PROBER = BUILD / "tests/plugins/.libs/prober.so"
 SECRET = "the-password-of-the-route"
-FOREIGN = "Subject: %s\nContent-Type: text/plain; charset=iso-8859-1\nContent-Transfer-Encoding: base64\n\naGVsbG8K\n"
+PLAIN_BASE64 = "Subject: %s\nContent-Transfer-Encoding: base64\n\naGVsbG8K\n"
+FOREIGN = "Content-Type: text/plain; charset=iso-8859-1\n" + PLAIN_BASE64  # only the library reads it
 needs_prober = pytest.mark.skipif(not PROBER.exists(), reason="tests/plugins/prober.la is not built")
 has_sanitizers = not list(BUILD.glob("plugins/uribl/.libs/uribl.so"))  # plugins are linked in then
 
@@ -64,10 +68,11 @@ def test_filter_of_the_daemon(with_prober):
     daemon = with_prober()
     for task in Path("/proc/%d/task" % daemon.process.pid).iterdir():
         assert "Seccomp:\t2" in (task / "status").read_text()
-    for what in ("exec", "netlink", "unshare", "mount", "setuid", "keyctl", *([] if has_sanitizers else ["fork", "kill", "ptrace"])):
+    for what in ("exec", "audit", "signal", "limits", "unshare", "mount", "setuid", "keyctl", "typing",
+                 *([] if has_sanitizers else ["fork", "kill", "ptrace"])):
         assert "EPERM" in daemon.ctl("prober", "here", what), what
     assert "ENOSYS" in daemon.ctl("prober", "here", "clone3")
-    for what in ("open", "stat", "socket"):
+    for what in ("open", "stat", "socket", "interfaces"):
         assert "ok" in daemon.ctl("prober", "here", what), what
     daemon.send()
     assert daemon.settle() == 1
@@ -94,6 +99,7 @@ def test_parsers_have_nothing(make_postern, sink):
         assert SECRET.encode() not in memory(pid) and PASSWORD.encode() not in memory(pid)
         assert len(list(Path("/proc/%d/fd" % pid).iterdir())) == 4
         assert status(pid)["Seccomp"] == "2" and status(pid)["NoNewPrivs"] == "1"
+        assert [int(status(pid)[kind], 16) for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb")] == [0, 0, 0, 0]
         assert Path("/proc/%d/environ" % pid).read_bytes().strip(b"\0") == b"LC_ALL=C.UTF-8"
     assert len(parsers(daemon)) == 1
     limits = Path("/proc/%d/limits" % parsers(daemon)[0]).read_text()
@@ -102,10 +108,10 @@ def test_parsers_have_nothing(make_postern, sink):
 
 
 def test_plain_mail_needs_no_parser(make_postern, sink):
-    """Z-10 a plain message stays in the daemon; parts, plain names and a zip, too."""
+    """Z-10 a plain message stays in the daemon; base64, parts and plain names, too."""
     daemon = make_postern({"server": {"plugins": "auth attachments"}}, sink=sink)
+    daemon.send(content=PLAIN_BASE64 % "one")
     daemon.send(content="Subject: plain\nContent-Type: text/plain; charset=utf-8\n\nhello \u00fc\n")
-    daemon.send(content="Content-Transfer-Encoding: base64\n\naGVsbG8K\n")
     daemon.send(content="Content-Transfer-Encoding: quoted-printable\n\nh=C3=BClle=\n.\n")
     daemon.send(content="Content-Type: multipart/mixed; boundary=\"a b\"\n\n--a b\n\nhello\n--a b\n"
                         "Content-Type: text/x-log; name=\"a.log\"\nContent-Disposition: attachment; filename=a.log\n\nx\n--a b--\n")
@@ -158,16 +164,66 @@ def test_a_parser_that_hangs(with_prober):
     assert "state 5 6 octets" in daemon.ctl("prober", "parser", "echo")
 
 
+def clock_is_shown(doctor):
+    """As the kernel says it outside the filter."""
+    is_known = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(512)) != 5  # TIME_ERROR
+    return ("synchronised" if is_known else "does not know its clock") in doctor
+
+
 def test_doctor(make_postern, sink, dns):
     """Z-11 the doctor shows what is in force."""
     daemon = make_postern({**dns, "server": {"plugins": "auth attachments"}}, sink=sink)
     daemon.send(content=FOREIGN % "one")
     told = daemon.ask("doctor").stdout.decode()
+    assert clock_is_shown(told)
     assert re.search(r"ok +filter +system calls .* are refused \(seccomp, EPERM\)", told)
     assert re.search(r"ok +parser +attachments: 1 running \(filtered\), 1 started, 0 died", told)
     daemon.change({"sandbox": {"filter": "no"}})
     daemon.restart()
     assert re.search(r"look +filter +no system call is refused: \[sandbox\] filter = no", daemon.ask("doctor").stdout.decode())
+
+
+@needs_prober
+def test_the_keeper_is_stopped(with_prober):
+    """Z-10 nobody waits beyond the deadline, what runs goes on, an alarm says it; afterwards all is as before."""
+    daemon = with_prober({"parsers": "1"}, {"deadline": "1s", "on-error": "defer"})
+    assert "state 5 6 octets" in daemon.ctl("prober", "parser", "echo")
+    os.kill(keeper(daemon), signal.SIGSTOP)
+    assert "state 5 6 octets" in daemon.ctl("prober", "parser", "echo")  # it is idle, and needs no keeper
+    os.kill(parsers(daemon)[0], signal.SIGKILL)
+    begun = time.monotonic()
+    daemon.ctl("prober", "parser", "echo", code=1)
+    assert time.monotonic() - begun < 20
+    wait_until(lambda: "sandbox.keeper" in daemon.ctl("alarms"), "the alarm")
+    daemon.reload({"sandbox": {"parser-uses": "100"}})
+    os.kill(keeper(daemon), signal.SIGCONT)
+    wait_until(lambda: "sandbox.keeper" not in daemon.ctl("alarms"), "the end of the alarm")
+    assert "state 5 6 octets" in daemon.ctl("prober", "parser", "echo")
+    assert len(parsers(daemon)) == 1
+
+
+class UnderUnit(Postern):
+    def launch(self, command, **options):
+        tool = [sys.executable, SOURCE / "tests/system/unit_filter.py", SOURCE / "etc/postern.service.in"]
+        return super().launch([*tool, *command], **options)
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None or has_sanitizers, reason="needs systemd-analyze, no sanitizers")
+def test_unit_leaves_what_is_needed(tmp_path, sink):
+    """Z-11 under the filter of the unit daemon, keeper and parsers install their own, and all serves."""
+    daemon = UnderUnit(tmp_path / "daemon", {"server": {"plugins": "auth attachments", "control-group": "root"}}, sink=sink)
+    try:
+        daemon.send(content=FOREIGN % "one")
+        assert [status(pid)["Seccomp_filters"] for pid in (daemon.process.pid, keeper(daemon), parsers(daemon)[0])] == ["2", "2", "3"]
+        daemon.reload()
+        assert clock_is_shown(daemon.ask("doctor").stdout.decode())
+        assert daemon.settle() == 1
+        daemon.stop()
+    finally:
+        if daemon.process is not None:
+            daemon.kill()
+    unit = (SOURCE / "etc/postern.service.in").read_text().split("\n")
+    assert "AF_NETLINK" in next(line for line in unit if line.startswith("RestrictAddressFamilies="))
 
 
 def test_the_keeper_ends(make_postern, sink):
@@ -192,6 +248,7 @@ def test_nothing_is_left_behind(make_postern, sink):
 
     def processes():
         daemon.send(content=FOREIGN % "one")
+        assert len(parsers(daemon)) == 1
         return [keeper(daemon), *parsers(daemon)]
 
     def are_gone(pids):

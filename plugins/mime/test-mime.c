@@ -1,0 +1,404 @@
+/* test-mime.c - the two means of the walk find the same, in mails made at random; and character sets in a process that
+ * can open nothing. */
+#include <glib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "plugins/mime/charset.h"
+#include "plugins/mime/mime.h"
+#include "unit/unit.h"
+
+enum { MAILS = 20000, SEED = 18, DEPTH_MOST = 3, TEXT_MOST = 1 << 20 };
+
+/* ---- what a walk finds ---- */
+
+/* A plain part needs no iconv: no mark of UTF-16 is in front of it. */
+static void
+check_plain_text(const char *octets, size_t size)
+{
+	CU_ASSERT_FALSE(size >= 2 && (memcmp(octets, "\xff\xfe", 2) == 0 || memcmp(octets, "\xfe\xff", 2) == 0));
+}
+
+static size_t
+add_piece(const char *text, size_t size, bool is_last, void *data)
+{
+	(void)is_last;
+	g_string_append_len(data, text, (gssize)size);
+	return 0;
+}
+
+static void
+add_octets(GString *found, const char *name, const char *octets, size_t size)
+{
+	g_autofree char *escaped = g_uri_escape_bytes((const guint8 *)octets, size, " /<>:=");
+
+	g_string_append_printf(found, " %s[%s]", name, escaped);
+}
+
+static void
+add_part(const MimePart *part, void *data)
+{
+	static const size_t mosts[] = { 2, 10, TEXT_MOST };
+	g_autoptr(GString) text = g_string_new(NULL);
+	GString *found = data;
+
+	g_string_append_printf(found, "%s charset %s names %s, %s encoding %d depth %u %s", part->type,
+		part->charset != NULL ? part->charset : "-", part->names[0] != NULL ? part->names[0] : "-",
+		part->names[1] != NULL ? part->names[1] : "-", MAX((int)part->encoding, 0), part->depth,
+		part->is_rest ? "rest" : "");
+	for (size_t i = 0; i < G_N_ELEMENTS(mosts); i++) {
+		size_t size;
+		g_autofree char *octets = mime_decode(part, mosts[i], &size);
+
+		add_octets(found, "octets", octets, size);
+		if (part->means == MIME_PLAIN)
+			check_plain_text(octets, size);
+	}
+	(void)mime_text_pieces(part, TEXT_MOST, add_piece, text);
+	add_octets(found, "text", text->str, text->len);
+	g_string_append_c(found, '\n');
+}
+
+static char *
+found_by(MimeMeans means, const GString *mail, MimeResult *result)
+{
+	static const MimeLimits limits = { .most_parts = 12, .most_depth = 4 };
+	GString *found = g_string_new(NULL);
+
+	*result = mime_walk(mail->str, mail->len, &limits, means, add_part, found);
+	return g_string_free(found, FALSE);
+}
+
+/* False: it is not plain. */
+static bool
+check_mail(const GString *mail)
+{
+	MimeResult result, plain_result;
+	g_autofree char *plain = found_by(MIME_PLAIN, mail, &plain_result);
+	g_autofree char *found = found_by(MIME_LIBRARY, mail, &result);
+
+	if (plain_result == MIME_NOT_PLAIN) {
+		CU_ASSERT_TRUE(*plain == '\0');
+		return false;
+	}
+	if (plain_result != result || strcmp(plain, found) != 0) {
+		g_autofree char *shown = g_strescape(mail->str, NULL);
+		g_autofree char *actual = g_strconcat(shown, "\n", plain, NULL);
+		g_autofree char *expected = g_strconcat(shown, "\n", found, NULL);
+
+		ASSERT_TEXT(actual, expected);
+	}
+	return true;
+}
+
+/* ---- mails at random ---- */
+
+static const char *
+pick(GRand *rand, const char *const *list, size_t n)
+{
+	return list[g_rand_int_range(rand, 0, (gint32)n)];
+}
+
+#define PICK(RAND, LIST) pick(RAND, LIST, G_N_ELEMENTS(LIST))
+
+/* Somewhere in what was added last, a few octets that matter to parsers. */
+static void
+add_mistake(GRand *rand, GString *mail, size_t from)
+{
+	static const char *const mistakes[] = { " ", "\t", ";", "=", "\"", "\\", "*", "*0", "(c)", "/", "\r\n ", "\r", "\r\n", ",",
+		"%41", "'", "=?utf-8?q?a?=", "\xe9", "\xc3\xa9", "\xff\xfe", "\xfe\xff", "==", "=\r\n", "=\n", "=3d", "=3", "!", "-", "--", "b" };
+	const size_t at = (size_t)g_rand_int_range(rand, (gint32)from, (gint32)mail->len + 1);
+
+	if (g_rand_int_range(rand, 0, 4) == 0 && at < mail->len)
+		(void)g_string_erase(mail, (gssize)at, 1);
+	else
+		(void)g_string_insert(mail, (gssize)at, PICK(rand, mistakes));
+}
+
+static void
+add_with_mistakes(GRand *rand, GString *mail, const char *text, size_t size)
+{
+	const size_t from = mail->len;
+
+	g_string_append_len(mail, text, (gssize)size);
+	while (g_rand_int_range(rand, 0, 6) == 0)
+		add_mistake(rand, mail, from);
+}
+
+static void
+add_field(GRand *rand, GString *mail, const char *name, const char *value, const char *const *parameters, size_t n)
+{
+	const size_t from = mail->len;
+
+	g_string_append_printf(mail, "%s: %s", name, value);
+	while (n > 0 && g_rand_boolean(rand)) {
+		static const char *const separators[] = { "; ", ";", ";\r\n\t", ";\r\n ", " ; " };
+
+		g_string_append(mail, PICK(rand, separators));
+		g_string_append(mail, pick(rand, parameters, n));
+	}
+	while (g_rand_int_range(rand, 0, 6) == 0)
+		add_mistake(rand, mail, from);
+	g_string_append(mail, "\r\n");
+}
+
+static const char *
+add_encoding(GRand *rand, GString *mail)
+{
+	static const char *const encodings[] = { "7bit", "8bit", "base64", "base64", "quoted-printable", "quoted-printable",
+		"BASE64 ", "Quoted-Printable\t", "binary", "x-uuencode", "7-bit", "nonsense" };
+	const char *encoding = PICK(rand, encodings);
+
+	add_field(rand, mail, "Content-Transfer-Encoding", encoding, NULL, 0);
+	return encoding;
+}
+
+static void
+add_text(GRand *rand, GString *text)
+{
+	static const char *const pieces[] = { "http://shop.example/", "begin 644 a.exe\r\n", "\r\n", "MZ", "PK\3\4", "hello ", "=",
+		"\xc3\xa9", "\xe9", "\xff\xfe", "\xfe\xff", "--b\r\n", "<html>", "\0\0", "A", "AB", "\t", "." };
+
+	for (int n = g_rand_int_range(rand, 0, 8); n > 0; n--)
+		g_string_append(text, PICK(rand, pieces));
+	if (g_rand_int_range(rand, 0, 50) == 0)
+		for (int n = g_rand_int_range(rand, 60000, 70000); n > 0; n--)
+			g_string_append_c(text, (char)('a' + n % 26));
+}
+
+static void
+add_base64(GRand *rand, GString *mail, const GString *text)
+{
+	g_autofree char *coded = g_base64_encode((const guchar *)text->str, text->len);
+	const int width = g_rand_int_range(rand, 1, 77), blank = g_rand_int_range(rand, 0, 8) == 0 ? 40 : 0;
+
+	for (int i = 0; i < blank; i++)
+		g_string_append(mail, "\r\n");
+	for (const char *at = coded; *at != '\0'; at += MIN(strlen(at), (size_t)width)) {
+		g_string_append_len(mail, at, (gssize)MIN(strlen(at), (size_t)width));
+		g_string_append(mail, g_rand_int_range(rand, 0, 9) > 0 ? "\r\n" : "\n");
+	}
+}
+
+static void
+add_quoted(GRand *rand, GString *mail, const GString *text)
+{
+	const bool is_upper = g_rand_boolean(rand);
+
+	for (size_t i = 0; i < text->len; i++) {
+		if (g_rand_int_range(rand, 0, 5) == 0)
+			g_string_append(mail, g_rand_boolean(rand) ? "=\r\n" : "=\n");
+		if (text->str[i] == '=' || g_rand_int_range(rand, 0, 3) == 0)
+			g_string_append_printf(mail, is_upper ? "=%02X" : "=%02x", (unsigned char)text->str[i]);
+		else
+			g_string_append_c(mail, text->str[i]);
+	}
+}
+
+static void
+add_body(GRand *rand, GString *mail, const GString *text, const char *encoding)
+{
+	g_autoptr(GString) coded = g_string_new(NULL);
+
+	if (g_ascii_strncasecmp(encoding, "base64", 6) == 0)
+		add_base64(rand, coded, text);
+	else if (g_ascii_strncasecmp(encoding, "quoted", 6) == 0)
+		add_quoted(rand, coded, text);
+	else
+		g_string_append_len(coded, text->str, (gssize)text->len);
+	add_with_mistakes(rand, mail, coded->str, coded->len);
+}
+
+static void add_mail(GRand *rand, GString *mail, unsigned depth);
+
+static void
+add_multipart(GRand *rand, GString *mail, unsigned depth)
+{
+	static const char *const boundaries[] = { "b", "\"b\"", "\"b b\"", "\"b b \"", "b.c-d_e+f", "\"b;c\"", "\"b=c\"", "\"(b)\"" };
+	const char *boundary = PICK(rand, boundaries);
+	g_autofree char *parameter = g_strdup_printf("boundary=%s", boundary), *bare = g_strdup(boundary + (*boundary == '"'));
+	const char *const parameters[] = { parameter, parameter, parameter, "type=\"text/html\"", "charset=utf-8" };
+
+	g_strdelimit(bare, "\"", '\0');
+	add_field(rand, mail, "Content-Type", g_rand_boolean(rand) ? "multipart/mixed" : "Multipart/Digest", parameters,
+		G_N_ELEMENTS(parameters));
+	g_string_append(mail, "\r\n");
+	for (int n = g_rand_int_range(rand, 0, 4); n > 0; n--) {
+		g_string_append_printf(mail, "--%s%s\r\n", bare, g_rand_int_range(rand, 0, 9) > 0 ? "" : " ");
+		add_mail(rand, mail, depth + 1);
+		g_string_append(mail, "\r\n");
+	}
+	g_string_append_printf(mail, "--%s--\r\n", bare);
+}
+
+static void
+add_leaf(GRand *rand, GString *mail, unsigned depth)
+{
+	static const char *const types[] = { "text/plain", "text/html", "TEXT/HTML", "application/octet-stream", "message/rfc822",
+		"application/x-a.b+c_d", "nonsense", "" };
+	static const char *const parameters[] = { "charset=utf-8", "Charset=\"US-ASCII\"", "charset=utf8", "charset=iso-8859-1",
+		"charset=\"utf-8 \"", "name=a.exe", "name=\"a b.exe\"", "name=\"\"", "name=", "name*=utf-8''a%20b", "name*0=a; name*1=b",
+		"format=flowed", "x=\"y;z\"", "name=\" a \"", "" };
+	static const char *const names[] = { "filename=a.exe", "filename=\"a b.exe\"", "FileName=\"a;b\"", "filename*=''a",
+		"size=3", "filename=\"a\\\"b\"", "filename=a b", "filename=\"=?utf-8?q?a?=\"", "" };
+	const char *type = PICK(rand, types), *encoding = "";
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	add_field(rand, mail, "Content-Type", type, parameters, G_N_ELEMENTS(parameters));
+	if (g_rand_boolean(rand))
+		add_field(rand, mail, "Content-Disposition", "attachment", names, G_N_ELEMENTS(names));
+	if (g_rand_boolean(rand))
+		encoding = add_encoding(rand, mail);
+	if (g_rand_int_range(rand, 0, 10) == 0)
+		(void)add_encoding(rand, mail);
+	g_string_append(mail, "\r\n");
+	if (depth < DEPTH_MOST && g_str_has_prefix(type, "message/"))
+		add_mail(rand, text, depth + 1);
+	else
+		add_text(rand, text);
+	add_body(rand, mail, text, encoding);
+}
+
+static void
+add_mail(GRand *rand, GString *mail, unsigned depth)
+{
+	if (depth < DEPTH_MOST && g_rand_int_range(rand, 0, 3) == 0)
+		add_multipart(rand, mail, depth);
+	else
+		add_leaf(rand, mail, depth);
+}
+
+static void
+test_means(void)
+{
+	GRand *rand = g_rand_new_with_seed(SEED);
+	unsigned n_plain = 0;
+
+	mime_start();
+	for (unsigned i = 0; i < MAILS; i++) {
+		g_autoptr(GString) mail = g_string_new(NULL);
+
+		add_mail(rand, mail, 0);
+		n_plain += check_mail(mail);
+	}
+	CU_ASSERT_TRUE(n_plain > MAILS / 10 && n_plain < MAILS - MAILS / 10);
+	g_rand_free(rand);
+}
+
+/* ---- what a sender puts in front ---- */
+
+/* So many octets that stand for nothing. */
+enum { NOTHINGS = 4000, DEPTH_OF_REST = 5 };
+
+static GString *
+mail_with_nothing(const char *encoding, const char *nothing, const char *octets)
+{
+	GString *mail = g_string_new(NULL);
+
+	g_string_append_printf(mail, "Content-Transfer-Encoding: %s\r\n\r\n", encoding);
+	for (int i = 0; i < NOTHINGS; i++)
+		g_string_append(mail, nothing);
+	g_string_append(mail, octets);
+	return mail;
+}
+
+static void
+test_marks(void)
+{
+	g_autoptr(GString) base64 = mail_with_nothing("base64", "\r\n", "//5oAHQAdABwADoA");
+	g_autoptr(GString) quoted = mail_with_nothing("quoted-printable", "=\r\n", "=FE=FFa");
+	g_autoptr(GString) rest = g_string_new(NULL);
+
+	for (int i = 0; i < DEPTH_OF_REST; i++)
+		g_string_append(rest, "Content-Type: message/rfc822\r\n\r\n");
+	g_string_append(rest, "hello");
+	CU_ASSERT_TRUE(check_mail(rest));
+	g_string_truncate(rest, rest->len - strlen("hello"));
+	g_string_append(rest, "\xff\xfeh");
+	CU_ASSERT_FALSE(check_mail(rest));
+	CU_ASSERT_FALSE(check_mail(base64));
+	CU_ASSERT_FALSE(check_mail(quoted));
+}
+
+static void
+check_begin(const MimePart *part, void *data)
+{
+	size_t size;
+	g_autofree char *octets = mime_decode(part, 5, &size);
+
+	ASSERT_TEXT(octets, "hello");
+	CU_ASSERT_EQUAL(size, 5);
+	*(unsigned *)data += 1;
+}
+
+static void
+test_begins(void)
+{
+	static const struct {
+		const char *encoding, *nothing, *octets;
+	} cases[] = { { "base64", "\r\n", "aGVsbG8gd29ybGQ=" }, { "base64", " !", "aGVsbG8gd29ybGQ=" },
+		{ "quoted-printable", "=\n", "h=\r\nello world" }, { "x-uuencode", "-\n", "begin 644 a\n+:&5L;&\\@=V]R;&0\n" } };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		static const MimeLimits limits = { .most_parts = 5, .most_depth = 5 };
+		g_autoptr(GString) mail = mail_with_nothing(cases[i].encoding, cases[i].nothing, cases[i].octets);
+		unsigned visits = 0;
+
+		(void)mime_walk(mail->str, mail->len, &limits, MIME_PLAIN, check_begin, &visits);
+		(void)mime_walk(mail->str, mail->len, &limits, MIME_LIBRARY, check_begin, &visits);
+		CU_ASSERT_EQUAL(visits, i % 2 == 0 ? 2 : 1);
+	}
+}
+
+/* ---- character sets ---- */
+
+static bool
+is_known(const char *charset)
+{
+	const iconv_t set = iconv_open("UTF-8", charset);
+
+	return set != (iconv_t)-1 && iconv_close(set) == 0;
+}
+
+/* The first set that cannot be opened; NULL: there is none. */
+static const char *
+first_unknown(char **names)
+{
+	while (*names != NULL && is_known(*names))
+		names++;
+	return *names;
+}
+
+static void
+test_charsets(void)
+{
+	g_auto(GStrv) names = g_strsplit(charset_names, " ", -1);
+	const char *unknown = first_unknown(names);
+	pid_t child;
+	int status;
+
+	ASSERT_TEXT(unknown != NULL ? unknown : "all known", "all known");
+	mime_start();
+	child = fork();
+	if (child == 0) {
+		const struct rlimit nothing = { 0, 0 };
+
+		_exit(setrlimit(RLIMIT_NOFILE, &nothing) != 0 || first_unknown(names) != NULL);
+	}
+	CU_ASSERT_TRUE(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static const UnitTest tests[] = { { "Z-10 both means find the same", test_means },
+	{ "Z-10 a mark of UTF-16 needs the library, wherever it begins", test_marks },
+	{ "octets that stand for nothing hide no beginning", test_begins }, { "all character sets are there without files", test_charsets }, { 0 } };
+static const UnitSuite suite = { "mime", tests };
+
+int
+main(int argc, char **argv)
+{
+	static const UnitSuite *const suites[] = { &suite, NULL };
+
+	return unit_main(argc, argv, suites);
+}
