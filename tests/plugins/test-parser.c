@@ -227,13 +227,73 @@ test_keeper_is_stopped(void)
 	CU_ASSERT_TRUE(parsers_trouble(parsers) == NULL);
 }
 
+/* ---- callers that wait ---- */
+
+typedef struct {
+	Parsers *parsers;
+	const char *plugin, *what;
+	int64_t time_us; /* until its deadline */
+	bool is_answered;
+	GThread *thread;
+} Caller;
+
+static void *
+caller_run(void *data)
+{
+	Caller *caller = data;
+	g_autoptr(GBytes) what = g_bytes_new_static(caller->what, strlen(caller->what) + 1);
+	g_autoptr(GByteArray) answer = parsers_call(caller->parsers, caller->plugin, what, "octets", 6, 1000,
+		g_get_monotonic_time() + caller->time_us, NULL);
+
+	caller->is_answered = answer != NULL;
+	return NULL;
+}
+
+static void
+caller_start(Caller *caller, Parsers *parsers)
+{
+	caller->parsers = parsers;
+	caller->thread = g_thread_new("caller", caller_run, caller);
+	g_usleep(G_USEC_PER_SEC / 5); /* who waits first is what matters */
+}
+
+/* The end of a parser wakes a caller of its own plugin, whoever has waited longer for another. */
+static void
+test_waiting_callers(void)
+{
+	static const ParsersLimits limits = { .most = 1, .most_uses = 100, .memory = 256 << 20 };
+	static PtnPlugin second;
+	Caller callers[] = { { .plugin = "prober", .what = "hang", .time_us = 5 * G_USEC_PER_SEC },
+		{ .plugin = "prober", .what = "echo", .time_us = 4 * G_USEC_PER_SEC },
+		{ .plugin = "second", .what = "hang", .time_us = G_USEC_PER_SEC },
+		{ .plugin = "second", .what = "echo", .time_us = 4 * G_USEC_PER_SEC } };
+	g_autoptr(Parsers) parsers = NULL;
+
+	second = ptn_plugin_prober;
+	second.name = "second";
+	module_add_linked(&ptn_plugin_prober);
+	module_add_linked(&second);
+	parsers = parsers_open(module_load, &limits, NULL);
+	CU_ASSERT_FATAL(parsers_load(parsers, "", "prober", NULL) && parsers_load(parsers, "", "second", NULL));
+	for (size_t i = 0; i < G_N_ELEMENTS(callers); i++)
+		caller_start(&callers[i], parsers);
+	(void)g_thread_join(callers[3].thread);
+	CU_ASSERT_TRUE(callers[3].is_answered);
+	(void)g_thread_join(callers[1].thread);
+	CU_ASSERT_FALSE(callers[1].is_answered);
+	(void)g_thread_join(callers[2].thread);
+	(void)g_thread_join(callers[0].thread);
+}
+
 static const UnitTest tests[] = { { "a keeper ends its own children alone", test_keeper_ends_its_own },
 	{ "Z-10 a keeper that is stopped holds nobody", test_keeper_is_stopped }, { "the answer, its parameters and octets", test_answer },
 	{ "Z-10 a parser has no files, network or other processes", test_rights },
 	{ "Z-10 a parser that ends without an answer", test_ends },
 	{ "Z-10 an answer too many ends a parser", test_two_answers },
 	{ "Z-10 a parser that hangs is ended", test_hang }, { "a parser that died idle costs no message", test_idle_end },
-	{ "Z-10 its end is the failure of one message", test_messages }, { 0 } };
+	{ "Z-10 its end is the failure of one message", test_messages },
+	{ "a caller that waits is woken by its own plugin's parsers", test_waiting_callers }, /* its threads take address space */
+	{ 0 } };
 static const UnitSuite suite = { "parser", tests };
 
 int
