@@ -51,7 +51,9 @@ hook_may_log(const HookCall *call, const char *reason)
 {
 	const SessionFacts *facts = call->facts;
 
-	return facts == NULL || client_budget_log(facts->client_budget, facts->client_limits, reason);
+	if (facts != NULL)
+		return client_budget_log(facts->client_budget, facts->client_limits, reason);
+	return client_budget_log(call->client_budget, call->client_limits, reason);
 }
 
 char *

@@ -80,7 +80,9 @@ typedef struct {
 
 struct HookCall {
 	PtnStage stage;
-	const SessionFacts *facts;   /* NULL in the queue */
+	const SessionFacts *facts;   /* NULL in the queue, and in work behind a hook */
+	ClientBudget *client_budget; /* without facts: whose doing it is; borrowed, NULL: nobody's */
+	const ClientLimits *client_limits;
 	Transaction *transaction;    /* MAIL … MESSAGE */
 	const Envelope *envelope;    /* in the queue, and for observers of a message */
 	size_t recipient;            /* the one at hand: RCPT, ROUTE, DELIVER … BOUNCED */

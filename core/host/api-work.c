@@ -14,7 +14,18 @@ typedef struct {
 	Instance *instance;
 	PtnFunction *function;
 	void *data;
+	ClientBudget *client; /* of the session that it began in: its lines are on this budget; a reference, NULL: none */
+	ClientLimits limits;
 } Background;
+
+static void
+background_free(Background *background)
+{
+	host_unref(background->set);
+	client_budget_drop(background->client);
+	g_free(background->data);
+	g_free(background);
+}
 
 static void
 api_run_background(void *data)
@@ -23,6 +34,8 @@ api_run_background(void *data)
 	g_autoptr(Region) region = region_new();
 	HookCall call = { .region = region,
 		.may_wait = true,
+		.client_budget = background->client,
+		.client_limits = &background->limits,
 		.deadline_us = g_get_monotonic_time() + MAX(background->instance->core.deadline_us, WORK_TIME_US) };
 	PtnHook h = {
 		.call = &call, .instance = background->instance, .set = background->set, .work_data = background->data
@@ -33,9 +46,19 @@ api_run_background(void *data)
 			"background", "error", call.failure, NULL);
 	g_clear_pointer(&call.acts, g_array_unref);
 	atomic_fetch_sub(&background->instance->core.background, 1);
-	host_unref(background->set);
-	g_free(background->data);
-	g_free(background);
+	background_free(background);
+}
+
+static void
+background_take_client(Background *background, const HookCall *call)
+{
+	const SessionFacts *facts = call->facts;
+	ClientBudget *client = facts != NULL ? facts->client_budget : call->client_budget;
+
+	if (client == NULL)
+		return;
+	background->client = client_budget_ref(client);
+	background->limits = facts != NULL ? *facts->client_limits : *call->client_limits;
 }
 
 bool
@@ -56,6 +79,7 @@ ptn_background(PtnHook *h, PtnFunction *function, const void *data, size_t size)
 	background->set = host_ref(h->set);
 	background->instance = h->instance;
 	background->function = function;
+	background_take_client(background, h->call);
 	background->data = g_malloc0(size + 1);
 	if (size > 0)
 		memcpy(background->data, data, size);
@@ -64,9 +88,7 @@ ptn_background(PtnHook *h, PtnFunction *function, const void *data, size_t size)
 	if (workers_run(h->set->services.engine->waiters, &background->work))
 		return true;
 	atomic_fetch_sub(&h->instance->core.background, 1);
-	host_unref(background->set);
-	g_free(background->data);
-	g_free(background);
+	background_free(background);
 	return false;
 }
 

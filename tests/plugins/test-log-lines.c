@@ -20,6 +20,14 @@ talk(PtnHook *h)
 	return PTN_NEXT;
 }
 
+/* Work behind the hook, as that of senderverify, which asks another server when the session may be over. */
+static PtnVerdict
+talk_behind(PtnHook *h)
+{
+	CU_ASSERT(ptn_background(h, talk, NULL, 0));
+	return PTN_NEXT;
+}
+
 static void
 count_lines(void *data, const char *network, const char *reason, uint64_t lines)
 {
@@ -29,18 +37,19 @@ count_lines(void *data, const char *network, const char *reason, uint64_t lines)
 
 /* What was left out of ten lines at a limit of four, of a hook at that stage. */
 static uint64_t
-lines_left_out(PtnStage stage)
+lines_left_out(PtnStage stage, PtnFunction *function)
 {
 	const PtnPlugin *const plugins[] = { &ptn_test_door, &talker, NULL };
 	uint64_t left_out = 0;
 	PtnTest *test;
 
-	rows[0] = (PtnHookRow){ stage, talk, 0 };
+	rows[0] = (PtnHookRow){ stage, function, 0 };
 	test = ptn_test_new_chain(plugins, NULL);
 	test->settings->clients.log_lines = 4;
 	ptn_test_connect(test, CLIENT);
 	(void)ptn_test_say(test, stage == PTN_HELO ? "EHLO a.example" : "FROBNICATE");
 	ptn_test_connect(test, "192.0.2.2"); /* the session before it ends, and with it what its observers do */
+	(void)workers_stop(test->engine.waiters, CLOCK_NEVER); /* work is done */
 	client_budgets_report(test->engine.clients, count_lines, &left_out);
 	ptn_test_free(test);
 	return left_out;
@@ -49,20 +58,27 @@ lines_left_out(PtnStage stage)
 static void
 test_hook(void)
 {
-	CU_ASSERT_EQUAL(lines_left_out(PTN_HELO), 6);
+	CU_ASSERT_EQUAL(lines_left_out(PTN_HELO, talk), 6);
+}
+
+static void
+test_background(void)
+{
+	CU_ASSERT_EQUAL(lines_left_out(PTN_HELO, talk_behind), 6);
 }
 
 /* They run later, when the session may be over, and each has the facts of its own. */
 static void
 test_observers(void)
 {
-	CU_ASSERT_EQUAL(lines_left_out(PTN_DISCONNECT), 7); /* the refusal has a line, too */
-	CU_ASSERT_EQUAL(lines_left_out(PTN_REPLY), 7);
+	CU_ASSERT_EQUAL(lines_left_out(PTN_DISCONNECT, talk), 7); /* the refusal has a line, too */
+	CU_ASSERT_EQUAL(lines_left_out(PTN_REPLY, talk), 7);
 }
 
 static const UnitTest tests[] = {
 	{ "lines of a hook", test_hook },
 	{ "lines of observers", test_observers },
+	{ "lines of work behind a hook", test_background },
 	{ NULL, NULL },
 };
 

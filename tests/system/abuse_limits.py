@@ -26,7 +26,8 @@ SANITIZER_FACTOR, SANITIZER_BASE = 2, 400 * MIB
 
 Limit = collections.namedtuple("Limit", "name unit most why")
 Sample = collections.namedtuple("Sample", "memory descriptors threads spool rejections state")
-MAIL = re.compile(rb" (message (accepted|queued)|delivered|deferred|bounced|copy) ")
+# Of the lines that are always written, one for each message or login.
+MAIL = re.compile(rb" (authenticated|message (accepted|queued)|delivered|deferred|bounced|copy) ")
 
 
 def limits(connections, senders_of_unfinished, minutes, is_sanitized):
@@ -42,7 +43,7 @@ def limits(connections, senders_of_unfinished, minutes, is_sanitized):
               "%d connections of clients, max-deliveries, most-probes, the DNS, files" % connections),
         Limit("threads", "", threads, "max-workers, max-deliveries, and %d others" % ALWAYS),
         Limit("log, lines a minute", "", LOG_LINES + LEFT_OUT_LINES,
-              "all-log-lines and the report of lines that were left out; without lines about mail"),
+              "all-log-lines and the report of lines that were left out; without those about mail and logins that succeeded"),
         Limit("rejection log", "MiB",
               min(REFUSALS_A_DAY, (minutes + 1) * (LOG_LINES + LEFT_OUT_LINES) * LINE) // MIB + 1,
               "all-log-lines of %d octets a minute; refusals-per-day" % LINE),
