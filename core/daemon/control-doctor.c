@@ -342,18 +342,16 @@ doctor_look_at_filter(Doctor *doctor)
 			is_wanted ? "this system has no seccomp, or Postern was not restarted" : "[sandbox] filter = no");
 }
 
+/* One that cannot be filtered does not run; where /proc may be read, it is asked all the same (ProtectProc= hides it). */
 static void
 doctor_put_parser(void *data, const ParsersFigures *figures)
 {
 	Doctor *doctor = data;
-	const int filters = figures->idle > 0 ? filter_count(figures->idle) : -1;
+	const bool is_bare = figures->idle > 0 && filter_count(figures->idle) == 0;
 
-	doctor_say(doctor, figures->died > 0 || filters == 0 ? IS_DOUBTFUL : IS_WELL, "parser",
-		"%s: %u running%s, %u started, %u died", figures->plugin, figures->running,
-		filters > 0	   ? " (filtered)"
-		: filters == 0 ? " (NOT filtered)"
-					   : "",
-		figures->started, figures->died);
+	doctor_say(doctor, is_bare ? IS_BAD : figures->died > 0 ? IS_DOUBTFUL : IS_WELL, "parser",
+		"%s: %u running (%s), %u started, %u died", figures->plugin, figures->running,
+		is_bare ? "NOT filtered" : "filtered", figures->started, figures->died);
 }
 
 static void
