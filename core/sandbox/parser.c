@@ -1,6 +1,7 @@
 /* parser.c - the life of a parser's process. */
 #include "sandbox/parser.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 enum {
 	PARSER_NICE = 5, /* behind what serves clients, as hooks that compute are */
 	PARSER_READ = 256 * 1024,
+	PARSER_KEPT = 16 << 20,
 };
 
 /* ---- giving up what it has ---- */
@@ -37,6 +39,9 @@ parser_close_off(int *fd, uint64_t memory)
 	*fd = dup2(*fd, STDERR_FILENO + 1);
 	if (*fd < 0 || close_range((unsigned)*fd + 1, ~0U, 0) != 0)
 		_exit(PARSER_UNUSABLE);
+	/* memory of a call serves the next one; given back each time it would cost more than the call */
+	(void)mallopt(M_MMAP_THRESHOLD, PARSER_KEPT);
+	(void)mallopt(M_TRIM_THRESHOLD, PARSER_KEPT);
 	parser_limit(RLIMIT_CORE, 0);
 	parser_limit(RLIMIT_NOFILE, (uint64_t)*fd + 1);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* which map all there is */
