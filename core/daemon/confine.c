@@ -2,7 +2,6 @@
 #include "daemon/confine.h"
 
 #include "base/log.h"
-#include "host/module.h"
 #include "sandbox/filter.h"
 
 static ParsersLimits
@@ -25,9 +24,9 @@ confine_open_parsers(Daemon *daemon, GError **error)
 }
 
 void
-confine_set_limits(Daemon *daemon, const Config *config)
+confine_set_limits(Daemon *daemon)
 {
-	const ParsersLimits limits = confine_limits(config);
+	const ParsersLimits limits = confine_limits(daemon->config);
 
 	parsers_set_limits(daemon->services.parsers, &limits);
 }

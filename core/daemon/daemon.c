@@ -152,7 +152,7 @@ daemon_start_pools(Daemon *daemon)
 		.most = (unsigned)config_number(section, "max-workers"),
 		.most_queued = (unsigned)config_number(section, "max-waiting"),
 		.clock = daemon->engine.clock };
-	/* One client leaves half of the crunchers to others, and the kernel divides the cores among them. */
+	/* Twice as many threads as cores, of which one client gets half: another client always finds one. */
 	const unsigned cores = g_get_num_processors();
 	const WorkersSettings crunchers = { .name = "cruncher",
 		.most = 2 * cores,
@@ -419,7 +419,7 @@ daemon_reload(Daemon *daemon, GPtrArray *mistakes)
 		g_ptr_array_add(daemon->old_rows, daemon->rows);
 		daemon->rows = g_steal_pointer(&loaded.rows);
 		settings_log_warnings(loaded.warnings);
-		confine_set_limits(daemon, daemon->config);
+		confine_set_limits(daemon);
 		text = daemon_describe_reload(daemon, before);
 	}
 	loaded_clear(&loaded);
