@@ -42,7 +42,7 @@ typedef struct {
 	Metrics *metrics;
 	Refusals *refusals;  /* NULL: not kept */
 	Workers *waiters, *crunchers;
-	Workers *hashers;    /* crunchers of AUTH, apart, so that who guesses passwords does not hold up messages */
+	Workers *hashers;    /* threads for password hashes: guessing passwords must not delay content checks */
 	Observer *observer;
 	Stay *stay;          /* mail that waits for a domain; see engine/stay.h */
 	atomic_uint submissions; /* the n of Submit IDs */

@@ -81,7 +81,7 @@ typedef struct {
 struct HookCall {
 	PtnStage stage;
 	const SessionFacts *facts;   /* NULL in the queue, and in work behind a hook */
-	ClientBudget *client_budget; /* without facts: whose doing it is; borrowed, NULL: nobody's */
+	ClientBudget *client_budget; /* without facts: of the session that began the work; borrowed, NULL: none did */
 	const ClientLimits *client_limits;
 	Transaction *transaction;    /* MAIL … MESSAGE */
 	const Envelope *envelope;    /* in the queue, and for observers of a message */

@@ -29,8 +29,8 @@ int keeper_run(int fd, KeeperLoad *load);
 
 typedef struct Keeper Keeper;
 
-/* Starts it: this program anew, with KEEPER_ARGUMENT, or (`load` not NULL) a fork of this process, which has one thread
- * then: for tests.  NULL: an error.  May block for the time of a fork. */
+/* Starts the keeper.  `load` NULL: as a new process of this program, with KEEPER_ARGUMENT.  Else, for tests, as a fork
+ * of the caller, which must have one thread only.  NULL: an error.  Blocks until the process is started. */
 Keeper *keeper_open(KeeperLoad *load, GError **error);
 /* The keeper and its parsers end.  NULL: nothing. */
 void keeper_close(Keeper *keeper);
