@@ -250,6 +250,7 @@ settings_read_budgets(const Config *config, EngineSettings *engine)
 		.commands = (unsigned)config_number(clients, "commands"),
 		.lookups = (unsigned)config_number(clients, "lookups"),
 		.work = (unsigned)config_number(clients, "work"),
+		.log_reasons = (unsigned)config_number(clients, "log-reasons"),
 		.log_lines = (unsigned)config_number(clients, "log-lines"),
 		.all_log_lines = (unsigned)config_number(clients, "all-log-lines"),
 		.unfinished = (uint64_t)config_number(clients, "unfinished"),
@@ -295,6 +296,9 @@ settings_engine(const Config *config, GPtrArray *mistakes)
 	engine->max_junk = (unsigned)config_number(server, "max-junk");
 	engine->max_auth_failures = (unsigned)config_number(server, "max-auth-failures");
 	engine->min_data_rate = (uint64_t)config_number(server, "min-data-rate");
+	engine->max_unread = (size_t)config_number(server, "max-unread");
+	engine->max_ahead = (size_t)config_number(server, "max-ahead");
+	engine->last_reply_us = config_number(server, "last-reply-timeout");
 	engine->handshake_us = config_number(server, "handshake-timeout");
 	engine->idle_us = config_number(server, "idle-timeout");
 	engine->session_max_us = config_number(server, "session-max-time");
@@ -393,6 +397,8 @@ settings_delivery(const Config *config, const EngineSettings *engine, GPtrArray 
 	delivery->max_deliveries = (unsigned)config_number(section, "max-deliveries");
 	delivery->per_destination = (unsigned)config_number(section, "per-destination");
 	delivery->per_connection = (unsigned)config_number(section, "per-connection");
+	delivery->max_addresses = (unsigned)config_number(section, "max-addresses");
+	delivery->ready = (unsigned)config_number(section, "ready");
 	delivery->client = tls_client_new(config_text(section, "trust"), &error);
 	if (delivery->client == NULL)
 		settings_complain(mistakes, section, "trust", "%s", error->message);

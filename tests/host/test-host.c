@@ -158,7 +158,7 @@ test_load_config(PtnTest *test, const char *config)
 static Parsers *
 test_parsers(const PtnPlugin *const *plugins)
 {
-	static const ParsersLimits limits = { .most = 2, .most_uses = 100, .memory = 256 << 20 };
+	static const ParsersLimits limits = { .most = 2, .most_uses = 100, .memory = 256 << 20, .answer = 64 << 20 };
 	static Parsers *parsers;
 	static GPtrArray *known;
 	bool are_known = true;
