@@ -170,3 +170,25 @@ control_metrics(Daemon *daemon, const Request *request, Answer *answer)
 		answer_row(answer, name, value, NULL);
 	}
 }
+
+void
+control_listeners(Daemon *daemon, const Request *request, Answer *answer)
+{
+	g_autoptr(Snapshot) snapshot = control_take_snapshot(daemon);
+	const GPtrArray *listeners = snapshot->settings->listeners;
+	char text[IP_TEXT_SIZE];
+
+	(void)request;
+	answer_columns(answer, "listener", "address", "port", NULL);
+	for (guint i = 0; i < listeners->len; i++) {
+		const ListenerSettings *listener = g_ptr_array_index(listeners, i);
+
+		for (guint a = 0; a < listener->addresses->len; a++)
+			for (guint p = 0; p < listener->ports->len; p++) {
+				g_autofree char *port = g_strdup_printf("%u", g_array_index(listener->ports, uint16_t, p));
+
+				answer_row(answer, listener->name,
+					ip_format(&g_array_index(listener->addresses, IpAddress, a), text), port, NULL);
+			}
+	}
+}

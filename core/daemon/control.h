@@ -28,7 +28,7 @@ typedef struct {
 /* A file per group of commands. */
 ControlFunction control_status, control_reload, control_alarms, control_plugins, control_hooks,
 	control_metrics, control_customer, control_domain, control_account, control_recipient, control_block,
-	control_clients, control_export, control_import, control_queue, control_spool, control_why,
+	control_clients, control_listeners, control_export, control_import, control_queue, control_spool, control_why,
 	control_explain, control_doctor;
 
 /* References to the plugins, and to all of the configuration, in use. */

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "daemon/check.h"
 #include "daemon/claim.h"
 #include "daemon/confine.h"
 #include "daemon/options.h"
@@ -32,13 +33,14 @@ daemon_load(const char *path, Loaded *loaded, GPtrArray *mistakes)
 
 	*loaded = (Loaded){ .warnings = g_ptr_array_new_with_free_func(g_free) };
 	loaded->rows = host_load(directory, (const char *const *)names, mistakes);
-	kinds = options_kinds(loaded->rows);
+	kinds = options_kinds(loaded->rows, directory);
 	loaded->config = config_load(path, kinds, mistakes);
 	if (loaded->config != NULL) {
 		loaded->engine = settings_engine(loaded->config, mistakes);
 		loaded->delivery = settings_delivery(loaded->config, loaded->engine, mistakes);
 		settings_check_logins(loaded->config, loaded->delivery, mistakes, loaded->warnings);
 		host_check_config(loaded->rows, loaded->config, mistakes);
+		check_config(loaded, mistakes);
 	}
 	if (mistakes->len == 0)
 		return true;
@@ -155,6 +157,7 @@ daemon_start(const char *path, GError **error)
 		return NULL;
 	}
 	daemon->config = loaded.config;
+	daemon->started_with = config_ref(daemon->config);
 	daemon->rows = g_steal_pointer(&loaded.rows);
 	loaded.rows = daemon->rows;
 	sockets = process_take_sockets();
@@ -213,11 +216,27 @@ daemon_apply(Daemon *daemon, Loaded *loaded, GError **error)
 	return true;
 }
 
+/* Lock held.  What was read and holds only after a restart: in the answer, and as an alarm until then.  New; NULL: nothing. */
+static char *
+daemon_say_waiting(Daemon *daemon)
+{
+	g_autoptr(GPtrArray) waiting = config_waiting_for_restart(daemon->started_with, daemon->config);
+	g_autofree char *options = NULL;
+	char *text;
+
+	g_ptr_array_add(waiting, NULL);
+	options = g_strjoinv(", ", (char **)waiting->pdata);
+	text = waiting->len > 1 ? g_strdup_printf("%s: a change needs a restart", options) : NULL;
+	metrics_alarm(daemon->engine.metrics, "config.restart", text);
+	return text;
+}
+
 static char *
 daemon_describe_reload(Daemon *daemon, const Config *before)
 {
 	static const char *const kinds[] = { "server", "listener", "tls", "clients", "accounts", "spool", "directory",
 		"store", "dns", "sandbox", "log", "delivery", "route", "level" };
+	g_autofree char *waiting = daemon_say_waiting(daemon);
 	GString *text = g_string_new("reloaded:");
 	unsigned changed = 0;
 
@@ -235,6 +254,8 @@ daemon_describe_reload(Daemon *daemon, const Config *before)
 	}
 	g_string_append_printf(text, "%s, %u sessions keep the old configuration",
 		changed == 0 ? " nothing changed" : "", server_connections(daemon->server));
+	if (waiting != NULL)
+		g_string_append_printf(text, "; not in force: %s", waiting);
 	return g_string_free(text, FALSE);
 }
 
@@ -344,6 +365,7 @@ daemon_free(Daemon *daemon)
 	client_budgets_free(daemon->engine.clients);
 	account_budgets_free(daemon->engine.accounts);
 	config_unref(daemon->config);
+	config_unref(daemon->started_with);
 	g_ptr_array_unref(daemon->rows);
 	g_ptr_array_unref(daemon->old_rows);
 	g_mutex_clear(&daemon->lock);

@@ -9,6 +9,7 @@
 #include "service/directory.h"
 
 #define SERVER PTN_IN_SERVER
+#define OPTIONS_UNLISTED "the plugin is installed, and not listed in [server] plugins"
 #define HOUR (3600 * CLOCK_SECOND)
 #define DAY (24 * HOUR)
 
@@ -137,6 +138,7 @@ static const PtnOption options_listener[] = {
 	{ "inbound", PTN_BOOL, SERVER, "no", "mail for addresses of ours is taken without AUTH" },
 	{ "bare-newline", PTN_CHOICE, SERVER, "refuse", "what to do with lines that do not end with CRLF", 0, 0,
 		choices_newline },
+	{ "freebind", PTN_BOOL, SERVER, "no", "addresses may be such as this machine does not have yet" },
 	{ "proxies", PTN_NETWORK | PTN_LIST, SERVER, "", "networks whose connections begin with a PROXY header" },
 	{ 0 },
 };
@@ -415,23 +417,54 @@ static const ConfigKind options_core[] = {
 	{ "level", CONFIG_NAMED, options_level, true },
 };
 
-ConfigKind *
-options_kinds(const GPtrArray *rows)
+static void
+options_add_kind(GArray *kinds, const char *kind, int naming, const PtnOption *rows, const char *why_not)
 {
-	const size_t core = G_N_ELEMENTS(options_core);
-	ConfigKind *kinds = g_new0(ConfigKind, core + 2 * (size_t)rows->len + 1);
+	const ConfigKind added = { g_intern_string(kind), naming, rows, false, why_not };
 
-	memcpy(kinds, options_core, sizeof options_core);
+	g_array_append_val(kinds, added);
+}
+
+/* A plugin that is there and not in the chain: whoever writes a section of it believes that it works. */
+static void
+options_add_unlisted(GArray *kinds, const char *directory, const GPtrArray *rows)
+{
+	GDir *dir = g_dir_open(directory, 0, NULL);
+	const char *file;
+
+	while (dir != NULL && (file = g_dir_read_name(dir)) != NULL) {
+		g_autofree char *name = g_str_has_suffix(file, ".so") ? g_strndup(file, strlen(file) - 3) : NULL;
+		g_autofree char *own = g_strdup_printf("plugin %s", name);
+		g_autofree char *items = g_strdup_printf("plugin %s/", name);
+		bool is_listed = name == NULL;
+
+		for (guint i = 0; !is_listed && i < rows->len; i++)
+			is_listed = strcmp(((const PluginRows *)g_ptr_array_index(rows, i))->plugin->name, name) == 0;
+		if (is_listed)
+			continue;
+		options_add_kind(kinds, own, CONFIG_ONCE, NULL, OPTIONS_UNLISTED);
+		options_add_kind(kinds, items, CONFIG_NAMED, NULL, OPTIONS_UNLISTED);
+	}
+	if (dir != NULL)
+		g_dir_close(dir);
+}
+
+ConfigKind *
+options_kinds(const GPtrArray *rows, const char *directory)
+{
+	GArray *kinds = g_array_new(TRUE, TRUE, sizeof(ConfigKind));
+
+	g_array_append_vals(kinds, options_core, G_N_ELEMENTS(options_core));
 	for (guint i = 0; i < rows->len; i++) {
 		const PluginRows *row = g_ptr_array_index(rows, i);
-
 		g_autofree char *own = g_strdup_printf("plugin %s", row->plugin->name);
 		g_autofree char *items = g_strdup_printf("plugin %s/", row->plugin->name);
 
-		kinds[core + 2 * i] = (ConfigKind){ g_intern_string(own), CONFIG_ONCE, row->rows, false };
-		kinds[core + 2 * i + 1] = (ConfigKind){ g_intern_string(items), CONFIG_NAMED, row->items, false };
+		options_add_kind(kinds, own, CONFIG_ONCE, row->rows, NULL);
+		options_add_kind(kinds, items, CONFIG_NAMED, row->items, NULL);
 	}
-	return kinds;
+	options_add_unlisted(kinds, directory, rows);
+	return (ConfigKind *)(void *)g_array_free(kinds, FALSE);
 }
 
 char *

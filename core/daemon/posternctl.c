@@ -322,6 +322,7 @@ static const char posternctl_help[] =
 	"Looking:\n"
 	"  status, alarms, metrics            is all well?\n"
 	"  plugins, hooks                     what they did; the chain per stage\n"
+	"  listeners                          where mail is taken\n"
 	"  queue, queue list|show|cat         what waits, and why\n"
 	"  why WHAT                           what was refused, and why\n"
 	"  doctor                             names, SPF, certificates, clock, disk, lists\n"

@@ -20,8 +20,7 @@ services_open_spool(Daemon *daemon, GError **error)
 	return daemon->engine.spool != NULL;
 }
 
-/* `name`: of the section, and of metrics and alarms. */
-static Store *
+Store *
 services_open_store(Daemon *daemon, const char *name, bool is_durable, GError **error)
 {
 	const ConfigSection *section = config_section(daemon->config, name, NULL);
@@ -71,7 +70,7 @@ services_open_refusals(Daemon *daemon, GError **error)
 	return daemon->engine.refusals != NULL;
 }
 
-static bool
+bool
 services_open_dns(Daemon *daemon, GError **error)
 {
 	const ConfigSection *section = config_section(daemon->config, "dns", NULL);

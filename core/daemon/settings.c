@@ -10,22 +10,21 @@
 #include "proto/path.h"
 #include "service/template.h"
 
-static void settings_complain(GPtrArray *mistakes, const ConfigSection *section, const char *option,
-	const char *format, ...) G_GNUC_PRINTF(4, 5);
-
-static void
-settings_complain(GPtrArray *mistakes, const ConfigSection *section, const char *option, const char *format, ...)
+void
+settings_complain(GPtrArray *sentences, const ConfigSection *section, const char *option, const char *format, ...)
 {
+	const char *where = section != NULL ? config_where(section, option) : NULL;
 	g_autofree char *text = NULL;
 	g_autofree char *shown = NULL;
-	const char *where = config_where(section, option);
 	va_list arguments;
 
+	if (where == NULL && section != NULL)
+		where = config_where(section, NULL);
 	va_start(arguments, format);
 	text = g_strdup_vprintf(format, arguments);
 	va_end(arguments);
-	shown = config_complaint(section, option, text);
-	g_ptr_array_add(mistakes, g_strdup_printf("%s: %s", where != NULL ? where : "configuration", shown));
+	shown = section != NULL ? config_complaint(section, option, text) : g_strdup(text);
+	g_ptr_array_add(sentences, g_strdup_printf("%s: %s", where != NULL ? where : "configuration", shown));
 }
 
 char *
@@ -130,6 +129,7 @@ settings_listener(const ConfigSection *section, GPtrArray *mistakes)
 	listener->takes_auth = config_bool(section, "auth");
 	listener->takes_auth_in_clear = config_bool(section, "auth-without-tls");
 	listener->is_inbound = config_bool(section, "inbound");
+	listener->is_free = config_bool(section, "freebind");
 	listener->is_lenient = config_number(section, "bare-newline") == 1;
 	settings_read_networks(section, "proxies", listener->proxies);
 	return listener;

@@ -15,7 +15,7 @@ open_port(uint16_t *port)
 	int fd;
 
 	CU_ASSERT_FATAL(ip_parse("0.0.0.0", &address));
-	fd = socket_listen(&address, 0, NULL);
+	fd = socket_listen(&address, 0, false, NULL);
 	CU_ASSERT_FATAL(fd >= 0 && socket_local(fd, &address, port));
 	return fd;
 }
