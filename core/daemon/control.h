@@ -16,7 +16,7 @@ bool control_stop(Control *control);
 /* `words` begin behind the command's own: of "queue list age>1h", "list". */
 typedef void ControlFunction(Daemon *daemon, const Request *request, Answer *answer);
 
-enum { TAKES_YES = 1, TAKES_DRY_RUN = 2, TAKES_HOLD = 4 };
+enum { TAKES_YES = 1, TAKES_DRY_RUN = 2, TAKES_HOLD = 4, TAKES_CHECK = 8 };
 
 typedef struct {
 	const char *word;
