@@ -302,7 +302,7 @@ def test_probe_sender_is_needed(make_gate, dns):
 def test_ourselves(tmp_path, dns, sink):
     """V-11 V-16 the public exchanger is asked, also where that is ourselves: on an inbound listener mail to the probe's sender is
     taken without AUTH, and arrives; for others, and on other listeners, it is refused."""
-    here = {"addresses": US, "tls": "none", "auth": "no"}
+    here = {"addresses": US, "tls": "none", "auth": "no", "inbound": "yes"}
     gate = Postern(tmp_path / "self", {**options(dns), "plugin senderverify": {"probe-sender": "probe@self.senders.test"},
                                        "listener inbound": {**here, "ports": "25", "inbound": "yes"},
                                        "listener other": {**here, "ports": "2525"}}, sink=sink)
