@@ -10,6 +10,7 @@
 #include "daemon/check.h"
 #include "daemon/claim.h"
 #include "daemon/confine.h"
+#include "daemon/expiry.h"
 #include "daemon/options.h"
 #include "daemon/process.h"
 #include "daemon/services.h"
@@ -307,6 +308,17 @@ daemon_renew_certificates(Daemon *daemon, GError **error)
 	return true;
 }
 
+static void
+daemon_look_at_expiry(Daemon *daemon)
+{
+	g_autoptr(Config) config = NULL;
+
+	g_mutex_lock(&daemon->lock);
+	config = config_ref(daemon->config);
+	g_mutex_unlock(&daemon->lock);
+	expiry_look(daemon->engine.metrics, config, clock_wall(daemon->engine.clock));
+}
+
 void
 daemon_look_at_certificates(Daemon *daemon)
 {
@@ -318,6 +330,7 @@ daemon_look_at_certificates(Daemon *daemon)
 		is_renewed = daemon_renew_certificates(daemon, &error);
 	g_mutex_unlock(&daemon->lock);
 	metrics_alarm(daemon->engine.metrics, "tls.certificate", error != NULL ? error->message : NULL);
+	daemon_look_at_expiry(daemon);
 	if (is_renewed)
 		log_event(LOG_LEVEL_INFO, "certificates read anew", NULL);
 }

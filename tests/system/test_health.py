@@ -1,5 +1,7 @@
 """Exit codes for programs that watch: status --check as Nagios and load balancers read it, and alarms."""
+import re
 import subprocess
+import time
 
 from postern import BUILD, wait_until
 
@@ -42,3 +44,20 @@ def test_check_is_of_status_alone(make_postern, sink):
     postern = make_postern(sink=sink)
     done = subprocess.run([BUILD / "core/daemon/posternctl", "-c", postern.config, "queue", "--check"], capture_output=True, text=True)
     assert done.returncode == 1 and "takes no --check" in done.stderr
+
+
+def test_certificate_that_ends(make_postern, sink, tmp_path):
+    """A certificate that was not renewed in time is an alarm, which a renewal lowers."""
+    def make(days):
+        subprocess.run(["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
+                        tmp_path / "key.pem", "-out", tmp_path / "request.pem", "-subj", "/CN=localhost"], check=True, capture_output=True)
+        subprocess.run(["openssl", "x509", "-req", "-in", tmp_path / "request.pem", "-signkey", tmp_path / "key.pem", "-days", days,
+                        "-out", tmp_path / "certificate.pem"], check=True, capture_output=True)
+
+    make("0")
+    time.sleep(1.1)
+    postern = make_postern({"tls": {"certificate": tmp_path / "certificate.pem", "key": tmp_path / "key.pem"}}, sink=sink)
+    wait_until(lambda: re.search(r"tls\.expiry .*expired on", postern.ctl("alarms")), "the alarm")
+    assert postern.ask("status", "--check").returncode == 1
+    make("90")
+    wait_until(lambda: "tls.expiry" not in postern.ctl("alarms"), "the end of the alarm", 90)   # looked at once a minute
