@@ -24,6 +24,9 @@ block_list(Daemon *daemon, const Request *request, Answer *answer, GError **erro
 	g_autoptr(GPtrArray) blocks = NULL;
 	IpAddress client;
 
+	if (request->words[2] != NULL && (!is_of_one || request->words[3] != NULL))
+		return error_set(error, POSTERN_ERROR_INVALID,
+			"\"%s\": block list takes no word, and block show takes one", request->words[is_of_one ? 3 : 2]);
 	if (is_of_one && (text == NULL || !ip_parse(text, &client)))
 		return error_set(error, POSTERN_ERROR_INVALID, "which address?  \"%s\" is none", text != NULL ? text : "");
 	blocks = blocks_list(daemon->engine.blocks, is_of_one ? &client : NULL);
@@ -121,8 +124,8 @@ block_lift(Daemon *daemon, const Request *request, Answer *answer, GError **erro
 	g_autofree char *text = NULL;
 	IpNetwork network;
 
-	if (request->words[2] == NULL)
-		return error_set(error, POSTERN_ERROR_INVALID, "which address or network?");
+	if (request->words[2] == NULL || request->words[3] != NULL)
+		return error_set(error, POSTERN_ERROR_INVALID, "which address or network?  One at a time");
 	if (!ip_network_parse(request->words[2], &network, error))
 		return false;
 	text = ip_network_format(&network);

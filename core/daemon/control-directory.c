@@ -1,4 +1,4 @@
-/* control-directory.c - posternctl customer, domain, account: add, set, show, list, passwd, enable, disable, remove. */
+/* control-directory.c - posternctl customer, domain, account: add, set, show, passwd, enable, disable, remove; list is in control-list.c. */
 #include <string.h>
 
 #include "base/error.h"
@@ -19,8 +19,8 @@ static const char *const directory_names[][10] = {
 
 /* ---- name=value ---- */
 
-static bool
-directory_is_core_name(PtnKind kind, const char *name)
+bool
+control_is_core_name(PtnKind kind, const char *name)
 {
 	for (const char *const *known = directory_names[kind]; *known != NULL; known++)
 		if (strcmp(*known, name) == 0)
@@ -28,8 +28,8 @@ directory_is_core_name(PtnKind kind, const char *name)
 	return false;
 }
 
-static bool
-directory_unknown(PluginSet *set, PtnKind kind, const char *name, GError **error)
+bool
+control_unknown_option(PluginSet *set, PtnKind kind, const char *name, GError **error)
 {
 	g_autoptr(GPtrArray) known = host_option_names(set, kind);
 	const char *nearest;
@@ -44,14 +44,13 @@ directory_unknown(PluginSet *set, PtnKind kind, const char *name, GError **error
 	return error_set(error, POSTERN_ERROR_INVALID, "a %s has no option \"%s\"", directory_kind_name(kind), name);
 }
 
-/* The options of sender-rules are known by their short names, too, where only one plugin has one of that name. */
-static char *
-directory_full_name(PluginSet *set, PtnKind kind, const char *name)
+char *
+control_full_name(PluginSet *set, PtnKind kind, const char *name)
 {
 	g_autoptr(GPtrArray) names = NULL;
 	char *found = NULL;
 
-	if (directory_is_core_name(kind, name) || strchr(name, '.') != NULL)
+	if (control_is_core_name(kind, name) || strchr(name, '.') != NULL)
 		return g_strdup(name);
 	names = host_option_names(set, kind);
 	for (guint i = 0; i < names->len; i++) {
@@ -113,14 +112,14 @@ control_set_value(PluginSet *set, DirectoryEntry *entry, const char *assignment,
 	if (!directory_is_one_line(equals + 1))
 		return error_set(
 			error, POSTERN_ERROR_INVALID, "%s: a value is one line, without control characters", given);
-	name = directory_full_name(set, kind, given);
+	name = control_full_name(set, kind, given);
 	value = how == '=' ? g_strdup(equals + 1) : directory_combine(entry, name, how, equals + 1);
-	if (!directory_is_core_name(kind, name)) {
+	if (!control_is_core_name(kind, name)) {
 		if (strchr(name, '.') == NULL)
-			return directory_unknown(set, kind, name, error);
+			return control_unknown_option(set, kind, name, error);
 		if (value[0] != '\0' && !host_check_option(set, name, kind, value, error))
 			return g_error_matches(*error, POSTERN_ERROR, POSTERN_ERROR_NOT_FOUND)
-					   ? (g_clear_error(error), directory_unknown(set, kind, name, error))
+					   ? (g_clear_error(error), control_unknown_option(set, kind, name, error))
 					   : false;
 	}
 	directory_entry_set(entry, name, value[0] != '\0' ? value : NULL);
@@ -190,6 +189,15 @@ control_save_entry(Daemon *daemon, DirectoryEntry *entry, GError **error)
 	default:
 		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "the %s %s cannot be written now", kind, name);
 	}
+}
+
+/* Words behind the name change nothing, so nobody means them. */
+static bool
+directory_takes_no_more(const Request *request, GError **error)
+{
+	return request->words[2] == NULL || request->words[3] == NULL ||
+		   error_set(error, POSTERN_ERROR_INVALID, "\"%s\": %s takes one name; nothing was done",
+			   request->words[3], request->words[1]);
 }
 
 static DirectoryEntry *
@@ -361,8 +369,11 @@ static bool
 directory_show(
 	Daemon *daemon, PluginSet *set, PtnKind kind, const Request *request, Answer *answer, GError **error)
 {
-	g_autoptr(DirectoryEntry) entry = directory_need(daemon, kind, request->words[2], error);
+	g_autoptr(DirectoryEntry) entry = NULL;
 
+	if (!directory_takes_no_more(request, error))
+		return false;
+	entry = directory_need(daemon, kind, request->words[2], error);
 	if (entry == NULL)
 		return false;
 	answer_columns(answer, "option", "value", "from", NULL);
@@ -380,82 +391,15 @@ directory_show(
 	return true;
 }
 
-static const char *
-directory_or_empty(DirectoryEntry *entry, const char *name)
-{
-	const char *value = directory_entry_get(entry, name);
-
-	return value != NULL ? value : "";
-}
-
-static const char *
-directory_destination(DirectoryEntry *domain)
-{
-	return directory_or_empty(
-		domain, g_str_has_prefix(directory_or_empty(domain, "mode"), "forward") ? "forward-to" : "destination");
-}
-
-static void
-directory_list_row(Daemon *daemon, PtnKind kind, DirectoryEntry *entry, Answer *answer)
-{
-	g_autofree char *held = NULL;
-	StayFigures figures;
-	const char *name = directory_entry_name(entry);
-	const char *enabled = directory_entry_get(entry, "enabled");
-
-	if (kind == PTN_CUSTOMER)
-		answer_row(answer, name, directory_or_empty(entry, "level"), directory_or_empty(entry, "primary"),
-			enabled != NULL ? enabled : "yes", NULL);
-	else if (kind == PTN_RECIPIENT)
-		answer_row(answer, name, directory_or_empty(entry, "domain"), NULL);
-	else if (kind == PTN_DOMAIN) {
-		stay_figures(daemon->engine.stay, name, &figures);
-		held = g_strdup_printf("%" G_GUINT64_FORMAT, figures.messages);
-		answer_row(answer, name, directory_or_empty(entry, "customer"), directory_or_empty(entry, "mode"),
-			directory_destination(entry), held, NULL);
-	} else
-		answer_row(answer, name, directory_or_empty(entry, "type"), directory_or_empty(entry, "customer"),
-			enabled != NULL ? enabled : "yes", NULL);
-}
-
-static bool
-directory_show_list(
-	Daemon *daemon, PluginSet *set, PtnKind kind, const Request *request, Answer *answer, GError **error)
-{
-	g_autofree char *after = NULL;
-
-	const char *domain = kind == PTN_RECIPIENT ? request->words[2] : NULL;
-
-	(void)set;
-	if (kind == PTN_CUSTOMER)
-		answer_columns(answer, "customer", "level", "primary", "enabled", NULL);
-	else if (kind == PTN_DOMAIN)
-		answer_columns(answer, "domain", "customer", "mode", "destination", "held", NULL);
-	else if (kind == PTN_RECIPIENT)
-		answer_columns(answer, "recipient", "domain", NULL);
-	else
-		answer_columns(answer, "account", "type", "customer", "enabled", NULL);
-	for (;;) {
-		g_autoptr(GPtrArray) page = NULL;
-
-		if (directory_list(daemon->engine.directory, kind, NULL, after, 1000, CLOCK_NEVER, &page) == PTN_UNSURE)
-			return error_set(error, POSTERN_ERROR_UNAVAILABLE, "the directory cannot be read now");
-		if (page == NULL || page->len == 0)
-			return true;
-		for (guint i = 0; i < page->len; i++)
-			if (domain == NULL || g_strcmp0(directory_entry_get(page->pdata[i], "domain"), domain) == 0)
-				directory_list_row(daemon, kind, page->pdata[i], answer);
-		g_free(after);
-		after = g_strdup(directory_entry_name(g_ptr_array_index(page, page->len - 1)));
-	}
-}
-
 static bool
 directory_passwd(
 	Daemon *daemon, PluginSet *set, PtnKind kind, const Request *request, Answer *answer, GError **error)
 {
-	g_autoptr(DirectoryEntry) entry = directory_need(daemon, kind, request->words[2], error);
+	g_autoptr(DirectoryEntry) entry = NULL;
 
+	if (!directory_takes_no_more(request, error))
+		return false;
+	entry = directory_need(daemon, kind, request->words[2], error);
 	if (entry == NULL || !control_set_password(set, entry, request->input, error) ||
 		!control_save_entry(daemon, entry, error))
 		return false;
@@ -510,6 +454,8 @@ directory_remove_one(
 	(void)set;
 	if (request->words[2] == NULL)
 		return error_set(error, POSTERN_ERROR_INVALID, "which %s?", directory_kind_name(kind));
+	if (!directory_takes_no_more(request, error))
+		return false;
 	if (!directory_remove_checked(daemon->engine.directory, kind, request->words[2], removed, error))
 		return false;
 	for (guint i = 0; i < removed->len; i++)
@@ -525,7 +471,7 @@ static const struct {
 	{ "add", directory_add, false },
 	{ "set", directory_set, false },
 	{ "show", directory_show, false },
-	{ "list", directory_show_list, false },
+	{ "list", control_list, false },
 	{ "passwd", directory_passwd, true },
 	{ "enable", directory_able, false },
 	{ "disable", directory_able, false },

@@ -1,6 +1,7 @@
 /* control-directory.h - changing entries of the directory with all checks: for verbs and for import. */
 #pragma once
 
+#include "daemon/answer.h"
 #include "daemon/daemon.h"
 
 /* "NAME=VALUE", "NAME+=WORD", "NAME-=WORD"; an empty value unsets. */
@@ -13,3 +14,16 @@ void control_clear_places(const DirectoryEntry *entry, OptionPlaces *places);
 bool control_check_changes(Directory *directory, PluginSet *set, DirectoryEntry *entry, GError **error);
 /* Checks and saves; the sentence says what is wrong, or that the name is taken. */
 bool control_save_entry(Daemon *daemon, DirectoryEntry *entry, GError **error);
+/* True: the option is the core's. */
+bool control_is_core_name(PtnKind kind, const char *name);
+/* The options of sender-rules are known by their short names, too, where only one plugin has one of that name: the full one, or
+ * `name`.  New. */
+char *control_full_name(PluginSet *set, PtnKind kind, const char *name);
+/* Always false: an entry of `kind` has no such option; the sentence names the nearest. */
+bool control_unknown_option(PluginSet *set, PtnKind kind, const char *name, GError **error);
+
+/* ---- control-list.c ---- */
+
+/* "customer list [FILTER …] [columns=NAME,…]". */
+bool control_list(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *request, Answer *answer,
+	GError **error);

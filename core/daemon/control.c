@@ -55,12 +55,12 @@ static const ControlCommand control_commands[] = {
 	{ "plugins", "", "calls, time, refusals and failures of each plugin", control_plugins },
 	{ "hooks", "", "the chain per stage", control_hooks },
 	{ "metrics", "", "all counters", control_metrics },
-	{ "customer", "add|set|show|list|enable|disable|remove NAME [OPTION=VALUE …]", "customers", control_customer,
-		TAKES_HOLD },
-	{ "domain", "add|set|show|list|remove NAME [OPTION=VALUE …]", "mail domains", control_domain },
-	{ "account", "add|set|show|list|passwd|enable|disable|remove LOGIN [OPTION=VALUE …]", "outbound accounts",
-		control_account, TAKES_HOLD },
-	{ "recipient", "add|show|list|remove ADDRESS", "addresses that domains with valid-recipients = yes take",
+	{ "customer", "add|set|show|enable|disable|remove NAME [OPTION=VALUE …]|list [FILTER …]", "customers",
+		control_customer, TAKES_HOLD },
+	{ "domain", "add|set|show|remove NAME [OPTION=VALUE …]|list [FILTER …]", "mail domains", control_domain },
+	{ "account", "add|set|show|passwd|enable|disable|remove LOGIN [OPTION=VALUE …]|list [FILTER …]",
+		"outbound accounts", control_account, TAKES_HOLD },
+	{ "recipient", "add|show|remove ADDRESS|list [DOMAIN]", "addresses that domains with valid-recipients = yes take",
 		control_recipient },
 	{ "usage", "CUSTOMER|LOGIN", "what was sent of what is allowed (plugin limits)", control_ask_plugin },
 	{ "complaint", "add LOGIN | add SUBMIT-ID TAG | list LOGIN",
@@ -170,6 +170,28 @@ control_refuses_options(const Request *request, unsigned takes, Answer *answer)
 	return refused != NULL;
 }
 
+/* Of a command whose arguments are options alone: a word that is passed over would be taken for one that counts. */
+static bool
+control_refuses_words(const Request *request, Answer *answer)
+{
+	const char *word = request->words[0], *more = word != NULL ? request->words[1] : NULL;
+
+	if (more != NULL && (strcmp(word, "help") == 0 || strcmp(word, "stop") == 0)) {
+		answer_fail(answer, "%s takes no \"%s\"; nothing was done.", word, more);
+		return true;
+	}
+	for (size_t i = 0; more != NULL && i < G_N_ELEMENTS(control_commands); i++) {
+		const ControlCommand *command = &control_commands[i];
+
+		if (strcmp(command->word, word) != 0 ||
+			(*command->arguments != '\0' && !g_str_has_prefix(command->arguments, "[--")))
+			continue;
+		answer_fail(answer, "%s takes no \"%s\"; nothing was done.", word, more);
+		return true;
+	}
+	return false;
+}
+
 static void
 control_run(Control *control, Request *request, Answer *answer)
 {
@@ -179,7 +201,7 @@ control_run(Control *control, Request *request, Answer *answer)
 	for (size_t i = 0; i < G_N_ELEMENTS(control_commands); i++)
 		if (strcmp(control_commands[i].word, word) == 0)
 			takes = control_commands[i].takes;
-	if (control_refuses_options(request, takes, answer))
+	if (control_refuses_options(request, takes, answer) || control_refuses_words(request, answer))
 		return;
 	if (strcmp(word, "help") == 0) {
 		control_help(answer);

@@ -149,6 +149,23 @@ host_refuse_command(const Instance *instance, GError **error)
 	return false;
 }
 
+/* As many as its arguments have words, of alternatives between " | " the most; with "…" any. */
+static guint
+host_most_words(const PtnCommand *command)
+{
+	g_auto(GStrv) ways = g_strsplit(command->arguments != NULL ? command->arguments : "", " | ", -1);
+	guint most = 0;
+
+	if (command->arguments != NULL && strstr(command->arguments, "…") != NULL)
+		return G_MAXUINT;
+	for (char **way = ways; *way != NULL; way++) {
+		g_auto(GStrv) words = g_strsplit(*way, " ", -1);
+
+		most = MAX(most, **way != '\0' ? g_strv_length(words) : 0);
+	}
+	return most;
+}
+
 bool
 host_command(
 	PluginSet *set, const char *plugin, const char *const *words, HostRow *row, void *data, GError **error)
@@ -164,6 +181,9 @@ host_command(
 			"there is no command \"%s\", and no plugin of that name is loaded", plugin);
 	if (command == NULL)
 		return host_refuse_command(instance, error);
+	if (g_strv_length((char **)(uintptr_t)(words + 1)) > host_most_words(command))
+		return error_set(error, POSTERN_ERROR_INVALID, "too many words: %s %s takes %s; nothing was done", plugin,
+			command->verb, host_most_words(command) > 0 ? command->arguments : "none");
 	call.deadline_us = g_get_monotonic_time() + instance->core.deadline_us;
 	h.arguments = words + 1;
 	if (call_prepared(&h, command->function) == PTN_FAILED)

@@ -1,0 +1,81 @@
+"""posternctl: lists with filters and columns; and no word is passed over by any command."""
+import pytest
+
+from postern import LOGIN, ControlError
+
+
+@pytest.fixture(scope="module")
+def filled(request, tmp_path_factory):
+    from postern import Postern
+    postern = Postern(tmp_path_factory.mktemp("list") / "postern",
+                      {"server": {"plugins": "auth sender-rules limits"}, "level big": {}, "level small": {}})
+    postern.ctl("customer", "set", "acme", "level=big")
+    postern.ctl("customer", "add", "other", "level=small", "primary=boss@other.example")
+    postern.ctl("domain", "add", "other.example", "customer=other", "mode=redirect", "destination=mx.other.example")
+    postern.ctl("domain", "add", "third.example", "customer=other", "mode=outbound-only")
+    postern.add_account("a@other.example", "secret-of-a")
+    postern.add_account("b@third.example", "secret-of-b", "sender-rules.identities=yes")
+    postern.ctl("account", "disable", "b@third.example")
+    yield postern
+    postern.stop()
+
+
+def names(postern, kind, *words):
+    return {row[kind] for row in postern.ctl(kind, "list", *words, json=True)}
+
+
+@pytest.mark.parametrize("kind, words, expected", [
+    ("account", [], {LOGIN, "a@other.example", "b@third.example"}),
+    ("account", ["customer=other"], {"a@other.example", "b@third.example"}),
+    ("account", ["customer=OTHER", "enabled=yes"], {"a@other.example"}),
+    ("account", ["domain=third.example"], {"b@third.example"}),
+    ("account", ["level=small"], {"a@other.example", "b@third.example"}),
+    ("account", ["enabled=no"], {"b@third.example"}),
+    ("account", ["type=single", "customer=nobody"], set()),
+    ("account", ["identities=yes"], {"b@third.example"}),
+    ("account", ["sender-rules.identities=no"], {LOGIN, "a@other.example"}),
+    ("domain", ["mode=redirect"], {"other.example"}),
+    ("domain", ["customer=other", "mode=outbound-only"], {"third.example"}),
+    ("domain", ["level=big"], {"example.net"}),
+    ("customer", ["level=small"], {"other"}),
+    ("customer", ["primary=boss@other.example"], {"other"}),
+])
+def test_filters(filled, kind, words, expected):
+    assert names(filled, kind, *words) == expected
+
+
+def test_columns(filled):
+    rows = filled.ctl("account", "list", "customer=other", "columns=enabled,level,identities,domain", json=True)
+    assert rows == [
+        {"account": "a@other.example", "enabled": "yes", "level": "small", "sender-rules.identities": "no", "domain": "other.example"},
+        {"account": "b@third.example", "enabled": "no", "level": "small", "sender-rules.identities": "yes", "domain": "third.example"}]
+
+
+@pytest.mark.parametrize("words", [
+    ["account", "list", "x"], ["account", "list", "custmer=x"], ["account", "list", "columns=nosuch"], ["domain", "list", "mode"],
+    ["account", "show", LOGIN, "x"], ["account", "remove", LOGIN, "x"], ["customer", "remove", "acme", "x"],
+    ["account", "passwd", LOGIN, "x"], ["account", "disable", LOGIN, "x"], ["account", "enable", LOGIN, "reason=x"],
+    ["account", "set", LOGIN, "x"], ["status", "x"], ["reload", "x"], ["plugins", "x"], ["hooks", "x"], ["metrics", "x"],
+    ["listeners", "x"], ["doctor", "x"], ["export", "x"], ["clients", "192.0.2.1", "x"], ["clients", "x"], ["block", "list", "x"],
+    ["block", "show", "192.0.2.1", "x"], ["block", "lift", "192.0.2.1", "x"], ["block", "add", "192.0.2.1", "x"],
+    ["queue", "list", "x"], ["queue", "x"], ["spool", "x"], ["why"], ["why", "a", "b"], ["usage", "acme", "x"], ["usage"],
+    ["recipient", "show", "r@example.net", "x"], ["recipient", "remove", "r@example.net", "x"], ["queue", "show", "0", "x"],
+    ["queue", "cat", "0", "x"], ["limits", "x"], ["limits", "usage", "acme", "x"], ["stop", "x"], ["help", "x"], ["nosuch"], ["import", "-", "x"],
+])
+def test_no_word_is_passed_over(filled, words):
+    with pytest.raises(ControlError, match="ended with 1"):
+        filled.ctl(*words, *(["--password-file", "-"] if "passwd" in words else []), input="secret of nobody\n")
+    assert names(filled, "account") == {LOGIN, "a@other.example", "b@third.example"}
+    filled.ctl("status")
+
+
+def test_alarms_take_no_word(filled):
+    assert b"takes no" in filled.ask("alarms", "x").stderr
+
+
+def test_short_list_of_recipients(filled):
+    filled.ctl("domain", "set", "other.example", "valid-recipients=yes")
+    filled.ctl("recipient", "add", "r@other.example")
+    for words in (["other.example"], ["Other.Example"], ["domain=other.example"], []):
+        assert names(filled, "recipient", *words) == {"r@other.example"}
+    assert names(filled, "recipient", "third.example") == set()
