@@ -11,7 +11,6 @@ import pty
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 from pathlib import Path
@@ -101,6 +100,47 @@ def check_possible():
     if done.returncode != 0:
         raise Impossible("namespaces are not permitted: " + done.stderr.strip())
     cgroup()
+
+
+# ---- networks ----
+
+@contextlib.contextmanager
+def network_of(pid):
+    """What this thread does inside belongs to the network of a process: sockets, and programs that it starts."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open("/proc/self/task/%d/ns/net" % threading.get_native_id(), "rb") as here, \
+            open("/proc/%d/ns/net" % pid, "rb") as there:
+        assert libc.setns(there.fileno(), CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
+        try:
+            yield
+        finally:
+            assert libc.setns(here.fileno(), CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
+
+
+class Neighbour:
+    """Another host, as far as the network goes: `network()`, joined to the machine by a cable of their own."""
+
+    def __init__(self, machine, address, machine_address):
+        self.holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
+        here = os.readlink("/proc/self/ns/net")
+        wait_until(lambda: os.readlink("/proc/%d/ns/net" % self.holder.pid) != here, "the network of a neighbour")
+        with machine.network():
+            self.ip("link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", self.holder.pid)
+            self.ip("address", "add", machine_address, "dev", "cable")
+            self.ip("link", "set", "cable", "up")
+        with self.network():
+            self.ip("address", "add", address, "dev", "cable")
+            self.ip("link", "set", "cable", "up")
+
+    def ip(self, *words):
+        subprocess.run(["ip", *map(str, words)], check=True)
+
+    def network(self):
+        return network_of(self.holder.pid)
+
+    def close(self):
+        self.holder.kill()
+        self.holder.wait()
 
 
 # ---- a machine ----
@@ -207,21 +247,8 @@ class Machine:
     def journal(self, unit=None):
         return self.run("journalctl --no-pager --output=cat" + (" --unit=" + unit if unit else "")).out
 
-    @contextlib.contextmanager
     def network(self):
-        """What this thread does inside belongs to the machine's network: sockets, and programs that it starts."""
-        libc = ctypes.CDLL(None, use_errno=True)
-        with open("/proc/self/task/%d/ns/net" % threading.get_native_id(), "rb") as here, \
-                open("/proc/%d/ns/net" % self.init, "rb") as there:
-            assert libc.setns(there.fileno(), CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
-            try:
-                yield
-            finally:
-                assert libc.setns(here.fileno(), CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
-
-    def connect(self, port, host="127.0.0.1"):
-        with self.network():
-            return socket.create_connection((host, port), timeout=PATIENCE)
+        return network_of(self.init)
 
     # -- the end --
 
