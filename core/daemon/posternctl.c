@@ -34,12 +34,13 @@ posternctl_prompt(const char *text)
 	size_t size = 0;
 	ssize_t length;
 
-	fputs(text, stderr);
 	if (tcgetattr(STDIN_FILENO, &before) != 0)
 		return NULL;
 	silent = before;
 	silent.c_lflag &= ~(tcflag_t)ECHO;
+	/* before the prompt: what a program types as soon as it sees that would be thrown away, or shown */
 	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+	fputs(text, stderr);
 	length = getline(&line, &size, stdin);
 	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
 	fputc('\n', stderr);

@@ -9,6 +9,7 @@ import hashlib
 import os
 import pty
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -226,6 +227,7 @@ class Machine:
         try:
             for line in lines:
                 while not shown.rstrip(b" ").endswith(b":"):
+                    assert select.select([master], [], [], PATIENCE)[0], Done(script, -1, shown.decode(errors="replace"), "")
                     shown += os.read(master, 4096)
                 os.write(master, line.encode() + b"\n")
                 shown += b"\n"
