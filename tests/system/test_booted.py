@@ -4,93 +4,10 @@ import subprocess
 
 import pytest
 
-import booted
-from booted_page import Build, Page
-from nsd import Nsd
-from postern import PASSWORD, Dialog, Sink, make_certificate, wait_until
+from booted_page import Page
+from postern import Dialog, make_certificate, wait_until
 
-ZONES = {
-    "example.org": "@ IN MX 10 mx\nmx IN A 9.9.9.25\n",
-    "mail.example.net": "@ IN A 127.0.0.1\n",
-    "acme.example": "@ IN MX 10 mail.example.net.\n",
-}
-HARM = re.compile(r"Scheduled restart job|code=(?:killed|dumped)|status=31/SYS|SIGSYS|core dump|Failed with result.*", re.I)
-
-
-class World:
-    """The machine, what its network has in place of the Internet, and the page that installed it."""
-
-    def __init__(self, place):
-        self.machine = booted.Machine(place / "machine")
-        self.nsd, self.neighbour, self.sinks = None, None, {}
-        try:
-            build = Build()
-            self.machine.put("/etc/resolv.conf", "nameserver 127.0.0.1\n")
-            self.machine.boot()
-            self.page = Page(self.machine, build, "doc/install.md", PASSWORD)
-            self.connect(place)
-            for section in self.page.sections:
-                self.page.run(section, self.before_block)
-        except BaseException:
-            if self.machine.init:
-                print(self.machine.journal())  # shown with a failure
-            self.close()
-            raise
-
-    def connect(self, place):
-        """A name server; a relay; mailboxes behind LMTP; and, on a host of its own, an MX host of somebody else."""
-        with self.machine.network():
-            self.nsd = Nsd(place / "nsd", ZONES, port=53)
-            self.sinks = {"relay": Sink(port=2525), "mailboxes": Sink(port=24)}
-        self.neighbour = booted.Neighbour(self.machine, "9.9.9.25/24", "9.9.9.1/24")
-        with self.neighbour.network():
-            self.sinks["mx"] = Sink(host="9.9.9.25", port=25)
-
-    def before_block(self, _, rest, inner):
-        """Waits for what the page says has happened by now."""
-        if "relay.conf" in rest:
-            self.sinks["mx"].wait(1)
-        elif "posternctl doctor" in inner:
-            self.sinks["mailboxes"].wait(1)
-
-    def close(self):
-        for sink in self.sinks.values():
-            sink.close()
-        if self.nsd:
-            self.nsd.close()
-        if self.neighbour:
-            self.neighbour.close()
-        self.machine.close()
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    try:
-        booted.check_possible()
-        made = World(tmp_path_factory.mktemp("booted"))
-    except booted.Impossible as error:
-        pytest.skip(str(error))
-    yield made
-    made.close()
-
-
-@pytest.fixture(autouse=True)
-def unharmed(world):
-    """Nothing was killed by the sandbox, nothing crashed, and nothing was restarted but by the test itself."""
-    yield
-    assert not HARM.search(world.machine.journal("postern")), world.machine.journal("postern")
-    assert world.machine.show("postern", "NRestarts") == "0"
-
-
-@pytest.fixture
-def same_process(world):
-    """The daemon that served before the test serves after it."""
-    pid = world.machine.show("postern", "MainPID")
-    assert pid != "0"
-    yield
-    assert world.machine.show("postern", "MainPID") == pid
-    world.machine.run("posternctl status")
-
+pytestmark = pytest.mark.usefixtures("unharmed")
 
 # ---- the page on installation ----
 
@@ -110,17 +27,8 @@ def test_install_page(world):
 
 def test_relay_takes_mail(world, same_process):
     """With the route of the page mail goes to the relay."""
-    send(world, "rcpt@elsewhere.example")
+    world.send()
     world.sinks["relay"].wait(1)
-
-
-def send(world, recipient, content="Subject: test\n\nHello.\n"):
-    """Submits a message; its queue id."""
-    with world.machine.network(), Dialog(587) as dialog:
-        dialog.hello()
-        dialog.starttls()
-        dialog.login("user@acme.example", PASSWORD)
-        return dialog.mail("user@acme.example", recipient, content)
 
 
 # ---- the unit ----
@@ -191,7 +99,7 @@ def test_refused_reload(world, same_process):
         assert "reload.refused" in alarm and "postern.conf" in alarm and "server2" in alarm
         assert machine.run("posternctl reload", code=1).err.strip().endswith("nothing was changed.")
         machine.run("kill -HUP $(systemctl show --property=MainPID --value postern)")
-        send(world, "rcpt@elsewhere.example")
+        world.send()
     finally:
         machine.put("/etc/postern/postern.conf", before)
     machine.run("systemctl reload postern")
@@ -206,13 +114,13 @@ def test_log_rotation(world, same_process, is_broken):
     stays unused."""
     machine = world.machine
     before = machine.read("/etc/postern/postern.conf")
-    first = send(world, "rcpt@elsewhere.example")
+    first = world.send()
     try:
         if is_broken:
             machine.put("/etc/postern/postern.conf", before + "\n[server2]\n")
         machine.run("logrotate --force /etc/logrotate.conf")
         wait_until(lambda: machine.run("test -e /var/log/postern/postern.log", code=None).code == 0, "the new log")
-        second = send(world, "rcpt@elsewhere.example")
+        second = world.send()
         assert "reload.refused" not in machine.run("posternctl alarms").out
     finally:
         machine.put("/etc/postern/postern.conf", before)
@@ -228,10 +136,10 @@ def test_log_that_cannot_be_opened_anew(world, same_process):
     machine.run("mv /var/log/postern/postern.log /var/log/postern/kept.log && mkdir /var/log/postern/postern.log")
     machine.run("systemctl kill --signal=USR1 --kill-whom=main postern")
     wait_until(lambda: "log.closed" in machine.run("posternctl alarms").out, "the alarm")
-    assert send(world, "rcpt@elsewhere.example") in machine.read("/var/log/postern/kept.log")
+    assert world.send() in machine.read("/var/log/postern/kept.log")
     machine.run("rmdir /var/log/postern/postern.log && systemctl kill --signal=USR1 --kill-whom=main postern")
     wait_until(lambda: "log.closed" not in machine.run("posternctl alarms").out, "the end of the alarm")
-    assert send(world, "rcpt@elsewhere.example") in machine.read("/var/log/postern/postern.log")
+    assert world.send() in machine.read("/var/log/postern/postern.log")
 
 
 # ---- certificates ----
