@@ -67,6 +67,6 @@ control_access_check(GSocket *socket, gid_t group, GError **error)
 	if (peer.uid == 0 || peer.uid == geteuid() || control_access_is_member(fd, &peer, group))
 		return true;
 	return error_set(error, POSTERN_ERROR_INVALID,
-		"user %u may not give commands: that takes root, the daemon's user, or membership in [server] control-group%s",
-		(unsigned)peer.uid, group == CONTROL_NO_GROUP ? ", which is not set" : "");
+		"user %u may not give commands: only root, the daemon's user, and members of [server] control-group%s may",
+		(unsigned)peer.uid, group == CONTROL_NO_GROUP ? " (not set)" : "");
 }
