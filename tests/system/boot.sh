@@ -6,7 +6,8 @@
 set -eu
 mkdir "$1"
 echo $$ >"$1/cgroup.procs"
-exec unshare --mount --pid --fork --uts --ipc --cgroup --net --kill-child -- sh -eu -c '
+# ends with whoever started it, however that ends
+exec setpriv --pdeathsig KILL unshare --mount --pid --fork --uts --ipc --cgroup --net --kill-child -- sh -eu -c '
 image=$1 place=$2 root=$2/root
 mount --make-rprivate /
 mkdir -p "$place/changes" "$place/work" "$root"

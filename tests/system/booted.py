@@ -122,7 +122,7 @@ class Neighbour:
     """Another host, as far as the network goes: `network()`, joined to the machine by a cable of their own."""
 
     def __init__(self, machine, address, machine_address):
-        self.holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
+        self.holder = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "sleep", "infinity"])
         here = os.readlink("/proc/self/ns/net")
         wait_until(lambda: os.readlink("/proc/%d/ns/net" % self.holder.pid) != here, "the network of a neighbour")
         with machine.network():

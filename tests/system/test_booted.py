@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("unharmed")
 # ---- the page on installation ----
 
 def test_install_page(world):
-    """From an empty Debian to mail that is delivered and received; an operator; a log file; another spool; an upgrade."""
+    """Y-01 from an empty Debian to mail that is delivered and received; an operator; a log file; another spool; an upgrade."""
     said, machine = world.page.said, world.machine
     assert "no mistakes" in said["Start it"]
     assert [message.recipients for message in world.sinks["mx"].messages] == [["someone@example.org"]]
@@ -34,7 +34,7 @@ def test_relay_takes_mail(world, same_process):
 # ---- the unit ----
 
 def test_control_group(world, same_process):
-    """A member of [server] control-group gives commands, anybody else gets a sentence, and what the kernel knows decides."""
+    """Y-03 a member of [server] control-group gives commands, anybody else gets a sentence, and what the kernel knows decides."""
     machine = world.machine
     machine.run("id -u bob || useradd --create-home bob")
     assert " spool " in machine.run("posternctl status", user="olivia").out
@@ -46,7 +46,7 @@ def test_control_group(world, same_process):
 
 
 def test_a_stranger_keeps_nobody_waiting(world, same_process):
-    """Connections of a user who may not give commands are ended without reading what they say."""
+    """Y-03 connections of a user who may not give commands are ended without reading what they say."""
     words = world.machine.words("true", "nobody")
     words[words.index("bash"):] = ["perl", "-MIO::Socket::UNIX", "-e", STRANGER]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
@@ -58,7 +58,7 @@ print scalar grep { my $line = <$_>; $line =~ /may not/ } @held;"""
 
 
 def test_refused_call_is_an_error_of_one_command(world):
-    """A system call that the unit refuses fails in the command that needs it: doctor says so, and the daemon serves on."""
+    """Y-04 a system call that the unit refuses fails in the command that needs it: doctor says so, and the daemon serves on."""
     machine = world.machine
     assert machine.show("postern", "SystemCallErrorNumber") == "1"  # EPERM
     assert "Operation not permitted" not in machine.run("posternctl doctor", code=None).out
@@ -89,7 +89,7 @@ def test_unknown_group_prevents_the_start(world):
 # ---- reload ----
 
 def test_refused_reload(world, same_process):
-    """systemctl reload fails with a configuration that is refused; an alarm says so until one works."""
+    """Y-05 systemctl reload fails with a configuration that is refused; an alarm says so until one works."""
     machine = world.machine
     before = machine.read("/etc/postern/postern.conf")
     try:
@@ -110,7 +110,7 @@ def test_refused_reload(world, same_process):
 
 @pytest.mark.parametrize("is_broken", (False, True))
 def test_log_rotation(world, same_process, is_broken):
-    """logrotate with the file that was installed: what follows is in the new file, and a configuration that is being edited
+    """Y-06 logrotate with the file that was installed: what follows is in the new file, and a configuration that is being edited
     stays unused."""
     machine = world.machine
     before = machine.read("/etc/postern/postern.conf")
@@ -131,7 +131,7 @@ def test_log_rotation(world, same_process, is_broken):
 
 
 def test_log_that_cannot_be_opened_anew(world, same_process):
-    """The log in use stays, and an alarm says why, until it works."""
+    """Y-06 the log in use stays, and an alarm says why, until it works."""
     machine = world.machine
     machine.run("mv /var/log/postern/postern.log /var/log/postern/kept.log && mkdir /var/log/postern/postern.log")
     machine.run("systemctl kill --signal=USR1 --kill-whom=main postern")
@@ -174,7 +174,7 @@ def with_certificate(world, tmp_path):
 
 
 def test_renewal(world, same_process, with_certificate, tmp_path):
-    """A renewed certificate is shown to the next client, without a restart; of a bad one the hook and an alarm tell."""
+    """Y-07 a renewed certificate is shown to the next client, without a restart; of a bad one the hook and an alarm tell."""
     machine = world.machine
     assert shown_certificate(world) == "first.example.net"
     with machine.network(), Dialog(465, implicit_tls=True) as dialog:

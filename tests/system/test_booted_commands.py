@@ -121,7 +121,7 @@ def lost_node(world):
 
 
 def test_every_command(world, plugins, lost_node):
-    """Each command that posternctl, the daemon and the plugins have is carried out, and the daemon lives on."""
+    """Y-01 each command that posternctl, the daemon and the plugins have is carried out, and the daemon lives on."""
     machine = world.machine
     assert set(COMMANDS) == daemon_commands(machine) | local_commands(machine) | plugin_commands(machine, plugins)
     segment = int(machine.run("ls /srv/postern/lost/log | head -1").out)
@@ -144,7 +144,7 @@ def test_every_command(world, plugins, lost_node):
 
 
 def test_every_example(world, plugins, same_process):
-    """Each example of the manuals that is a command of ours works as it stands."""
+    """Y-01 each example of the manuals that is a command of ours works as it stands."""
     machine, failures = world.machine, []
     page = (SOURCE / "doc/install.md").read_text()
     for file, line in examples():

@@ -45,7 +45,7 @@ def whole(tmp_path):
 
 
 def test_install_again(staged):
-    """What is absent is installed; what was changed stays, with the new version beside it; what is as it was gets no copy."""
+    """Y-02 what is absent is installed; what was changed stays, with the new version beside it; what is as it was gets no copy."""
     files = staged.files()
     assert "postern/postern.conf" in files and "postern/templates/held" in files and "logrotate.d/postern" in files
     assert (staged / "postern/postern.conf").read_text() == SAMPLE
@@ -91,7 +91,7 @@ def test_links_are_files_of_the_administrator(staged, tmp_path):
 
 
 def test_uninstall(whole):
-    """Takes away what is as it was installed, and nothing that was changed or added."""
+    """Y-02 takes away what is as it was installed, and nothing that was changed or added."""
     (whole / "postern/postern.conf").write_text("# mine\n")
     (whole / "postern/conf.d").mkdir()
     (whole / "postern/conf.d/relay.conf").write_text("# mine\n")
