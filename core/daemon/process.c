@@ -63,7 +63,7 @@ process_bind_listener(const ListenerSettings *listener, GArray *sockets, GError 
 
 			if (process_has_socket(sockets, address, port))
 				continue;
-			fd = socket_listen(address, port, error);
+			fd = socket_listen(address, port, listener->is_free, error);
 			if (fd < 0)
 				return false;
 			g_array_append_val(sockets, fd);
@@ -125,7 +125,17 @@ process_become_user(const Config *config, GError **error)
 			"there is no user \"%s\": make one (useradd --system %s), or set [server] user", name, name);
 	if (!process_make_directories(config, user, error))
 		return false;
-	if (user->pw_uid == 0)
+	return process_take_user(config, error);
+}
+
+bool
+process_take_user(const Config *config, GError **error)
+{
+	const ConfigSection *server = config_section(config, "server", NULL);
+	const char *name = config_text(server, "user");
+	const struct passwd *user = geteuid() == 0 ? getpwnam(name) : NULL;
+
+	if (user == NULL || user->pw_uid == 0)
 		return true;
 	if (setgroups(1, &user->pw_gid) != 0 || setgid(user->pw_gid) != 0)
 		return error_set_errno(error, "cannot take the group of %s", name);

@@ -39,7 +39,7 @@ class World:
         """A name server; a relay; mailboxes behind LMTP; and, on a host of its own, an MX host of somebody else."""
         with self.machine.network():
             self.nsd = Nsd(place / "nsd", ZONES, port=53)
-            self.sinks = {"relay": Sink(port=2525), "mailboxes": Sink(port=24)}
+            self.sinks = {"relay": Sink(port=10025), "mailboxes": Sink(port=24)}
         self.neighbour = booted.Neighbour(self.machine, "9.9.9.25/24", "9.9.9.1/24")
         with self.neighbour.network():
             self.sinks["mx"] = Sink(host="9.9.9.25", port=25)
@@ -73,6 +73,9 @@ class World:
         with self.machine.network(), Dialog(25) as dialog:
             dialog.hello()
             return dialog.mail(sender, recipient)
+
+    def alarms(self):
+        return self.machine.run("posternctl alarms", code=None).out
 
     def check_unharmed(self):
         """Nothing was killed by the sandbox, nothing crashed, and systemd restarted nothing."""

@@ -95,7 +95,7 @@ def test_refused_reload(world, same_process):
     try:
         machine.put("/etc/postern/postern.conf", before + "\n[server2]\n")
         assert machine.run("systemctl reload postern", code=1)
-        alarm = machine.run("posternctl alarms").out
+        alarm = world.alarms()
         assert "reload.refused" in alarm and "postern.conf" in alarm and "server2" in alarm
         assert machine.run("posternctl reload", code=1).err.strip().endswith("nothing was changed.")
         machine.run("kill -HUP $(systemctl show --property=MainPID --value postern)")
@@ -103,7 +103,7 @@ def test_refused_reload(world, same_process):
     finally:
         machine.put("/etc/postern/postern.conf", before)
     machine.run("systemctl reload postern")
-    assert "reload.refused" not in machine.run("posternctl alarms").out
+    assert "reload.refused" not in world.alarms()
 
 
 # ---- the log ----
@@ -121,7 +121,7 @@ def test_log_rotation(world, same_process, is_broken):
         machine.run("logrotate --force /etc/logrotate.conf")
         wait_until(lambda: machine.run("test -e /var/log/postern/postern.log", code=None).code == 0, "the new log")
         second = world.send()
-        assert "reload.refused" not in machine.run("posternctl alarms").out
+        assert "reload.refused" not in world.alarms()
     finally:
         machine.put("/etc/postern/postern.conf", before)
     old, new = machine.read("/var/log/postern/postern.log.1"), machine.read("/var/log/postern/postern.log")
@@ -135,10 +135,10 @@ def test_log_that_cannot_be_opened_anew(world, same_process):
     machine = world.machine
     machine.run("mv /var/log/postern/postern.log /var/log/postern/kept.log && mkdir /var/log/postern/postern.log")
     machine.run("systemctl kill --signal=USR1 --kill-whom=main postern")
-    wait_until(lambda: "log.closed" in machine.run("posternctl alarms").out, "the alarm")
+    wait_until(lambda: "log.closed" in world.alarms(), "the alarm")
     assert world.send() in machine.read("/var/log/postern/kept.log")
     machine.run("rmdir /var/log/postern/postern.log && systemctl kill --signal=USR1 --kill-whom=main postern")
-    wait_until(lambda: "log.closed" not in machine.run("posternctl alarms").out, "the end of the alarm")
+    wait_until(lambda: "log.closed" not in world.alarms(), "the end of the alarm")
     assert world.send() in machine.read("/var/log/postern/postern.log")
 
 
@@ -184,11 +184,11 @@ def test_renewal(world, same_process, with_certificate, tmp_path):
     hook = renew(world, tmp_path, "third.example.net")
     machine.put("/etc/letsencrypt/live/mail.example.net/fullchain.pem", "no certificate\n", 0o600)
     machine.run(hook, code=1)
-    assert "reload.refused" in machine.run("posternctl alarms").out
+    assert "reload.refused" in world.alarms()
     assert shown_certificate(world) == "second.example.net"
     machine.run(renew(world, tmp_path, "fourth.example.net"))
     assert shown_certificate(world) == "fourth.example.net"
-    assert "reload.refused" not in machine.run("posternctl alarms").out
+    assert "reload.refused" not in world.alarms()
     assert machine.run("stat --format=%U:%G:%a /etc/postern/tls /etc/postern/tls/privkey.pem").out.split() == \
         ["root:postern:750", "root:postern:640"]
 

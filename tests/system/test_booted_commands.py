@@ -11,8 +11,8 @@ pytestmark = pytest.mark.usefixtures("unharmed")
 # The command line of each command: {held} is the id of a held message, {mail} a file on the machine, {segment} a number
 # of that spool.  Digits in front are the exit statuses that it may end with, where 0 is not all of them.
 COMMANDS = {
-    "status": "status", "alarms": "alarms", "plugins": "plugins", "hooks": "hooks", "metrics": "metrics",
-    "reload": "reload", "clients": "clients 127.0.0.1", "doctor": "01 doctor", "export": "export",
+    "status": "status", "alarms": "01 alarms", "plugins": "plugins", "hooks": "hooks", "metrics": "metrics",
+    "reload": "reload", "listeners": "listeners", "clients": "clients 127.0.0.1", "doctor": "01 doctor", "export": "export",
     "import": "import --dry-run /tmp/import.txt", "why": "why boss@acme.example",
     "explain": "explain --client 9.9.9.25 --from someone@example.org --to user@acme.example --listener inbound {mail}",
     "customer add": "customer add other primary=it@other.example", "customer set": "customer set other outbound=yes",
