@@ -2,13 +2,13 @@
 #include "daemon/control.h"
 
 #include <gio/gunixsocketaddress.h>
-#include <grp.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/log.h"
+#include "daemon/control-access.h"
 
 #define CONTROL_STOP_US (10 * CLOCK_SECOND)
 
@@ -18,6 +18,7 @@ struct Control {
 	GMainLoop *loop;
 	GSocketService *service;
 	char *path;
+	gid_t group; /* whose members may give commands, too */
 	GMutex lock; /* guards what follows */
 	GCond ended;
 	GPtrArray *connections; /* GSocketConnection*, of requests that are being read or run */
@@ -225,9 +226,13 @@ static void
 control_answer(Control *control, GSocketConnection *connection)
 {
 	g_autoptr(GError) error = NULL;
-	/* not through a buffered stream, whose buffer would keep new passwords */
-	g_autoptr(Request) request = request_read(g_io_stream_get_input_stream(G_IO_STREAM(connection)), &error);
+	g_autoptr(Request) request = NULL;
 	Answer *answer = answer_new(g_io_stream_get_output_stream(G_IO_STREAM(connection)));
+
+	/* Of a stranger nothing is read: one that says nothing would keep a thread.  Nor is it read through a buffered
+	 * stream, whose buffer would keep new passwords. */
+	if (control_access_check(g_socket_connection_get_socket(connection), control->group, &error))
+		request = request_read(g_io_stream_get_input_stream(G_IO_STREAM(connection)), &error);
 
 	if (request == NULL)
 		answer_fail(answer, "%s", error->message);
@@ -271,19 +276,16 @@ control_free(void *data, GClosure *closure)
 	g_free(control);
 }
 
+/* With a group all may connect; control_access_check() then decides. */
 static bool
-control_set_group(const Daemon *daemon, const char *path, GError **error)
+control_set_group(Control *control, GError **error)
 {
-	const char *name = config_text(config_section(daemon->config, "server", NULL), "control-group");
-	const struct group *group = name != NULL ? getgrnam(name) : NULL;
+	const char *name = config_text(config_section(control->daemon->config, "server", NULL), "control-group");
 
-	if (name != NULL && group == NULL)
-		return error_set(
-			error, POSTERN_ERROR_INVALID, "there is no group \"%s\" ([server] control-group)", name);
-	if (chmod(path, name != NULL ? 0660 : 0600) != 0)
-		return error_set_errno(error, "cannot set the mode of %s", path);
-	if (group != NULL && chown(path, (uid_t)-1, group->gr_gid) != 0)
-		return error_set_errno(error, "cannot give %s to the group %s", path, name);
+	if (!control_access_find_group(name, &control->group, error))
+		return false;
+	if (chmod(control->path, name != NULL ? 0666 : 0600) != 0)
+		return error_set_errno(error, "cannot set the mode of %s", control->path);
 	return true;
 }
 
@@ -308,7 +310,7 @@ control_start(Daemon *daemon, GMainLoop *loop, GError **error)
 	is_bound = g_socket_listener_add_address(G_SOCKET_LISTENER(control->service), address, G_SOCKET_TYPE_STREAM,
 		G_SOCKET_PROTOCOL_DEFAULT, NULL, NULL, error);
 	umask(mask);
-	if (!is_bound || !control_set_group(daemon, path, error)) {
+	if (!is_bound || !control_set_group(control, error)) {
 		g_prefix_error(error, "control socket %s: ", path);
 		g_object_unref(control->service);
 		control_free(control, NULL);

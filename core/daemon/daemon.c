@@ -260,6 +260,37 @@ daemon_describe_reload(Daemon *daemon, const Config *before)
 	return g_string_free(text, FALSE);
 }
 
+/* Lock held. */
+static void
+daemon_reopen_log_locked(Daemon *daemon)
+{
+	g_autoptr(GError) error = NULL;
+
+	(void)daemon_open_log(daemon->config, &error);
+	metrics_alarm(daemon->engine.metrics, "log.closed", error != NULL ? error->message : NULL);
+}
+
+void
+daemon_reopen_log(Daemon *daemon)
+{
+	g_mutex_lock(&daemon->lock);
+	daemon_reopen_log_locked(daemon);
+	g_mutex_unlock(&daemon->lock);
+}
+
+/* Lock held.  Whoever changed the file may not be the one who sees that it was refused. */
+static void
+daemon_refuse_reload(Daemon *daemon, const GPtrArray *mistakes)
+{
+	const char *first = g_ptr_array_index(mistakes, 0);
+	g_autofree char *text = mistakes->len == 1
+		? g_strdup_printf("the changed configuration is not in use: %s", first)
+		: g_strdup_printf("the changed configuration is not in use: %s (and %u more)", first, mistakes->len - 1);
+
+	daemon_reopen_log_locked(daemon);
+	metrics_alarm(daemon->engine.metrics, "reload.refused", text);
+}
+
 char *
 daemon_reload(Daemon *daemon, GPtrArray *mistakes)
 {
@@ -270,13 +301,16 @@ daemon_reload(Daemon *daemon, GPtrArray *mistakes)
 
 	g_mutex_lock(&daemon->lock);
 	if (!daemon_load(daemon->config_path, &loaded, mistakes)) {
+		daemon_refuse_reload(daemon, mistakes);
 		g_mutex_unlock(&daemon->lock);
 		return NULL;
 	}
 	if (!daemon_open_log(loaded.config, &error) || !daemon_apply(daemon, &loaded, &error)) {
 		g_ptr_array_add(mistakes, g_strdup(error->message));
-		(void)daemon_open_log(daemon->config, NULL);
+		daemon_refuse_reload(daemon, mistakes);
 	} else {
+		metrics_alarm(daemon->engine.metrics, "reload.refused", NULL);
+		metrics_alarm(daemon->engine.metrics, "log.closed", NULL);
 		before = g_steal_pointer(&daemon->config);
 		daemon->config = g_steal_pointer(&loaded.config);
 		g_ptr_array_add(daemon->old_rows, daemon->rows);

@@ -53,8 +53,13 @@ void loaded_clear(Loaded *loaded);
 
 /* Opens everything and starts; NULL with a sentence. */
 Daemon *daemon_start(const char *path, GError **error);
-/* Checks, then swaps; on a mistake nothing changes.  The text says what changed; new. */
+/* Checks, then swaps; on a mistake nothing changes but the alarm reload.refused, which the next reload that works
+ * ends, and NULL is returned.  Opens the log anew either way.  The text says what changed; new.  Reads files and may
+ * block; any thread. */
 char *daemon_reload(Daemon *daemon, GPtrArray *mistakes);
+/* Opens the log of the configuration in use anew, after a rotation; if that fails the open one stays in use, and the
+ * alarm log.closed says why, until it works.  Any thread. */
+void daemon_reopen_log(Daemon *daemon);
 /* Certificates whose files changed are read anew; a bad one raises an alarm and changes nothing. */
 void daemon_look_at_certificates(Daemon *daemon);
 /* Once a second, by the main thread. */

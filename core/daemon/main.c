@@ -101,6 +101,15 @@ main_on_reload(gpointer data)
 }
 
 static gboolean
+main_on_reopen(gpointer data)
+{
+	const Main *at = data;
+
+	daemon_reopen_log(at->daemon);
+	return G_SOURCE_CONTINUE;
+}
+
+static gboolean
 main_on_second(gpointer data)
 {
 	const Main *at = data;
@@ -149,6 +158,7 @@ main_run(const char *path)
 	g_unix_signal_add(SIGTERM, main_on_stop, &at);
 	g_unix_signal_add(SIGINT, main_on_stop, &at);
 	g_unix_signal_add(SIGHUP, main_on_reload, &at);
+	g_unix_signal_add(SIGUSR1, main_on_reopen, &at);
 	g_timeout_add_seconds(1, main_on_second, &at);
 	g_timeout_add(WATCH_MS, main_on_watch, &at);
 	process_notify("READY=1");

@@ -124,7 +124,8 @@ static const PtnOption options_server[] = {
 	{ "plugin-directory", PTN_FILE, SERVER, POSTERN_PLUGINDIR, "where NAME.so is looked for" },
 	{ "control", PTN_FILE, SERVER, "/run/postern/control", "socket for posternctl", .needs_restart = true },
 	{ "control-group", PTN_TEXT, SERVER, NULL,
-		"group whose members may use posternctl; not set: the daemon's user alone", .needs_restart = true },
+		"group whose members may use posternctl; not set: root and the daemon's user alone",
+		.needs_restart = true },
 	{ 0 },
 };
 

@@ -34,12 +34,13 @@ posternctl_prompt(const char *text)
 	size_t size = 0;
 	ssize_t length;
 
-	fputs(text, stderr);
 	if (tcgetattr(STDIN_FILENO, &before) != 0)
 		return NULL;
 	silent = before;
 	silent.c_lflag &= ~(tcflag_t)ECHO;
+	/* before the prompt: what a program types as soon as it sees that would be thrown away, or shown */
 	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+	fputs(text, stderr);
 	length = getline(&line, &size, stdin);
 	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
 	fputc('\n', stderr);
@@ -173,20 +174,24 @@ posternctl_ask(Arguments *arguments, GError **error)
 		arguments->socket != NULL ? g_strdup(arguments->socket) : options_control(arguments->config);
 	g_autofree char *input = NULL;
 	g_autoptr(GSocketConnection) connection = NULL;
-	bool is_sent;
+	g_autoptr(GError) unsent = NULL;
+	g_autoptr(GError) unanswered = NULL;
+	int code;
 
 	if (!posternctl_input(arguments, &input, error))
 		return EXIT_FAILURE;
 	connection = posternctl_connect(path, error);
 	if (connection == NULL)
 		return posternctl_is(arguments->words, "status", "--check") ? EXIT_CRITICAL : EXIT_FAILURE;
-	is_sent = request_write(g_io_stream_get_output_stream(G_IO_STREAM(connection)),
-		(const char *const *)arguments->words, input, error);
+	(void)request_write(g_io_stream_get_output_stream(G_IO_STREAM(connection)),
+		(const char *const *)arguments->words, input, &unsent);
 	if (input != NULL)
 		explicit_bzero(input, strlen(input));
-	if (!is_sent)
-		return EXIT_FAILURE;
-	return render_answer(g_io_stream_get_input_stream(G_IO_STREAM(connection)), arguments->is_json, error);
+	/* the daemon answers one that may not ask without reading what it asks */
+	code = render_answer(g_io_stream_get_input_stream(G_IO_STREAM(connection)), arguments->is_json, &unanswered);
+	if (unanswered != NULL)
+		g_propagate_error(error, unsent != NULL ? g_steal_pointer(&unsent) : g_steal_pointer(&unanswered));
+	return code;
 }
 
 /* ---- a spool that no daemon owns ---- */

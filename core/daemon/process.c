@@ -111,26 +111,10 @@ process_make_directories(const Config *config, const struct passwd *user, GError
 	return true;
 }
 
-/* The group of the control socket is kept as a supplementary one: only then may the daemon give it the socket. */
-static bool
-process_set_groups(const struct passwd *user, const char *control_group, GError **error)
-{
-	const struct group *group = control_group != NULL ? getgrnam(control_group) : NULL;
-	gid_t groups[2] = { user->pw_gid, group != NULL ? group->gr_gid : 0 };
-
-	if (control_group != NULL && group == NULL)
-		return error_set(
-			error, POSTERN_ERROR_INVALID, "there is no group \"%s\" ([server] control-group)", control_group);
-	if (setgroups(group != NULL ? 2 : 1, groups) != 0 || setgid(user->pw_gid) != 0)
-		return error_set_errno(error, "cannot take the group of %s", user->pw_name);
-	return true;
-}
-
 bool
 process_become_user(const Config *config, GError **error)
 {
-	const ConfigSection *server = config_section(config, "server", NULL);
-	const char *name = config_text(server, "user");
+	const char *name = config_text(config_section(config, "server", NULL), "user");
 	const struct passwd *user = NULL;
 
 	if (geteuid() != 0)
@@ -153,8 +137,8 @@ process_take_user(const Config *config, GError **error)
 
 	if (user == NULL || user->pw_uid == 0)
 		return true;
-	if (!process_set_groups(user, config_text(server, "control-group"), error))
-		return false;
+	if (setgroups(1, &user->pw_gid) != 0 || setgid(user->pw_gid) != 0)
+		return error_set_errno(error, "cannot take the group of %s", name);
 	if (setuid(user->pw_uid) != 0)
 		return error_set_errno(error, "cannot become user %s", name);
 	return true;

@@ -3,6 +3,8 @@ import shutil
 
 import pytest
 
+import booted
+from booted_world import World
 from kit import Installed
 from nsd import Nsd
 from postern import Postern, Sink
@@ -70,6 +72,35 @@ def shared(tmp_path_factory):
 def installed(tmp_path_factory):
     """Postern as `make install` puts it, in a place of its own; see kit.py."""
     return Installed(tmp_path_factory.mktemp("installed"))
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory):
+    """Postern under its unit on a booted Debian, as doc/install.md installs it; see booted_world.py."""
+    try:
+        booted.check_possible()
+        made = World(tmp_path_factory.mktemp("booted"))
+    except booted.Impossible as error:
+        pytest.skip(str(error))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def unharmed(world):
+    """Nothing was killed, and nothing restarted but by the test itself."""
+    yield
+    world.check_unharmed()
+
+
+@pytest.fixture
+def same_process(world):
+    """The daemon that served before the test serves after it."""
+    pid = world.machine.show("postern", "MainPID")
+    assert pid != "0"
+    yield
+    assert world.machine.show("postern", "MainPID") == pid
+    world.machine.run("posternctl status")
 
 
 ZONES = {

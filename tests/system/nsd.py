@@ -28,9 +28,9 @@ ns IN A 127.0.0.1
 class Nsd:
     """`zones`: {name: records}; SOA and NS are added to what has no $ORIGIN.  `more`: of subprocess.Popen."""
 
-    def __init__(self, place, zones, **more):
+    def __init__(self, place, zones, port=None, **more):
         place.mkdir(exist_ok=True)
-        self.port, self.zones = free_port(), list(zones)
+        self.port, self.zones = port or free_port(), list(zones)
         config = CONFIG % {"port": self.port, "place": place}
         for name, records in zones.items():
             (place / name).write_text(records if records.startswith("$ORIGIN") else HEAD % name + records)
