@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/keyed-hash.h"
+#include "base/thread.h"
 #include "service/store-file.h"
 #include "service/store-private.h"
 #include "service/store-tally.h"
@@ -32,7 +33,7 @@ typedef struct {
 	char *trouble;     /* why the last writing failed, or NULL */
 	bool is_closing;
 	GCond closing;
-	GThread *writer;
+	Thread *writer;
 } Local;
 
 static void
@@ -536,7 +537,7 @@ local_close(void *data)
 		local->is_closing = true;
 		g_cond_signal(&local->closing);
 		g_mutex_unlock(&local->lock);
-		(void)g_thread_join(local->writer);
+		thread_join(local->writer);
 	}
 	(void)local_flush(local);
 	store_file_close(local->file);
@@ -585,7 +586,7 @@ local_open_sqlite(const StoreSettings *settings, const char *path, GError **erro
 	local->version = MAX(local->version, version) + (settings->is_durable ? 0 : LOCAL_VERSION_GAP);
 	(void)local_flush(local);
 	if (!settings->is_durable)
-		local->writer = g_thread_new("store", local_writer, local);
+		local->writer = thread_new("store", local_writer, local);
 	return local;
 }
 
