@@ -81,6 +81,10 @@ static const PtnOption options_server[] = {
 		"age at which a session ends between two messages; an idle-timeout later between MAIL and DATA; never "
 		"within a message",
 		CLOCK_SECOND, DAY },
+	{ "stuck-after", PTN_TIME, SERVER, "10s",
+		"a thread that has not come round for so long (a loop in a hook that does not return, the committer) is an "
+		"alarm, and systemd is not told that we live",
+		CLOCK_SECOND, HOUR },
 	{ "error-delay", PTN_TIME, SERVER, "1s", "wait before the reply, behind soft-errors", 0, 60 * CLOCK_SECOND },
 	{ "auth-delay", PTN_TIME, SERVER, "1s", "wait before the reply to a failed authentication", 0,
 		60 * CLOCK_SECOND },

@@ -16,5 +16,7 @@ bool process_bind_low_ports(const EngineSettings *engine, GArray *sockets, GErro
 bool process_become_user(const Config *config, GError **error);
 /* As many descriptors as the system allows. */
 void process_raise_limits(void);
+/* How long the service manager waits for a WATCHDOG=1 (sd_watchdog_enabled(3)), in microseconds; 0: it does not. */
+int64_t process_watchdog_us(void);
 /* Tells the service manager ("READY=1"); nothing happens without one. */
 void process_notify(const char *state);
