@@ -9,11 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { ACTIVITY_HAS_STACK = 0 }; /* the sanitizers have their own, and their own handlers */
-#else
-enum { ACTIVITY_HAS_STACK = 1 };
-#endif
+#include "base/sanitizer.h"
 
 enum {
 	ACTIVITY_STACK = 24 * 1024, /* beside what the kernel puts there */
@@ -50,8 +46,8 @@ activity_add_stack(Activity *own)
 	const long least = sysconf(_SC_MINSIGSTKSZ); /* depends on the registers of this processor */
 	stack_t stack = { .ss_size = (size_t)MAX(least, 8192) + ACTIVITY_STACK };
 
-	if (!ACTIVITY_HAS_STACK)
-		return;
+	if (HAS_SANITIZER)
+		return; /* it has one of its own */
 	stack.ss_sp = mmap(NULL, stack.ss_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (stack.ss_sp == MAP_FAILED)
 		return;

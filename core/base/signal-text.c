@@ -15,15 +15,15 @@ signal_text_add(SignalText *to, const char *text)
 }
 
 static void
-signal_text_add_digits(SignalText *to, uint64_t number, unsigned base, int digits)
+signal_text_add_digits(SignalText *to, uint64_t number, int digits)
 {
 	char text[24];
 	char *at = text + sizeof text - 1;
 
 	*at = '\0';
 	while (number > 0 || digits > 0) {
-		*--at = "0123456789ABCDEF"[number % base];
-		number /= base;
+		*--at = (char)('0' + number % 10);
+		number /= 10;
 		digits--;
 	}
 	signal_text_add(to, at);
@@ -32,13 +32,7 @@ signal_text_add_digits(SignalText *to, uint64_t number, unsigned base, int digit
 void
 signal_text_add_number(SignalText *to, uint64_t number)
 {
-	signal_text_add_digits(to, number, 10, 1);
-}
-
-void
-signal_text_add_hex(SignalText *to, uint64_t number, int digits)
-{
-	signal_text_add_digits(to, number, 16, digits);
+	signal_text_add_digits(to, number, 1);
 }
 
 /* The calendar by years that begin in March: the leap day is the last day of such a year, and the months before it have the
@@ -52,11 +46,11 @@ signal_text_add_date(SignalText *to, uint64_t days)
 	const uint64_t day_of_year = day - (365 * year + year / 4 - year / 100);
 	const uint64_t month = (5 * day_of_year + 2) / 153; /* 0: March */
 
-	signal_text_add_digits(to, year + era * 400 + (month >= 10), 10, 4);
+	signal_text_add_digits(to, year + era * 400 + (month >= 10), 4);
 	signal_text_add(to, "-");
-	signal_text_add_digits(to, month < 10 ? month + 3 : month - 9, 10, 2);
+	signal_text_add_digits(to, month < 10 ? month + 3 : month - 9, 2);
 	signal_text_add(to, "-");
-	signal_text_add_digits(to, day_of_year - (153 * month + 2) / 5 + 1, 10, 2);
+	signal_text_add_digits(to, day_of_year - (153 * month + 2) / 5 + 1, 2);
 }
 
 void
@@ -66,13 +60,13 @@ signal_text_add_time(SignalText *to, uint64_t ms)
 
 	signal_text_add_date(to, second / 86400);
 	signal_text_add(to, "T");
-	signal_text_add_digits(to, second / 3600 % 24, 10, 2);
+	signal_text_add_digits(to, second / 3600 % 24, 2);
 	signal_text_add(to, ":");
-	signal_text_add_digits(to, second / 60 % 60, 10, 2);
+	signal_text_add_digits(to, second / 60 % 60, 2);
 	signal_text_add(to, ":");
-	signal_text_add_digits(to, second % 60, 10, 2);
+	signal_text_add_digits(to, second % 60, 2);
 	signal_text_add(to, ".");
-	signal_text_add_digits(to, ms % 1000, 10, 3);
+	signal_text_add_digits(to, ms % 1000, 3);
 	signal_text_add(to, "Z");
 }
 

@@ -14,8 +14,6 @@ typedef struct {
 /* What does not fit is left out; the last octet that fits is a line feed then. */
 void signal_text_add(SignalText *to, const char *text);
 void signal_text_add_number(SignalText *to, uint64_t number);
-/* Upper-case hexadecimal digits, at least `digits` of them. */
-void signal_text_add_hex(SignalText *to, uint64_t number, int digits);
 /* The time of day in UTC: "2026-11-22T08:00:00.000Z". */
 void signal_text_add_now(SignalText *to);
 /* The same of a time of the wall clock, in milliseconds since 1970. */

@@ -5,14 +5,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/sanitizer.h"
+
 typedef struct Thread Thread;
 
 /* Octets of every thread's stack, but for the main thread's.  Virtual memory: what a thread never reaches costs nothing. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { THREAD_STACK = 8 * 1024 * 1024 }; /* their frames are larger */
-#else
-enum { THREAD_STACK = 2 * 1024 * 1024 };
-#endif
+enum { THREAD_STACK = (HAS_SANITIZER ? 8 : 2) * 1024 * 1024 };
 
 /* New; to be joined.  `name` has at most 15 characters and lives as long as the process.  Ends the process if no thread can
  * be started, as g_thread_new() does: for the few that the daemon cannot do without. */

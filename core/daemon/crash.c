@@ -11,13 +11,8 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "base/sanitizer.h"
 #include "base/signal-text.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { CRASH_IS_HANDLED = 0 };
-#else
-enum { CRASH_IS_HANDLED = 1 };
-#endif
 
 static const struct {
 	int number;
@@ -149,7 +144,7 @@ crash_install(void)
 {
 	struct sigaction action = { .sa_sigaction = crash_handle, .sa_flags = SA_SIGINFO | SA_ONSTACK };
 
-	if (!CRASH_IS_HANDLED)
+	if (HAS_SANITIZER)
 		return;
 	(void)sigfillset(&action.sa_mask);
 	activity_name("main");
