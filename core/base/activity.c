@@ -1,4 +1,4 @@
-/* activity.c - a list of records that only grows; one of a thread that ended is taken by the next. */
+/* activity.c - a list of records that only grows; that of a thread that ended is used again. */
 #include "base/activity.h"
 
 #include <glib.h>
@@ -25,7 +25,7 @@ struct Activity {
 	_Atomic uint64_t queue;
 	_Atomic int64_t since_us, deadline_us, busy_us;
 	_Atomic uintptr_t lowest; /* end of the thread's stack; 0: not known */
-	void *stack;       /* for signal handlers; NULL: none */
+	void *stack;              /* for signal handlers; NULL: none */
 	size_t stack_size;
 };
 
@@ -48,7 +48,8 @@ activity_add_stack(Activity *own)
 
 	if (HAS_SANITIZER)
 		return; /* it has one of its own */
-	stack.ss_sp = mmap(NULL, stack.ss_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	stack.ss_sp =
+		mmap(NULL, stack.ss_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (stack.ss_sp == MAP_FAILED)
 		return;
 	own->stack = stack.ss_sp;

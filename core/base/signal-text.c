@@ -35,12 +35,12 @@ signal_text_add_number(SignalText *to, uint64_t number)
 	signal_text_add_digits(to, number, 1);
 }
 
-/* The calendar by years that begin in March: the leap day is the last day of such a year, and the months before it have the
- * same lengths in each. */
+/* The calendar by years that begin in March: the leap day is the last day of such a year, and the
+ * months before it have the same lengths in each. */
 static void
 signal_text_add_date(SignalText *to, uint64_t days)
 {
-	const uint64_t since = days + 719468;            /* days since 1 March of the year 0 */
+	const uint64_t since = days + 719468; /* days since 1 March of the year 0 */
 	const uint64_t era = since / 146097, day = since % 146097; /* of 400 years */
 	const uint64_t year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
 	const uint64_t day_of_year = day - (365 * year + year / 4 - year / 100);

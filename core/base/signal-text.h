@@ -1,4 +1,5 @@
-/* signal-text.h - a line of text made in a signal handler: no allocation, no lock, no locale; async-signal-safe. */
+/* signal-text.h - a line of text made in a signal handler: no allocation, no lock, no locale;
+ * async-signal-safe. */
 #pragma once
 
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* thread.h - the threads of the daemon: each has a name, a record of what it does (activity.h), and a stack that is large
- * enough for the libraries of plugins. */
+/* thread.h - the threads of the daemon: each has a name, a record of what it does (activity.h), and
+ * a stack that is large enough for the libraries of plugins. */
 #pragma once
 
 #include <stdbool.h>
@@ -9,11 +9,13 @@
 
 typedef struct Thread Thread;
 
-/* Octets of every thread's stack, but for the main thread's.  Virtual memory: what a thread never reaches costs nothing. */
+/* Octets of every thread's stack, but for the main thread's.  Virtual memory: what a thread never
+ * reaches costs nothing. */
 enum { THREAD_STACK = (HAS_SANITIZER ? 8 : 2) * 1024 * 1024 };
 
-/* New; to be joined.  `name` has at most 15 characters and lives as long as the process.  Ends the process if no thread can
- * be started, as g_thread_new() does: for the few that the daemon cannot do without. */
+/* New; to be joined.  `name` has at most 15 characters and lives as long as the process.  Ends the
+ * process if no thread can be started, as g_thread_new() does: for the few that the daemon cannot
+ * do without. */
 Thread *thread_new(const char *name, void *(*run)(void *data), void *data);
 /* Waits for its end, and frees it.  Blocks. */
 void thread_join(Thread *thread);

@@ -2,8 +2,8 @@
  *
  *     crash|held SECONDS SIGNAL THREAD PLUGIN STAGE SESSION QUEUE
  *
- * with "-" for what there is none of.  A message that is held because of its crashes has one line "held" instead of those of
- * the crashes, until it is released or gone. */
+ * with "-" for what there is none of.  A message that is held because of its crashes has one line
+ * "held" instead of those of the crashes, until it is released or gone. */
 #include "daemon/crash-record.h"
 
 #include <fcntl.h>
@@ -15,9 +15,9 @@
 
 enum {
 	CRASH_FIELDS = 8,
-	CRASH_MOST = 200,        /* the latest are kept */
-	CRASH_TIMES = 2,         /* so many crashes hold a message */
-	CRASH_ROOM = 64 * 1024,  /* taken from the disk beforehand, so that a full disk does not lose a crash */
+	CRASH_MOST = 200, /* the latest are kept */
+	CRASH_TIMES = 2,  /* so many crashes hold a message */
+	CRASH_ROOM = 64 * 1024, /* octets, taken beforehand: a full disk does not lose a crash */
 };
 
 #define CRASH_DAY_S (24 * 3600)
@@ -25,9 +25,9 @@ enum {
 
 typedef struct {
 	bool is_held;
-	int64_t time_s; /* wall clock */
+	int64_t time_s;                                   /* wall clock */
 	char *signal, *thread, *plugin, *stage, *session; /* "-": none */
-	QueueId queue;  /* 0: none, or it is gone */
+	QueueId queue;                                    /* 0: none, or it is gone */
 } Crash;
 
 struct CrashRecord {
@@ -98,8 +98,9 @@ crash_print(GString *text, const Crash *crash)
 {
 	char id[ID_TEXT_SIZE];
 
-	g_string_append_printf(text, "%s %" G_GINT64_FORMAT " %s %s %s %s %s %s\n", crash->is_held ? "held" : "crash",
-		crash->time_s, crash->signal, crash->thread, crash->plugin, crash->stage, crash->session,
+	g_string_append_printf(text, "%s %" G_GINT64_FORMAT " %s %s %s %s %s %s\n",
+		crash->is_held ? "held" : "crash", crash->time_s, crash->signal, crash->thread,
+		crash->plugin, crash->stage, crash->session,
 		crash->queue != 0 ? id_format(crash->queue, id) : "-");
 }
 
@@ -114,7 +115,8 @@ crash_record_make_file(const CrashRecord *record, GError **error)
 		G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0600, error);
 }
 
-/* What was appended to the old file meanwhile would be a crash of this process, of which nothing is left to write. */
+/* What was appended to the old file meanwhile would be a crash of this process, of which nothing is
+ * left to write. */
 static void
 crash_record_write(const CrashRecord *record)
 {
@@ -182,7 +184,8 @@ crash_record_count(const CrashRecord *record, QueueId id)
 	return n;
 }
 
-/* The lines of the message besides `kept` count no longer against it; they are still part of the alarm. */
+/* The lines of the message besides `kept` count no longer against it; they are still part of the
+ * alarm. */
 static void
 crash_record_forget(CrashRecord *record, QueueId id, const Crash *kept)
 {
@@ -260,8 +263,8 @@ crash_record_tidy(CrashRecord *record, Spool *spool, int64_t now_us)
 	return is_changed;
 }
 
-/* "plugin X at stage mail (SIGSEGV), plugin Y at stage route (SIGABRT)", each once, the latest first; NULL: nothing crashed.
- * New. */
+/* "plugin X at stage mail (SIGSEGV), plugin Y at stage route (SIGABRT)", each once, the latest
+ * first; NULL: nothing crashed. New. */
 static char *
 crash_record_describe(const CrashRecord *record, int64_t now_us)
 {
@@ -319,7 +322,8 @@ crash_record_look(CrashRecord *record, Spool *spool, Metrics *metrics, int64_t n
 		crash_record_write(record);
 	crashed = crash_record_describe(record, now_us);
 	if (crashed != NULL)
-		text = g_strdup_printf("crashed within the last day: %s; see \"crashed\" in the log", crashed);
+		text = g_strdup_printf(
+			"crashed within the last day: %s; see \"crashed\" in the log", crashed);
 	metrics_alarm(metrics, "crash", text);
 	held = crash_record_describe_held(record);
 	metrics_alarm(metrics, "crash.held", held);

@@ -17,8 +17,8 @@
 static const struct {
 	int number;
 	const char *name;
-} crash_signals[] = { { SIGSEGV, "SIGSEGV" }, { SIGBUS, "SIGBUS" }, { SIGFPE, "SIGFPE" }, { SIGILL, "SIGILL" },
-	{ SIGABRT, "SIGABRT" } };
+} crash_signals[] = { { SIGSEGV, "SIGSEGV" }, { SIGBUS, "SIGBUS" }, { SIGFPE, "SIGFPE" },
+	{ SIGILL, "SIGILL" }, { SIGABRT, "SIGABRT" } };
 
 static atomic_int crash_file = -1;
 static atomic_llong crash_stuck_us = 10 * CLOCK_SECOND;
@@ -70,9 +70,9 @@ crash_report(const ActivityView *view, int number, const char *why)
 	SignalText thread = { .length = 0 };
 	const char *pairs[20];
 	size_t n = 0;
-	const char *const all[][2] = { { "signal", name }, { "thread", view->name }, { "tid", thread.text },
-		{ "plugin", view->plugin }, { "stage", view->stage }, { "session", view->session }, { "queue", id },
-		{ "error", why } };
+	const char *const all[][2] = { { "signal", name }, { "thread", view->name },
+		{ "tid", thread.text }, { "plugin", view->plugin }, { "stage", view->stage },
+		{ "session", view->session }, { "queue", id }, { "error", why } };
 
 	if (view->queue != 0)
 		(void)id_format(view->queue, id);
@@ -101,7 +101,8 @@ crash_report_stuck(int number)
 	for (const Activity *each = activity_next(NULL); each != NULL; each = activity_next(each)) {
 		ActivityView view;
 
-		if (!activity_read(each, &view) || view.busy_us == 0 || now_us - view.busy_us < atomic_load(&crash_stuck_us))
+		if (!activity_read(each, &view) || view.busy_us == 0 ||
+			now_us - view.busy_us < atomic_load(&crash_stuck_us))
 			continue;
 		crash_report(&view, number, "it was stuck, and somebody ended the process");
 		has_found = true;
@@ -114,15 +115,16 @@ crash_report_own(int number, const siginfo_t *info)
 {
 	const Activity *own = activity_own();
 	ActivityView view = { .name = "thread" };
-	const bool is_overflow =
-		(number == SIGSEGV || number == SIGBUS) && info->si_code > 0 && activity_is_overflow(info->si_addr);
+	const bool is_overflow = (number == SIGSEGV || number == SIGBUS) && info->si_code > 0 &&
+							 activity_is_overflow(info->si_addr);
 
 	if (own != NULL)
 		(void)activity_read(own, &view);
 	crash_report(&view, number, is_overflow ? "its stack is used up" : NULL);
 }
 
-/* A fault happens again when the handler returns, and is not handled then; a signal that was sent has to be sent again. */
+/* A fault happens again when the handler returns, and is not handled then; a signal that was sent
+ * has to be sent again. */
 static void
 crash_handle(int number, siginfo_t *info, void *context)
 {

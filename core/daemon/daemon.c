@@ -528,6 +528,18 @@ daemon_free(Daemon *daemon)
 	g_free(daemon);
 }
 
+/* The watchdog looks at it no more. */
+static PluginSet *
+daemon_take_set(Daemon *daemon)
+{
+	PluginSet *set;
+
+	g_mutex_lock(&daemon->lock);
+	set = g_steal_pointer(&daemon->set);
+	g_mutex_unlock(&daemon->lock);
+	return set;
+}
+
 /* Something still runs: nothing that it may use is freed. */
 static void G_GNUC_NORETURN
 daemon_leave(Daemon *daemon)
@@ -565,7 +577,7 @@ daemon_stop(Daemon *daemon, bool is_in_use, const volatile bool *is_hasty)
 	delivery_free(daemon->delivery);
 	server_free(daemon->server);
 	snapshot_unref(daemon->snapshot);
-	host_unref(daemon->set);
+	host_unref(daemon_take_set(daemon));
 	observer_free(daemon->engine.observer);
 	queue_free(daemon->engine.queue);
 	stay_free(daemon->engine.stay);

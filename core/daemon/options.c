@@ -82,8 +82,8 @@ static const PtnOption options_server[] = {
 		"within a message",
 		CLOCK_SECOND, DAY },
 	{ "stuck-after", PTN_TIME, SERVER, "10s",
-		"time after which a loop that does not complete its round (a hook holds it), or a write that the disk does not "
-		"finish, raises the alarm thread.stuck; the service manager is not told that the daemon is alive then",
+		"time after which a loop that does not complete its round (a hook holds it), or a write that the disk "
+		"does not finish, raises the alarm thread.stuck; WATCHDOG=1 is not sent while a loop is stuck",
 		CLOCK_SECOND, HOUR },
 	{ "error-delay", PTN_TIME, SERVER, "1s", "wait before the reply, behind soft-errors", 0, 60 * CLOCK_SECOND },
 	{ "auth-delay", PTN_TIME, SERVER, "1s", "wait before the reply to a failed authentication", 0,

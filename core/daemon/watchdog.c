@@ -12,10 +12,11 @@
 #include "daemon/crash.h"
 #include "daemon/process.h"
 
-enum { WATCHDOG_RAISE = 2, WATCHDOG_LOWER = 5 }; /* looks: a plugin may well hold all its workers for a moment */
+/* Looks: a plugin may well hold all its workers for a moment. */
+enum { WATCHDOG_RAISE = 2, WATCHDOG_LOWER = 5 };
 
 #define WATCHDOG_LOOK_US CLOCK_SECOND
-#define WATCHDOG_GRACE_US (5 * CLOCK_SECOND) /* behind its deadline: then a hook counts as one that does not return */
+#define WATCHDOG_GRACE_US (5 * CLOCK_SECOND) /* behind a deadline: the hook does not return */
 #define WATCHDOG_NAME_US CLOCK_SECOND        /* a stop waits for a hook that runs so long */
 
 typedef enum { WATCHDOG_STARTS, WATCHDOG_SERVES, WATCHDOG_STOPS } WatchdogPhase;
@@ -38,10 +39,11 @@ struct Watchdog {
 	bool is_over;
 	atomic_llong stuck_us;
 
-	int64_t alive_us, said_alive_us; /* how often systemd wants to hear; when it last did; 0: never */
-	char *status;                    /* as it was said last */
-	GHashTable *reported;            /* number of a thread -> Reported* */
-	GHashTable *full;                /* name of a plugin -> how long it was full, see watchdog_look_at_plugin() */
+	int64_t alive_us;      /* how often the service manager wants to hear of us; 0: never */
+	int64_t said_alive_us; /* monotonic: when it last did */
+	char *status;          /* as it was said last */
+	GHashTable *reported;  /* number of a thread -> Reported* */
+	GHashTable *full;      /* name of a plugin -> looks, see watchdog_look_at_plugin() */
 };
 
 /* ---- texts ---- */
@@ -89,8 +91,8 @@ watchdog_log(LogLevel level, const char *event, const ActivityView *view, int64_
 
 	g_snprintf(thread, sizeof thread, "%d", view->thread);
 	g_snprintf(seconds, sizeof seconds, "%" G_GINT64_FORMAT, for_us / CLOCK_SECOND);
-	log_event(level, event, "thread", view->name, "tid", thread, "plugin", view->plugin, "stage", view->stage,
-		"session", view->session[0] != '\0' ? view->session : NULL, "queue",
+	log_event(level, event, "thread", view->name, "tid", thread, "plugin", view->plugin, "stage",
+		view->stage, "session", view->session[0] != '\0' ? view->session : NULL, "queue",
 		view->queue != 0 ? id_format(view->queue, id) : NULL, "seconds", seconds, NULL);
 }
 
@@ -138,8 +140,8 @@ watchdog_end_reports(Watchdog *watchdog)
 			continue;
 		}
 		g_snprintf(tid, sizeof tid, "%d", GPOINTER_TO_INT(thread));
-		log_event(LOG_LEVEL_INFO, known->is_loop ? "thread goes on" : "hook has returned", "thread", known->name,
-			"tid", tid, NULL);
+		log_event(LOG_LEVEL_INFO, known->is_loop ? "thread goes on" : "hook has returned", "thread",
+			known->name, "tid", tid, NULL);
 		g_hash_table_iter_remove(&each);
 	}
 }
@@ -156,13 +158,14 @@ watchdog_is_committer(const ActivityView *view)
 }
 
 static void
-watchdog_look_at_round(Watchdog *watchdog, WatchdogLook *look, const ActivityView *view, int64_t now_us)
+watchdog_look_at_round(
+	Watchdog *watchdog, WatchdogLook *look, const ActivityView *view, int64_t now_us)
 {
 	g_autofree char *text = NULL;
 
 	if (view->plugin != NULL)
-		text = g_strdup_printf("thread %s (%d) is in plugin %s, stage %s", view->name, view->thread, view->plugin,
-			view->stage);
+		text = g_strdup_printf("thread %s (%d) is in plugin %s, stage %s", view->name, view->thread,
+			view->plugin, view->stage);
 	else
 		text = g_strdup_printf("thread %s (%d) does not come round%s", view->name, view->thread,
 			watchdog_is_committer(view) ? ": the disk of the spool does not finish a write" : "");
@@ -173,7 +176,8 @@ watchdog_look_at_round(Watchdog *watchdog, WatchdogLook *look, const ActivityVie
 }
 
 static void
-watchdog_look_at_hook(Watchdog *watchdog, WatchdogLook *look, const ActivityView *view, int64_t now_us)
+watchdog_look_at_hook(
+	Watchdog *watchdog, WatchdogLook *look, const ActivityView *view, int64_t now_us)
 {
 	watchdog_add_hook(look->orphans, view);
 	if (watchdog_note(watchdog, view, view->since_us, false))
@@ -222,11 +226,13 @@ watchdog_look_at_plugin(void *data, const PtnPlugin *plugin, const HookPlugin *c
 	g_hash_table_insert(table, (void *)(uintptr_t)plugin->name, GINT_TO_POINTER(looks));
 	if (looks < WATCHDOG_RAISE)
 		return;
-	text = g_strdup_printf("plugin %s holds all the %u workers that it may (at-once)", plugin->name, core->at_once);
+	text = g_strdup_printf(
+		"plugin %s holds all the %u workers that it may (at-once)", plugin->name, core->at_once);
 	watchdog_add(at->full, text);
 }
 
-/* A reload may hold the lock for long: then the next look sees to it. */
+/* A reload may hold the lock for long: then the next look sees to it.  The set is not referenced,
+ * as the last reference runs the plugins' stop(). */
 static void
 watchdog_look_at_plugins(Watchdog *watchdog)
 {
@@ -236,7 +242,8 @@ watchdog_look_at_plugins(Watchdog *watchdog)
 
 	if (!g_mutex_trylock(&daemon->lock))
 		return;
-	host_each(daemon->set, watchdog_look_at_plugin, &at); /* a reference might be the last, and run the plugins' stop() */
+	if (daemon->set != NULL)
+		host_each(daemon->set, watchdog_look_at_plugin, &at);
 	g_mutex_unlock(&daemon->lock);
 	metrics_alarm(daemon->engine.metrics, "hooks.at-once", full->len > 0 ? full->str : NULL);
 }
@@ -260,7 +267,8 @@ watchdog_say_alive(Watchdog *watchdog, const WatchdogLook *look)
 {
 	const int64_t now_us = g_get_monotonic_time();
 
-	if (watchdog->alive_us == 0 || !look->is_alive || now_us - watchdog->said_alive_us < watchdog->alive_us)
+	if (watchdog->alive_us == 0 || !look->is_alive ||
+		now_us - watchdog->said_alive_us < watchdog->alive_us)
 		return;
 	watchdog->said_alive_us = now_us;
 	process_notify("WATCHDOG=1");
@@ -271,7 +279,8 @@ static void
 watchdog_say_stopping(Watchdog *watchdog)
 {
 	g_autofree char *hooks = watchdog_name_hooks_since(g_get_monotonic_time() - WATCHDOG_NAME_US);
-	char *status = g_strdup_printf("STATUS=stopping: waiting for %s", hooks != NULL ? hooks : "sessions and deliveries");
+	char *status = g_strdup_printf(
+		"STATUS=stopping: waiting for %s", hooks != NULL ? hooks : "sessions and deliveries");
 
 	if (hooks != NULL && g_strcmp0(watchdog->status, status) != 0)
 		log_event(LOG_LEVEL_WARNING, "stopping waits", "for", hooks, NULL);
@@ -283,7 +292,8 @@ watchdog_end_process(void)
 {
 	g_autofree char *hooks = watchdog_name_hooks();
 
-	log_event(LOG_LEVEL_WARNING, "stopped with work left behind; the queue has it", "hooks", hooks, NULL);
+	log_event(
+		LOG_LEVEL_WARNING, "stopped with work left behind; the queue has it", "hooks", hooks, NULL);
 	_exit(EXIT_SUCCESS);
 }
 
@@ -302,8 +312,8 @@ watchdog_look(Watchdog *watchdog, WatchdogPhase phase)
 	metrics_alarm(metrics, "hooks.orphaned", orphans->len > 0 ? orphans->str : NULL);
 	if (phase == WATCHDOG_SERVES) {
 		watchdog_look_at_plugins(watchdog);
-		watchdog_say(watchdog,
-			stuck->len > 0 ? g_strdup_printf("STATUS=stuck: %s", stuck->str) : g_strdup("STATUS=serving"));
+		watchdog_say(watchdog, stuck->len > 0 ? g_strdup_printf("STATUS=stuck: %s", stuck->str)
+											  : g_strdup("STATUS=serving"));
 	} else if (phase == WATCHDOG_STOPS) {
 		watchdog_say_stopping(watchdog);
 	}
@@ -314,7 +324,8 @@ static void *
 watchdog_run(void *data)
 {
 	Watchdog *watchdog = data;
-	const int64_t look_us = watchdog->alive_us > 0 ? MIN(watchdog->alive_us, WATCHDOG_LOOK_US) : WATCHDOG_LOOK_US;
+	const int64_t look_us =
+		watchdog->alive_us > 0 ? MIN(watchdog->alive_us, WATCHDOG_LOOK_US) : WATCHDOG_LOOK_US;
 
 	g_mutex_lock(&watchdog->lock);
 	while (!watchdog->is_over) {
@@ -327,7 +338,8 @@ watchdog_run(void *data)
 		watchdog_look(watchdog, phase);
 		g_mutex_lock(&watchdog->lock);
 		if (!watchdog->is_over && watchdog->phase == phase)
-			(void)g_cond_wait_until(&watchdog->changed, &watchdog->lock, g_get_monotonic_time() + look_us);
+			(void)g_cond_wait_until(
+				&watchdog->changed, &watchdog->lock, g_get_monotonic_time() + look_us);
 	}
 	g_mutex_unlock(&watchdog->lock);
 	return NULL;

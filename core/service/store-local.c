@@ -593,9 +593,8 @@ local_open_sqlite(const StoreSettings *settings, const char *path, GError **erro
 #define LOCAL_FUNCTIONS \
 	.is_local = true, .close = local_close, .flush = local_flush, .get = local_get, .set = local_set, \
 	.claim = local_claim, .replace = local_replace, .add = local_add, .tally = local_tally, \
-	.remove = local_remove, .list = local_list, \
-	.watch = local_watch, .changes = local_changes, .each = local_each, .load = local_load, \
-	.describe = local_describe
+	.remove = local_remove, .list = local_list, .watch = local_watch, \
+	.changes = local_changes, .each = local_each, .load = local_load, .describe = local_describe
 
 const StoreBackend store_memory = { .scheme = "memory:", .open = local_open_memory, LOCAL_FUNCTIONS };
 const StoreBackend store_sqlite = { .scheme = "sqlite:", .open = local_open_sqlite, LOCAL_FUNCTIONS };

@@ -1,5 +1,6 @@
-/* faulty.c - plugins that die or hang as their options say, one for hooks on workers and one for inline hooks; both in one
- * shared object, to be linked to under each of their names.  tests/system/test_faults.py loads them. */
+/* faulty.c - plugins that die or hang as their options say, one for hooks on workers and one for
+ * inline hooks; both in one shared object, to be linked to under each of their names.
+ * tests/system/test_faults.py loads them. */
 #include "plugin-api.h"
 
 #include <signal.h>
@@ -14,7 +15,8 @@ enum { PAGE = 4096 };
 static const char *const acts[] = { "none", "crash", "abort", "overflow", "hang", "stack", NULL };
 
 static const PtnOption options[] = {
-	{ "at", PTN_TEXT, PTN_IN_SERVER, "", "the stage where it acts; command, start, stop, background, too" },
+	{ "at", PTN_TEXT, PTN_IN_SERVER, "",
+		"the stage where it acts; command, start, stop, background, too" },
 	{ "act", PTN_CHOICE, PTN_IN_SERVER, "none", "what it does there", 0, 0, acts },
 	{ "if", PTN_TEXT, PTN_IN_SERVER, "", "acts only on mail of a sender that begins so" },
 	{ "release", PTN_TEXT, PTN_IN_SERVER, "/nonexistent", "a file that ends a hang" },
@@ -32,7 +34,8 @@ use_stack(long octets)
 
 	page[0] = (char)octets;
 	page[PAGE - 1] = 1;
-	return (octets > PAGE ? use_stack(octets - PAGE - 64) : 0) + (unsigned)page[0] + (unsigned)page[PAGE - 1];
+	return (octets > PAGE ? use_stack(octets - PAGE - 64) : 0) + (unsigned)page[0] +
+		   (unsigned)page[PAGE - 1];
 }
 
 static void
@@ -70,7 +73,8 @@ act(PtnHook *h, const char *stage)
 	else if (strcmp(what, "hang") == 0)
 		hang(h);
 	else if (strcmp(what, "stack") == 0)
-		ptn_count(h, ptn_format(h, "stack.%s", stage), use_stack((long)ptn_option_number(h, "octets")) > 0);
+		ptn_count(h, ptn_format(h, "stack.%s", stage),
+			use_stack((long)ptn_option_number(h, "octets")) > 0);
 	return PTN_NEXT;
 }
 
@@ -132,35 +136,29 @@ static const PtnCommand commands[] = {
 	{ 0 },
 };
 
-#define HOOKS(FLAGS) \
-	{ { PTN_CONNECT, at_connect, FLAGS }, { PTN_TLS, at_tls, FLAGS }, { PTN_HELO, at_helo, FLAGS }, \
-		{ PTN_AUTH, at_auth, FLAGS }, { PTN_AUTHENTICATED, at_authenticated, FLAGS }, { PTN_MAIL, at_mail, FLAGS }, \
-		{ PTN_RCPT, at_rcpt, FLAGS }, { PTN_DATA, at_data, FLAGS }, { PTN_MESSAGE, at_message, FLAGS }, \
-		{ PTN_ROUTE, at_route, 0 }, { PTN_DELIVER, at_deliver, 0 }, { PTN_QUEUED, at_queued, 0 }, \
-		{ PTN_REPLY, at_reply, 0 }, { PTN_RESET, at_reset, 0 }, { PTN_DISCONNECT, at_disconnect, 0 }, \
-		{ PTN_DELIVERED, at_delivered, 0 }, { PTN_TICK, at_tick, 0 }, { 0 } }
+/* clang-format off */
+#define HOOKS(FLAGS) { \
+	{ PTN_CONNECT, at_connect, FLAGS }, { PTN_TLS, at_tls, FLAGS }, \
+	{ PTN_HELO, at_helo, FLAGS }, { PTN_AUTH, at_auth, FLAGS }, \
+	{ PTN_AUTHENTICATED, at_authenticated, FLAGS }, { PTN_MAIL, at_mail, FLAGS }, \
+	{ PTN_RCPT, at_rcpt, FLAGS }, { PTN_DATA, at_data, FLAGS }, \
+	{ PTN_MESSAGE, at_message, FLAGS }, { PTN_ROUTE, at_route, 0 }, \
+	{ PTN_DELIVER, at_deliver, 0 }, { PTN_QUEUED, at_queued, 0 }, { PTN_REPLY, at_reply, 0 }, \
+	{ PTN_RESET, at_reset, 0 }, { PTN_DISCONNECT, at_disconnect, 0 }, \
+	{ PTN_DELIVERED, at_delivered, 0 }, { PTN_TICK, at_tick, 0 }, { 0 } }
+/* clang-format on */
 
 static const PtnHookRow hooks[] = HOOKS(0);
 static const PtnHookRow inline_hooks[] = HOOKS(PTN_INLINE);
-static const PtnHookRow heavy_hooks[] = { { PTN_AUTH, at_auth, PTN_HEAVY }, { PTN_MESSAGE, at_message, PTN_HEAVY }, { 0 } };
+static const PtnHookRow heavy_hooks[] = { { PTN_AUTH, at_auth, PTN_HEAVY },
+	{ PTN_MESSAGE, at_message, PTN_HEAVY }, { 0 } };
 
-PTN_PLUGIN(bad_fault) = { PTN_HEAD("bad-fault"),
-	.version = "1",
-	.summary = "dies or hangs",
-	.options = options,
-	.hooks = hooks,
-	.commands = commands,
-	.start = at_start,
-	.stop = at_stop,
+PTN_PLUGIN(bad_fault) = { PTN_HEAD("bad-fault"), .version = "1", .summary = "dies or hangs",
+	.options = options, .hooks = hooks, .commands = commands, .start = at_start, .stop = at_stop,
 	.tick = PTN_SECOND };
-PTN_PLUGIN(bad_inline) = { PTN_HEAD("bad-inline"),
-	.version = "1",
-	.summary = "dies or hangs on the loop",
-	.options = options,
-	.hooks = inline_hooks,
+PTN_PLUGIN(bad_inline) = { PTN_HEAD("bad-inline"), .version = "1",
+	.summary = "dies or hangs on the loop", .options = options, .hooks = inline_hooks,
 	.tick = PTN_SECOND };
-PTN_PLUGIN(bad_heavy) = { PTN_HEAD("bad-heavy"),
-	.version = "1",
-	.summary = "dies or hangs on a cruncher or a hasher",
-	.options = options,
+PTN_PLUGIN(bad_heavy) = { PTN_HEAD("bad-heavy"), .version = "1",
+	.summary = "dies or hangs on a cruncher or a hasher", .options = options,
 	.hooks = heavy_hooks };

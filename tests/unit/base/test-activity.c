@@ -207,8 +207,9 @@ has_a_signal_stack(void)
 static void
 tells_the_time_by_hand(void)
 {
-	static const int64_t times[] = { 0, 951782399, 951782400, 951868799, 951868800, 1078012800, 1709164800, 1709251199,
-		1709251200, 1767225599, 1767225600, 4107542399, 4107542400, 253402300799 };
+	static const int64_t times[] = { 0, 951782399, 951782400, 951868799, 951868800, 1078012800,
+		1709164800, 1709251199, 1709251200, 1767225599, 1767225600, 4107542399, 4107542400,
+		253402300799 };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(times); i++) {
 		g_autoptr(GDateTime) time = g_date_time_new_from_unix_utc(times[i]);
@@ -237,9 +238,11 @@ cuts_long_lines(void)
 	CU_ASSERT_STRING_EQUAL(text.text, "18446744073709551615 0");
 }
 
-static const UnitTest tests[] = { { "nests hooks", nests_hooks }, { "cuts long sessions", cuts_long_sessions },
-	{ "joins in time or not", joins_in_time_or_not }, { "uses records again", uses_records_again },
-	{ "has a large stack", has_a_large_stack }, { "has a signal stack", has_a_signal_stack },
-	{ "tells the time by hand", tells_the_time_by_hand }, { "cuts long lines", cuts_long_lines }, { 0 } };
+static const UnitTest tests[] = { { "nests hooks", nests_hooks },
+	{ "cuts long sessions", cuts_long_sessions }, { "joins in time or not", joins_in_time_or_not },
+	{ "uses records again", uses_records_again }, { "has a large stack", has_a_large_stack },
+	{ "has a signal stack", has_a_signal_stack },
+	{ "tells the time by hand", tells_the_time_by_hand }, { "cuts long lines", cuts_long_lines },
+	{ 0 } };
 
 const UnitSuite suite_activity = { "activity", tests };
