@@ -50,18 +50,34 @@ log_find_facility(const char *name, int *facility)
 	return false;
 }
 
+char *
+log_complaint(const char *to)
+{
+	int facility;
+
+	if (strcmp(to, "journal") == 0 || strcmp(to, "stderr") == 0 || g_path_is_absolute(to))
+		return NULL;
+	if (!g_str_has_prefix(to, "syslog:"))
+		return g_strdup_printf("\"%s\" is none of stderr, journal, syslog:FACILITY and the path of a file", to);
+	return log_find_facility(to + strlen("syslog:"), &facility)
+			   ? NULL
+			   : g_strdup_printf("\"%s\": no such syslog facility", to);
+}
+
 bool
 log_open(const char *to, LogFormat format, LogLevel least, GError **error)
 {
+	g_autofree char *why = log_complaint(to);
 	int facility = LOG_MAIL, fd = STDERR_FILENO, old;
 	LogSink sink = SINK_FILE;
 
+	if (why != NULL)
+		return error_set(error, POSTERN_ERROR_INVALID, "%s", why);
 	if (strcmp(to, "journal") == 0) {
 		sink = SINK_JOURNAL;
 	} else if (g_str_has_prefix(to, "syslog:")) {
 		sink = SINK_SYSLOG;
-		if (!log_find_facility(to + strlen("syslog:"), &facility))
-			return error_set(error, POSTERN_ERROR_INVALID, "\"%s\": no such syslog facility", to);
+		(void)log_find_facility(to + strlen("syslog:"), &facility);
 	} else if (strcmp(to, "stderr") != 0) {
 		fd = open(to, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
 		if (fd < 0)

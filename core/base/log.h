@@ -8,9 +8,11 @@ typedef enum { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERR
 typedef enum { LOG_TEXT, LOG_JSON } LogFormat;
 
 /* `to`: "stderr", "journal" (stderr with the priority as systemd reads it), "syslog:FACILITY", or a
- * file's path, opened for appending.  The one in use stays if this fails.  Called again with the same
+ * file's absolute path, opened for appending.  The one in use stays if this fails.  Called again with the same
  * path it opens the file anew (after a rotation). */
 bool log_open(const char *to, LogFormat format, LogLevel least, GError **error);
+/* Why log_open() would not take `to`, a sentence; NULL: it would, if the file can be opened.  New. */
+char *log_complaint(const char *to);
 
 /* `event` is a short fixed phrase ("message accepted"); then name, value, …, NULL.  A pair whose value
  * is NULL is left out.  Values are quoted as needed: control characters never reach the log raw.

@@ -63,6 +63,8 @@ request_take_flag(Request *request, const char *word)
 		request->is_dry = true;
 	else if (strcmp(word, "--hold") == 0)
 		request->says_hold = true;
+	else if (strcmp(word, "--check") == 0)
+		request->is_check = true;
 	else
 		return false;
 	return true;
@@ -256,6 +258,12 @@ answer_fail(Answer *answer, const char *format, ...)
 	answer_put_text(answer, 'E', format, arguments);
 	va_end(arguments);
 	answer->code = 1;
+}
+
+void
+answer_set_code(Answer *answer, int code)
+{
+	answer->code = code;
 }
 
 void

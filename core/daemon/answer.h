@@ -15,7 +15,7 @@ typedef struct Answer Answer;
 typedef struct {
 	char **words;     /* "queue", "list", …; NULL-terminated, options taken out */
 	char *input;      /* a password, a file; NULL: none. Wiped when the request ends */
-	bool is_dry, says_yes, says_hold;
+	bool is_dry, says_yes, says_hold, is_check;
 } Request;
 
 /* Reads a request; NULL with a sentence. */
@@ -36,6 +36,8 @@ void answer_row_v(Answer *answer, const char *const *cells);
 void answer_columns_v(Answer *answer, const char *const *columns);
 void answer_text(Answer *answer, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void answer_octets(Answer *answer, const void *data, size_t size);
+/* The exit code of a command that tells something by it; 0 unless it is set, or the command fails. */
+void answer_set_code(Answer *answer, int code);
 /* The command failed: exit code 1. */
 void answer_fail(Answer *answer, const char *format, ...) G_GNUC_PRINTF(2, 3);
 

@@ -11,7 +11,8 @@ confine_limits(const Config *config)
 
 	return (ParsersLimits){ .most = (unsigned)config_number(section, "parsers"),
 		.most_uses = (unsigned)config_number(section, "parser-uses"),
-		.memory = (uint64_t)config_number(section, "parser-memory") };
+		.memory = (uint64_t)config_number(section, "parser-memory"),
+		.answer = (size_t)config_number(section, "parser-answer") };
 }
 
 bool

@@ -27,14 +27,17 @@ block_list(Daemon *daemon, const Request *request, Answer *answer, GError **erro
 	if (is_of_one && (text == NULL || !ip_parse(text, &client)))
 		return error_set(error, POSTERN_ERROR_INVALID, "which address?  \"%s\" is none", text != NULL ? text : "");
 	blocks = blocks_list(daemon->engine.blocks, is_of_one ? &client : NULL);
-	if (is_of_one && blocks->len == 0) {
+	if (is_of_one && blocks->len == 0 && !store_is_away(daemon->engine.store)) {
 		answer_text(answer, "%s is not blocked.", text);
 		return true;
 	}
 	answer_columns(answer, "network", "since", "until", "by", "reason", NULL);
 	for (guint i = 0; i < blocks->len; i++)
 		block_put_row(g_ptr_array_index(blocks, i), answer);
-	return true;
+	return store_is_away(daemon->engine.store)
+			   ? error_set(error, POSTERN_ERROR_UNAVAILABLE,
+					 "the store cannot be read now: these are the blocks that this node knows of")
+			   : true;
 }
 
 /* [plugin blocking] never: what is never blocked is not blocked by mistake, either. */
@@ -129,6 +132,9 @@ block_lift(Daemon *daemon, const Request *request, Answer *answer, GError **erro
 		answer_text(answer, "%s may connect again.", text);
 		return true;
 	case PTN_NONE:
+		if (store_is_away(daemon->engine.store))
+			return error_set(error, POSTERN_ERROR_UNAVAILABLE,
+				"the store cannot be read now, and this node knows of no block of %s", text);
 		return error_set(error, POSTERN_ERROR_NOT_FOUND,
 			"%s is not blocked as such: posternctl block show tells the network", text);
 	default:

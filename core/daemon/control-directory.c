@@ -196,11 +196,18 @@ static DirectoryEntry *
 directory_need(Daemon *daemon, PtnKind kind, const char *name, GError **error)
 {
 	DirectoryEntry *entry = NULL;
+	PtnStatus status;
 
-	if (name == NULL)
+	if (name == NULL) {
 		error_set(error, POSTERN_ERROR_INVALID, "which %s?", directory_kind_name(kind));
-	else if (directory_find_now(daemon->engine.directory, kind, name, CLOCK_NEVER, &entry) != PTN_OK)
+		return NULL;
+	}
+	status = directory_find_now(daemon->engine.directory, kind, name, CLOCK_NEVER, &entry);
+	if (status == PTN_NONE)
 		error_set(error, POSTERN_ERROR_NOT_FOUND, "there is no %s %s", directory_kind_name(kind), name);
+	else if (status != PTN_OK)
+		error_set(
+			error, POSTERN_ERROR_UNAVAILABLE, "the %s %s cannot be read now", directory_kind_name(kind), name);
 	return entry;
 }
 

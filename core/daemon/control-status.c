@@ -1,7 +1,9 @@
 /* control-status.c - posternctl status, reload, alarms, plugins, hooks, metrics. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/control-directory.h"
+#include "daemon/control-health.h"
 #include "daemon/control.h"
 #include "host/module.h"
 
@@ -18,8 +20,8 @@ control_plural(uint64_t n)
 	return n == 1 ? "" : "s";
 }
 
-void
-control_status(Daemon *daemon, const Request *request, Answer *answer)
+static void
+control_put_status(Daemon *daemon, Answer *answer)
 {
 	g_autoptr(PluginSet) set = control_take_set(daemon);
 	g_autofree char *directory = store_describe(daemon->directory_store);
@@ -34,7 +36,6 @@ control_status(Daemon *daemon, const Request *request, Answer *answer)
 	const unsigned connections = server_connections(daemon->server);
 	unsigned plugins = 0, alarms = metrics_alarms(daemon->engine.metrics);
 
-	(void)request;
 	spool_figures(daemon->engine.spool, &spool);
 	delivery_figures(daemon->delivery, &delivery);
 	if (delivery.waiting > 0)
@@ -53,6 +54,15 @@ control_status(Daemon *daemon, const Request *request, Answer *answer)
 		directory, store, spool.messages, control_plural(spool.messages), spool.is_closed ? " (CLOSED)" : "",
 		free_octets, delivery.active, waiting, plugins, control_plural(plugins), alarms,
 		control_plural(alarms));
+}
+
+void
+control_status(Daemon *daemon, const Request *request, Answer *answer)
+{
+	if (request->is_check)
+		control_put_check(daemon, answer);
+	else
+		control_put_status(daemon, answer);
 }
 
 void
@@ -84,6 +94,7 @@ control_alarms(Daemon *daemon, const Request *request, Answer *answer)
 	(void)request;
 	answer_columns(answer, "since", "alarm", "text", NULL);
 	metrics_each_alarm(daemon->engine.metrics, control_put_alarm, answer);
+	answer_set_code(answer, metrics_alarms(daemon->engine.metrics) > 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
 typedef struct {
@@ -168,5 +179,27 @@ control_metrics(Daemon *daemon, const Request *request, Answer *answer)
 
 		g_snprintf(value, sizeof value, "%" G_GINT64_FORMAT, metrics_get(daemon->engine.metrics, name));
 		answer_row(answer, name, value, NULL);
+	}
+}
+
+void
+control_listeners(Daemon *daemon, const Request *request, Answer *answer)
+{
+	g_autoptr(Snapshot) snapshot = control_take_snapshot(daemon);
+	const GPtrArray *listeners = snapshot->settings->listeners;
+	char text[IP_TEXT_SIZE];
+
+	(void)request;
+	answer_columns(answer, "listener", "address", "port", NULL);
+	for (guint i = 0; i < listeners->len; i++) {
+		const ListenerSettings *listener = g_ptr_array_index(listeners, i);
+
+		for (guint a = 0; a < listener->addresses->len; a++)
+			for (guint p = 0; p < listener->ports->len; p++) {
+				g_autofree char *port = g_strdup_printf("%u", g_array_index(listener->ports, uint16_t, p));
+
+				answer_row(answer, listener->name,
+					ip_format(&g_array_index(listener->addresses, IpAddress, a), text), port, NULL);
+			}
 	}
 }

@@ -49,7 +49,7 @@ control_take_snapshot(Daemon *daemon)
 static ControlFunction control_ask_plugin;
 
 static const ControlCommand control_commands[] = {
-	{ "status", "", "one line: is all well?", control_status },
+	{ "status", "[--check]", "one line: is all well?", control_status, TAKES_CHECK },
 	{ "reload", "", "check the configuration, then use it", control_reload },
 	{ "alarms", "", "what needs the administrator", control_alarms },
 	{ "plugins", "", "calls, time, refusals and failures of each plugin", control_plugins },
@@ -67,6 +67,7 @@ static const ControlCommand control_commands[] = {
 		"complaints about the mail of an account (plugin standing)", control_ask_plugin },
 	{ "block", "list|show IP|add NETWORK [for=TIME|forever] [reason=TEXT]|lift NETWORK",
 		"client addresses that may not connect", control_block },
+	{ "listeners", "", "addresses and ports on which mail is taken", control_listeners },
 	{ "clients", "[ADDRESS|LOGIN]", "which client networks and accounts use how much of [clients] and [accounts]",
 		control_clients },
 	{ "export", "", "customers, domains, accounts and recipients as text", control_export },
@@ -161,6 +162,8 @@ control_refuses_options(const Request *request, unsigned takes, Answer *answer)
 		refused = "--dry-run";
 	else if (request->says_hold && !(takes & TAKES_HOLD))
 		refused = "--hold";
+	else if (request->is_check && !(takes & TAKES_CHECK))
+		refused = "--check";
 	if (refused != NULL)
 		answer_fail(answer, "%s takes no %s; nothing was done.",
 			request->words[0] != NULL ? request->words[0] : "help", refused);
@@ -252,6 +255,9 @@ control_set_group(const Daemon *daemon, const char *path, GError **error)
 	const char *name = config_text(config_section(daemon->config, "server", NULL), "control-group");
 	const struct group *group = name != NULL ? getgrnam(name) : NULL;
 
+	if (name != NULL && group == NULL)
+		return error_set(
+			error, POSTERN_ERROR_INVALID, "there is no group \"%s\" ([server] control-group)", name);
 	if (chmod(path, name != NULL ? 0660 : 0600) != 0)
 		return error_set_errno(error, "cannot set the mode of %s", path);
 	if (group != NULL && chown(path, (uid_t)-1, group->gr_gid) != 0)

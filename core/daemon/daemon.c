@@ -7,11 +7,13 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "daemon/check.h"
 #include "daemon/claim.h"
 #include "daemon/confine.h"
 #include "daemon/crash-record.h"
 #include "daemon/options.h"
 #include "daemon/process.h"
+#include "daemon/services.h"
 #include "daemon/settings.h"
 #include "daemon/watchdog.h"
 #include "engine/etrn.h"
@@ -36,13 +38,14 @@ daemon_load(const char *path, Loaded *loaded, GPtrArray *mistakes)
 
 	*loaded = (Loaded){ .warnings = g_ptr_array_new_with_free_func(g_free) };
 	loaded->rows = host_load(directory, (const char *const *)names, mistakes);
-	kinds = options_kinds(loaded->rows);
+	kinds = options_kinds(loaded->rows, directory);
 	loaded->config = config_load(path, kinds, mistakes);
 	if (loaded->config != NULL) {
 		loaded->engine = settings_engine(loaded->config, mistakes);
 		loaded->delivery = settings_delivery(loaded->config, loaded->engine, mistakes);
 		settings_check_logins(loaded->config, loaded->delivery, mistakes, loaded->warnings);
 		host_check_config(loaded->rows, loaded->config, mistakes);
+		check_config(loaded, mistakes);
 	}
 	if (mistakes->len == 0)
 		return true;
@@ -67,166 +70,6 @@ daemon_open_log(const Config *config, GError **error)
 
 	return log_open(config_text(section, "to"), (LogFormat)config_number(section, "format"),
 		(LogLevel)config_number(section, "level"), error);
-}
-
-/* ---- services ---- */
-
-static bool
-daemon_open_spool(Daemon *daemon, GError **error)
-{
-	const ConfigSection *section = config_section(daemon->config, "spool", NULL);
-	const SpoolSettings settings = { .directory = config_text(section, "directory"),
-		.clock = daemon->engine.clock,
-		.large = (uint64_t)config_number(section, "large"),
-		.memory = (uint64_t)config_number(section, "memory"),
-		.keep_free = (uint64_t)config_number(section, "keep-free") };
-
-	daemon->engine.spool = spool_open(&settings, error);
-	return daemon->engine.spool != NULL;
-}
-
-/* `name`: of the section, and of metrics and alarms. */
-static Store *
-daemon_open_store(Daemon *daemon, const char *name, bool is_durable, GError **error)
-{
-	const ConfigSection *section = config_section(daemon->config, name, NULL);
-	const StoreSettings settings = { .url = config_text(section, "at"),
-		.is_durable = is_durable,
-		.clock = daemon->engine.clock,
-		.prefix = config_text(section, "prefix"),
-		.user = config_text(section, "user"),
-		.password = config_text(section, "password"),
-		.trust = config_text(section, "trust"),
-		.deadline_us = config_number(section, "deadline"),
-		.connections = (unsigned)config_number(section, "connections"),
-		.metrics = daemon->engine.metrics,
-		.most_items = is_durable ? 0 : (size_t)config_number(section, "items"),
-		.name = name };
-
-	return store_open_with(&settings, error);
-}
-
-static bool
-daemon_open_stores(Daemon *daemon, GError **error)
-{
-	daemon->directory_store = daemon_open_store(daemon, "directory", true, error);
-	if (daemon->directory_store == NULL)
-		return false;
-	daemon->engine.directory = directory_new(daemon->directory_store);
-	directory_set_cached(daemon->engine.directory,
-		(size_t)config_number(config_section(daemon->config, "directory", NULL), "cached"));
-	daemon->engine.store = daemon_open_store(daemon, "store", false, error);
-	if (daemon->engine.store == NULL)
-		return false;
-	daemon->engine.blocks = blocks_new(daemon->engine.store, daemon->engine.clock);
-	blocks_look(daemon->engine.blocks);
-	return true;
-}
-
-static bool
-daemon_open_refusals(Daemon *daemon, GError **error)
-{
-	const ConfigSection *section = config_section(daemon->config, "log", NULL);
-
-	daemon->engine.refusals = refusals_open(config_text(section, "refusals"),
-		config_number(section, "keep-refusals"), (uint64_t)config_number(section, "refusals-per-day"), error);
-	return daemon->engine.refusals != NULL;
-}
-
-static bool
-daemon_open_dns(Daemon *daemon, GError **error)
-{
-	const ConfigSection *section = config_section(daemon->config, "dns", NULL);
-	const DnsSettings settings = { .servers = config_list(section, "servers"),
-		.trust_anchor = config_text(section, "trust-anchor"),
-		.stub_zones = config_list(section, "stub-zones"),
-		.timeout_us = config_number(section, "timeout"),
-		.cache_size = (size_t)config_number(section, "cache"),
-		.most_lookups = (size_t)config_number(section, "lookups"),
-		.clock = daemon->engine.clock };
-
-	daemon->services.dns = dns_new(&settings, error);
-	return daemon->services.dns != NULL;
-}
-
-static void
-daemon_start_pools(Daemon *daemon)
-{
-	const ConfigSection *section = config_section(daemon->config, "server", NULL);
-	const WorkersSettings waiters = { .name = "worker",
-		.most = (unsigned)config_number(section, "max-workers"),
-		.most_queued = (unsigned)config_number(section, "max-waiting"),
-		.clock = daemon->engine.clock };
-	/* Twice as many threads as cores, of which one client gets half: another client always finds one. */
-	const unsigned cores = g_get_num_processors();
-	const WorkersSettings crunchers = { .name = "cruncher",
-		.most = 2 * cores,
-		.most_of_client = cores,
-		.most_queued = 1000,
-		.most_queued_of_client = 250,
-		.nice = 5,
-		.clock = daemon->engine.clock };
-	const WorkersSettings hashers = { .name = "hasher",
-		.most = cores,
-		.most_queued = 1000,
-		.most_queued_of_client = 250,
-		.nice = 10,
-		.clock = daemon->engine.clock };
-
-	daemon->engine.waiters = workers_new(&waiters);
-	daemon->engine.crunchers = workers_new(&crunchers);
-	daemon->engine.hashers = workers_new(&hashers);
-	daemon->engine.observer = observer_new(
-		daemon->engine.waiters, daemon->engine.metrics, (size_t)config_number(section, "max-events"));
-}
-
-static void
-daemon_queue_wake(void *data)
-{
-	const Daemon *daemon = data;
-
-	if (daemon->delivery != NULL)
-		delivery_wake(daemon->delivery);
-}
-
-static void
-daemon_retry_domain(void *data, const char *domain)
-{
-	const Daemon *daemon = data;
-
-	delivery_retry_domain(daemon->delivery, domain);
-}
-
-static bool
-daemon_open_services(Daemon *daemon, GError **error)
-{
-	const unsigned node = (unsigned)config_number(config_section(daemon->config, "server", NULL), "node");
-	Engine *engine = &daemon->engine;
-
-	engine->clock = clock_system();
-	engine->metrics = metrics_new();
-	engine->clients = client_budgets_new(engine->clock,
-		(size_t)config_number(config_section(daemon->config, "clients", NULL), "known"));
-	engine->accounts = account_budgets_new();
-	engine->ids = id_source_new(engine->clock, node);
-	engine->session_ids = id_source_new(engine->clock, node);
-	daemon->node = node;
-	if (!daemon_open_spool(daemon, error) || !daemon_open_stores(daemon, error) || !claim_take(daemon, error) ||
-		!daemon_open_refusals(daemon, error) || !daemon_open_dns(daemon, error))
-		return false;
-	/* The clock may have been set back since: ids of mail, and of the sessions in its Received lines, only rise. */
-	id_source_pass(engine->ids, spool_highest_id(engine->spool));
-	id_source_pass(engine->session_ids, spool_highest_id(engine->spool));
-	engine->queue = queue_new(engine->spool, engine->clock, daemon_queue_wake, daemon);
-	engine->stay = stay_new();
-	stay_fill(engine);
-	daemon_start_pools(daemon);
-	engine->etrn = etrn_new(&(EtrnSettings){ .clock = engine->clock,
-		.workers = engine->waiters,
-		.directory = engine->directory,
-		.retry = daemon_retry_domain,
-		.data = daemon });
-	return true;
 }
 
 /* ---- the snapshot ---- */
@@ -321,6 +164,7 @@ daemon_start(const char *path, GError **error)
 		return NULL;
 	}
 	daemon->config = loaded.config;
+	daemon->started_with = config_ref(daemon->config);
 	daemon->rows = g_steal_pointer(&loaded.rows);
 	loaded.rows = daemon->rows;
 	sockets = process_take_sockets();
@@ -336,7 +180,7 @@ daemon_start(const char *path, GError **error)
 			g_strdup(config_text(config_section(daemon->config, "spool", NULL), "directory"));
 	daemon->crashes = crash_record_open(daemon->state_directory);
 	process_notify("STATUS=starting: reading the queue");
-	if (!daemon_open_services(daemon, error))
+	if (!services_open(daemon, error))
 		return NULL;
 	daemon->watchdog = watchdog_new(daemon);
 	process_notify("STATUS=starting: plugins");
@@ -385,11 +229,27 @@ daemon_apply(Daemon *daemon, Loaded *loaded, GError **error)
 	return true;
 }
 
+/* Lock held.  What was read and holds only after a restart: in the answer, and as an alarm until then.  New; NULL: nothing. */
+static char *
+daemon_say_waiting(Daemon *daemon)
+{
+	g_autoptr(GPtrArray) waiting = config_waiting_for_restart(daemon->started_with, daemon->config);
+	g_autofree char *options = NULL;
+	char *text;
+
+	g_ptr_array_add(waiting, NULL);
+	options = g_strjoinv(", ", (char **)waiting->pdata);
+	text = waiting->len > 1 ? g_strdup_printf("%s: a change needs a restart", options) : NULL;
+	metrics_alarm(daemon->engine.metrics, "config.restart", text);
+	return text;
+}
+
 static char *
 daemon_describe_reload(Daemon *daemon, const Config *before)
 {
 	static const char *const kinds[] = { "server", "listener", "tls", "clients", "accounts", "spool", "directory",
 		"store", "dns", "sandbox", "log", "delivery", "route", "level" };
+	g_autofree char *waiting = daemon_say_waiting(daemon);
 	GString *text = g_string_new("reloaded:");
 	unsigned changed = 0;
 
@@ -407,6 +267,8 @@ daemon_describe_reload(Daemon *daemon, const Config *before)
 	}
 	g_string_append_printf(text, "%s, %u sessions keep the old configuration",
 		changed == 0 ? " nothing changed" : "", server_connections(daemon->server));
+	if (waiting != NULL)
+		g_string_append_printf(text, "; not in force: %s", waiting);
 	return g_string_free(text, FALSE);
 }
 
@@ -520,6 +382,7 @@ daemon_free(Daemon *daemon)
 	client_budgets_free(daemon->engine.clients);
 	account_budgets_free(daemon->engine.accounts);
 	config_unref(daemon->config);
+	config_unref(daemon->started_with);
 	g_ptr_array_unref(daemon->rows);
 	g_ptr_array_unref(daemon->old_rows);
 	g_mutex_clear(&daemon->lock);

@@ -17,6 +17,7 @@ typedef struct {
 	char *config_path;     /* NULL: embedded defaults */
 	GMutex lock;
 	Config *config;
+	Config *started_with;  /* what options that need a restart still hold */
 	GPtrArray *rows;       /* of PluginRows*: the configuration in use points into them */
 	GPtrArray *old_rows;   /* of GPtrArray*: those of sessions that keep an older one */
 	PluginSet *set;

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "config.h"
+#include "daemon/check.h"
 #include "daemon/control.h"
 #include "daemon/crash.h"
 #include "daemon/daemon.h"
@@ -51,12 +52,15 @@ static int
 main_check(const char *path, bool shows_hooks, bool shows_config)
 {
 	g_autoptr(GPtrArray) mistakes = g_ptr_array_new_with_free_func(g_free);
+	const bool is_whole = !shows_hooks && !shows_config;
 	const HostServices services = { 0 };
 	g_autoptr(PluginSet) set = NULL;
 	g_autofree char *text = NULL;
 	Loaded loaded;
 
-	if (!daemon_load(path, &loaded, mistakes))
+	if (daemon_load(path, &loaded, mistakes) && is_whole)
+		check_machine(&loaded, mistakes);
+	if (mistakes->len > 0)
 		return main_print_mistakes(mistakes);
 	for (guint i = 0; i < loaded.warnings->len; i++)
 		fprintf(stderr, "warning: %s\n", (const char *)g_ptr_array_index(loaded.warnings, i));

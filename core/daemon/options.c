@@ -9,6 +9,7 @@
 #include "service/directory.h"
 
 #define SERVER PTN_IN_SERVER
+#define OPTIONS_UNLISTED "the plugin is installed, and not listed in [server] plugins"
 #define HOUR (3600 * CLOCK_SECOND)
 #define DAY (24 * HOUR)
 
@@ -54,6 +55,16 @@ static const PtnOption options_server[] = {
 	{ "max-waiting", PTN_NUMBER, SERVER, "10000",
 		"sessions and other work that may wait for one of max-workers; more get 451 at once", 1, 1000000,
 		.needs_restart = true },
+	{ "content-threads", PTN_NUMBER, SERVER, "0",
+		"threads for hooks that look into content, at lower priority, of which one client holds half at most; "
+		"0: two for each processor",
+		0, 1000, .needs_restart = true },
+	{ "password-threads", PTN_NUMBER, SERVER, "0",
+		"threads that hash passwords, at a priority lower still; 0: one for each processor", 0, 1000,
+		.needs_restart = true },
+	{ "max-computing", PTN_NUMBER, SERVER, "1000",
+		"sessions that may wait for content-threads, and as many for password-threads; more get 451 (AUTH: 454)",
+		1, 1000000, .needs_restart = true },
 	{ "max-events", PTN_NUMBER, SERVER, "10000",
 		"events that may wait for plugins that observe, and twice as many ends of sessions; more are lost and "
 		"counted",
@@ -61,6 +72,15 @@ static const PtnOption options_server[] = {
 	{ "ehlo-without", PTN_TEXT | PTN_LIST, SERVER, "", "extensions that EHLO does not show" },
 	{ "etrn-clients", PTN_NETWORK | PTN_LIST, SERVER, "",
 		"networks whose clients may use ETRN without authentication; others get 459, whatever the domain" },
+	{ "etrn-again", PTN_TIME, SERVER, "60s",
+		"time in which a domain is tried once by ETRN, however often it is asked for",
+		CLOCK_SECOND, HOUR, .needs_restart = true },
+	{ "etrn-distance", PTN_TIME, SERVER, "5s", "time from the try of one domain by ETRN to that of the next",
+		CLOCK_SECOND, HOUR, .needs_restart = true },
+	{ "max-etrn", PTN_NUMBER, SERVER, "1000",
+		"domains that wait for a try by ETRN, and ten times as many that were tried in etrn-again; more are "
+		"forgotten",
+		1, 100000, .needs_restart = true },
 	{ "soft-errors", PTN_NUMBER, SERVER, "10", "errors of a session before each further one costs error-delay", 0,
 		10000 },
 	{ "hard-errors", PTN_NUMBER, SERVER, "20", "errors that end a session", 1, 10000 },
@@ -73,6 +93,12 @@ static const PtnOption options_server[] = {
 		"time for a command, from our last reply to its end, for reading our replies, and of silence within a "
 		"message",
 		CLOCK_SECOND, HOUR },
+	{ "last-reply-timeout", PTN_TIME, SERVER, "60s",
+		"time for reading the reply that ends a session", CLOCK_SECOND, HOUR },
+	{ "max-unread", PTN_SIZE, SERVER, "64K",
+		"octets of replies that a client has not read; with more, nothing more is read from it", 4096, 64 << 20 },
+	{ "max-ahead", PTN_SIZE, SERVER, "512K",
+		"octets that are read ahead from a client while a worker serves it", 4096, 64 << 20 },
 	{ "min-data-rate", PTN_NUMBER, SERVER, "256",
 		"octets a second that a message must bring, over each idle-timeout; 0: any", 0, 1000000 },
 	{ "handshake-timeout", PTN_TIME, SERVER, "60s", "time for a TLS handshake, and for a PROXY header",
@@ -116,6 +142,7 @@ static const PtnOption options_listener[] = {
 	{ "inbound", PTN_BOOL, SERVER, "no", "mail for addresses of ours is taken without AUTH" },
 	{ "bare-newline", PTN_CHOICE, SERVER, "refuse", "what to do with lines that do not end with CRLF", 0, 0,
 		choices_newline },
+	{ "freebind", PTN_BOOL, SERVER, "no", "addresses may be such as this machine does not have yet" },
 	{ "proxies", PTN_NETWORK | PTN_LIST, SERVER, "", "networks whose connections begin with a PROXY header" },
 	{ 0 },
 };
@@ -143,10 +170,18 @@ static const PtnOption options_clients[] = {
 		10, 1000000 },
 	{ "work", PTN_NUMBER, SERVER, "500",
 		"sessions of one client that a worker runs, or that wait for one; more get 451", 1, 1000000 },
+	{ "computing", PTN_NUMBER, SERVER, "250",
+		"sessions of one client that wait for content-threads, and as many for password-threads; more get 451 "
+		"(AUTH: 454)",
+		1, 1000000, .needs_restart = true },
 	{ "log-lines", PTN_NUMBER, SERVER, "120",
 		"lines a minute about refusals and events of one client, in log and rejection log; the rest is counted",
 		1, 1000000 },
 	{ "all-log-lines", PTN_NUMBER, SERVER, "6000", "the same of all clients together", 1, 100000000 },
+	{ "log-reasons", PTN_NUMBER, SERVER, "1000",
+		"pairs of client and reason that are counted apart when lines are left out, a line a minute each; the "
+		"others are counted as various",
+		1, 1000000 },
 	{ "unfinished", PTN_SIZE, SERVER, "2G",
 		"octets of messages of one client that have no final reply yet; more get 452", 1 << 20,
 		INT64_C(1) << 50 },
@@ -251,6 +286,20 @@ static const PtnOption options_dns[] = {
 	{ "lookups", PTN_NUMBER, SERVER, "20000",
 		"lookups under way at a time, of all sessions, deliveries and plugins; the answer to more is \"unsure\"",
 		100, 1000000, .needs_restart = true },
+	{ "max-addresses", PTN_NUMBER, SERVER, "32", "A or AAAA records that are kept of an answer", 1, 1000,
+		.needs_restart = true },
+	{ "max-exchangers", PTN_NUMBER, SERVER, "100", "MX records that are kept of an answer", 1, 1000,
+		.needs_restart = true },
+	{ "max-text", PTN_SIZE, SERVER, "4K", "octets of all TXT records of an answer that are kept", 512, 65536,
+		.needs_restart = true },
+	{ "keep", PTN_TIME, SERVER, "1d",
+		"time that an answer is cached at most, whatever its TTL", CLOCK_SECOND, 7 * DAY,
+		.needs_restart = true },
+	{ "keep-missing", PTN_TIME, SERVER, "1h",
+		"the same for one that says that there is nothing", CLOCK_SECOND, DAY,
+		.needs_restart = true },
+	{ "keep-failed", PTN_TIME, SERVER, "5s", "time for which a failed lookup is not repeated", 0, HOUR,
+		.needs_restart = true },
 	{ 0 },
 };
 
@@ -264,6 +313,8 @@ static const PtnOption options_sandbox[] = {
 	{ "parser-memory", PTN_SIZE, SERVER, "1G",
 		"memory of one of them, the message included; one that needs more ends, and the plugin fails", 128 << 20,
 		INT64_C(1) << 40 },
+	{ "parser-answer", PTN_SIZE, SERVER, "64M",
+		"octets of an answer; a parser that gives more ends, and the plugin fails", 1 << 16, 1 << 30 },
 	{ "parser-uses", PTN_NUMBER, SERVER, "1000",
 		"messages that one of them parses; then a new one takes its place", 1, 1000000 },
 	{ 0 },
@@ -277,6 +328,8 @@ static const PtnOption options_log[] = {
 		"directory of the journal that posternctl why reads", .needs_restart = true },
 	{ "refusals-per-day", PTN_SIZE, SERVER, "256M", "size of the journal of a day; what comes then is not kept",
 		1 << 16, INT64_C(1) << 50, .needs_restart = true },
+	{ "refusals-waiting", PTN_NUMBER, SERVER, "10000",
+		"refusals that wait to be written; more are lost, and counted", 10, 10000000, .needs_restart = true },
 	{ "keep-refusals", PTN_TIME, SERVER, "14d", "how long refusals are kept", DAY, 3650 * DAY,
 		.needs_restart = true },
 	{ 0 },
@@ -321,6 +374,11 @@ static const PtnOption options_delivery[] = {
 	{ "per-destination", PTN_NUMBER, SERVER, "5",
 		"most connections to one next hop; fewer while what waits is gone in two seconds", 1, 10000 },
 	{ "per-connection", PTN_NUMBER, SERVER, "1000", "messages over one connection", 1, 1000000 },
+	{ "max-addresses", PTN_NUMBER, SERVER, "5", "addresses of a next hop that are tried in one attempt", 1, 1000 },
+	{ "ready", PTN_NUMBER, SERVER, "8",
+		"messages that are ready in memory for one next hop beyond its connections; further ones wait in the "
+		"queue",
+		2, 1000 },
 	{ 0 },
 };
 
@@ -363,23 +421,54 @@ static const ConfigKind options_core[] = {
 	{ "level", CONFIG_NAMED, options_level, true },
 };
 
-ConfigKind *
-options_kinds(const GPtrArray *rows)
+static void
+options_add_kind(GArray *kinds, const char *kind, int naming, const PtnOption *rows, const char *why_not)
 {
-	const size_t core = G_N_ELEMENTS(options_core);
-	ConfigKind *kinds = g_new0(ConfigKind, core + 2 * (size_t)rows->len + 1);
+	const ConfigKind added = { g_intern_string(kind), naming, rows, false, why_not };
 
-	memcpy(kinds, options_core, sizeof options_core);
+	g_array_append_val(kinds, added);
+}
+
+/* A plugin that is there and not in the chain: whoever writes a section of it believes that it works. */
+static void
+options_add_unlisted(GArray *kinds, const char *directory, const GPtrArray *rows)
+{
+	GDir *dir = g_dir_open(directory, 0, NULL);
+	const char *file;
+
+	while (dir != NULL && (file = g_dir_read_name(dir)) != NULL) {
+		g_autofree char *name = g_str_has_suffix(file, ".so") ? g_strndup(file, strlen(file) - 3) : NULL;
+		g_autofree char *own = g_strdup_printf("plugin %s", name);
+		g_autofree char *items = g_strdup_printf("plugin %s/", name);
+		bool is_listed = name == NULL;
+
+		for (guint i = 0; !is_listed && i < rows->len; i++)
+			is_listed = strcmp(((const PluginRows *)g_ptr_array_index(rows, i))->plugin->name, name) == 0;
+		if (is_listed)
+			continue;
+		options_add_kind(kinds, own, CONFIG_ONCE, NULL, OPTIONS_UNLISTED);
+		options_add_kind(kinds, items, CONFIG_NAMED, NULL, OPTIONS_UNLISTED);
+	}
+	if (dir != NULL)
+		g_dir_close(dir);
+}
+
+ConfigKind *
+options_kinds(const GPtrArray *rows, const char *directory)
+{
+	GArray *kinds = g_array_new(TRUE, TRUE, sizeof(ConfigKind));
+
+	g_array_append_vals(kinds, options_core, G_N_ELEMENTS(options_core));
 	for (guint i = 0; i < rows->len; i++) {
 		const PluginRows *row = g_ptr_array_index(rows, i);
-
 		g_autofree char *own = g_strdup_printf("plugin %s", row->plugin->name);
 		g_autofree char *items = g_strdup_printf("plugin %s/", row->plugin->name);
 
-		kinds[core + 2 * i] = (ConfigKind){ g_intern_string(own), CONFIG_ONCE, row->rows, false };
-		kinds[core + 2 * i + 1] = (ConfigKind){ g_intern_string(items), CONFIG_NAMED, row->items, false };
+		options_add_kind(kinds, own, CONFIG_ONCE, row->rows, NULL);
+		options_add_kind(kinds, items, CONFIG_NAMED, row->items, NULL);
 	}
-	return kinds;
+	options_add_unlisted(kinds, directory, rows);
+	return (ConfigKind *)(void *)g_array_free(kinds, FALSE);
 }
 
 char *

@@ -5,9 +5,9 @@
 
 #include "service/config.h"
 
-/* The kinds of section of the core, then those of the plugins in `rows` (PluginRows*); ends with an empty row.
- * New, g_free(). */
-ConfigKind *options_kinds(const GPtrArray *rows);
+/* The kinds of section of the core, then those of the plugins in `rows` (PluginRows*), then those of other plugins in
+ * `directory`, which may have no section; ends with an empty row.  New, g_free(). */
+ConfigKind *options_kinds(const GPtrArray *rows, const char *directory);
 /* What [server] plugins says in `path` (NULL: its preset), read before the plugins' own options are known. */
 char **options_plugins(const char *path, char **directory);
 /* The option chapters as roff or Markdown for the manual: `section` NULL for all.  New. */

@@ -150,6 +150,8 @@ posternctl_input(Arguments *arguments, char **input, GError **error)
 
 /* ---- the daemon ---- */
 
+enum { EXIT_CRITICAL = 2 }; /* of status --check */
+
 static GSocketConnection *
 posternctl_connect(const char *path, GError **error)
 {
@@ -177,7 +179,7 @@ posternctl_ask(Arguments *arguments, GError **error)
 		return EXIT_FAILURE;
 	connection = posternctl_connect(path, error);
 	if (connection == NULL)
-		return EXIT_FAILURE;
+		return posternctl_is(arguments->words, "status", "--check") ? EXIT_CRITICAL : EXIT_FAILURE;
 	is_sent = request_write(g_io_stream_get_output_stream(G_IO_STREAM(connection)),
 		(const char *const *)arguments->words, input, error);
 	if (input != NULL)
@@ -320,8 +322,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Arguments, arguments_clear)
 
 static const char posternctl_help[] =
 	"Looking:\n"
-	"  status, alarms, metrics            is all well?\n"
+	"  status, alarms, metrics            is all well?  status --check: 0, 1 or 2, for programs that watch\n"
 	"  plugins, hooks                     what they did; the chain per stage\n"
+	"  listeners                          where mail is taken\n"
 	"  queue, queue list|show|cat         what waits, and why\n"
 	"  why WHAT                           what was refused, and why\n"
 	"  doctor                             names, SPF, certificates, clock, disk, lists\n"
@@ -347,7 +350,7 @@ static const char posternctl_help[] =
 static bool
 posternctl_knows_options(char *const *words, GError **error)
 {
-	static const char *const known[] = { "--yes", "--dry-run", "--hold", NULL };
+	static const char *const known[] = { "--yes", "--dry-run", "--hold", "--check", NULL };
 
 	if (posternctl_is(words, "explain", NULL))
 		return true; /* it has options of its own, which the daemon checks */
@@ -419,7 +422,9 @@ main(int argc, char **argv)
 	if (arguments.config == NULL && g_file_test(POSTERN_SYSCONFDIR "/postern.conf", G_FILE_TEST_EXISTS))
 		arguments.config = g_strdup(POSTERN_SYSCONFDIR "/postern.conf");
 	code = posternctl_run(&arguments, &error);
-	if (error != NULL)
+	if (error != NULL && code == EXIT_CRITICAL)
+		printf("CRITICAL - %s\n", error->message);
+	else if (error != NULL)
 		posternctl_complain(error);
 	return code;
 }

@@ -63,7 +63,7 @@ process_bind_listener(const ListenerSettings *listener, GArray *sockets, GError 
 
 			if (process_has_socket(sockets, address, port))
 				continue;
-			fd = socket_listen(address, port, error);
+			fd = socket_listen(address, port, listener->is_free, error);
 			if (fd < 0)
 				return false;
 			g_array_append_val(sockets, fd);
@@ -141,7 +141,17 @@ process_become_user(const Config *config, GError **error)
 			"there is no user \"%s\": make one (useradd --system %s), or set [server] user", name, name);
 	if (!process_make_directories(config, user, error))
 		return false;
-	if (user->pw_uid == 0)
+	return process_take_user(config, error);
+}
+
+bool
+process_take_user(const Config *config, GError **error)
+{
+	const ConfigSection *server = config_section(config, "server", NULL);
+	const char *name = config_text(server, "user");
+	const struct passwd *user = geteuid() == 0 ? getpwnam(name) : NULL;
+
+	if (user == NULL || user->pw_uid == 0)
 		return true;
 	if (!process_set_groups(user, config_text(server, "control-group"), error))
 		return false;

@@ -14,6 +14,8 @@ bool process_bind_low_ports(const EngineSettings *engine, GArray *sockets, GErro
 /* As root: makes the directories that are missing, gives them to [server] user, and becomes that user.  Else
  * only makes the directories. */
 bool process_become_user(const Config *config, GError **error);
+/* The second half of it: as root becomes [server] user, who exists. */
+bool process_take_user(const Config *config, GError **error);
 /* As many descriptors as the system allows. */
 void process_raise_limits(void);
 /* How long the service manager waits for a WATCHDOG=1 (sd_watchdog_enabled(3)), in microseconds; 0: it does not. */

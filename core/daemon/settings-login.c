@@ -3,24 +3,6 @@
 #include "daemon/settings.h"
 #include "service/redis-url.h"
 
-static void login_add(GPtrArray *sentences, const ConfigSection *section, const char *option,
-	const char *format, ...) G_GNUC_PRINTF(4, 5);
-
-static void
-login_add(GPtrArray *sentences, const ConfigSection *section, const char *option, const char *format, ...)
-{
-	const char *where = config_where(section, option);
-	g_autofree char *text = NULL;
-	va_list arguments;
-
-	if (where == NULL)
-		where = config_where(section, NULL);
-	va_start(arguments, format);
-	text = g_strdup_vprintf(format, arguments);
-	va_end(arguments);
-	g_ptr_array_add(sentences, g_strdup_printf("%s: %s", where != NULL ? where : "configuration", text));
-}
-
 static void
 login_check_route(const Config *config, const Route *route, GPtrArray *mistakes, GPtrArray *warnings)
 {
@@ -31,13 +13,13 @@ login_check_route(const Config *config, const Route *route, GPtrArray *mistakes,
 	if (user == NULL) /* a password alone is a mistake of its own */
 		return;
 	if (login == LOGIN_IN_CLEAR)
-		login_add(mistakes, section, "tls",
+		settings_complain(mistakes, section, "tls",
 			"[route %s] tls: the login of user %s could be sent in clear; give tls = verify, or tls = encrypt if "
 			"the certificate of the server cannot be verified; only a server on this machine (127.0.0.1, ::1, "
 			"localhost) needs neither",
 			route->name, user);
 	else if (login == LOGIN_UNVERIFIED)
-		login_add(warnings, section, "tls",
+		settings_complain(warnings, section, "tls",
 			"[route %s] tls = encrypt: the server is not verified, so whoever answers in its place gets the login "
 			"of user %s; tls = verify prevents that",
 			route->name, user);
@@ -62,7 +44,7 @@ login_check_store(const Config *config, const char *kind, GPtrArray *mistakes)
 
 	if (url == NULL || (password == NULL && url->password == NULL) || url->is_tls || login_is_local(url))
 		return;
-	login_add(mistakes, section, "at",
+	settings_complain(mistakes, section, "at",
 		"[%s] at: the password of %s would be sent in clear; give %s:// instead of %s://; only a Redis on this "
 		"machine (127.0.0.1, ::1, localhost) needs no TLS",
 		kind, url->name, url->master != NULL ? "rediss+sentinel" : "rediss",

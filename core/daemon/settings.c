@@ -10,22 +10,21 @@
 #include "proto/path.h"
 #include "service/template.h"
 
-static void settings_complain(GPtrArray *mistakes, const ConfigSection *section, const char *option,
-	const char *format, ...) G_GNUC_PRINTF(4, 5);
-
-static void
-settings_complain(GPtrArray *mistakes, const ConfigSection *section, const char *option, const char *format, ...)
+void
+settings_complain(GPtrArray *sentences, const ConfigSection *section, const char *option, const char *format, ...)
 {
+	const char *where = section != NULL ? config_where(section, option) : NULL;
 	g_autofree char *text = NULL;
 	g_autofree char *shown = NULL;
-	const char *where = config_where(section, option);
 	va_list arguments;
 
+	if (where == NULL && section != NULL)
+		where = config_where(section, NULL);
 	va_start(arguments, format);
 	text = g_strdup_vprintf(format, arguments);
 	va_end(arguments);
-	shown = config_complaint(section, option, text);
-	g_ptr_array_add(mistakes, g_strdup_printf("%s: %s", where != NULL ? where : "configuration", shown));
+	shown = section != NULL ? config_complaint(section, option, text) : g_strdup(text);
+	g_ptr_array_add(sentences, g_strdup_printf("%s: %s", where != NULL ? where : "configuration", shown));
 }
 
 char *
@@ -130,6 +129,7 @@ settings_listener(const ConfigSection *section, GPtrArray *mistakes)
 	listener->takes_auth = config_bool(section, "auth");
 	listener->takes_auth_in_clear = config_bool(section, "auth-without-tls");
 	listener->is_inbound = config_bool(section, "inbound");
+	listener->is_free = config_bool(section, "freebind");
 	listener->is_lenient = config_number(section, "bare-newline") == 1;
 	settings_read_networks(section, "proxies", listener->proxies);
 	return listener;
@@ -250,6 +250,7 @@ settings_read_budgets(const Config *config, EngineSettings *engine)
 		.commands = (unsigned)config_number(clients, "commands"),
 		.lookups = (unsigned)config_number(clients, "lookups"),
 		.work = (unsigned)config_number(clients, "work"),
+		.log_reasons = (unsigned)config_number(clients, "log-reasons"),
 		.log_lines = (unsigned)config_number(clients, "log-lines"),
 		.all_log_lines = (unsigned)config_number(clients, "all-log-lines"),
 		.unfinished = (uint64_t)config_number(clients, "unfinished"),
@@ -295,6 +296,9 @@ settings_engine(const Config *config, GPtrArray *mistakes)
 	engine->max_junk = (unsigned)config_number(server, "max-junk");
 	engine->max_auth_failures = (unsigned)config_number(server, "max-auth-failures");
 	engine->min_data_rate = (uint64_t)config_number(server, "min-data-rate");
+	engine->max_unread = (size_t)config_number(server, "max-unread");
+	engine->max_ahead = (size_t)config_number(server, "max-ahead");
+	engine->last_reply_us = config_number(server, "last-reply-timeout");
 	engine->handshake_us = config_number(server, "handshake-timeout");
 	engine->idle_us = config_number(server, "idle-timeout");
 	engine->session_max_us = config_number(server, "session-max-time");
@@ -393,6 +397,8 @@ settings_delivery(const Config *config, const EngineSettings *engine, GPtrArray 
 	delivery->max_deliveries = (unsigned)config_number(section, "max-deliveries");
 	delivery->per_destination = (unsigned)config_number(section, "per-destination");
 	delivery->per_connection = (unsigned)config_number(section, "per-connection");
+	delivery->max_addresses = (unsigned)config_number(section, "max-addresses");
+	delivery->ready = (unsigned)config_number(section, "ready");
 	delivery->client = tls_client_new(config_text(section, "trust"), &error);
 	if (delivery->client == NULL)
 		settings_complain(mistakes, section, "trust", "%s", error->message);

@@ -7,6 +7,10 @@
 #include "engine/settings.h"
 #include "service/config.h"
 
+/* Adds a sentence with the file and line of the option before it, or of the section (NULL: none); what an option read from a file
+ * is not repeated. */
+void settings_complain(GPtrArray *sentences, const ConfigSection *section, const char *option, const char *format,
+	...) G_GNUC_PRINTF(4, 5);
 /* New.  What the rows alone cannot check (an address that is none, a port taken twice, a password without a
  * user) adds a sentence to `mistakes`. */
 EngineSettings *settings_engine(const Config *config, GPtrArray *mistakes);

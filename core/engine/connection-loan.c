@@ -196,7 +196,7 @@ connection_serve_need(Connection *connection, SessionNeed need)
 		return false;
 	case SESSION_WANTS_CLOSE:
 		connection->is_closing = true;
-		connection->farewell_us = loop_now(loop) + CONNECTION_FAREWELL_US;
+		connection->farewell_us = loop_now(loop) + connection->snapshot->settings->last_reply_us;
 		return false;
 	}
 	return false;

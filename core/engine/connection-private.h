@@ -4,12 +4,6 @@
 #include "engine/pace.h"
 #include "engine/server-private.h"
 
-enum {
-	CONNECTION_LENT_INPUT = 512 * 1024, /* read ahead for a session that is lent */
-	CONNECTION_UNSENT = 64 * 1024,      /* replies a client may leave unread     */
-};
-
-#define CONNECTION_FAREWELL_US (60 * CLOCK_SECOND) /* to read our last reply */
 #define CONNECTION_GRACE_US CLOCK_SECOND    /* for a hook to notice its deadline itself */
 #define CONNECTION_QUEUE_US (10 * CLOCK_SECOND) /* a loan may wait for its worker        */
 

@@ -55,12 +55,13 @@ connection_close(Connection *connection)
 static void
 connection_watch(Connection *connection)
 {
+	const EngineSettings *settings = connection->snapshot->settings;
 	const size_t unsent = connection->out != NULL ? connection->out->len - connection->out_sent : 0;
 	unsigned events = 0;
-	bool reads = !connection->is_closing && !connection->wants_tls && unsent < CONNECTION_UNSENT;
+	bool reads = !connection->is_closing && !connection->wants_tls && unsent < settings->max_unread;
 
 	if (connection->is_lent)
-		reads = reads && (connection->ahead == NULL || connection->ahead->len < CONNECTION_LENT_INPUT);
+		reads = reads && (connection->ahead == NULL || connection->ahead->len < settings->max_ahead);
 	else if (connection->is_paused)
 		reads = false;
 	if (connection->phase != PHASE_OPEN)

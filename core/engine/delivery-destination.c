@@ -69,7 +69,7 @@ delivery_take_job(DeliveryThread *thread)
 	if (thread->delivery->is_stopping || others >= delivery_wanted(destination))
 		return NULL;
 	job = g_queue_pop_head(&destination->jobs);
-	if (destination->jobs.length <= DELIVERY_QUEUED / 2)
+	if (destination->jobs.length <= thread->delivery->snapshot->delivery->ready / 2)
 		delivery_feed(thread->delivery, destination);
 	return job;
 }

@@ -6,9 +6,9 @@
 #include "engine/delivery-private.h"
 
 bool
-delivery_is_full(const Destination *destination)
+delivery_is_full(const Delivery *delivery, const Destination *destination)
 {
-	return destination->jobs.length >= DELIVERY_QUEUED;
+	return destination->jobs.length >= delivery->snapshot->delivery->ready;
 }
 
 void
@@ -103,7 +103,7 @@ delivery_line_up(ActiveMessage *active, Destination *destination, GArray *places
 	way->places = places != NULL ? g_array_ref(places) : NULL;
 	way->since_us = g_get_monotonic_time();
 	waiting_join_list(way, &destination->ways);
-	if (!delivery_is_full(destination))
+	if (!delivery_is_full(active->delivery, destination))
 		delivery_feed(active->delivery, destination);
 }
 
@@ -255,7 +255,7 @@ delivery_take_way(Delivery *delivery)
 	Destination *destination;
 
 	while (way == NULL && (destination = g_queue_pop_head(&delivery->hungry)) != NULL) {
-		if (!delivery_is_full(destination))
+		if (!delivery_is_full(delivery, destination))
 			way = delivery_pop_way(&destination->ways);
 		destination->is_hungry = way != NULL;
 		if (way != NULL)

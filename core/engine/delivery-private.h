@@ -9,11 +9,6 @@
 #include "engine/observer.h"
 #include "engine/smtp-client.h"
 
-enum {
-	DELIVERY_QUEUED = 8,     /* jobs that wait for one next hop */
-	DELIVERY_ADDRESSES = 5,  /* that are tried for a next hop in one attempt */
-};
-
 #define DELIVERY_LOOK_US (CLOCK_SECOND / 5)          /* how often waiting jobs are looked after */
 #define DELIVERY_REPORT_US (5 * 60 * CLOCK_SECOND)   /* a failure is reported after this at the latest */
 #define DELIVERY_SPREAD_US (10 * CLOCK_SECOND)      /* mail of an account with too many next hops is looked at again after this */
@@ -175,7 +170,7 @@ void delivery_wake_scheduler(Delivery *delivery);
 
 /* ---- delivery-park.c ---- */
 /* Lock held: the destination has enough jobs. */
-bool delivery_is_full(const Destination *destination);
+bool delivery_is_full(const Delivery *delivery, const Destination *destination);
 /* Lock held: jobs may be made of the ways that wait for it; wakes the scheduler. */
 void delivery_feed(Delivery *delivery, Destination *destination);
 /* Lock held: these recipients wait for the destination.  `places` NULL: all that are pending. */

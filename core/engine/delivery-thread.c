@@ -125,7 +125,7 @@ delivery_try_addresses(DeliveryThread *thread, const DeliverySettings *settings,
 {
 	const NextHop *hop = thread->destination->hop;
 
-	for (guint i = 0; i < MIN(addresses->len, DELIVERY_ADDRESSES); i++) {
+	for (guint i = 0; i < MIN(addresses->len, settings->max_addresses); i++) {
 		const HopAddress *to = g_ptr_array_index(addresses, i);
 		SmtpClient *client;
 

@@ -186,9 +186,9 @@ delivery_is_doomed(const Destination *destination, int64_t since_us)
 
 /* Lock held.  Who waits for the destination already comes first. */
 static bool
-delivery_must_wait(const Destination *destination, int64_t since_us)
+delivery_must_wait(const Delivery *delivery, const Destination *destination, int64_t since_us)
 {
-	return delivery_is_full(destination) || (since_us == 0 && destination->ways.length > 0);
+	return delivery_is_full(delivery, destination) || (since_us == 0 && destination->ways.length > 0);
 }
 
 /* Lock held.  False: the way needs no job now, and its job is freed. */
@@ -202,7 +202,7 @@ delivery_is_open(ActiveMessage *active, Way *way, int64_t since_us)
 		for (guint i = 0; i < places->len; i++)
 			delivery_set_result(active, g_array_index(places, guint, i), destination->failed_status,
 				destination->failed_reply);
-	} else if (delivery_must_wait(destination, since_us)) {
+	} else if (delivery_must_wait(active->delivery, destination, since_us)) {
 		delivery_line_up(
 			active, destination, places->len < active->message->envelope->recipients->len ? places : NULL);
 	} else {

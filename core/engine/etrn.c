@@ -3,6 +3,8 @@
 
 #include "base/keyed-hash.h"
 
+enum { ETRN_KNOWN = 10 }; /* for each that may wait */
+
 struct Etrn {
 	EtrnSettings settings;
 	Work work;
@@ -93,7 +95,7 @@ etrn_begin(Etrn *etrn)
 	begins = !etrn->is_running && now_us >= etrn->next_us && !g_queue_is_empty(&etrn->waiting);
 	if (begins) {
 		etrn->is_running = true;
-		etrn->next_us = now_us + ETRN_DISTANCE_US;
+		etrn->next_us = now_us + etrn->settings.distance_us;
 	}
 	g_mutex_unlock(&etrn->lock);
 	if (!begins)
@@ -120,7 +122,7 @@ etrn_is_old(gpointer key, gpointer value, gpointer before_us)
 static void
 etrn_forget_locked(Etrn *etrn, int64_t now_us)
 {
-	const int64_t before_us = now_us - ETRN_SAME_US;
+	const int64_t before_us = now_us - etrn->settings.again_us;
 
 	if (g_queue_is_empty(&etrn->waiting))
 		(void)g_hash_table_foreach_remove(etrn->asked, etrn_is_old, (gpointer)&before_us);
@@ -130,14 +132,15 @@ etrn_forget_locked(Etrn *etrn, int64_t now_us)
 static void
 etrn_add_locked(Etrn *etrn, char *domain /* takes */, int64_t now_us)
 {
+	const guint most_known = ETRN_KNOWN * etrn->settings.most;
 	const int64_t *asked_us;
 
-	if (g_hash_table_size(etrn->asked) >= ETRN_KNOWN_MOST)
+	if (g_hash_table_size(etrn->asked) >= most_known)
 		etrn_forget_locked(etrn, now_us);
 	asked_us = g_hash_table_lookup(etrn->asked, domain); /* what is forgotten is freed */
-	if ((asked_us != NULL && now_us - *asked_us < ETRN_SAME_US) ||
-		g_queue_get_length(&etrn->waiting) >= ETRN_WAITING_MOST ||
-		g_hash_table_size(etrn->asked) >= ETRN_KNOWN_MOST ||
+	if ((asked_us != NULL && now_us - *asked_us < etrn->settings.again_us) ||
+		g_queue_get_length(&etrn->waiting) >= etrn->settings.most ||
+		g_hash_table_size(etrn->asked) >= most_known ||
 		g_queue_find_custom(&etrn->waiting, domain, (GCompareFunc)g_strcmp0) != NULL) {
 		g_free(domain);
 		return;

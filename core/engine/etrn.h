@@ -22,11 +22,10 @@ typedef struct {
 	/* Messages for `domain` are due at once.  May wait. */
 	void (*retry)(void *data, const char *domain);
 	void *data;
+	int64_t again_us;     /* a domain is not tried again within */
+	int64_t distance_us;  /* between two passes */
+	unsigned most;        /* domains that wait; ten times as many are known to have been tried in `again_us` */
 } EtrnSettings;
-
-#define ETRN_SAME_US (60 * CLOCK_SECOND)    /* a domain is not tried again within */
-#define ETRN_DISTANCE_US (5 * CLOCK_SECOND) /* between two passes */
-enum { ETRN_WAITING_MOST = 1000, ETRN_KNOWN_MOST = 10000 };
 
 Etrn *etrn_new(const EtrnSettings *settings);
 void etrn_free(Etrn *etrn); /* no pass runs any more; NULL is allowed */

@@ -58,6 +58,8 @@ delivery_settings_new(void)
 	settings->max_deliveries = 200;
 	settings->per_destination = 5;
 	settings->per_connection = 1000;
+	settings->max_addresses = 5;
+	settings->ready = 8;
 	return settings;
 }
 

@@ -30,6 +30,8 @@ struct DeliverySettings {
 	int64_t connect_us, greeting_us, command_us, data_us, attempt_us;
 	unsigned max_active; /* messages whose envelopes are in memory at a time */
 	unsigned max_deliveries, per_destination, per_connection;
+	unsigned max_addresses; /* of a next hop that are tried in one attempt */
+	unsigned ready;         /* jobs that wait for one next hop */
 	TlsClient *client;     /* owned */
 };
 

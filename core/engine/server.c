@@ -271,7 +271,7 @@ server_open_one(
 	if (door == NULL) {
 		fd = server_inherit(opening->inherited, address, port);
 		if (fd < 0)
-			fd = socket_listen(address, port, error);
+			fd = socket_listen(address, port, listener->is_free, error);
 		if (fd < 0)
 			return false;
 		door = server_new_door(opening->server, fd, address, port);

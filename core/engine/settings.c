@@ -45,6 +45,9 @@ engine_settings_new(void)
 	settings->max_junk = 100;
 	settings->max_auth_failures = 5;
 	settings->min_data_rate = 256;
+	settings->max_unread = 64 << 10;
+	settings->max_ahead = 512 << 10;
+	settings->last_reply_us = 60 * CLOCK_SECOND;
 	settings->handshake_us = 60 * CLOCK_SECOND;
 	settings->idle_us = 300 * CLOCK_SECOND;
 	settings->session_max_us = 3600 * CLOCK_SECOND;

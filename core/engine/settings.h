@@ -18,6 +18,7 @@ typedef struct {
 	GArray *ports;     /* of uint16_t  */
 	ListenerTls tls;
 	bool takes_auth, takes_auth_in_clear, is_lenient; /* bare-newline = normalise */
+	bool is_free;      /* its addresses need not be of this machine yet */
 	bool is_inbound;   /* takes mail for addresses of ours without AUTH */
 	GArray *proxies;   /* of IpNetwork: who may send a PROXY header; they must */
 } ListenerSettings;
@@ -39,6 +40,9 @@ typedef struct {
 	AccountLimits accounts;     /* of each account */
 	unsigned soft_errors, hard_errors, max_junk, max_auth_failures;
 	uint64_t min_data_rate;     /* octets a second of a message; 0: any */
+	size_t max_unread;          /* octets of replies that a client has not read */
+	size_t max_ahead;           /* octets read ahead while a worker serves the session */
+	int64_t last_reply_us;      /* to read the reply that ends a session */
 	int64_t handshake_us, idle_us, session_max_us, error_delay_us, auth_delay_us, auto_tls_wait_us, chain_us;
 	bool adds_date, adds_message_id, removes_bcc, removes_return_path, shows_login, hides_client;
 	bool refuses_at_rcpt;       /* what connect, tls, helo and mail decided is told at RCPT */

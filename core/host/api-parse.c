@@ -3,7 +3,7 @@
 #include "host/host-private.h"
 #include "sandbox/parser.h"
 
-enum { PARSED_MOST = 64 << 20 };
+enum { PARSED_MOST = 1 << 30 }; /* more than any setting of parser-answer */
 
 void
 ptn_parsed(PtnParse *parse, const void *data, size_t size)
@@ -44,7 +44,7 @@ ptn_parse(PtnHook *h, const void *parameters, size_t parameters_size, const char
 	}
 	if (h->instance->services->parsers != NULL)
 		answer = parsers_call(h->instance->services->parsers, h->instance->plugin->name, head, octets, size,
-			PARSED_MOST, h->call->deadline_us, &error);
+			h->call->deadline_us, &error);
 	if (answer == NULL) {
 		h->call->missing = h->call->failure =
 			region_strdup(h->call->region, error != NULL ? error->message : "there are no parsers");

@@ -4,6 +4,12 @@
 #include "host/host-private.h"
 #include "proto/header.h"
 
+bool
+ptn_is_check(const PtnHook *h)
+{
+	return h->instance->services->is_check;
+}
+
 void *
 ptn_instance(PtnHook *h)
 {

@@ -20,6 +20,7 @@ typedef struct {
 	const char *helo;      /* what plugins call us to other servers */
 	NoticeSettings notices;
 	Parsers *parsers;      /* NULL: plugins that have a parser do not start */
+	bool is_check;         /* they start to see whether they can; parsers are not */
 	/* NULL: the network.  Else the test's: a socket of the peer at "192.0.2.25" or "unix:/PATH", or -1. */
 	int (*connect)(void *data, const char *address, uint16_t port);
 	void *connect_data;

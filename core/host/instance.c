@@ -88,7 +88,7 @@ instance_load_parser(const Instance *instance, GError **error)
 	g_autofree char *directory = NULL;
 	g_autoptr(GError) failure = NULL;
 
-	if (instance->plugin->parse == NULL)
+	if (instance->plugin->parse == NULL || instance->services->is_check)
 		return true;
 	directory = module_directory(name);
 	if (parsers != NULL && parsers_load(parsers, directory, name, &failure))

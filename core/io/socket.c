@@ -53,7 +53,7 @@ socket_address_read(const struct sockaddr_storage *storage, IpAddress *address, 
 }
 
 static bool
-socket_bind(int fd, const IpAddress *address, uint16_t port)
+socket_bind(int fd, const IpAddress *address, uint16_t port, bool is_free)
 {
 	const int one = 1;
 	struct sockaddr_storage storage;
@@ -62,21 +62,26 @@ socket_bind(int fd, const IpAddress *address, uint16_t port)
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
 	if (storage.ss_family == AF_INET6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+	if (is_free) /* of both families */
+		(void)setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof one);
 	return bind(fd, (const struct sockaddr *)&storage, size) == 0;
 }
 
 int
-socket_listen(const IpAddress *address, uint16_t port, GError **error)
+socket_listen(const IpAddress *address, uint16_t port, bool is_free, GError **error)
 {
 	const int family = ip_is_v4(address) ? AF_INET : AF_INET6;
 	const int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	char text[IP_TEXT_SIZE];
+	int why;
 
-	if (fd >= 0 && socket_bind(fd, address, port) && listen(fd, SOCKET_BACKLOG) == 0)
+	if (fd >= 0 && socket_bind(fd, address, port, is_free) && listen(fd, SOCKET_BACKLOG) == 0)
 		return fd;
+	why = errno;
 	error_set_errno(error, "cannot listen on %s port %u", ip_format(address, text), port);
 	if (fd >= 0)
 		(void)close(fd);
+	errno = why;
 	return -1;
 }
 
@@ -163,7 +168,7 @@ socket_connect(const IpAddress *address, uint16_t port, const IpAddress *from, i
 	const int fd = socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	char text[IP_TEXT_SIZE];
 
-	if (fd >= 0 && (from == NULL || socket_bind(fd, from, 0))) {
+	if (fd >= 0 && (from == NULL || socket_bind(fd, from, 0, false))) {
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 		if (connect(fd, (const struct sockaddr *)&storage, size) == 0)
 			return fd;

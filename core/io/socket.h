@@ -8,8 +8,9 @@
 
 #include "base/ip.h"
 
-/* A non-blocking listening socket.  An IPv6 socket takes IPv6 only.  -1 and the error names address and port. */
-int socket_listen(const IpAddress *address, uint16_t port, GError **error);
+/* A non-blocking listening socket.  An IPv6 socket takes IPv6 only.  `is_free`: the address need not be of this machine yet.
+ * -1 with errno, and the error names address and port. */
+int socket_listen(const IpAddress *address, uint16_t port, bool is_free, GError **error);
 /* A waiting connection, non-blocking, TCP_NODELAY; -1: none waits. */
 int socket_accept(int listener, IpAddress *client, uint16_t *port);
 /* Our own address of a connection. */

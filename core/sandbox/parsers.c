@@ -327,14 +327,28 @@ parsers_say_why(TalkEnd end, int status, GError **error)
 	}
 }
 
+static size_t
+parsers_most_answer(Parsers *parsers)
+{
+	size_t most;
+
+	g_mutex_lock(&parsers->lock);
+	most = parsers->limits.answer;
+	g_mutex_unlock(&parsers->lock);
+	return most;
+}
+
 GByteArray *
 parsers_call(Parsers *parsers, const char *plugin, GBytes *parameters, const char *octets, size_t size,
-	size_t most, int64_t deadline_us, GError **error)
+	int64_t deadline_us, GError **error)
 {
-	const TalkCall call = { g_bytes_get_data(parameters, NULL), octets, g_bytes_get_size(parameters), size, most,
-		deadline_us };
 	Pool *pool = parsers_find(parsers, plugin);
 	Parser *parser = pool != NULL ? pool_get(parsers, pool, deadline_us, error) : NULL;
+	TalkCall call = { .parameters = g_bytes_get_data(parameters, NULL),
+		.octets = octets,
+		.parameters_size = g_bytes_get_size(parameters),
+		.size = size,
+		.deadline_us = deadline_us };
 	GByteArray *answer;
 	TalkEnd end;
 	int status;
@@ -343,6 +357,7 @@ parsers_call(Parsers *parsers, const char *plugin, GBytes *parameters, const cha
 		error_set(error, POSTERN_ERROR_NOT_FOUND, "it has no parser");
 	if (parser == NULL)
 		return NULL;
+	call.most = parsers_most_answer(parsers);
 	answer = talk_call(parser->fd, &call, &end);
 	if (answer != NULL) {
 		pool_give_back(parsers, pool, parser, size);

@@ -13,6 +13,7 @@ typedef struct {
 	unsigned most;      /* parsers of one plugin at a time; 0: two for each processor */
 	unsigned most_uses; /* calls of one parser; then it ends, and a new one takes its place */
 	uint64_t memory;    /* octets that one parser may use, its input and its program included */
+	size_t answer;      /* octets of an answer */
 } ParsersLimits;
 
 typedef struct {
@@ -33,10 +34,10 @@ void parsers_set_limits(Parsers *parsers, const ParsersLimits *limits);
 /* Makes the parser of a plugin known; once is enough.  Blocks while the keeper loads it.  Any thread. */
 bool parsers_load(Parsers *parsers, const char *directory, const char *plugin, GError **error);
 /* What the plugin's parse() answers to the parameters and octets: new, or NULL with a sentence that says why there is no answer:
- * the parser died (UNAVAILABLE), or did not answer until `deadline_us` (monotonic; UNAVAILABLE), or answered more than `most`
- * octets, or to no call (INVALID).  Such a parser is ended.  Blocks.  Any thread. */
+ * the parser died (UNAVAILABLE), or did not answer until `deadline_us` (monotonic; UNAVAILABLE), or answered more than it
+ * may, or to no call (INVALID).  Such a parser is ended.  Blocks.  Any thread. */
 GByteArray *parsers_call(Parsers *parsers, const char *plugin, GBytes *parameters, const char *octets, size_t size,
-	size_t most, int64_t deadline_us, GError **error);
+	int64_t deadline_us, GError **error);
 /* Calls `each` for every plugin that has a parser; it must not call parsers_*().  Any thread. */
 void parsers_each(Parsers *parsers, void (*each)(void *data, const ParsersFigures *figures), void *data);
 pid_t parsers_keeper(const Parsers *parsers);

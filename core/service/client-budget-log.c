@@ -7,8 +7,6 @@
 #include "base/keyed-hash.h"
 #include "service/client-budget-private.h"
 
-enum { LEFT_OUT_MOST = 1000 }; /* pairs of network and reason that are counted apart */
-
 typedef struct {
 	IpNetwork network;
 	bool is_others;
@@ -50,11 +48,11 @@ client_left_out_new(void)
 
 /* Lock held. */
 static void
-client_left_out_count_locked(ClientBudgets *budgets, const LeftOut *key)
+client_left_out_count_locked(ClientBudgets *budgets, const LeftOut *key, unsigned most)
 {
 	LeftOut *found = g_hash_table_lookup(budgets->left_out, key);
 
-	if (found == NULL && g_hash_table_size(budgets->left_out) >= LEFT_OUT_MOST) {
+	if (found == NULL && g_hash_table_size(budgets->left_out) >= most) {
 		budgets->left_out_of_many++;
 		return;
 	}
@@ -80,7 +78,7 @@ client_budget_log(ClientBudget *budget, const ClientLimits *limits, const char *
 	key.is_others = budget == &budgets->others;
 	key.reason = (char *)(uintptr_t)reason;
 	g_mutex_lock(&budgets->left_out_lock);
-	client_left_out_count_locked(budgets, &key);
+	client_left_out_count_locked(budgets, &key, limits->log_reasons);
 	g_mutex_unlock(&budgets->left_out_lock);
 	return false;
 }

@@ -17,6 +17,7 @@ client_limits_default(void)
 		.work = 500,
 		.log_lines = 120,
 		.all_log_lines = 6000,
+		.log_reasons = 1000,
 		.unfinished = UINT64_C(2) << 30,
 		.all_unfinished = UINT64_C(10) << 30 };
 }

@@ -30,6 +30,7 @@ typedef struct {
 	unsigned lookups;         /* DNS lookups that its sessions hold */
 	unsigned work;            /* sessions that a worker runs, or that wait for one */
 	unsigned log_lines, all_log_lines;   /* a minute */
+	unsigned log_reasons;                /* pairs of network and reason whose left out lines are counted apart */
 	uint64_t unfinished, all_unfinished; /* octets of messages without their final reply */
 } ClientLimits;
 

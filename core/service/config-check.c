@@ -233,6 +233,10 @@ config_check_section(Loader *loader, const ConfigText *text)
 		config_complain_section(loader, text);
 		return;
 	}
+	if (kind->why_not != NULL) {
+		config_complain(loader, "%s: [%s]: %s", text->where, text->title, kind->why_not);
+		return;
+	}
 	section = config_section_new(kind, name, text->where);
 	for (guint i = 0; i < text->keys->len; i++)
 		config_check_key(loader, section, text->title, g_ptr_array_index(text->keys, i));
@@ -258,7 +262,8 @@ config_check(Loader *loader)
 	for (const ConfigKind *kind = loader->kinds; kind->kind != NULL; kind++) {
 		ConfigSection *section;
 
-		if (kind->naming != CONFIG_ONCE || g_hash_table_contains(config->by_title, kind->kind))
+		if (kind->naming != CONFIG_ONCE || kind->why_not != NULL ||
+			g_hash_table_contains(config->by_title, kind->kind))
 			continue;
 		section = config_section_new(kind, NULL, loader->name);
 		config_add_presets(loader, section, kind->kind, NULL);

@@ -213,6 +213,37 @@ config_same(const Config *a, const Config *b, const char *kind)
 	return true;
 }
 
+/* Of sections that both have: one that came or went is made or closed at once. */
+static void
+config_add_waiting(GPtrArray *waiting, const ConfigSection *running, const ConfigSection *now)
+{
+	const char *name = now->name;
+
+	for (const PtnOption *option = config_option_rows(now); option->name != NULL; option++) {
+		const ConfigEntry *before = g_hash_table_lookup(running->entries, option->name);
+		const ConfigEntry *after = g_hash_table_lookup(now->entries, option->name);
+
+		if (option->needs_restart && before != after && !config_values_equal(before, after))
+			g_ptr_array_add(waiting, g_strdup_printf("[%s%s%s] %s", now->kind, name != NULL ? " " : "",
+										 name != NULL ? name : "", option->name));
+	}
+}
+
+GPtrArray *
+config_waiting_for_restart(const Config *running, const Config *now)
+{
+	GPtrArray *waiting = g_ptr_array_new_with_free_func(g_free);
+
+	for (guint i = 0; i < now->sections->len; i++) {
+		const ConfigSection *section = g_ptr_array_index(now->sections, i);
+		const ConfigSection *before = config_section(running, section->kind, section->name);
+
+		if (before != NULL)
+			config_add_waiting(waiting, before, section);
+	}
+	return waiting;
+}
+
 /* A value that the reader would misread is quoted. */
 static void
 config_print_value(GString *text, const char *value)

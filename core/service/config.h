@@ -19,6 +19,7 @@ typedef struct {
 	enum { CONFIG_ONCE, CONFIG_NAMED, CONFIG_BOTH } naming; /* [server], [listener NAME], [tls] and [tls NAME] */
 	const PtnOption *options;
 	bool takes_more;          /* unknown keys are kept unchecked ([level NAME])                      */
+	const char *why_not;      /* not NULL: a section of this kind is a mistake, for this reason      */
 } ConfigKind;
 
 /* Reads `path` and then the *.conf of the directory "conf.d" beside it, in the order of their names.
@@ -57,6 +58,8 @@ const char *const *config_more(const ConfigSection *section);
 
 /* True if both say the same in sections of `kind` (all names), files of "@FILE" as they were read included. */
 bool config_same(const Config *a, const Config *b, const char *kind);
+/* "[spool] keep-free": options that differ and take effect at a start alone; new, of char*, which it frees. */
+GPtrArray *config_waiting_for_restart(const Config *running, const Config *now);
 /* The whole as it holds, presets included and marked, secrets hidden: --print-config.  New. */
 char *config_print(const Config *config);
 /* Takes `text`; new: the same without what config_print() hides of the sections of `kind`, secrets and what files say. */

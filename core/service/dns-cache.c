@@ -5,10 +5,6 @@
 
 #include "base/keyed-hash.h"
 
-#define CACHE_FOUND_MOST (86400 * CLOCK_SECOND)
-#define CACHE_NONE_MOST (3600 * CLOCK_SECOND)
-#define CACHE_UNSURE (5 * CLOCK_SECOND)
-
 typedef struct {
 	char *key;
 	size_t octets;
@@ -18,6 +14,7 @@ typedef struct {
 } CacheEntry;
 
 struct DnsCache {
+	DnsLimits limits;
 	size_t most, octets;
 	GHashTable *entries; /* of their keys, which the entries own */
 	GQueue used;         /* the one used last first */
@@ -34,11 +31,12 @@ dns_cache_entry_free(void *data)
 }
 
 DnsCache *
-dns_cache_new(size_t most)
+dns_cache_new(size_t most, const DnsLimits *limits)
 {
 	DnsCache *cache = g_new0(DnsCache, 1);
 
 	cache->most = most;
+	cache->limits = *limits;
 	cache->entries = g_hash_table_new_full(keyed_hash_text, g_str_equal, NULL, dns_cache_entry_free);
 	g_queue_init(&cache->used);
 	return cache;
@@ -77,15 +75,15 @@ dns_cache_get(DnsCache *cache, const char *key, int64_t now_us, int64_t *ttl_us)
 }
 
 static int64_t
-dns_cache_life(const DnsAnswer *answer)
+dns_cache_life(const DnsLimits *limits, const DnsAnswer *answer)
 {
 	switch (answer->shown.status) {
 	case PTN_OK:
-		return MIN(answer->shown.ttl, CACHE_FOUND_MOST);
+		return MIN(answer->shown.ttl, limits->found_us);
 	case PTN_NONE:
-		return MIN(answer->shown.ttl, CACHE_NONE_MOST);
+		return MIN(answer->shown.ttl, limits->none_us);
 	default:
-		return CACHE_UNSURE;
+		return limits->failed_us;
 	}
 }
 
@@ -113,7 +111,7 @@ void
 dns_cache_put(DnsCache *cache, const char *key, DnsAnswer *answer, int64_t now_us)
 {
 	CacheEntry *entry = g_hash_table_lookup(cache->entries, key);
-	const int64_t life_us = dns_cache_life(answer);
+	const int64_t life_us = dns_cache_life(&cache->limits, answer);
 	const size_t octets = dns_cache_octets_of(key, answer);
 
 	/* A failure does not take away what is known and still good. */

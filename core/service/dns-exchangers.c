@@ -39,8 +39,6 @@ dns_exchangers_given(const DnsPart *mx)
 			g_ptr_array_add(values, (void *)(uintptr_t)mx->answer->shown.values[i]);
 	dns_shuffle(values);
 	g_ptr_array_sort(values, dns_compare_preference);
-	if (values->len > DNS_MOST_EXCHANGERS)
-		g_ptr_array_set_size(values, DNS_MOST_EXCHANGERS);
 	g_ptr_array_add(values, NULL);
 	answer = dns_answer_make(PTN_OK, (const char *const *)values->pdata, mx->ttl_us);
 	answer->shown.is_secure = mx->answer->shown.is_secure;

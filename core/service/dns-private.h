@@ -26,12 +26,11 @@ size_t dns_answer_octets(const DnsAnswer *answer);
 /* ---- the cache; its user locks ---- */
 
 /* `most`: octets of memory that answers and their names may take. */
-DnsCache *dns_cache_new(size_t most);
+DnsCache *dns_cache_new(size_t most, const DnsLimits *limits);
 void dns_cache_free(DnsCache *cache);
 /* New reference, or NULL; `ttl_us` gets what is left. */
 DnsAnswer *dns_cache_get(DnsCache *cache, const char *key, int64_t now_us, int64_t *ttl_us);
-/* Keeps it by its TTL: at most a day, an hour if it is NONE; UNSURE for some seconds.  Those used
- * least recently go until it fits. */
+/* Keeps it by its TTL and the limits.  Those used least recently go until it fits. */
 void dns_cache_put(DnsCache *cache, const char *key, DnsAnswer *answer, int64_t now_us);
 size_t dns_cache_size(const DnsCache *cache);   /* answers */
 size_t dns_cache_octets(const DnsCache *cache);
@@ -65,16 +64,8 @@ void dns_deliver(Dns *dns, DnsLookup *lookup, DnsAnswer *answer);
 /* Gives up on queries whose time is over; when it wants to be called again (monotonic), or CLOCK_NEVER. */
 int64_t dns_expire(Dns *dns);
 
-/* What is kept of an answer: whoever has a zone decides what is in it, and every answer is copied and cached. */
-enum {
-	DNS_MOST_NAMES = 1,        /* PTR: the first is the one that is confirmed */
-	DNS_MOST_ADDRESSES = 32,   /* A, AAAA */
-	DNS_MOST_EXCHANGERS = 100, /* MX */
-	DNS_MOST_TEXT = 4096,      /* octets of all TXT records together */
-};
-
 /* Records in wire format, `data` ending with NULL, as an answer: damaged ones are left out, and what is beyond the limits.
  * UNSURE if none is left.  `ttl` in seconds.  New. */
-DnsAnswer *dns_answer_found(PtnRecord type, char *const *data, const int *sizes, int ttl);
+DnsAnswer *dns_answer_found(const DnsLimits *limits, PtnRecord type, char *const *data, const int *sizes, int ttl);
 /* The text of one record's data in wire format, or NULL if it is damaged.  New. */
 char *dns_rdata_text(PtnRecord type, const uint8_t *data, size_t size);

@@ -109,17 +109,17 @@ dns_rdata_text(PtnRecord type, const uint8_t *data, size_t size)
 /* ---- answers ---- */
 
 static guint
-dns_most_records(PtnRecord type)
+dns_most_records(const DnsLimits *limits, PtnRecord type)
 {
 	switch (type) {
 	case PTN_PTR:
-		return DNS_MOST_NAMES;
+		return 1;
 	case PTN_MX:
-		return DNS_MOST_EXCHANGERS;
+		return limits->exchangers;
 	case PTN_TXT:
-		return DNS_MOST_TEXT;
+		return (guint)limits->text; /* an empty one takes none of its room */
 	default:
-		return DNS_MOST_ADDRESSES;
+		return limits->addresses;
 	}
 }
 
@@ -138,11 +138,11 @@ dns_fit_text(char *text, size_t *room)
 }
 
 DnsAnswer *
-dns_answer_found(PtnRecord type, char *const *data, const int *sizes, int ttl)
+dns_answer_found(const DnsLimits *limits, PtnRecord type, char *const *data, const int *sizes, int ttl)
 {
 	g_autoptr(GPtrArray) values = g_ptr_array_new_with_free_func(g_free);
-	const guint most = dns_most_records(type);
-	size_t room = DNS_MOST_TEXT;
+	const guint most = dns_most_records(limits, type);
+	size_t room = limits->text;
 	DnsAnswer *answer;
 	bool is_cut = false;
 

@@ -90,7 +90,7 @@ unbound_start(void *data, const char *name, PtnRecord type, bool is_fresh, DnsLo
 /* ---- answers ---- */
 
 static DnsAnswer *
-unbound_answer(PtnRecord type, const struct ub_result *result)
+unbound_answer(const DnsLimits *limits, PtnRecord type, const struct ub_result *result)
 {
 	enum { NOERROR = 0, NXDOMAIN = 3 };
 	DnsAnswer *answer;
@@ -101,7 +101,7 @@ unbound_answer(PtnRecord type, const struct ub_result *result)
 		return answer;
 	}
 	if (result->havedata)
-		answer = dns_answer_found(type, result->data, result->len, result->ttl);
+		answer = dns_answer_found(limits, type, result->data, result->len, result->ttl);
 	else if (result->rcode == NOERROR || result->rcode == NXDOMAIN)
 		answer = dns_answer_make(PTN_NONE, NULL, MAX(result->ttl, 0) * CLOCK_SECOND);
 	else
@@ -115,10 +115,11 @@ static void
 unbound_done(void *data, int error, struct ub_result *result)
 {
 	Job *job = data;
+	const DnsLimits *limits = &job->resolver->settings.limits;
 	const bool has_answer = error == 0 && result != NULL;
 
 	dns_deliver(job->resolver->dns, job->lookup,
-		has_answer ? unbound_answer(job->type, result) : dns_answer_make(PTN_UNSURE, NULL, 0));
+		has_answer ? unbound_answer(limits, job->type, result) : dns_answer_make(PTN_UNSURE, NULL, 0));
 	if (result != NULL)
 		ub_resolve_free(result);
 	job->context->running--;

@@ -450,6 +450,17 @@ dns_start_fresh(Dns *dns, const char *name, PtnRecord type)
 
 /* ---- the service ---- */
 
+DnsLimits
+dns_limits_default(void)
+{
+	return (DnsLimits){ .addresses = 32,
+		.exchangers = 100,
+		.text = 4096,
+		.found_us = 86400 * CLOCK_SECOND,
+		.none_us = 3600 * CLOCK_SECOND,
+		.failed_us = 5 * CLOCK_SECOND };
+}
+
 Dns *
 dns_new_over(const DnsTransport *transport, void *data, const DnsSettings *settings)
 {
@@ -461,7 +472,7 @@ dns_new_over(const DnsTransport *transport, void *data, const DnsSettings *setti
 	dns->timeout_us = settings->timeout_us;
 	dns->most_lookups = settings->most_lookups;
 	g_mutex_init(&dns->lock);
-	dns->cache = dns_cache_new(settings->cache_size);
+	dns->cache = dns_cache_new(settings->cache_size, &settings->limits);
 	dns->lookups = g_hash_table_new_full(keyed_hash_text, g_str_equal, NULL, dns_lookup_free);
 	g_queue_init(&dns->pending);
 	return dns;
@@ -470,7 +481,7 @@ dns_new_over(const DnsTransport *transport, void *data, const DnsSettings *setti
 Dns *
 dns_new_scripted(DnsScript *resolve, void *data)
 {
-	const DnsSettings settings = { .clock = clock_system() };
+	const DnsSettings settings = { .clock = clock_system(), .limits = dns_limits_default() };
 	Dns *dns = dns_new_over(NULL, NULL, &settings);
 
 	dns->script = resolve;

@@ -14,6 +14,18 @@
 typedef struct Dns Dns;
 typedef struct DnsQuery DnsQuery; /* reference-counted */
 
+/* What is kept of an answer, and how long: whoever has a zone decides what is in it, and every answer is copied and cached.
+ * Of PTR it is the first, which is the one that is confirmed. */
+typedef struct {
+	unsigned addresses, exchangers; /* A or AAAA records; MX records */
+	size_t text;                    /* octets of all TXT records together */
+	int64_t found_us, none_us;      /* at most, whatever the TTL */
+	int64_t failed_us;              /* a failed lookup is not repeated within */
+} DnsLimits;
+
+/* The defaults of the options of [dns]. */
+DnsLimits dns_limits_default(void);
+
 typedef struct {
 	const char *const *servers;    /* "127.0.0.1" or "127.0.0.1@5353"; empty: those of /etc/resolv.conf */
 	const char *trust_anchor;      /* file, or NULL: no validation                                   */
@@ -21,6 +33,7 @@ typedef struct {
 	int64_t timeout_us;            /* a query's whole time, 1s … 60s                                  */
 	size_t cache_size;             /* octets of memory for answers                                   */
 	size_t most_lookups;           /* under way at a time; the answer to more is UNSURE              */
+	DnsLimits limits;
 	const Clock *clock;
 } DnsSettings;
 
@@ -46,7 +59,7 @@ const PtnAnswer *dns_query_answer(const DnsQuery *query);
 const PtnAnswer *dns_wait(DnsQuery *query, int64_t deadline_us);
 /* True: the answer is there, and it is UNSURE because DNSSEC says that it is forged or broken. */
 bool dns_query_is_bogus(const DnsQuery *query);
-/* True: the answer is there, and has only the first of the records (see the limits in dns-private.h): what it does not have
+/* True: the answer is there, and has only the first of the records (DnsLimits): what it does not have
  * may exist. */
 bool dns_query_is_cut(const DnsQuery *query);
 /* True: the answer is there, and it is UNSURE because as many lookups are under way as may be. */

@@ -18,7 +18,7 @@
 #include "service/refusals-line.h"
 #include "service/refusals-read.h"
 
-enum { REFUSALS_QUEUE_MAX = 10000, REFUSALS_DAY_SIZE = 32 };
+enum { REFUSALS_DAY_SIZE = 32 };
 
 typedef struct {
 	int64_t time_us;
@@ -29,6 +29,7 @@ struct Refusals {
 	char *directory;
 	int64_t keep_us;
 	uint64_t most_per_day;
+	unsigned most_waiting;
 	Thread *writer;
 	int fd; /* of the day being written, the writer's; -1: none */
 	char day[REFUSALS_DAY_SIZE];
@@ -172,8 +173,9 @@ refusals_run(void *data)
 }
 
 Refusals *
-refusals_open(const char *directory, int64_t keep_us, uint64_t most_per_day, GError **error)
+refusals_open(const RefusalsSettings *settings, GError **error)
 {
+	const char *directory = settings->directory;
 	Refusals *refusals;
 
 	if (g_mkdir_with_parents(directory, 0750) != 0) {
@@ -186,8 +188,9 @@ refusals_open(const char *directory, int64_t keep_us, uint64_t most_per_day, GEr
 	}
 	refusals = g_new0(Refusals, 1);
 	refusals->directory = g_strdup(directory);
-	refusals->keep_us = keep_us;
-	refusals->most_per_day = most_per_day;
+	refusals->keep_us = settings->keep_us;
+	refusals->most_per_day = settings->most_per_day;
+	refusals->most_waiting = settings->most_waiting;
 	refusals->fd = -1;
 	g_mutex_init(&refusals->lock);
 	g_cond_init(&refusals->changed);
@@ -222,7 +225,7 @@ refusals_note(Refusals *refusals, const Refusal *refusal)
 	noted->time_us = refusal->time_us;
 	noted->line = refusal_format(refusal);
 	g_mutex_lock(&refusals->lock);
-	if (g_queue_get_length(&refusals->queue) < REFUSALS_QUEUE_MAX) {
+	if (g_queue_get_length(&refusals->queue) < refusals->most_waiting) {
 		g_queue_push_tail(&refusals->queue, g_steal_pointer(&noted));
 		g_cond_broadcast(&refusals->changed);
 	} else {

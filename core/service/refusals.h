@@ -16,8 +16,15 @@ typedef struct {
 	const char *stage, *plugin, *cause, *reply;
 } Refusal;
 
-/* Makes the directory if needed.  `most_per_day`: octets of a day's file; what comes when it is full is lost, and counted. */
-Refusals *refusals_open(const char *directory, int64_t keep_us, uint64_t most_per_day, GError **error);
+typedef struct {
+	const char *directory;
+	int64_t keep_us;
+	uint64_t most_per_day; /* octets of a day's file; what comes when it is full is lost, and counted */
+	unsigned most_waiting; /* that wait to be written; the same */
+} RefusalsSettings;
+
+/* Makes the directory if needed. */
+Refusals *refusals_open(const RefusalsSettings *settings, GError **error);
 void refusals_close(Refusals *refusals);
 void refusals_note(Refusals *refusals, const Refusal *refusal);
 /* How many were lost because the queue or the day was full, or the disk refused. */

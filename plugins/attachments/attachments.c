@@ -113,6 +113,7 @@ start(PtnHook *h)
 	gconstpointer octets;
 	gsize size;
 
+	mime_start_plain();
 	attachments->packed = rules_pack(h);
 	octets = g_bytes_get_data(attachments->packed, &size);
 	return rules_unpack(&attachments->rules, octets, size) ? PTN_NEXT : ptn_fail(h, "its rules make no sense");

@@ -280,6 +280,7 @@ static const PtnHookRow hooks[] = {
 
 PTN_PLUGIN(ipfilter) = {
 	PTN_HEAD("ipfilter"),
+	.after = "auth",
 	.version = "1",
 	.summary = "from where an account may submit",
 	.options = options,

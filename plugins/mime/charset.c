@@ -72,6 +72,9 @@ charset_open(Charset *set, const char *text, size_t size, const char *charset)
 	if (charset == NULL || g_ascii_strcasecmp(charset, "utf-8") == 0 ||
 		g_ascii_strcasecmp(charset, "us-ascii") == 0)
 		return;
+	set->table = charset_table(charset);
+	if (set->table != NULL)
+		return;
 	set->is_near = !is_far_from_ascii(charset);
 	set->iconv = g_mime_iconv_open("UTF-8", charset);
 }
@@ -135,6 +138,11 @@ charset_add(Charset *set, const char *text, size_t size, bool is_last, GString *
 {
 	const bool is_plain = set->iconv == NO_SET || (set->is_near && is_ascii(text, size));
 	size_t done = 0, n;
+
+	if (set->table != NULL && !is_ascii(text, size)) {
+		(void)charset_table_add(set->table, text, size, out);
+		return size;
+	}
 
 	while (!is_plain && done < size && (n = charset_step(set->iconv, text + done, size - done, is_last, out)) > 0)
 		done += n;

@@ -8,10 +8,17 @@
 
 enum { DECODE_STEP = 4096, DECODE_STEP_LEAST = 64 };
 
+void
+mime_start_plain(void)
+{
+	charset_tables_make();
+}
+
 /* Never ended: it lasts as long as its process. */
 void
 mime_start(void)
 {
+	mime_start_plain();
 	g_mime_init();
 	charsets_open();
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "plugins/mime/field.h"
+#include "plugins/mime/mime.h"
 
 typedef struct {
 	const char *at;
@@ -45,16 +46,27 @@ reader_value(Reader *reader)
 		return NULL;
 	value = g_strndup(begin, (size_t)(reader->at - begin));
 	reader->at += is_quoted;
-	if (strstr(value, "=?") == NULL)
-		return value;
-	g_free(value);
-	return NULL;
+	return value;
 }
 
 typedef struct {
 	const char *name;
-	char **value; /* NULL: it does not matter */
+	char **value;
+	bool may_be_encoded; /* words of it, against the rules */
 } Parameter;
+
+/* Takes `value`.  New; NULL: only the library decodes it. */
+static char *
+parameter_decode(const Parameter *parameter, char *value)
+{
+	char *decoded;
+
+	if (strstr(value, "=?") == NULL)
+		return value;
+	decoded = parameter->may_be_encoded ? mime_words(value, MIME_PLAIN) : NULL;
+	g_free(value);
+	return decoded;
+}
 
 /* Each name once. */
 static bool
@@ -71,8 +83,8 @@ reader_parameter(Reader *reader, const Parameter *wanted, size_t n)
 			continue;
 		if (*wanted[i].value != NULL)
 			return false;
-		*wanted[i].value = g_steal_pointer(&value);
-		return true;
+		*wanted[i].value = parameter_decode(&wanted[i], g_steal_pointer(&value));
+		return *wanted[i].value != NULL;
 	}
 	return value != NULL;
 }
@@ -99,7 +111,7 @@ reader_parameters(Reader *reader, const Parameter *wanted, size_t n)
 static bool
 fields_plain_type(Fields *fields, const char *value)
 {
-	const Parameter wanted[] = { { "charset", &fields->charset }, { "name", &fields->names[1] },
+	const Parameter wanted[] = { { "charset", &fields->charset }, { "name", &fields->names[1], true },
 		{ "boundary", &fields->boundary } };
 	Reader reader = { value };
 	g_autofree char *type = NULL, *subtype = NULL;
@@ -122,7 +134,7 @@ fields_plain_type(Fields *fields, const char *value)
 static bool
 fields_plain_disposition(Fields *fields, const char *value)
 {
-	const Parameter wanted[] = { { "filename", &fields->names[0] } };
+	const Parameter wanted[] = { { "filename", &fields->names[0], true } };
 	Reader reader = { value };
 	g_autofree char *disposition = NULL;
 

@@ -1,6 +1,7 @@
 /* field.c - Content-Type, Content-Disposition and Content-Transfer-Encoding, as GMime reads them (RFC 2045, 2183,
  * 2231, and 2047 where it should not be). */
 #include "plugins/mime/field.h"
+#include "plugins/mime/mime.h"
 
 #include <string.h>
 #include <strings.h>
@@ -58,7 +59,7 @@ field_parameter(GMimeParamList *list, const char *name)
 	if (value == NULL || *value == '\0')
 		return NULL;
 	/* against the rules, and usual: an encoded word as the name of a file */
-	return strstr(value, "=?") != NULL ? g_mime_utils_header_decode_text(NULL, value) : g_strdup(value);
+	return strstr(value, "=?") != NULL ? mime_words(value, MIME_LIBRARY) : g_strdup(value);
 }
 
 static void

@@ -32,7 +32,8 @@ void field_text_add(FieldText *field, const char *line, const char *end);
 /* When all lines were added: with GMime. */
 void fields_parse(Fields *fields);
 /* The same with code of our own, for fields of the usual form: "type/subtype; name=value; name=\"value\"" of printable ASCII without
- * encoded words, comments or continuations, and the encodings that transfer.h knows.  False: one has another form. */
+ * comments or continuations, encoded words in names of files alone (mime_words()), and the encodings that transfer.h knows.
+ * False: one has another form. */
 bool fields_parse_plain(Fields *fields);
 /* For both. */
 const char *field_value(const Fields *fields, size_t kind);

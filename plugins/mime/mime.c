@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "plugins/mime/charset.h"
 #include "plugins/mime/field.h"
 #include "plugins/mime/transfer.h"
 
@@ -169,7 +170,7 @@ part_is_plain(const MimePart *part)
 	size_t size;
 
 	if (part->charset != NULL && g_ascii_strcasecmp(part->charset, "utf-8") != 0 &&
-		g_ascii_strcasecmp(part->charset, "us-ascii") != 0)
+		g_ascii_strcasecmp(part->charset, "us-ascii") != 0 && charset_table(part->charset) == NULL)
 		return false;
 	if (!transfer_is_usual(part->encoding, part->data, part->size))
 		return false;

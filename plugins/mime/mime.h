@@ -3,9 +3,9 @@
  * The tree of parts is walked here: one pass, no recursion on what a sender nests, nothing made per part that is not looked
  * at.  GMime's own parser has no limit on parts, fields or parameters: hostile messages of 1 MiB cost it up to a second.
  *
- * Encoded names, character sets, and whatever has an unusual form are GMime's and iconv's, and these belong into a parser
- * (plugin-api.h).  A plain message needs neither: its fields have the usual form, its text is ASCII or UTF-8, and its parts are
- * not encoded, or base64 or quoted-printable without mistakes.  It is walked in the daemon, MIME_PLAIN.
+ * Character sets, and whatever has an unusual form, are GMime's and iconv's, and these belong into a parser (plugin-api.h).  A
+ * plain message needs neither: its fields have the usual form, its text is UTF-8 or in a set of one octet for each character,
+ * its parts and names are not encoded, or base64 or quoted-printable without mistakes.  It is walked in the daemon, MIME_PLAIN.
  *
  * Content that is cut by a limit is still shown, as one last part of text that is not decoded. */
 #pragma once
@@ -15,7 +15,7 @@
 #include <stddef.h>
 
 typedef enum {
-	MIME_PLAIN,   /* with code of our own, which looks first whether all of it is plain */
+	MIME_PLAIN,   /* with code of our own, which looks first whether all of it is plain; after mime_start_plain() */
 	MIME_LIBRARY, /* with GMime and iconv: in a parser, after mime_start() */
 } MimeMeans;
 
@@ -47,12 +47,16 @@ typedef enum {
 /* Called for each part that is no multipart, in order; what it is given lives until it returns. */
 typedef void MimeVisit(const MimePart *part, void *data);
 
+/* Makes what MIME_PLAIN needs, once.  Any thread. */
+void mime_start_plain(void);
 /* Opens what the library will need, all character sets included: once, before the process gives its rights up.  One thread. */
 void mime_start(void);
 MimeResult mime_walk(
 	const char *content, size_t size, const MimeLimits *limits, MimeMeans means, MimeVisit *visit, void *data);
 /* True: "=?utf-8?Q?…?=" may be in it, or octets that are not UTF-8. */
 bool mime_text_is_encoded(const char *text, size_t size);
+/* Text with encoded words, in UTF-8: new.  NULL (of MIME_PLAIN alone): it is not ASCII with words of the usual form. */
+char *mime_words(const char *text, MimeMeans means);
 /* The octets of a part without its transfer encoding, at most `most`; ends with NUL, not counted in `size`.  New. */
 char *mime_decode(const MimePart *part, size_t most, size_t *size);
 /* The same in UTF-8 as far as it can be, piece by piece, each of about 2 MiB and what `visit` left of the one before:

@@ -216,6 +216,7 @@ static const PtnHookRow hooks[] = {
 
 PTN_PLUGIN(nullsender_rewrite) = {
 	PTN_HEAD("nullsender-rewrite"),
+	.after = "sender-rules",
 	.version = "1",
 	.summary = "null and foreign senders become the customer's postmaster",
 	.options = options,

@@ -129,6 +129,7 @@ static const PtnHookRow hooks[] = {
 
 PTN_PLUGIN(restrictions) = {
 	PTN_HEAD("restrictions"),
+	.after = "nullsender-rewrite",
 	.version = "1",
 	.summary = "domains of senders and recipients must exist and take mail",
 	.options = options,

@@ -119,6 +119,7 @@ static const PtnHookRow hooks[] = {
 
 PTN_PLUGIN(sender_rules) = {
 	PTN_HEAD("sender-rules"),
+	.after = "auth",
 	.version = "1",
 	.summary = "the envelope sender must fit the account",
 	.options = options,

@@ -237,6 +237,7 @@ static const PtnCommand commands[] = {
 
 PTN_PLUGIN(senderverify) = {
 	PTN_HEAD("senderverify"),
+	.after = "restrictions nullsender-rewrite",
 	.version = "1",
 	.summary = "the sender's address must be deliverable",
 	.options = options,

@@ -312,7 +312,10 @@ complaint_command_list(PtnHook *h)
 
 	if (login == NULL)
 		return ptn_fail(h, "of which account?");
-	if (ptn_find(h, PTN_ACCOUNT, login, &entry) == PTN_OK)
+	status = ptn_find(h, PTN_ACCOUNT, login, &entry);
+	if (status == PTN_UNSURE)
+		return ptn_fail(h, "the directory cannot be reached");
+	if (status == PTN_OK)
 		login = ptn_get(entry, "name");
 	status = ptn_store_get(h, ptn_format(h, "list/%s", login), &list);
 	if (status != PTN_OK)

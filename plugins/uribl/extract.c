@@ -214,7 +214,7 @@ subjects_of(const char *content, size_t size, bool *is_cut)
 	return text;
 }
 
-/* False: it is encoded, and only the library reads it. */
+/* False: it is encoded so that only the library reads it. */
 static bool
 extract_subject(Extract *extract, const char *content, size_t size, MimeMeans means)
 {
@@ -227,9 +227,9 @@ extract_subject(Extract *extract, const char *content, size_t size, MimeMeans me
 		text_find(&extract->finder, raw->str, strlen(raw->str), 0);
 		return true;
 	}
-	if (means == MIME_PLAIN)
+	text = mime_words(raw->str, means);
+	if (text == NULL)
 		return false;
-	text = g_mime_utils_header_decode_text(NULL, raw->str);
 	text_find(&extract->finder, text, strlen(text), 0);
 	return true;
 }

@@ -355,6 +355,7 @@ start(PtnHook *h)
 	uribl->zones = lists_read(h, &why);
 	if (uribl->zones == NULL)
 		return ptn_fail(h, "%s", why);
+	mime_start_plain();
 	uribl->psl = psl_latest(NULL);
 	if (uribl->psl != NULL)
 		return PTN_NEXT;

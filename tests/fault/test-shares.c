@@ -15,7 +15,7 @@ open_port(uint16_t *port)
 	int fd;
 
 	CU_ASSERT_FATAL(ip_parse("0.0.0.0", &address));
-	fd = socket_listen(&address, 0, NULL);
+	fd = socket_listen(&address, 0, false, NULL);
 	CU_ASSERT_FATAL(fd >= 0 && socket_local(fd, &address, port));
 	return fd;
 }
@@ -131,9 +131,9 @@ resolve_many(void *data, const char *name, PtnRecord type)
 	return dns_answer_new(type == PTN_A ? PTN_OK : PTN_NONE, type == PTN_A ? values : NULL, 60 * CLOCK_SECOND);
 }
 
-/* A name with eight addresses, of which none is good: the attempt ends after five. */
+/* A name with eight addresses, of which none is good: the attempt ends after some. */
 static void
-test_five_addresses(void)
+check_addresses(unsigned most)
 {
 	World *world = world_new();
 	Dns *dns = dns_new_scripted(resolve_many, NULL);
@@ -145,15 +145,61 @@ test_five_addresses(void)
 	to = g_strdup_printf("smtp://many.example:%u", port);
 	add_route(world, "many.example", to);
 	world->snapshot->dns = dns;
+	if (most > 0)
+		world->snapshot->delivery->max_addresses = most;
 	world_start(world);
 	CU_ASSERT_NOT_EQUAL(world_send(world, "r@many.example", NULL), 0);
-	WORLD_WAIT_UNTIL(world, (visitors += count_visitors(fd)) >= 5 && queue_active(world->engine.queue) == 0);
-	CU_ASSERT_EQUAL(visitors + count_visitors(fd), 5);
+	most = world->snapshot->delivery->max_addresses;
+	WORLD_WAIT_UNTIL(world, (visitors += count_visitors(fd)) >= most && queue_active(world->engine.queue) == 0);
+	CU_ASSERT_EQUAL(visitors + count_visitors(fd), most);
 	CU_ASSERT_EQUAL(spool_count(world->engine.spool), 1); /* put off */
 	(void)shutdown(fd, SHUT_RDWR);
 	(void)close(fd);
 	world_free(world);
 	dns_free(dns);
+}
+
+static void
+test_addresses(void)
+{
+	check_addresses(0); /* the default, five */
+	check_addresses(2);
+}
+
+static unsigned
+waiting_jobs(World *world)
+{
+	const Destination *destination;
+	unsigned n;
+
+	g_mutex_lock(&world->delivery->lock);
+	destination = only_destination(world->delivery);
+	n = destination != NULL ? destination->jobs.length : 0;
+	g_mutex_unlock(&world->delivery->lock);
+	return n;
+}
+
+/* Of many messages for one next hop some are ready, the others are not in memory. */
+static void
+test_ready(void)
+{
+	enum { MESSAGES = 30, READY = 4 };
+	World *world = world_new();
+
+	world->snapshot->delivery->ready = READY;
+	world->snapshot->delivery->per_destination = 1;
+	world_add_hop(world, "slow0");
+	world_start(world);
+	for (unsigned i = 0; i < MESSAGES; i++)
+		CU_ASSERT_NOT_EQUAL(world_send(world, "r@slow0.example", NULL), 0);
+	WORLD_WAIT_UNTIL(world, world_begun(world) == 1 && waiting_jobs(world) > READY / 2);
+	g_usleep(100000);
+	CU_ASSERT_TRUE(waiting_jobs(world) > READY / 2 && waiting_jobs(world) <= READY);
+	CU_ASSERT_TRUE(queue_active(world->engine.queue) <= READY + 2);
+	world_open_gate(world);
+	WORLD_WAIT_UNTIL(world, spool_count(world->engine.spool) == 0);
+	CU_ASSERT_EQUAL(world_taken_in_all(world), MESSAGES);
+	world_free(world);
 }
 
 /* Servers that foreign DNS names leave a quarter of the connections to those that somebody of ours named. */
@@ -253,7 +299,8 @@ test_active(void)
 
 const UnitSuite shares_suite = { "shares", (const UnitTest[]){
 	{ "Q-20 a next hop whose address is crowded keeps its jobs, one taken ahead too", test_crowded_with_next },
-	{ "Q-20 five addresses are tried in one attempt", test_five_addresses },
+	{ "Q-20 five addresses are tried in one attempt, or as many as the option says", test_addresses },
+	{ "Q-20 so many messages are ready for one next hop", test_ready },
 	{ "Q-20 a quarter of the connections is not for MX", test_reserve },
 	{ "Q-14 so many messages are active", test_active },
 	{ "Q-20 an account has so many next hops at a time", test_destinations },

@@ -133,8 +133,13 @@ test_open_services(PtnTest *test)
 	engine->crunchers = workers_new(&pool);
 	engine->hashers = workers_new(&pool);
 	engine->observer = observer_new(engine->waiters, engine->metrics, 10000);
-	engine->etrn = etrn_new(&(EtrnSettings){
-		.clock = engine->clock, .directory = engine->directory, .retry = test_retry_domain, .data = test });
+	engine->etrn = etrn_new(&(EtrnSettings){ .clock = engine->clock,
+		.directory = engine->directory,
+		.retry = test_retry_domain,
+		.data = test,
+		.again_us = 60 * CLOCK_SECOND,
+		.distance_us = 5 * CLOCK_SECOND,
+		.most = 1000 });
 	test->services = (HostServices){ .engine = engine, .dns = dns_new_scripted(test_resolve, test),
 		.tls = tls_client_new(NULL, NULL), .helo = "test.example.net",
 		.notices = { "test.example.net", "postern", "postmaster@test.example.net", NULL },
@@ -158,7 +163,7 @@ test_load_config(PtnTest *test, const char *config)
 static Parsers *
 test_parsers(const PtnPlugin *const *plugins)
 {
-	static const ParsersLimits limits = { .most = 2, .most_uses = 100, .memory = 256 << 20 };
+	static const ParsersLimits limits = { .most = 2, .most_uses = 100, .memory = 256 << 20, .answer = 64 << 20 };
 	static Parsers *parsers;
 	static GPtrArray *known;
 	bool are_known = true;

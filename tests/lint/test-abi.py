@@ -16,7 +16,7 @@ import apiheader  # noqa: E402
 
 HEADER = (TOP / "plugin-api.h").read_text()
 NEW_FUNCTION = ("void *ptn_instance(PtnHook *h);", "void *ptn_instance(PtnHook *h);\nvoid ptn_new(PtnHook *h);")
-GROWN_PLUGIN = ("has no parser                                      */\n} PtnPlugin;", "has no parser                                      */\n\tint64_t newest;\n} PtnPlugin;")
+GROWN_PLUGIN = ("\n} PtnPlugin;", "\n\tint64_t newest;\n} PtnPlugin;")
 NEW_STAGE = ("\tPTN_EVENT,  ", "\tPTN_EVENT, PTN_NEWEST,  ")
 NEW_FILE = ("#pragma GCC visibility pop", "typedef struct { int a; } PtnNewest;\n#pragma GCC visibility pop")
 

@@ -205,7 +205,7 @@ test_keeper_ends_its_own(void)
 static void
 test_keeper_is_stopped(void)
 {
-	static const ParsersLimits limits = { .most = 2, .most_uses = 100, .memory = 256 << 20 };
+	static const ParsersLimits limits = { .most = 2, .most_uses = 100, .memory = 256 << 20, .answer = 64 << 20 };
 	g_autoptr(GError) error = NULL;
 	g_autoptr(GBytes) what = g_bytes_new_static("echo", 5);
 	g_autoptr(Parsers) parsers = NULL;
@@ -216,15 +216,38 @@ test_keeper_is_stopped(void)
 	parsers = parsers_open(module_load, &limits, &error);
 	CU_ASSERT_FATAL(parsers != NULL && parsers_load(parsers, "", "prober", &error));
 	CU_ASSERT_EQUAL(kill(parsers_keeper(parsers), SIGSTOP), 0);
-	answer = parsers_call(parsers, "prober", what, "octets", 6, 1000, begun + G_USEC_PER_SEC / 2, &error);
+	answer = parsers_call(parsers, "prober", what, "octets", 6, begun + G_USEC_PER_SEC / 2, &error);
 	CU_ASSERT_TRUE(answer == NULL && g_get_monotonic_time() - begun < 10 * G_USEC_PER_SEC);
 	ASSERT_TEXT(error->message, "the keeper of parsers does not answer");
 	ASSERT_TEXT(parsers_trouble(parsers), "the keeper of parsers does not answer");
 	CU_ASSERT_EQUAL(kill(parsers_keeper(parsers), SIGCONT), 0);
 	answer = parsers_call(
-		parsers, "prober", what, "octets", 6, 1000, g_get_monotonic_time() + 60 * G_USEC_PER_SEC, NULL);
+		parsers, "prober", what, "octets", 6, g_get_monotonic_time() + 60 * G_USEC_PER_SEC, NULL);
 	CU_ASSERT_TRUE(answer != NULL && memcmp(answer->data, ECHO, strlen(ECHO)) == 0);
 	CU_ASSERT_TRUE(parsers_trouble(parsers) == NULL);
+}
+
+/* An answer may have as many octets as the limit says, which a reload may change. */
+static void
+test_longest_answer(void)
+{
+	ParsersLimits limits = { .most = 2, .most_uses = 100, .memory = 256 << 20, .answer = strlen(ECHO) };
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GBytes) what = g_bytes_new_static("echo", 5);
+	g_autoptr(Parsers) parsers = NULL;
+	const int64_t until_us = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
+	GByteArray *answer;
+
+	module_add_linked(&ptn_plugin_prober);
+	parsers = parsers_open(module_load, &limits, NULL);
+	CU_ASSERT_FATAL(parsers != NULL && parsers_load(parsers, "", "prober", NULL));
+	answer = parsers_call(parsers, "prober", what, "octets", 6, until_us, NULL);
+	CU_ASSERT_TRUE_FATAL(answer != NULL && answer->len == strlen(ECHO));
+	g_byte_array_unref(answer);
+	limits.answer--;
+	parsers_set_limits(parsers, &limits);
+	CU_ASSERT_PTR_NULL(parsers_call(parsers, "prober", what, "octets", 6, until_us, &error));
+	ASSERT_TEXT(error->message, "its parser gave a longer answer than it may");
 }
 
 /* ---- callers that wait ---- */
@@ -242,7 +265,7 @@ caller_run(void *data)
 {
 	Caller *caller = data;
 	g_autoptr(GBytes) what = g_bytes_new_static(caller->what, strlen(caller->what) + 1);
-	g_autoptr(GByteArray) answer = parsers_call(caller->parsers, caller->plugin, what, "octets", 6, 1000,
+	g_autoptr(GByteArray) answer = parsers_call(caller->parsers, caller->plugin, what, "octets", 6,
 		g_get_monotonic_time() + caller->time_us, NULL);
 
 	caller->is_answered = answer != NULL;
@@ -261,7 +284,7 @@ caller_start(Caller *caller, Parsers *parsers)
 static void
 test_waiting_callers(void)
 {
-	static const ParsersLimits limits = { .most = 1, .most_uses = 100, .memory = 256 << 20 };
+	static const ParsersLimits limits = { .most = 1, .most_uses = 100, .memory = 256 << 20, .answer = 64 << 20 };
 	static PtnPlugin second;
 	Caller callers[] = { { .plugin = "prober", .what = "hang", .time_us = 5 * G_USEC_PER_SEC },
 		{ .plugin = "prober", .what = "echo", .time_us = 4 * G_USEC_PER_SEC },
@@ -286,7 +309,8 @@ test_waiting_callers(void)
 }
 
 static const UnitTest tests[] = { { "a keeper ends its own children alone", test_keeper_ends_its_own },
-	{ "Z-10 a keeper that is stopped holds nobody", test_keeper_is_stopped }, { "the answer, its parameters and octets", test_answer },
+	{ "Z-10 a keeper that is stopped holds nobody", test_keeper_is_stopped },
+	{ "an answer has a limit", test_longest_answer }, { "the answer, its parameters and octets", test_answer },
 	{ "Z-10 a parser has no files, network or other processes", test_rights },
 	{ "Z-10 a parser that ends without an answer", test_ends },
 	{ "Z-10 an answer too many ends a parser", test_two_answers },

@@ -2,6 +2,7 @@
 import signal
 import socket
 import subprocess
+import threading
 
 from postern import free_port, wait_until
 
@@ -44,3 +45,30 @@ class Clamd:
             self.process.kill()
             self.process.wait()
         self.process = None
+
+
+class Hanging:
+    """Accepts, reads, and never answers."""
+
+    def __init__(self):
+        self.listener, self.connections = socket.create_server(("127.0.0.1", 0)), 0
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                connection = self.listener.accept()[0]
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self.read, args=(connection,), daemon=True).start()
+
+    def read(self, connection):
+        with connection:
+            while connection.recv(65536):
+                pass
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()

@@ -102,7 +102,7 @@ main(int argc, char **argv)
 		{ G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &questions, NULL, NULL }, { 0 } };
 	g_autoptr(GOptionContext) context = g_option_context_new("NAME/TYPE …");
 	g_autoptr(GError) error = NULL;
-	DnsSettings settings = { .cache_size = 1 << 20, .most_lookups = 20000, .clock = clock_system() };
+	DnsSettings settings = { .cache_size = 1 << 20, .most_lookups = 20000, .limits = dns_limits_default(), .clock = clock_system() };
 
 	g_option_context_add_main_entries(context, options, NULL);
 	if (!g_option_context_parse(context, &argc, &argv, &error)) {

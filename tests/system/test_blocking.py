@@ -149,7 +149,8 @@ def test_before_tls_and_sessions(gate):
 def test_behind_a_proxy(make_postern):
     """The address that the PROXY header names is the one that is blocked."""
     port = free_port()
-    postern = make_postern({"listener proxied": {"addresses": "127.0.0.1", "ports": port, "proxies": "127.0.0.1", "auth": "no"}})
+    postern = make_postern({"listener proxied": {"addresses": "127.0.0.1", "ports": port, "proxies": "127.0.0.1", "auth": "no",
+                                                 "inbound": "yes"}})
     postern.ctl("block", "add", "198.51.100.7")
     for client, start in [("198.51.100.7", "421"), ("198.51.100.8", "220")]:
         with socket.create_connection(("127.0.0.1", port), timeout=5) as s:

@@ -5,6 +5,7 @@ import subprocess
 import threading
 import time
 
+from clamd import Hanging
 from postern import LOGIN, Dialog, ControlError, wait_until
 
 import pytest
@@ -268,6 +269,86 @@ def test_unread_replies(make_postern, sink):
     postern.wait_log("connection dropped .*does not read its replies")
     wait_until(lambda: usage(postern).get("127.0.0.1", {"connections": "0"})["connections"] == "0", "the end of the connection")
     client.close()
+
+
+COMMANDS = 40000   # their replies are several MiB, more than the system keeps for a connection
+FLOODED = {"max-commands": str(COMMANDS - 1), "max-junk": "100000", "hard-errors": "10000"}
+
+
+def limited(postern, name):
+    return [row for row in postern.ctl("metrics", json=True) if row["metric"] == "limit.%s" % name]
+
+
+def send_all(client, octets):
+    try:
+        client.sendall(octets)
+    except OSError:
+        pass   # it was dropped
+
+
+def flood(postern):
+    """A client that asks and does not read."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(("127.0.0.1", postern.ports["submission"]))
+    assert client.recv(200).startswith(b"220")
+    threading.Thread(target=send_all, args=(client, b"EHLO client.example.net\r\n" * COMMANDS), daemon=True).start()
+    return client
+
+
+@pytest.mark.parametrize("most, is_all", [("4K", False), ("64M", True)])
+def test_unread_replies_stop_reading(make_postern, sink, most, is_all):
+    """[server] max-unread: with so many octets unread no further command is read."""
+    postern = make_postern({"server": {"max-unread": most, **FLOODED}, "clients": {"commands": "10000000"}}, sink=sink)
+    with flood(postern):
+        if is_all:
+            wait_until(lambda: limited(postern, "max-commands"), "the last command")
+        else:
+            time.sleep(3)
+            assert not limited(postern, "max-commands")
+
+
+def test_last_reply_has_a_time(make_postern, sink):
+    """[server] last-reply-timeout: a session that ended waits no longer for a client that does not read."""
+    postern = make_postern({"server": {"last-reply-timeout": "1s", "max-unread": "64M", **FLOODED},
+                            "clients": {"commands": "10000000"}, "log": {"level": "info"}}, sink=sink)
+    with flood(postern):
+        wait_until(lambda: limited(postern, "max-commands"), "the last command")
+        wait_until(lambda: usage(postern)["127.0.0.1"]["connections"] == "0", "the end of the connection", 20)
+
+
+def octets_in_kernel(client, port):
+    """Those that `client` sent and the server did not read."""
+    own = client.getsockname()[1]
+    total = 0
+    with open("/proc/net/tcp") as table:
+        for line in list(table)[1:]:
+            words = line.split()
+            ends = [int(end.split(":")[1], 16) for end in words[1:3]]
+            sent, received = (int(size, 16) for size in words[4].split(":"))
+            total += sent if ends == [own, port] else received if ends == [port, own] else 0
+    return total
+
+
+@pytest.mark.parametrize("ahead", [4096, 100000])
+def test_octets_ahead(make_postern, sink, ahead):
+    """[server] max-ahead: while a hook waits for its server, so much is read of what the client sends meanwhile."""
+    hanging, size = Hanging(), 300000
+    postern = make_postern({"server": {"plugins": "auth clamav", "max-ahead": str(ahead)},
+                            "plugin clamav": {"server": "127.0.0.1:%d" % hanging.port, "deadline": "15s"}}, sink=sink)
+    try:
+        with postern.session() as dialog:
+            for command in ("MAIL FROM:<%s>" % LOGIN, "RCPT TO:<rcpt@example.org>"):
+                dialog.expect("250", command)
+            dialog.expect("354", "DATA")
+            dialog.send_raw(b"Subject: test\r\n\r\nHello.\r\n.\r\n")
+            wait_until(lambda: hanging.connections > 0, "the question to the scanner")
+            dialog.send_raw(b"NOOP\r\n" * (size // 6))
+            wait_until(lambda: octets_in_kernel(dialog.socket, postern.ports["submission"]) < size - ahead + 1, "octets to be read")
+            time.sleep(0.5)
+            assert size - ahead - 65536 <= octets_in_kernel(dialog.socket, postern.ports["submission"]) <= size - ahead
+    finally:
+        hanging.close()
 
 
 def test_slow_handshake(make_postern, sink):

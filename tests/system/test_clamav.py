@@ -12,38 +12,11 @@ from email.message import EmailMessage
 
 import pytest
 
-from clamd import VIRUS, Clamd
+from clamd import VIRUS, Clamd, Hanging
 from postern import LOGIN, free_port, wait_until
 
 NAME = "Postern.Test.UNOFFICIAL"
 INFECTED = "550 5.7.1 Message contains " + NAME
-
-
-class Hanging:
-    """Accepts, reads, and never answers."""
-
-    def __init__(self):
-        self.listener, self.connections = socket.create_server(("127.0.0.1", 0)), 0
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                connection = self.listener.accept()[0]
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self.read, args=(connection,), daemon=True).start()
-
-    def read(self, connection):
-        with connection:
-            while connection.recv(65536):
-                pass
-
-    def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
 
 
 @pytest.fixture(scope="module")

@@ -106,7 +106,8 @@ def test_plugin_that_does_not_exist(tmp_path):
 def test_good_configuration(tmp_path):
     config = tmp_path / "postern.conf"
     config.write_text("# comment\n[server]\nplugins = auth sender-rules # the chain\nplugin-directory = \"%s\"\n"
-                      "max-message = 10M\n" % plugins(tmp_path))
+                      "max-message = 10M\nuser = root\n[listener one]\naddresses = 127.0.0.1\nports = %d\n"
+                      % (plugins(tmp_path), free_port()))
     done = posternd("-t", "-c", config)
     assert (done.returncode, done.stdout) == (0, "%s: no mistakes.\n" % config), done.stderr
     hooks = posternd("--hooks", "-c", config)

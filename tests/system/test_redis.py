@@ -1,5 +1,6 @@
 """Daemons that share a real Redis: an account's change, a Redis that is gone, what it costs."""
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -124,6 +125,33 @@ def test_redis_is_gone(make_postern, sink, redis):
     wait_until(lambda: answers(postern, "other@example.net", PASSWORD).code == 235, "the other login")
     assert answers(postern, LOGIN, "wrong").code == 535
     wait_until(lambda: "0 alarms" in postern.ctl("status"), "no alarm")
+
+
+COMMANDS = [("account", "show", LOGIN), ("account", "set", LOGIN, "identities=a@example.net"), ("account", "disable", LOGIN),
+            ("account", "enable", LOGIN), ("account", "passwd", LOGIN, "--password-file", "-"), ("account", "remove", LOGIN),
+            ("account", "add", "new@example.net", "--password-file", "-"), ("account", "list"), ("customer", "show", "acme"),
+            ("customer", "set", "acme", "primary=a@example.net"), ("customer", "disable", "acme"), ("customer", "remove", "acme"),
+            ("customer", "add", "new"), ("customer", "list"), ("domain", "show", "example.net"), ("domain", "remove", "example.net"),
+            ("domain", "set", "example.net", "mode=hold"), ("domain", "add", "new.example", "customer=acme"), ("domain", "list"),
+            ("recipient", "show", "r@example.net"), ("recipient", "add", "r@example.net"), ("recipient", "list", "example.net"),
+            ("usage", LOGIN), ("usage", "acme"), ("complaint", "list", LOGIN), ("complaint", "add", LOGIN), ("block", "list"),
+            ("block", "show", "192.0.2.1"), ("block", "lift", "192.0.2.1"),
+            ("iphelper", "list"), ("iphelper", "show", "example.net"), ("export",), ("import", "-")]
+
+
+def test_absent_is_not_unknown(make_postern, sink, redis):
+    """While the directory cannot be read no command says that something is not there, or that nothing is."""
+    postern = make_postern(redis.options(server={"plugins": "auth sender-rules limits standing iphelper bcc-mirror"},
+                                         **{"plugin bcc-mirror": {"secret": "sixteen characters or more", "bounce-domain": "b.example.net"}}), sink=sink)
+    redis.signal(signal.SIGSTOP)
+    wait_until(lambda: "AWAY" in postern.ctl("status"), "redis to be away")
+    wrong = []
+    for command in COMMANDS:
+        done = postern.ask(*command, input="[customer other]\n" if command[0] == "import" else "password\n")
+        said = (done.stdout + done.stderr).decode()
+        if done.returncode != 1 or re.search(r"there is no (?!option)|[Nn]ot found|does not exist|is not blocked", said):
+            wrong.append((command, done.returncode, said))
+    assert not wrong, "\n".join(map(str, wrong))
 
 
 def test_loops_do_not_wait(make_postern, sink, redis):

@@ -6,6 +6,11 @@
 #include "suites.h"
 #include "unit/service/fake-clock.h"
 
+/* None of them is a default. */
+#define AGAIN_US (30 * CLOCK_SECOND)
+#define DISTANCE_US (2 * CLOCK_SECOND)
+enum { MOST = 100, MOST_KNOWN = 10 * MOST };
+
 typedef struct {
 	FakeClock clock;
 	Store *store;
@@ -28,8 +33,13 @@ world_open(World *world)
 	*world = (World){ .clock = fake_clock(), .tried = g_string_new(NULL) };
 	world->store = store_open("memory:", true, &world->clock.clock, NULL);
 	world->directory = directory_new(world->store);
-	world->etrn = etrn_new(&(EtrnSettings){
-		.clock = &world->clock.clock, .directory = world->directory, .retry = try_domain, .data = world });
+	world->etrn = etrn_new(&(EtrnSettings){ .clock = &world->clock.clock,
+		.directory = world->directory,
+		.retry = try_domain,
+		.data = world,
+		.again_us = AGAIN_US,
+		.distance_us = DISTANCE_US,
+		.most = MOST });
 }
 
 static void
@@ -69,10 +79,10 @@ test_coalesced(void)
 	CU_ASSERT_EQUAL(etrn_waiting(world.etrn), 1);
 	etrn_tick(world.etrn);
 	ASSERT_TEXT(world.tried->str, "a.example;");
-	world.clock.now_us += ETRN_DISTANCE_US;
+	world.clock.now_us += DISTANCE_US;
 	etrn_tick(world.etrn);
 	ASSERT_TEXT(world.tried->str, "a.example;b.example;");
-	world.clock.now_us += ETRN_SAME_US;
+	world.clock.now_us += AGAIN_US;
 	etrn_ask(world.etrn, "a.example");
 	ASSERT_TEXT(world.tried->str, "a.example;b.example;a.example;");
 	world_close(&world);
@@ -90,12 +100,12 @@ test_foreign(void)
 		g_autofree char *domain = g_strdup_printf("d%d.example", i);
 
 		etrn_ask(world.etrn, domain);
-		CU_ASSERT(etrn_waiting(world.etrn) <= ETRN_WAITING_MOST);
+		CU_ASSERT(etrn_waiting(world.etrn) <= MOST);
 	}
-	world.clock.now_us += ETRN_DISTANCE_US;
+	world.clock.now_us += DISTANCE_US;
 	etrn_tick(world.etrn);
 	CU_ASSERT_EQUAL(etrn_waiting(world.etrn), 0);
-	world.clock.now_us += ETRN_DISTANCE_US;
+	world.clock.now_us += DISTANCE_US;
 	etrn_ask(world.etrn, "a.example");
 	ASSERT_TEXT(world.tried->str, "a.example;");
 	world_close(&world);
@@ -108,20 +118,20 @@ test_known_bound(void)
 	World world;
 
 	world_open(&world);
-	world.clock.now_us = ETRN_SAME_US; /* a machine that has just started: what freed memory reads as lies in its future */
+	world.clock.now_us = AGAIN_US; /* a machine that has just started: what freed memory reads as lies in its future */
 	world_host(&world, "d0.example");
-	for (int i = 0; i < ETRN_KNOWN_MOST; i++) {
+	for (int i = 0; i < MOST_KNOWN; i++) {
 		g_autofree char *domain = g_strdup_printf("d%d.example", i);
 
-		world.clock.now_us += i % 1000 == 0 ? ETRN_DISTANCE_US : 0;
+		world.clock.now_us += i % MOST == 0 ? DISTANCE_US : 0;
 		etrn_ask(world.etrn, domain);
 		etrn_tick(world.etrn);
 	}
-	world.clock.now_us += ETRN_DISTANCE_US;
+	world.clock.now_us += DISTANCE_US;
 	etrn_tick(world.etrn);
 	CU_ASSERT_EQUAL(etrn_waiting(world.etrn), 0);
 	ASSERT_TEXT(world.tried->str, "d0.example;");
-	world.clock.now_us += ETRN_SAME_US;
+	world.clock.now_us += AGAIN_US;
 	etrn_ask(world.etrn, "d0.example");
 	ASSERT_TEXT(world.tried->str, "d0.example;d0.example;");
 	world_close(&world);

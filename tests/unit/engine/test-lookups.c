@@ -27,7 +27,7 @@ silent_dns(const Clock *clock, size_t most_lookups)
 {
 	static const DnsTransport transport = { keep, nothing, nothing };
 	const DnsSettings settings = {
-		.timeout_us = 10 * CLOCK_SECOND, .cache_size = 1 << 20, .most_lookups = most_lookups, .clock = clock
+		.timeout_us = 10 * CLOCK_SECOND, .cache_size = 1 << 20, .most_lookups = most_lookups, .limits = dns_limits_default(), .clock = clock
 	};
 
 	return dns_new_over(&transport, NULL, &settings);

@@ -7,6 +7,14 @@
 
 #define DAY (86400 * CLOCK_SECOND)
 
+static DnsCache *
+cache_of(size_t most)
+{
+	const DnsLimits limits = dns_limits_default();
+
+	return dns_cache_new(most, &limits);
+}
+
 static bool
 has(DnsCache *cache, const char *key, int64_t now_us)
 {
@@ -28,7 +36,7 @@ test_lives(void)
 		{ PTN_UNSURE, 0, 5 * CLOCK_SECOND } };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-		DnsCache *cache = dns_cache_new(1 << 20);
+		DnsCache *cache = cache_of(1 << 20);
 		DnsAnswer *answer = dns_answer_make(cases[i].status, NULL, cases[i].ttl_us);
 
 		dns_cache_put(cache, "k", answer, 1);
@@ -44,7 +52,7 @@ test_lives(void)
 static size_t
 octets_of(DnsAnswer *answer)
 {
-	DnsCache *cache = dns_cache_new(1 << 20);
+	DnsCache *cache = cache_of(1 << 20);
 	size_t octets;
 
 	dns_cache_put(cache, "a", answer, 0);
@@ -58,7 +66,7 @@ test_bound(void)
 {
 	static const char *const keys[] = { "a", "b", "c", "d" };
 	DnsAnswer *answer = dns_answer_make(PTN_OK, NULL, DAY);
-	DnsCache *cache = dns_cache_new(3 * octets_of(answer));
+	DnsCache *cache = cache_of(3 * octets_of(answer));
 
 	for (size_t i = 0; i < 3; i++)
 		dns_cache_put(cache, keys[i], answer, 0);
@@ -80,7 +88,7 @@ test_octets(void)
 	DnsAnswer *small = dns_answer_make(PTN_OK, (const char *const[]){ "192.0.2.1", NULL }, DAY);
 	DnsAnswer *large = dns_answer_make(PTN_OK, (const char *const[]){ text, NULL }, DAY);
 	const size_t most = 4000 + 4 * octets_of(small);
-	DnsCache *cache = dns_cache_new(most);
+	DnsCache *cache = cache_of(most);
 
 	for (int i = 0; i < 1000; i++) {
 		g_autofree char *key = g_strdup_printf("k%d", i);
@@ -95,7 +103,7 @@ test_octets(void)
 	CU_ASSERT(dns_cache_size(cache) < 5);
 	CU_ASSERT_TRUE(has(cache, "large", 1));
 	dns_cache_free(cache);
-	cache = dns_cache_new(3000);
+	cache = cache_of(3000);
 	dns_cache_put(cache, "k", small, 0);
 	dns_cache_put(cache, "large", large, 0);
 	CU_ASSERT_FALSE(has(cache, "large", 1));
@@ -111,12 +119,13 @@ answer_of(PtnRecord type, const char *octets, size_t size, size_t n)
 {
 	g_autofree char **data = g_new0(char *, n + 1);
 	g_autofree int *sizes = g_new0(int, n + 1);
+	const DnsLimits limits = dns_limits_default();
 
 	for (size_t i = 0; i < n; i++) {
 		data[i] = (char *)(uintptr_t)octets;
 		sizes[i] = (int)size;
 	}
-	return dns_answer_found(type, data, sizes, 300);
+	return dns_answer_found(&limits, type, data, sizes, 300);
 }
 
 static void
@@ -141,6 +150,52 @@ test_most_records(void)
 		CU_ASSERT(dns_answer_octets(many) < 5000);
 		dns_answer_unref(few);
 		dns_answer_unref(many);
+	}
+}
+
+/* Of [dns]: other limits than the defaults. */
+static void
+test_limits(void)
+{
+	const DnsLimits limits = { .addresses = 2,
+		.exchangers = 1,
+		.text = 5,
+		.found_us = 10 * CLOCK_SECOND,
+		.none_us = 3 * CLOCK_SECOND,
+		.failed_us = 2 * CLOCK_SECOND };
+	static const struct {
+		PtnStatus status;
+		int64_t life_us;
+	} lives[] = { { PTN_OK, 10 * CLOCK_SECOND }, { PTN_NONE, 3 * CLOCK_SECOND }, { PTN_UNSURE, 2 * CLOCK_SECOND } };
+	static const struct {
+		PtnRecord type;
+		const char *octets;
+		int size;
+		size_t count;
+		const char *last;
+	} answers[] = { { PTN_A, "\300\000\002\001", 4, 2, "192.0.2.1" }, { PTN_MX, "\0\012\2mx\0", 6, 1, "10 mx" },
+		{ PTN_TXT, "\3abc", 4, 2, "ab" } };
+	DnsCache *cache = dns_cache_new(1 << 20, &limits);
+
+	for (size_t i = 0; i < G_N_ELEMENTS(lives); i++) {
+		DnsAnswer *answer = dns_answer_make(lives[i].status, NULL, DAY);
+
+		dns_cache_put(cache, "k", answer, 1);
+		CU_ASSERT_TRUE(has(cache, "k", lives[i].life_us));
+		CU_ASSERT_FALSE(has(cache, "k", lives[i].life_us + 1));
+		dns_answer_unref(answer);
+	}
+	dns_cache_free(cache);
+	for (size_t i = 0; i < G_N_ELEMENTS(answers); i++) {
+		char *const octets = (char *)(uintptr_t)answers[i].octets;
+		const int size = answers[i].size;
+		DnsAnswer *answer = dns_answer_found(&limits, answers[i].type,
+			(char *const[]){ octets, octets, octets, NULL }, (const int[]){ size, size, size }, 300);
+
+		CU_ASSERT_EQUAL_FATAL(answer->shown.count, answers[i].count);
+		ASSERT_TEXT(answer->shown.values[answers[i].count - 1], answers[i].last);
+		CU_ASSERT_TRUE(answer->is_cut);
+		dns_answer_unref(answer);
 	}
 }
 
@@ -211,6 +266,7 @@ static const UnitTest dns_cache_tests[] = {
 	{ "the cache is bounded by octets", test_octets },
 	{ "of an answer so many records are kept", test_most_records },
 	{ "of an answer so many octets of text are kept", test_most_text },
+	{ "all of it follows the limits", test_limits },
 	{ "records' data as text, damaged ones told apart", test_rdata },
 	{ NULL, NULL },
 };

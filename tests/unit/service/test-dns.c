@@ -59,7 +59,7 @@ static void
 wire_open(Wire *wire)
 {
 	static const DnsTransport transport = { wire_start, wire_nothing, wire_nothing };
-	DnsSettings settings = { .timeout_us = 10 * CLOCK_SECOND, .cache_size = 1 << 20, .most_lookups = 100 };
+	DnsSettings settings = { .timeout_us = 10 * CLOCK_SECOND, .cache_size = 1 << 20, .most_lookups = 100, .limits = dns_limits_default() };
 
 	*wire = (Wire){ .clock = fake_clock(), .asked = g_ptr_array_new_with_free_func(asked_free) };
 	settings.clock = &wire->clock.clock;

@@ -1,8 +1,11 @@
 /* test-refusals.c - what was refused is found again, damage around it or not. */
+#include <fcntl.h>
 #include <glib.h>
 #include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "service/refusals-line.h"
@@ -18,12 +21,20 @@ typedef struct {
 	Refusals *refusals;
 } Fixture;
 
+static Refusals *
+open_at(const char *directory, uint64_t most_per_day)
+{
+	return refusals_open(&(RefusalsSettings){
+							 .directory = directory, .keep_us = 14 * DAY, .most_per_day = most_per_day, .most_waiting = 10000 },
+		NULL);
+}
+
 static void
 fixture_open(Fixture *f)
 {
 	f->directory = unit_new_directory();
 	f->path = g_build_filename(f->directory, "refusals", NULL);
-	f->refusals = refusals_open(f->path, 14 * DAY, 1 << 30, NULL);
+	f->refusals = open_at(f->path, 1 << 30);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(f->refusals);
 }
 
@@ -88,7 +99,7 @@ test_reopened(void)
 	fixture_open(&f);
 	note(&f, NOON, "a", NULL);
 	refusals_close(f.refusals);
-	f.refusals = refusals_open(f.path, 14 * DAY, 1 << 30, NULL);
+	f.refusals = open_at(f.path, 1 << 30);
 	note(&f, NOON + 1, "b", NULL);
 	assert_found(&f, NULL, 100, "b;a;");
 	CU_ASSERT_EQUAL(refusals_lost(f.refusals), 0);
@@ -110,7 +121,7 @@ test_damaged(void)
 	CU_ASSERT_TRUE(g_file_set_contents(day, more, -1, NULL));
 	assert_found(&f, NULL, 100, "a;");
 	refusals_close(f.refusals);
-	f.refusals = refusals_open(f.path, 14 * DAY, 1 << 30, NULL);
+	f.refusals = open_at(f.path, 1 << 30);
 	note(&f, NOON, "b", NULL);
 	assert_found(&f, NULL, 100, "b;a;");
 	fixture_close(&f);
@@ -211,7 +222,7 @@ test_full_day(void)
 
 	fixture_open(&f);
 	refusals_close(f.refusals);
-	f.refusals = refusals_open(f.path, 14 * DAY, 10000, NULL);
+	f.refusals = open_at(f.path, 10000);
 	for (int i = 0; i < 1000; i++)
 		note(&f, NOON + i, "s", NULL);
 	CU_ASSERT_TRUE(refusals_find(f.refusals, "s", 100000, count, &found, NULL));
@@ -220,7 +231,7 @@ test_full_day(void)
 	CU_ASSERT(status.st_size <= 10000 && status.st_size > 9000);
 	CU_ASSERT_EQUAL((uint64_t)found + refusals_lost(f.refusals), 1000);
 	refusals_close(f.refusals);
-	f.refusals = refusals_open(f.path, 14 * DAY, 10000, NULL); /* a restart gives no room */
+	f.refusals = open_at(f.path, 10000); /* a restart gives no room */
 	note(&f, NOON + 2000, "again", NULL);
 	assert_found(&f, "again", 10, "");
 	note(&f, NOON + DAY, "tomorrow", NULL);
@@ -267,12 +278,35 @@ test_threads(void)
 	fixture_close(&f);
 }
 
+/* The file of the day is a pipe that nobody reads yet: so many wait behind the one that is being written. */
+static void
+test_most_waiting(void)
+{
+	enum { MOST = 20, NOTED = 100 };
+	g_autofree char *directory = unit_new_directory(), *day = g_build_filename(directory, "2024-10-04.json", NULL);
+	const Refusal refusal = { .time_us = NOON, .session = "s", .stage = "rcpt", .reply = "550 no" };
+	Refusals *refusals;
+	int fd;
+
+	CU_ASSERT_EQUAL_FATAL(mkfifo(day, 0600), 0);
+	refusals = refusals_open(&(RefusalsSettings){
+								 .directory = directory, .keep_us = 14 * DAY, .most_per_day = 1 << 30, .most_waiting = MOST },
+		NULL);
+	for (int i = 0; i < NOTED; i++)
+		refusals_note(refusals, &refusal);
+	CU_ASSERT_TRUE(refusals_lost(refusals) >= NOTED - 2 * MOST && refusals_lost(refusals) <= NOTED - MOST);
+	fd = open(day, O_RDONLY | O_NONBLOCK);
+	refusals_close(refusals);
+	(void)close(fd);
+	unit_remove_directory(directory);
+}
+
 static void
 test_no_directory(void)
 {
 	g_autoptr(GError) error = NULL;
 
-	CU_ASSERT_PTR_NULL(refusals_open("/proc/nonexistent", DAY, 1 << 30, &error));
+	CU_ASSERT_PTR_NULL(refusals_open(&(RefusalsSettings){ .directory = "/proc/nonexistent", .keep_us = DAY }, &error));
 	CU_ASSERT_PTR_NOT_NULL(error);
 }
 
@@ -281,6 +315,7 @@ static const UnitTest refusals_tests[] = {
 	{ "found after a restart", test_reopened },
 	{ "damaged and partial lines are skipped", test_damaged },
 	{ "old days are removed", test_expired },
+	{ "so many wait to be written", test_most_waiting },
 	{ "a line holds any text and gives it back", test_lines },
 	{ "bad lines are refused", test_bad_lines },
 	{ "a day is read backwards in blocks", test_blocks },
