@@ -311,7 +311,8 @@ def test_socket_activation(tmp_path, sink):
     postern = Activated(tmp_path / "postern", sink=sink)
     try:
         assert postern.early.reply().code == 220
-        assert postern.heard(b"READY=1") == [b"STATUS=starting: reading the queue", b"STATUS=starting: plugins"]
+        first = postern.heard(b"READY=1")
+        assert first[:2] == [b"STATUS=starting: reading the queue", b"STATUS=starting: plugins"]
         postern.early.login()
         postern.early.mail()
         postern.early.close()
@@ -321,7 +322,7 @@ def test_socket_activation(tmp_path, sink):
         sink.wait(2)
     finally:
         postern.stop()
-    assert b"STATUS=serving" in postern.heard(b"STOPPING=1")
+    assert b"STATUS=serving" in first + postern.heard(b"STOPPING=1")
 
 
 # ---- the log ----
