@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/escape.h"
+#include "base/signal-text.h"
 
 typedef enum { SINK_FILE, SINK_JOURNAL, SINK_SYSLOG } LogSink;
 
@@ -189,4 +190,46 @@ log_event(LogLevel level, const char *event, ...)
 		log_write(level, line);
 	}
 	g_rw_lock_reader_unlock(&log_lock);
+}
+
+/* ---- in a signal handler ---- */
+
+static void
+log_put_signal_line(SignalText *line, LogFormat format, bool has_time, const char *event, const char *const *pairs)
+{
+	const bool is_json = format == LOG_JSON;
+
+	if (is_json)
+		signal_text_add(line, "{\"time\":\"");
+	if (is_json || has_time)
+		signal_text_add_now(line);
+	signal_text_add(line, is_json ? "\",\"level\":\"error\",\"event\":\"" : has_time ? " error: " : "error: ");
+	signal_text_add(line, event);
+	signal_text_add(line, is_json ? "\"" : "");
+	for (; pairs[0] != NULL && pairs[1] != NULL; pairs += 2) {
+		const bool is_quoted = is_json || strchr(pairs[1], ' ') != NULL;
+
+		signal_text_add(line, is_json ? ",\"" : " ");
+		signal_text_add(line, pairs[0]);
+		signal_text_add(line, is_json ? "\":" : "=");
+		signal_text_add(line, is_quoted ? "\"" : "");
+		signal_text_add(line, pairs[1]);
+		signal_text_add(line, is_quoted ? "\"" : "");
+	}
+	signal_text_add(line, is_json ? "}\n" : "\n");
+}
+
+/* The lock may be held by the thread that was interrupted; a descriptor that is replaced at this very moment is bad luck. */
+void
+log_from_signal(const char *event, const char *const *pairs)
+{
+	const bool is_file = log_target.sink == SINK_FILE;
+	SignalText line = { .length = 0 };
+
+	if (log_target.sink == SINK_JOURNAL)
+		signal_text_add(&line, "<3>");
+	log_put_signal_line(&line, log_target.format, is_file, event, pairs);
+	(void)!write(log_target.sink == SINK_SYSLOG ? STDERR_FILENO : log_target.fd, line.text, line.length);
+	if (is_file && log_target.fd != STDERR_FILENO)
+		(void)!write(STDERR_FILENO, line.text, line.length);
 }

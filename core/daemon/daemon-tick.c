@@ -1,6 +1,7 @@
 /* daemon-tick.c - what the main thread looks at each second: the spool, the clock, clients that the log left out, certificates. */
 #include "base/log.h"
 #include "daemon/confine.h"
+#include "daemon/crash-record.h"
 #include "daemon/daemon.h"
 #include "engine/etrn.h"
 
@@ -79,9 +80,12 @@ daemon_tick(Daemon *daemon)
 	const int64_t now_us = clock_wall(daemon->engine.clock);
 	const int64_t minute = now_us / (60 * CLOCK_SECOND);
 
-	g_mutex_lock(&daemon->lock);
-	host_tick(daemon->set, now_us);
-	g_mutex_unlock(&daemon->lock);
+	/* a reload may wait for a plugin's start(): the main thread does not, as a stop is its to notice */
+	if (g_mutex_trylock(&daemon->lock)) {
+		host_tick(daemon->set, now_us);
+		g_mutex_unlock(&daemon->lock);
+	}
+	crash_record_look(daemon->crashes, daemon->engine.spool, daemon->engine.metrics, now_us);
 	confine_tick(daemon);
 	daemon_watch_spool(daemon);
 	daemon_watch_clock(daemon);

@@ -10,11 +10,13 @@
 #include "daemon/check.h"
 #include "daemon/claim.h"
 #include "daemon/confine.h"
+#include "daemon/crash-record.h"
 #include "daemon/expiry.h"
 #include "daemon/options.h"
 #include "daemon/process.h"
 #include "daemon/services.h"
 #include "daemon/settings.h"
+#include "daemon/watchdog.h"
 #include "engine/etrn.h"
 #include "engine/observer.h"
 #include "engine/stay.h"
@@ -22,6 +24,9 @@
 #define DAEMON_DRAIN_US (30 * CLOCK_SECOND)   /* for sessions in the middle of a message */
 #define DAEMON_DELIVER_US (30 * CLOCK_SECOND) /* for deliveries under way               */
 #define DAEMON_WORK_US (10 * CLOCK_SECOND)
+#define DAEMON_STOP_US (80 * CLOCK_SECOND)     /* for all of these together; what is then known is written */
+#define DAEMON_END_US (100 * CLOCK_SECOND)     /* then the process ends, whatever still runs: before TimeoutStopSec= */
+#define DAEMON_FREE_US (15 * CLOCK_SECOND)     /* for stop() of plugins; nothing is lost any more */
 
 /* ---- configuration ---- */
 
@@ -130,11 +135,13 @@ daemon_begin(Daemon *daemon)
 	if (damage->len > 0)
 		metrics_alarm(daemon->engine.metrics, "spool.damage", g_ptr_array_index(damage, 0));
 	daemon->delivery = delivery_new(&daemon->engine, daemon->snapshot);
+	crash_record_hold(daemon->crashes, daemon->engine.spool, daemon->engine.queue);
 	delivery_start(daemon->delivery);
 	delivery_wake(daemon->delivery);
 	server_start(daemon->server);
 	daemon->started_us = clock_wall(daemon->engine.clock);
 	(void)clock_jump_check(&daemon->clock_jump, daemon->engine.clock);
+	watchdog_serving(daemon->watchdog);
 	log_event(LOG_LEVEL_INFO, "started", "config", daemon->config_path, NULL);
 }
 
@@ -172,7 +179,13 @@ daemon_start(const char *path, GError **error)
 	if (daemon->state_directory == NULL)
 		daemon->state_directory =
 			g_strdup(config_text(config_section(daemon->config, "spool", NULL), "directory"));
-	if (!services_open(daemon, error) || !daemon_start_plugins(daemon, &loaded, error))
+	daemon->crashes = crash_record_open(daemon->state_directory);
+	process_notify("STATUS=starting: reading the queue");
+	if (!services_open(daemon, error))
+		return NULL;
+	daemon->watchdog = watchdog_new(daemon);
+	process_notify("STATUS=starting: plugins");
+	if (!daemon_start_plugins(daemon, &loaded, error))
 		return NULL;
 	daemon->snapshot = daemon_make_snapshot(daemon, &loaded, daemon->set, error);
 	if (daemon->snapshot == NULL || !daemon_open_doors(daemon, sockets, error))
@@ -317,6 +330,7 @@ daemon_reload(Daemon *daemon, GPtrArray *mistakes)
 		daemon->rows = g_steal_pointer(&loaded.rows);
 		settings_log_warnings(loaded.warnings);
 		confine_set_limits(daemon);
+		watchdog_set(daemon->watchdog, daemon->config);
 		text = daemon_describe_reload(daemon, before);
 	}
 	loaded_clear(&loaded);
@@ -359,7 +373,8 @@ daemon_look_at_certificates(Daemon *daemon)
 	g_autoptr(GError) error = NULL;
 	bool is_renewed = false;
 
-	g_mutex_lock(&daemon->lock);
+	if (!g_mutex_trylock(&daemon->lock))
+		return; /* a reload looks at them itself */
 	if (daemon->snapshot->tls != NULL && tls_server_is_stale(daemon->snapshot->tls))
 		is_renewed = daemon_renew_certificates(daemon, &error);
 	g_mutex_unlock(&daemon->lock);
@@ -374,7 +389,9 @@ daemon_look_at_certificates(Daemon *daemon)
 static int64_t
 daemon_until(const Daemon *daemon, int64_t time_us, const volatile bool *is_hasty)
 {
-	return clock_monotonic(daemon->engine.clock) + (*is_hasty ? 0 : time_us);
+	const int64_t until_us = clock_monotonic(daemon->engine.clock) + (*is_hasty ? 0 : time_us);
+
+	return MIN(until_us, daemon->stopping_us + DAEMON_STOP_US);
 }
 
 /* A second SIGTERM may come at any time of the wait. */
@@ -421,12 +438,38 @@ daemon_free(Daemon *daemon)
 	g_free(daemon);
 }
 
+/* The watchdog looks at it no more. */
+static PluginSet *
+daemon_take_set(Daemon *daemon)
+{
+	PluginSet *set;
+
+	g_mutex_lock(&daemon->lock);
+	set = g_steal_pointer(&daemon->set);
+	g_mutex_unlock(&daemon->lock);
+	return set;
+}
+
+/* Something still runs: nothing that it may use is freed. */
+static void G_GNUC_NORETURN
+daemon_leave(Daemon *daemon)
+{
+	g_autofree char *hooks = watchdog_name_hooks();
+
+	(void)store_flush(daemon->engine.store);
+	claim_release(daemon);
+	log_event(LOG_LEVEL_WARNING, "stopped with work left behind; the queue has it", "hooks", hooks, NULL);
+	_exit(EXIT_SUCCESS);
+}
+
 /* What is left behind by a thread that does not return must not be freed: the process ends right after. */
 void
 daemon_stop(Daemon *daemon, bool is_in_use, const volatile bool *is_hasty)
 {
 	bool is_clean = !is_in_use;
 
+	daemon->stopping_us = clock_monotonic(daemon->engine.clock);
+	watchdog_stopping(daemon->watchdog, DAEMON_END_US);
 	log_event(LOG_LEVEL_INFO, "stopping", NULL);
 	is_clean &= daemon_stop_sessions(daemon, is_hasty);
 	is_clean &= daemon_stop_deliveries(daemon, is_hasty);
@@ -434,20 +477,17 @@ daemon_stop(Daemon *daemon, bool is_in_use, const volatile bool *is_hasty)
 	is_clean &= workers_stop(daemon->engine.waiters, daemon_until(daemon, DAEMON_WORK_US, is_hasty));
 	is_clean &= workers_stop(daemon->engine.crunchers, daemon_until(daemon, DAEMON_WORK_US, is_hasty));
 	is_clean &= workers_stop(daemon->engine.hashers, daemon_until(daemon, DAEMON_WORK_US, is_hasty));
-	if (!is_clean) {
-		if (!spool_flush(daemon->engine.spool, daemon_until(daemon, DAEMON_WORK_US, is_hasty)))
-			log_event(LOG_LEVEL_ERROR, "results of deliveries could not be recorded", "effect",
-				"the next hops get these messages again", NULL);
-		(void)store_flush(daemon->engine.store);
-		claim_release(daemon);
-		log_event(LOG_LEVEL_WARNING, "stopped with work left behind; the queue has it", NULL);
-		_exit(EXIT_SUCCESS);
-	}
+	if (!spool_flush(daemon->engine.spool, clock_monotonic(daemon->engine.clock) + DAEMON_WORK_US))
+		log_event(LOG_LEVEL_ERROR, "results of deliveries could not be recorded", "effect",
+			"the next hops get these messages again", NULL);
+	if (!is_clean)
+		daemon_leave(daemon);
+	watchdog_stopping(daemon->watchdog, DAEMON_FREE_US);
 	daemon_report_left_out(daemon);
 	delivery_free(daemon->delivery);
 	server_free(daemon->server);
 	snapshot_unref(daemon->snapshot);
-	host_unref(daemon->set);
+	host_unref(daemon_take_set(daemon));
 	observer_free(daemon->engine.observer);
 	queue_free(daemon->engine.queue);
 	stay_free(daemon->engine.stay);
@@ -464,6 +504,8 @@ daemon_stop(Daemon *daemon, bool is_in_use, const volatile bool *is_hasty)
 	store_close(daemon->directory_store);
 	blocks_free(daemon->engine.blocks);
 	store_close(daemon->engine.store);
+	watchdog_free(daemon->watchdog);
+	crash_record_close(daemon->crashes);
 	log_event(LOG_LEVEL_INFO, "stopped", NULL);
 	daemon_free(daemon);
 }

@@ -9,6 +9,9 @@
 #include "engine/server.h"
 #include "host/host.h"
 
+typedef struct Watchdog Watchdog;
+typedef struct CrashRecord CrashRecord;
+
 /* Made by the main thread.  Whoever changes or reads config, set or snapshot holds the lock. */
 typedef struct {
 	char *config_path;     /* NULL: embedded defaults */
@@ -28,13 +31,16 @@ typedef struct {
 	atomic_bool is_watching;
 	int64_t looked_for_old_us; /* for held mail that is old; wall clock, of that worker */
 	int64_t started_us;    /* wall clock */
+	int64_t stopping_us;   /* monotonic, since a stop began */
 	int64_t minute;        /* of the last look at certificates */
 	ClockJump clock_jump;  /* of the main thread */
 	unsigned node;         /* its number, for all of its life */
 	int64_t claim_due_us;  /* monotonic; daemon/claim.h, of the worker that watches */
 	atomic_llong adopting_us; /* monotonic: of the last look for adoptions that were not finished; 0: look now */
 	uint64_t spool_damage; /* SpoolFigures.damage that the alarm tells */
-	char *state_directory; /* for a certificate of our own */
+	char *state_directory; /* for a certificate of our own, and crashes */
+	Watchdog *watchdog;    /* daemon/watchdog.h */
+	CrashRecord *crashes;  /* daemon/crash-record.h, of the main thread */
 	bool is_filtered;      /* the filter of system calls is in force, and stays; of the main thread's start */
 } Daemon;
 
@@ -60,7 +66,8 @@ char *daemon_reload(Daemon *daemon, GPtrArray *mistakes);
 /* Opens the log of the configuration in use anew, after a rotation; if that fails the open one stays in use, and the
  * alarm log.closed says why, until it works.  Any thread. */
 void daemon_reopen_log(Daemon *daemon);
-/* Certificates whose files changed are read anew; a bad one raises an alarm and changes nothing. */
+/* Certificates whose files changed are read anew; a bad one raises an alarm and changes nothing.  Nothing is done while a
+ * reload goes on. */
 void daemon_look_at_certificates(Daemon *daemon);
 /* Once a second, by the main thread. */
 void daemon_tick(Daemon *daemon);

@@ -7,10 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/activity.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "config.h"
 #include "daemon/check.h"
 #include "daemon/control.h"
+#include "daemon/crash.h"
 #include "daemon/daemon.h"
 #include "daemon/linked.h"
 #include "daemon/options.h"
@@ -127,6 +130,18 @@ main_on_watch(gpointer data)
 	return G_SOURCE_CONTINUE;
 }
 
+/* The watchdog sees whether the main loop comes round. */
+static int
+main_poll(GPollFD *files, guint n, int timeout_ms)
+{
+	int result;
+
+	activity_round(0);
+	result = g_poll(files, n, timeout_ms);
+	activity_round(g_get_monotonic_time());
+	return result;
+}
+
 static void
 main_on_second_term(int number)
 {
@@ -143,6 +158,8 @@ main_run(const char *path)
 	bool is_in_use;
 
 	process_raise_limits();
+	crash_install();
+	thread_set_default_stack();
 	signal(SIGPIPE, SIG_IGN);
 	at.daemon = daemon_start(path, &error);
 	if (at.daemon == NULL) {
@@ -162,7 +179,9 @@ main_run(const char *path)
 	g_timeout_add_seconds(1, main_on_second, &at);
 	g_timeout_add(WATCH_MS, main_on_watch, &at);
 	process_notify("READY=1");
+	g_main_context_set_poll_func(NULL, main_poll);
 	g_main_loop_run(at.loop);
+	activity_round(0);
 	signal(SIGTERM, main_on_second_term);
 	signal(SIGINT, main_on_second_term);
 	process_notify("STOPPING=1");

@@ -107,6 +107,10 @@ static const PtnOption options_server[] = {
 		"age at which a session ends between two messages; an idle-timeout later between MAIL and DATA; never "
 		"within a message",
 		CLOCK_SECOND, DAY },
+	{ "stuck-after", PTN_TIME, SERVER, "10s",
+		"time after which a loop that does not complete its round (a hook holds it), or a write that the disk "
+		"does not finish, raises the alarm thread.stuck; WATCHDOG=1 is not sent while a loop is stuck",
+		CLOCK_SECOND, HOUR },
 	{ "error-delay", PTN_TIME, SERVER, "1s", "wait before the reply, behind soft-errors", 0, 60 * CLOCK_SECOND },
 	{ "auth-delay", PTN_TIME, SERVER, "1s", "wait before the reply to a failed authentication", 0,
 		60 * CLOCK_SECOND },

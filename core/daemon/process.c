@@ -155,6 +155,18 @@ process_raise_limits(void)
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+int64_t
+process_watchdog_us(void)
+{
+	const char *us = g_getenv("WATCHDOG_USEC"), *pid = g_getenv("WATCHDOG_PID");
+	gint64 every_us = 0;
+
+	if (us == NULL || (pid != NULL && atol(pid) != (long)getpid()) ||
+		!g_ascii_string_to_signed(us, 10, 1, G_MAXINT64, &every_us, NULL))
+		return 0;
+	return every_us;
+}
+
 void
 process_notify(const char *state)
 {

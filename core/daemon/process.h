@@ -18,5 +18,7 @@ bool process_become_user(const Config *config, GError **error);
 bool process_take_user(const Config *config, GError **error);
 /* As many descriptors as the system allows. */
 void process_raise_limits(void);
+/* How long the service manager waits for a WATCHDOG=1 (sd_watchdog_enabled(3)), in microseconds; 0: it does not. */
+int64_t process_watchdog_us(void);
 /* Tells the service manager ("READY=1"); nothing happens without one. */
 void process_notify(const char *state);

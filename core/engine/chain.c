@@ -125,6 +125,7 @@ chain_call(ChainRun *run, const HookRow *row, HookCall *call)
 	const int64_t begun_us = g_get_monotonic_time();
 	PtnVerdict verdict;
 
+	call->begun_us = begun_us;
 	call->deadline_us = MIN(begun_us + plugin->deadline_us, run->deadline_us);
 	call->would_have_waited = false;
 	if (!chain_is_told(row))

@@ -1,10 +1,8 @@
 /* delivery-destination.c - next hops, what waits for each, and how many threads work for it. */
-#include <pthread.h>
 #include <sys/resource.h>
 
+#include "base/activity.h"
 #include "engine/delivery-private.h"
-
-enum { DELIVERY_STACK = 512 * 1024 };
 
 #define DELIVERY_IDLE_US (2 * CLOCK_SECOND)    /* a connection waits so long for another message */
 #define DELIVERY_BACKLOG_US (2 * CLOCK_SECOND) /* what waits for one next hop is to be gone within this time … */
@@ -210,7 +208,6 @@ delivery_serve(void *data)
 	Delivery *delivery = thread->delivery;
 	Job *job;
 
-	pthread_setname_np(pthread_self(), "deliver");
 	delivery_yield_to_clients();
 	g_mutex_lock(&delivery->lock);
 	while (!thread->gives_up &&
@@ -222,8 +219,10 @@ delivery_serve(void *data)
 		g_mutex_unlock(&delivery->lock);
 		is_done = delivery_may_send(thread, job);
 		if (is_done) {
+			activity_set_queue(job->active->message->envelope->id);
 			delivery_begin_share(thread, job);
 			delivery_do_job(thread, job);
+			activity_set_queue(0);
 		}
 		g_mutex_lock(&delivery->lock);
 		if (!is_done)
@@ -245,22 +244,12 @@ static bool
 delivery_start_thread(Delivery *delivery, Destination *destination)
 {
 	DeliveryThread *thread = g_new0(DeliveryThread, 1);
-	pthread_attr_t attributes;
-	pthread_t id;
-	bool is_started;
 
 	thread->delivery = delivery;
 	thread->destination = destination;
 	if (!g_queue_is_empty(&destination->jobs))
 		delivery_begin_share(thread, g_queue_peek_head(&destination->jobs));
-	pthread_attr_init(&attributes);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-	pthread_attr_setstacksize(&attributes, DELIVERY_STACK);
-#endif
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	is_started = pthread_create(&id, &attributes, delivery_serve, thread) == 0;
-	pthread_attr_destroy(&attributes);
-	if (!is_started) {
+	if (!thread_start("deliver", delivery_serve, thread)) {
 		delivery_end_share(thread);
 		g_free(thread);
 		return false;

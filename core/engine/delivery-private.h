@@ -3,6 +3,7 @@
  * Locks: that of an active message, which is held while a report is committed, before the queue's and the delivery's. */
 #pragma once
 
+#include "base/thread.h"
 #include "engine/bounce.h"
 #include "engine/delivery.h"
 #include "engine/observer.h"
@@ -103,7 +104,7 @@ typedef struct {
 
 struct Delivery {
 	Engine *engine;
-	GThread *scheduler;
+	Thread *scheduler;
 	GMutex lock;          /* guards all below */
 	GCond wake, has_ended;
 	Snapshot *snapshot;

@@ -1,11 +1,14 @@
 /* delivery.c - the scheduler: from the queue to the destinations. */
 #include <string.h>
 
+#include "base/activity.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/keyed-hash.h"
 #include "engine/delivery-private.h"
 #include "proto/path.h"
+
+#define DELIVERY_SCHEDULER_US (5 * CLOCK_SECOND) /* at least, for the scheduler to notice a stop */
 
 Delivery *
 delivery_new(Engine *engine, Snapshot *snapshot)
@@ -288,9 +291,11 @@ static void
 delivery_begin(Delivery *delivery, QueueId id, const WaitingWay *way)
 {
 	g_autoptr(GError) error = NULL;
-	SpoolMessage *message = spool_read(delivery->engine->spool, id, &error);
+	SpoolMessage *message;
 	ActiveMessage *active;
 
+	activity_set_queue(id);
+	message = spool_read(delivery->engine->spool, id, &error);
 	if (message == NULL) {
 		if (way != NULL)
 			delivery_unparked(delivery, way->of);
@@ -345,6 +350,7 @@ delivery_begin_way(Delivery *delivery)
 	g_mutex_unlock(&delivery->lock);
 	if (way == NULL)
 		return false;
+	activity_set_queue(id);
 	if (active != NULL)
 		delivery_distribute(active, way->places, way->since_us);
 	else if (queue_unpark(delivery->engine->queue, id) != NULL)
@@ -385,6 +391,7 @@ delivery_schedule(void *data)
 
 		g_mutex_unlock(&delivery->lock);
 		has_begun = may_begin && delivery_begin_some(delivery, &due_us);
+		activity_set_queue(0);
 		delivery_report_waiting(delivery);
 		g_mutex_lock(&delivery->lock);
 		delivery_look_after(delivery);
@@ -398,7 +405,7 @@ delivery_schedule(void *data)
 void
 delivery_start(Delivery *delivery)
 {
-	delivery->scheduler = g_thread_new("schedule", delivery_schedule, delivery);
+	delivery->scheduler = thread_new("schedule", delivery_schedule, delivery);
 }
 
 /* Jobs that nobody began end without a result, so that their messages are settled with those of other jobs. */
@@ -423,6 +430,7 @@ delivery_let_go(Delivery *delivery)
 		delivery_end_job(job);
 }
 
+/* A hook of ROUTE that does not return keeps the scheduler: its message is left to it, everything else is settled. */
 bool
 delivery_stop(Delivery *delivery, int64_t deadline_us)
 {
@@ -433,11 +441,16 @@ delivery_stop(Delivery *delivery, int64_t deadline_us)
 	g_cond_broadcast(&delivery->wake);
 	delivery_wake_threads(delivery);
 	g_mutex_unlock(&delivery->lock);
-	if (delivery->scheduler != NULL)
-		g_thread_join(g_steal_pointer(&delivery->scheduler));
+	if (delivery->scheduler != NULL) {
+		is_done = thread_join_until(
+			delivery->scheduler, MAX(deadline_us, g_get_monotonic_time() + DELIVERY_SCHEDULER_US));
+		if (is_done)
+			delivery->scheduler = NULL;
+	}
 	g_mutex_lock(&delivery->lock);
-	while (delivery->threads > 0 && is_done)
-		is_done = g_cond_wait_until(&delivery->has_ended, &delivery->lock, deadline_us);
+	while (delivery->threads > 0 && g_cond_wait_until(&delivery->has_ended, &delivery->lock, deadline_us))
+		continue;
+	is_done &= delivery->threads == 0;
 	g_mutex_unlock(&delivery->lock);
 	delivery_let_go(delivery);
 	return is_done;

@@ -20,7 +20,7 @@ void delivery_start(Delivery *delivery);
 /* Something may be due earlier than was known; for queue_new().  `data` is a Delivery*. */
 void delivery_wake(void *data);
 /* Begins nothing more, waits until `deadline_us` (monotonic) for the deliveries under way; may be called again.  False:
- * some are under way still.  The results known so far have been put to the spool in either case. */
+ * some are under way still, or the scheduler waits for a hook.  The results known so far have been put to the spool in either case. */
 bool delivery_stop(Delivery *delivery, int64_t deadline_us);
 void delivery_free(Delivery *delivery);
 /* Messages for the domain are due now; for ETRN, on a worker.  `data` is a Delivery*. */

@@ -93,6 +93,7 @@ struct HookCall {
 	Region *session_region;      /* NULL where there is no session */
 	Region *message_region;
 	void **session_states, **message_states; /* one place per plugin; NULL: none */
+	int64_t begun_us;            /* monotonic; 0: who calls has not looked at the clock */
 	int64_t deadline_us;         /* monotonic */
 	bool is_content_exempt;      /* all recipients are exempt: a refusal for content only bars copies */
 	bool may_wait;               /* false on a loop: services answer UNSURE instead */

@@ -1,6 +1,7 @@
 /* server-private.h - what server.c and connection.c share. */
 #pragma once
 
+#include "base/thread.h"
 #include "engine/server.h"
 #include "engine/session.h"
 #include "io/loop.h"
@@ -12,7 +13,7 @@ typedef struct Connection Connection;
 typedef struct {
 	Server *server;
 	Loop *loop;
-	GThread *thread;
+	Thread *thread;
 	GQueue connections;   /* of Connection*, through their links; the loop's own */
 	char *buffer;         /* what is read goes through it */
 	LoopPost drain_post;

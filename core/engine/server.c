@@ -13,6 +13,7 @@
 enum { SERVER_ACCEPTS = 32 }; /* connections taken at one event */
 
 #define SERVER_PAUSE_US (CLOCK_SECOND / 10) /* when descriptors are used up */
+#define SERVER_JOIN_US (5 * CLOCK_SECOND)   /* for a loop to end that is in the middle of a round */
 
 /* ---- who may connect ---- */
 
@@ -431,7 +432,7 @@ void
 server_start(Server *server)
 {
 	for (unsigned i = 0; i < server->n_sides; i++)
-		server->sides[i].thread = g_thread_new("loop", server_run_side, &server->sides[i]);
+		server->sides[i].thread = thread_new("loop", server_run_side, &server->sides[i]);
 }
 
 void
@@ -444,17 +445,31 @@ server_drain(Server *server)
 		loop_post(server->sides[i].loop, &server->sides[i].drain_post);
 }
 
+/* False: a hook does not return to its loop. */
+static bool
+server_join_loops(Server *server)
+{
+	const int64_t until_us = g_get_monotonic_time() + SERVER_JOIN_US;
+	bool have_ended = true;
+
+	for (unsigned i = 0; i < server->n_sides; i++) {
+		Side *side = &server->sides[i];
+
+		if (side->thread != NULL && thread_join_until(side->thread, until_us))
+			side->thread = NULL;
+		have_ended &= side->thread == NULL;
+	}
+	return have_ended;
+}
+
 bool
 server_stop(Server *server, int64_t deadline_us)
 {
 	while (atomic_load(&server->connections) > 0 && clock_monotonic(server->engine->clock) < deadline_us)
 		g_usleep(10000);
-	for (unsigned i = 0; i < server->n_sides; i++) {
+	for (unsigned i = 0; i < server->n_sides; i++)
 		loop_stop(server->sides[i].loop);
-		if (server->sides[i].thread != NULL)
-			g_thread_join(g_steal_pointer(&server->sides[i].thread));
-	}
-	return atomic_load(&server->connections) == 0;
+	return server_join_loops(server) && atomic_load(&server->connections) == 0;
 }
 
 void

@@ -20,8 +20,8 @@ bool server_open(Server *server, Snapshot *snapshot, const GArray *inherited, GE
 void server_start(Server *server);
 /* Closes the doors; each session ends with 421 at its next pause between messages. */
 void server_drain(Server *server);
-/* Waits until no connection is left or `deadline_us` (monotonic), then stops the loops.  False: sessions are
- * still lent to workers that do not return; they must not be freed. */
+/* Waits until no connection is left or `deadline_us` (monotonic), then stops the loops, which takes at most five seconds
+ * more.  False: sessions are still lent to workers that do not return, or a loop does not; they must not be freed. */
 bool server_stop(Server *server, int64_t deadline_us);
 void server_free(Server *server);
 unsigned server_connections(const Server *server);

@@ -38,7 +38,8 @@ api_run_background(void *data)
 		.client_limits = &background->limits,
 		.deadline_us = g_get_monotonic_time() + MAX(background->instance->core.deadline_us, WORK_TIME_US) };
 	PtnHook h = {
-		.call = &call, .instance = background->instance, .set = background->set, .work_data = background->data
+		.call = &call, .instance = background->instance, .set = background->set, .work_data = background->data,
+		.purpose = "background"
 	};
 
 	if (call_prepared(&h, background->function) == PTN_FAILED)

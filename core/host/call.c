@@ -45,15 +45,32 @@ call_let_go(PtnHook *h)
 	g_clear_pointer(&h->entries, g_ptr_array_unref);
 }
 
+void
+call_begin(const PtnHook *h, ActivityView *before)
+{
+	const HookCall *call = h->call;
+	const ActivityHook what = { .plugin = h->instance->plugin->name,
+		.stage = h->purpose != NULL ? h->purpose : stage_name(call->stage),
+		.session = call->facts != NULL ? call->facts->id : NULL,
+		.queue = call->envelope != NULL ? call->envelope->id : 0,
+		.since_us = call->begun_us != 0 ? call->begun_us : g_get_monotonic_time(),
+		.deadline_us = call->deadline_us };
+
+	activity_begin(&what, before);
+}
+
 PtnVerdict
 call_prepared(PtnHook *h, PtnFunction *function)
 {
 	g_autoptr(Lookups) lookups = NULL;
+	ActivityView before;
 	PtnVerdict verdict;
 
 	if (h->call->lookups == NULL)
 		h->call->lookups = lookups = lookups_new(NULL);
+	call_begin(h, &before);
 	verdict = function(h);
+	activity_end(&before);
 	call_let_go(h);
 	lookups_end(h->call->lookups, LOOKUPS_OF_HOOK);
 	if (lookups != NULL)

@@ -174,7 +174,9 @@ host_command(
 	Instance *instance = host_find(set, plugin, strlen(plugin));
 	const PtnCommand *command = instance != NULL ? host_find_command(instance, words[0]) : NULL;
 	HookCall call = { .region = region, .may_wait = true };
-	PtnHook h = { .call = &call, .instance = instance, .set = set, .row = row, .row_data = data };
+	PtnHook h = {
+		.call = &call, .instance = instance, .set = set, .row = row, .row_data = data, .purpose = "command"
+	};
 
 	if (instance == NULL)
 		return error_set(error, POSTERN_ERROR_NOT_FOUND,

@@ -1,6 +1,7 @@
 /* host-private.h - what a PtnHook is, for the files of host only. */
 #pragma once
 
+#include "base/activity.h"
 #include "engine/transaction.h"
 #include "host/host.h"
 #include "io/wire.h"
@@ -47,6 +48,7 @@ struct PtnHook {
 	GPtrArray *entries;     /* of DirectoryEntry*, freed with the hook */
 	Walk *walk;             /* of ptn_each(); NULL: none */
 	const void *work_data;
+	const char *purpose;    /* what it is called for where no stage says so ("start"); a text that lives for ever, or NULL */
 	const char *const *arguments;
 	HostRow *row;
 	void *row_data;
@@ -75,6 +77,8 @@ PtnVerdict call_function(Binding *binding, PtnFunction *function, HookCall *call
 PtnVerdict call_hook(const HookRow *row, HookCall *call);
 /* The same for a PtnHook prepared by the caller (work, commands). */
 PtnVerdict call_prepared(PtnHook *h, PtnFunction *function);
+/* The thread's record says from now on what it calls the plugin for; activity_end() takes it back. */
+void call_begin(const PtnHook *h, ActivityView *before);
 /* Of a rehearsal: notes what a service was asked, and what it said; else nothing. */
 void call_note(PtnHook *h, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* A rehearsal writes and counts nothing. */

@@ -50,13 +50,13 @@ instance_ref(Instance *instance)
 }
 
 static PtnVerdict
-instance_call(Instance *instance, PtnFunction *function, char **failure)
+instance_call(Instance *instance, PtnFunction *function, const char *purpose, char **failure)
 {
 	g_autoptr(Region) region = region_new();
 	HookCall call = {
 		.region = region, .may_wait = true, .deadline_us = g_get_monotonic_time() + instance->core.deadline_us
 	};
-	PtnHook h = { .call = &call, .instance = instance };
+	PtnHook h = { .call = &call, .instance = instance, .purpose = purpose };
 	const PtnVerdict verdict = call_prepared(&h, function);
 
 	*failure = g_strdup(call.failure);
@@ -73,7 +73,7 @@ instance_unref(void *data)
 	if (atomic_fetch_sub(&instance->references, 1) != 1)
 		return;
 	if (instance->is_started && instance->plugin->stop != NULL)
-		(void)instance_call(instance, instance->plugin->stop, &failure);
+		(void)instance_call(instance, instance->plugin->stop, "stop", &failure);
 	g_free(instance->memory);
 	g_ptr_array_unref(instance->items);
 	config_unref(instance->config);
@@ -106,7 +106,8 @@ instance_start(Instance *instance, GError **error)
 		return true;
 	if (!instance_load_parser(instance, error))
 		return false;
-	if (instance->plugin->start != NULL && instance_call(instance, instance->plugin->start, &failure) != PTN_NEXT)
+	if (instance->plugin->start != NULL &&
+		instance_call(instance, instance->plugin->start, "start", &failure) != PTN_NEXT)
 		return error_set(error, POSTERN_ERROR_INVALID, "plugin %s does not start: %s", instance->plugin->name,
 			failure != NULL ? failure : "it did not say why");
 	instance->is_started = true;
@@ -137,13 +138,17 @@ instance_complaint(Instance *instance, const PtnOption *option, const OptionPlac
 		.places = *places,
 		.has_owner = true,
 		.has_domain = true,
-		.is_check = true };
+		.is_check = true,
+		.purpose = "check" };
+	ActivityView before;
 	char *complaint;
 
 	if (instance->plugin->check == NULL || host_common_option(option->name) == option)
 		return NULL;
 	call.lookups = lookups_new(NULL);
+	call_begin(&h, &before);
 	complaint = g_strdup(instance->plugin->check(&h, option->name, value));
+	activity_end(&before);
 	call_let_go(&h);
 	lookups_free(call.lookups);
 	return complaint;

@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/activity.h"
 #include "base/error.h"
 
 enum { LOOP_EVENTS = 256 };
@@ -275,10 +276,12 @@ void
 loop_step(Loop *loop, int64_t wait_us)
 {
 	loop->now_us = clock_monotonic(loop->clock);
+	activity_round(0);
 	loop->n_events = epoll_wait(loop->epoll, loop->events, LOOP_EVENTS, loop_wait_ms(loop, wait_us));
 	if (loop->n_events < 0)
 		loop->n_events = 0; /* EINTR: the next round asks again */
 	loop->now_us = clock_monotonic(loop->clock);
+	activity_round(loop->now_us);
 	loop_hand_out(loop);
 	loop_run_posts(loop);
 	loop_fire_timers(loop);
@@ -299,6 +302,7 @@ loop_run(Loop *loop)
 	while (!atomic_load(&loop->is_stopped))
 		loop_step(loop, 60 * CLOCK_SECOND);
 	loop_run_posts(loop);
+	activity_round(0);
 	loop_is_running = false;
 }
 

@@ -43,7 +43,7 @@ void loop_free(Loop *loop);
 /* Runs until loop_stop(); posts that came before the stop are run. */
 void loop_run(Loop *loop);
 void loop_stop(Loop *loop);
-/* One round: waits at most `wait_us` for something to happen. */
+/* One round, which the thread's activity record shows: waits at most `wait_us` for something to happen. */
 void loop_step(Loop *loop, int64_t wait_us);
 /* True on the thread of a loop, which must never wait. */
 bool loop_is_here(void);

@@ -1,18 +1,12 @@
 /* workers.c - threads that start when work waits and end when they have had none for a while. */
 #include "io/workers.h"
 
-#include <pthread.h>
 #include <sys/resource.h>
 
+#include "base/thread.h"
 #include "io/work-queue.h"
 
 enum { WORKERS_IDLE_S = 10 };
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { WORKERS_STACK = 2 * 1024 * 1024 };
-#else
-enum { WORKERS_STACK = 256 * 1024 };
-#endif
 
 struct Workers {
 	WorkersSettings settings;
@@ -85,7 +79,6 @@ workers_main(void *data)
 	const void *client;
 	Work *work;
 
-	pthread_setname_np(pthread_self(), workers->settings.name);
 	if (workers->settings.nice > 0)
 		(void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + workers->settings.nice);
 	g_mutex_lock(&workers->lock);
@@ -109,15 +102,8 @@ workers_main(void *data)
 static bool
 workers_start_thread(Workers *workers)
 {
-	pthread_attr_t attributes;
-	pthread_t thread;
-	bool is_started;
+	const bool is_started = thread_start(workers->settings.name, workers_main, workers);
 
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, WORKERS_STACK);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	is_started = pthread_create(&thread, &attributes, workers_main, workers) == 0;
-	pthread_attr_destroy(&attributes);
 	if (is_started)
 		workers->threads++;
 	return is_started;

@@ -2,6 +2,7 @@
  *
  * While one sync runs the next batch gathers: no timer, no added delay.  States alone wait at most 100 ms
  * for a batch to ride with. */
+#include "base/activity.h"
 #include "base/log.h"
 #include "mail/spool-file.h"
 #include "mail/spool-private.h"
@@ -276,6 +277,7 @@ spool_serve_closed(Spool *spool, int64_t *probe_us)
 	spool->last_waiting = &spool->waiting;
 	spool->wants_probe = false;
 	g_mutex_unlock(&spool->lock);
+	activity_round(now_us);
 	spool_post(waiting, SPOOL_CLOSED);
 	if (is_due) {
 		*probe_us = now_us + SPOOL_PROBE_US;
@@ -284,6 +286,7 @@ spool_serve_closed(Spool *spool, int64_t *probe_us)
 			spool_drop_files(spool);
 		}
 	}
+	activity_round(0);
 	g_mutex_lock(&spool->lock);
 	if (is_due) {
 		spool->probes++;
@@ -365,7 +368,9 @@ spool_committer(gpointer data)
 			continue;
 		}
 		g_mutex_unlock(&spool->lock);
+		activity_round(now_us);
 		spool_commit_batch(spool, &spool->batch);
+		activity_round(0);
 		g_mutex_lock(&spool->lock);
 	}
 	g_mutex_unlock(&spool->lock);

@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 
+#include "base/thread.h"
 #include "mail/spool-record.h"
 #include "mail/spool.h"
 
@@ -217,7 +218,7 @@ struct Spool {
 	QueueId highest_id;  /* of all that the log ever had, by id_is_later() */
 	size_t n_messages; /* without those finished, whose record is not durable yet */
 
-	GThread *committer, *keeper, *compactor;
+	Thread *committer, *keeper, *compactor;
 };
 
 /* spool.c */

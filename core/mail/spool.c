@@ -162,9 +162,9 @@ spool_open(const SpoolSettings *settings, GError **error)
 	for (int i = 0; i < SPOOL_ID_SIZE; i++)
 		g_snprintf(spool->id_text + 2 * i, 3, "%02x", spool->id[i]);
 	spool_batch_init(&spool->batch);
-	spool->committer = g_thread_new("spool-commit", spool_committer, spool);
-	spool->keeper = g_thread_new("spool-keep", spool_keeper, spool);
-	spool->compactor = g_thread_new("spool-compact", spool_compactor, spool);
+	spool->committer = thread_new("spool-commit", spool_committer, spool);
+	spool->keeper = thread_new("spool-keep", spool_keeper, spool);
+	spool->compactor = thread_new("spool-compact", spool_compactor, spool);
 	if (!spool_taken_apply(spool, error)) {
 		spool_close(spool);
 		return NULL;
@@ -185,15 +185,15 @@ spool_close(Spool *spool)
 	spool->is_stopping = true;
 	g_cond_broadcast(&spool->compactor_wakes);
 	g_mutex_unlock(&spool->lock);
-	(void)g_thread_join(spool->compactor);
+	thread_join(spool->compactor);
 	g_mutex_lock(&spool->lock);
 	g_cond_broadcast(&spool->committer_wakes);
 	g_mutex_unlock(&spool->lock);
-	(void)g_thread_join(spool->committer);
+	thread_join(spool->committer);
 	g_mutex_lock(&spool->lock);
 	spool->is_keeper_stopping = true;
 	g_cond_broadcast(&spool->keeper_wakes);
 	g_mutex_unlock(&spool->lock);
-	(void)g_thread_join(spool->keeper);
+	thread_join(spool->keeper);
 	spool_unload(spool);
 }

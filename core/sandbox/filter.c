@@ -17,12 +17,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define HAS_SANITIZER 1
-#else
-#define HAS_SANITIZER 0
-#endif
+#include "base/sanitizer.h"
 
 /* ---- the lists ---- */
 

@@ -5,6 +5,7 @@
 #include "service/directory-cache.h"
 
 #include "base/keyed-hash.h"
+#include "base/thread.h"
 #include "io/loop.h"
 #include "service/directory-private.h"
 
@@ -28,7 +29,7 @@ typedef struct {
 
 struct DirectoryCache {
 	Store *store;
-	GThread *thread;
+	Thread *thread;
 	bool was_interrupted; /* the thread's own: it may be another server now, which lost the last changes */
 	GMutex lock;          /* guards all that follows */
 	GCond closing;
@@ -283,7 +284,7 @@ directory_cache_new(Store *store)
 	cache->young = cache_table_new();
 	cache->old = cache_table_new();
 	cache_look(cache);
-	cache->thread = g_thread_new("directory", cache_run, cache);
+	cache->thread = thread_new("directory", cache_run, cache);
 	return cache;
 }
 
@@ -315,7 +316,7 @@ directory_cache_free(DirectoryCache *cache)
 	cache->is_closing = true;
 	g_cond_signal(&cache->closing);
 	g_mutex_unlock(&cache->lock);
-	(void)g_thread_join(cache->thread);
+	thread_join(cache->thread);
 	g_hash_table_unref(cache->young);
 	g_hash_table_unref(cache->old);
 	g_cond_clear(&cache->closing);

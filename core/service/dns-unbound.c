@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/thread.h"
 #include "service/dns-private.h"
 
 enum { UNBOUND_CLASS_IN = 1, UNBOUND_POLL_MOST_MS = 60 * 1000 };
@@ -41,7 +42,7 @@ struct Resolver {
 	const Clock *clock;
 	DnsSettings settings; /* with texts of our own: for contexts made later */
 	int wake_fd;
-	GThread *thread;
+	Thread *thread;
 	GPtrArray
 		*contexts; /* of Context*: the ordinary one first, the newest last; only the thread's, as what follows */
 	GHashTable *running; /* Job* that libunbound has */
@@ -393,7 +394,7 @@ unbound_stop(void *data)
 	resolver->is_stopping = true;
 	g_mutex_unlock(&resolver->lock);
 	unbound_wake(resolver);
-	(void)g_thread_join(resolver->thread);
+	thread_join(resolver->thread);
 	unbound_free(resolver);
 }
 
@@ -420,6 +421,6 @@ dns_new(const DnsSettings *settings, GError **error)
 	}
 	g_ptr_array_add(resolver->contexts, context);
 	resolver->dns = dns_new_over(&transport, resolver, settings);
-	resolver->thread = g_thread_new("dns", unbound_run, resolver);
+	resolver->thread = thread_new("dns", unbound_run, resolver);
 	return resolver->dns;
 }

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/thread.h"
 #include "service/redis-private.h"
 #include "service/redis-sentinel.h"
 
@@ -21,7 +22,7 @@ enum { LINK_READ = 16 * 1024, LINK_LOOK_MS = 250 };
 
 struct RedisLink {
 	RedisPool *pool;
-	GThread *thread;
+	Thread *thread;
 	int wake; /* an eventfd: there is more to do than to read */
 	atomic_bool is_up;
 	GMutex lock; /* guards all that follows, and the waiting of the requests */
@@ -422,7 +423,7 @@ redis_link_new(RedisPool *pool)
 void
 redis_link_start(RedisLink *link)
 {
-	link->thread = g_thread_new("redis", redis_link_run, link);
+	link->thread = thread_new("redis", redis_link_run, link);
 }
 
 void
@@ -439,7 +440,7 @@ void
 redis_link_join(RedisLink *link)
 {
 	if (link->thread != NULL)
-		(void)g_thread_join(link->thread);
+		thread_join(link->thread);
 }
 
 void

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/ip.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "service/refusals-line.h"
 #include "service/refusals-read.h"
 
@@ -29,7 +30,7 @@ struct Refusals {
 	int64_t keep_us;
 	uint64_t most_per_day;
 	unsigned most_waiting;
-	GThread *writer;
+	Thread *writer;
 	int fd; /* of the day being written, the writer's; -1: none */
 	char day[REFUSALS_DAY_SIZE];
 	uint64_t day_size; /* octets of that day */
@@ -194,7 +195,7 @@ refusals_open(const RefusalsSettings *settings, GError **error)
 	g_mutex_init(&refusals->lock);
 	g_cond_init(&refusals->changed);
 	g_queue_init(&refusals->queue);
-	refusals->writer = g_thread_new("refusals", refusals_run, refusals);
+	refusals->writer = thread_new("refusals", refusals_run, refusals);
 	return refusals;
 }
 
@@ -207,7 +208,7 @@ refusals_close(Refusals *refusals)
 	refusals->is_closing = true;
 	g_cond_broadcast(&refusals->changed);
 	g_mutex_unlock(&refusals->lock);
-	(void)g_thread_join(refusals->writer);
+	thread_join(refusals->writer);
 	if (refusals->fd >= 0)
 		(void)close(refusals->fd);
 	g_mutex_clear(&refusals->lock);

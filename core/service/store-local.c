@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/keyed-hash.h"
+#include "base/thread.h"
 #include "service/store-file.h"
 #include "service/store-private.h"
 #include "service/store-tally.h"
@@ -32,7 +33,7 @@ typedef struct {
 	char *trouble;     /* why the last writing failed, or NULL */
 	bool is_closing;
 	GCond closing;
-	GThread *writer;
+	Thread *writer;
 } Local;
 
 static void
@@ -536,7 +537,7 @@ local_close(void *data)
 		local->is_closing = true;
 		g_cond_signal(&local->closing);
 		g_mutex_unlock(&local->lock);
-		(void)g_thread_join(local->writer);
+		thread_join(local->writer);
 	}
 	(void)local_flush(local);
 	store_file_close(local->file);
@@ -585,16 +586,15 @@ local_open_sqlite(const StoreSettings *settings, const char *path, GError **erro
 	local->version = MAX(local->version, version) + (settings->is_durable ? 0 : LOCAL_VERSION_GAP);
 	(void)local_flush(local);
 	if (!settings->is_durable)
-		local->writer = g_thread_new("store", local_writer, local);
+		local->writer = thread_new("store", local_writer, local);
 	return local;
 }
 
 #define LOCAL_FUNCTIONS \
 	.is_local = true, .close = local_close, .flush = local_flush, .get = local_get, .set = local_set, \
 	.claim = local_claim, .replace = local_replace, .add = local_add, .tally = local_tally, \
-	.remove = local_remove, .list = local_list, \
-	.watch = local_watch, .changes = local_changes, .each = local_each, .load = local_load, \
-	.describe = local_describe
+	.remove = local_remove, .list = local_list, .watch = local_watch, \
+	.changes = local_changes, .each = local_each, .load = local_load, .describe = local_describe
 
 const StoreBackend store_memory = { .scheme = "memory:", .open = local_open_memory, LOCAL_FUNCTIONS };
 const StoreBackend store_sqlite = { .scheme = "sqlite:", .open = local_open_sqlite, LOCAL_FUNCTIONS };
