@@ -61,9 +61,18 @@ static const PtnOption options_server[] = {
 	{ "ehlo-without", PTN_TEXT | PTN_LIST, SERVER, "", "extensions that EHLO does not show" },
 	{ "etrn-clients", PTN_NETWORK | PTN_LIST, SERVER, "",
 		"networks whose clients may use ETRN without authentication; others get 459, whatever the domain" },
-	{ "soft-errors", PTN_NUMBER, SERVER, "10", "errors of a session before each further one costs error-delay", 0,
-		10000 },
-	{ "hard-errors", PTN_NUMBER, SERVER, "20", "errors that end a session", 1, 10000 },
+	{ "monitors", PTN_NETWORK | PTN_LIST, SERVER, "127.0.0.0/8 ::1",
+		"networks of health checks and of other clients that are trusted: no block keeps them out, and plugin "
+		"blocking counts nothing against them; the limits of [clients] hold for them, too; addresses in the proxies "
+		"of a listener are treated the same" },
+	{ "soft-errors", PTN_NUMBER, SERVER, "10",
+		"violations of the protocol since the last accepted message, before each further one costs error-delay; the "
+		"same for refusals for good (5xx) of a client that has not authenticated",
+		0, 10000 },
+	{ "hard-errors", PTN_NUMBER, SERVER, "20",
+		"violations of the protocol since the last accepted message that end a session; refusals by rules, and what "
+		"may pass by itself (4xx), are none",
+		1, 10000 },
 	{ "max-junk", PTN_NUMBER, SERVER, "100",
 		"commands that do nothing (NOOP, RSET, VRFY, ETRN, HELP, MAIL, a repeated EHLO) since the last message, "
 		"before they count as errors",
