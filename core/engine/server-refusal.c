@@ -7,7 +7,7 @@
 #include "engine/refusal.h"
 #include "engine/server-private.h"
 
-/* What is refused; `text` follows our name. */
+/* What is refused. */
 typedef struct {
 	Engine *engine;
 	const EngineSettings *settings;
@@ -34,8 +34,8 @@ server_say(const ServerRefusal *refusal, const ListenerSettings *listener, int f
 
 	if (listener->tls == LISTENER_TLS_IMPLICIT)
 		return;
-	g_string_append_printf(reply, "%d%c%s %s %s\r\n", refusal->code, support != NULL ? '-' : ' ',
-		refusal->enhanced, refusal->settings->hostname, refusal->text);
+	g_string_append_printf(reply, "%d%c%s %s\r\n", refusal->code, support != NULL ? '-' : ' ',
+		refusal->enhanced, refusal->text);
 	if (support != NULL)
 		g_string_append_printf(reply, "%d %s %s\r\n", refusal->code, refusal->enhanced, support);
 	(void)!send(fd, reply->str, reply->len, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -147,7 +147,8 @@ server_refuse(Server *server, Snapshot *snapshot, const ListenerSettings *listen
 {
 	Engine *engine = server->engine;
 	char address[IP_TEXT_SIZE];
-	g_autofree char *text = g_strdup_printf("%s from %s", why->text, ip_format(&client->address, address));
+	g_autofree char *text = g_strdup_printf(
+		"%s %s from %s", snapshot->settings->hostname, why->text, ip_format(&client->address, address));
 	ServerRefusal refusal = { .engine = engine,
 		.settings = snapshot->settings,
 		.client = &client->address,

@@ -45,6 +45,23 @@ session_excuse_commands(Session *session)
 			session->junk = 0;
 }
 
+/* Who does not log in, or cannot, has no reason to go on; but it violated nothing, so that plugins are not told of it. */
+static void
+session_count_refusal(Session *session, PtnCause cause)
+{
+	const EngineSettings *settings = session->snapshot->settings;
+
+	session->refusals++;
+	if (session->is_closing)
+		return;
+	if (cause == PTN_CREDENTIALS && session->refusals >= settings->hard_errors) {
+		session_put_line(session, 421, ' ', "4.7.0", "Error: too many errors");
+		session->is_closing = true;
+	} else if (session->refusals > settings->soft_errors) {
+		session_slow_down(session);
+	}
+}
+
 void
 session_count_error(Session *session, PtnCause cause, int code)
 {
@@ -53,11 +70,8 @@ session_count_error(Session *session, PtnCause cause, int code)
 		return;
 	}
 	session_excuse_commands(session);
-	if (code < 500 || session->facts.login != NULL)
-		return;
-	session->refusals++;
-	if (session->refusals > session->snapshot->settings->soft_errors && !session->is_closing)
-		session_slow_down(session);
+	if (code >= 500 && session->facts.login == NULL)
+		session_count_refusal(session, cause);
 }
 
 /* Of EHLO and HELO the first, and the one behind TLS, are needed. */

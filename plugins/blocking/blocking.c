@@ -129,7 +129,9 @@ take_reply(PtnHook *h)
 static PtnVerdict
 take_end(PtnHook *h)
 {
-	if (ptn_login(h) != NULL || ptn_fact(h, "session.accepted") != NULL || ptn_fact(h, "session.only-quit") != NULL)
+	const bool is_at_work = ptn_login(h) != NULL || ptn_fact(h, "session.accepted") != NULL;
+
+	if (is_at_work || ptn_fact(h, "session.only-quit") != NULL)
 		return PTN_NEXT;
 	count(h, COUNT_CONNECTIONS);
 	if (ptn_fact(h, "listener.auth") != NULL && ptn_fact(h, "listener.inbound") == NULL)
@@ -226,7 +228,8 @@ static const PtnOption options[] = {
 	COUNTED("listed", "5/1h", "refusals by dnsbl"),
 	COUNTED("connections", "600/10m",
 		"connections without a login and without accepted mail, and those that [clients] refused"),
-	COUNTED("errors", "3/10m", "sessions with too many violations of the protocol, early talkers, bare line feeds"),
+	COUNTED("errors", "3/10m",
+		"sessions with too many violations of the protocol, early talkers, bare line feeds"),
 	COUNTED("not-smtp", "2/1h", "sessions that speak HTTP, or a message instead of commands"),
 	COUNTED("probes", "30/10m", "sessions and handshakes that end without authentication"),
 	COUNTED("relay-attempts", "10/1h", "recipients that are not ours, without authentication"),

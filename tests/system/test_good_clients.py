@@ -34,13 +34,14 @@ def touch(port, source, first=b"", last=b"", reads=True):
     """Connects, says something before and after the greeting, and leaves."""
     with connect(port, source) as s:
         s.sendall(first)
-        if reads:
-            try:
+        try:
+            if reads:
                 s.recv(500)
+            if last:
                 s.sendall(last)
                 s.recv(500)
-            except OSError:
-                pass
+        except OSError:
+            pass
 
 
 def blocks(postern):
@@ -83,15 +84,14 @@ def test_a_mail_server_at_work(gate):
             dialog.mail("somebody@example.org", "user@hosted.example")
     assert blocks(postern) == {}
     for _ in range(6):
-        with Dialog(port, source=CLIENT) as dialog:
-            dialog.hello()
+        touch(port, CLIENT, last=b"EHLO client.example.net\r\n")
     wait_until(lambda: "too many connections" in postern.ctl("block", "list"), "the block")
 
 
 def test_refusals_are_no_errors(gate):
     """K-15 a mail server whose mail is refused by rules, by the number of recipients or for want of space, pipelined, over
     and over, is neither sent away nor blocked."""
-    postern = gate({"server": {"max-recipients": "2"}})
+    postern = gate({"server": {"max-recipients": "2"}}, {"rejects": "off"})  # which counts what rules refuse for good
     for session in range(5):
         with postern.smtp(source=CLIENT) as dialog:
             dialog.login(LOGIN, PASSWORD)
@@ -147,13 +147,14 @@ def test_addresses_cannot_be_guessed_fast(make_postern):
 def test_monitors(gate, monitors, source):
     """K-16 health checks of every kind, from loopback by default, are served and never counted; no block keeps them out."""
     postern = gate({"server": {"monitors": monitors}}, {"never": "10.0.0.0/8"})
-    for port in postern.ports.values():
-        for _ in range(10):
-            touch(port, source, HELLO)              # a TLS probe, ended within the handshake
-            touch(port, source, reads=False)        # a connect
-            touch(port, source)                     # a connect that reads the greeting
-            touch(port, source, last=b"QUIT\r\n")
-            touch(port, source, b"GET / HTTP/1.0\r\n\r\n")
+    port = postern.ports["submission"]
+    for _ in range(10):
+        for each in postern.ports.values():
+            touch(each, source, HELLO, reads=False)          # a TLS probe, ended within the handshake
+            touch(each, source, reads=False)                 # a connect
+        touch(port, source)                                  # a connect that reads the greeting
+        touch(port, source, last=b"QUIT\r\n")
+        touch(port, source, b"GET / HTTP/1.0\r\n\r\n")
     assert blocks(postern) == {} and counted(postern, source) == {}
     assert postern.ctl("blocking", "show", source, json=True)[1]["value"] == "yes"
     with pytest.raises(ControlError, match=r"\[server\] monitors names 127"):
@@ -198,7 +199,7 @@ def test_behind_a_proxy(gate):
     own = b"PROXY TCP4 %s 127.0.0.1 4711 587\r\n" % PROXY.encode()
     for _ in range(30):
         touch(port, PROXY, LOCAL)
-        touch(port, PROXY, LOCAL, HELLO)
+        touch(port, PROXY, LOCAL + HELLO, reads=False)
         touch(port, PROXY, b"PROXY UNKNOWN\r\n")
         touch(port, PROXY, own)
         touch(port, PROXY, reads=False)
@@ -243,7 +244,7 @@ def test_a_blocked_client_leaves_a_trace(gate, how, code):
     postern = gate({"server": {"support": "see https://help.example.net/%{cause} or quote %{session}"}})
     postern.ctl("block", "add", CLIENT, how, "reason=sold lists")
     reply = greeting(postern, CLIENT).splitlines()
-    assert len(reply) == 2 and reply[0].startswith(code + "-") and "mail.example.net Error: " in reply[0]
+    assert len(reply) == 2 and reply[0].startswith(code + "-") and "Error: " in reply[0]
     session = re.search(r"\(session ([0-9A-Z]{13})\)", reply[0]).group(1)
     assert reply[1].endswith("see https://help.example.net/policy or quote " + session)
     for _ in range(30):
