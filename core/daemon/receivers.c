@@ -37,8 +37,8 @@ receivers_check(const Config *config, const EngineSettings *engine, GPtrArray *w
 		where = config_where(section, option);
 		g_ptr_array_add(warnings,
 			g_strdup_printf("%s: [%s] %s = %s: no listener has inbound = yes, so %s cannot come in here",
-				where != NULL ? where : "configuration", receivers[i].section, option, config_text(section, option),
-				receivers[i].what));
+				where != NULL ? where : "configuration", receivers[i].section, option,
+				config_text(section, option), receivers[i].what));
 	}
 }
 
@@ -90,6 +90,7 @@ receivers_check_domains(const EngineSettings *engine, Directory *directory, int6
 	} while (n == RECEIVERS_PAGE);
 	if (count == 0)
 		return NULL;
-	return g_strdup_printf("no listener has inbound = yes, so mail for %u domain%s of the directory cannot come in here: %s%s",
-		count, count == 1 ? "" : "s", names->str, count > RECEIVERS_NAMED ? ", ..." : "");
+	return g_strdup_printf(
+		"no listener has inbound = yes, so mail for %u domain%s of the directory cannot come in here: %s%s", count,
+		count == 1 ? "" : "s", names->str, count > RECEIVERS_NAMED ? ", ..." : "");
 }
