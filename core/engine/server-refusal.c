@@ -70,13 +70,11 @@ server_log_blocked(const ServerRefusal *refusal)
 	const ClientLimits *limits = &refusal->settings->clients;
 	ClientBudget *budget =
 		client_budget_take(refusal->engine->clients, refusal->client, limits->ipv6_prefix);
-	g_autoptr(GPtrArray) blocks = NULL;
-	const Block *block;
 	char client[IP_TEXT_SIZE];
 
 	if (client_budget_log_once(budget, limits, "refused at connect, blocked")) {
-		blocks = blocks_list(refusal->engine->blocks, refusal->client);
-		block = blocks->len > 0 ? g_ptr_array_index(blocks, 0) : NULL;
+		g_autoptr(Block) block = blocks_find(refusal->engine->blocks, refusal->client);
+
 		server_note(refusal, block != NULL ? block->by : NULL, block != NULL ? block->reason : "blocked");
 		log_event(LOG_LEVEL_INFO, "blocked client refused", "session", refusal->session, "client",
 			ip_format(refusal->client, client), "by", block != NULL ? block->by : NULL, "cause",
