@@ -203,7 +203,9 @@ session_refuse_handshake(Session *session)
 		return false;
 	session->in_taken = session->in->len;
 	session_event(session, "tls-failure");
-	session_close_with(session, PTN_POLICY, 554, "5.7.0", "Error: TLS begins with STARTTLS here");
+	session_close_with(session, PTN_POLICY, 554, "5.7.0",
+		session->listener->tls == LISTENER_TLS_NONE ? "Error: there is no TLS on this port"
+													: "Error: TLS begins with STARTTLS on this port");
 	return true;
 }
 
