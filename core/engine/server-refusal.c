@@ -128,7 +128,7 @@ server_observe_refusal(Engine *engine, Snapshot *snapshot, const ServerClient *c
 }
 
 static void
-server_log_surplus(const ServerRefusal *refusal, const ServerClient *client, const char *limit)
+server_log_surplus(const ServerRefusal *refusal, const ServerClient *client, const BudgetRefusal *why)
 {
 	char address[IP_TEXT_SIZE];
 
@@ -136,7 +136,7 @@ server_log_surplus(const ServerRefusal *refusal, const ServerClient *client, con
 		return;
 	server_note(refusal, NULL, cause_name(refusal->cause));
 	log_event(LOG_LEVEL_INFO, "connection refused", "session", refusal->session, "client",
-		ip_format(refusal->client, address), "cause", refusal->text, "limit", limit, NULL);
+		ip_format(refusal->client, address), "cause", why->text, "limit", why->name, NULL);
 }
 
 void
@@ -161,5 +161,5 @@ server_refuse(Server *server, Snapshot *snapshot, const ListenerSettings *listen
 		server_observe_refusal(engine, snapshot, client);
 	metrics_add(engine->metrics, "event.too-many-connections", 1);
 	budget_count_refusal(why, engine->metrics);
-	server_log_surplus(&refusal, client, why->name);
+	server_log_surplus(&refusal, client, why);
 }

@@ -45,7 +45,7 @@ session_is_foreign(const char *line)
 	return word > 0 && line[word] == ':'; /* "Header: value" */
 }
 
-/* Behind MAIL or all RCPTs that were refused, what a client had pipelined comes all the same. */
+/* Behind MAIL, all RCPTs or a chunk that were refused, what a client had pipelined comes all the same. */
 static bool
 session_is_behind_refusal(const Session *session, const char *verb)
 {
@@ -93,7 +93,7 @@ session_reject_order(Session *session, const char *verb)
 		text =
 			session->state == STATE_START ? "Error: send HELO/EHLO first" : "Error: MAIL transaction in progress";
 	is_behind = session_is_behind_refusal(session, verb);
-	session->failed_data = is_behind && strcmp(verb, "DATA") == 0;
+	session->failed_data |= is_behind && strcmp(verb, "DATA") == 0;
 	if (is_behind)
 		session_reject_behind(session, strstr(text, "no valid") != NULL ? 554 : 503, "5.5.1", text);
 	else

@@ -59,7 +59,7 @@ struct Session {
 	const CommandRow *command; /* that was taken last; NULL: none was */
 	int reply_code;            /* of the last refusal */
 	bool is_closing, is_secured, skips_line, failed_recipient;
-	bool failed_mail;          /* MAIL was refused, and neither RSET nor EHLO came since */
+	bool failed_mail;          /* MAIL or a chunk was refused, and neither RSET nor EHLO came since */
 	bool failed_data;          /* DATA was refused behind a refusal, and neither MAIL nor RCPT came since */
 	bool has_read_account, has_lost_account;
 	bool has_greeted;          /* EHLO or HELO was given since the connection, or TLS, began */
