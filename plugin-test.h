@@ -20,7 +20,8 @@ extern "C" {
 
 typedef struct PtnTest PtnTest;
 
-/* `config`: sections as in postern.conf, NULL for none; of [server] it may have header-prefix, service-name and templates.  The listener of the session
+/* `config`: sections as in postern.conf, NULL for none; of [server] it may have header-prefix, monitors, service-name and
+ * templates.  The listener of the session
  * offers AUTH in clear.  The directory has customer "acme" (primary it@acme.example) with domain example.net. */
 PtnTest *ptn_test_new(const PtnPlugin *plugin, const char *config);
 /* The same with several plugins, in this order; the list ends with NULL. */

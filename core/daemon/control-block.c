@@ -43,7 +43,44 @@ block_list(Daemon *daemon, const Request *request, Answer *answer, GError **erro
 			   : true;
 }
 
-/* [plugin blocking] never: what is never blocked is not blocked by mistake, either. */
+static bool
+block_overlaps(const IpNetwork *network, const IpNetwork *never)
+{
+	return ip_network_contains(network, &never->base) || ip_network_contains(never, &network->base);
+}
+
+/* A block of these would not be heeded: see engine_settings_is_monitor(). */
+static bool
+block_may_networks(const IpNetwork *network, const GArray *never, const char *option, GError **error)
+{
+	for (guint i = 0; i < never->len; i++) {
+		g_autofree char *text = NULL;
+
+		if (!block_overlaps(network, &g_array_index(never, IpNetwork, i)))
+			continue;
+		text = ip_network_format(&g_array_index(never, IpNetwork, i));
+		return error_set(error, POSTERN_ERROR_INVALID, "%s names %s; nothing was done", option, text);
+	}
+	return true;
+}
+
+static bool
+block_may_monitors(Daemon *daemon, const IpNetwork *network, GError **error)
+{
+	g_autoptr(Snapshot) snapshot = control_take_snapshot(daemon);
+	const EngineSettings *settings = snapshot->settings;
+
+	for (guint i = 0; i < settings->listeners->len; i++) {
+		const ListenerSettings *listener = g_ptr_array_index(settings->listeners, i);
+		g_autofree char *option = g_strdup_printf("[listener %s] proxies", listener->name);
+
+		if (!block_may_networks(network, listener->proxies, option, error))
+			return false;
+	}
+	return block_may_networks(network, settings->monitors, "[server] monitors", error);
+}
+
+/* What is never blocked is not blocked by mistake, either. */
 static bool
 block_may(Daemon *daemon, const IpNetwork *network, GError **error)
 {
@@ -53,14 +90,15 @@ block_may(Daemon *daemon, const IpNetwork *network, GError **error)
 	g_autofree char *from = NULL;
 	g_auto(GStrv) words = NULL;
 
+	if (!block_may_monitors(daemon, network, error))
+		return false;
 	if (!host_option_of(set, "blocking.never", &nobody, &list, &from) || list == NULL)
 		return true;
 	words = g_strsplit_set(list, " ,\t", -1);
 	for (char **word = words; *word != NULL; word++) {
 		IpNetwork never;
 
-		if (ip_network_parse(*word, &never, NULL) &&
-			(ip_network_contains(network, &never.base) || ip_network_contains(&never, &network->base)))
+		if (ip_network_parse(*word, &never, NULL) && block_overlaps(network, &never))
 			return error_set(
 				error, POSTERN_ERROR_INVALID, "[plugin blocking] never names %s; nothing was done", *word);
 	}

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "daemon/control-directory.h"
 #include "daemon/control-queue.h"
 #include "daemon/control.h"
@@ -301,14 +302,23 @@ static bool
 directory_set(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *request, Answer *answer, GError **error)
 {
 	g_autoptr(DirectoryEntry) entry = directory_need(daemon, kind, request->words[2], error);
+	g_autofree char *removed = NULL;
 
 	if (entry == NULL)
 		return false;
 	if (request->words[3] == NULL)
 		return error_set(error, POSTERN_ERROR_INVALID, "nothing to set: give NAME=VALUE");
-	if (!directory_assign(set, entry, request->words + 3, error) || !control_save_entry(daemon, entry, error))
+	if (!directory_assign(set, entry, request->words + 3, error))
+		return false;
+	removed = control_drop_unfit_options(daemon->engine.directory, set, entry);
+	if (!control_save_entry(daemon, entry, error))
 		return false;
 	answer_text(answer, "set.");
+	if (removed != NULL) {
+		log_event(LOG_LEVEL_INFO, "options removed with the mode", "domain", directory_entry_name(entry), "reason",
+			removed, NULL);
+		answer_text(answer, "Options of a plugin were removed with the old mode: %s.", removed);
+	}
 	directory_warn_of_level(daemon, entry, answer);
 	directory_warn_of_action(entry, answer);
 	return true;

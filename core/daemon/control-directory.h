@@ -12,6 +12,9 @@ void control_find_places(Directory *directory, DirectoryEntry *entry, OptionPlac
 void control_clear_places(const DirectoryEntry *entry, OptionPlaces *places);
 /* Asks the plugins about the values of theirs that are not as `directory` has them. */
 bool control_check_changes(Directory *directory, PluginSet *set, DirectoryEntry *entry, GError **error);
+/* Where `entry` is a domain with another mode than `directory` has: takes out of it the options of a plugin that refuses one of
+ * them only because of the new mode.  New, the plugin's reason; NULL: nothing was taken out.  May block. */
+char *control_drop_unfit_options(Directory *directory, PluginSet *set, DirectoryEntry *entry);
 /* Checks and saves; the sentence says what is wrong, or that the name is taken. */
 bool control_save_entry(Daemon *daemon, DirectoryEntry *entry, GError **error);
 /* True: the option is the core's. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "daemon/control.h"
+#include "daemon/receivers.h"
 #include "engine/route.h"
 #include "io/tls-inspect.h"
 #include "sandbox/filter.h"
@@ -418,6 +419,24 @@ doctor_put_plugin_row(void *data, const char *const *cells)
 	doctor_say(data, strcmp(result, "ok") == 0 ? IS_WELL : IS_DOUBTFUL, check, "%s", detail);
 }
 
+/* Addresses of ours whose mail no listener takes. */
+static void
+doctor_look_at_receivers(Doctor *doctor)
+{
+	const EngineSettings *settings = doctor->snapshot->settings;
+	g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
+	g_autofree char *domains =
+		receivers_check_domains(settings, doctor->daemon->engine.directory, doctor->deadline_us);
+
+	g_mutex_lock(&doctor->daemon->lock);
+	receivers_check(doctor->daemon->config, settings, warnings);
+	g_mutex_unlock(&doctor->daemon->lock);
+	for (guint i = 0; i < warnings->len; i++)
+		doctor_say(doctor, IS_DOUBTFUL, "inbound", "%s", (const char *)g_ptr_array_index(warnings, i));
+	if (domains != NULL)
+		doctor_say(doctor, IS_DOUBTFUL, "inbound", "%s", domains);
+}
+
 typedef struct {
 	Doctor *doctor;
 	PluginSet *set;
@@ -466,6 +485,7 @@ control_doctor(Daemon *daemon, const Request *request, Answer *answer)
 	doctor_look_at_services(&doctor);
 	doctor_look_at_addresses(&doctor);
 	doctor_look_at_certificates(&doctor);
+	doctor_look_at_receivers(&doctor);
 	doctor_look_at_clock(&doctor);
 	doctor_look_at_disk(&doctor);
 	doctor_look_at_limits(&doctor);

@@ -24,6 +24,24 @@ why_put_row(void *data, const Refusal *refusal)
 		why_or_empty(refusal->reply), NULL);
 }
 
+/* A client that is blocked now: what for, and until when. */
+static void
+why_put_blocks(Daemon *daemon, const IpAddress *client, Answer *answer)
+{
+	g_autoptr(GPtrArray) blocks = blocks_list(daemon->engine.blocks, client);
+
+	for (guint i = 0; i < blocks->len; i++) {
+		const Block *block = g_ptr_array_index(blocks, i);
+		g_autofree char *since = control_format_time(block->since_us);
+		g_autofree char *end = block->until_us != 0 ? control_format_time(block->until_us) : NULL;
+		g_autofree char *network = ip_network_format(&block->network);
+		g_autofree char *text =
+			end != NULL ? g_strdup_printf("blocked until %s", end) : g_strdup("blocked until it is lifted");
+
+		answer_row(answer, since, "", network, "", "", "", "connect", block->by, block->reason, text, NULL);
+	}
+}
+
 static bool
 why_read_words(char *const *words, const char **what, guint64 *limit, GError **error)
 {
@@ -53,10 +71,14 @@ control_why(Daemon *daemon, const Request *request, Answer *answer)
 	IpAddress address;
 
 	if (why_read_words(request->words + 1, &what, &limit, &error)) {
-		if (ip_parse(what, &address))
+		const bool is_client = ip_parse(what, &address);
+
+		if (is_client)
 			what = ip_format(&address, client); /* as it was noted */
 		answer_columns(answer, "time", "session", "client", "login", "sender", "recipient", "stage", "plugin",
 			"cause", "reply", NULL);
+		if (is_client)
+			why_put_blocks(daemon, &address, answer);
 		if (refusals_find(daemon->engine.refusals, what, (size_t)limit, why_put_row, answer, &error))
 			return;
 	}

@@ -81,9 +81,19 @@ static const PtnOption options_server[] = {
 		"domains that wait for a try by ETRN, and ten times as many that were tried in etrn-again; more are "
 		"forgotten",
 		1, 100000, .needs_restart = true },
-	{ "soft-errors", PTN_NUMBER, SERVER, "10", "errors of a session before each further one costs error-delay", 0,
-		10000 },
-	{ "hard-errors", PTN_NUMBER, SERVER, "20", "errors that end a session", 1, 10000 },
+	{ "monitors", PTN_NETWORK | PTN_LIST, SERVER, "127.0.0.0/8 ::1",
+		"networks of health checks and of other trusted clients: no block keeps them out, and plugin blocking "
+		"counts nothing against them; the limits of [clients] hold for them, too; addresses in the proxies of a "
+		"listener are treated the same" },
+	{ "soft-errors", PTN_NUMBER, SERVER, "10",
+		"violations of the protocol since the last accepted message, before each further one costs error-delay; "
+		"the same for refusals for good (5xx) of a client that has not authenticated",
+		0, 10000 },
+	{ "hard-errors", PTN_NUMBER, SERVER, "20",
+		"violations of the protocol since the last accepted message that end a session; refusals by rules, and "
+		"what may pass by itself (4xx), are none; a client without a login that is refused for that so often is "
+		"sent away, too",
+		1, 10000 },
 	{ "max-junk", PTN_NUMBER, SERVER, "100",
 		"commands that do nothing (NOOP, RSET, VRFY, ETRN, HELP, MAIL, a repeated EHLO) since the last message, "
 		"before they count as errors",
@@ -472,6 +482,15 @@ options_kinds(const GPtrArray *rows, const char *directory)
 	return (ConfigKind *)(void *)g_array_free(kinds, FALSE);
 }
 
+/* What a list that has a default does with it when something is written. */
+static const char *
+options_list_note(const PtnOption *option)
+{
+	const bool has_default = option->preset != NULL && option->preset[0] != '\0';
+
+	return (option->type & PTN_LIST) != 0 && has_default ? " What is written replaces the default." : "";
+}
+
 char *
 options_manual(void)
 {
@@ -484,12 +503,12 @@ options_manual(void)
 		for (const PtnOption *option = kind->options; option->name != NULL; option++) {
 			g_autofree char *type = option_describe_type(option);
 
-			g_string_append_printf(text, "**%s** (%s; %s%s%s)\n:   %s.%s\n\n", option->name, type,
+			g_string_append_printf(text, "**%s** (%s; %s%s%s)\n:   %s.%s%s\n\n", option->name, type,
 				option->is_required      ? "required"
 				: option->preset == NULL ? "not set"
 										 : "default `",
 				option->preset != NULL ? option->preset : "", option->preset != NULL ? "`" : "", option->help,
-				option->needs_restart ? " Takes effect at the next start." : "");
+				options_list_note(option), option->needs_restart ? " Takes effect at the next start." : "");
 		}
 	}
 	return g_string_free(text, FALSE);

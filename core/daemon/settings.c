@@ -291,6 +291,8 @@ settings_engine(const Config *config, GPtrArray *mistakes)
 	engine->max_lookups = (unsigned)config_number(server, "max-lookups");
 	settings_read_budgets(config, engine);
 	settings_read_networks(server, "etrn-clients", engine->etrn_clients);
+	g_array_set_size(engine->monitors, 0); /* what is written replaces the default */
+	settings_read_networks(server, "monitors", engine->monitors);
 	engine->soft_errors = (unsigned)config_number(server, "soft-errors");
 	engine->hard_errors = (unsigned)config_number(server, "hard-errors");
 	engine->max_junk = (unsigned)config_number(server, "max-junk");

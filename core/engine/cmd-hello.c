@@ -10,6 +10,8 @@ cmd_greet(Session *session)
 	const EngineSettings *settings = session->snapshot->settings;
 	const size_t waiting = session_input_waiting(session);
 
+	if (session_refuse_handshake(session))
+		return;
 	if (waiting > 0) {
 		g_autofree char *line = g_strndup((const char *)session->in->data + session->in_taken, waiting);
 

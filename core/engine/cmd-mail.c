@@ -240,6 +240,7 @@ void
 cmd_mail_proceed(Session *session)
 {
 	session->state = STATE_MAIL;
+	session->failed_mail = false;
 	session_reply(session, 250, "2.1.0", "Ok");
 }
 

@@ -303,7 +303,7 @@ connection_admit_proxied(Connection *connection, const ProxyHeader *header)
 
 	client->address = header->client;
 	client->port = header->client_port;
-	if (server_blocks(server->engine, connection->listener, fd, &client->address))
+	if (server_blocks(server->engine, connection->snapshot, connection->listener, fd, &client->address))
 		return false;
 	refusal = server_admit_client(server, connection->snapshot, client);
 	if (refusal != NULL)
@@ -323,7 +323,11 @@ connection_read_proxy(Connection *connection)
 
 	if (n < 0)
 		return;
-	result = n == 0 ? PROXY_BAD : proxy_parse(header, (size_t)n, &parsed, &used);
+	if (n == 0) { /* the proxy looks whether we are there */
+		connection_close(connection);
+		return;
+	}
+	result = proxy_parse(header, (size_t)n, &parsed, &used);
 	if (result == PROXY_MORE && n < PROXY_HEADER_MAX)
 		return;
 	if (result != PROXY_OK || recv(connection->stream.fd, header, used, 0) != (ssize_t)used) {

@@ -27,6 +27,9 @@ typedef struct {
 	char *client_name;    /* confirmed reverse name, NULL: none known */
 	char *listener;
 	bool is_inbound, takes_auth; /* of that listener */
+	bool is_monitor;      /* nothing is counted against the client; see engine_settings_is_monitor() */
+	bool has_only_quit;   /* QUIT was all that the client said */
+	unsigned accepted;    /* messages of the session that were accepted so far */
 	char *helo;
 	bool is_esmtp;
 	char *tls_version, *tls_cipher, *tls_client_name; /* NULL: in clear, no certificate */

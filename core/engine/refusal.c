@@ -1,8 +1,10 @@
-/* refusal.c - "action on submission errors", in one place (letter O of the behaviours). */
+/* refusal.c - what all refusals share: "action on submission errors" (letter O of the behaviours), and the second line. */
 #include "engine/refusal.h"
 
 #include <glib.h>
 #include <string.h>
+
+#include "engine/chain.h"
 
 RefusalAction
 refusal_action(const DirectoryEntry *account)
@@ -48,4 +50,19 @@ refusal_map(RefusalAction action, PtnCause cause, int *code, char *enhanced)
 	*code = refusal_other_code(*code);
 	if (enhanced[0] != '\0')
 		enhanced[0] = *code >= 500 ? '5' : '4';
+}
+
+char *
+refusal_support(const EngineSettings *settings, const char *session, PtnCause cause)
+{
+	g_auto(GStrv) parts = NULL;
+	g_auto(GStrv) more = NULL;
+	g_autofree char *with_id = NULL;
+
+	if (settings->support == NULL || cause == PTN_PROTOCOL || cause == PTN_LOCAL)
+		return NULL;
+	parts = g_strsplit(settings->support, "%{session}", -1);
+	with_id = g_strjoinv(session, parts);
+	more = g_strsplit(with_id, "%{cause}", -1);
+	return g_strjoinv(cause_name(cause), more);
 }

@@ -59,12 +59,17 @@ void connection_open(Side *side, Snapshot *snapshot, const ListenerSettings *lis
 	const ServerClient *client, bool is_from_proxy);
 /* 421 now, or at the next pause between messages. */
 void connection_drain(Connection *connection);
-/* True: the client is blocked, and was told so; the connection is to be closed. */
-bool server_blocks(Engine *engine, const ListenerSettings *listener, int fd, const IpAddress *client);
 /* Fills the client's budget, and counts its connection; NULL, or the reply to send. */
 const BudgetRefusal *server_admit_client(Server *server, Snapshot *snapshot, ServerClient *client);
 /* Takes the connection back and gives the budget back. */
 void server_forget_client(ServerClient *client);
-/* Sends the refusal where it can be read, and tells log, metrics and observers. */
+
+/* ---- server-refusal.c ---- */
+/* True: the client is blocked; a reply was sent where it can be read, and the connection is to be closed.  Log and rejection
+ * log get one line a minute for each client; the others are counted.  Monitors and proxies are never blocked. */
+bool server_blocks(
+	Engine *engine, Snapshot *snapshot, const ListenerSettings *listener, int fd, const IpAddress *client);
+/* Sends the refusal where it can be read, and reports it to log, rejection log and metrics; where the client itself has too
+ * many connections, to observers, too. */
 void server_refuse(Server *server, Snapshot *snapshot, const ListenerSettings *listener, int fd,
 	const ServerClient *client, const BudgetRefusal *refusal);

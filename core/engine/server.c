@@ -17,61 +17,6 @@ enum { SERVER_ACCEPTS = 32 }; /* connections taken at one event */
 
 /* ---- who may connect ---- */
 
-/* A client that is blocked costs a test of the table and one write: no session, no handshake, no line in the log.  It is not told for
- * how long.  On implicit TLS there is nothing to say in clear. */
-bool
-server_blocks(Engine *engine, const ListenerSettings *listener, int fd, const IpAddress *client)
-{
-	static const char later[] = "421 4.7.0 Error: too many errors from your address, try again later\r\n";
-	static const char never[] = "554 5.7.1 Error: your address is not welcome here\r\n";
-	const BlocksAnswer answer = blocks_test(engine->blocks, client);
-
-	if (answer == BLOCKS_FREE)
-		return false;
-	if (listener->tls != LISTENER_TLS_IMPLICIT)
-		(void)!send(fd, answer == BLOCKS_FOR_EVER ? never : later,
-			answer == BLOCKS_FOR_EVER ? sizeof never - 1 : sizeof later - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-	metrics_add(engine->metrics, "connections.blocked", 1);
-	return true;
-}
-
-/* Observers count it against the client. */
-static void
-server_observe_refusal(Engine *engine, Snapshot *snapshot, const ServerClient *client)
-{
-	SessionFacts facts = { .client = client->address,
-		.client_budget = client->budget,
-		.client_limits = &snapshot->settings->clients };
-
-	observer_tell(engine->observer, &(Observation){ .snapshot = snapshot,
-										.stage = PTN_EVENT,
-										.facts = &facts,
-										.about = "too-many-connections",
-										.is_ours = true });
-}
-
-/* On implicit TLS there is nothing to say in clear. */
-void
-server_refuse(Server *server, Snapshot *snapshot, const ListenerSettings *listener, int fd,
-	const ServerClient *client, const BudgetRefusal *refusal)
-{
-	char text[IP_TEXT_SIZE], line[512];
-
-	(void)ip_format(&client->address, text);
-	if (listener->tls != LISTENER_TLS_IMPLICIT) {
-		const int size = snprintf(line, sizeof line, "%d %s %s %s from %s\r\n", refusal->code, refusal->enhanced,
-			snapshot->settings->hostname, refusal->text, text);
-
-		(void)!send(fd, line, (size_t)MIN(size, (int)sizeof line - 1), MSG_NOSIGNAL | MSG_DONTWAIT);
-	}
-	server_observe_refusal(server->engine, snapshot, client);
-	metrics_add(server->engine->metrics, "event.too-many-connections", 1);
-	budget_count_refusal(refusal, server->engine->metrics);
-	if (client_budget_log(client->budget, &snapshot->settings->clients, "connection refused"))
-		log_event(LOG_LEVEL_INFO, "connection refused", "client", text, "cause", refusal->text, "limit",
-			refusal->name, NULL);
-}
-
 const BudgetRefusal *
 server_admit_client(Server *server, Snapshot *snapshot, ServerClient *client)
 {
@@ -98,7 +43,8 @@ server_forget_client(ServerClient *client)
 static const BudgetRefusal *
 server_count_connection(Server *server, unsigned most)
 {
-	static const BudgetRefusal all = { "all-connections", 421, "4.7.0", "Error: too many connections" };
+	static const BudgetRefusal all = { "all-connections", 421, "4.7.0", "Error: too many connections",
+		true };
 
 	return atomic_fetch_add(&server->connections, 1) >= most ? &all : NULL;
 }
@@ -132,7 +78,7 @@ server_admit(Side *side, Door *door, int fd, const IpAddress *peer, uint16_t por
 	snapshot = snapshot_ref(door->snapshot);
 	listener = door->settings;
 	g_mutex_unlock(&door->lock);
-	if (server_blocks(server->engine, listener, fd, peer)) {
+	if (server_blocks(server->engine, snapshot, listener, fd, peer)) {
 		(void)close(fd);
 		return;
 	}

@@ -45,11 +45,37 @@ session_is_foreign(const char *line)
 	return word > 0 && line[word] == ':'; /* "Header: value" */
 }
 
+/* Behind MAIL, all RCPTs or a chunk that were refused, what a client had pipelined comes all the same. */
+static bool
+session_is_behind_refusal(const Session *session, const char *verb)
+{
+	const bool is_data = strcmp(verb, "BDAT") == 0 || (strcmp(verb, "DATA") == 0 && !session->failed_data);
+
+	if (session->state == STATE_READY)
+		return session->failed_mail && (is_data || strcmp(verb, "RCPT") == 0);
+	return session->state == STATE_MAIL && session->failed_recipient && is_data;
+}
+
+/* Before the states are looked at. */
+static void
+session_note_command(Session *session, const CommandRow *row)
+{
+	session->command = row;
+	session->facts.has_only_quit = session->commands == 1 && strcmp(row->verb, "QUIT") == 0;
+	if (row->stage == PTN_MAIL || row->stage == PTN_RCPT)
+		session->failed_data = false;
+	if (row->stage == PTN_MAIL && session->state == STATE_READY)
+		session->failed_mail = true; /* until it is accepted */
+	if (row->stage == PTN_HELO || strcmp(row->verb, "RSET") == 0)
+		session->failed_mail = false;
+}
+
 /* Which order was broken, in the words of part 2. */
 static void
 session_reject_order(Session *session, const char *verb)
 {
 	const char *text = "Error: command out of order";
+	bool is_behind;
 
 	if (session->state == STATE_START)
 		text = "Error: send HELO/EHLO first";
@@ -66,34 +92,12 @@ session_reject_order(Session *session, const char *verb)
 	if (strcmp(verb, "STARTTLS") == 0 || strcmp(verb, "ETRN") == 0)
 		text =
 			session->state == STATE_START ? "Error: send HELO/EHLO first" : "Error: MAIL transaction in progress";
-	session_reject(session, PTN_PROTOCOL, strstr(text, "no valid") != NULL ? 554 : 503, "5.5.1", "%s", text);
-}
-
-/* True: without a message behind it the command did nothing.  Of EHLO and HELO the first, and the one behind TLS, are
- * needed. */
-static bool
-session_is_junk(const Session *session, const CommandRow *row)
-{
-	static const char *const idle[] = { "NOOP", "VRFY", "ETRN", "RSET", "HELP", "MAIL" };
-
-	for (size_t i = 0; i < G_N_ELEMENTS(idle); i++)
-		if (strcmp(row->verb, idle[i]) == 0)
-			return true;
-	return row->stage == PTN_HELO && session->has_greeted;
-}
-
-/* Commands that do nothing are free only up to a point; a message makes up for those before it (session-data.c). */
-static void
-session_count_junk(Session *session, const CommandRow *row)
-{
-	session->junk += session_is_junk(session, row);
-	session->has_greeted |= row->stage == PTN_HELO;
-	if (session->junk > session->snapshot->settings->max_junk)
-		session->errors++;
-	if (session->errors >= session->snapshot->settings->hard_errors && !session->is_closing) {
-		session_event(session, "too-many-errors");
-		session_close_with(session, PTN_PROTOCOL, 421, "4.7.0", "Error: too many errors");
-	}
+	is_behind = session_is_behind_refusal(session, verb);
+	session->failed_data |= is_behind && strcmp(verb, "DATA") == 0;
+	if (is_behind)
+		session_reject_behind(session, strstr(text, "no valid") != NULL ? 554 : 503, "5.5.1", text);
+	else
+		session_reject(session, PTN_PROTOCOL, strstr(text, "no valid") != NULL ? 554 : 503, "5.5.1", "%s", text);
 }
 
 bool
@@ -157,6 +161,7 @@ session_take_command(Session *session, char *line, size_t size)
 		return;
 	}
 	session_look_up_name(session);
+	session_note_command(session, row);
 	session_count_junk(session, row);
 	if (session->is_closing)
 		return;
@@ -185,6 +190,23 @@ session_reject_line(Session *session, LineResult result)
 		session_reject(session, PTN_PROTOCOL, 500, "5.5.2", "Error: line too long");
 	session->input = INPUT_COMMANDS;
 	session->sasl = SASL_NONE;
+}
+
+/* A wrong setting of the client, or a probe: no violation of the protocol. */
+bool
+session_refuse_handshake(Session *session)
+{
+	const size_t waiting = session_input_waiting(session);
+	const unsigned char *octets = waiting >= 2 ? session->in->data + session->in_taken : NULL;
+
+	if (octets == NULL || session->is_secured || session->command != NULL || octets[0] != 0x16 || octets[1] != 3)
+		return false;
+	session->in_taken = session->in->len;
+	session_event(session, "tls-failure");
+	session_close_with(session, PTN_POLICY, 554, "5.7.0",
+		session->listener->tls == LISTENER_TLS_NONE ? "Error: there is no TLS on this port"
+													: "Error: TLS begins with STARTTLS on this port");
+	return true;
 }
 
 /* AUTH's first line carries a response, too. */
@@ -239,6 +261,8 @@ session_take_line(Session *session, SessionNeed *need)
 	*need = SESSION_WANTS_INPUT;
 	if (waiting == 0)
 		return false;
+	if (session->state == STATE_START && session_refuse_handshake(session))
+		return true;
 	result = line_find(octets, waiting, session_line_limit(session, octets, waiting),
 		session->listener->is_lenient, &size, &used);
 	if (result == LINE_MORE)

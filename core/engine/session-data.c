@@ -123,6 +123,7 @@ session_reject_data(Session *session)
 	else
 		session_reject(session, PTN_LOCAL, 451, "4.3.0", "Error: queue file write error");
 	session_drop_transaction(session);
+	session->failed_mail = true; /* further chunks may have been pipelined */
 }
 
 /* A content with a file is synced before it may be named by a commit: never on the loop. */

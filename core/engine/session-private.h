@@ -55,9 +55,12 @@ struct Session {
 	int64_t pause_us;
 	int64_t begun_us;          /* monotonic */
 	uint64_t steps;            /* see session_steps() */
-	unsigned commands, errors, junk, auth_failures;
+	unsigned commands, errors, refusals, junk, auth_failures; /* see session-errors.c */
+	const CommandRow *command; /* that was taken last; NULL: none was */
 	int reply_code;            /* of the last refusal */
 	bool is_closing, is_secured, skips_line, failed_recipient;
+	bool failed_mail;          /* MAIL or a chunk was refused, and neither RSET nor EHLO came since */
+	bool failed_data;          /* DATA was refused behind a refusal, and neither MAIL nor RCPT came since */
 	bool has_read_account, has_lost_account;
 	bool has_greeted;          /* EHLO or HELO was given since the connection, or TLS, began */
 	bool has_new_password;     /* another one than the session was opened with */
@@ -108,12 +111,23 @@ bool session_may_log(const Session *session, const char *reason);
 /* Something that speaks against a client: a metric "event.NAME", a log line, told to plugins. */
 void session_event(Session *session, const char *name);
 
+/* ---- session-errors.c ---- */
+/* A refusal was sent: counts it, if it is one that counts, and slows or ends the session. */
+void session_count_error(Session *session, PtnCause cause, int code);
+/* The command that is taken now does nothing without a message behind it: it is free only up to a point. */
+void session_count_junk(Session *session, const CommandRow *row);
+/* A message was accepted: what was counted before it counts no more. */
+void session_forgive(Session *session);
+
 /* ---- session-refusal.c ---- */
 /* The client's address was blocked meanwhile: says 421 and closes. */
 bool session_is_blocked(Session *session);
 /* A reply that is a refusal of ours: counted, noted for `posternctl why`, told to observers. */
 void session_reject(Session *session, PtnCause cause, int code, const char *enhanced, const char *format, ...)
 	G_GNUC_PRINTF(5, 6);
+/* The same of a command that makes no sense only because we refused one before it, as pipelining clients cannot know
+ * (RFC 2920 3.1): no violation of the protocol. */
+void session_reject_behind(Session *session, int code, const char *enhanced, const char *text);
 /* A refusal made by a hook, in `session->call`. */
 void session_reject_by(Session *session, const char *plugin);
 /* Says 421 (or what is given) and closes. */
@@ -143,6 +157,9 @@ const CommandRow *session_find_command(const char *verb);
 bool session_take_line(Session *session, SessionNeed *need);
 /* Lines a browser or a message would send instead of commands (C-17). */
 bool session_is_foreign(const char *line);
+/* Where TLS begins by STARTTLS, or there is none: the client has begun a handshake instead of reading the greeting.  True:
+ * it was told so, and the session ends. */
+bool session_refuse_handshake(Session *session);
 
 /* True: the session has lasted as long as it may, and says so; it is not within a message. */
 bool session_is_too_old(Session *session);

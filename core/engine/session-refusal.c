@@ -13,17 +13,6 @@ typedef struct {
 	const char *enhanced, *text, *plugin;
 } Refused;
 
-/* "%{session}" and "%{cause}" of the setting `support`. */
-static char *
-session_support(const Session *session, PtnCause cause)
-{
-	g_auto(GStrv) parts = g_strsplit(session->snapshot->settings->support, "%{session}", -1);
-	g_autofree char *with_id = g_strjoinv(session->facts.id, parts);
-	g_auto(GStrv) more = g_strsplit(with_id, "%{cause}", -1);
-
-	return g_strjoinv(cause_name(cause), more);
-}
-
 static const char *
 session_stage_now(const Session *session)
 {
@@ -84,30 +73,11 @@ session_note_refusal(Session *session, const Refused *refused, const char *reply
 		refusal.stage, "plugin", refusal.plugin, "cause", refusal.cause, "reply", reply, NULL);
 }
 
-/* From the soft limit on each error costs a second, at the hard one the session ends (part 2). */
-static void
-session_count_error(Session *session)
-{
-	const EngineSettings *settings = session->snapshot->settings;
-
-	session->errors++;
-	if (session->is_closing)
-		return;
-	if (session->errors >= settings->hard_errors) {
-		session_event(session, "too-many-errors");
-		session_put_line(session, 421, ' ', "4.7.0", "Error: too many errors");
-		session->is_closing = true;
-	} else if (session->errors > settings->soft_errors && session->wants == SESSION_WANTS_INPUT) {
-		session->pause_us = settings->error_delay_us;
-		session->wants = SESSION_WANTS_PAUSE;
-	}
-}
-
 static void
 session_refuse(Session *session, const Refused *refused)
 {
-	const char *support = session->snapshot->settings->support;
-	const bool has_support = support != NULL && refused->cause != PTN_PROTOCOL && refused->cause != PTN_LOCAL;
+	g_autofree char *support =
+		refusal_support(session->snapshot->settings, session->facts.id, refused->cause);
 	char enhanced[REFUSAL_ENHANCED_SIZE];
 	g_autofree char *reply = NULL;
 	int code = refused->code;
@@ -117,12 +87,9 @@ session_refuse(Session *session, const Refused *refused)
 	reply = g_strdup_printf("%d%s%s %s", code, enhanced[0] != '\0' ? " " : "", enhanced, refused->text);
 	session->reply_code = code;
 	session->was_told_disabled = g_strcmp0(refused->enhanced, "5.7.13") == 0;
-	session_put_line(session, code, has_support ? '-' : ' ', enhanced, refused->text);
-	if (has_support) {
-		g_autofree char *second = session_support(session, refused->cause);
-
-		session_put_line(session, code, ' ', enhanced, second);
-	}
+	session_put_line(session, code, support != NULL ? '-' : ' ', enhanced, refused->text);
+	if (support != NULL)
+		session_put_line(session, code, ' ', enhanced, support);
 	session_note_refusal(session, refused, reply);
 	session_observe(session, (Observation){ .stage = PTN_REPLY,
 								 .cause = refused->cause,
@@ -143,7 +110,13 @@ session_reject(Session *session, PtnCause cause, int code, const char *enhanced,
 	text = g_strdup_vprintf(format, arguments);
 	va_end(arguments);
 	session_refuse(session, &(Refused){ session_stage_now(session), cause, code, enhanced, text, NULL });
-	session_count_error(session);
+	session_count_error(session, cause, session->reply_code);
+}
+
+void
+session_reject_behind(Session *session, int code, const char *enhanced, const char *text)
+{
+	session_refuse(session, &(Refused){ session_stage_now(session), PTN_PROTOCOL, code, enhanced, text, NULL });
 }
 
 void
@@ -153,7 +126,7 @@ session_reject_by(Session *session, const char *plugin)
 
 	session_refuse(session,
 		&(Refused){ session_stage_now(session), call->cause, call->code, call->enhanced, call->text, plugin });
-	session_count_error(session);
+	session_count_error(session, call->cause, session->reply_code);
 }
 
 void
@@ -169,10 +142,11 @@ session_close_with(Session *session, PtnCause cause, int code, const char *enhan
 bool
 session_is_blocked(Session *session)
 {
-	if (blocks_test(session->engine->blocks, &session->facts.client) == BLOCKS_FREE)
+	if (session->facts.is_monitor ||
+		blocks_test(session->engine->blocks, &session->facts.client) == BLOCKS_FREE)
 		return false;
 	session_close_with(
-		session, PTN_LOCAL, 421, "4.7.0", "Error: too many errors from your address, try again later");
+		session, PTN_POLICY, 421, "4.7.0", "Error: too many errors from your address, try again later");
 	return true;
 }
 
@@ -225,6 +199,6 @@ session_tell_kept(Session *session)
 		return false;
 	session_refuse(
 		session, &(Refused){ kept->stage, kept->cause, kept->code, kept->enhanced, kept->text, kept->plugin });
-	session_count_error(session);
+	session_count_error(session, kept->cause, session->reply_code);
 	return true;
 }

@@ -34,6 +34,7 @@ session_new(const SessionSettings *settings)
 	session->facts.listener = g_strdup(settings->listener->name);
 	session->facts.is_inbound = settings->listener->is_inbound;
 	session->facts.takes_auth = settings->listener->takes_auth;
+	session->facts.is_monitor = engine_settings_is_monitor(settings->snapshot->settings, &settings->client);
 	session->facts.client_budget = client_budget_ref(settings->client_budget);
 	session->facts.client_limits = &session->snapshot->settings->clients;
 	g_strlcpy(session->facts.id, id_format(id_next(session->engine->session_ids), id), sizeof session->facts.id);
@@ -359,6 +360,8 @@ session_committed(Session *session, SpoolResult result)
 {
 	session->wants = SESSION_WANTS_INPUT;
 	if (result == SPOOL_COMMITTED) {
+		session->facts.accepted++;
+		session_forgive(session);
 		metrics_add(session->engine->metrics, "messages.accepted", 1);
 		session_reply(session, 250, "2.0.0", "Ok: queued as %s", session->queue_text);
 		session_log_queued(session);

@@ -25,6 +25,15 @@ listener_settings_free(ListenerSettings *settings)
 	g_free(settings);
 }
 
+static void
+settings_add_network(GArray *networks, const char *text)
+{
+	IpNetwork network;
+
+	if (ip_network_parse(text, &network, NULL))
+		g_array_append_val(networks, network);
+}
+
 EngineSettings *
 engine_settings_new(void)
 {
@@ -58,6 +67,9 @@ engine_settings_new(void)
 	settings->exempt_recipients = g_strsplit("abuse@ .spamcop.net", " ", -1);
 	settings->adds_date = settings->adds_message_id = settings->removes_bcc = settings->removes_return_path = true;
 	settings->etrn_clients = g_array_new(FALSE, FALSE, sizeof(IpNetwork));
+	settings->monitors = g_array_new(FALSE, FALSE, sizeof(IpNetwork));
+	settings_add_network(settings->monitors, "127.0.0.0/8");
+	settings_add_network(settings->monitors, "::1");
 	settings->listeners = g_ptr_array_new_with_free_func((GDestroyNotify)listener_settings_free);
 	return settings;
 }
@@ -78,6 +90,18 @@ engine_settings_free(EngineSettings *settings)
 	g_strfreev(settings->ehlo_without);
 	g_strfreev(settings->exempt_recipients);
 	g_array_unref(settings->etrn_clients);
+	g_array_unref(settings->monitors);
 	g_ptr_array_unref(settings->listeners);
 	g_free(settings);
+}
+
+bool
+engine_settings_is_monitor(const EngineSettings *settings, const IpAddress *address)
+{
+	if (ip_networks_contain(settings->monitors, address))
+		return true;
+	for (guint i = 0; i < settings->listeners->len; i++)
+		if (ip_networks_contain(((const ListenerSettings *)settings->listeners->pdata[i])->proxies, address))
+			return true;
+	return false;
 }

@@ -48,11 +48,15 @@ typedef struct {
 	bool refuses_at_rcpt;       /* what connect, tls, helo and mail decided is told at RCPT */
 	bool opens_server_accounts; /* what filters their sources is loaded */
 	GArray *etrn_clients; /* of IpNetwork: who may use ETRN without authentication */
+	GArray *monitors;     /* of IpNetwork: clients against whom nothing is counted, and who are never blocked */
 	GPtrArray *listeners; /* of ListenerSettings*, frees them */
 } EngineSettings;
 
 EngineSettings *engine_settings_new(void);
 void engine_settings_free(EngineSettings *settings);
+/* True: the address is no client that may be blocked: it lies in `monitors`, or in the `proxies` of a listener.  Any
+ * thread; does not block. */
+bool engine_settings_is_monitor(const EngineSettings *settings, const IpAddress *address);
 ListenerSettings *listener_settings_new(const char *name);
 void listener_settings_free(ListenerSettings *settings);
 

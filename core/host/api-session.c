@@ -90,6 +90,8 @@ api_session_fact(PtnHook *h, const char *name)
 		return facts->id;
 	if (strcmp(name, "client.name") == 0)
 		return facts->client_name;
+	if (strcmp(name, "client.monitor") == 0)
+		return facts->is_monitor ? "yes" : NULL;
 	if (strcmp(name, "client.port") == 0)
 		return region_printf(h->call->region, "%u", facts->client_port);
 	if (strcmp(name, "listener") == 0)
@@ -104,6 +106,10 @@ api_session_fact(PtnHook *h, const char *name)
 		return facts->tls_cipher;
 	if (strcmp(name, "tls.client-name") == 0)
 		return facts->tls_client_name;
+	if (strcmp(name, "session.accepted") == 0)
+		return facts->accepted > 0 ? region_printf(h->call->region, "%u", facts->accepted) : NULL;
+	if (strcmp(name, "session.only-quit") == 0)
+		return facts->has_only_quit ? "yes" : NULL;
 	return NULL;
 }
 
@@ -158,6 +164,8 @@ ptn_fact(PtnHook *h, const char *name)
 		return api_server_text(h, "header-prefix", "X-Postern");
 	if (strcmp(name, "node") == 0)
 		return api_server_text(h, "node", "0");
+	if (strcmp(name, "monitors") == 0)
+		return api_server_text(h, "monitors", "127.0.0.0/8 ::1");
 	if (strcmp(name, "service-name") == 0)
 		return h->set != NULL ? h->set->services.notices.service_name : NULL;
 	if (strcmp(name, "postmaster") == 0)

@@ -96,17 +96,14 @@ blocks_free(Blocks *blocks)
 
 /* ---- at each connection ---- */
 
-BlocksAnswer
-blocks_test(Blocks *blocks, const IpAddress *client)
+/* Lock held.  The block that keeps the client out, one without end before others; NULL: none does. */
+static const Block *
+blocks_find_locked(Blocks *blocks, const IpAddress *client)
 {
-	BlocksAnswer answer = BLOCKS_FREE;
-	int64_t now_us;
+	const int64_t now_us = clock_wall(blocks->clock);
+	const Block *found = NULL;
 
-	if (atomic_load(&blocks->count) == 0)
-		return BLOCKS_FREE;
-	now_us = clock_wall(blocks->clock);
-	g_rw_lock_reader_lock(&blocks->lock);
-	for (unsigned bits = 0; bits < BLOCKS_LENGTHS && answer != BLOCKS_FOR_EVER; bits++) {
+	for (unsigned bits = 0; bits < BLOCKS_LENGTHS; bits++) {
 		const Entry *entry = NULL;
 		IpNetwork network;
 
@@ -115,10 +112,25 @@ blocks_test(Blocks *blocks, const IpAddress *client)
 		network = ip_network_of(client, bits);
 		entry = g_hash_table_lookup(blocks->entries, &network);
 		if (entry != NULL && entry->block.until_us == 0)
-			answer = BLOCKS_FOR_EVER;
-		else if (entry != NULL && entry->block.until_us > now_us)
-			answer = BLOCKS_FOR_A_TIME;
+			return &entry->block;
+		if (entry != NULL && entry->block.until_us > now_us)
+			found = &entry->block;
 	}
+	return found;
+}
+
+BlocksAnswer
+blocks_test(Blocks *blocks, const IpAddress *client)
+{
+	BlocksAnswer answer = BLOCKS_FREE;
+	const Block *block;
+
+	if (atomic_load(&blocks->count) == 0)
+		return BLOCKS_FREE;
+	g_rw_lock_reader_lock(&blocks->lock);
+	block = blocks_find_locked(blocks, client);
+	if (block != NULL)
+		answer = block->until_us == 0 ? BLOCKS_FOR_EVER : BLOCKS_FOR_A_TIME;
 	g_rw_lock_reader_unlock(&blocks->lock);
 	return answer;
 }
@@ -220,6 +232,22 @@ blocks_copy(const Block *block)
 
 	copy.by = g_strdup(block->by);
 	copy.reason = g_strdup(block->reason);
+	return copy;
+}
+
+Block *
+blocks_find(Blocks *blocks, const IpAddress *client)
+{
+	const Block *block;
+	Block *copy = NULL;
+
+	g_rw_lock_reader_lock(&blocks->lock);
+	block = blocks_find_locked(blocks, client);
+	if (block != NULL) {
+		copy = g_new(Block, 1);
+		*copy = blocks_copy(block);
+	}
+	g_rw_lock_reader_unlock(&blocks->lock);
 	return copy;
 }
 

@@ -31,6 +31,8 @@ typedef enum { BLOCKS_FREE, BLOCKS_FOR_A_TIME, BLOCKS_FOR_EVER } BlocksAnswer;
 
 /* Any thread, at each connection: some hashing, no memory, no waiting. */
 BlocksAnswer blocks_test(Blocks *blocks, const IpAddress *client);
+/* The block behind that answer; new (block_free()), NULL: none.  Any thread; no waiting. */
+Block *blocks_find(Blocks *blocks, const IpAddress *client);
 
 /* Blocks for `time_us` (0: until it is lifted), elsewhere within a second; a block of the same network is replaced if
  * it ends earlier.  Waits for the store; UNSURE: it holds on this node alone until the store can be written. */
@@ -46,4 +48,5 @@ size_t blocks_count(Blocks *blocks);
  * waits for the store. */
 void blocks_look(Blocks *blocks);
 
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Block, block_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Blocks, blocks_free)

@@ -17,6 +17,7 @@ typedef struct {
 	const char *name;
 	int code;
 	const char *enhanced, *text;
+	bool is_of_all; /* all clients together reached it: not the fault of the one that is refused */
 } BudgetRefusal;
 
 /* The metric "limit.NAME". */

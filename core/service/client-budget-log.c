@@ -64,22 +64,39 @@ client_left_out_count_locked(ClientBudgets *budgets, const LeftOut *key, unsigne
 	found->lines++;
 }
 
-bool
-client_budget_log(ClientBudget *budget, const ClientLimits *limits, const char *reason)
+static void
+client_leave_out(ClientBudget *budget, const ClientLimits *limits, const char *reason)
 {
-	ClientBudgets *budgets = budget != NULL ? budget->budgets : NULL;
-	const int64_t now_us = budget != NULL ? clock_monotonic(budgets->clock) : 0;
+	ClientBudgets *budgets = budget->budgets;
 	LeftOut key = { 0 };
 
-	if (budget == NULL || (budget_rate_count(&budget->log_lines, now_us) <= limits->log_lines &&
-							  budget_rate_count(&budgets->log_lines, now_us) <= limits->all_log_lines))
-		return true;
 	key.network = budget->network;
 	key.is_others = budget == &budgets->others;
 	key.reason = (char *)(uintptr_t)reason;
 	g_mutex_lock(&budgets->left_out_lock);
 	client_left_out_count_locked(budgets, &key, limits->log_reasons);
 	g_mutex_unlock(&budgets->left_out_lock);
+}
+
+bool
+client_budget_log(ClientBudget *budget, const ClientLimits *limits, const char *reason)
+{
+	const int64_t now_us = budget != NULL ? clock_monotonic(budget->budgets->clock) : 0;
+
+	if (budget == NULL || (budget_rate_count(&budget->log_lines, now_us) <= limits->log_lines &&
+							  budget_rate_count(&budget->budgets->log_lines, now_us) <= limits->all_log_lines))
+		return true;
+	client_leave_out(budget, limits, reason);
+	return false;
+}
+
+bool
+client_budget_log_once(ClientBudget *budget, const ClientLimits *limits, const char *reason)
+{
+	if (budget == NULL ||
+		budget_rate_count(&budget->repeats, clock_monotonic(budget->budgets->clock)) <= 1)
+		return client_budget_log(budget, limits, reason);
+	client_leave_out(budget, limits, reason);
 	return false;
 }
 

@@ -10,6 +10,7 @@ struct ClientBudget {
 	BudgetReferences references;
 	BudgetGauge connections, unfinished, lookups, work;
 	BudgetRate connection_rate, commands, log_lines;
+	BudgetRate repeats; /* of client_budget_log_once() */
 	atomic_ullong refused;
 };
 

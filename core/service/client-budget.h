@@ -61,6 +61,8 @@ void client_budget_end_lookup(ClientBudget *budget);
 /* True: a line about this client may be written.  False: it is counted under `reason` (copied), and
  * client_budgets_report() reports it. */
 bool client_budget_log(ClientBudget *budget, const ClientLimits *limits, const char *reason);
+/* The same for what one line a minute says of a client: further ones are counted, however many lines it has left. */
+bool client_budget_log_once(ClientBudget *budget, const ClientLimits *limits, const char *reason);
 /* Tells of the lines that were left out since the last call, by network ("192.0.2.1", NULL: of many) and reason. */
 typedef void ClientLeftOut(void *data, const char *network, const char *reason, uint64_t lines);
 void client_budgets_report(ClientBudgets *budgets, ClientLeftOut *each, void *data);

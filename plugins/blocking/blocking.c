@@ -92,7 +92,7 @@ take_event(PtnHook *h)
 		CounterNumber number;
 	} events[] = { { "too-many-connections", COUNT_CONNECTIONS }, { "too-many-errors", COUNT_ERRORS },
 		{ "early-talker", COUNT_ERRORS }, { "bare-newline", COUNT_ERRORS }, { "starttls-injection", COUNT_ERRORS },
-		{ "not-smtp", COUNT_NOT_SMTP }, { "tls-failure", COUNT_PROBES }, { "relay-attempt", COUNT_RELAY_ATTEMPTS },
+		{ "not-smtp", COUNT_NOT_SMTP }, { "relay-attempt", COUNT_RELAY_ATTEMPTS },
 		{ "unauthenticated-mail", COUNT_RELAY_ATTEMPTS } };
 	const char *event = ptn_fact(h, "event");
 
@@ -124,12 +124,17 @@ take_reply(PtnHook *h)
 	return PTN_NEXT;
 }
 
-/* Each connection counts; so does one of a client that was to authenticate and did not. */
+/* Who logged in or had mail accepted came to work, however often; who said QUIT to the greeting looked whether we are there.
+ * Other connections count; so does one of a client that was to authenticate and did not, failed handshakes included. */
 static PtnVerdict
 take_end(PtnHook *h)
 {
+	const bool is_at_work = ptn_login(h) != NULL || ptn_fact(h, "session.accepted") != NULL;
+
+	if (is_at_work || ptn_fact(h, "session.only-quit") != NULL)
+		return PTN_NEXT;
 	count(h, COUNT_CONNECTIONS);
-	if (ptn_login(h) == NULL && ptn_fact(h, "listener.auth") != NULL && ptn_fact(h, "listener.inbound") == NULL)
+	if (ptn_fact(h, "listener.auth") != NULL && ptn_fact(h, "listener.inbound") == NULL)
 		count(h, COUNT_PROBES);
 	return PTN_NEXT;
 }
@@ -215,13 +220,16 @@ static const PtnOption options[] = {
 		"repeats after which a block stays until it is lifted; 0: never", 0, 1000 },
 	{ "memory", PTN_TIME, PTN_IN_SERVER, "7d", "how long an offence is remembered after the last", PTN_SECOND,
 		400 * 86400 * PTN_SECOND },
-	{ "never", PTN_NETWORK | PTN_LIST, PTN_IN_SERVER, "127.0.0.0/8 ::1", "networks that are never blocked" },
+	{ "never", PTN_NETWORK | PTN_LIST, PTN_IN_SERVER, "",
+		"networks that are never blocked, beside those of [server] monitors" },
 	{ "ipv6-as", PTN_TEXT, PTN_IN_SERVER, "/64", "the IPv6 prefix that counts as one client" },
 	COUNTED("auth-failures", "5/10m", "failed authentications"),
 	COUNTED("logins", "5/1h", "different logins whose authentication failed"),
 	COUNTED("listed", "5/1h", "refusals by dnsbl"),
-	COUNTED("connections", "600/10m", "connections, those that [clients] refused, too"),
-	COUNTED("errors", "3/10m", "sessions with too many errors, early talkers, bare line feeds"),
+	COUNTED("connections", "600/10m",
+		"connections without a login and without accepted mail, and those that [clients] refused"),
+	COUNTED("errors", "3/10m",
+		"sessions with too many violations of the protocol, early talkers, bare line feeds"),
 	COUNTED("not-smtp", "2/1h", "sessions that speak HTTP, or a message instead of commands"),
 	COUNTED("probes", "30/10m", "sessions and handshakes that end without authentication"),
 	COUNTED("relay-attempts", "10/1h", "recipients that are not ours, without authentication"),

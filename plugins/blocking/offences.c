@@ -43,13 +43,27 @@ offender(PtnHook *h, const char *client)
 	return length == 128 ? client : ptn_format(h, "%s/%u", text, length);
 }
 
+/* `list`: networks with blanks or commas between them. */
+static bool
+is_within_any(PtnHook *h, const char *client, const char *list)
+{
+	while (*list != '\0') {
+		const size_t length = strcspn(list, " \t,");
+
+		if (length > 0 && ptn_is_within(client, ptn_format(h, "%.*s", (int)length, list)))
+			return true;
+		list += length + (list[length] != '\0');
+	}
+	return false;
+}
+
 bool
 offender_is_exempt(PtnHook *h, const char *client)
 {
 	for (const char *const *network = ptn_option_list(h, "never"); *network != NULL; network++)
 		if (ptn_is_within(client, *network))
 			return true;
-	return false;
+	return ptn_fact(h, "client.monitor") != NULL || is_within_any(h, client, ptn_fact(h, "monitors"));
 }
 
 /* ---- what it did ---- */

@@ -7,7 +7,7 @@
 const char *offender(PtnHook *h, const char *client);
 /* NULL, or what is wrong with a value of ipv6-as. */
 const char *offender_check(PtnHook *h, const char *length);
-/* Networks that are never blocked. */
+/* True: nothing is counted against it: networks of `never` and of [server] monitors, and a listener's proxies. */
 bool offender_is_exempt(PtnHook *h, const char *client);
 /* Blocks it: for minutes, then hours, then until somebody lifts it.  By one node at a time, and once for what comes in while it is
  * being blocked. */

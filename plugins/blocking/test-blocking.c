@@ -226,10 +226,20 @@ test_never(void)
 
 	fail(test, CLIENT, 5);
 	fail(test, "2001:db8::1", 5);
+	fail(test, "127.0.0.7", 5); /* `never` adds to [server] monitors */
+	fail(test, "::1", 5);
 	fail(test, "203.0.113.99", 3);
 	assert_blocked(test, CLIENT, NULL);
 	assert_blocked(test, "2001:db8::1", NULL);
+	assert_blocked(test, "127.0.0.7", NULL);
+	assert_blocked(test, "::1", NULL);
 	assert_blocked(test, "203.0.113.99", "failed");
+	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_command(test, "blocking", "show", "127.0.0.7", NULL),
+		"what=never blocked value=yes"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(ptn_test_command(test, "blocking", "show", CLIENT, NULL), "what=never blocked value=yes"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(
+		ptn_test_command(test, "blocking", "show", "203.0.113.99", NULL), "what=never blocked value=no"));
 	ptn_test_free(test);
 }
 
@@ -285,7 +295,7 @@ connections(PtnTest *test)
 {
 	for (int i = 0; i < 4; i++) {
 		ptn_test_connect(test, CLIENT);
-		(void)ptn_test_say(test, "QUIT");
+		(void)ptn_test_say(test, "EHLO client.example");
 	}
 }
 
@@ -389,6 +399,108 @@ test_reasons(void)
 	}
 }
 
+/* ---- what good clients do ---- */
+
+#define NARROW \
+	"auth-failures = 3/10m\nlogins = 3/10m\nlisted = 3/10m\nconnections = 3/10m\nerrors = 3/10m\nnot-smtp = 3/10m\n" \
+	"probes = 3/10m\nrelay-attempts = 3/10m\nrejects = 3/10m\ncontent = 3/10m\n"
+
+/* The first week in production: 467 submissions, one connection each, all of them accepted. */
+static void
+test_work(void)
+{
+	PtnTest *test = new_test(NARROW);
+
+	for (int i = 0; i < 20; i++)
+		submit(test, LOGIN, "Subject: a\r\n\r\nb\r\n");
+	CU_ASSERT_EQUAL(ptn_test_queued(test), 20);
+	assert_blocked(test, CLIENT, NULL);
+	for (int i = 0; i < 20; i++) { /* a client that looks whether its password is right */
+		ptn_test_connect(test, CLIENT);
+		(void)ptn_test_say(test, "EHLO client.example");
+		(void)ptn_test_login(test, LOGIN, "right");
+	}
+	assert_blocked(test, CLIENT, NULL);
+	ptn_test_free(test);
+}
+
+/* A mail server that pipelines: many refusals by rules in one session, then mail that is accepted. */
+static void
+test_refusals(void)
+{
+	PtnTest *test = new_test("errors = 3/10m\nconnections = 3/10m\nprobes = 3/10m\n");
+
+	for (int session = 0; session < 4; session++) {
+		ptn_test_connect(test, CLIENT);
+		(void)ptn_test_say(test, "EHLO client.example");
+		(void)ptn_test_login(test, LOGIN, "right");
+		for (int i = 0; i < 150; i++) {
+			static const char burst[] = "MAIL FROM:<slow@example.net>\r\nRCPT TO:<x@example.org>\r\nDATA\r\nRSET\r\n";
+
+			CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_send(test, burst, sizeof burst - 1), "450 4.1.8"));
+		}
+		CU_ASSERT_PTR_NOT_NULL(
+			strstr(ptn_test_submit(test, LOGIN, "x@example.org", "Subject: a\r\n\r\nb\r\n"), "250"));
+	}
+	CU_ASSERT_EQUAL(ptn_test_count(test, "event.too-many-errors"), 0);
+	assert_blocked(test, CLIENT, NULL);
+	ptn_test_free(test);
+}
+
+static void
+test_quit(void)
+{
+	PtnTest *test = new_test(NARROW);
+
+	for (int i = 0; i < 20; i++) {
+		ptn_test_connect(test, CLIENT);
+		(void)ptn_test_say(test, "QUIT");
+	}
+	assert_blocked(test, CLIENT, NULL);
+	ptn_test_free(test);
+}
+
+/* A client with TLS set wrongly begins its handshake where STARTTLS is wanted. */
+static void
+test_handshake_in_clear(void)
+{
+	static const char hello[] = "\x16\x03\x01\x00\xc8\x01\x00\n\x00";
+	PtnTest *test = new_test("errors = 3/10m\nnot-smtp = 3/10m\nprobes = off\nconnections = off\n");
+
+	for (int i = 0; i < 10; i++) {
+		ptn_test_connect(test, CLIENT);
+		CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_send(test, hello, sizeof hello - 1), "554 5.7.0"));
+		CU_ASSERT_TRUE(ptn_test_is_closed(test));
+	}
+	CU_ASSERT_EQUAL(ptn_test_count(test, "event.tls-failure"), 10);
+	CU_ASSERT_EQUAL(ptn_test_count(test, "event.bare-newline"), 0);
+	assert_blocked(test, CLIENT, NULL);
+	ptn_test_free(test);
+}
+
+/* Loopback is a monitor unless said otherwise: whatever it does. */
+static void
+test_monitor(void)
+{
+	PtnTest *test = new_test(NARROW);
+
+	for (int i = 0; i < 20; i++) {
+		ptn_test_connect(test, "127.0.0.9");
+		(void)ptn_test_say(test, i % 2 == 0 ? "GET / HTTP/1.1" : "EHLO client.example");
+		fail(test, "127.0.0.9", 1);
+	}
+	assert_blocked(test, "127.0.0.9", NULL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_command(test, "blocking", "show", "127.0.0.9", NULL),
+		"what=auth-failures value=0"));
+	ptn_test_free(test);
+	test = new_test(NARROW "[server]\nmonitors = 192.0.2.0/24\n"); /* replaces the default */
+	fail(test, "192.0.2.9", 5);
+	assert_blocked(test, "192.0.2.9", NULL);
+	fail(test, "127.0.0.9", 3);
+	assert_blocked(test, "127.0.0.9", "failed");
+	ptn_test_free(test);
+}
+
 static void
 test_mistakes(void)
 {
@@ -438,6 +550,11 @@ static const UnitTest tests[] = {
 	{ "K-13 networks that are never blocked", test_never },
 	{ "K-11 success forgets failures and shortens no block", test_success },
 	{ "K-10 each reason alone", test_reasons },
+	{ "K-14 logins and accepted mail are no offence, however many connections they come by", test_work },
+	{ "K-15 refusals by rules are no violations of the protocol", test_refusals },
+	{ "K-16 QUIT in reply to the greeting is no offence", test_quit },
+	{ "K-16 a TLS handshake where STARTTLS is wanted is no violation of the protocol", test_handshake_in_clear },
+	{ "K-16 nothing is counted against monitors", test_monitor },
 	{ "K-07 mistakes in the options are named", test_mistakes },
 	{ "posternctl blocking show, forget", test_commands },
 	{ NULL, NULL },

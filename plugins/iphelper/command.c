@@ -8,18 +8,35 @@
 
 /* ---- what may be set ---- */
 
+/* 1 to 63 letters, digits, hyphens within (RFC 1123 2.1), and underscores, which some zones have. */
+static bool
+is_label(const char *label)
+{
+	const size_t length = strlen(label);
+
+	return length >= 1 && length <= 63 && label[0] != '-' && label[length - 1] != '-' &&
+		   strspn(label, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == length;
+}
+
+/* The last label is no number: it would be read as an address somewhere. */
+static bool
+is_full_name(const char *host)
+{
+	g_auto(GStrv) labels = g_strsplit(host, ".", -1);
+	const guint n = g_strv_length(labels);
+
+	for (guint i = 0; i < n; i++)
+		if (!is_label(labels[i]))
+			return false;
+	return n >= 2 && strlen(host) <= 253 && labels[n - 1][strspn(labels[n - 1], "0123456789")] != '\0';
+}
+
 const char *
 command_host_complaint(PtnHook *h, const char *host)
 {
-	const char *dot = strrchr(host, '.');
-
 	if (ptn_is_within(host, "0.0.0.0/0") || ptn_is_within(host, "::/0"))
 		return ptn_format(h, "\"%s\" is an address: a helper looks up a host name", host);
-	if (dot == NULL || dot == host || dot[1] == '\0' || strlen(host) > 253 || strstr(host, "..") != NULL ||
-		host[strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")] != '\0' ||
-		dot[1 + strspn(dot + 1, "0123456789")] == '\0')
-		return ptn_format(h, "\"%s\" is not a fully qualified host name", host);
-	return NULL;
+	return is_full_name(host) ? NULL : ptn_format(h, "\"%s\" is not a fully qualified host name", host);
 }
 
 const char *

@@ -1,4 +1,7 @@
 /* test-iphelper.c - the plugin iphelper in the test host: letter I; what others do meanwhile is in test-others.c. */
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
 #include "test-iphelper.h"
 
 /* ---- which helpers there may be ---- */
@@ -36,12 +39,16 @@ test_second(void)
 	ptn_test_free(test);
 }
 
+/* 64 octets: one too many */
+#define LONG_LABEL "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
 static void
 test_hosts(void)
 {
 	static const char *const bad[] = { "host=", "host=localhost", "host=192.0.2.1", "host=2001:db8::1",
 		"host=a..b", "host=.example", "host=example.", "host=a b.example", "host=mx.example.1",
-		"host=m\303\274.example" };
+		"host=-bad.example", "host=bad-.example", "host=mx.-example", "host=mx.example-", "host=198.18.0.1",
+		"host=mx." LONG_LABEL ".example", "host=m\303\274.example" };
 	PtnTest *test = new_domain(NULL);
 
 	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++)
@@ -137,6 +144,8 @@ static const struct {
 	{ "I-10", { "224.0.0.1" }, PTN_OK, "hold", 60 * MINUTE },
 	{ "I-10", { "240.0.0.1" }, PTN_OK, "hold", 60 * MINUTE },
 	{ "I-10", { "255.255.255.255" }, PTN_OK, "hold", 60 * MINUTE },
+	{ "I-10", { "198.18.0.1" }, PTN_OK, "hold", 60 * MINUTE },
+	{ "I-10", { "198.19.255.255" }, PTN_OK, "hold", 60 * MINUTE },
 	{ "I-11", { "172.16.0.0" }, PTN_OK, "hold", 60 * MINUTE },
 	{ "I-11", { "172.31.255.255" }, PTN_OK, "hold", 60 * MINUTE },
 	{ "I-11", { "172.15.255.255" }, PTN_OK, "redirect", 5 * MINUTE },
@@ -165,6 +174,46 @@ test_answers(void)
 		CU_ASSERT_EQUAL(checks(test), 1);
 		pass(test, MINUTE);
 		CU_ASSERT_EQUAL(checks(test), 2);
+		ptn_test_free(test);
+	}
+}
+
+/* An address of one of this machine's interfaces beside loopback; new, NULL: it has none. */
+static char *
+own_address(void)
+{
+	struct ifaddrs *all = NULL;
+	char *found = NULL;
+
+	if (getifaddrs(&all) != 0)
+		return NULL;
+	for (const struct ifaddrs *each = all; each != NULL && found == NULL; each = each->ifa_next) {
+		char text[INET_ADDRSTRLEN];
+
+		if (each->ifa_addr == NULL || each->ifa_addr->sa_family != AF_INET)
+			continue;
+		(void)inet_ntop(AF_INET, &((struct sockaddr_in *)(void *)each->ifa_addr)->sin_addr, text, sizeof text);
+		if (strncmp(text, "127.", 4) != 0)
+			found = g_strdup(text);
+	}
+	freeifaddrs(all);
+	return found;
+}
+
+/* As the core has it where no network is permitted: what is for examples or benchmarks, and what is ours, is no destination. */
+static void
+test_unusable_answers(void)
+{
+	g_autofree char *own = own_address();
+	const char *const bad[] = { "192.0.2.1", "198.51.100.7", "203.0.113.9", "198.18.0.1", "127.0.0.1", own };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(bad) && bad[i] != NULL; i++) {
+		PtnTest *test = new_helper("[delivery]\nprivate-networks =\n");
+
+		ptn_test_entry(test, PTN_DOMAIN, DOMAIN, "mode", "redirect", "destination", "1.2.3.4", "port", "25", NULL);
+		ptn_test_dns(test, HOST, PTN_A, PTN_OK, bad[i], NULL);
+		pass(test, PTN_SECOND);
+		ASSERT_TEXT(mode(test), "hold");
 		ptn_test_free(test);
 	}
 }
@@ -359,6 +408,7 @@ test_same_mode(void)
 static const UnitTest tests[] = {
 	{ "I-01 only domains with mode redirect or hold can have a helper", test_modes },
 	{ "I-02 a domain has one helper at most", test_second },
+	{ "I-10 answers that are for examples or benchmarks, or our own address, are invalid", test_unusable_answers },
 	{ "I-03 the host is a fully qualified name", test_hosts },
 	{ "I-04 a port from 1 to 65535 must be given", test_ports },
 	{ "I-05 one public address: redirection to it, and to the helper's port", test_one_address },

@@ -153,7 +153,7 @@ verify_dialog_ask(PtnHook *h, const char *exchanger, const char *address, bool l
 		return outcome;
 	reply = ptn_smtp(h, outcome.stream, "RCPT TO:<%s>", address);
 	settle(h, &outcome, &reply);
-	if (learns && outcome.verdict == VERDICT_GOOD)
+	if (learns && outcome.verdict == VERDICT_GOOD && ptn_option_number(h, "learn-domains") == VERIFY_LEARNS_ALL)
 		outcome.domain = learn_acceptance(h, outcome.stream, address);
 	else if (learns && outcome.verdict == VERDICT_BAD)
 		outcome.domain = learn_refusal(h, outcome.stream, address, &reply);

@@ -193,6 +193,8 @@ stop(PtnHook *h)
 }
 
 static const char *const code_choices[] = { "550", "450", NULL };
+static const char *const learn_choices[] = { [VERIFY_LEARNS_NOTHING] = "no", [VERIFY_LEARNS_REFUSALS] = "refusals",
+	[VERIFY_LEARNS_ALL] = "yes", NULL };
 
 #define MINUTE (60 * PTN_SECOND)
 #define DAY (1440 * MINUTE)
@@ -214,7 +216,9 @@ static const PtnOption options[] = {
 		0, code_choices },
 	{ "quote-remote", PTN_BOOL, PTN_IN_SERVER, "no",
 		"repeat to clients what the exchanger said; without it the log and posternctl have that" },
-	{ "learn-domains", PTN_BOOL, PTN_IN_SERVER, "yes", "find out whether domains accept or refuse all addresses" },
+	{ "learn-domains", PTN_CHOICE, PTN_IN_SERVER, "refusals",
+		"remember domains that refuse all addresses; yes: ask for a random one, too, to know which accept all",
+		0, 0, learn_choices },
 	{ "exempt-domains", PTN_TEXT | PTN_LIST, PTN_IN_SERVER, NULL,
 		"domains whose senders are not verified; .DOMAIN is all below it" },
 	{ "per-destination", PTN_NUMBER, PTN_IN_SERVER, "4", "probes to one exchanger at a time", 1, 100, NULL },

@@ -6,6 +6,7 @@
 #include "plugin-api.h"
 
 enum { VERIFY_DESTINATIONS = 200, VERIFY_NAME = 256 };
+enum { VERIFY_LEARNS_NOTHING, VERIFY_LEARNS_REFUSALS, VERIFY_LEARNS_ALL }; /* learn-domains */
 
 typedef enum {
 	VERDICT_NONE,      /* nothing is known, or nobody could be asked                             */

@@ -197,7 +197,7 @@ test_cap_in_all(void)
 static void
 test_accepts_all(void)
 {
-	PtnTest *test = new_test(NULL);
+	PtnTest *test = new_test("learn-domains = yes\n");
 
 	EXPECT("one@example.net", "250");
 	EXPECT_PROBES(1);
@@ -213,10 +213,27 @@ test_accepts_all(void)
 	ptn_test_free(test);
 }
 
+/* A server that counts unknown recipients sees none from us, unless the administrator wants it. */
+static void
+test_asks_for_no_random_address(void)
+{
+	static const char *const options[] = { NULL, "learn-domains = refusals\n", "learn-domains = no\n" };
+
+	for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+		PtnTest *test = new_test(options[i]);
+
+		EXPECT("one@example.net", "250");
+		EXPECT("two@example.net", "250");
+		EXPECT_PROBES(2);
+		CU_ASSERT_PTR_NULL(strstr(ptn_test_heard(test, MX, 25), "no-such-user"));
+		ptn_test_free(test);
+	}
+}
+
 static void
 test_selective(void)
 {
-	PtnTest *test = new_test(NULL);
+	PtnTest *test = new_test("learn-domains = yes\n");
 	const char *heard, *first;
 
 	ptn_test_dialog(
@@ -303,6 +320,7 @@ test_learns_nothing(void)
 }
 
 static const UnitTest tests[] = {
+	{ "V-02 no random address is asked for unless learn-domains = yes", test_asks_for_no_random_address },
 	{ "V-04, V-07 a good sender is good for 31 days, asked again after 7, and not spoilt by a failure",
 		test_good_is_cached },
 	{ "V-04 a refresh that goes well renews it", test_refresh_renews },

@@ -10,6 +10,7 @@ test_config_kinds(const GPtrArray *rows)
 {
 	static const PtnOption level[] = { { "like", PTN_TEXT, PTN_IN_SERVER, NULL, "another level" }, { 0 } };
 	static const PtnOption server[] = { { "header-prefix", PTN_TEXT, PTN_IN_SERVER, "X-Postern", "begins header names" },
+		{ "monitors", PTN_NETWORK | PTN_LIST, PTN_IN_SERVER, "127.0.0.0/8 ::1", "never blocked" },
 		{ "node", PTN_NUMBER, PTN_IN_SERVER, "0", "number of this node" },
 		{ "service-name", PTN_TEXT, PTN_IN_SERVER, "postern", "in the subjects of notices" },
 		{ "templates", PTN_FILE, PTN_IN_SERVER, NULL, "texts of notices" }, { 0 } };

@@ -211,6 +211,18 @@ test_load_plugins(PtnTest *test, const PtnPlugin *const *plugins, const char *co
 }
 
 static void
+test_read_monitors(const PtnTest *test, GArray *monitors)
+{
+	g_array_set_size(monitors, 0);
+	for (const char *const *text = config_list(config_section(test->config, "server", NULL), "monitors"); *text != NULL; text++) {
+		IpNetwork network;
+
+		if (ip_network_parse(*text, &network, NULL))
+			g_array_append_val(monitors, network);
+	}
+}
+
+static void
 test_make_snapshot(PtnTest *test)
 {
 	EngineSettings *settings = engine_settings_new();
@@ -218,6 +230,7 @@ test_make_snapshot(PtnTest *test)
 	settings->hostname = g_strdup("test.example.net");
 	settings->banner_name = g_strdup("Postern");
 	settings->header_prefix = g_strdup("X-Postern");
+	test_read_monitors(test, settings->monitors);
 	test->listener = listener_settings_new("test");
 	test->listener->takes_auth = test->listener->takes_auth_in_clear = true;
 	g_ptr_array_add(settings->listeners, test->listener);

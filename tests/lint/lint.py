@@ -188,9 +188,19 @@ def check_plugin_manuals():
         with open(path, encoding="utf-8") as file:
             source = file.read()
         table = re.search(r"PtnOption options\[\] = \{(.*?)\n\};", source, re.S)
-        for option in re.findall(r'^\t\{ "([a-z0-9-]+)",', table.group(1) if table else "", re.M):
+        rows = table.group(1) if table else ""
+        for option in re.findall(r'^\t\{ "([a-z0-9-]+)",', rows, re.M):
             if f"**{option}**" not in text:
                 breach(manual, 1, f"does not tell of option {option}")
+        check_list_manuals(source, manual, text)
+
+
+def check_list_manuals(source, manual, text):
+    """Each list that has a default says what becomes of the default when something is written."""
+    for name, preset in re.findall(r'^\t\{ "([a-z0-9-]+)", PTN_\w+ \| PTN_LIST, \w+,\s+("[^"]*"|\w+)', source, re.M):
+        entry = re.search(rf"^\*\*{name}\*\*.*?(?=^\*\*|^#|\Z)", text, re.M | re.S)
+        if preset not in ('""', "NULL") and not (entry and re.search(r"replaces\s+the\s+default|adds\s+to", entry.group(0))):
+            breach(manual, 1, f"does not say whether what is written in {name} replaces its default or adds to it")
 
 
 def check_symbols():

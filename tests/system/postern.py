@@ -236,7 +236,8 @@ class Postern:
         listener = {"addresses": "127.0.0.1", "auth-without-tls": "yes"}
         return {
             "server": {"hostname": "mail.example.net", "user": "root", "plugin-directory": here / "plugins",
-                       "control": here / "control", "error-delay": "0", "auth-delay": "0"},
+                       "control": here / "control", "error-delay": "0", "auth-delay": "0",
+                       "monitors": ""},  # clients of the tests are on loopback
             "listener submission": {**listener, "ports": self.ports["submission"], "tls": "starttls"},
             "listener smtps": {**listener, "ports": self.ports["smtps"], "tls": "implicit"},
             "spool": {"directory": here / "spool", "keep-free": "16M"},

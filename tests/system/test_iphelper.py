@@ -323,6 +323,27 @@ def modes(nodes, wanted, seconds):
                            for row in node.ctl("iphelper", "list", json=True)), wanted, seconds)
 
 
+def test_another_mode_takes_the_helper_at_once(make_postern):
+    """I-28 a mode that has no helper takes it, though the next scan sees a mode that has one again; between the two modes it stays."""
+    gate = make_postern({"server": {"plugins": "iphelper"}, "plugin iphelper": {"scan": "1h"}})
+    gate.ctl("domain", "add", "shop.example", "customer=acme", "mode=hold")
+
+    def helpers():
+        return {row["domain"] for row in gate.ctl("iphelper", "list", json=True)}
+
+    gate.ctl("iphelper", "add", "shop.example", "host=home.dyn.example", "port=2525", "alert=yes")
+    assert "removed" not in gate.ctl("domain", "set", "shop.example", "mode=redirect", "destination=1.2.3.4", "port=25")
+    assert helpers()
+    said = gate.ctl("domain", "set", "shop.example", "mode=outbound-only")
+    assert "Options of a plugin were removed with the old mode: " in said and "has no IP address helper" in said
+    assert "options removed with the mode" in gate.log()
+    assert "removed" not in gate.ctl("domain", "set", "shop.example", "mode=hold")
+    assert helpers() == set()
+    assert gate.options("domain", "shop.example")["mode"][0] == "hold"
+    gate.ctl("iphelper", "add", "shop.example", "host=home.dyn.example", "port=2525")
+    assert gate.ctl("iphelper", "list", json=True)[0]["host"] == "home.dyn.example"
+
+
 def test_template_mistake(make_postern, tmp_path):
     """A template that uses a name that its notice does not have is told with file and line, and nothing is reloaded."""
     gate = make_postern({"server": {"plugins": "iphelper"}}, with_account=False)

@@ -245,7 +245,7 @@ def test_refresh(make_gate, make_exchanger):
 def test_domains(make_gate, make_exchanger):
     """Domains that accept all and that refuse all are learned, and their other senders asked no more."""
     accepting, refusing = make_exchanger(), make_exchanger({"MAIL": "550 5.7.1 your network is listed"}, host=MX2)
-    selective, gate = make_exchanger(unknown("boss", "clerk"), host=MX3), make_gate()
+    selective, gate = make_exchanger(unknown("boss", "clerk"), host=MX3), make_gate(**{"learn-domains": "yes"})
     for name in ("boss", "clerk"):
         ask(gate, name + "@one.senders.test", "250")
         assert "your network is listed" in ask(gate, name + "@two.senders.test", "550 5.1.7")

@@ -34,9 +34,48 @@ test_listener(void)
 	listener_settings_free(listener);
 }
 
+static void
+add_network(GArray *networks, const char *text)
+{
+	IpNetwork network;
+
+	CU_ASSERT_TRUE(ip_network_parse(text, &network, NULL));
+	g_array_append_val(networks, network);
+}
+
+static bool
+is_monitor(const EngineSettings *settings, const char *text)
+{
+	IpAddress address = { 0 };
+
+	CU_ASSERT_TRUE(ip_parse(text, &address));
+	return engine_settings_is_monitor(settings, &address);
+}
+
+/* Loopback is by default; proxies are, whichever listener names them. */
+static void
+test_monitors(void)
+{
+	g_autoptr(EngineSettings) settings = engine_settings_new();
+	ListenerSettings *plain = listener_settings_new("plain"), *proxied = listener_settings_new("proxied");
+
+	g_ptr_array_add(settings->listeners, plain);
+	g_ptr_array_add(settings->listeners, proxied);
+	add_network(proxied->proxies, "192.0.2.8/31");
+	CU_ASSERT_TRUE(is_monitor(settings, "127.0.0.1") && is_monitor(settings, "127.255.0.9"));
+	CU_ASSERT_TRUE(is_monitor(settings, "::1") && is_monitor(settings, "::ffff:127.0.0.1"));
+	CU_ASSERT_TRUE(is_monitor(settings, "192.0.2.9"));
+	CU_ASSERT_FALSE(is_monitor(settings, "192.0.2.10") || is_monitor(settings, "::2"));
+	g_array_set_size(settings->monitors, 0);
+	add_network(settings->monitors, "2001:db8::/32");
+	CU_ASSERT_FALSE(is_monitor(settings, "127.0.0.1"));
+	CU_ASSERT_TRUE(is_monitor(settings, "2001:db8::7") && is_monitor(settings, "192.0.2.8"));
+}
+
 static const UnitTest tests[] = {
 	{ "E-05, E-14 limits and times are those of the catalogue", test_presets },
 	{ "C-11, E-12 a listener permits nothing by itself", test_listener },
+	{ "K-16 monitors, and proxies of any listener, are not counted", test_monitors },
 	{ NULL, NULL },
 };
 

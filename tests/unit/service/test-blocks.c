@@ -65,6 +65,33 @@ lift(Blocks *blocks, const char *text)
 	return blocks_lift(blocks, &parsed);
 }
 
+/* "until it is lifted" counts before "for a minute"; NULL: none. */
+static void
+test_find(void)
+{
+	IpAddress client = { 0 };
+	Block *block;
+	Fixture f;
+
+	fixture_open(&f);
+	CU_ASSERT_TRUE(ip_parse("198.51.100.7", &client));
+	CU_ASSERT_PTR_NULL(blocks_find(f.one, &client));
+	add(f.one, "198.51.100.0/24", 0);
+	add(f.one, "198.51.100.7", MINUTE);
+	block = blocks_find(f.one, &client);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(block);
+	CU_ASSERT_EQUAL(block->until_us, 0);
+	ASSERT_TEXT(block->by, "test");
+	ASSERT_TEXT(block->reason, "because of it");
+	block_free(block);
+	CU_ASSERT_EQUAL(lift(f.one, "198.51.100.0/24"), PTN_OK);
+	block = blocks_find(f.one, &client);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(block);
+	CU_ASSERT_NOT_EQUAL(block->until_us, 0);
+	block_free(block);
+	fixture_close(&f);
+}
+
 static void
 test_networks(void)
 {
@@ -200,6 +227,7 @@ test_nonsense(void)
 }
 
 static const UnitTest tests[] = {
+	{ "K-17 why a client is blocked", test_find },
 	{ "K-06 addresses and networks", test_networks },
 	{ "K-02 a block ends, a longer one replaces it", test_end },
 	{ "K-08 K-09 nodes that share a store agree", test_nodes },

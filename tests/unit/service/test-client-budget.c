@@ -190,6 +190,33 @@ test_log_lines(void)
 	client_budgets_free(budgets);
 }
 
+static void
+test_log_once(void)
+{
+	FakeClock clock = fake_clock();
+	ClientBudgets *budgets = client_budgets_new(&clock.clock, 100);
+	ClientLimits limits = client_limits_default();
+	ClientBudget *a = take(budgets, "192.0.2.1"), *b = take(budgets, "192.0.2.2");
+	g_autoptr(GString) told = g_string_new(NULL);
+	unsigned written = 0;
+
+	for (int i = 0; i < 10; i++)
+		written += client_budget_log_once(a, &limits, "blocked");
+	CU_ASSERT_EQUAL(written, 1);
+	CU_ASSERT_TRUE(client_budget_log_once(b, &limits, "blocked"));
+	CU_ASSERT_TRUE(client_budget_log(a, &limits, "refused")); /* other lines have their own number */
+	client_budgets_report(budgets, put_left_out, told);
+	ASSERT_TEXT(told->str, "192.0.2.1 blocked 9;");
+	clock.now_us += MINUTE;
+	CU_ASSERT_TRUE(client_budget_log_once(a, &limits, "blocked"));
+	CU_ASSERT_FALSE(client_budget_log_once(a, &limits, "blocked"));
+	limits.log_lines = 0;
+	CU_ASSERT_FALSE(client_budget_log_once(b, &limits, "blocked"));
+	CU_ASSERT_TRUE(client_budget_log_once(NULL, &limits, "blocked"));
+	client_budget_drop(a), client_budget_drop(b);
+	client_budgets_free(budgets);
+}
+
 /* However many networks there are, the report is short. */
 static void
 test_report_is_bounded(void)
@@ -282,6 +309,7 @@ static const UnitTest tests[] = {
 	{ "octets of unfinished messages, of one and of all", test_unfinished },
 	{ "a full table: the unused go, then new ones share", test_full_table },
 	{ "lines of the log are counted, and reported", test_log_lines },
+	{ "K-17 what one line a minute says is said once for each client, and the rest is counted", test_log_once },
 	{ "the report has a bound, too", test_report_is_bounded },
 	{ "several threads", test_threads },
 	{ "accounts", test_accounts },
