@@ -8,10 +8,15 @@
 /* The kinds of section of the core, then those of the plugins in `rows` (PluginRows*), then those of other plugins in
  * `directory`, which may have no section; ends with an empty row.  New, g_free(). */
 ConfigKind *options_kinds(const GPtrArray *rows, const char *directory);
-/* What [server] plugins says in `path` (NULL: its preset), read before the plugins' own options are known. */
-char **options_plugins(const char *path, char **directory);
+/* The rows of "server", "spool" and so on; NULL: the core has no such section. */
+const PtnOption *options_of_core(const char *kind);
 /* The option chapters as roff or Markdown for the manual: `section` NULL for all.  New. */
 char *options_manual(void);
+
+/* ---- options-early.c ---- */
+
+/* What [server] plugins says in `path` (NULL: its preset), read before the plugins' own options are known. */
+char **options_plugins(const char *path, char **directory);
 /* What [server] control and [spool] directory say in `path` (NULL: their presets); new. */
 char *options_control(const char *path);
 char *options_spool(const char *path);
