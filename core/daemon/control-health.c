@@ -13,8 +13,8 @@ typedef struct {
 static bool
 control_is_critical(const char *alarm)
 {
-	static const char *const critical[] = { "spool.closed", "spool.full", "delivery.paused", "directory.away", "thread.stuck",
-		NULL };
+	static const char *const critical[] = { "spool.closed", "spool.full", "delivery.paused", "directory.away",
+		"thread.stuck", NULL };
 
 	return g_strv_contains(critical, alarm);
 }
