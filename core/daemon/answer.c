@@ -5,7 +5,13 @@
 
 #include "base/error.h"
 
-enum { REQUEST_WORDS = 1000, REQUEST_WORD = 64 * 1024, REQUEST_INPUT = 64 << 20, ANSWER_GATHERS = 64 * 1024, ANSWER_SAID = 2000 };
+enum {
+	REQUEST_WORDS = 1000,
+	REQUEST_WORD = 64 * 1024,
+	REQUEST_INPUT = 64 << 20,
+	ANSWER_GATHERS = 64 * 1024,
+	ANSWER_SAID = 2000
+};
 
 struct Answer {
 	GOutputStream *stream;

@@ -119,7 +119,9 @@ audit_read_since(const char *text, int64_t now_us, int64_t *since_us, GError **e
 	static const PtnOption age = { .name = "since", .type = PTN_TIME };
 	g_autoptr(OptionValue) value = option_parse(&age, text, NULL);
 	g_autoptr(GTimeZone) zone = g_time_zone_new_local();
-	const char *rest = strlen(text) == strlen("2026-11-20") ? "T00:00:00" : strlen(text) == strlen("2026-11-20T09:00") ? ":00" : "";
+	const size_t length = strlen(text);
+	const bool is_day = length == strlen("2026-11-20"), is_minute = length == strlen("2026-11-20 09:00");
+	const char *rest = is_day ? "T00:00:00" : is_minute ? ":00" : "";
 	g_autofree char *whole = g_strconcat(text, rest, NULL);
 	g_autoptr(GDateTime) time = NULL;
 
@@ -175,8 +177,8 @@ control_audit(Daemon *daemon, const Request *request, Answer *answer)
 			return;
 		}
 	}
-	answer_columns(answer, "time", "who", "login", "node", "command", "kind", "name", "customer", "domain", "options",
-		"before", "after", NULL);
+	answer_columns(answer, "time", "who", "login", "node", "command", "kind", "name", "customer", "domain",
+		"options", "before", "after", NULL);
 	if (audit_each(daemon->audit, &filter, audit_put_row, answer) != PTN_OK)
 		answer_fail(answer, "the directory cannot be read now: what was written is not all");
 }

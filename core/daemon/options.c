@@ -140,8 +140,8 @@ static const PtnOption options_server[] = {
 		"group whose members may use all of posternctl; not set: root and the daemon's user alone",
 		.needs_restart = true },
 	{ "support-group", PTN_TEXT, SERVER, NULL,
-		"group whose members may look with posternctl (show, list, why, explain, audit), change nothing, and see neither "
-		"password hashes nor the content of mail; not set: nobody",
+		"group whose members may look with posternctl (show, list, why, explain, audit), change nothing, and see "
+		"neither password hashes nor the content of mail; not set: nobody",
 		.needs_restart = true },
 	{ 0 },
 };
@@ -272,7 +272,8 @@ static const PtnOption options_directory[] = {
 		"lately go",
 		1000, 100000000, .needs_restart = true },
 	{ "keep-audit", PTN_TIME, SERVER, "400d",
-		"how long a record of who changed what is kept for posternctl audit; it holds for records made from then on",
+		"how long a record of who changed what is kept for posternctl audit; records made before keep their "
+		"time",
 		HOUR, 10000 * DAY, .needs_restart = true },
 	{ 0 },
 };

@@ -383,7 +383,7 @@ directory_remove(Directory *directory, PtnKind kind, const char *name, Actor *ac
 	status = store_remove(directory->store, key, deadline_us);
 	directory_forget(directory, kind, key);
 	if (status == PTN_OK)
-		directory_audit(directory, actor, kind, name, before, NULL);
+		directory_audit(directory, actor, kind, before != NULL ? before->name : name, before, NULL);
 	return status;
 }
 
