@@ -83,7 +83,8 @@ void host_each(PluginSet *set, void (*each)(void *data, const PtnPlugin *plugin,
 
 /* True: there is such a command, and it does not declare that it only reads. */
 bool host_command_changes(PluginSet *set, const char *plugin, const char *verb);
-/* `posternctl NAME verb …`.  What it saves is saved by `actor`; NULL: by the plugin.  `row` gets column, text, …, NULL.  False: the error says why. */
+/* `posternctl NAME verb …`.  What it saves is saved by `actor`; NULL: by the plugin.  `row` gets column, text, …, NULL.
+ * False: the error says why. */
 typedef void HostRow(void *data, const char *const *columns_and_texts);
 bool host_command(PluginSet *set, const char *plugin, const char *const *words, Actor *actor, HostRow *row,
 	void *data, GError **error);

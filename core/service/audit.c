@@ -66,14 +66,12 @@ audit_field(AuditRecord *record, size_t i)
 static char *
 audit_cut(const char *value, size_t most)
 {
-	char *valid = g_utf8_make_valid(value, -1);
-	const char *end;
+	g_autofree char *valid = g_utf8_make_valid(value, -1);
 
 	if (strlen(valid) <= most)
-		return valid;
-	end = g_utf8_find_prev_char(valid, valid + most - strlen("…") + 1);
-	valid[end - valid] = '\0';
-	return strcat(valid, "…");
+		return g_steal_pointer(&valid);
+	*g_utf8_find_prev_char(valid, valid + most - strlen("…") + 1) = '\0';
+	return g_strconcat(valid, "…", NULL);
 }
 
 /* Lines "NAME=VALUE"; in a value control characters and backslashes are escaped as in C. */

@@ -41,7 +41,8 @@ audit_put_value(Directory *directory, PtnKind kind, const char *name, const char
 	if (strcmp(name, "password") == 0)
 		shown = g_strdup("(hidden)");
 	else
-		shown = directory->hide != NULL ? directory->hide(directory->hide_data, kind, name, value) : g_strdup(value);
+		shown = directory->hide != NULL ? directory->hide(directory->hide_data, kind, name, value)
+										: g_strdup(value);
 	g_string_append_printf(text, "%s%s=", text->len > 0 ? " " : "", name);
 	if (strlen(shown) > DIFFERENCE_VALUE)
 		g_string_append_printf(text, "%.*s…", DIFFERENCE_VALUE, shown);

@@ -473,8 +473,9 @@ directory_remove_checked(Directory *directory, PtnKind kind, const char *name, A
 {
 	if (kind == PTN_CUSTOMER && !directory_refuse_in_use(directory, name, error))
 		return false;
-	if (kind == PTN_DOMAIN && (!directory_remove_those_of(directory, PTN_ACCOUNT, name, actor, removed, error) ||
-								  !directory_remove_those_of(directory, PTN_RECIPIENT, name, actor, removed, error)))
+	if (kind == PTN_DOMAIN &&
+		(!directory_remove_those_of(directory, PTN_ACCOUNT, name, actor, removed, error) ||
+			!directory_remove_those_of(directory, PTN_RECIPIENT, name, actor, removed, error)))
 		return false;
 	return directory_remove_one(directory, kind, name, actor, removed, error);
 }
