@@ -5,11 +5,18 @@
 
 #include "base/error.h"
 
-enum { REQUEST_WORDS = 1000, REQUEST_WORD = 64 * 1024, REQUEST_INPUT = 64 << 20, ANSWER_GATHERS = 64 * 1024 };
+enum {
+	REQUEST_WORDS = 1000,
+	REQUEST_WORD = 64 * 1024,
+	REQUEST_INPUT = 64 << 20,
+	ANSWER_GATHERS = 64 * 1024,
+	ANSWER_SAID = 2000
+};
 
 struct Answer {
 	GOutputStream *stream;
 	GString *out;
+	GString *said; /* texts, for the audit record */
 	int code;
 };
 
@@ -65,6 +72,8 @@ request_take_flag(Request *request, const char *word)
 		request->says_hold = true;
 	else if (strcmp(word, "--check") == 0)
 		request->is_check = true;
+	else if (g_str_has_prefix(word, REQUEST_LOGIN_USER))
+		request->login_user = (g_free(request->login_user), g_strdup(word + strlen(REQUEST_LOGIN_USER)));
 	else
 		return false;
 	return true;
@@ -128,6 +137,7 @@ request_free(Request *request)
 	if (request->input != NULL)
 		explicit_bzero(request->input, strlen(request->input));
 	g_free(request->input);
+	g_free(request->login_user);
 	g_free(request);
 }
 
@@ -140,6 +150,7 @@ answer_new(GOutputStream *stream)
 
 	answer->stream = stream;
 	answer->out = g_string_new(NULL);
+	answer->said = g_string_new(NULL);
 	return answer;
 }
 
@@ -237,6 +248,14 @@ answer_put_text(Answer *answer, char letter, const char *format, va_list argumen
 	const char *const fields[] = { text, NULL };
 
 	answer_put_line(answer, letter, fields);
+	if (answer->said->len < ANSWER_SAID)
+		g_string_append_printf(answer->said, "%s%s", answer->said->len > 0 ? " " : "", text);
+}
+
+const char *
+answer_said(const Answer *answer)
+{
+	return answer->said->str;
 }
 
 void
@@ -281,5 +300,6 @@ answer_finish(Answer *answer)
 	g_string_append_printf(answer->out, "X\t%d\n", answer->code);
 	answer_flush(answer);
 	g_string_free(answer->out, TRUE);
+	g_string_free(answer->said, TRUE);
 	g_free(answer);
 }

@@ -10,16 +10,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "service/audit.h"
+
 typedef struct Answer Answer;
 
 typedef struct {
 	char **words;     /* "queue", "list", …; NULL-terminated, options taken out */
 	char *input;      /* a password, a file; NULL: none. Wiped when the request ends */
 	bool is_dry, says_yes, says_hold, is_check;
+	char *login_user; /* who became root to ask, as posternctl says; NULL: not said */
+	Actor *actor;     /* set by the daemon, borrowed: who asks, and for which command */
 } Request;
 
 /* Reads a request; NULL with a sentence. */
 Request *request_read(GInputStream *stream, GError **error);
+/* What root's posternctl adds to say who became root. */
+#define REQUEST_LOGIN_USER "--login-user="
 /* Writes one; `words` as given on the command line. */
 bool request_write(GOutputStream *stream, const char *const *words, const char *input, GError **error);
 void request_free(Request *request);
@@ -38,6 +44,8 @@ void answer_text(Answer *answer, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void answer_octets(Answer *answer, const void *data, size_t size);
 /* The exit code of a command that tells something by it; 0 unless it is set, or the command fails. */
 void answer_set_code(Answer *answer, int code);
+/* The texts of the answer so far, errors included, on one line; the first two thousand octets or so. */
+const char *answer_said(const Answer *answer);
 /* The command failed: exit code 1. */
 void answer_fail(Answer *answer, const char *format, ...) G_GNUC_PRINTF(2, 3);
 

@@ -14,24 +14,41 @@
 
 /* ---- users ---- */
 
+/* Those that may use the control socket. */
+static bool
+machine_check_groups(const ConfigSection *server, GPtrArray *mistakes)
+{
+	static const char *const options[] = { "control-group", "support-group" };
+	bool is_well = true;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {
+		const char *group = config_text(server, options[i]);
+
+		if (group == NULL || getgrnam(group) != NULL)
+			continue;
+		settings_complain(
+			mistakes, server, options[i], "[server] %s: there is no group \"%s\"", options[i], group);
+		is_well = false;
+	}
+	return is_well;
+}
+
 /* False: the daemon could not become its user, so nothing can be said of what that one may do. */
 static bool
 machine_check_user(const Loaded *loaded, GPtrArray *mistakes)
 {
 	const ConfigSection *server = config_section(loaded->config, "server", NULL);
-	const char *name = config_text(server, "user"), *group = config_text(server, "control-group");
+	const char *name = config_text(server, "user");
+	const bool has_groups = machine_check_groups(server, mistakes);
 	const struct passwd *user = getpwnam(name);
 
-	if (group != NULL && getgrnam(group) == NULL)
-		settings_complain(
-			mistakes, server, "control-group", "[server] control-group: there is no group \"%s\"", group);
 	if (geteuid() == 0 && user == NULL)
 		settings_complain(mistakes, server, "user",
 			"[server] user: there is no user \"%s\" (make one: useradd --system %s)", name, name);
 	else if (geteuid() != 0 && user != NULL && user->pw_uid != geteuid())
 		settings_complain(loaded->warnings, server, "user",
 			"[server] user: files and directories were checked as the user that you are, not as %s", name);
-	return (geteuid() != 0 || user != NULL) && (group == NULL || getgrnam(group) != NULL);
+	return (geteuid() != 0 || user != NULL) && has_groups;
 }
 
 /* ---- directories and files ---- */

@@ -3,19 +3,19 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <pwd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/error.h"
 
 bool
-control_access_find_group(const char *name, gid_t *group, GError **error)
+control_access_find_group(const char *option, const char *name, gid_t *group, GError **error)
 {
 	const struct group *found = name != NULL ? getgrnam(name) : NULL;
 
 	if (name != NULL && found == NULL)
-		return error_set(
-			error, POSTERN_ERROR_INVALID, "there is no group \"%s\" ([server] control-group)", name);
+		return error_set(error, POSTERN_ERROR_INVALID, "there is no group \"%s\" ([server] %s)", name, option);
 	*group = found != NULL ? found->gr_gid : CONTROL_NO_GROUP;
 	return true;
 }
@@ -55,18 +55,49 @@ control_access_is_member(int fd, const struct ucred *peer, gid_t group)
 	return false;
 }
 
+/* A user that the database does not know, or that it cannot tell of now, is its number.  New. */
+static char *
+control_access_name(uid_t uid)
+{
+	char buffer[4096];
+	struct passwd user, *found = NULL;
+
+	if (getpwuid_r(uid, &user, buffer, sizeof buffer, &found) == 0 && found != NULL)
+		return g_strdup(found->pw_name);
+	return g_strdup_printf("%u", (unsigned)uid);
+}
+
+static ControlRole
+control_access_role(int fd, const struct ucred *peer, const ControlGroups *groups)
+{
+	if (peer->uid == 0 || peer->uid == geteuid() || control_access_is_member(fd, peer, groups->operators))
+		return ROLE_OPERATOR;
+	return control_access_is_member(fd, peer, groups->support) ? ROLE_SUPPORT : ROLE_NONE;
+}
+
 bool
-control_access_check(GSocket *socket, gid_t group, GError **error)
+control_access_check(GSocket *socket, const ControlGroups *groups, ControlPeer *peer, GError **error)
 {
 	const int fd = g_socket_get_fd(socket);
-	struct ucred peer;
-	socklen_t size = sizeof peer;
+	struct ucred found;
+	socklen_t size = sizeof found;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &found, &size) != 0)
 		return error_set_errno(error, "cannot find out who is asking");
-	if (peer.uid == 0 || peer.uid == geteuid() || control_access_is_member(fd, &peer, group))
+	*peer = (ControlPeer){ control_access_role(fd, &found, groups), found.uid, NULL };
+	if (peer->role != ROLE_NONE) {
+		peer->name = control_access_name(found.uid);
 		return true;
+	}
 	return error_set(error, POSTERN_ERROR_INVALID,
-		"user %u may not give commands: only root, the daemon's user, and members of [server] control-group%s may",
-		(unsigned)peer.uid, group == CONTROL_NO_GROUP ? " (not set)" : "");
+		"user %u may not give commands: only root, the daemon's user, and members of [server] control-group%s and "
+		"support-group%s may",
+		(unsigned)found.uid, groups->operators == CONTROL_NO_GROUP ? " (not set)" : "",
+		groups->support == CONTROL_NO_GROUP ? " (not set)" : "");
+}
+
+void
+control_peer_clear(ControlPeer *peer)
+{
+	g_free(peer->name);
 }

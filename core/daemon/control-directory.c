@@ -170,7 +170,7 @@ directory_warn_of_action(DirectoryEntry *entry, Answer *answer)
 /* ---- saving ---- */
 
 bool
-control_save_entry(Daemon *daemon, DirectoryEntry *entry, GError **error)
+control_save_entry(Daemon *daemon, DirectoryEntry *entry, Actor *actor, GError **error)
 {
 	const char *kind = directory_kind_name(directory_entry_kind(entry));
 	const char *name = directory_entry_name(entry);
@@ -179,7 +179,7 @@ control_save_entry(Daemon *daemon, DirectoryEntry *entry, GError **error)
 	if (!directory_check(daemon->engine.directory, entry, error) ||
 		!control_check_changes(daemon->engine.directory, set, entry, error))
 		return false;
-	switch (directory_save(daemon->engine.directory, entry, CLOCK_NEVER)) {
+	switch (directory_save(daemon->engine.directory, entry, actor, CLOCK_NEVER)) {
 	case PTN_OK:
 		return true;
 	case PTN_TAKEN:
@@ -284,7 +284,7 @@ directory_add(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *reque
 		return false;
 	if (kind == PTN_ACCOUNT && !control_set_password(set, entry, request->input, error))
 		return false;
-	if (!control_save_entry(daemon, entry, error))
+	if (!control_save_entry(daemon, entry, request->actor, error))
 		return false;
 	if (kind != PTN_ACCOUNT) {
 		answer_text(answer, "Created %s %s.", directory_kind_name(kind), directory_entry_name(entry));
@@ -311,7 +311,7 @@ directory_set(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *reque
 	if (!directory_assign(set, entry, request->words + 3, error))
 		return false;
 	removed = control_drop_unfit_options(daemon->engine.directory, set, entry);
-	if (!control_save_entry(daemon, entry, error))
+	if (!control_save_entry(daemon, entry, request->actor, error))
 		return false;
 	answer_text(answer, "set.");
 	if (removed != NULL) {
@@ -411,7 +411,7 @@ directory_passwd(
 		return false;
 	entry = directory_need(daemon, kind, request->words[2], error);
 	if (entry == NULL || !control_set_password(set, entry, request->input, error) ||
-		!control_save_entry(daemon, entry, error))
+		!control_save_entry(daemon, entry, request->actor, error))
 		return false;
 	answer_text(answer, "The new password is in force.");
 	return true;
@@ -432,7 +432,7 @@ directory_switch(Daemon *daemon, PtnKind kind, const Request *request, Answer *a
 			return error_set(error, POSTERN_ERROR_INVALID, "\"%s\" is not reason=TEXT", *word);
 		directory_entry_set(entry, "reason", *word + strlen("reason="));
 	}
-	if (!control_save_entry(daemon, entry, error))
+	if (!control_save_entry(daemon, entry, request->actor, error))
 		return false;
 	answer_text(answer, "%s %s is %s.", directory_kind_name(kind), directory_entry_name(entry),
 		is_enabled ? "enabled" : "disabled; its sessions end before their next message");
@@ -466,7 +466,8 @@ directory_remove_one(
 		return error_set(error, POSTERN_ERROR_INVALID, "which %s?", directory_kind_name(kind));
 	if (!directory_takes_no_more(request, error))
 		return false;
-	if (!directory_remove_checked(daemon->engine.directory, kind, request->words[2], removed, error))
+	if (!directory_remove_checked(
+			daemon->engine.directory, kind, request->words[2], request->actor, removed, error))
 		return false;
 	for (guint i = 0; i < removed->len; i++)
 		answer_text(answer, "removed %s", (const char *)g_ptr_array_index(removed, i));

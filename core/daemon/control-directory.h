@@ -16,7 +16,7 @@ bool control_check_changes(Directory *directory, PluginSet *set, DirectoryEntry 
  * them only because of the new mode.  New, the plugin's reason; NULL: nothing was taken out.  May block. */
 char *control_drop_unfit_options(Directory *directory, PluginSet *set, DirectoryEntry *entry);
 /* Checks and saves; the sentence says what is wrong, or that the name is taken. */
-bool control_save_entry(Daemon *daemon, DirectoryEntry *entry, GError **error);
+bool control_save_entry(Daemon *daemon, DirectoryEntry *entry, Actor *actor, GError **error);
 /* True: the option is the core's. */
 bool control_is_core_name(PtnKind kind, const char *name);
 /* The options of sender-rules are known by their short names, too, where only one plugin has one of that name: the full one, or

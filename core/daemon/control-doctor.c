@@ -455,7 +455,7 @@ doctor_look_at_plugin(void *data, const PtnPlugin *plugin, const HookPlugin *cor
 	while (command != NULL && command->verb != NULL && strcmp(command->verb, "doctor") != 0)
 		command++;
 	if (command != NULL && command->verb != NULL &&
-		!host_command(plugins->set, plugin->name, words, doctor_put_plugin_row, plugins->doctor, &error))
+		!host_command(plugins->set, plugin->name, words, NULL, doctor_put_plugin_row, plugins->doctor, &error))
 		doctor_say(plugins->doctor, IS_BAD, plugin->name, "%s", error->message);
 }
 

@@ -25,6 +25,7 @@ typedef struct {
 	GPtrArray *mistakes; /* of char* */
 	GPtrArray *rows;     /* of char**: what is done if there is no mistake */
 	Answer *answer;
+	Actor *actor;
 	guint added, changed, same;
 } Import;
 
@@ -179,7 +180,7 @@ import_try(Import *import, const Item *item)
 	else if (item->kind == PTN_ACCOUNT && directory_entry_get(entry, "password") == NULL)
 		import_complain(import, item->section->where,
 			"account %s has no password: give the hash that export writes, or \"*\" for none", item->name);
-	else if (directory_save(import->copy, entry, CLOCK_NEVER) == PTN_OK)
+	else if (directory_save(import->copy, entry, NULL, CLOCK_NEVER) == PTN_OK)
 		import_report(import, item, before, entry);
 	else
 		import_complain(import, item->section->where, "\"%s\" cannot be the name of an entry", item->name);
@@ -198,7 +199,7 @@ import_write(Import *import, const Item *item, GError **error)
 	names = import_differences(before, entry);
 	if (names[0] == '\0' && directory_entry_version(before) != 0)
 		return true;
-	return control_save_entry(import->daemon, entry, error);
+	return control_save_entry(import->daemon, entry, import->actor, error);
 }
 
 /* ---- the copy ---- */
@@ -212,7 +213,7 @@ import_copy_page(Directory *copy, PtnKind kind, const GPtrArray *page)
 
 		for (const char *const *name = directory_entry_names(from); *name != NULL; name++)
 			directory_entry_set(to, *name, directory_entry_get(from, *name));
-		if (directory_save(copy, to, CLOCK_NEVER) != PTN_OK)
+		if (directory_save(copy, to, NULL, CLOCK_NEVER) != PTN_OK)
 			return false;
 	}
 	return true;
@@ -335,7 +336,8 @@ control_import(Daemon *daemon, const Request *request, Answer *answer)
 		.items = items,
 		.mistakes = mistakes,
 		.rows = rows,
-		.answer = answer };
+		.answer = answer,
+		.actor = request->actor };
 
 	if (request->words[1] == NULL || request->words[2] != NULL || request->input == NULL)
 		error_set(&error, POSTERN_ERROR_INVALID, "import wants one file, with something in it");

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "daemon/control-access.h"
+#include "daemon/control-audit.h"
 
 #define CONTROL_STOP_US (10 * CLOCK_SECOND)
 
@@ -18,7 +18,7 @@ struct Control {
 	GMainLoop *loop;
 	GSocketService *service;
 	char *path;
-	gid_t group; /* whose members may give commands, too */
+	ControlGroups groups; /* whose members may give commands, too */
 	GMutex lock; /* guards what follows */
 	GCond ended;
 	GPtrArray *connections; /* GSocketConnection*, of requests that are being read or run */
@@ -79,6 +79,8 @@ static const ControlCommand control_commands[] = {
 	{ "doctor", "", "what others will think of this node: names, SPF, certificates, clock, disk", control_doctor },
 	{ "explain", "--client IP --from ADDRESS --to ADDRESS [--login LOGIN] [FILE]",
 		"a message goes through the chain and is not queued: what each plugin says", control_explain },
+	{ "audit", "[customer=NAME] [domain=NAME] [account=LOGIN] [who=USER] [since=AGE|TIME] [limit=N]",
+		"who changed what, newest first", control_audit },
 	{ "spool", "[adopt DIRECTORY]", "figures of the spool; take over that of a lost node", control_spool },
 };
 
@@ -118,12 +120,12 @@ static const struct {
 } control_short_words[] = { { "usage", "limits", 0 }, { "complaint", "standing", 1 } };
 
 static void
-control_ask(Daemon *daemon, const char *plugin, const char *const *words, Answer *answer)
+control_ask(Daemon *daemon, const char *plugin, const char *const *words, Actor *actor, Answer *answer)
 {
 	g_autoptr(PluginSet) set = control_take_set(daemon);
 	g_autoptr(GError) error = NULL;
 
-	if (!host_command(set, plugin, words, control_put_row, answer, &error))
+	if (!host_command(set, plugin, words, actor, control_put_row, answer, &error))
 		answer_fail(answer, "%s", error->message);
 }
 
@@ -134,11 +136,12 @@ control_ask_plugin(Daemon *daemon, const Request *request, Answer *answer)
 
 	for (size_t i = 0; i < G_N_ELEMENTS(control_short_words); i++) {
 		if (strcmp(control_short_words[i].word, words[0]) == 0) {
-			control_ask(daemon, control_short_words[i].plugin, words + control_short_words[i].skipped, answer);
+			control_ask(daemon, control_short_words[i].plugin, words + control_short_words[i].skipped,
+				request->actor, answer);
 			return;
 		}
 	}
-	control_ask(daemon, words[0], words + 1, answer);
+	control_ask(daemon, words[0], words + 1, request->actor, answer);
 }
 
 /* ---- serving ---- */
@@ -193,33 +196,74 @@ control_refuses_words(const Request *request, Answer *answer)
 	return false;
 }
 
-static void
-control_run(Control *control, Request *request, Answer *answer)
+static const ControlCommand *
+control_find_command(const char *word)
 {
-	const char *word = request->words[0] != NULL ? request->words[0] : "help";
-	unsigned takes = 0;
-
 	for (size_t i = 0; i < G_N_ELEMENTS(control_commands); i++)
 		if (strcmp(control_commands[i].word, word) == 0)
-			takes = control_commands[i].takes;
-	if (control_refuses_options(request, takes, answer) || control_refuses_words(request, answer))
-		return;
+			return &control_commands[i];
+	return NULL;
+}
+
+static void
+control_run(Control *control, const Request *request, Answer *answer)
+{
+	const char *word = request->words[0] != NULL ? request->words[0] : "help";
+	const ControlCommand *command = control_find_command(word);
+
 	if (strcmp(word, "help") == 0) {
 		control_help(answer);
-		return;
-	}
-	if (strcmp(word, "stop") == 0) {
+	} else if (strcmp(word, "stop") == 0) {
 		answer_text(answer, "stopping");
 		g_main_loop_quit(control->loop);
+	} else if (command != NULL) {
+		command->run(control->daemon, request, answer);
+	} else {
+		control_ask_plugin(control->daemon, request, answer);
+	}
+}
+
+static ControlNeed
+control_need_of(Control *control, const Request *request)
+{
+	g_autoptr(PluginSet) set = control_take_set(control->daemon);
+	const char *const *words = (const char *const *)request->words;
+
+	return control_need(set, words, words[0] != NULL && control_find_command(words[0]) != NULL);
+}
+
+/* New. */
+static char *
+control_command_name(const Request *request)
+{
+	const size_t n = control_named_words(request->words);
+
+	if (n == 0)
+		return g_strdup("help");
+	return n == 1 ? g_strdup(request->words[0]) : g_strconcat(request->words[0], " ", request->words[1], NULL);
+}
+
+/* Runs what the peer may run, and records it. */
+static void
+control_serve_request(Control *control, const ControlPeer *peer, Request *request, Answer *answer)
+{
+	const ControlCommand *command = control_find_command(request->words[0] != NULL ? request->words[0] : "help");
+	const ControlNeed need = control_need_of(control, request);
+	g_autofree char *name = control_command_name(request);
+	/* Root can say what it wants to; nobody else's word on who they are counts. */
+	Actor actor = { .who = peer->name, .login = peer->uid == 0 ? request->login_user : NULL, .command = name };
+	g_autoptr(GError) error = NULL;
+
+	request->actor = &actor;
+	if (!control_role_allows(peer, need, (const char *const *)request->words, &error)) {
+		answer_fail(answer, "%s", error->message);
 		return;
 	}
-	for (size_t i = 0; i < G_N_ELEMENTS(control_commands); i++) {
-		if (strcmp(control_commands[i].word, word) == 0) {
-			control_commands[i].run(control->daemon, request, answer);
-			return;
-		}
-	}
-	control_ask_plugin(control->daemon, request, answer);
+	if (control_refuses_options(request, command != NULL ? command->takes : 0, answer) ||
+		control_refuses_words(request, answer))
+		return;
+	control_run(control, request, answer);
+	audit_command(control->daemon, request, need, answer);
 }
 
 static void
@@ -227,17 +271,18 @@ control_answer(Control *control, GSocketConnection *connection)
 {
 	g_autoptr(GError) error = NULL;
 	g_autoptr(Request) request = NULL;
+	g_auto(ControlPeer) peer = { 0 };
 	Answer *answer = answer_new(g_io_stream_get_output_stream(G_IO_STREAM(connection)));
 
 	/* Of a stranger nothing is read: one that says nothing would keep a thread.  Nor is it read through a buffered
 	 * stream, whose buffer would keep new passwords. */
-	if (control_access_check(g_socket_connection_get_socket(connection), control->group, &error))
+	if (control_access_check(g_socket_connection_get_socket(connection), &control->groups, &peer, &error))
 		request = request_read(g_io_stream_get_input_stream(G_IO_STREAM(connection)), &error);
 
 	if (request == NULL)
 		answer_fail(answer, "%s", error->message);
 	else
-		control_run(control, request, answer);
+		control_serve_request(control, &peer, request, answer);
 	answer_finish(answer);
 }
 
@@ -278,13 +323,15 @@ control_free(void *data, GClosure *closure)
 
 /* With a group all may connect; control_access_check() then decides. */
 static bool
-control_set_group(Control *control, GError **error)
+control_set_groups(Control *control, GError **error)
 {
-	const char *name = config_text(config_section(control->daemon->config, "server", NULL), "control-group");
+	const ConfigSection *server = config_section(control->daemon->config, "server", NULL);
+	const char *operators = config_text(server, "control-group"), *support = config_text(server, "support-group");
 
-	if (!control_access_find_group(name, &control->group, error))
+	if (!control_access_find_group("control-group", operators, &control->groups.operators, error) ||
+		!control_access_find_group("support-group", support, &control->groups.support, error))
 		return false;
-	if (chmod(control->path, name != NULL ? 0666 : 0600) != 0)
+	if (chmod(control->path, operators != NULL || support != NULL ? 0666 : 0600) != 0)
 		return error_set_errno(error, "cannot set the mode of %s", control->path);
 	return true;
 }
@@ -310,7 +357,7 @@ control_start(Daemon *daemon, GMainLoop *loop, GError **error)
 	is_bound = g_socket_listener_add_address(G_SOCKET_LISTENER(control->service), address, G_SOCKET_TYPE_STREAM,
 		G_SOCKET_PROTOCOL_DEFAULT, NULL, NULL, error);
 	umask(mask);
-	if (!is_bound || !control_set_group(control, error)) {
+	if (!is_bound || !control_set_groups(control, error)) {
 		g_prefix_error(error, "control socket %s: ", path);
 		g_object_unref(control->service);
 		control_free(control, NULL);

@@ -29,7 +29,7 @@ typedef struct {
 ControlFunction control_status, control_reload, control_alarms, control_plugins, control_hooks,
 	control_metrics, control_customer, control_domain, control_account, control_recipient, control_block,
 	control_clients, control_listeners, control_export, control_import, control_queue, control_spool, control_why,
-	control_explain, control_doctor;
+	control_explain, control_doctor, control_audit;
 
 /* References to the plugins, and to all of the configuration, in use. */
 PluginSet *control_take_set(Daemon *daemon);

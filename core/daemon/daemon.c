@@ -10,6 +10,7 @@
 #include "daemon/check.h"
 #include "daemon/claim.h"
 #include "daemon/confine.h"
+#include "daemon/control-audit.h"
 #include "daemon/crash-record.h"
 #include "daemon/expiry.h"
 #include "daemon/options.h"
@@ -157,6 +158,7 @@ daemon_start(const char *path, GError **error)
 
 	daemon->config_path = g_strdup(path);
 	g_mutex_init(&daemon->lock);
+	g_mutex_init(&daemon->audit_lock);
 	daemon->old_rows = g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
 	if (!daemon_load(path, &loaded, mistakes)) {
 		g_autofree char *all = NULL;
@@ -185,10 +187,12 @@ daemon_start(const char *path, GError **error)
 	process_notify("STATUS=starting: reading the queue");
 	if (!services_open(daemon, error))
 		return NULL;
+	audit_open(daemon);
 	daemon->watchdog = watchdog_new(daemon);
 	process_notify("STATUS=starting: plugins");
 	if (!daemon_start_plugins(daemon, &loaded, error))
 		return NULL;
+	audit_use_plugins(daemon, daemon->set);
 	daemon->snapshot = daemon_make_snapshot(daemon, &loaded, daemon->set, error);
 	if (daemon->snapshot == NULL || !daemon_open_doors(daemon, sockets, error))
 		return NULL;
@@ -229,6 +233,7 @@ daemon_apply(Daemon *daemon, Loaded *loaded, GError **error)
 	daemon_swap_snapshot(daemon, g_steal_pointer(&snapshot));
 	host_unref(daemon->set);
 	daemon->set = g_steal_pointer(&set);
+	audit_use_plugins(daemon, daemon->set);
 	return true;
 }
 
@@ -435,6 +440,7 @@ daemon_free(Daemon *daemon)
 	g_ptr_array_unref(daemon->rows);
 	g_ptr_array_unref(daemon->old_rows);
 	g_mutex_clear(&daemon->lock);
+	g_mutex_clear(&daemon->audit_lock);
 	g_free(daemon->config_path);
 	g_free(daemon->state_directory);
 	g_free(daemon);
@@ -489,6 +495,7 @@ daemon_stop(Daemon *daemon, bool is_in_use, const volatile bool *is_hasty)
 	delivery_free(daemon->delivery);
 	server_free(daemon->server);
 	snapshot_unref(daemon->snapshot);
+	audit_use_plugins(daemon, NULL);
 	host_unref(daemon_take_set(daemon));
 	observer_free(daemon->engine.observer);
 	queue_free(daemon->engine.queue);
@@ -503,6 +510,7 @@ daemon_stop(Daemon *daemon, bool is_in_use, const volatile bool *is_hasty)
 	dns_free(daemon->services.dns);
 	refusals_close(daemon->engine.refusals);
 	directory_free(daemon->engine.directory);
+	audit_free(daemon->audit);
 	store_close(daemon->directory_store);
 	blocks_free(daemon->engine.blocks);
 	store_close(daemon->engine.store);

@@ -25,6 +25,9 @@ typedef struct {
 	HostServices services;
 	Engine engine;
 	Store *directory_store;
+	Audit *audit;          /* over directory_store */
+	GMutex audit_lock;     /* guards audit_set; taken inside of `lock`, too */
+	PluginSet *audit_set;  /* whose secrets records leave out; daemon/control-audit.h */
 	Server *server;
 	Delivery *delivery;
 	Work watch;            /* daemon/watch.h */

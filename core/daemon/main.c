@@ -14,6 +14,7 @@
 #include "daemon/check.h"
 #include "daemon/control.h"
 #include "daemon/crash.h"
+#include "daemon/control-audit.h"
 #include "daemon/daemon.h"
 #include "daemon/linked.h"
 #include "daemon/options.h"
@@ -100,6 +101,7 @@ main_on_reload(gpointer data)
 		log_event(LOG_LEVEL_ERROR, "not reloaded", "error", g_ptr_array_index(mistakes, i), NULL);
 	if (text != NULL)
 		log_event(LOG_LEVEL_INFO, text, NULL);
+	audit_reload(at->daemon, text != NULL ? text : g_ptr_array_index(mistakes, 0));
 	return G_SOURCE_CONTINUE;
 }
 

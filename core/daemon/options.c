@@ -137,7 +137,11 @@ static const PtnOption options_server[] = {
 	{ "plugin-directory", PTN_FILE, SERVER, POSTERN_PLUGINDIR, "where NAME.so is looked for" },
 	{ "control", PTN_FILE, SERVER, "/run/postern/control", "socket for posternctl", .needs_restart = true },
 	{ "control-group", PTN_TEXT, SERVER, NULL,
-		"group whose members may use posternctl; not set: root and the daemon's user alone",
+		"group whose members may use all of posternctl; not set: root and the daemon's user alone",
+		.needs_restart = true },
+	{ "support-group", PTN_TEXT, SERVER, NULL,
+		"group whose members may look with posternctl (show, list, why, explain, audit), change nothing, and see "
+		"neither password hashes nor the content of mail; not set: nobody",
 		.needs_restart = true },
 	{ 0 },
 };
@@ -267,6 +271,10 @@ static const PtnOption options_directory[] = {
 		"of a Redis: entries that this node remembers, names that do not exist included; those not asked for "
 		"lately go",
 		1000, 100000000, .needs_restart = true },
+	{ "keep-audit", PTN_TIME, SERVER, "400d",
+		"how long a record of who changed what is kept for posternctl audit; records made before keep their "
+		"time",
+		HOUR, 10000 * DAY, .needs_restart = true },
 	{ 0 },
 };
 

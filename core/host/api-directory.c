@@ -1,6 +1,7 @@
 /* api-directory.c - customers, domains and accounts as plugins see them. */
 #include <string.h>
 
+#include "engine/chain.h"
 #include "host/host-private.h"
 
 enum { WALK_PAGE = 1000 }; /* entries */
@@ -206,6 +207,16 @@ ptn_set(PtnEntry *entry, const char *name, const char *value)
 		directory_entry_set(entry->entry, name, value);
 }
 
+/* The person whose command it is changes the entry, else the plugin. */
+static PtnStatus
+api_save(PtnHook *h, Directory *directory, DirectoryEntry *entry)
+{
+	g_autofree char *who = g_strconcat("plugin ", h->instance->plugin->name, NULL);
+	Actor plugin = { .who = who, .command = h->purpose != NULL ? h->purpose : stage_name(h->call->stage) };
+
+	return directory_save(directory, entry, h->actor != NULL ? h->actor : &plugin, h->call->deadline_us);
+}
+
 PtnStatus
 ptn_save(PtnHook *h, PtnEntry *entry)
 {
@@ -224,5 +235,5 @@ ptn_save(PtnHook *h, PtnEntry *entry)
 	}
 	if (call_is_rehearsed(h))
 		return PTN_OK;
-	return directory_save(directory, entry->entry, h->call->deadline_us);
+	return api_save(h, directory, entry->entry);
 }

@@ -54,6 +54,32 @@ host_show_option(PluginSet *set, const char *name, const OptionPlaces *places, c
 	return true;
 }
 
+bool
+host_option_is_secret(PluginSet *set, const char *name)
+{
+	Instance *instance;
+	const PtnOption *option = host_find_option(set, name, &instance);
+
+	return option != NULL && (option->type & ~(unsigned)PTN_LIST) == PTN_SECRET;
+}
+
+char *
+host_hide(PluginSet *set, char *text)
+{
+	static const char *const kinds[] = { "server", "directory", "store", "delivery", "route", "level" };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)
+		text = config_hide(set->config, kinds[i], text);
+	for (guint i = 0; i < set->instances->len; i++) {
+		const Instance *instance = g_ptr_array_index(set->instances, i);
+		g_autofree char *own = g_strdup_printf("plugin %s", instance->plugin->name);
+		g_autofree char *items = g_strconcat(own, "/", NULL);
+
+		text = config_hide(set->config, items, config_hide(set->config, own, text));
+	}
+	return text;
+}
+
 static unsigned
 host_place_of(PtnKind kind)
 {
@@ -167,15 +193,30 @@ host_most_words(const PtnCommand *command)
 }
 
 bool
-host_command(
-	PluginSet *set, const char *plugin, const char *const *words, HostRow *row, void *data, GError **error)
+host_command_changes(PluginSet *set, const char *plugin, const char *verb)
+{
+	const Instance *instance = host_find(set, plugin, strlen(plugin));
+	const PtnCommand *command = instance != NULL ? host_find_command(instance, verb) : NULL;
+
+	return command != NULL && !command->reads_only;
+}
+
+bool
+host_command(PluginSet *set, const char *plugin, const char *const *words, Actor *actor, HostRow *row, void *data,
+	GError **error)
 {
 	g_autoptr(Region) region = region_new();
 	Instance *instance = host_find(set, plugin, strlen(plugin));
 	const PtnCommand *command = instance != NULL ? host_find_command(instance, words[0]) : NULL;
 	HookCall call = { .region = region, .may_wait = true };
 	PtnHook h = {
-		.call = &call, .instance = instance, .set = set, .row = row, .row_data = data, .purpose = "command"
+		.call = &call,
+		.instance = instance,
+		.set = set,
+		.actor = actor,
+		.row = row,
+		.row_data = data,
+		.purpose = "command"
 	};
 
 	if (instance == NULL)

@@ -50,6 +50,7 @@ struct PtnHook {
 	const void *work_data;
 	const char *purpose;    /* what it is called for where no stage says so ("start"); a text that lives for ever, or NULL */
 	const char *const *arguments;
+	Actor *actor;           /* whose command it is; NULL: nobody's */
 	HostRow *row;
 	void *row_data;
 	OptionPlaces places;    /* whose options hold, as far as places_at_hand() was asked */

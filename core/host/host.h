@@ -60,6 +60,10 @@ char *host_describe(PluginSet *set);
 bool host_option_of(PluginSet *set, const char *name, const OptionPlaces *places, char **value, char **from);
 /* The same for people's eyes: what the configuration hides is hidden. */
 bool host_show_option(PluginSet *set, const char *name, const OptionPlaces *places, char **value, char **from);
+/* The value of "PLUGIN.OPTION" is not for people's eyes. */
+bool host_option_is_secret(PluginSet *set, const char *name);
+/* Takes `text`; new: the same without secrets of the configuration, and what it reads from files. */
+char *host_hide(PluginSet *set, char *text);
 /* Checks that an entry of `kind` may have option "PLUGIN.OPTION", and that `value` is of its type.  The sentence says
  * what would be right. */
 bool host_check_option(PluginSet *set, const char *name, PtnKind kind, const char *value, GError **error);
@@ -77,9 +81,12 @@ GPtrArray *host_option_names(PluginSet *set, PtnKind kind);
 void host_each(PluginSet *set, void (*each)(void *data, const PtnPlugin *plugin,
 	const HookPlugin *figures), void *data);
 
-/* `posternctl NAME verb …`.  `row` gets column, text, …, NULL.  False: the error says why. */
+/* True: there is such a command, and it does not declare that it only reads. */
+bool host_command_changes(PluginSet *set, const char *plugin, const char *verb);
+/* `posternctl NAME verb …`.  What it saves is saved by `actor`; NULL: by the plugin.  `row` gets column, text, …, NULL.
+ * False: the error says why. */
 typedef void HostRow(void *data, const char *const *columns_and_texts);
-bool host_command(PluginSet *set, const char *plugin, const char *const *words, HostRow *row,
+bool host_command(PluginSet *set, const char *plugin, const char *const *words, Actor *actor, HostRow *row,
 	void *data, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PluginSet, host_unref)

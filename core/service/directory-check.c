@@ -412,11 +412,12 @@ directory_names_with(Directory *directory, PtnKind kind, const char *option, con
 }
 
 static bool
-directory_remove_one(Directory *directory, PtnKind kind, const char *name, GPtrArray *removed, GError **error)
+directory_remove_one(Directory *directory, PtnKind kind, const char *name, Actor *actor, GPtrArray *removed,
+	GError **error)
 {
 	const char *word = directory_kind_name(kind);
 
-	switch (directory_remove(directory, kind, name, directory_deadline())) {
+	switch (directory_remove(directory, kind, name, actor, directory_deadline())) {
 	case PTN_OK:
 		g_ptr_array_add(removed, g_strdup_printf("%s %s", word, name));
 		return true;
@@ -449,7 +450,7 @@ directory_refuse_in_use(Directory *directory, const char *customer, GError **err
 
 static bool
 directory_remove_those_of(
-	Directory *directory, PtnKind kind, const char *domain, GPtrArray *removed, GError **error)
+	Directory *directory, PtnKind kind, const char *domain, Actor *actor, GPtrArray *removed, GError **error)
 {
 	g_autoptr(GPtrArray) names = directory_names_with(directory, kind, "domain", domain, error);
 
@@ -457,7 +458,7 @@ directory_remove_those_of(
 		g_autoptr(GError) why = NULL;
 
 		/* Gone in between is as good as removed. */
-		if (!directory_remove_one(directory, kind, g_ptr_array_index(names, i), removed, &why) &&
+		if (!directory_remove_one(directory, kind, g_ptr_array_index(names, i), actor, removed, &why) &&
 			why->code != POSTERN_ERROR_NOT_FOUND) {
 			g_propagate_error(error, g_steal_pointer(&why));
 			return false;
@@ -467,12 +468,14 @@ directory_remove_those_of(
 }
 
 bool
-directory_remove_checked(Directory *directory, PtnKind kind, const char *name, GPtrArray *removed, GError **error)
+directory_remove_checked(Directory *directory, PtnKind kind, const char *name, Actor *actor, GPtrArray *removed,
+	GError **error)
 {
 	if (kind == PTN_CUSTOMER && !directory_refuse_in_use(directory, name, error))
 		return false;
-	if (kind == PTN_DOMAIN && (!directory_remove_those_of(directory, PTN_ACCOUNT, name, removed, error) ||
-								  !directory_remove_those_of(directory, PTN_RECIPIENT, name, removed, error)))
+	if (kind == PTN_DOMAIN &&
+		(!directory_remove_those_of(directory, PTN_ACCOUNT, name, actor, removed, error) ||
+			!directory_remove_those_of(directory, PTN_RECIPIENT, name, actor, removed, error)))
 		return false;
-	return directory_remove_one(directory, kind, name, removed, error);
+	return directory_remove_one(directory, kind, name, actor, removed, error);
 }

@@ -351,30 +351,39 @@ directory_forget(Directory *directory, PtnKind kind, const char *key)
 }
 
 PtnStatus
-directory_save(Directory *directory, DirectoryEntry *entry, int64_t deadline_us)
+directory_save(Directory *directory, DirectoryEntry *entry, Actor *actor, int64_t deadline_us)
 {
 	g_autofree char *key = directory_key(entry->kind, entry->name);
 	g_autofree char *text = directory_format_record(entry);
-
+	g_autoptr(DirectoryEntry) before = NULL;
 	PtnStatus status;
 
 	if (!directory_name_is_possible(entry->name))
 		return PTN_UNSURE;
+	/* If somebody else saves in between, this save is TAKEN: so it is what was replaced. */
+	if (entry->version != 0)
+		before = directory_audit_before(directory, entry->kind, entry->name, deadline_us);
 	status = store_replace(directory->store, key, text, &entry->version, deadline_us);
 	directory_forget(directory, entry->kind, key);
+	if (status == PTN_OK)
+		directory_audit(directory, actor, entry->kind, entry->name, before, entry);
 	return status;
 }
 
 PtnStatus
-directory_remove(Directory *directory, PtnKind kind, const char *name, int64_t deadline_us)
+directory_remove(Directory *directory, PtnKind kind, const char *name, Actor *actor, int64_t deadline_us)
 {
 	g_autofree char *key = directory_key(kind, name);
+	g_autoptr(DirectoryEntry) before = NULL;
 	PtnStatus status;
 
 	if (!directory_name_is_possible(name))
 		return PTN_NONE;
+	before = directory_audit_before(directory, kind, name, deadline_us);
 	status = store_remove(directory->store, key, deadline_us);
 	directory_forget(directory, kind, key);
+	if (status == PTN_OK)
+		directory_audit(directory, actor, kind, before != NULL ? before->name : name, before, NULL);
 	return status;
 }
 

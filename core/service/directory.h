@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 #include "plugin-api.h"
+#include "service/audit.h"
 #include "service/store.h"
 
 typedef struct Directory Directory;
@@ -38,6 +39,11 @@ const char *directory_mode_title(const char *mode);
 /* `store` is borrowed and outlives it. */
 Directory *directory_new(Store *store);
 void directory_free(Directory *directory);
+/* The value of an option as a record may show it; new. */
+typedef char *DirectoryHide(void *data, PtnKind kind, const char *name, const char *value);
+/* From now on each entry saved or removed leaves a record in `audit`, which is borrowed and may be NULL: none.  Passwords
+ * are hidden whatever `hide` says, which may be NULL.  Before anybody changes something. */
+void directory_set_audit(Directory *directory, Audit *audit, DirectoryHide *hide, void *data);
 /* How many entries of a remote store are remembered, those that do not exist included; before anybody asks. */
 void directory_set_cached(Directory *directory, size_t most);
 /* How many there are. */
@@ -56,9 +62,11 @@ PtnStatus directory_find_now(Directory *directory, PtnKind kind, const char *nam
 /* New, empty, not saved; saving it answers TAKEN if the name exists. */
 DirectoryEntry *directory_entry_new(PtnKind kind, const char *name);
 void directory_entry_free(DirectoryEntry *entry);
-/* The entry gets its new version. */
-PtnStatus directory_save(Directory *directory, DirectoryEntry *entry, int64_t deadline_us);
-PtnStatus directory_remove(Directory *directory, PtnKind kind, const char *name, int64_t deadline_us);
+/* The entry gets its new version.  All changes pass through these two, and leave a record each that says it was `actor`
+ * (NULL: the daemon itself). */
+PtnStatus directory_save(Directory *directory, DirectoryEntry *entry, Actor *actor, int64_t deadline_us);
+PtnStatus directory_remove(
+	Directory *directory, PtnKind kind, const char *name, Actor *actor, int64_t deadline_us);
 /* Entries of a kind by name, after `after`, at most `limit`; with_option NULL: all.  New array that frees. */
 PtnStatus directory_list(Directory *directory, PtnKind kind, const char *with_option, const char *after,
 	size_t limit, int64_t deadline_us, GPtrArray **entries);
@@ -91,8 +99,8 @@ const char *const *directory_entry_names(DirectoryEntry *entry);
 bool directory_check(Directory *directory, DirectoryEntry *entry, GError **error);
 /* A domain removed takes its accounts and recipients with it; a customer with domains is refused.
  * `removed` (elements are freed by g_free) gets "account NAME", "domain NAME" of what went. */
-bool directory_remove_checked(Directory *directory, PtnKind kind, const char *name, GPtrArray *removed,
-	GError **error);
+bool directory_remove_checked(Directory *directory, PtnKind kind, const char *name, Actor *actor,
+	GPtrArray *removed, GError **error);
 
 /* The account's or customer's standing: NULL if it may submit, else the reason ("disabled", or the text
  * given when it was).  Considers account and customer.  `customer` may be NULL. */

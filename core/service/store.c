@@ -9,7 +9,7 @@
 enum { STORE_KEY_MAX = 500, STORE_VALUE_MAX = 1024 * 1024 };
 
 const char *const store_watched[] = { "directory/customer/", "directory/domain/", "directory/account/",
-	"directory/recipient/", "block/", NULL };
+	"directory/recipient/", "block/", "audit/", NULL };
 
 struct Store {
 	const StoreBackend *backend;

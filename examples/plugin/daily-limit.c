@@ -55,7 +55,7 @@ static const PtnHookRow hooks[] = {
 };
 
 static const PtnCommand commands[] = {
-	{ "show", "LOGIN", "what a login has sent today", show },
+	{ "show", "LOGIN", "what a login has sent today", show, .reads_only = true },
 	{ 0 },
 };
 

@@ -343,7 +343,8 @@ static const PtnHookRow hooks[] = {
 };
 
 static const PtnCommand commands[] = {
-	{ "show", "ACCOUNT", "copies of an account: which are used, their header, the last bounce", show },
+	{ "show", "ACCOUNT", "copies of an account: which are used, their header, the last bounce", show,
+		.reads_only = true },
 	{ 0 },
 };
 

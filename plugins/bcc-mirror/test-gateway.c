@@ -26,8 +26,8 @@ PtnStatus __real_directory_find(
 	void *directory, PtnKind kind, const char *name, int64_t deadline_us, void **entry);
 PtnStatus __wrap_directory_find(
 	void *directory, PtnKind kind, const char *name, int64_t deadline_us, void **entry);
-PtnStatus __real_directory_save(void *directory, void *entry, int64_t deadline_us);
-PtnStatus __wrap_directory_save(void *directory, void *entry, int64_t deadline_us);
+PtnStatus __real_directory_save(void *directory, void *entry, void *actor, int64_t deadline_us);
+PtnStatus __wrap_directory_save(void *directory, void *entry, void *actor, int64_t deadline_us);
 
 PtnStatus
 __wrap_directory_find(void *directory, PtnKind kind, const char *name, int64_t deadline_us, void **entry)
@@ -36,10 +36,10 @@ __wrap_directory_find(void *directory, PtnKind kind, const char *name, int64_t d
 }
 
 PtnStatus
-__wrap_directory_save(void *directory, void *entry, int64_t deadline_us)
+__wrap_directory_save(void *directory, void *entry, void *actor, int64_t deadline_us)
 {
 	if (gateway_conflicts == 0)
-		return __real_directory_save(directory, entry, deadline_us);
+		return __real_directory_save(directory, entry, actor, deadline_us);
 	gateway_conflicts--;
 	return PTN_TAKEN;
 }

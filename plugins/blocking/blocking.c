@@ -242,7 +242,7 @@ static const PtnHookRow hooks[] = { { PTN_EVENT, take_event, 0 }, { PTN_REPLY, t
 	{ PTN_DISCONNECT, take_end, 0 }, { PTN_QUEUED, forget_failures, 0 }, { 0 } };
 
 static const PtnCommand commands[] = {
-	{ "show", "ADDRESS", "what is counted of a client", show },
+	{ "show", "ADDRESS", "what is counted of a client", show, .reads_only = true },
 	{ "forget", "ADDRESS", "its counters and offences", forget },
 	{ 0 },
 };

@@ -245,8 +245,8 @@ static const PtnHookRow hooks[] = {
 };
 
 static const PtnCommand commands[] = {
-	{ "doctor", NULL, "the servers, for posternctl doctor", tell_doctor },
-	{ "check", NULL, "asks the servers how they do", check_servers },
+	{ "doctor", NULL, "the servers, for posternctl doctor", tell_doctor, .reads_only = true },
+	{ "check", NULL, "asks the servers how they do", check_servers, .reads_only = true },
 	{ 0 },
 };
 

@@ -369,9 +369,9 @@ static const PtnHookRow hooks[] = {
 };
 
 static const PtnCommand commands[] = {
-	{ "doctor", NULL, "the lists, for posternctl doctor", tell_doctor },
-	{ "lists", NULL, "the lists, and how they do", show_lists },
-	{ "check", "ADDRESS", "what the lists say of an address now", look_up },
+	{ "doctor", NULL, "the lists, for posternctl doctor", tell_doctor, .reads_only = true },
+	{ "lists", NULL, "the lists, and how they do", show_lists, .reads_only = true },
+	{ "check", "ADDRESS", "what the lists say of an address now", look_up, .reads_only = true },
 	{ 0 },
 };
 

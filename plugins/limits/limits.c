@@ -305,7 +305,7 @@ static const PtnHookRow hooks[] = { { PTN_MAIL, look_back, PTN_INLINE },
 	{ PTN_TICK, ledger_settle_all, 0 }, { 0 } };
 
 static const PtnCommand commands[] = {
-	{ "usage", "CUSTOMER|LOGIN", "what was used of what is allowed", usage_show },
+	{ "usage", "CUSTOMER|LOGIN", "what was used of what is allowed", usage_show, .reads_only = true },
 	{ 0 },
 };
 

@@ -233,7 +233,7 @@ static const PtnHookRow hooks[] = {
 };
 
 static const PtnCommand commands[] = {
-	{ "show", "ADDRESS|DOMAIN", "what is known of it", verify_command_show },
+	{ "show", "ADDRESS|DOMAIN", "what is known of it", verify_command_show, .reads_only = true },
 	{ "forget", "ADDRESS|DOMAIN", "forget what is known of it", verify_command_forget },
 	{ "probe", "ADDRESS", "ask now, whatever is known", verify_command_probe },
 	{ 0 },

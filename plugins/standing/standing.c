@@ -218,10 +218,11 @@ static const PtnHookRow hooks[] = {
 };
 
 static const PtnCommand commands[] = {
-	{ "show", "LOGIN", "counters, shares and thresholds of an account, and why it is disabled", show },
+	{ "show", "LOGIN", "counters, shares and thresholds of an account, and why it is disabled", show,
+		.reads_only = true },
 	{ "add", "LOGIN | SUBMIT-ID TAG", "a complaint about an account, or about one of its messages",
 		complaint_command_add },
-	{ "list", "LOGIN", "the last complaints about an account", complaint_command_list },
+	{ "list", "LOGIN", "the last complaints about an account", complaint_command_list, .reads_only = true },
 	{ 0 },
 };
 

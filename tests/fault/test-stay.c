@@ -13,7 +13,7 @@ set_mode(World *world, const char *mode)
 	if (directory_find(world->engine.directory, PTN_DOMAIN, STAY_DOMAIN, CLOCK_NEVER, &entry) != PTN_OK)
 		entry = directory_entry_new(PTN_DOMAIN, STAY_DOMAIN);
 	directory_entry_set(entry, "mode", mode);
-	CU_ASSERT_EQUAL(directory_save(world->engine.directory, entry, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(directory_save(world->engine.directory, entry, NULL, CLOCK_NEVER), PTN_OK);
 	directory_entry_free(entry);
 }
 

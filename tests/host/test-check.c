@@ -84,7 +84,7 @@ ptn_test_set(PtnTest *test, PtnKind kind, const char *name, const char *option, 
 	if (!host_check_option(test->set, option, kind, value, &error) ||
 		!host_check_value(test->set, option, &places, value, &error))
 		return test_hand_out(test, g_strdup(error->message));
-	if (directory_save(test->engine.directory, entry, CLOCK_NEVER) != PTN_OK)
+	if (directory_save(test->engine.directory, entry, NULL, CLOCK_NEVER) != PTN_OK)
 		test_die(name, "cannot be saved");
 	return NULL;
 }

@@ -405,7 +405,7 @@ ptn_test_entry(PtnTest *test, PtnKind kind, const char *name, ...)
 	va_end(more);
 	if (!directory_check(test->engine.directory, entry, &error))
 		test_die(name, error->message);
-	if (directory_save(test->engine.directory, entry, CLOCK_NEVER) != PTN_OK)
+	if (directory_save(test->engine.directory, entry, NULL, CLOCK_NEVER) != PTN_OK)
 		test_die(name, "cannot be saved");
 	directory_entry_free(entry);
 }
@@ -413,7 +413,7 @@ ptn_test_entry(PtnTest *test, PtnKind kind, const char *name, ...)
 void
 ptn_test_remove(PtnTest *test, PtnKind kind, const char *name)
 {
-	if (directory_remove(test->engine.directory, kind, name, CLOCK_NEVER) != PTN_OK)
+	if (directory_remove(test->engine.directory, kind, name, NULL, CLOCK_NEVER) != PTN_OK)
 		test_die(name, "cannot be removed");
 }
 

@@ -118,7 +118,7 @@ ptn_test_command(PtnTest *test, const char *plugin, ...)
 		g_ptr_array_add(words, (void *)(uintptr_t)word);
 	va_end(more);
 	g_ptr_array_add(words, NULL);
-	if (!host_command(test->set, plugin, (const char *const *)words->pdata, test_add_row, text, &error))
+	if (!host_command(test->set, plugin, (const char *const *)words->pdata, NULL, test_add_row, text, &error))
 		g_string_append_printf(text, "error: %s\n", error->message);
 	return test_hand_out(test, g_string_free(text, FALSE));
 }

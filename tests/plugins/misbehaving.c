@@ -225,7 +225,7 @@ start_never(PtnHook *h)
 static const PtnHookRow unknown_hooks[] = { { (PtnStage)20, next, 0 }, { 0 } };
 static const PtnHookRow both_hooks[] = { { PTN_MAIL, next, PTN_INLINE | PTN_HEAVY }, { 0 } };
 static const PtnHookRow tick_hooks[] = { { PTN_TICK, next, 0 }, { 0 } };
-static const PtnCommand commands[] = { { "list", "", "lists", next }, { 0 } };
+static const PtnCommand commands[] = { { "list", "", "lists", next, .reads_only = true }, { 0 } };
 
 BAD(bad_start, "bad-start", .start = start_never);
 BAD(bad_stage, "bad-stage", .hooks = unknown_hooks);

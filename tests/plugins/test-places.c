@@ -64,7 +64,7 @@ show_word(PtnHook *h)
 	return PTN_NEXT;
 }
 
-static const PtnCommand commands[] = { { "word", "[NAME]", "the word", show_word }, { 0 } };
+static const PtnCommand commands[] = { { "word", "[NAME]", "the word", show_word, .reads_only = true }, { 0 } };
 static const PtnHookRow at_rcpt[] = { { PTN_AUTH, identify, PTN_INLINE }, { PTN_RCPT, tell, PTN_INLINE }, { 0 } };
 static const PtnHookRow at_mail[] = { { PTN_AUTH, identify, PTN_INLINE }, { PTN_MAIL, tell, PTN_INLINE }, { 0 } };
 static const PtnPlugin teller = { PTN_HEAD("teller"), .version = "1", .summary = "tells", .options = options,

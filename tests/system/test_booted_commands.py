@@ -14,6 +14,7 @@ COMMANDS = {
     "status": "status", "alarms": "01 alarms", "plugins": "plugins", "hooks": "hooks", "metrics": "metrics",
     "reload": "reload", "listeners": "listeners", "clients": "clients 127.0.0.1", "doctor": "01 doctor", "export": "export",
     "import": "import --dry-run /tmp/import.txt", "why": "why boss@acme.example",
+    "audit": "audit limit=5",
     "explain": "explain --client 9.9.9.25 --from someone@example.org --to user@acme.example --listener inbound {mail}",
     "customer add": "customer add other primary=it@other.example", "customer set": "customer set other outbound=yes",
     "customer show": "customer show other", "customer list": "customer list",

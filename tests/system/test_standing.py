@@ -84,6 +84,9 @@ def test_complaints(make_postern, sink):
                 postern.wait_log("complaint about %s by angry@far.example" % LOGIN)
                 assert enabled(postern)
         wait_until(lambda: not enabled(postern), "the account to be disabled")
+        record = postern.ctl("audit", "account=" + LOGIN, "limit=1", json=True)[0]  # Y-20
+        assert (record["who"], record["kind"], record["name"]) == ("plugin standing", "account", LOGIN), record
+        assert "enabled=no" in record["after"] and record["command"], record
         dialog.expect("421 4.7.0", "MAIL FROM:<%s>" % LOGIN)
     with postern.smtp() as dialog:
         dialog.hello()

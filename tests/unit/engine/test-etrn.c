@@ -48,10 +48,10 @@ world_host(World *world, const char *domain)
 	g_autoptr(DirectoryEntry) customer = directory_entry_new(PTN_CUSTOMER, "acme");
 	g_autoptr(DirectoryEntry) entry = directory_entry_new(PTN_DOMAIN, domain);
 
-	(void)directory_save(world->directory, customer, CLOCK_NEVER);
+	(void)directory_save(world->directory, customer, NULL, CLOCK_NEVER);
 	directory_entry_set(entry, "customer", "acme");
 	directory_entry_set(entry, "mode", "outbound-only");
-	CU_ASSERT_EQUAL_FATAL(directory_save(world->directory, entry, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL_FATAL(directory_save(world->directory, entry, NULL, CLOCK_NEVER), PTN_OK);
 }
 
 static void

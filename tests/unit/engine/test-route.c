@@ -106,7 +106,7 @@ world_add_domain(World *world, const char *name, const char *mode, const char *d
 
 	directory_entry_set(entry, "mode", mode);
 	directory_entry_set(entry, "destination", destination);
-	CU_ASSERT_EQUAL(directory_save(world->engine.directory, entry, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(directory_save(world->engine.directory, entry, NULL, CLOCK_NEVER), PTN_OK);
 	directory_entry_free(entry);
 }
 

@@ -29,7 +29,7 @@ save_account(Directory *directory, const char *password)
 	if (directory_find_now(directory, PTN_ACCOUNT, "u@example.net", CLOCK_NEVER, &entry) != PTN_OK)
 		entry = directory_entry_new(PTN_ACCOUNT, "u@example.net");
 	directory_entry_set(entry, "password", password);
-	CU_ASSERT_EQUAL(directory_save(directory, entry, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(directory_save(directory, entry, NULL, CLOCK_NEVER), PTN_OK);
 }
 
 /* New; "NONE", "UNSURE". */
@@ -104,7 +104,7 @@ test_directory(void)
 	CU_ASSERT_TRUE(redis_server_becomes(here, false));
 	save_account(one, "third");
 	assert_seen(other, "third");
-	CU_ASSERT_EQUAL(directory_remove(one, PTN_ACCOUNT, "u@example.net", CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(directory_remove(one, PTN_ACCOUNT, "u@example.net", NULL, CLOCK_NEVER), PTN_OK);
 	assert_seen(other, "NONE");
 	directory_free(one);
 	directory_free(other);

@@ -33,7 +33,7 @@ assert_added(Fixture *f, DirectoryEntry *entry)
 
 	if (!directory_check(f->directory, entry, &error))
 		ASSERT_TEXT(error->message, NULL);
-	CU_ASSERT_EQUAL(directory_save(f->directory, entry, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(directory_save(f->directory, entry, NULL, CLOCK_NEVER), PTN_OK);
 	directory_entry_free(entry);
 }
 
@@ -139,7 +139,7 @@ test_duplicates(void)
 	fixture_open(&f);
 	assert_added(&f, ENTRY(PTN_ACCOUNT, "user@example.net"));
 	CU_ASSERT_TRUE(directory_check(f.directory, second, NULL));
-	CU_ASSERT_EQUAL(directory_save(f.directory, second, CLOCK_NEVER), PTN_TAKEN);
+	CU_ASSERT_EQUAL(directory_save(f.directory, second, NULL, CLOCK_NEVER), PTN_TAKEN);
 	fixture_close(&f);
 }
 
@@ -154,7 +154,7 @@ test_case(void)
 	entry = find(&f, PTN_ACCOUNT, "uSER@example.NET");
 	ASSERT_TEXT(directory_entry_name(entry), "user@example.net");
 	CU_ASSERT_EQUAL(directory_entry_kind(entry), PTN_ACCOUNT);
-	CU_ASSERT_EQUAL(directory_remove(f.directory, PTN_ACCOUNT, "USER@example.net", CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(directory_remove(f.directory, PTN_ACCOUNT, "USER@example.net", NULL, CLOCK_NEVER), PTN_OK);
 	fixture_close(&f);
 }
 
@@ -232,7 +232,7 @@ test_recipients(void)
 	ASSERT_TEXT(directory_entry_get(entry, "customer"), "acme");
 	assert_refused(&f, ENTRY(PTN_RECIPIENT, "jane@nowhere.example"), "there is no domain");
 	assert_refused(&f, ENTRY(PTN_RECIPIENT, "@example.net"), "not a mail address");
-	CU_ASSERT_TRUE(directory_remove_checked(f.directory, PTN_DOMAIN, "example.net", removed, NULL));
+	CU_ASSERT_TRUE(directory_remove_checked(f.directory, PTN_DOMAIN, "example.net", NULL, removed, NULL));
 	CU_ASSERT_TRUE(g_ptr_array_find_with_equal_func(removed, "recipient jane@example.net", g_str_equal, NULL));
 	fixture_close(&f);
 }
@@ -278,15 +278,15 @@ test_removal(void)
 		assert_added(&f, ENTRY(PTN_ACCOUNT, login));
 	}
 	assert_added(&f, ENTRY(PTN_ACCOUNT, "user@other.example"));
-	CU_ASSERT_FALSE(directory_remove_checked(f.directory, PTN_CUSTOMER, "acme", removed, &error));
+	CU_ASSERT_FALSE(directory_remove_checked(f.directory, PTN_CUSTOMER, "acme", NULL, removed, &error));
 	CU_ASSERT_PTR_NOT_NULL_FATAL(error);
 	ASSERT_TEXT(error->message, "customer acme has domains (example.net); remove them first");
 	CU_ASSERT_EQUAL(removed->len, 0);
-	CU_ASSERT_TRUE(directory_remove_checked(f.directory, PTN_DOMAIN, "Example.net", removed, NULL));
+	CU_ASSERT_TRUE(directory_remove_checked(f.directory, PTN_DOMAIN, "Example.net", NULL, removed, NULL));
 	CU_ASSERT_EQUAL(removed->len, 251);
 	ASSERT_TEXT(g_ptr_array_index(removed, 0), "account user0@example.net");
-	CU_ASSERT_TRUE(directory_remove_checked(f.directory, PTN_CUSTOMER, "acme", removed, NULL));
-	CU_ASSERT_FALSE(directory_remove_checked(f.directory, PTN_CUSTOMER, "acme", removed, NULL));
+	CU_ASSERT_TRUE(directory_remove_checked(f.directory, PTN_CUSTOMER, "acme", NULL, removed, NULL));
+	CU_ASSERT_FALSE(directory_remove_checked(f.directory, PTN_CUSTOMER, "acme", NULL, removed, NULL));
 	directory_entry_free(find(&f, PTN_ACCOUNT, "user@other.example"));
 	fixture_close(&f);
 }
@@ -350,10 +350,10 @@ test_versions(void)
 	a = find(&f, PTN_CUSTOMER, "acme");
 	b = find(&f, PTN_CUSTOMER, "acme");
 	directory_entry_set(a, "level", "personal");
-	CU_ASSERT_EQUAL(directory_save(f.directory, a, CLOCK_NEVER), PTN_OK);
-	CU_ASSERT_EQUAL(directory_save(f.directory, b, CLOCK_NEVER), PTN_TAKEN);
+	CU_ASSERT_EQUAL(directory_save(f.directory, a, NULL, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(directory_save(f.directory, b, NULL, CLOCK_NEVER), PTN_TAKEN);
 	CU_ASSERT_TRUE(directory_entry_version(a) > directory_entry_version(b));
-	CU_ASSERT_EQUAL(directory_save(f.directory, a, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(directory_save(f.directory, a, NULL, CLOCK_NEVER), PTN_OK);
 	CU_ASSERT_EQUAL(directory_changes(f.directory, PTN_CUSTOMER, CLOCK_NEVER, &after), PTN_OK);
 	CU_ASSERT_TRUE(after > before);
 	CU_ASSERT_EQUAL(directory_changes(f.directory, PTN_ACCOUNT, CLOCK_NEVER, &after), PTN_OK);

@@ -1,0 +1,116 @@
+"""Who may do what at the control socket: operators, support, and everybody else, for every command."""
+import os
+import shlex
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from control_table import CHANGE, COMMANDS, ENTRY, LOOK, PLUGIN_VERBS, PLUGINS, SECRET, declared_verbs, known_commands
+from postern import BUILD, LOGIN, PASSWORD
+
+OPERATORS, SUPPORT, NOBODY = 8, 60, 65534  # mail, games, nogroup of every Debian
+OPTIONS = {"plugin standing": {}, "plugin limits": {"messages": "100/1h"}, "plugin bcc-mirror": {"secret": "a secret for the test", "bounce-domain": "copies.example.net"},
+           "level standard": {"limits.messages": "77/1h"}}
+
+
+class Roles:
+    """A daemon whose socket others may come to, and posternctl as any user."""
+
+    def __init__(self, make_postern):
+        self.place = Path(tempfile.mkdtemp(prefix="roles"))
+        self.place.chmod(0o755)
+        self.postern = make_postern({"server": {"plugins": PLUGINS, "control": self.place / "control", "control-group": "mail",
+                                                "support-group": "games"}, **OPTIONS})
+        with self.postern.smtp() as dialog:
+            dialog.login(LOGIN, PASSWORD)
+            self.id = dialog.mail()
+        self.imported = self.place / "import.txt"
+        self.imported.write_text("[customer imported]\nprimary = it@imported.example\n")
+
+    def line(self, command):
+        return shlex.split(COMMANDS[command][1].format(
+            id=self.id, lost=self.place / "lost", **{"import": self.imported}))
+
+    def ask(self, words, uid, *groups):
+        """posternctl as `uid` with supplementary `groups`."""
+        return subprocess.run([BUILD / "core/daemon/posternctl", "--socket", self.place / "control", *words],
+                              capture_output=True, text=True, input="secret\n", timeout=60, cwd="/", user=uid, group=NOBODY,
+                              extra_groups=list(groups), check=False)
+
+
+@pytest.fixture
+def roles(make_postern):
+    if os.geteuid() != 0:
+        pytest.skip("only root becomes another user")
+    return Roles(make_postern)
+
+
+def test_the_table_has_every_command(roles):
+    """Y-21 a new command without a role fails here, and so does a plugin's command whose declaration differs from the table."""
+    assert set(COMMANDS) == known_commands(roles.postern) | {"customer", "domain", "account", "recipient"}
+    expected = {name: CHANGE if need == CHANGE else LOOK for name, (need, _) in COMMANDS.items()} | PLUGIN_VERBS
+    declared = declared_verbs()
+    assert declared == {name: expected.get(name) for name in declared}
+    assert set(PLUGIN_VERBS) <= set(declared)
+
+
+def test_every_command_by_every_role(roles):
+    """Y-21 support looks and no more; operators may everything, which leaves records with their name; strangers may nothing."""
+    who = "nobody"
+    for command, (need, _) in COMMANDS.items():
+        words = roles.line(command)
+        stranger = roles.ask(words, NOBODY)
+        assert "may not give commands" in stranger.stderr and not stranger.stdout, (command, stranger)
+        support = roles.ask(words, NOBODY, SUPPORT)
+        refusal = 'nobody may not run "%s' % command
+        if need == LOOK:
+            assert "may not" not in support.stderr, (command, support)
+        else:
+            assert support.returncode == 1 and refusal in support.stderr and not support.stdout, (command, support)
+            assert "control-group" in support.stderr
+        before = roles.postern.ctl("audit", "limit=1000", json=True)
+        operator = roles.ask(words, NOBODY, OPERATORS, SUPPORT)
+        assert "may not" not in operator.stderr, (command, operator)
+        if need in (ENTRY, CHANGE) and command not in ("spool adopt",):
+            assert operator.returncode == 0, (command, operator)
+        if command == "stop":
+            roles.postern.process.wait(60)
+            roles.postern.start()
+        rows = roles.postern.ctl("audit", "limit=1000", json=True)
+        new = rows[:len(rows) - len(before)]
+        if need in (LOOK, SECRET):
+            assert not new, (command, new)
+        else:
+            assert new and all((row["who"], row["command"]) == (who, command) for row in new), (command, new)
+            assert all((row["kind"] != "") == (need == ENTRY) for row in new) or command.startswith("iphelper"), (command, new)
+
+
+def test_support_sees_no_secret(roles):
+    """Y-21 nothing that support may run has a password hash or a secret of the configuration in it."""
+    for command, (need, _) in COMMANDS.items():
+        if need != LOOK:
+            continue
+        for more in ([], ["--json"]):
+            done = roles.ask([*roles.line(command), *more], NOBODY, SUPPORT)
+            assert "$6$" not in done.stdout and "$y$" not in done.stdout, command
+            assert "a secret for the test" not in done.stdout + done.stderr, command
+    hashes = roles.ask(["export"], NOBODY, OPERATORS)
+    assert "password = $" in hashes.stdout
+
+
+def test_the_primary_group_counts_too_and_root_needs_none(roles):
+    """Y-21 a role by the primary group; root and the daemon's user are operators."""
+    done = subprocess.run([BUILD / "core/daemon/posternctl", "--socket", roles.place / "control", "customer", "add", "x"],
+                          capture_output=True, text=True, user=NOBODY, group=SUPPORT, extra_groups=[], check=False)
+    assert "may not run" in done.stderr
+    assert roles.ask(["customer", "add", "y"], 0).returncode == 0
+
+
+def test_unknown_support_group_prevents_the_start(make_postern, tmp_path):
+    """A support-group that does not exist is named by posternd -t and by the start."""
+    postern = make_postern()
+    postern.change({"server": {"support-group": "nosuch"}})
+    done = subprocess.run([BUILD / "core/daemon/posternd", "-t", "-c", postern.config], capture_output=True, text=True, check=False)
+    assert done.returncode != 0 and "[server] support-group: there is no group \"nosuch\"" in done.stdout + done.stderr
