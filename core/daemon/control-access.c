@@ -55,16 +55,43 @@ control_access_is_member(int fd, const struct ucred *peer, gid_t group)
 	return false;
 }
 
+static bool
+control_access_peer(int fd, struct ucred *peer, GError **error)
+{
+	socklen_t size = sizeof *peer;
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &size) == 0 ||
+		   error_set_errno(error, "cannot find out who is asking");
+}
+
+static bool
+control_access_is_owner(const struct ucred *peer)
+{
+	return peer->uid == 0 || peer->uid == geteuid();
+}
+
+bool
+control_access_check_owner(GSocket *socket, const char *command, GError **error)
+{
+	struct ucred peer;
+
+	if (!control_access_peer(g_socket_get_fd(socket), &peer, error))
+		return false;
+	return control_access_is_owner(&peer) ||
+		   error_set(error, POSTERN_ERROR_INVALID,
+			   "%s hands out password hashes and secrets: only root and the daemon's user may ask for it, not user %u",
+			   command, (unsigned)peer.uid);
+}
+
 bool
 control_access_check(GSocket *socket, gid_t group, GError **error)
 {
 	const int fd = g_socket_get_fd(socket);
 	struct ucred peer;
-	socklen_t size = sizeof peer;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
-		return error_set_errno(error, "cannot find out who is asking");
-	if (peer.uid == 0 || peer.uid == geteuid() || control_access_is_member(fd, &peer, group))
+	if (!control_access_peer(fd, &peer, error))
+		return false;
+	if (control_access_is_owner(&peer) || control_access_is_member(fd, &peer, group))
 		return true;
 	return error_set(error, POSTERN_ERROR_INVALID,
 		"user %u may not give commands: only root, the daemon's user, and members of [server] control-group%s may",

@@ -16,3 +16,5 @@ bool control_access_find_group(const char *name, gid_t *group, GError **error);
  * (SO_PEERCRED and SO_PEERGROUPS of socket(7) and unix(7)), so the socket's file needs no owner but the daemon's user,
  * and the daemon no right to change owners.  False with a sentence for the client.  Does not block; any thread. */
 bool control_access_check(GSocket *socket, gid_t group, GError **error);
+/* The same for commands that hand out secrets: root and our own user alone.  False with a sentence. */
+bool control_access_check_owner(GSocket *socket, const char *command, GError **error);

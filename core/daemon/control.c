@@ -71,6 +71,8 @@ static const ControlCommand control_commands[] = {
 	{ "listeners", "", "addresses and ports on which mail is taken", control_listeners },
 	{ "clients", "[ADDRESS|LOGIN]", "which client networks and accounts use how much of [clients] and [accounts]",
 		control_clients },
+	{ "backup", "DIRECTORY", "stores, secrets and configuration into a directory, while the daemon runs",
+		control_backup, .is_for_owner = true },
 	{ "export", "", "customers, domains, accounts and recipients as text", control_export },
 	{ "import", "FILE [--dry-run]", "add and change them as a text says", control_import, TAKES_DRY_RUN },
 	{ "queue", "[list|show|cat|hold|release|retry|bounce|remove ID|SELECTOR … [--yes]]", "what waits, and why",
@@ -171,6 +173,18 @@ control_refuses_options(const Request *request, unsigned takes, Answer *answer)
 	return refused != NULL;
 }
 
+static bool
+control_refuses_client(GSocket *socket, const char *word, Answer *answer)
+{
+	g_autoptr(GError) error = NULL;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(control_commands); i++)
+		if (control_commands[i].is_for_owner && strcmp(control_commands[i].word, word) == 0 &&
+			!control_access_check_owner(socket, word, &error))
+			answer_fail(answer, "%s", error->message);
+	return error != NULL;
+}
+
 /* Of a command whose arguments are options alone: a word that is passed over would be taken for one that counts. */
 static bool
 control_refuses_words(const Request *request, Answer *answer)
@@ -194,7 +208,7 @@ control_refuses_words(const Request *request, Answer *answer)
 }
 
 static void
-control_run(Control *control, Request *request, Answer *answer)
+control_run(Control *control, GSocket *client, Request *request, Answer *answer)
 {
 	const char *word = request->words[0] != NULL ? request->words[0] : "help";
 	unsigned takes = 0;
@@ -202,7 +216,8 @@ control_run(Control *control, Request *request, Answer *answer)
 	for (size_t i = 0; i < G_N_ELEMENTS(control_commands); i++)
 		if (strcmp(control_commands[i].word, word) == 0)
 			takes = control_commands[i].takes;
-	if (control_refuses_options(request, takes, answer) || control_refuses_words(request, answer))
+	if (control_refuses_client(client, word, answer) || control_refuses_options(request, takes, answer) ||
+		control_refuses_words(request, answer))
 		return;
 	if (strcmp(word, "help") == 0) {
 		control_help(answer);
@@ -237,7 +252,7 @@ control_answer(Control *control, GSocketConnection *connection)
 	if (request == NULL)
 		answer_fail(answer, "%s", error->message);
 	else
-		control_run(control, request, answer);
+		control_run(control, g_socket_connection_get_socket(connection), request, answer);
 	answer_finish(answer);
 }
 

@@ -23,12 +23,13 @@ typedef struct {
 	const char *arguments, *help;
 	ControlFunction *run;
 	unsigned takes; /* options; others are refused, not ignored */
+	bool is_for_owner; /* root and the daemon's user, not [server] control-group */
 } ControlCommand;
 
 /* A file per group of commands. */
 ControlFunction control_status, control_reload, control_alarms, control_plugins, control_hooks,
 	control_metrics, control_customer, control_domain, control_account, control_recipient, control_block,
-	control_clients, control_listeners, control_export, control_import, control_queue, control_spool, control_why,
+	control_clients, control_listeners, control_backup, control_export, control_import, control_queue, control_spool, control_why,
 	control_explain, control_doctor;
 
 /* References to the plugins, and to all of the configuration, in use. */

@@ -11,18 +11,13 @@
 #include "base/escape.h"
 #include "config.h"
 #include "daemon/answer.h"
+#include "daemon/backup.h"
 #include "daemon/options.h"
+#include "daemon/posternctl.h"
 #include "daemon/render.h"
+#include "daemon/restore.h"
 #include "daemon/store-copy.h"
 #include "mail/spool.h"
-
-typedef struct {
-	char *config, *socket;
-	gboolean is_json;
-	char *password_file;
-	char *directory; /* made absolute */
-	char **words;
-} Arguments;
 
 /* ---- secrets ---- */
 
@@ -153,25 +148,57 @@ posternctl_input(Arguments *arguments, char **input, GError **error)
 
 enum { EXIT_CRITICAL = 2 }; /* of status --check */
 
-static GSocketConnection *
-posternctl_connect(const char *path, GError **error)
+GSocketConnection *
+posternctl_connect(const Arguments *arguments, unsigned timeout_seconds, GError **error)
 {
+	g_autofree char *path =
+		arguments->socket != NULL ? g_strdup(arguments->socket) : options_control(arguments->config);
 	g_autoptr(GSocketClient) client = g_socket_client_new();
 	g_autoptr(GSocketAddress) address = g_unix_socket_address_new(path);
 	g_autoptr(GError) failure = NULL;
-	GSocketConnection *connection = g_socket_client_connect(client, G_SOCKET_CONNECTABLE(address), NULL, &failure);
+	GSocketConnection *connection;
 
+	g_socket_client_set_timeout(client, timeout_seconds);
+	connection = g_socket_client_connect(client, G_SOCKET_CONNECTABLE(address), NULL, &failure);
 	if (connection == NULL)
 		error_set(
 			error, POSTERN_ERROR_UNAVAILABLE, "posternd cannot be reached at %s: %s", path, failure->message);
 	return connection;
 }
 
+bool
+posternctl_fetch(const Arguments *arguments, unsigned timeout_seconds, const char *const *words,
+	PosternctlLine *take, void *data, GError **error)
+{
+	g_autoptr(GSocketConnection) connection = posternctl_connect(arguments, timeout_seconds, error);
+	g_autoptr(GDataInputStream) lines = NULL;
+	char *line;
+
+	if (connection == NULL)
+		return false;
+	lines = g_data_input_stream_new(g_io_stream_get_input_stream(G_IO_STREAM(connection)));
+	/* the daemon answers one that may not ask without reading what it asks */
+	(void)request_write(g_io_stream_get_output_stream(G_IO_STREAM(connection)), words, NULL, NULL);
+	while ((line = g_data_input_stream_read_line(lines, NULL, NULL, error)) != NULL) {
+		g_autofree char *kept = line;
+		g_auto(GStrv) fields = render_fields(line);
+
+		if (line[0] == 'X')
+			return true;
+		if (line[0] == 'E')
+			return error_set(
+				error, POSTERN_ERROR_INVALID, "%s", fields[0] != NULL ? fields[0] : "the daemon refuses");
+		if (!take(data, line[0], fields, error))
+			return false;
+	}
+	if (error != NULL && *error == NULL)
+		error_set(error, POSTERN_ERROR_UNAVAILABLE, "the daemon ended before it had answered");
+	return false;
+}
+
 static int
 posternctl_ask(Arguments *arguments, GError **error)
 {
-	g_autofree char *path =
-		arguments->socket != NULL ? g_strdup(arguments->socket) : options_control(arguments->config);
 	g_autofree char *input = NULL;
 	g_autoptr(GSocketConnection) connection = NULL;
 	g_autoptr(GError) unsent = NULL;
@@ -180,7 +207,7 @@ posternctl_ask(Arguments *arguments, GError **error)
 
 	if (!posternctl_input(arguments, &input, error))
 		return EXIT_FAILURE;
-	connection = posternctl_connect(path, error);
+	connection = posternctl_connect(arguments, 0, error);
 	if (connection == NULL)
 		return posternctl_is(arguments->words, "status", "--check") ? EXIT_CRITICAL : EXIT_FAILURE;
 	(void)request_write(g_io_stream_get_output_stream(G_IO_STREAM(connection)),
@@ -248,6 +275,22 @@ posternctl_set_aside(const Arguments *arguments, GError **error)
 
 /* ---- stores ---- */
 
+Store *
+posternctl_open_settings(const StoreSettings *settings, GError **error)
+{
+	Store *store = store_open_with(settings, error);
+
+	if (store != NULL && store_is_away(store)) {
+		g_autofree char *why = store_describe(store);
+
+		(void)error_set(error, POSTERN_ERROR_UNAVAILABLE, "%s", why);
+		g_clear_pointer(&store, store_close);
+	}
+	for (size_t i = 0; store != NULL && store_watched[i] != NULL; i++)
+		store_watch(store, store_watched[i]);
+	return store;
+}
+
 /* A URL, or "store" or "directory": what the configuration says there. */
 static Store *
 posternctl_open_store(const Arguments *arguments, const char *what, const char *password, GError **error)
@@ -267,22 +310,12 @@ posternctl_open_store(const Arguments *arguments, const char *what, const char *
 		.password = secret,
 		.trust = trust,
 		.deadline_us = 10 * CLOCK_SECOND };
-	Store *store;
 
 	if (g_str_has_prefix(url, "memory:")) {
 		(void)error_set(error, POSTERN_ERROR_INVALID, "%s: there is nothing to copy in memory", what);
 		return NULL;
 	}
-	store = store_open_with(&settings, error);
-	if (store != NULL && store_is_away(store)) {
-		g_autofree char *why = store_describe(store);
-
-		(void)error_set(error, POSTERN_ERROR_UNAVAILABLE, "%s", why);
-		g_clear_pointer(&store, store_close);
-	}
-	for (size_t i = 0; store != NULL && store_watched[i] != NULL; i++)
-		store_watch(store, store_watched[i]);
-	return store;
+	return posternctl_open_settings(&settings, error);
 }
 
 static int
@@ -348,6 +381,9 @@ static const char posternctl_help[] =
 	"  spool set-aside SEGMENT [DIRECTORY]\n"
 	"                                     starts without what the disk cannot read; no daemon may use it\n"
 	"  store copy FROM TO [--yes]         a store or directory into another back end; no daemon may use it\n"
+	"  backup DIRECTORY                   stores, secrets and configuration, while the daemon runs\n"
+	"  restore DIRECTORY [--keep-config] [--dry-run] [--yes]\n"
+	"                                     a backup into this machine; no daemon may use its stores\n"
 	"  reload, stop\n"
 	"Plugins have commands of their own: posternctl PLUGIN.  The daemon's whole list: posternctl help.\n";
 
@@ -357,8 +393,8 @@ posternctl_knows_options(char *const *words, GError **error)
 {
 	static const char *const known[] = { "--yes", "--dry-run", "--hold", "--check", NULL };
 
-	if (posternctl_is(words, "explain", NULL))
-		return true; /* it has options of its own, which the daemon checks */
+	if (posternctl_is(words, "explain", NULL) || posternctl_is(words, "restore", NULL))
+		return true; /* they have options of their own, and check them */
 	for (; *words != NULL; words++)
 		if ((*words)[0] == '-' && (*words)[1] != '\0' && !g_strv_contains(known, *words))
 			return error_set(
@@ -391,6 +427,10 @@ posternctl_run(Arguments *arguments, GError **error)
 		return posternctl_set_aside(arguments, error);
 	if (posternctl_is(arguments->words, "store", "copy"))
 		return posternctl_copy_store(arguments, error);
+	if (posternctl_is(arguments->words, "backup", NULL))
+		return posternctl_backup(arguments, error);
+	if (posternctl_is(arguments->words, "restore", NULL))
+		return posternctl_restore(arguments, error);
 	posternctl_make_absolute(arguments);
 	return posternctl_ask(arguments, error);
 }
