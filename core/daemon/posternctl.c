@@ -12,6 +12,7 @@
 #include "config.h"
 #include "daemon/answer.h"
 #include "daemon/backup.h"
+#include "daemon/command-help.h"
 #include "daemon/options.h"
 #include "daemon/posternctl.h"
 #include "daemon/render.h"
@@ -385,7 +386,9 @@ static const char posternctl_help[] =
 	"  restore DIRECTORY [--keep-config] [--dry-run] [--yes]\n"
 	"                                     a backup into this machine; no daemon may use its stores\n"
 	"  reload, stop\n"
-	"Plugins have commands of their own: posternctl PLUGIN.  The daemon's whole list: posternctl help.\n";
+	"  completion bash|zsh|fish           the script that completes commands in that shell\n"
+	"Plugins have commands of their own: posternctl PLUGIN.  The daemon's whole list: posternctl help.  What a command\n"
+	"takes: posternctl COMMAND --help.\n";
 
 /* Words that the daemon reads as options; any other would be taken for a name, or passed over. */
 static bool
@@ -416,11 +419,15 @@ static int
 posternctl_run(Arguments *arguments, GError **error)
 {
 	if (arguments->words[0] == NULL) {
-		error_set(error, POSTERN_ERROR_INVALID, "what is to be done?  See posternctl --help");
+		error_set(error, POSTERN_ERROR_INVALID, "missing command; see posternctl --help");
 		return EXIT_FAILURE;
 	}
+	if (posternctl_is(arguments->words, "help", NULL) && arguments->words[1] != NULL)
+		return command_help_print(arguments, arguments->words + 1, error);
 	if (!posternctl_knows_options(arguments->words, error))
 		return EXIT_FAILURE;
+	if (posternctl_is(arguments->words, "completion", NULL))
+		return completion_print_script(arguments->words[1], error);
 	if (posternctl_is(arguments->words, "spool", "check"))
 		return posternctl_check_spool(arguments, error);
 	if (posternctl_is(arguments->words, "spool", "set-aside"))
@@ -439,13 +446,14 @@ int
 main(int argc, char **argv)
 {
 	g_auto(Arguments) arguments = { 0 };
-	gboolean is_version = FALSE;
+	gboolean is_version = FALSE, is_help = FALSE;
 	const GOptionEntry entries[] = {
 		{ "config", 'c', 0, G_OPTION_ARG_FILENAME, &arguments.config, "configuration of the daemon", "FILE" },
 		{ "socket", 's', 0, G_OPTION_ARG_FILENAME, &arguments.socket, "its control socket", "PATH" },
 		{ "json", 'j', 0, G_OPTION_ARG_NONE, &arguments.is_json, "answer as JSON", NULL },
 		{ "password-file", 0, 0, G_OPTION_ARG_FILENAME, &arguments.password_file,
 			"read the password from there (- for stdin)", "FILE" },
+		{ "help", 'h', 0, G_OPTION_ARG_NONE, &is_help, "show this help, or that of the command", NULL },
 		{ "version", 'V', 0, G_OPTION_ARG_NONE, &is_version, "print the version", NULL },
 		{ NULL },
 	};
@@ -454,9 +462,12 @@ main(int argc, char **argv)
 	int code;
 
 	setlocale(LC_ALL, "");
+	if (argc > 2 && strcmp(argv[1], "completion") == 0 && strcmp(argv[2], "words") == 0)
+		return completion_print_words(argv + 3); /* words of another command line: no options of this one */
 	g_option_context_add_main_entries(context, entries, NULL);
 	g_option_context_set_description(context, posternctl_help);
 	g_option_context_set_ignore_unknown_options(context, TRUE);
+	g_option_context_set_help_enabled(context, FALSE); /* a command has a help of its own */
 	if (!g_option_context_parse(context, &argc, &argv, &error)) {
 		posternctl_complain(error);
 		return EXIT_FAILURE;
@@ -464,9 +475,14 @@ main(int argc, char **argv)
 	if (is_version)
 		return printf("posternctl %s\n", PACKAGE_VERSION) > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 	arguments.words = argv + 1;
+	if (is_help && arguments.words[0] == NULL) {
+		g_autofree char *help = g_option_context_get_help(context, TRUE, NULL);
+
+		return fputs(help, stdout) >= 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	}
 	if (arguments.config == NULL && g_file_test(POSTERN_SYSCONFDIR "/postern.conf", G_FILE_TEST_EXISTS))
 		arguments.config = g_strdup(POSTERN_SYSCONFDIR "/postern.conf");
-	code = posternctl_run(&arguments, &error);
+	code = is_help ? command_help_print(&arguments, arguments.words, &error) : posternctl_run(&arguments, &error);
 	if (error != NULL && code == EXIT_CRITICAL)
 		printf("CRITICAL - %s\n", error->message);
 	else if (error != NULL)

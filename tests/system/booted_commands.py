@@ -27,7 +27,7 @@ def local_commands(machine):
     found = set()
     for line in re.findall(r"^  (\S.*?)(?:  +|$)", machine.run("posternctl --help").out, re.M):
         for one in line.split(", "):
-            words = re.match(r"((?:spool|store) [a-z-]+)", one)
+            words = re.match(r"((?:spool|store) [a-z-]+|backup|restore|completion)", one)
             found.update({words[1]} if words else ())
     return found
 
