@@ -6,11 +6,13 @@ import re
 import shutil
 import stat
 import subprocess
+import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 
-from postern import LOGIN, PASSWORD, free_port, wait_until
+from postern import LOGIN, PASSWORD, Postern, free_port, wait_until
 from test_redis import redis  # noqa: F401
 
 PLUGINS = "auth sender-rules limits iphelper blocking"
@@ -109,6 +111,8 @@ def test_node_from_nothing(node, tmp_path):
     for path in [target, *target.rglob("*")]:
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
     assert not list(tmp_path.glob("backup.*"))
+    assert "is whole" in node.ctl("restore", target, "--dry-run")
+    assert "posternd runs: stop it first" in node.ctl("restore", target, "--yes", code=1)
     assert PASSWORD not in (target / "directory.items").read_text() and "secret/" in (target / "directory.items").read_text()
     destroy(node)
     assert "whole; nothing was written" in node.ctl("restore", target, "--dry-run")
@@ -190,6 +194,35 @@ def test_restore_wants_the_configuration_of_the_backup(node, tmp_path):
     done = subprocess.run([*ctl, "--keep-config"], capture_output=True, text=True)
     assert done.returncode == 0 and "store: not restored" in done.stdout, done.stderr
     assert (tmp_path / "new/own-key.pem").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs to be root")
+def test_what_is_restored_belongs_to_the_daemons_user(sink):
+    """Y-17 restored by root, read and written by the daemon's user."""
+    place = Path(tempfile.mkdtemp(prefix="restored-", dir="/tmp"))
+    try:
+        shutil.chown(place, "daemon")
+        place.chmod(0o755)
+        (place / "node").mkdir()
+        shutil.chown(place / "node", "daemon")
+        node = Postern(place / "node", {"server": {"user": "daemon"}}, sink=sink)
+        try:
+            node.ctl("backup", place / "backup")
+            node.stop()
+            before = {path.name: path.owner() for path in node.place.glob("*.*")}
+            for path in [*node.place.glob("*.db*"), *node.place.glob("own-*")]:
+                path.unlink()
+            node.ctl("restore", place / "backup")
+            assert {path.name: path.owner() for path in node.place.glob("*.*")} == before
+            assert before["directory.db"] == before["own-key.pem"] == "daemon"
+            node.start()
+            node.add_account("second@example.net", "secret")
+            with node.session():
+                pass
+        finally:
+            node.stop()
+    finally:
+        shutil.rmtree(place)
 
 
 # ---- what is no backup ----
