@@ -29,8 +29,7 @@ backup_add_key(const ConfigText *section, const ConfigKey *key, const char *stat
 	else if (strcmp(key->key, "trust") == 0 || strcmp(key->key, "trust-anchor") == 0)
 		backup_add_once(files->copied, key->value);
 	else if (is_tls && (strcmp(key->key, "certificate") == 0 || strcmp(key->key, "key") == 0))
-		backup_add_once(
-			backup_is_below(key->value, state_directory) ? files->copied : files->named, key->value);
+		backup_add_once(backup_is_below(key->value, state_directory) ? files->copied : files->named, key->value);
 }
 
 static void

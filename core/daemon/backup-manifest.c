@@ -205,8 +205,10 @@ manifest_check_end(const char *path, char *text, GError **error)
 		last++;
 		sha256 = g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)text, (gsize)(last - text));
 	}
-	if (last == NULL || strncmp(last + 4, sha256, strlen(sha256)) != 0 || strcmp(last + 4 + strlen(sha256), "\n") != 0)
-		return error_set(error, POSTERN_ERROR_DAMAGED, "%s is damaged or truncated: its checksum is another", path);
+	if (last == NULL || strncmp(last + 4, sha256, strlen(sha256)) != 0 ||
+		strcmp(last + 4 + strlen(sha256), "\n") != 0)
+		return error_set(
+			error, POSTERN_ERROR_DAMAGED, "%s is damaged or truncated: its checksum is another", path);
 	*last = '\0';
 	return true;
 }

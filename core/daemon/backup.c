@@ -114,8 +114,9 @@ backup_describe(Backup *backup, GError **error)
 	backup->manifest->made = g_date_time_format(now, "%FT%TZ");
 	if (!posternctl_fetch(backup->arguments, 0, words, backup_take_fact, backup->manifest, error))
 		return false;
-	return (backup->manifest->host != NULL && backup->manifest->node != NULL && backup->manifest->version != NULL &&
-			   backup->manifest->state != NULL && backup->manifest->spool != NULL) ||
+	return (backup->manifest->host != NULL && backup->manifest->node != NULL &&
+			   backup->manifest->version != NULL && backup->manifest->state != NULL &&
+			   backup->manifest->spool != NULL) ||
 		   error_set(error, POSTERN_ERROR_INVALID, "the daemon answers in a way of another version");
 }
 
@@ -303,7 +304,8 @@ backup_report(const Backup *backup)
 static bool
 backup_run(Backup *backup, GError **error)
 {
-	if (!backup_check_target(backup, error) || !backup_describe(backup, error) || !backup_take_place(backup, error))
+	if (!backup_check_target(backup, error) || !backup_describe(backup, error) ||
+		!backup_take_place(backup, error))
 		return false;
 	backup_empty_place(backup);
 	return backup_save_items(backup, "directory", MANIFEST_DIRECTORY, error) &&

@@ -43,8 +43,8 @@ command_help_each_of_plugins(const Arguments *arguments, CommandOfPlugin *each, 
 static void
 help_put_usage(const char *words, const char *more, const char *arguments, const char *help)
 {
-	g_autofree char *line = g_strdup_printf("posternctl %s%s%s%s%s\n    %s\n", words, *more != '\0' ? " " : "", more,
-		*arguments != '\0' ? " " : "", arguments, help);
+	g_autofree char *line = g_strdup_printf("posternctl %s%s%s%s%s\n    %s\n", words, *more != '\0' ? " " : "",
+		more, *arguments != '\0' ? " " : "", arguments, help);
 	g_autofree char *shown = escape_text(line, ESCAPE_LINES);
 
 	fputs(shown, stdout);
@@ -86,7 +86,8 @@ help_print_plugin(const Arguments *arguments, char *const *words, GError **error
 	PluginHelp wanted = { .words = words };
 
 	if (!command_help_each_of_plugins(arguments, help_put_of_plugin, &wanted, error)) {
-		g_prefix_error(error, "\"%s\" is not a command of posternctl, and plugins cannot be asked for theirs: ", words[0]);
+		g_prefix_error(
+			error, "\"%s\" is not a command of posternctl, and plugins cannot be asked for theirs: ", words[0]);
 		return EXIT_FAILURE;
 	}
 	if (wanted.found > 0)

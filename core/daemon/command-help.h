@@ -8,7 +8,8 @@
 int command_help_print(const Arguments *arguments, char *const *words, GError **error);
 
 /* A command of a plugin; borrowed. */
-typedef void CommandOfPlugin(void *data, const char *plugin, const char *verb, const char *arguments, const char *help);
+typedef void CommandOfPlugin(
+	void *data, const char *plugin, const char *verb, const char *arguments, const char *help);
 /* Asks the daemon, and waits for two seconds at most.  False with a sentence. */
 bool command_help_each_of_plugins(const Arguments *arguments, CommandOfPlugin *each, void *data, GError **error);
 

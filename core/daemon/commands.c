@@ -23,7 +23,8 @@ const Command commands_all[] = {
 	{ "block", "list|show IP|add NETWORK [for=TIME|forever] [reason=TEXT]|lift NETWORK",
 		"client addresses that may not connect" },
 	{ "listeners", "", "addresses and ports on which mail is taken" },
-	{ "clients", "[ADDRESS|LOGIN]", "which client networks and accounts use how much of [clients] and [accounts]" },
+	{ "clients", "[ADDRESS|LOGIN]",
+		"which client networks and accounts use how much of [clients] and [accounts]" },
 	{ "backup", "DIRECTORY", "stores, secrets and configuration into a directory, while the daemon runs",
 		.is_for_owner = true },
 	{ "export", "", "customers, domains, accounts and recipients as text" },
@@ -44,8 +45,7 @@ const Command commands_all[] = {
 		.is_local = true },
 	{ "restore", "DIRECTORY [--keep-config]", "a backup into this machine; no daemon may use its stores",
 		TAKES_YES | TAKES_DRY_RUN, .is_local = true },
-	{ "completion", "bash|zsh|fish", "prints the script that completes commands in that shell",
-		.is_local = true },
+	{ "completion", "bash|zsh|fish", "prints the script that completes commands in that shell", .is_local = true },
 	{ 0 },
 };
 
@@ -114,7 +114,7 @@ static const struct {
 	{ TAKES_DRY_RUN, "--dry-run", "say what would be done, and do nothing" },
 	{ TAKES_HOLD, "--hold", "hold what is queued, too" },
 	{ TAKES_CHECK, "--check", "one line and an exit code of 0, 1 or 2, for programs that watch" },
-	{ 0, "--keep-config", "load the stores that the configuration of this machine names, and leave its files alone" },
+	{ 0, "--keep-config", "write no file of the configuration; the stores are those that the present one names" },
 };
 
 GPtrArray *

@@ -11,9 +11,9 @@ typedef struct {
 	const char *words;     /* "queue"; "spool check" */
 	const char *arguments; /* "list|show ID": words in lower case are verbs, "[…]" may be left out */
 	const char *help;
-	unsigned takes;        /* options; others are refused, not ignored */
-	bool is_local;         /* posternctl carries it out itself: the daemon does not know it */
-	bool is_for_owner;     /* root and the daemon's user, not [server] control-group */
+	unsigned takes;    /* options; others are refused, not ignored */
+	bool is_local;     /* posternctl carries it out itself: the daemon does not know it */
+	bool is_for_owner; /* root and the daemon's user, not [server] control-group */
 } Command;
 
 /* Ends with a row without words. */

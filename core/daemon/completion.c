@@ -23,7 +23,8 @@ static const char completion_bash[] =
 
 static const char completion_zsh[] =
 	"#compdef posternctl\n"
-	"# zsh completion of posternctl; as _posternctl in a directory of $fpath, or by: . <(posternctl completion zsh)\n"
+	"# zsh completion of posternctl; as _posternctl in a directory of $fpath,\n"
+	"# or by: . <(posternctl completion zsh)\n"
 	"_posternctl() {\n"
 	"\tlocal -a found\n"
 	"\tfound=(\"${(@f)$(\"$words[1]\" completion words \"${(@)words[2,CURRENT]}\" 2>/dev/null)}\")\n"
@@ -40,7 +41,8 @@ static const char completion_zsh[] =
 	"fi\n";
 
 static const char completion_fish[] =
-	"# fish completion of posternctl; as posternctl.fish in /etc/fish/completions, or by: posternctl completion fish | source\n"
+	"# fish completion of posternctl; as posternctl.fish in /etc/fish/completions,\n"
+	"# or by: posternctl completion fish | source\n"
 	"function __posternctl_words\n"
 	"\tset -l typed (commandline -opc)\n"
 	"\tset -l partial (commandline -ct)\n"
@@ -70,11 +72,12 @@ static const struct {
 	const char *name;
 	bool takes_value;
 } completion_globals[] = { { "--config", true }, { "-c", true }, { "--socket", true }, { "-s", true },
-	{ "--password-file", true }, { "--json", false }, { "-j", false }, { "--help", false }, { "--version", false } };
+	{ "--password-file", true }, { "--json", false }, { "-j", false }, { "--help", false },
+	{ "--version", false } };
 
 typedef struct {
-	Arguments arguments;   /* config and socket as typed, borrowed */
-	GPtrArray *words;      /* char*, borrowed: without options, ends with NULL */
+	Arguments arguments; /* config and socket as typed, borrowed */
+	GPtrArray *words;    /* char*, borrowed: without options, ends with NULL */
 	const char *partial;
 	bool is_value;         /* of an option: a file */
 	GPtrArray *candidates; /* char* */

@@ -79,7 +79,8 @@ control_access_check_owner(GSocket *socket, const char *command, GError **error)
 		return false;
 	return control_access_is_owner(&peer) ||
 		   error_set(error, POSTERN_ERROR_INVALID,
-			   "%s hands out password hashes and secrets: only root and the daemon's user may ask for it, not user %u",
+			   "%s hands out password hashes and secrets: only root and the daemon's user may ask for it, "
+			   "not user %u",
 			   command, (unsigned)peer.uid);
 }
 

@@ -19,7 +19,8 @@ typedef void ControlFunction(Daemon *daemon, const Request *request, Answer *ans
 /* A file per group of commands. */
 ControlFunction control_status, control_reload, control_alarms, control_plugins, control_hooks,
 	control_metrics, control_customer, control_domain, control_account, control_recipient, control_block,
-	control_clients, control_listeners, control_backup, control_export, control_import, control_queue, control_spool, control_why,
+	control_clients, control_listeners, control_backup, control_export, control_import,
+	control_queue, control_spool, control_why,
 	control_explain, control_doctor;
 
 /* References to the plugins, and to all of the configuration, in use. */

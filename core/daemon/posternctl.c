@@ -14,6 +14,7 @@
 #include "daemon/backup.h"
 #include "daemon/command-help.h"
 #include "daemon/options.h"
+#include "daemon/owner.h"
 #include "daemon/posternctl.h"
 #include "daemon/render.h"
 #include "daemon/restore.h"
@@ -293,12 +294,20 @@ posternctl_open_settings(const StoreSettings *settings, GError **error)
 }
 
 /* A URL, or "store" or "directory": what the configuration says there. */
+static char *
+posternctl_store_url(const Arguments *arguments, const char *what)
+{
+	const bool is_section = strcmp(what, "store") == 0 || strcmp(what, "directory") == 0;
+
+	return is_section ? options_of_store(arguments->config, what, "at") : g_strdup(what);
+}
+
 static Store *
 posternctl_open_store(const Arguments *arguments, const char *what, const char *password, GError **error)
 {
 	const bool is_section = strcmp(what, "store") == 0 || strcmp(what, "directory") == 0;
 	const char *config = arguments->config;
-	g_autofree char *url = is_section ? options_of_store(config, what, "at") : g_strdup(what);
+	g_autofree char *url = posternctl_store_url(arguments, what);
 	g_autofree char *prefix = is_section ? options_of_store(config, what, "prefix") : NULL;
 	g_autofree char *user = is_section ? options_of_store(config, what, "user") : NULL;
 	g_autofree char *trust = is_section ? options_of_store(config, what, "trust") : NULL;
@@ -319,6 +328,15 @@ posternctl_open_store(const Arguments *arguments, const char *what, const char *
 	return posternctl_open_settings(&settings, error);
 }
 
+/* A file that root's copy made is the daemon's: it could not open it else.  One that was there keeps its owner. */
+static bool
+posternctl_give_copy(const Arguments *arguments, const char *url, bool was_there, GError **error)
+{
+	g_autofree char *user = options_of_store(arguments->config, "server", "user");
+
+	return was_there || owner_give_store(user, url, error);
+}
+
 static int
 posternctl_copy_store(const Arguments *arguments, GError **error)
 {
@@ -326,9 +344,11 @@ posternctl_copy_store(const Arguments *arguments, GError **error)
 	const bool is_merge =
 		words[0] != NULL && words[1] != NULL && words[2] != NULL && strcmp(words[2], "--yes") == 0;
 	g_autofree char *password = NULL;
+	g_autofree char *url = NULL;
 	g_autoptr(Store) from = NULL;
 	g_autoptr(Store) to = NULL;
 	StoreCopied copied;
+	bool was_there;
 
 	if (words[0] == NULL || words[1] == NULL || (words[2] != NULL && (!is_merge || words[3] != NULL))) {
 		(void)error_set(error, POSTERN_ERROR_INVALID, "store copy FROM TO [--yes]: URLs, or store, or directory");
@@ -337,9 +357,12 @@ posternctl_copy_store(const Arguments *arguments, GError **error)
 	password = arguments->password_file != NULL ? posternctl_password(arguments, error) : NULL;
 	if (arguments->password_file != NULL && password == NULL)
 		return EXIT_FAILURE;
+	url = posternctl_store_url(arguments, words[1]);
+	was_there = owner_file_of(url) == NULL || g_file_test(owner_file_of(url), G_FILE_TEST_EXISTS);
 	from = posternctl_open_store(arguments, words[0], password, error);
 	to = from != NULL ? posternctl_open_store(arguments, words[1], password, error) : NULL;
-	if (to == NULL || !store_copy(from, to, is_merge, &copied, error))
+	if (to == NULL || !store_copy(from, to, is_merge, &copied, error) ||
+		!posternctl_give_copy(arguments, url, was_there, error))
 		return EXIT_FAILURE;
 	printf("copied %zu item%s, all compared", copied.copied, copied.copied == 1 ? "" : "s");
 	printf(copied.expired > 0 ? " (%zu expired meanwhile).\n" : ".\n", copied.expired);
@@ -387,8 +410,8 @@ static const char posternctl_help[] =
 	"                                     a backup into this machine; no daemon may use its stores\n"
 	"  reload, stop\n"
 	"  completion bash|zsh|fish           the script that completes commands in that shell\n"
-	"Plugins have commands of their own: posternctl PLUGIN.  The daemon's whole list: posternctl help.  What a command\n"
-	"takes: posternctl COMMAND --help.\n";
+	"Plugins have commands of their own: posternctl PLUGIN.  The daemon's whole list: posternctl help.\n"
+	"What a command takes: posternctl COMMAND --help.\n";
 
 /* Words that the daemon reads as options; any other would be taken for a name, or passed over. */
 static bool

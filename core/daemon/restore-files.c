@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "daemon/backup.h"
+#include "daemon/owner.h"
 #include "daemon/restore.h"
 #include "service/config.h"
 
@@ -91,16 +92,6 @@ restore_check_files(const RestoreFiles *files, GPtrArray *obstacles, GError **er
 
 /* ---- writing ---- */
 
-bool
-restore_give(const RestoreFiles *files, const char *path, GError **error)
-{
-	const struct passwd *user = geteuid() == 0 && files->user != NULL ? getpwnam(files->user) : NULL;
-
-	if (user == NULL || lchown(path, user->pw_uid, user->pw_gid) == 0 || errno == ENOENT)
-		return true;
-	return error_set_errno(error, "cannot give %s to user %s", path, files->user);
-}
-
 /* To whom it belonged; a name that this machine does not have is worth a warning, since the daemon may not be able to read it. */
 static void
 restore_set_owner(const char *path, const ManifestFile *file)
@@ -111,7 +102,7 @@ restore_set_owner(const char *path, const ManifestFile *file)
 	if (geteuid() != 0)
 		return;
 	if (user == NULL || group == NULL || lchown(path, user->pw_uid, group->gr_gid) != 0)
-		fprintf(stderr, "posternctl: %s belonged to %s:%s, which this machine does not have: set its owner\n", path,
+		fprintf(stderr, "posternctl: %s belonged to %s:%s, which are unknown here: set its owner\n", path,
 			file->user, file->group);
 }
 
@@ -137,7 +128,7 @@ restore_make_parent(const RestoreFiles *files, const ManifestFile *file, const c
 		return true;
 	if (g_mkdir_with_parents(parent, is_state ? 0700 : 0755) != 0)
 		return error_set_errno(error, "cannot make the directory %s", parent);
-	return !is_state || restore_give(files, parent, error);
+	return !is_state || owner_give(files->user, parent, error);
 }
 
 /* Under another name first, so that no half file ever has its name, and a symbolic link is replaced, not followed. */
@@ -178,7 +169,7 @@ restore_write_file(RestoreFiles *files, const ManifestFile *file, const char *pl
 		return false;
 	if (strcmp(file->kind, "config") == 0)
 		restore_set_owner(temporary, file);
-	else if (!restore_give(files, temporary, error))
+	else if (!owner_give(files->user, temporary, error))
 		return false;
 	if (state == PLACE_DIFFERS && !restore_set_aside(place, error))
 		return false;

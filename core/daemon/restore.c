@@ -10,6 +10,7 @@
 #include "daemon/backup-items.h"
 #include "daemon/claim.h"
 #include "daemon/options.h"
+#include "daemon/owner.h"
 #include "daemon/settings.h"
 #include "daemon/store-copy.h"
 
@@ -79,10 +80,11 @@ restore_choose_config(Restore *restore, GError **error)
 		restore->keeps_config = true;
 	if (!restore->keeps_config && mine != NULL && strcmp(mine, saved) != 0)
 		return error_set(error, POSTERN_ERROR_INVALID,
-			"the backup has the configuration %s, and here %s is in use: give -c %s to restore that, or --keep-config to "
-			"load the backup into the stores that %s names",
+			"the backup has the configuration %s, and here %s is in use: give -c %s to restore that, "
+			"or --keep-config to load the backup into the stores that %s names",
 			saved, mine, saved, mine);
-	restore->root = restore->keeps_config ? g_strdup("") : g_build_filename(restore->directory, MANIFEST_FILES, NULL);
+	restore->root =
+		restore->keeps_config ? g_strdup("") : g_build_filename(restore->directory, MANIFEST_FILES, NULL);
 	restore->config = restore->keeps_config ? g_steal_pointer(&mine) : g_strdup(saved);
 	restore->texts = options_texts(restore->root, restore->config);
 	restore->user = options_of_texts(restore->texts, restore->root, "server", "user");
@@ -106,13 +108,6 @@ restore_find_state(Restore *restore)
 }
 
 /* ---- the stores ---- */
-
-/* What "sqlite:PATH" names; NULL: it is no file. */
-static const char *
-restore_file_of(const char *url)
-{
-	return g_str_has_prefix(url, "sqlite:") ? url + strlen("sqlite:") : NULL;
-}
 
 static Store *
 restore_open(const Restore *restore, const RestoreStore *store, GError **error)
@@ -184,7 +179,7 @@ restore_check_store(Restore *restore, RestoreStore *store, GError **error)
 	if (store->is_skipped && strcmp(store->section, "directory") == 0)
 		return error_set(error, POSTERN_ERROR_INVALID,
 			"[directory] is kept in memory by this configuration, so there is nothing to restore it to");
-	file = restore_file_of(store->url);
+	file = owner_file_of(store->url);
 	if (store->is_skipped || (file != NULL && !g_file_test(file, G_FILE_TEST_EXISTS)))
 		return true;
 	store->to = restore_open(restore, store, error);
@@ -222,36 +217,18 @@ restore_remove_surplus(const RestoreStore *store, GError **error)
 	return true;
 }
 
-/* SQLite's own files beside the database, too. */
-static bool
-restore_give_store(const RestoreFiles *files, const RestoreStore *store, GError **error)
-{
-	static const char *const endings[] = { "", "-wal", "-shm", "-journal" };
-	const char *file = restore_file_of(store->url);
-	g_autofree char *parent = settings_parent_of(store->url);
-
-	if (file == NULL)
-		return true;
-	for (size_t i = 0; i < G_N_ELEMENTS(endings); i++) {
-		g_autofree char *path = g_strconcat(file, endings[i], NULL);
-
-		if (!restore_give(files, path, error))
-			return false;
-	}
-	return parent == NULL || restore_give(files, parent, error);
-}
-
 static bool
 restore_fill_store(const Restore *restore, const RestoreFiles *files, RestoreStore *store, GError **error)
 {
 	g_autofree char *parent = settings_parent_of(store->url);
+	const bool is_made = parent != NULL && !g_file_test(parent, G_FILE_TEST_EXISTS);
 	StoreCopied copied;
 
 	if (store->is_skipped) {
 		printf("store: not restored, since this configuration keeps it in memory.\n");
 		return true;
 	}
-	if (store->to == NULL && parent != NULL && g_mkdir_with_parents(parent, 0700) != 0)
+	if (is_made && g_mkdir_with_parents(parent, 0700) != 0)
 		return error_set_errno(error, "cannot make the directory %s", parent);
 	if (store->to == NULL)
 		store->to = restore_open(restore, store, error);
@@ -259,7 +236,7 @@ restore_fill_store(const Restore *restore, const RestoreFiles *files, RestoreSto
 		!store_copy(store->from, store->to, true, &copied, error))
 		return false;
 	g_clear_pointer(&store->to, store_close);
-	if (!restore_give_store(files, store, error))
+	if (!owner_give_store(files->user, store->url, error) || (is_made && !owner_give(files->user, parent, error)))
 		return false;
 	printf("%s: %zu item%s into %s, all compared; %zu had expired.\n", store->section, copied.copied,
 		copied.copied == 1 ? "" : "s", store->url, store->n - copied.copied + copied.expired);
@@ -280,8 +257,8 @@ restore_is_running(const Restore *restore)
 static void
 restore_report_whole(const Restore *restore)
 {
-	printf("the backup of %s, made at %s, is whole: %zu items of the directory, %zu of the store, %u files.  posternd runs, "
-		   "so what a restore would replace was not looked at.\n",
+	printf("the backup of %s, made at %s, is whole: %zu items of the directory, %zu of the store, %u files.  "
+		   "posternd runs, so what a restore would replace was not looked at.\n",
 		restore->manifest->host, restore->manifest->made, restore->stores[0].n, restore->stores[1].n,
 		restore->manifest->files->len - 2);
 }
@@ -317,8 +294,8 @@ restore_report(const Restore *restore, const RestoreFiles *files)
 
 	printf("files: %u written, %u were so already%s.\n", files->written, files->same,
 		restore->keeps_config ? "; the configuration of this machine was kept" : "");
-	printf("restored: node %s of %s as it was at %s (Postern %s, made on %s).\n",
-		manifest->node, manifest->host, manifest->made, manifest->version, manifest->machine);
+	printf("restored: node %s of %s as it was at %s (Postern %s, made on %s).\n", manifest->node, manifest->host,
+		manifest->made, manifest->version, manifest->machine);
 	for (guint i = 0; i < manifest->without->len; i++) {
 		const char *path = g_ptr_array_index(manifest->without, i);
 

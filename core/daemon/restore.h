@@ -27,5 +27,3 @@ typedef struct {
 bool restore_check_files(const RestoreFiles *files, GPtrArray *obstacles, GError **error);
 /* Writes what differs.  False with a sentence; files that were written until then stay. */
 bool restore_write_files(RestoreFiles *files, GError **error);
-/* Gives `path`, if it is there, to the daemon's user, when we are root. */
-bool restore_give(const RestoreFiles *files, const char *path, GError **error);
