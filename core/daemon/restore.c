@@ -223,6 +223,7 @@ restore_fill_store(const Restore *restore, const RestoreFiles *files, RestoreSto
 	g_autofree char *parent = settings_parent_of(store->url);
 	const bool is_made = parent != NULL && !g_file_test(parent, G_FILE_TEST_EXISTS);
 	StoreCopied copied;
+	size_t expired;
 
 	if (store->is_skipped) {
 		printf("store: not restored, since this configuration keeps it in memory.\n");
@@ -238,8 +239,10 @@ restore_fill_store(const Restore *restore, const RestoreFiles *files, RestoreSto
 	g_clear_pointer(&store->to, store_close);
 	if (!owner_give_store(files->user, store->url, error) || (is_made && !owner_give(files->user, parent, error)))
 		return false;
-	printf("%s: %zu item%s into %s, all compared; %zu had expired.\n", store->section, copied.copied,
-		copied.copied == 1 ? "" : "s", store->url, store->n - copied.copied + copied.expired);
+	printf("%s: %zu item%s into %s, all compared", store->section, copied.copied, copied.copied == 1 ? "" : "s",
+		store->url);
+	expired = store->n - copied.copied + copied.expired;
+	printf(expired > 0 ? " (%zu had expired since the backup).\n" : ".\n", expired);
 	return true;
 }
 

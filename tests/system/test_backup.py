@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
@@ -354,6 +355,21 @@ def test_full_disk_leaves_no_half_backup(shared, tiny_volume):
     assert sorted(path.name for path in tiny_volume.iterdir()) == ["backup", "fill"]
     refused = shared.ctl("backup", tiny_volume / "other", code=1)
     assert "no backup was made" in refused and not list(tiny_volume.glob("other*"))
+
+
+def test_a_store_that_is_away_is_no_empty_store(make_postern, sink, tmp_path, redis):  # noqa: F811
+    """Y-17 with a Redis that does not answer there is no backup, and the older one stays."""
+    postern = make_postern(redis.options(), sink=sink)
+    target = tmp_path / "backup"
+    postern.ctl("backup", target)
+    before = (target / "MANIFEST").read_bytes()
+    redis.signal(signal.SIGSTOP)
+    try:
+        refused = postern.ctl("backup", target, code=1)
+        assert "no backup was made: [directory] cannot be read now" in refused
+        assert (target / "MANIFEST").read_bytes() == before and not list(tmp_path.glob("backup.*"))
+    finally:
+        redis.signal(signal.SIGCONT)
 
 
 # ---- who may ask ----
