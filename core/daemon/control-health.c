@@ -14,7 +14,7 @@ static bool
 control_is_critical(const char *alarm)
 {
 	static const char *const critical[] = { "spool.closed", "spool.full", "delivery.paused", "directory.away",
-		NULL };
+		"thread.stuck", NULL };
 
 	return g_strv_contains(critical, alarm);
 }

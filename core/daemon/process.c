@@ -91,7 +91,7 @@ process_make_directory(const char *path, const struct passwd *user, GError **err
 
 	if (!disk_make_directories(disk_system(), path, 0750, error))
 		return false;
-	if (is_new && user != NULL && chown(path, user->pw_uid, user->pw_gid) != 0)
+	if (is_new && user != NULL && user->pw_uid != 0 && chown(path, user->pw_uid, user->pw_gid) != 0)
 		return error_set_errno(error, "cannot give the directory %s to %s", path, user->pw_name);
 	return true;
 }

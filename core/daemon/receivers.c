@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "daemon/settings.h"
+
 enum { RECEIVERS_PAGE = 1000, RECEIVERS_NAMED = 3 };
 
 static bool
@@ -30,15 +32,11 @@ receivers_check(const Config *config, const EngineSettings *engine, GPtrArray *w
 	for (size_t i = 0; i < G_N_ELEMENTS(receivers); i++) {
 		const ConfigSection *section = config_section(config, receivers[i].section, NULL);
 		const char *option = receivers[i].option;
-		const char *where;
 
-		if (section == NULL || !config_is_set(section, option))
-			continue;
-		where = config_where(section, option);
-		g_ptr_array_add(warnings,
-			g_strdup_printf("%s: [%s] %s = %s: no listener has inbound = yes, so %s cannot come in here",
-				where != NULL ? where : "configuration", receivers[i].section, option,
-				config_text(section, option), receivers[i].what));
+		if (section != NULL && config_is_set(section, option))
+			settings_complain(warnings, section, option,
+				"[%s] %s = %s: no listener has inbound = yes, so %s cannot come in here", receivers[i].section,
+				option, config_text(section, option), receivers[i].what);
 	}
 }
 

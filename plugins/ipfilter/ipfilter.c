@@ -43,6 +43,15 @@ complaint_of(const char *value, SourceKind kind, bool is_ipv6)
 	return kind == SOURCE_HOST ? source_host_complaint(value) : source_network_complaint(value, is_ipv6);
 }
 
+/* A name that has addresses of the other family alone is no name that will have one soon. */
+static bool
+is_of_other_family(PtnHook *h, const Family *family, const char *host)
+{
+	const PtnAnswer *answer = ptn_dns(h, host, family->is_ipv6 ? PTN_A : PTN_AAAA);
+
+	return answer->status == PTN_OK && answer->count > 0;
+}
+
 static Match
 match_host(PtnHook *h, const Family *family, const char *host)
 {
@@ -51,7 +60,9 @@ match_host(PtnHook *h, const Family *family, const char *host)
 	for (size_t i = 0; answer->status == PTN_OK && i < answer->count; i++)
 		if (ptn_is_within(ptn_client(h), answer->values[i]))
 			return MATCHES;
-	return answer->status == PTN_OK && answer->count > 0 ? DIFFERS : UNRESOLVED;
+	if (answer->status == PTN_OK && answer->count > 0)
+		return DIFFERS;
+	return answer->status == PTN_NONE && is_of_other_family(h, family, host) ? DIFFERS : UNRESOLVED;
 }
 
 static Match

@@ -185,6 +185,24 @@ test_host(void)
 	CHECK(SINGLE, ipv6, "ipfilter.ipv6", HOST ".");
 }
 
+/* It is there, and will not get an address of this family by waiting. */
+static void
+test_host_of_one_family(void)
+{
+	static const Case ipv6[] = { { "2001:db8::a", DENIED }, { "192.0.2.99", OK }, { NULL, NULL } };
+	static const Case ipv4[] = { { "192.0.2.10", DENIED }, { "2001:db8::a", OK }, { NULL, NULL } };
+	PtnTest *test = new_test(NULL, SINGLE);
+
+	ptn_test_dns(test, "four.dyn.example", PTN_A, PTN_OK, "192.0.2.10", NULL);
+	ptn_test_dns(test, "six.dyn.example", PTN_AAAA, PTN_OK, "2001:db8::a", NULL);
+	set(test, SINGLE, "ipfilter.ipv6", "four.dyn.example");
+	check(test, SINGLE, ipv6);
+	set(test, SINGLE, "ipfilter.ipv6", "::/0");
+	set(test, SINGLE, "ipfilter.ipv4", "six.dyn.example");
+	check(test, SINGLE, ipv4);
+	ptn_test_free(test);
+}
+
 static void
 test_host_is_not_found(void)
 {
@@ -433,6 +451,7 @@ static const UnitTest tests[] = {
 	{ "F-09 the alternate is tested where the filter does not match", test_alternate },
 	{ "F-09 a lower level cannot set alternates, and has them ignored", test_alternate_of_level },
 	{ "F-09 alternates can be switched off for all", test_alternates_are_off },
+	{ "F-10 a host with addresses of the other family alone is refused for good", test_host_of_one_family },
 	{ "F-10 a host that is not found, or without an answer, is never open", test_host_is_not_found },
 	{ "F-10 the same for good where the account wants that", test_host_in_reject_mode },
 	{ "F-11 a changed host holds as the DNS tells it; a session goes on", test_host_changes },

@@ -112,6 +112,23 @@ static const PtnOption options[] = {
 	{ 0 },
 };
 
+/* What would have no effect is not set: whoever sets it believes that it has one. */
+static const char *
+check(PtnHook *h, const char *option, const char *value)
+{
+	PtnEntry *account = ptn_account(h);
+	const char *type = account != NULL ? ptn_get(account, "type") : NULL;
+
+	(void)value;
+	if (type == NULL || strcmp(option, "identities") != 0 || ptn_option_number(h, option) == 0)
+		return NULL;
+	if (strcmp(type, "server") == 0)
+		return "a mail server sends for any domain of its customer, with any local part";
+	if (strcmp(type, "any") == 0)
+		return "an account of a whole domain sends with any local part anyway";
+	return NULL;
+}
+
 static const PtnHookRow hooks[] = {
 	{ PTN_MAIL, check_sender, PTN_INLINE },
 	{ 0 },
@@ -123,5 +140,6 @@ PTN_PLUGIN(sender_rules) = {
 	.version = "1",
 	.summary = "the envelope sender must fit the account",
 	.options = options,
+	.check = check,
 	.hooks = hooks,
 };

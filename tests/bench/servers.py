@@ -417,6 +417,9 @@ class Place:
             run("./autogen.sh", cwd=SOURCE)
         if not os.path.exists(os.path.join(self.build, "Makefile")):
             run(os.path.join(SOURCE, "configure"), "--quiet", "CFLAGS=-O2 -g", f"--prefix={self.build}/installed", cwd=self.build)
+        with open(os.path.join(self.build, "config.status"), encoding="utf-8") as status:
+            if f"--prefix={self.build}/installed" not in status.read():   # it would be installed into the system
+                raise SystemExit(f"bench: {self.build} was not configured by the bench; give it a directory of its own")
         jobs = f"-j{os.cpu_count()}"
         run("make", "--quiet", jobs, "bench-tools", cwd=self.build)
         run("make", "--quiet", jobs, "install", cwd=self.build)

@@ -103,7 +103,7 @@ reach(PtnHook *h)
 	return PTN_NEXT;
 }
 
-static const PtnCommand commands[] = { { "ask", "HOST", "", ask }, { "lines", "HOST", "", lines }, { "pour", "HOST", "", pour },
+static const PtnCommand commands[] = { { "ask", "HOST [COMMAND]", "", ask }, { "lines", "HOST", "", lines }, { "pour", "HOST", "", pour },
 	{ "trusted", "HOST", "", trusted }, { "unix", "PATH", "", unix_socket },
 	{ "reach", "HOST", "", reach }, { 0 } };
 static const PtnPlugin plugin = { PTN_HEAD("stream"), .version = "1", .summary = "speaks", .commands = commands };

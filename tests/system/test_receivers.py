@@ -1,4 +1,5 @@
 """Addresses of ours that get mail from outside while no listener takes it: posternd -t and posternctl doctor say so."""
+import re
 import subprocess
 
 import pytest
@@ -33,7 +34,7 @@ def test_nobody_receives(gate):
     said, doctor = check(postern.config), postern.ask("doctor").stdout.decode()
     for sentence in SAID + ["[server] postmaster = pm@example.net: no listener"]:
         assert sentence in said and sentence in doctor, sentence
-    assert all("warning: " in line and "postern.conf:" in line for line in said.splitlines())
+    assert all("warning: " in line and ("postern.conf:" in line or "alarm " in line) for line in said.splitlines())
     assert "domain of the directory" not in doctor
     postern.ctl("domain", "add", "held.example", "customer=acme", "mode=hold")
     assert "mail for 1 domain of the directory cannot come in here: held.example" in postern.ask("doctor").stdout.decode()
@@ -62,7 +63,8 @@ def test_the_sample_receives(gate):
     text = (SOURCE / "etc/examples/outbound-service.conf").read_text()
     postern = gate()
     path = postern.place / "sample.conf"
-    path.write_text(text.replace("[server]\n", "[server]\nplugin-directory = %s\n" % (postern.place / "plugins")))
+    path.write_text(re.sub(r"(?m)^user .*", "user = root", text).replace(
+        "[server]\n", "[server]\nplugin-directory = %s\n" % (postern.place / "plugins")))
     assert "inbound" not in check(path)
     printed = subprocess.run([BUILD / "core/daemon/posternd", "--print-config", "-c", path], capture_output=True, text=True).stdout
     listeners = {part.splitlines()[0].rstrip("]"): {key.strip(): value.strip() for key, _, value in (

@@ -15,7 +15,7 @@ from postern import BUILD, LOGIN, PASSWORD, SOURCE, Postern, wait_until
 PROBER = BUILD / "tests/plugins/.libs/prober.so"
 SECRET = "the-password-of-the-route"
 PLAIN_BASE64 = "Subject: %s\nContent-Transfer-Encoding: base64\n\naGVsbG8K\n"
-FOREIGN = "Content-Type: text/plain; charset=iso-8859-1\n" + PLAIN_BASE64  # only the library reads it
+FOREIGN = "Content-Type: text/plain; charset=iso-2022-jp\n" + PLAIN_BASE64  # only the library reads it
 needs_prober = pytest.mark.skipif(not PROBER.exists(), reason="tests/plugins/prober.la is not built")
 has_sanitizers = not list(BUILD.glob("plugins/uribl/.libs/uribl.so"))  # plugins are linked in then
 
