@@ -38,7 +38,7 @@ def node(make_postern, sink, tmp_path):
     place.mkdir()
     node = make_postern(options(place, mx), sink=sink)
     node.ports["mx"], node.etc, node.mx = mx, place, sink
-    node.add_account("late@example.net", "secret", "reason=too late", "enabled=no")
+    node.add_account("late@example.net", "secret", "reason=too late, see C:\\new\\ten \u00fc", "enabled=no")
     for name, more in (("old.example", ["mode=forward", "forward-to=joe@new.example"]),
                        ("shop.example", ["mode=hold", "valid-recipients=yes"])):
         node.ctl("domain", "add", name, "customer=acme", *more)
