@@ -70,7 +70,9 @@ control_access_name(uid_t uid)
 static ControlRole
 control_access_role(int fd, const struct ucred *peer, const ControlGroups *groups)
 {
-	if (peer->uid == 0 || peer->uid == geteuid() || control_access_is_member(fd, peer, groups->operators))
+	if (peer->uid == 0 || peer->uid == geteuid())
+		return ROLE_OWNER;
+	if (control_access_is_member(fd, peer, groups->operators))
 		return ROLE_OPERATOR;
 	return control_access_is_member(fd, peer, groups->support) ? ROLE_SUPPORT : ROLE_NONE;
 }

@@ -10,7 +10,8 @@
 typedef enum {
 	ROLE_NONE,
 	ROLE_SUPPORT,  /* looks, and sees no secret: members of [server] support-group */
-	ROLE_OPERATOR, /* everything: root, the daemon's user, members of [server] control-group */
+	ROLE_OPERATOR, /* everything but to take all secrets away: members of [server] control-group */
+	ROLE_OWNER,    /* everything: root, the daemon's user */
 } ControlRole;
 
 typedef struct {

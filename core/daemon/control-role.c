@@ -34,6 +34,7 @@ static const struct {
 	{ "block", "add lift", NEEDS_CHANGING },
 	{ "listeners", "*", NEEDS_LOOKING },
 	{ "clients", "*", NEEDS_LOOKING },
+	{ "backup", "*", NEEDS_OWNER },
 	{ "export", "*", NEEDS_SECRETS },
 	{ "import", "*", NEEDS_ENTRIES },
 	{ "queue", "- list show", NEEDS_LOOKING },
@@ -89,14 +90,18 @@ control_named_words(char *const *words)
 const char *
 control_need_role(ControlNeed need)
 {
-	return need == NEEDS_LOOKING ? "support" : "operator";
+	return need == NEEDS_LOOKING ? "support" : need == NEEDS_OWNER ? "owner" : "operator";
 }
 
 bool
 control_role_allows(const ControlPeer *peer, ControlNeed need, const char *const *words, GError **error)
 {
-	if (peer->role == ROLE_OPERATOR || need == NEEDS_LOOKING)
+	if (peer->role == ROLE_OWNER || need == NEEDS_LOOKING || (peer->role == ROLE_OPERATOR && need != NEEDS_OWNER))
 		return true;
+	if (need == NEEDS_OWNER)
+		return error_set(error, POSTERN_ERROR_INVALID,
+			"%s hands out password hashes and secrets: only root and the daemon's user may ask for it, not user %s",
+			words[0], peer->name);
 	return error_set(error, POSTERN_ERROR_INVALID,
 		"%s may not run \"%s%s%s\", which %s: members of [server] control-group, root and the daemon's user may; "
 		"members of support-group look",

@@ -10,6 +10,7 @@ typedef enum {
 	NEEDS_SECRETS,     /* changes nothing, but shows password hashes or the content of mail */
 	NEEDS_ENTRIES,     /* changes entries of the directory, each of which leaves a record of its own */
 	NEEDS_CHANGING,    /* changes something else: a record of the command, with its answer */
+	NEEDS_OWNER,       /* of root and the daemon's user: hands out all secrets; a record, too */
 } ControlNeed;
 
 /* Of "account add …" or "dnsbl lists".  What no row names needs as much as a change; a verb that does not exist changes
@@ -19,5 +20,5 @@ ControlNeed control_need(PluginSet *set, const char *const *words, bool is_core)
 size_t control_named_words(char *const *words);
 /* False with a sentence that says which group may. */
 bool control_role_allows(const ControlPeer *peer, ControlNeed need, const char *const *words, GError **error);
-/* "operator", "support". */
+/* "owner", "operator", "support". */
 const char *control_need_role(ControlNeed need);

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "daemon/commands.h"
 #include "daemon/control-audit.h"
 
 #define CONTROL_STOP_US (10 * CLOCK_SECOND)
@@ -47,51 +48,57 @@ control_take_snapshot(Daemon *daemon)
 	return snapshot;
 }
 
-static ControlFunction control_ask_plugin;
-
-static const ControlCommand control_commands[] = {
-	{ "status", "[--check]", "one line: is all well?", control_status, TAKES_CHECK },
-	{ "reload", "", "check the configuration, then use it", control_reload },
-	{ "alarms", "", "what needs the administrator", control_alarms },
-	{ "plugins", "", "calls, time, refusals and failures of each plugin", control_plugins },
-	{ "hooks", "", "the chain per stage", control_hooks },
-	{ "metrics", "", "all counters", control_metrics },
-	{ "customer", "add|set|show|enable|disable|remove NAME [OPTION=VALUE …]|list [FILTER …]", "customers",
-		control_customer, TAKES_HOLD },
-	{ "domain", "add|set|show|remove NAME [OPTION=VALUE …]|list [FILTER …]", "mail domains", control_domain },
-	{ "account", "add|set|show|passwd|enable|disable|remove LOGIN [OPTION=VALUE …]|list [FILTER …]",
-		"outbound accounts", control_account, TAKES_HOLD },
-	{ "recipient", "add|show|remove ADDRESS|list [DOMAIN]",
-		"addresses that domains with valid-recipients = yes take", control_recipient },
-	{ "usage", "CUSTOMER|LOGIN", "what was sent of what is allowed (plugin limits)", control_ask_plugin },
-	{ "complaint", "add LOGIN | add SUBMIT-ID TAG | list LOGIN",
-		"complaints about the mail of an account (plugin standing)", control_ask_plugin },
-	{ "block", "list|show IP|add NETWORK [for=TIME|forever] [reason=TEXT]|lift NETWORK",
-		"client addresses that may not connect", control_block },
-	{ "listeners", "", "addresses and ports on which mail is taken", control_listeners },
-	{ "clients", "[ADDRESS|LOGIN]", "which client networks and accounts use how much of [clients] and [accounts]",
-		control_clients },
-	{ "export", "", "customers, domains, accounts and recipients as text", control_export },
-	{ "import", "FILE [--dry-run]", "add and change them as a text says", control_import, TAKES_DRY_RUN },
-	{ "queue", "[list|show|cat|hold|release|retry|bounce|remove ID|SELECTOR … [--yes]]", "what waits, and why",
-		control_queue, TAKES_YES | TAKES_DRY_RUN },
-	{ "why", "ADDRESS|LOGIN|CLIENT|SESSION|ID [limit=N]", "what was refused, and why", control_why },
-	{ "doctor", "", "what others will think of this node: names, SPF, certificates, clock, disk", control_doctor },
-	{ "explain", "--client IP --from ADDRESS --to ADDRESS [--login LOGIN] [FILE]",
-		"a message goes through the chain and is not queued: what each plugin says", control_explain },
-	{ "audit", "[customer=NAME] [domain=NAME] [account=LOGIN] [who=USER] [since=AGE|TIME] [limit=N]",
-		"who changed what, newest first", control_audit },
-	{ "spool", "[adopt DIRECTORY]", "figures of the spool; take over that of a lost node", control_spool },
+/* Of commands_all; "usage" and "complaint" are of plugins. */
+static const struct {
+	const char *word;
+	ControlFunction *run;
+} control_functions[] = {
+	{ "status", control_status },
+	{ "reload", control_reload },
+	{ "alarms", control_alarms },
+	{ "plugins", control_plugins },
+	{ "hooks", control_hooks },
+	{ "metrics", control_metrics },
+	{ "customer", control_customer },
+	{ "domain", control_domain },
+	{ "account", control_account },
+	{ "recipient", control_recipient },
+	{ "block", control_block },
+	{ "listeners", control_listeners },
+	{ "clients", control_clients },
+	{ "backup", control_backup },
+	{ "export", control_export },
+	{ "import", control_import },
+	{ "queue", control_queue },
+	{ "why", control_why },
+	{ "doctor", control_doctor },
+	{ "explain", control_explain },
+	{ "audit", control_audit },
+	{ "spool", control_spool },
 };
 
 static void
-control_help(Answer *answer)
+control_put_plugin_command(void *data, const PtnPlugin *plugin, const PtnCommand *command)
 {
+	answer_row(data, plugin->name, command->verb, command->arguments != NULL ? command->arguments : "",
+		command->help != NULL ? command->help : "", NULL);
+}
+
+/* "of-plugins" is what posternctl asks for its --help and completion. */
+static void
+control_help(Daemon *daemon, const char *which, Answer *answer)
+{
+	if (which != NULL && strcmp(which, "of-plugins") == 0) {
+		g_autoptr(PluginSet) set = control_take_set(daemon);
+
+		answer_columns(answer, "plugin", "verb", "arguments", "what-it-does", NULL);
+		host_each_command(set, control_put_plugin_command, answer);
+		return;
+	}
 	answer_columns(answer, "command", "arguments", "what-it-does", NULL);
-	for (size_t i = 0; i < G_N_ELEMENTS(control_commands); i++)
-		answer_row(
-			answer, control_commands[i].word, control_commands[i].arguments, control_commands[i].help, NULL);
-	answer_row(answer, "stop", "", "ends the daemon", NULL);
+	for (const Command *command = commands_all; command->words != NULL; command++)
+		if (!command->is_local && strcmp(command->words, "help") != 0)
+			answer_row(answer, command->words, command->arguments, command->help, NULL);
 }
 
 /* ---- commands of plugins ---- */
@@ -176,51 +183,38 @@ control_refuses_options(const Request *request, unsigned takes, Answer *answer)
 
 /* Of a command whose arguments are options alone: a word that is passed over would be taken for one that counts. */
 static bool
-control_refuses_words(const Request *request, Answer *answer)
+control_refuses_words(const Request *request, const Command *command, Answer *answer)
 {
-	const char *word = request->words[0], *more = word != NULL ? request->words[1] : NULL;
+	const char *more = request->words[0] != NULL ? request->words[1] : NULL;
 
-	if (more != NULL && (strcmp(word, "help") == 0 || strcmp(word, "stop") == 0)) {
-		answer_fail(answer, "%s takes no \"%s\"; nothing was done.", word, more);
-		return true;
-	}
-	for (size_t i = 0; more != NULL && i < G_N_ELEMENTS(control_commands); i++) {
-		const ControlCommand *command = &control_commands[i];
-
-		if (strcmp(command->word, word) != 0 ||
-			(*command->arguments != '\0' && !g_str_has_prefix(command->arguments, "[--")))
-			continue;
-		answer_fail(answer, "%s takes no \"%s\"; nothing was done.", word, more);
-		return true;
-	}
-	return false;
-}
-
-static const ControlCommand *
-control_find_command(const char *word)
-{
-	for (size_t i = 0; i < G_N_ELEMENTS(control_commands); i++)
-		if (strcmp(control_commands[i].word, word) == 0)
-			return &control_commands[i];
-	return NULL;
+	if (more == NULL || command == NULL ||
+		(*command->arguments != '\0' && !g_str_has_prefix(command->arguments, "[--")))
+		return false;
+	answer_fail(answer, "%s takes no \"%s\"; nothing was done.", command->words, more);
+	return true;
 }
 
 static void
 control_run(Control *control, const Request *request, Answer *answer)
 {
 	const char *word = request->words[0] != NULL ? request->words[0] : "help";
-	const ControlCommand *command = control_find_command(word);
 
 	if (strcmp(word, "help") == 0) {
-		control_help(answer);
-	} else if (strcmp(word, "stop") == 0) {
+		control_help(control->daemon, request->words[0] != NULL ? request->words[1] : NULL, answer);
+		return;
+	}
+	if (strcmp(word, "stop") == 0) {
 		answer_text(answer, "stopping");
 		g_main_loop_quit(control->loop);
-	} else if (command != NULL) {
-		command->run(control->daemon, request, answer);
-	} else {
-		control_ask_plugin(control->daemon, request, answer);
+		return;
 	}
+	for (size_t i = 0; i < G_N_ELEMENTS(control_functions); i++) {
+		if (strcmp(control_functions[i].word, word) == 0) {
+			control_functions[i].run(control->daemon, request, answer);
+			return;
+		}
+	}
+	control_ask_plugin(control->daemon, request, answer);
 }
 
 static ControlNeed
@@ -229,7 +223,7 @@ control_need_of(Control *control, const Request *request)
 	g_autoptr(PluginSet) set = control_take_set(control->daemon);
 	const char *const *words = (const char *const *)request->words;
 
-	return control_need(set, words, words[0] != NULL && control_find_command(words[0]) != NULL);
+	return control_need(set, words, words[0] != NULL && commands_find(words[0]) != NULL);
 }
 
 /* New. */
@@ -247,7 +241,7 @@ control_command_name(const Request *request)
 static void
 control_serve_request(Control *control, const ControlPeer *peer, Request *request, Answer *answer)
 {
-	const ControlCommand *command = control_find_command(request->words[0] != NULL ? request->words[0] : "help");
+	const Command *command = commands_find(request->words[0] != NULL ? request->words[0] : "help");
 	const ControlNeed need = control_need_of(control, request);
 	g_autofree char *name = control_command_name(request);
 	/* Root can say what it wants to; nobody else's word on who they are counts. */
@@ -260,7 +254,7 @@ control_serve_request(Control *control, const ControlPeer *peer, Request *reques
 		return;
 	}
 	if (control_refuses_options(request, command != NULL ? command->takes : 0, answer) ||
-		control_refuses_words(request, answer))
+		control_refuses_words(request, command, answer))
 		return;
 	control_run(control, request, answer);
 	audit_command(control->daemon, request, need, answer);

@@ -16,19 +16,11 @@ bool control_stop(Control *control);
 /* `words` begin behind the command's own: of "queue list age>1h", "list". */
 typedef void ControlFunction(Daemon *daemon, const Request *request, Answer *answer);
 
-enum { TAKES_YES = 1, TAKES_DRY_RUN = 2, TAKES_HOLD = 4, TAKES_CHECK = 8 };
-
-typedef struct {
-	const char *word;
-	const char *arguments, *help;
-	ControlFunction *run;
-	unsigned takes; /* options; others are refused, not ignored */
-} ControlCommand;
-
 /* A file per group of commands. */
 ControlFunction control_status, control_reload, control_alarms, control_plugins, control_hooks,
 	control_metrics, control_customer, control_domain, control_account, control_recipient, control_block,
-	control_clients, control_listeners, control_export, control_import, control_queue, control_spool, control_why,
+	control_clients, control_listeners, control_backup, control_export, control_import,
+	control_queue, control_spool, control_why,
 	control_explain, control_doctor, control_audit;
 
 /* References to the plugins, and to all of the configuration, in use. */

@@ -29,20 +29,44 @@ options_value(const GPtrArray *sections, const char *kind, const char *key)
 	return g_strdup(raw != NULL ? raw : option_find(options_of_core(kind), key)->preset);
 }
 
-/* Mistakes of the file are found when it is checked as a whole. */
-char **
-options_plugins(const char *path, char **directory)
+GPtrArray *
+options_texts(const char *root, const char *path)
 {
 	g_autoptr(GPtrArray) sections = config_text_new();
 	g_autoptr(GPtrArray) mistakes = g_ptr_array_new_with_free_func(g_free);
-	g_autofree char *text = NULL;
+	g_autofree char *rooted = path != NULL ? g_strconcat(root, path, NULL) : NULL;
+	g_autoptr(GPtrArray) files = rooted != NULL ? config_files(rooted, NULL) : NULL;
+
+	for (guint i = 0; files != NULL && i < files->len; i++) {
+		g_autofree char *text = NULL;
+		gsize size;
+
+		if (g_file_get_contents(g_ptr_array_index(files, i), &text, &size, NULL))
+			config_read(text, size, g_ptr_array_index(files, i), sections, mistakes);
+	}
+	return g_steal_pointer(&sections);
+}
+
+char *
+options_of_texts(const GPtrArray *sections, const char *root, const char *kind, const char *name)
+{
+	g_autofree char *value = options_value(sections, kind, name);
+	g_autofree char *rooted = NULL;
+
+	if (value != NULL && option_is_reference(value))
+		rooted = g_strdup_printf("@%s%s", root, value + 1);
+	return value != NULL ? option_expand(rooted != NULL ? rooted : value, NULL) : NULL;
+}
+
+/* Mistakes of the files are found when they are checked as a whole. */
+char **
+options_plugins(const char *path, char **directory)
+{
+	g_autoptr(GPtrArray) sections = options_texts("", path);
 	g_autofree char *raw = NULL;
 	g_autofree char *plugins = NULL;
 	g_autoptr(OptionValue) list = NULL;
-	gsize size;
 
-	if (path != NULL && g_file_get_contents(path, &text, &size, NULL))
-		config_read(text, size, path, sections, mistakes);
 	*directory = options_value(sections, "server", "plugin-directory");
 	raw = options_value(sections, "server", "plugins");
 	plugins = option_expand(raw, NULL);
@@ -55,16 +79,9 @@ options_plugins(const char *path, char **directory)
 static char *
 options_core_value(const char *path, const char *kind, const char *name)
 {
-	g_autoptr(GPtrArray) sections = config_text_new();
-	g_autoptr(GPtrArray) mistakes = g_ptr_array_new_with_free_func(g_free);
-	g_autofree char *text = NULL;
-	g_autofree char *value = NULL;
-	gsize size;
+	g_autoptr(GPtrArray) sections = options_texts("", path);
 
-	if (path != NULL && g_file_get_contents(path, &text, &size, NULL))
-		config_read(text, size, path, sections, mistakes);
-	value = options_value(sections, kind, name);
-	return value != NULL ? option_expand(value, NULL) : NULL;
+	return options_of_texts(sections, "", kind, name);
 }
 
 char *

@@ -12,18 +12,15 @@
 #include "base/escape.h"
 #include "config.h"
 #include "daemon/answer.h"
+#include "daemon/backup.h"
+#include "daemon/command-help.h"
 #include "daemon/options.h"
+#include "daemon/owner.h"
+#include "daemon/posternctl.h"
 #include "daemon/render.h"
+#include "daemon/restore.h"
 #include "daemon/store-copy.h"
 #include "mail/spool.h"
-
-typedef struct {
-	char *config, *socket;
-	gboolean is_json;
-	char *password_file;
-	char *directory; /* made absolute */
-	char **words;
-} Arguments;
 
 /* ---- secrets ---- */
 
@@ -154,14 +151,18 @@ posternctl_input(Arguments *arguments, char **input, GError **error)
 
 enum { EXIT_CRITICAL = 2 }; /* of status --check */
 
-static GSocketConnection *
-posternctl_connect(const char *path, GError **error)
+GSocketConnection *
+posternctl_connect(const Arguments *arguments, unsigned timeout_seconds, GError **error)
 {
+	g_autofree char *path =
+		arguments->socket != NULL ? g_strdup(arguments->socket) : options_control(arguments->config);
 	g_autoptr(GSocketClient) client = g_socket_client_new();
 	g_autoptr(GSocketAddress) address = g_unix_socket_address_new(path);
 	g_autoptr(GError) failure = NULL;
-	GSocketConnection *connection = g_socket_client_connect(client, G_SOCKET_CONNECTABLE(address), NULL, &failure);
+	GSocketConnection *connection;
 
+	g_socket_client_set_timeout(client, timeout_seconds);
+	connection = g_socket_client_connect(client, G_SOCKET_CONNECTABLE(address), NULL, &failure);
 	if (connection == NULL)
 		error_set(
 			error, POSTERN_ERROR_UNAVAILABLE, "posternd cannot be reached at %s: %s", path, failure->message);
@@ -197,11 +198,39 @@ posternctl_add_login_user(char *const *words)
 	return (char **)g_ptr_array_free(all, FALSE);
 }
 
+bool
+posternctl_fetch(const Arguments *arguments, unsigned timeout_seconds, const char *const *words,
+	PosternctlLine *take, void *data, GError **error)
+{
+	g_autoptr(GSocketConnection) connection = posternctl_connect(arguments, timeout_seconds, error);
+	g_autoptr(GDataInputStream) lines = NULL;
+	char *line;
+
+	if (connection == NULL)
+		return false;
+	lines = g_data_input_stream_new(g_io_stream_get_input_stream(G_IO_STREAM(connection)));
+	/* the daemon answers one that may not ask without reading what it asks */
+	(void)request_write(g_io_stream_get_output_stream(G_IO_STREAM(connection)), words, NULL, NULL);
+	while ((line = g_data_input_stream_read_line(lines, NULL, NULL, error)) != NULL) {
+		g_autofree char *kept = line;
+		g_auto(GStrv) fields = render_fields(line);
+
+		if (line[0] == 'X')
+			return true;
+		if (line[0] == 'E')
+			return error_set(
+				error, POSTERN_ERROR_INVALID, "%s", fields[0] != NULL ? fields[0] : "the daemon refuses");
+		if (!take(data, line[0], fields, error))
+			return false;
+	}
+	if (error != NULL && *error == NULL)
+		error_set(error, POSTERN_ERROR_UNAVAILABLE, "the daemon ended before it had answered");
+	return false;
+}
+
 static int
 posternctl_ask(Arguments *arguments, GError **error)
 {
-	g_autofree char *path =
-		arguments->socket != NULL ? g_strdup(arguments->socket) : options_control(arguments->config);
 	g_autofree char *input = NULL;
 	g_auto(GStrv) words = NULL;
 	g_autoptr(GSocketConnection) connection = NULL;
@@ -211,7 +240,7 @@ posternctl_ask(Arguments *arguments, GError **error)
 
 	if (!posternctl_input(arguments, &input, error))
 		return EXIT_FAILURE;
-	connection = posternctl_connect(path, error);
+	connection = posternctl_connect(arguments, 0, error);
 	if (connection == NULL)
 		return posternctl_is(arguments->words, "status", "--check") ? EXIT_CRITICAL : EXIT_FAILURE;
 	words = posternctl_add_login_user(arguments->words);
@@ -280,13 +309,37 @@ posternctl_set_aside(const Arguments *arguments, GError **error)
 
 /* ---- stores ---- */
 
+Store *
+posternctl_open_settings(const StoreSettings *settings, GError **error)
+{
+	Store *store = store_open_with(settings, error);
+
+	if (store != NULL && store_is_away(store)) {
+		g_autofree char *why = store_describe(store);
+
+		(void)error_set(error, POSTERN_ERROR_UNAVAILABLE, "%s", why);
+		g_clear_pointer(&store, store_close);
+	}
+	for (size_t i = 0; store != NULL && store_watched[i] != NULL; i++)
+		store_watch(store, store_watched[i]);
+	return store;
+}
+
 /* A URL, or "store" or "directory": what the configuration says there. */
+static char *
+posternctl_store_url(const Arguments *arguments, const char *what)
+{
+	const bool is_section = strcmp(what, "store") == 0 || strcmp(what, "directory") == 0;
+
+	return is_section ? options_of_store(arguments->config, what, "at") : g_strdup(what);
+}
+
 static Store *
 posternctl_open_store(const Arguments *arguments, const char *what, const char *password, GError **error)
 {
 	const bool is_section = strcmp(what, "store") == 0 || strcmp(what, "directory") == 0;
 	const char *config = arguments->config;
-	g_autofree char *url = is_section ? options_of_store(config, what, "at") : g_strdup(what);
+	g_autofree char *url = posternctl_store_url(arguments, what);
 	g_autofree char *prefix = is_section ? options_of_store(config, what, "prefix") : NULL;
 	g_autofree char *user = is_section ? options_of_store(config, what, "user") : NULL;
 	g_autofree char *trust = is_section ? options_of_store(config, what, "trust") : NULL;
@@ -299,22 +352,21 @@ posternctl_open_store(const Arguments *arguments, const char *what, const char *
 		.password = secret,
 		.trust = trust,
 		.deadline_us = 10 * CLOCK_SECOND };
-	Store *store;
 
 	if (g_str_has_prefix(url, "memory:")) {
 		(void)error_set(error, POSTERN_ERROR_INVALID, "%s: there is nothing to copy in memory", what);
 		return NULL;
 	}
-	store = store_open_with(&settings, error);
-	if (store != NULL && store_is_away(store)) {
-		g_autofree char *why = store_describe(store);
+	return posternctl_open_settings(&settings, error);
+}
 
-		(void)error_set(error, POSTERN_ERROR_UNAVAILABLE, "%s", why);
-		g_clear_pointer(&store, store_close);
-	}
-	for (size_t i = 0; store != NULL && store_watched[i] != NULL; i++)
-		store_watch(store, store_watched[i]);
-	return store;
+/* A file that root's copy made is the daemon's: it could not open it else.  One that was there keeps its owner. */
+static bool
+posternctl_give_copy(const Arguments *arguments, const char *url, bool was_there, GError **error)
+{
+	g_autofree char *user = options_of_store(arguments->config, "server", "user");
+
+	return was_there || owner_give_store(user, url, error);
 }
 
 static int
@@ -324,9 +376,11 @@ posternctl_copy_store(const Arguments *arguments, GError **error)
 	const bool is_merge =
 		words[0] != NULL && words[1] != NULL && words[2] != NULL && strcmp(words[2], "--yes") == 0;
 	g_autofree char *password = NULL;
+	g_autofree char *url = NULL;
 	g_autoptr(Store) from = NULL;
 	g_autoptr(Store) to = NULL;
 	StoreCopied copied;
+	bool was_there;
 
 	if (words[0] == NULL || words[1] == NULL || (words[2] != NULL && (!is_merge || words[3] != NULL))) {
 		(void)error_set(error, POSTERN_ERROR_INVALID, "store copy FROM TO [--yes]: URLs, or store, or directory");
@@ -335,9 +389,12 @@ posternctl_copy_store(const Arguments *arguments, GError **error)
 	password = arguments->password_file != NULL ? posternctl_password(arguments, error) : NULL;
 	if (arguments->password_file != NULL && password == NULL)
 		return EXIT_FAILURE;
+	url = posternctl_store_url(arguments, words[1]);
+	was_there = owner_file_of(url) == NULL || g_file_test(owner_file_of(url), G_FILE_TEST_EXISTS);
 	from = posternctl_open_store(arguments, words[0], password, error);
 	to = from != NULL ? posternctl_open_store(arguments, words[1], password, error) : NULL;
-	if (to == NULL || !store_copy(from, to, is_merge, &copied, error))
+	if (to == NULL || !store_copy(from, to, is_merge, &copied, error) ||
+		!posternctl_give_copy(arguments, url, was_there, error))
 		return EXIT_FAILURE;
 	printf("copied %zu item%s, all compared", copied.copied, copied.copied == 1 ? "" : "s");
 	printf(copied.expired > 0 ? " (%zu expired meanwhile).\n" : ".\n", copied.expired);
@@ -382,8 +439,13 @@ static const char posternctl_help[] =
 	"  spool set-aside SEGMENT [DIRECTORY]\n"
 	"                                     starts without what the disk cannot read; no daemon may use it\n"
 	"  store copy FROM TO [--yes]         a store or directory into another back end; no daemon may use it\n"
+	"  backup DIRECTORY                   stores, secrets and configuration, while the daemon runs\n"
+	"  restore DIRECTORY [--keep-config] [--dry-run] [--yes]\n"
+	"                                     a backup into this machine; no daemon may use its stores\n"
 	"  reload, stop\n"
-	"Plugins have commands of their own: posternctl PLUGIN.  The daemon's whole list: posternctl help.\n";
+	"  completion bash|zsh|fish           the script that completes commands in that shell\n"
+	"Plugins have commands of their own: posternctl PLUGIN.  The daemon's whole list: posternctl help.\n"
+	"What a command takes: posternctl COMMAND --help.\n";
 
 /* Words that the daemon reads as options; any other would be taken for a name, or passed over. */
 static bool
@@ -391,8 +453,8 @@ posternctl_knows_options(char *const *words, GError **error)
 {
 	static const char *const known[] = { "--yes", "--dry-run", "--hold", "--check", NULL };
 
-	if (posternctl_is(words, "explain", NULL))
-		return true; /* it has options of its own, which the daemon checks */
+	if (posternctl_is(words, "explain", NULL) || posternctl_is(words, "restore", NULL))
+		return true; /* they have options of their own, and check them */
 	for (; *words != NULL; words++)
 		if ((*words)[0] == '-' && (*words)[1] != '\0' && !g_strv_contains(known, *words))
 			return error_set(
@@ -414,17 +476,25 @@ static int
 posternctl_run(Arguments *arguments, GError **error)
 {
 	if (arguments->words[0] == NULL) {
-		error_set(error, POSTERN_ERROR_INVALID, "what is to be done?  See posternctl --help");
+		error_set(error, POSTERN_ERROR_INVALID, "missing command; see posternctl --help");
 		return EXIT_FAILURE;
 	}
+	if (posternctl_is(arguments->words, "help", NULL) && arguments->words[1] != NULL)
+		return command_help_print(arguments, arguments->words + 1, error);
 	if (!posternctl_knows_options(arguments->words, error))
 		return EXIT_FAILURE;
+	if (posternctl_is(arguments->words, "completion", NULL))
+		return completion_print_script(arguments->words[1], error);
 	if (posternctl_is(arguments->words, "spool", "check"))
 		return posternctl_check_spool(arguments, error);
 	if (posternctl_is(arguments->words, "spool", "set-aside"))
 		return posternctl_set_aside(arguments, error);
 	if (posternctl_is(arguments->words, "store", "copy"))
 		return posternctl_copy_store(arguments, error);
+	if (posternctl_is(arguments->words, "backup", NULL))
+		return posternctl_backup(arguments, error);
+	if (posternctl_is(arguments->words, "restore", NULL))
+		return posternctl_restore(arguments, error);
 	posternctl_make_absolute(arguments);
 	return posternctl_ask(arguments, error);
 }
@@ -433,13 +503,14 @@ int
 main(int argc, char **argv)
 {
 	g_auto(Arguments) arguments = { 0 };
-	gboolean is_version = FALSE;
+	gboolean is_version = FALSE, is_help = FALSE;
 	const GOptionEntry entries[] = {
 		{ "config", 'c', 0, G_OPTION_ARG_FILENAME, &arguments.config, "configuration of the daemon", "FILE" },
 		{ "socket", 's', 0, G_OPTION_ARG_FILENAME, &arguments.socket, "its control socket", "PATH" },
 		{ "json", 'j', 0, G_OPTION_ARG_NONE, &arguments.is_json, "answer as JSON", NULL },
 		{ "password-file", 0, 0, G_OPTION_ARG_FILENAME, &arguments.password_file,
 			"read the password from there (- for stdin)", "FILE" },
+		{ "help", 'h', 0, G_OPTION_ARG_NONE, &is_help, "show this help, or that of the command", NULL },
 		{ "version", 'V', 0, G_OPTION_ARG_NONE, &is_version, "print the version", NULL },
 		{ NULL },
 	};
@@ -448,9 +519,12 @@ main(int argc, char **argv)
 	int code;
 
 	setlocale(LC_ALL, "");
+	if (argc > 2 && strcmp(argv[1], "completion") == 0 && strcmp(argv[2], "words") == 0)
+		return completion_print_words(argv + 3); /* words of another command line: no options of this one */
 	g_option_context_add_main_entries(context, entries, NULL);
 	g_option_context_set_description(context, posternctl_help);
 	g_option_context_set_ignore_unknown_options(context, TRUE);
+	g_option_context_set_help_enabled(context, FALSE); /* a command has a help of its own */
 	if (!g_option_context_parse(context, &argc, &argv, &error)) {
 		posternctl_complain(error);
 		return EXIT_FAILURE;
@@ -458,9 +532,14 @@ main(int argc, char **argv)
 	if (is_version)
 		return printf("posternctl %s\n", PACKAGE_VERSION) > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 	arguments.words = argv + 1;
+	if (is_help && arguments.words[0] == NULL) {
+		g_autofree char *help = g_option_context_get_help(context, TRUE, NULL);
+
+		return fputs(help, stdout) >= 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	}
 	if (arguments.config == NULL && g_file_test(POSTERN_SYSCONFDIR "/postern.conf", G_FILE_TEST_EXISTS))
 		arguments.config = g_strdup(POSTERN_SYSCONFDIR "/postern.conf");
-	code = posternctl_run(&arguments, &error);
+	code = is_help ? command_help_print(&arguments, arguments.words, &error) : posternctl_run(&arguments, &error);
 	if (error != NULL && code == EXIT_CRITICAL)
 		printf("CRITICAL - %s\n", error->message);
 	else if (error != NULL)

@@ -33,10 +33,10 @@ render_unescape(const char *text)
 	return g_string_free(out, FALSE);
 }
 
-static char **
+char **
 render_fields(const char *line)
 {
-	char **fields = g_strsplit(line, "\t", -1);
+	char **fields = g_strsplit(line[0] != '\0' && line[1] == '\t' ? line + 2 : "", "\t", -1);
 
 	for (char **field = fields; *field != NULL; field++) {
 		char *plain = render_unescape(*field);
@@ -213,7 +213,7 @@ static void
 render_line(Render *render, const char *line)
 {
 	const char letter = line[0];
-	char **fields = render_fields(letter != '\0' && line[1] == '\t' ? line + 2 : "");
+	char **fields = render_fields(line);
 
 	if (letter == 'C') {
 		render_start_table(render, fields);

@@ -4,5 +4,7 @@
 #include <gio/gio.h>
 #include <stdbool.h>
 
+/* The fields of a line of an answer, without its letter; new. */
+char **render_fields(const char *line);
 /* Reads to the end and prints; errors go to stderr in either form.  The exit code. */
 int render_answer(GInputStream *stream, bool is_json, GError **error);

@@ -234,3 +234,15 @@ host_command(PluginSet *set, const char *plugin, const char *const *words, Actor
 			error, POSTERN_ERROR_UNAVAILABLE, "%s", call.failure != NULL ? call.failure : "it failed");
 	return true;
 }
+
+void
+host_each_command(
+	PluginSet *set, void (*each)(void *data, const PtnPlugin *plugin, const PtnCommand *command), void *data)
+{
+	for (guint i = 0; i < set->instances->len; i++) {
+		const PtnPlugin *plugin = ((const Instance *)g_ptr_array_index(set->instances, i))->plugin;
+
+		for (const PtnCommand *command = plugin->commands; command != NULL && command->verb != NULL; command++)
+			each(data, plugin, command);
+	}
+}

@@ -89,4 +89,8 @@ typedef void HostRow(void *data, const char *const *columns_and_texts);
 bool host_command(PluginSet *set, const char *plugin, const char *const *words, Actor *actor, HostRow *row,
 	void *data, GError **error);
 
+/* Every command of every plugin of the set, in its order. */
+void host_each_command(PluginSet *set,
+	void (*each)(void *data, const PtnPlugin *plugin, const PtnCommand *command), void *data);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PluginSet, host_unref)

@@ -293,31 +293,43 @@ config_compare_names(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static void
-config_read_directory(Loader *loader, const char *path)
+GPtrArray *
+config_files(const char *path, GError **error)
 {
 	g_autofree char *parent = g_path_get_dirname(path);
 	g_autofree char *directory = g_build_filename(parent, "conf.d", NULL);
-	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-	g_autoptr(GError) error = NULL;
-	GDir *dir = g_dir_open(directory, 0, &error);
+	g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(GError) why = NULL;
+	GDir *dir = g_dir_open(directory, 0, &why);
 	const char *name;
 
-	if (dir == NULL) {
-		if (!g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
-			config_complain(loader, "conf.d: %s", error->message);
-		return;
+	if (dir == NULL && !g_error_matches(why, G_FILE_ERROR, G_FILE_ERROR_NOENT)) {
+		g_propagate_error(error, g_steal_pointer(&why));
+		return NULL;
 	}
-	while ((name = g_dir_read_name(dir)) != NULL)
+	while (dir != NULL && (name = g_dir_read_name(dir)) != NULL)
 		if (g_str_has_suffix(name, ".conf") && *name != '.')
-			g_ptr_array_add(names, g_strdup(name));
-	g_dir_close(dir);
-	g_ptr_array_sort(names, config_compare_names);
-	for (guint i = 0; i < names->len; i++) {
-		g_autofree char *file = g_build_filename(directory, g_ptr_array_index(names, i), NULL);
-		g_autofree char *shown = g_build_filename("conf.d", g_ptr_array_index(names, i), NULL);
+			g_ptr_array_add(files, g_build_filename(directory, name, NULL));
+	if (dir != NULL)
+		g_dir_close(dir);
+	g_ptr_array_sort(files, config_compare_names);
+	g_ptr_array_insert(files, 0, g_strdup(path));
+	return g_steal_pointer(&files);
+}
 
-		config_read_file(loader, file, shown);
+static void
+config_read_directory(Loader *loader, const char *path)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GPtrArray) files = config_files(path, &error);
+
+	if (files == NULL)
+		config_complain(loader, "conf.d: %s", error->message);
+	for (guint i = 1; files != NULL && i < files->len; i++) {
+		g_autofree char *name = g_path_get_basename(g_ptr_array_index(files, i));
+		g_autofree char *shown = g_build_filename("conf.d", name, NULL);
+
+		config_read_file(loader, g_ptr_array_index(files, i), shown);
 	}
 }
 

@@ -27,6 +27,9 @@ typedef struct {
  * ("postern.conf:12: [server] hostnme: no such option (did you mean \"hostname\"?)") and reads on;
  * NULL if there is any.  New. */
 Config *config_load(const char *path, const ConfigKind *kinds, GPtrArray *mistakes);
+/* The paths that config_load() reads of `path`, in its order; a new array that frees them.  NULL with a sentence: conf.d cannot
+ * be listed. */
+GPtrArray *config_files(const char *path, GError **error);
 /* The same from text, for tests and embedded defaults; `name` stands for the file. */
 Config *config_parse(const char *text, const char *name, const ConfigKind *kinds, GPtrArray *mistakes);
 Config *config_ref(Config *config);
