@@ -96,7 +96,8 @@ control_need_role(ControlNeed need)
 bool
 control_role_allows(const ControlPeer *peer, ControlNeed need, const char *const *words, GError **error)
 {
-	if (peer->role == ROLE_OWNER || need == NEEDS_LOOKING || (peer->role == ROLE_OPERATOR && need != NEEDS_OWNER))
+	if (peer->role == ROLE_OWNER || need == NEEDS_LOOKING ||
+		(peer->role == ROLE_OPERATOR && need != NEEDS_OWNER))
 		return true;
 	if (need == NEEDS_OWNER)
 		return error_set(error, POSTERN_ERROR_INVALID,

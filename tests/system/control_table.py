@@ -1,13 +1,13 @@
 """Every command of the daemon, for test_audit.py and test_roles.py: how it is given, and what it needs.
 
 LOOK: support may; SECRET: operators, no record; ENTRY: operators, records of entries; CHANGE: operators, a record of the
-command.  {id} is a message of the queue, {lost} a directory without a spool."""
+command; OWNER: root and the daemon's user alone, a record.  {id} is a message of the queue, {lost} a directory without a spool."""
 import re
 
 from booted_commands import verbs
 from postern import SOURCE
 
-LOOK, SECRET, ENTRY, CHANGE = "look", "secret", "entry", "change"
+LOOK, SECRET, ENTRY, CHANGE, OWNER = "look", "secret", "entry", "change", "owner"
 
 # In this order; "stop" is last.
 COMMANDS = {
@@ -39,7 +39,7 @@ COMMANDS = {
     "account set": (ENTRY, "account set new@example.net on-refusal=reject"),
     "account disable": (ENTRY, "account disable new@example.net reason=test"),
     "account enable": (ENTRY, "account enable new@example.net"), "account remove": (ENTRY, "account remove new@example.net"),
-    "export": (SECRET, "export"), "import": (ENTRY, "import {import}"),
+    "backup": (OWNER, "backup {backup}"), "export": (SECRET, "export"), "import": (ENTRY, "import {import}"),
     "block list": (LOOK, "block list"), "block show": (LOOK, "block show 198.51.100.7"),
     "block add": (CHANGE, "block add 198.51.100.0/24 for=1h reason=test"), "block lift": (CHANGE, "block lift 198.51.100.0/24"),
     "queue": (LOOK, "queue"), "queue list": (LOOK, "queue list"), "queue show": (LOOK, "queue show {id}"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from control_table import CHANGE, COMMANDS, ENTRY, LOOK, PLUGIN_VERBS, PLUGINS, SECRET, declared_verbs, known_commands
+from control_table import CHANGE, COMMANDS, ENTRY, LOOK, OWNER, PLUGIN_VERBS, PLUGINS, SECRET, declared_verbs, known_commands
 from postern import BUILD, LOGIN, PASSWORD
 
 OPERATORS, SUPPORT, NOBODY = 8, 60, 65534  # mail, games, nogroup of every Debian
@@ -31,7 +31,7 @@ class Roles:
 
     def line(self, command):
         return shlex.split(COMMANDS[command][1].format(
-            id=self.id, lost=self.place / "lost", **{"import": self.imported}))
+            id=self.id, lost=self.place / "lost", backup=self.place / "backup", **{"import": self.imported}))
 
     def ask(self, words, uid, *groups):
         """posternctl as `uid` with supplementary `groups`."""
@@ -61,6 +61,8 @@ def test_every_command_by_every_role(roles):
     who = "nobody"
     for command, (need, _) in COMMANDS.items():
         words = roles.line(command)
+        if need == OWNER:
+            continue
         stranger = roles.ask(words, NOBODY)
         assert "may not give commands" in stranger.stderr and not stranger.stdout, (command, stranger)
         support = roles.ask(words, NOBODY, SUPPORT)
@@ -85,6 +87,19 @@ def test_every_command_by_every_role(roles):
         else:
             assert new and all((row["who"], row["command"]) == (who, command) for row in new), (command, new)
             assert all((row["kind"] != "") == (need == ENTRY) for row in new) or command.startswith("iphelper"), (command, new)
+
+
+def test_all_secrets_are_for_root_and_the_daemons_user(roles):
+    """Y-17 Y-21 a backup has password hashes and secrets: no group may ask for it, and who did is on record."""
+    for command, (need, _) in COMMANDS.items():
+        if need != OWNER:
+            continue
+        for groups in ([], [SUPPORT], [OPERATORS], [OPERATORS, SUPPORT]):
+            done = roles.ask(roles.line(command), NOBODY, *groups)
+            assert done.returncode == 1 and "may" in done.stderr and not done.stdout, (command, done)
+        assert roles.ask([*roles.line(command)], 0).returncode == 0
+        row = roles.postern.ctl("audit", "limit=1", json=True)[0]
+        assert (row["who"], row["command"]) == ("root", command)
 
 
 def test_support_sees_no_secret(roles):
