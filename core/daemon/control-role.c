@@ -87,12 +87,6 @@ control_named_words(char *const *words)
 	return 2;
 }
 
-const char *
-control_need_role(ControlNeed need)
-{
-	return need == NEEDS_LOOKING ? "support" : need == NEEDS_OWNER ? "owner" : "operator";
-}
-
 bool
 control_role_allows(const ControlPeer *peer, ControlNeed need, const char *const *words, GError **error)
 {

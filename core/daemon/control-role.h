@@ -20,5 +20,3 @@ ControlNeed control_need(PluginSet *set, const char *const *words, bool is_core)
 size_t control_named_words(char *const *words);
 /* False with a sentence that says which group may. */
 bool control_role_allows(const ControlPeer *peer, ControlNeed need, const char *const *words, GError **error);
-/* "owner", "operator", "support". */
-const char *control_need_role(ControlNeed need);

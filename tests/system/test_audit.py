@@ -140,3 +140,20 @@ def test_a_record_that_cannot_be_written_is_in_the_log(make_postern, sink, redis
     assert all(text in line for text in ("who=root", "block add", "198.51.100.0/24", "is blocked")), line
     assert "cannot be read" in postern.ctl("audit", code=1)
     redis.start()
+
+
+def test_a_copied_directory_has_the_records(make_postern, sink, redis):
+    """Y-20 store copy takes the records along, from SQLite to Redis, more than a page of them, in their order."""
+    postern = make_postern(sink=sink)
+    for n in range(6):
+        text = postern.place / "import.txt"
+        text.write_text("".join("[customer c%d]\nprimary = it%d@acme.example\n" % (each, n) for each in range(40)))
+        postern.ctl("import", text)
+    before = audit(postern, "limit=1000")
+    assert len(before) == 243 and [row["name"] for row in before[:2]] == ["c39", "c38"]
+    postern.stop()
+    assert "copied" in postern.ctl("store", "copy", "directory", redis.url(0))
+    postern.change({"directory": {"at": redis.url(0)}})
+    postern.start()
+    assert audit(postern, "limit=1000") == before
+    assert len(audit(postern, "customer=c7", "limit=1000")) == 6

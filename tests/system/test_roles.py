@@ -123,6 +123,31 @@ def test_the_primary_group_counts_too_and_root_needs_none(roles):
     assert roles.ask(["customer", "add", "y"], 0).returncode == 0
 
 
+CLAIM = """import socket, sys
+asked = socket.socket(socket.AF_UNIX)
+asked.connect(sys.argv[1])
+words = sys.argv[2:]
+asked.sendall(("%d\\n" % len(words) + "".join("%d\\n%s" % (len(word), word) for word in words) + "0\\n").encode())
+print(asked.makefile().read())"""
+
+
+def claim(roles, uid, *groups):
+    """Sets an option with a request that names a login user; the record."""
+    done = subprocess.run(["/usr/bin/python3", "-c", CLAIM, roles.place / "control", "customer", "set", "acme",
+                           "alert=by%d@acme.example" % uid, "--login-user=mallory"], capture_output=True, text=True, user=uid,
+                          group=NOBODY, extra_groups=list(groups), check=True, cwd="/")
+    assert "set." in done.stdout, done
+    return roles.postern.ctl("audit", "limit=1", json=True)[0]
+
+
+def test_only_root_is_believed_who_logged_in(roles):
+    """Y-20 the kernel says who asks; that somebody else became this user is believed of root alone, who could say anything."""
+    row = claim(roles, NOBODY, OPERATORS)
+    assert (row["who"], row["login"]) == ("nobody", "")
+    row = claim(roles, 0)
+    assert (row["who"], row["login"]) == ("root", "mallory")
+
+
 def test_unknown_support_group_prevents_the_start(make_postern, tmp_path):
     """A support-group that does not exist is named by posternd -t and by the start."""
     postern = make_postern()
