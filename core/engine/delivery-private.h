@@ -5,6 +5,7 @@
 
 #include "base/thread.h"
 #include "engine/bounce.h"
+#include "engine/delivery-trust.h"
 #include "engine/delivery.h"
 #include "engine/observer.h"
 #include "engine/smtp-client.h"
@@ -104,6 +105,7 @@ typedef struct {
 
 struct Delivery {
 	Engine *engine;
+	DeliveryTrust *trust;
 	Thread *scheduler;
 	GMutex lock;          /* guards all below */
 	GCond wake, has_ended;

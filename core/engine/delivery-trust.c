@@ -1,0 +1,76 @@
+/* delivery-trust.c - which next hops have a certificate that is not accepted. */
+#include "engine/delivery-trust.h"
+
+#include "base/keyed-hash.h"
+
+enum { TRUST_MOST = 20 }; /* next hops with an alarm of their own: whose domains mail goes to others decide */
+
+struct DeliveryTrust {
+	Metrics *metrics;
+	GMutex lock;         /* guards what follows */
+	GHashTable *failing; /* char*, next hops with an alarm */
+};
+
+DeliveryTrust *
+delivery_trust_new(Metrics *metrics)
+{
+	DeliveryTrust *trust = g_new0(DeliveryTrust, 1);
+
+	trust->metrics = metrics;
+	g_mutex_init(&trust->lock);
+	trust->failing = g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, NULL);
+	return trust;
+}
+
+void
+delivery_trust_free(DeliveryTrust *trust)
+{
+	g_hash_table_unref(trust->failing);
+	g_mutex_clear(&trust->lock);
+	g_free(trust);
+}
+
+static void
+trust_alarm(const DeliveryTrust *trust, const char *hop, const char *reply)
+{
+	g_autofree char *name = g_strdup_printf("delivery.certificate.%s", hop);
+	g_autofree char *text = NULL;
+
+	if (reply != NULL)
+		text = g_strdup_printf("mail for next hop %s is deferred: %s", hop, reply);
+	metrics_alarm(trust->metrics, name, text);
+}
+
+void
+delivery_trust_failed(DeliveryTrust *trust, const char *hop, const char *reply)
+{
+	g_mutex_lock(&trust->lock);
+	if (g_hash_table_contains(trust->failing, hop) || g_hash_table_size(trust->failing) < TRUST_MOST) {
+		g_hash_table_add(trust->failing, g_strdup(hop));
+		trust_alarm(trust, hop, reply);
+	}
+	g_mutex_unlock(&trust->lock);
+}
+
+void
+delivery_trust_succeeded(DeliveryTrust *trust, const char *hop)
+{
+	g_mutex_lock(&trust->lock);
+	if (g_hash_table_remove(trust->failing, hop))
+		trust_alarm(trust, hop, NULL);
+	g_mutex_unlock(&trust->lock);
+}
+
+void
+delivery_trust_forget(DeliveryTrust *trust)
+{
+	GHashTableIter each;
+	void *hop;
+
+	g_mutex_lock(&trust->lock);
+	g_hash_table_iter_init(&each, trust->failing);
+	while (g_hash_table_iter_next(&each, &hop, NULL))
+		trust_alarm(trust, hop, NULL);
+	g_hash_table_remove_all(trust->failing);
+	g_mutex_unlock(&trust->lock);
+}

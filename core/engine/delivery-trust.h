@@ -1,0 +1,16 @@
+/* delivery-trust.h - alarms for next hops whose certificate is not accepted under tls = verify.  Any thread. */
+#pragma once
+
+#include "service/metrics.h"
+
+typedef struct DeliveryTrust DeliveryTrust;
+
+DeliveryTrust *delivery_trust_new(Metrics *metrics);
+void delivery_trust_free(DeliveryTrust *trust); /* the alarms stay as they are */
+/* Raises "delivery.certificate.HOP"; `reply`: what the recipients' state says.  A few next hops have an
+ * alarm at a time, others have none. */
+void delivery_trust_failed(DeliveryTrust *trust, const char *hop, const char *reply);
+/* Lowers it. */
+void delivery_trust_succeeded(DeliveryTrust *trust, const char *hop);
+/* Lowers all: routes may have changed, and what still fails is raised by the next attempt. */
+void delivery_trust_forget(DeliveryTrust *trust);
