@@ -5,6 +5,7 @@
 
 #include "daemon/claim.h"
 #include "daemon/held.h"
+#include "daemon/levels.h"
 #include "engine/stay.h"
 
 #define WATCH_ADOPTIONS_US (3600 * CLOCK_SECOND)
@@ -80,6 +81,7 @@ watch_look(void *data)
 	claim_check(daemon);
 	watch_adoptions(daemon);
 	watch_dns(daemon);
+	levels_look(daemon);
 	atomic_store(&daemon->is_watching, false);
 }
 
