@@ -140,7 +140,7 @@ delivery_try_addresses(DeliveryThread *thread, const DeliverySettings *settings,
 		if (client != NULL)
 			return client;
 		if (is_untrusted)
-			delivery_trust_failed(trust, hop->text, *reply);
+			delivery_trust_failed(trust, hop->text, *reply, g_get_monotonic_time());
 		delivery_leave_address(thread);
 	}
 	return NULL;

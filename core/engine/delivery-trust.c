@@ -8,7 +8,7 @@ enum { TRUST_MOST = 20 }; /* next hops with an alarm of their own: whose domains
 struct DeliveryTrust {
 	Metrics *metrics;
 	GMutex lock;         /* guards what follows */
-	GHashTable *failing; /* char*, next hops with an alarm */
+	GHashTable *failing; /* next hop -> int64_t*, when it failed last: those with an alarm */
 };
 
 DeliveryTrust *
@@ -18,7 +18,7 @@ delivery_trust_new(Metrics *metrics)
 
 	trust->metrics = metrics;
 	g_mutex_init(&trust->lock);
-	trust->failing = g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, NULL);
+	trust->failing = g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, g_free);
 	return trust;
 }
 
@@ -42,11 +42,11 @@ trust_alarm(const DeliveryTrust *trust, const char *hop, const char *reply)
 }
 
 void
-delivery_trust_failed(DeliveryTrust *trust, const char *hop, const char *reply)
+delivery_trust_failed(DeliveryTrust *trust, const char *hop, const char *reply, int64_t now_us)
 {
 	g_mutex_lock(&trust->lock);
 	if (g_hash_table_contains(trust->failing, hop) || g_hash_table_size(trust->failing) < TRUST_MOST) {
-		g_hash_table_add(trust->failing, g_strdup(hop));
+		g_hash_table_replace(trust->failing, g_strdup(hop), g_memdup2(&now_us, sizeof now_us));
 		trust_alarm(trust, hop, reply);
 	}
 	g_mutex_unlock(&trust->lock);
@@ -62,15 +62,23 @@ delivery_trust_succeeded(DeliveryTrust *trust, const char *hop)
 }
 
 void
-delivery_trust_forget(DeliveryTrust *trust)
+delivery_trust_expire(DeliveryTrust *trust, int64_t before_us)
 {
 	GHashTableIter each;
-	void *hop;
+	void *hop, *failed_us;
 
 	g_mutex_lock(&trust->lock);
 	g_hash_table_iter_init(&each, trust->failing);
-	while (g_hash_table_iter_next(&each, &hop, NULL))
-		trust_alarm(trust, hop, NULL);
-	g_hash_table_remove_all(trust->failing);
+	while (g_hash_table_iter_next(&each, &hop, &failed_us))
+		if (*(int64_t *)failed_us < before_us) {
+			trust_alarm(trust, hop, NULL);
+			g_hash_table_iter_remove(&each);
+		}
 	g_mutex_unlock(&trust->lock);
+}
+
+void
+delivery_trust_forget(DeliveryTrust *trust)
+{
+	delivery_trust_expire(trust, INT64_MAX);
 }
