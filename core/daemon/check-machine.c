@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "daemon/check.h"
+#include "daemon/levels.h"
 #include "daemon/process.h"
 #include "daemon/services.h"
 #include "daemon/settings.h"
@@ -209,34 +210,12 @@ machine_check_tls(const Loaded *loaded, GPtrArray *mistakes)
 /* ---- what entries of the directory say ---- */
 
 static void
-machine_check_level(const Loaded *loaded, const char *customer, const char *level)
+machine_put_missing_level(void *data, const char *customer, const char *level)
 {
-	if (*level != '\0' && config_section(loaded->config, "level", level) == NULL)
-		settings_complain(loaded->warnings, NULL, NULL,
-			"there is no [level %s], which customer %s has: the presets hold instead", level, customer);
-}
+	const Loaded *loaded = data;
 
-static void
-machine_check_levels(const Loaded *loaded, Directory *directory)
-{
-	enum { PAGE = 1000 };
-	g_autofree char *after = NULL;
-	bool has_more = true;
-
-	while (has_more) {
-		g_autoptr(GPtrArray) entries = NULL;
-
-		if (directory_list(directory, PTN_CUSTOMER, "level", after, PAGE, CLOCK_NEVER, &entries) != PTN_OK)
-			return;
-		for (guint i = 0; i < entries->len; i++) {
-			const DirectoryEntry *entry = g_ptr_array_index(entries, i);
-
-			machine_check_level(loaded, directory_entry_name(entry), directory_entry_get(entry, "level"));
-			g_free(after);
-			after = g_strdup(directory_entry_name(entry));
-		}
-		has_more = entries->len == PAGE;
-	}
+	settings_complain(loaded->warnings, NULL, NULL,
+		"there is no [level %s], which customer %s has: the presets hold instead", level, customer);
 }
 
 /* The same by the table of customers that the running daemon gives: "R name level …". */
@@ -248,8 +227,9 @@ machine_check_levels_of_running(const Loaded *loaded, const char *table)
 	for (char **line = lines; *line != NULL; line++) {
 		g_auto(GStrv) cells = g_strsplit(*line, "\t", 4);
 
-		if (g_strv_length(cells) > 2 && strcmp(cells[0], "R") == 0)
-			machine_check_level(loaded, cells[1], cells[2]);
+		if (g_strv_length(cells) > 2 && strcmp(cells[0], "R") == 0 && *cells[2] != '\0' &&
+			config_section(loaded->config, "level", cells[2]) == NULL)
+			machine_put_missing_level((void *)(uintptr_t)loaded, cells[1], cells[2]);
 	}
 }
 
@@ -288,7 +268,8 @@ machine_check_stores(const Loaded *loaded, Daemon *trial, GPtrArray *mistakes)
 	Directory *directory = entries != NULL ? directory_new(entries) : NULL;
 
 	if (directory != NULL)
-		machine_check_levels(loaded, directory);
+		(void)levels_each_missing(
+			loaded->config, directory, machine_put_missing_level, (void *)(uintptr_t)loaded);
 	directory_free(directory);
 	store_close(entries);
 	store_close(store);

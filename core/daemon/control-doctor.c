@@ -63,15 +63,18 @@ doctor_ask(const Doctor *doctor, const char *name, PtnRecord type, DnsQuery **qu
 
 /* ---- names and addresses ---- */
 
-static void
+/* False: not all could be found out. */
+static bool
 doctor_add_addresses(Doctor *doctor, const char *name)
 {
 	static const PtnRecord families[] = { PTN_A, PTN_AAAA };
+	bool is_sure = true;
 
 	for (size_t i = 0; i < G_N_ELEMENTS(families); i++) {
 		g_autoptr(DnsQuery) query = NULL;
 		const PtnAnswer *answer = doctor_ask(doctor, name, families[i], &query);
 
+		is_sure &= answer->status != PTN_UNSURE;
 		for (size_t k = 0; answer->status == PTN_OK && k < answer->count; k++) {
 			IpAddress address;
 
@@ -79,6 +82,7 @@ doctor_add_addresses(Doctor *doctor, const char *name)
 				g_array_append_val(doctor->addresses, address);
 		}
 	}
+	return is_sure;
 }
 
 /* Addresses that are set; else those of our name, from which the system will choose one. */
@@ -92,15 +96,17 @@ doctor_find_addresses(Doctor *doctor)
 		doctor_say(doctor, IS_BAD, "helo",
 			"%s is no name that others know: set [server] hostname, or [delivery] helo", helo);
 	g_array_append_vals(doctor->addresses, delivery->from->data, MIN(delivery->from->len, DOCTOR_MOST_ADDRESSES));
-	if (doctor->addresses->len == 0)
-		doctor_add_addresses(doctor, helo);
+	if (doctor->addresses->len == 0 && !doctor_add_addresses(doctor, helo) && doctor->addresses->len == 0) {
+		doctor_say(doctor, IS_DOUBTFUL, "helo", "%s: the DNS does not answer", helo);
+		return;
+	}
 	if (doctor->addresses->len == 0)
 		doctor_say(doctor, IS_BAD, "helo",
 			"%s has no address in the DNS, and [delivery] from-addresses is not set: servers refuse who greets so",
 			helo);
 }
 
-static bool
+static PtnStatus
 doctor_name_has(const Doctor *doctor, const char *name, const IpAddress *wanted)
 {
 	g_autoptr(DnsQuery) query = NULL;
@@ -109,8 +115,8 @@ doctor_name_has(const Doctor *doctor, const char *name, const IpAddress *wanted)
 
 	for (size_t i = 0; answer->status == PTN_OK && i < answer->count; i++)
 		if (ip_parse(answer->values[i], &address) && ip_equal(&address, wanted))
-			return true;
-	return false;
+			return PTN_OK;
+	return answer->status == PTN_UNSURE ? PTN_UNSURE : PTN_NONE;
 }
 
 static void
@@ -128,8 +134,14 @@ doctor_look_at_reverse(Doctor *doctor, const IpAddress *address, const char *tex
 	else if (answer->count == 0)
 		doctor_say(doctor, IS_BAD, "reverse dns", "%s has no name: many servers refuse mail from it", text);
 	else {
+		PtnStatus leads_back;
+
 		host = g_strndup(answer->values[0], strlen(answer->values[0]) - g_str_has_suffix(answer->values[0], "."));
-		if (!doctor_name_has(doctor, host, address))
+		leads_back = doctor_name_has(doctor, host, address);
+		if (leads_back == PTN_UNSURE)
+			doctor_say(doctor, IS_DOUBTFUL, "reverse dns", "%s is named %s: the DNS does not answer for that name",
+				text, host);
+		else if (leads_back != PTN_OK)
 			doctor_say(
 				doctor, IS_BAD, "reverse dns", "%s is named %s, which does not lead back to it", text, host);
 		else if (g_ascii_strcasecmp(host, doctor->snapshot->delivery->helo) != 0)

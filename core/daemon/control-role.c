@@ -95,7 +95,8 @@ control_role_allows(const ControlPeer *peer, ControlNeed need, const char *const
 		return true;
 	if (need == NEEDS_OWNER)
 		return error_set(error, POSTERN_ERROR_INVALID,
-			"%s hands out password hashes and secrets: only root and the daemon's user may ask for it, not user %s",
+			"%s hands out password hashes and secrets: only root and the daemon's user may ask for it, not user "
+			"%s",
 			words[0], peer->name);
 	return error_set(error, POSTERN_ERROR_INVALID,
 		"%s may not run \"%s%s%s\", which %s: members of [server] control-group, root and the daemon's user may; "

@@ -20,6 +20,16 @@ control_plural(uint64_t n)
 	return n == 1 ? "" : "s";
 }
 
+/* To ": dns.away, spool.full", or nothing. */
+static void
+control_add_alarm(void *data, const char *name, const char *text, int64_t since_us)
+{
+	GString *names = data;
+
+	(void)text, (void)since_us;
+	g_string_append_printf(names, "%s%s", names->len > 0 ? ", " : ": ", name);
+}
+
 static void
 control_put_status(Daemon *daemon, Answer *answer)
 {
@@ -33,6 +43,7 @@ control_put_status(Daemon *daemon, Answer *answer)
 	g_autofree char *free_octets = NULL;
 	char waiting[64] = "";
 	g_autoptr(GPtrArray) doors = NULL;
+	g_autoptr(GString) names = g_string_new(NULL);
 	const unsigned connections = server_connections(daemon->server);
 	unsigned plugins = 0, alarms = metrics_alarms(daemon->engine.metrics);
 
@@ -46,14 +57,15 @@ control_put_status(Daemon *daemon, Answer *answer)
 	doors = server_doors(daemon->server);
 	g_mutex_unlock(&daemon->lock);
 	host_each(set, control_count_plugin, &plugins);
+	metrics_each_alarm(daemon->engine.metrics, control_add_alarm, names);
 	answer_text(answer,
 		"up %s · %u listener%s · %u connection%s · directory %s · store %s"
 		" · spool %" G_GUINT64_FORMAT " message%s%s, %s free · %u under way%s · %u plugin%s"
-		" · %u alarm%s",
+		" · %u alarm%s%s",
 		up, doors->len, control_plural(doors->len), connections, control_plural(connections),
 		directory, store, spool.messages, control_plural(spool.messages), spool.is_closed ? " (CLOSED)" : "",
 		free_octets, delivery.active, waiting, plugins, control_plural(plugins), alarms,
-		control_plural(alarms));
+		control_plural(alarms), names->str);
 }
 
 void

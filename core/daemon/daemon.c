@@ -437,6 +437,7 @@ daemon_free(Daemon *daemon)
 	account_budgets_free(daemon->engine.accounts);
 	config_unref(daemon->config);
 	config_unref(daemon->started_with);
+	config_unref(daemon->levels_config);
 	g_ptr_array_unref(daemon->rows);
 	g_ptr_array_unref(daemon->old_rows);
 	g_mutex_clear(&daemon->lock);

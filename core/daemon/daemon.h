@@ -38,6 +38,9 @@ typedef struct {
 	int64_t minute;        /* of the last look at certificates */
 	ClockJump clock_jump;  /* of the main thread */
 	unsigned node;         /* its number, for all of its life */
+	Config *levels_config; /* in which levels were looked for, and the number of changes then; daemon/levels.h */
+	uint64_t levels_changes;
+	int64_t dns_due_us;    /* monotonic; the next question whether resolvers answer, of the worker that watches */
 	int64_t claim_due_us;  /* monotonic; daemon/claim.h, of the worker that watches */
 	atomic_llong adopting_us; /* monotonic: of the last look for adoptions that were not finished; 0: look now */
 	uint64_t spool_damage; /* SpoolFigures.damage that the alarm tells */

@@ -100,7 +100,7 @@ main_on_reload(gpointer data)
 	for (guint i = 0; i < mistakes->len; i++)
 		log_event(LOG_LEVEL_ERROR, "not reloaded", "error", g_ptr_array_index(mistakes, i), NULL);
 	if (text != NULL)
-		log_event(LOG_LEVEL_INFO, text, NULL);
+		log_event(LOG_LEVEL_INFO, "reloaded", "text", text + strlen("reloaded: "), NULL);
 	audit_reload(at->daemon, text != NULL ? text : g_ptr_array_index(mistakes, 0));
 	return G_SOURCE_CONTINUE;
 }

@@ -1,11 +1,15 @@
-/* watch.c - domains and blocks that changed, held mail that is old, the claim on our number, unfinished adoptions. */
+/* watch.c - domains and blocks that changed, held mail that is old, the claim on our number, unfinished adoptions, resolvers. */
 #include "daemon/watch.h"
+
+#include <string.h>
 
 #include "daemon/claim.h"
 #include "daemon/held.h"
+#include "daemon/levels.h"
 #include "engine/stay.h"
 
 #define WATCH_ADOPTIONS_US (3600 * CLOCK_SECOND)
+#define WATCH_DNS_US (10 * CLOCK_SECOND)
 
 /* What is held by an adoption that was not finished is nobody's until it is.  Held mail is read for that: so after the
  * start and after an adoption, and then only as long as there is some. */
@@ -33,6 +37,39 @@ watch_adoptions(Daemon *daemon)
 	metrics_alarm(daemon->engine.metrics, "spool.adoption", text);
 }
 
+/* A name that only the resolvers know.  New; NULL: there is none. */
+static char *
+watch_dns_name(Daemon *daemon)
+{
+	g_autoptr(Snapshot) snapshot = NULL;
+	const char *name;
+
+	g_mutex_lock(&daemon->lock);
+	snapshot = snapshot_ref(daemon->snapshot);
+	g_mutex_unlock(&daemon->lock);
+	name = snapshot->settings->hostname;
+	return strchr(name, '.') != NULL && !g_str_has_suffix(name, "localhost") ? g_strdup(name) : NULL;
+}
+
+/* After a failure our own name is asked for until something is answered: without mail nobody else would notice that the
+ * resolvers are back. */
+static void
+watch_dns(Daemon *daemon)
+{
+	Dns *dns = daemon->services.dns;
+	const int64_t now_us = g_get_monotonic_time();
+	g_autofree char *text = dns_trouble(dns);
+
+	metrics_alarm(daemon->engine.metrics, "dns.away", text);
+	if (now_us >= daemon->dns_due_us && dns_is_doubtful(dns)) {
+		g_autofree char *name = watch_dns_name(daemon);
+
+		daemon->dns_due_us = now_us + WATCH_DNS_US;
+		if (name != NULL)
+			dns_query_unref(dns_start_fresh(dns, name, PTN_A));
+	}
+}
+
 static void
 watch_look(void *data)
 {
@@ -43,6 +80,8 @@ watch_look(void *data)
 	held_look(daemon);
 	claim_check(daemon);
 	watch_adoptions(daemon);
+	watch_dns(daemon);
+	levels_look(daemon);
 	atomic_store(&daemon->is_watching, false);
 }
 

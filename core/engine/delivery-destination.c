@@ -316,5 +316,7 @@ delivery_look_after(Delivery *delivery)
 	while (g_hash_table_iter_next(&each, NULL, &destination))
 		if (!g_queue_is_empty(&((Destination *)destination)->jobs))
 			delivery_call(delivery, destination, delivery->snapshot->delivery);
+	delivery_trust_expire(
+		delivery->trust, now_us - 2 * delivery->snapshot->delivery->retry_most_us - DELIVERY_UNTRUSTED_US);
 	delivery_start_waiting(delivery);
 }

@@ -5,6 +5,7 @@
 
 #include "base/thread.h"
 #include "engine/bounce.h"
+#include "engine/delivery-trust.h"
 #include "engine/delivery.h"
 #include "engine/observer.h"
 #include "engine/smtp-client.h"
@@ -14,6 +15,7 @@
 #define DELIVERY_SPREAD_US (10 * CLOCK_SECOND)      /* mail of an account with too many next hops is looked at again after this */
 #define DELIVERY_CROWDED_US CLOCK_SECOND            /* an address without room for us is asked again after this */
 #define DELIVERY_DOOMED_US (60 * CLOCK_SECOND)       /* so long a failure to connect counts for messages that waited */
+#define DELIVERY_UNTRUSTED_US (10 * 60 * CLOCK_SECOND) /* beyond twice the longest pause: no mail for that next hop is left */
 #define DELIVERY_UNREPORTED_US (60 * CLOCK_SECOND)   /* a report that could not be written is tried again after this */
 
 /* One recipient of a message in this attempt. */
@@ -104,6 +106,7 @@ typedef struct {
 
 struct Delivery {
 	Engine *engine;
+	DeliveryTrust *trust;
 	Thread *scheduler;
 	GMutex lock;          /* guards all below */
 	GCond wake, has_ended;

@@ -124,6 +124,8 @@ delivery_try_addresses(DeliveryThread *thread, const DeliverySettings *settings,
 	bool is_known, char **reply)
 {
 	const NextHop *hop = thread->destination->hop;
+	DeliveryTrust *trust = thread->delivery->trust;
+	bool is_untrusted = false;
 
 	for (guint i = 0; i < MIN(addresses->len, settings->max_addresses); i++) {
 		const HopAddress *to = g_ptr_array_index(addresses, i);
@@ -132,9 +134,13 @@ delivery_try_addresses(DeliveryThread *thread, const DeliverySettings *settings,
 		if (!delivery_enter_address(thread, to, settings->per_destination))
 			continue;
 		g_clear_pointer(reply, g_free);
-		client = smtp_client_open(settings, hop, to, is_known, reply);
+		client = smtp_client_open(settings, hop, to, is_known, reply, &is_untrusted);
+		if (client != NULL && hop->tls == TLS_VERIFY)
+			delivery_trust_succeeded(trust, hop->text);
 		if (client != NULL)
 			return client;
+		if (is_untrusted)
+			delivery_trust_failed(trust, hop->text, *reply, g_get_monotonic_time());
 		delivery_leave_address(thread);
 	}
 	return NULL;

@@ -16,6 +16,7 @@ delivery_new(Engine *engine, Snapshot *snapshot)
 	Delivery *delivery = g_new0(Delivery, 1);
 
 	delivery->engine = engine;
+	delivery->trust = delivery_trust_new(engine->metrics);
 	delivery->snapshot = snapshot_ref(snapshot);
 	g_mutex_init(&delivery->lock);
 	g_cond_init(&delivery->wake);
@@ -43,6 +44,7 @@ delivery_free(Delivery *delivery)
 	g_queue_clear(&delivery->hungry);
 	g_queue_clear(&delivery->watched);
 	snapshot_unref(delivery->snapshot);
+	delivery_trust_free(delivery->trust);
 	g_mutex_clear(&delivery->lock);
 	g_cond_clear(&delivery->wake);
 	g_cond_clear(&delivery->has_ended);
@@ -59,6 +61,7 @@ delivery_set_snapshot(Delivery *delivery, Snapshot *snapshot)
 	delivery->snapshot = snapshot_ref(snapshot);
 	g_mutex_unlock(&delivery->lock);
 	snapshot_unref(old);
+	delivery_trust_forget(delivery->trust);
 	queue_set_longest_wait(delivery->engine->queue, snapshot->delivery->retry_most_us);
 	delivery_end_parking(delivery);
 }

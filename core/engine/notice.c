@@ -72,11 +72,34 @@ notice_write(Engine *engine, const NoticeSettings *settings, const char *recipie
 	return g_string_free(text, FALSE);
 }
 
+/* Whom it is about: what is sent about one must not lower the alarm about another.  NULL: nobody in particular. */
+static const char *
+notice_subject(const char *const *values)
+{
+	static const char *const names[] = { "account", "domain", "who", "customer" };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+		for (size_t v = 0; values != NULL && values[v] != NULL; v += 2)
+			if (strcmp(values[v], names[i]) == 0 && values[v + 1] != NULL && values[v + 1][0] != '\0')
+				return values[v + 1];
+	return NULL;
+}
+
+static char *
+notice_alarm_name(const char *name, const char *const *values)
+{
+	const char *subject = notice_subject(values);
+	char *alarm = subject != NULL ? g_strdup_printf("notice.%s.%s", name, subject)
+								  : g_strdup_printf("notice.%s", name);
+
+	return g_strdelimit(alarm, " \r\n\t", '/');
+}
+
 /* What somebody should know, in a line: who reads alarms acts in place of who has no address. */
 static void
 notice_raise(Engine *engine, const char *name, const char *const *values, const char *why)
 {
-	g_autofree char *alarm = g_strdup_printf("notice.%s", name);
+	g_autofree char *alarm = notice_alarm_name(name, values);
 	GString *text;
 
 	if (why == NULL) {

@@ -258,7 +258,7 @@ smtp_client_try(const DeliverySettings *settings, const NextHop *hop, const HopA
 
 SmtpClient *
 smtp_client_open(const DeliverySettings *settings, const NextHop *hop, const HopAddress *to, bool is_known,
-	char **reply)
+	char **reply, bool *is_untrusted)
 {
 	const int64_t greeting_us = is_known ? settings->command_us : settings->greeting_us;
 	g_autoptr(GError) error = NULL;
@@ -271,6 +271,7 @@ smtp_client_open(const DeliverySettings *settings, const NextHop *hop, const Hop
 		client = smtp_client_try(settings, hop, to, true, greeting_us, &tried_tls, &error);
 	}
 	*reply = NULL;
+	*is_untrusted = client == NULL && g_error_matches(error, POSTERN_ERROR, POSTERN_ERROR_UNTRUSTED);
 	if (client == NULL)
 		*reply = g_strconcat(smtp_client_has_status(error->message) ? "" : "4.4.1 ", error->message, NULL);
 	return client;

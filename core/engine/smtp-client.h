@@ -24,9 +24,10 @@ typedef struct {
 void sent_result_set(SentResult *result, SentStatus status, bool is_remote, const char *reply);
 
 /* Connects, says hello, starts TLS, authenticates.  `is_known`: the next hop has answered before, and has the time of a
- * command to do so again; else that of greeting-timeout.  NULL: `reply` (new) says why; it is to be tried again.  Blocks. */
+ * command to do so again; else that of greeting-timeout.  NULL: `reply` (new) says why; it is to be tried again;
+ * `is_untrusted`: its certificate is not accepted.  Blocks. */
 SmtpClient *smtp_client_open(const DeliverySettings *settings, const NextHop *hop, const HopAddress *to,
-	bool is_known, char **reply);
+	bool is_known, char **reply, bool *is_untrusted);
 void smtp_client_close(SmtpClient *client); /* says QUIT, waits for nothing */
 /* One transaction: a message, for the recipients whose places in its envelope are in `places`. */
 typedef struct {

@@ -124,6 +124,18 @@ wire_wait(Wire *wire, ssize_t result, GError **error)
 	return wire_has_time(wire, error);
 }
 
+/* OpenSSL's reason of the handshake is "certificate verify failed" whatever is wrong with it. */
+static bool
+wire_fail_tls(const Wire *wire, TlsPolicy policy, GError **error)
+{
+	const long result = SSL_get_verify_result(wire->stream.tls);
+
+	if (policy == TLS_VERIFY && result != X509_V_OK)
+		return error_set(error, POSTERN_ERROR_UNTRUSTED, "TLS: certificate verify failed: %s",
+			X509_verify_cert_error_string(result));
+	return error_set(error, POSTERN_ERROR_UNAVAILABLE, "TLS: %s", tls_failure());
+}
+
 bool
 wire_start_tls(Wire *wire, const TlsClient *client, const char *name, TlsPolicy policy, GError **error)
 {
@@ -136,7 +148,7 @@ wire_start_tls(Wire *wire, const TlsClient *client, const char *name, TlsPolicy 
 	wire->stream.tls = tls_client_session(client, wire->stream.fd, name, policy);
 	while ((result = stream_handshake(&wire->stream)) != 1) {
 		if (result == STREAM_FAILED)
-			return error_set(error, POSTERN_ERROR_UNAVAILABLE, "TLS: %s", tls_failure());
+			return wire_fail_tls(wire, policy, error);
 		if (!wire_wait(wire, result, error))
 			return false;
 	}

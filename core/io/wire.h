@@ -23,7 +23,8 @@ Wire *wire_adopt(int fd, int64_t deadline_us);
 void wire_close(Wire *wire);
 /* Every call from now on ends by then. */
 void wire_set_deadline(Wire *wire, int64_t deadline_us);
-/* What was read in clear and not yet taken is thrown away (RFC 3207 6). */
+/* What was read in clear and not yet taken is thrown away (RFC 3207 6).  POSTERN_ERROR_UNTRUSTED: under TLS_VERIFY the
+ * certificate is not accepted. */
 bool wire_start_tls(Wire *wire, const TlsClient *client, const char *name, TlsPolicy policy, GError **error);
 bool wire_is_secured(const Wire *wire);
 

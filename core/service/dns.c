@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/keyed-hash.h"
+#include "service/dns-health.h"
 
 enum { DNS_NAME_MAX = 253, DNS_LABEL_MAX = 63, DNS_PARTS = 3 };
 
@@ -53,6 +54,7 @@ struct Dns {
 	DnsCache *cache;
 	GHashTable *lookups; /* of their keys */
 	GQueue pending;      /* queries without an answer, the oldest first */
+	DnsHealth health;
 };
 
 /* ---- answers ---- */
@@ -350,11 +352,22 @@ dns_feed(Dns *dns, DnsQuery *query, PtnRecord type, DnsAnswer *answer)
 	dns_advance(dns, query);
 }
 
+/* Lock held.  A forged answer is an answer. */
+static void
+dns_note_health(Dns *dns, const char *name, const DnsAnswer *answer)
+{
+	if (answer->shown.status != PTN_UNSURE || answer->is_bogus)
+		dns_health_answered(&dns->health);
+	else
+		dns_health_failed(&dns->health, name, clock_monotonic(dns->clock));
+}
+
 void
 dns_deliver(Dns *dns, DnsLookup *lookup, DnsAnswer *answer)
 {
 	g_mutex_lock(&dns->lock);
 	(void)g_hash_table_steal(dns->lookups, lookup->key);
+	dns_note_health(dns, strchr(lookup->key, ':') + 1, answer);
 	dns_cache_put(dns->cache, lookup->key + (*lookup->key == '!'), answer, clock_monotonic(dns->clock));
 	for (guint i = 0; i < lookup->waiters->len; i++)
 		dns_feed(dns, g_ptr_array_index(lookup->waiters, i), lookup->type, answer);
@@ -371,12 +384,40 @@ dns_expire(Dns *dns)
 	DnsQuery *query;
 
 	g_mutex_lock(&dns->lock);
-	while ((query = g_queue_peek_head(&dns->pending)) != NULL && query->gives_up_us <= now)
+	while ((query = g_queue_peek_head(&dns->pending)) != NULL && query->gives_up_us <= now) {
+		dns_health_failed(&dns->health, query->name, now);
 		dns_settle(dns, query, dns_answer_make(PTN_UNSURE, NULL, 0), 0);
+	}
 	if (query != NULL)
 		next = query->gives_up_us;
 	g_mutex_unlock(&dns->lock);
 	return next;
+}
+
+bool
+dns_is_doubtful(Dns *dns)
+{
+	bool is_doubtful;
+
+	g_mutex_lock(&dns->lock);
+	is_doubtful = dns->health.lookups > 0;
+	g_mutex_unlock(&dns->lock);
+	return is_doubtful;
+}
+
+char *
+dns_trouble(Dns *dns)
+{
+	const int64_t now_us = clock_monotonic(dns->clock);
+	int64_t since_us;
+
+	g_mutex_lock(&dns->lock);
+	since_us = dns_health_away_since(&dns->health, now_us);
+	g_mutex_unlock(&dns->lock);
+	if (since_us == 0)
+		return NULL;
+	return g_strdup("for a minute or longer no lookup was answered: senders and recipients that must be "
+					"looked up get 450, mail by MX is deferred");
 }
 
 /* ---- names ---- */

@@ -64,6 +64,12 @@ bool dns_query_is_bogus(const DnsQuery *query);
 bool dns_query_is_cut(const DnsQuery *query);
 /* True: the answer is there, and it is UNSURE because as many lookups are under way as may be. */
 bool dns_query_is_refused(const DnsQuery *query);
+/* True: the last lookup failed, and none was answered since: whoever wants to know whether the resolvers are away asks
+ * something, past the caches. */
+bool dns_is_doubtful(Dns *dns);
+/* New: a sentence for people; NULL: lookups are answered.  They are not when, for a minute, all failed, of three names or
+ * more. */
+char *dns_trouble(Dns *dns);
 /* What was asked. */
 const char *dns_query_name(const DnsQuery *query);
 PtnRecord dns_query_type(const DnsQuery *query);

@@ -4,7 +4,6 @@
  * what a crash could take back.  Otherwise changes are noted as dirty keys, which a thread writes once a second. */
 #include <string.h>
 
-#include "base/log.h"
 #include "base/keyed-hash.h"
 #include "base/thread.h"
 #include "service/store-file.h"
@@ -31,6 +30,8 @@ typedef struct {
 	GArray *watches;
 	GHashTable *dirty; /* keys whose rows differ from the file's */
 	char *trouble;     /* why the last writing failed, or NULL */
+	Metrics *metrics;  /* NULL: none */
+	char *alarm;       /* its name */
 	bool is_closing;
 	GCond closing;
 	Thread *writer;
@@ -78,18 +79,20 @@ local_apply(Local *local, const StoreRow *row)
 
 /* ---- the file; with the write lock held ---- */
 
-/* Returns whether the trouble is new or over. */
-static bool
+static void
 local_note_trouble(Local *local, const GError *error)
 {
-	bool is_changed;
+	const char *effect = local->is_durable ? "no change is accepted" : "counters and caches go on in memory";
+	g_autofree char *text = NULL;
 
+	if (error != NULL)
+		text = g_strdup_printf("the file cannot be written: %s; %s", error->message, effect);
 	g_mutex_lock(&local->lock);
-	is_changed = (local->trouble != NULL) != (error != NULL);
 	g_free(local->trouble);
 	local->trouble = error != NULL ? g_strdup(error->message) : NULL;
 	g_mutex_unlock(&local->lock);
-	return is_changed;
+	if (local->metrics != NULL)
+		metrics_alarm(local->metrics, local->alarm, text);
 }
 
 static bool
@@ -100,7 +103,7 @@ local_write_one(Local *local, const StoreRow *row)
 	if (!store_file_begin(local->file, &error) || !store_file_put(local->file, row, &error) ||
 		!store_file_commit(local->file, row->version, &error))
 		store_file_rollback(local->file);
-	(void)local_note_trouble(local, error);
+	local_note_trouble(local, error);
 	return error == NULL;
 }
 
@@ -156,15 +159,13 @@ local_mark_again(Local *local, GHashTable *keys)
 	g_mutex_unlock(&local->lock);
 }
 
-/* `is_changed`: whether it failed for the first time, or no longer. */
 static bool
-local_write_dirty(Local *local, bool *is_changed)
+local_write_dirty(Local *local)
 {
 	g_autoptr(GHashTable) keys = g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, NULL);
 	g_autoptr(GError) error = NULL;
 	GHashTable *dirty;
 
-	*is_changed = false;
 	g_mutex_lock(&local->lock);
 	dirty = local->dirty;
 	local->dirty = g_steal_pointer(&keys);
@@ -176,27 +177,22 @@ local_write_dirty(Local *local, bool *is_changed)
 		store_file_rollback(local->file);
 		local_mark_again(local, keys);
 	}
-	*is_changed = local_note_trouble(local, error);
+	local_note_trouble(local, error);
 	return error == NULL;
-}
-
-static bool
-local_flush_and_tell(Local *local, bool *is_changed)
-{
-	bool is_written;
-
-	g_mutex_lock(&local->write_lock);
-	is_written = local_write_dirty(local, is_changed);
-	g_mutex_unlock(&local->write_lock);
-	return is_written;
 }
 
 static bool
 local_flush(void *data)
 {
-	bool ignored;
+	Local *local = data;
+	bool is_written;
 
-	return ((Local *)data)->file == NULL || local_flush_and_tell(data, &ignored);
+	if (local->file == NULL)
+		return true;
+	g_mutex_lock(&local->write_lock);
+	is_written = local_write_dirty(local);
+	g_mutex_unlock(&local->write_lock);
+	return is_written;
 }
 
 static void *
@@ -206,14 +202,9 @@ local_writer(void *data)
 
 	g_mutex_lock(&local->lock);
 	while (!local->is_closing) {
-		bool is_changed, is_written;
-
 		(void)g_cond_wait_until(&local->closing, &local->lock, g_get_monotonic_time() + G_USEC_PER_SEC);
 		g_mutex_unlock(&local->lock);
-		is_written = local_flush_and_tell(local, &is_changed);
-		if (is_changed)
-			log_event(is_written ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
-				is_written ? "store is written again" : "store cannot be written", NULL);
+		(void)local_flush(local);
 		g_mutex_lock(&local->lock);
 	}
 	g_mutex_unlock(&local->lock);
@@ -515,6 +506,8 @@ local_new(const StoreSettings *settings)
 	Local *local = g_new0(Local, 1);
 
 	local->clock = settings->clock;
+	local->metrics = settings->metrics;
+	local->alarm = g_strconcat(settings->name != NULL ? settings->name : "store", ".unwritten", NULL);
 	local->is_durable = settings->is_durable;
 	local->most_items = settings->most_items > 0 ? settings->most_items : STORE_ITEMS;
 	g_mutex_init(&local->write_lock);
@@ -545,6 +538,7 @@ local_close(void *data)
 	g_array_unref(local->watches);
 	g_hash_table_unref(local->dirty);
 	g_free(local->trouble);
+	g_free(local->alarm);
 	g_cond_clear(&local->closing);
 	g_mutex_clear(&local->lock);
 	g_mutex_clear(&local->write_lock);

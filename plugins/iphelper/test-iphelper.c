@@ -371,7 +371,7 @@ test_no_alert(void)
 	ASSERT_TEXT(mode(test), "redirect");
 	CU_ASSERT_EQUAL(ptn_test_queued(test), 0);
 	CU_ASSERT_TRUE(
-		says(ptn_test_alarm(test, "notice.iphelper"), "there is no address to tell; domain: example.com"));
+		says(ptn_test_alarm(test, "notice.iphelper.example.com"), "there is no address to tell; domain: example.com"));
 	ptn_test_entry(test, PTN_CUSTOMER, "example", "alert", "alert@example.net", NULL);
 	ptn_test_entry(test, PTN_DOMAIN, DOMAIN, "iphelper.alert", "no", NULL);
 	ptn_test_dns(test, HOST, PTN_A, PTN_NONE, NULL);

@@ -7,17 +7,25 @@
 #include <string.h>
 #include <strings.h>
 
-static PtnVerdict
-refuse_sender(PtnHook *h)
+/* An outage of the DNS says nothing of the domain. */
+static const char *
+why_not(PtnStatus status)
 {
-	return ptn_refuse(h, PTN_DNS, 450, "4.1.8", "<%s>: Sender address rejected: Domain not found", ptn_sender(h));
+	return status == PTN_UNSURE ? "Domain lookup failed, try again later" : "Domain not found";
 }
 
 static PtnVerdict
-refuse_recipient(PtnHook *h)
+refuse_sender(PtnHook *h, PtnStatus status)
 {
-	return ptn_refuse(h, PTN_DNS, 450, "4.1.2", "<%s>: Recipient address rejected: Domain not found",
-		ptn_recipient(h, PTN_THIS));
+	return ptn_refuse(
+		h, PTN_DNS, 450, "4.1.8", "<%s>: Sender address rejected: %s", ptn_sender(h), why_not(status));
+}
+
+static PtnVerdict
+refuse_recipient(PtnHook *h, PtnStatus status)
+{
+	return ptn_refuse(h, PTN_DNS, 450, "4.1.2", "<%s>: Recipient address rejected: %s",
+		ptn_recipient(h, PTN_THIS), why_not(status));
 }
 
 /* ---- names that the DNS need not know ---- */
@@ -63,12 +71,14 @@ judge_exchanger_of_sender(PtnHook *h, const PtnAnswer *exchangers, const PtnAnsw
 	const char *domain = ptn_domain_of(ptn_sender(h));
 
 	if (exchangers->status != PTN_OK)
-		return refuse_sender(h);
+		return refuse_sender(h, exchangers->status);
 	if (exchangers->count == 0 && ptn_option_number(h, "null-mx-senders"))
 		return ptn_refuse(h, PTN_POLICY, 550, "5.7.27",
 			"<%s>: Sender address rejected: Domain %s does not accept mail (nullMX)", ptn_sender(h), domain);
 	if (mx == NULL || mx->status == PTN_OK)
 		return PTN_NEXT;
+	if (mx->status == PTN_UNSURE)
+		return refuse_sender(h, mx->status);
 	return ptn_refuse(h, PTN_DNS, 450, "4.1.8", "<%s>: Sender address rejected: Domain %s has no MX record",
 		ptn_sender(h), domain);
 }
@@ -99,7 +109,7 @@ judge_recipient(PtnHook *h)
 		return PTN_NEXT;
 	answer = ptn_dns(h, domain, PTN_EXCHANGERS);
 	if (answer->status != PTN_OK)
-		return refuse_recipient(h);
+		return refuse_recipient(h, answer->status);
 	if (answer->count > 0)
 		return PTN_NEXT;
 	return ptn_refuse(h, PTN_POLICY, 556, "5.1.10",

@@ -62,7 +62,8 @@ check_subdomain(PtnHook *h)
 
 	if (answer->status == PTN_OK)
 		return PTN_NEXT;
-	return ptn_refuse(h, PTN_DNS, 450, "4.1.8", "<%s>: Sender address rejected: Domain not found", ptn_sender(h));
+	return ptn_refuse(h, PTN_DNS, 450, "4.1.8", "<%s>: Sender address rejected: %s", ptn_sender(h),
+		answer->status == PTN_UNSURE ? "Domain lookup failed, try again later" : "Domain not found");
 }
 
 /* Bounces of a rewritten message go there, so it may always send. */

@@ -162,7 +162,9 @@ probe(PtnHook *h, const char *address, Record *record)
 {
 	const char *domain = ptn_domain_of(address), *claim = claim_key(h, address);
 	const PtnAnswer *exchangers = ptn_dns(h, domain, PTN_EXCHANGERS);
-	Outcome outcome = { .verdict = VERDICT_UNSURE, .by = "-", .text = "the domain cannot be looked up" };
+	Outcome outcome = { .verdict = VERDICT_UNSURE,
+		.by = "-",
+		.text = exchangers->status == PTN_UNSURE ? "the lookup of the domain failed" : "the domain is not found" };
 	Destination *destination = NULL;
 	bool is_asked = true;
 

@@ -55,9 +55,10 @@ refuse_by_trouble(PtnHook *h)
 }
 
 static PtnVerdict
-refuse_domain(PtnHook *h)
+refuse_domain(PtnHook *h, PtnStatus status)
 {
-	return ptn_refuse(h, PTN_DNS, 450, "4.1.8", "<%s>: Sender address rejected: Domain not found", ptn_sender(h));
+	return ptn_refuse(h, PTN_DNS, 450, "4.1.8", "<%s>: Sender address rejected: %s", ptn_sender(h),
+		status == PTN_UNSURE ? "Domain lookup failed, try again later" : "Domain not found");
 }
 
 /* ---- what is known ---- */
@@ -147,7 +148,7 @@ verify_sender(PtnHook *h)
 		return answer_from(h, &record);
 	exchangers = ptn_dns(h, ptn_domain_of(sender), PTN_EXCHANGERS);
 	if (exchangers->status != PTN_OK)
-		return refuse_domain(h);
+		return refuse_domain(h, exchangers->status);
 	if (exchangers->count == 0) /* a null MX: there is nobody to ask */
 		return PTN_NEXT;
 	if (status != PTN_OK)

@@ -284,7 +284,8 @@ test_dns_failure(void)
 {
 	PtnTest *test = new_test(NULL);
 
-	EXPECT("x@slow.example", "450 4.1.8");
+	EXPECT("x@slow.example",
+		"450 4.1.8 <x@slow.example>: Sender address rejected: Domain lookup failed, try again later");
 	EXPECT("x@absent.example", "450 4.1.8");
 	EXPECT_PROBES(0);
 	ptn_test_dns(test, "slow.example", PTN_A, PTN_OK, MX, NULL);

@@ -63,12 +63,36 @@ alarm_name(PtnHook *h, const char *login)
 }
 
 static void
+alarm_free(void *data)
+{
+	ActionAlarm *alarm = data;
+
+	g_free(alarm->text);
+	g_free(alarm);
+}
+
+GHashTable *
+action_alarms_new(void)
+{
+	return g_hash_table_new_full(ptn_hash, g_str_equal, g_free, alarm_free);
+}
+
+static ActionAlarm *
+alarm_new(const char *text, int64_t until)
+{
+	ActionAlarm *alarm = g_new0(ActionAlarm, 1);
+
+	*alarm = (ActionAlarm){ g_strdup(text), until };
+	return alarm;
+}
+
+static void
 action_alarm(PtnHook *h, const char *login, const char *text, int64_t until)
 {
 	Standing *own = ptn_instance(h);
 
 	g_mutex_lock(&own->lock);
-	g_hash_table_replace(own->alarms, g_strdup(login), g_memdup2(&until, sizeof until));
+	g_hash_table_replace(own->alarms, g_strdup(login), alarm_new(text, until));
 	g_mutex_unlock(&own->lock);
 	ptn_alarm(h, alarm_name(h, login), text);
 }
@@ -90,28 +114,108 @@ alarm_is_over(PtnHook *h, const char *login, int64_t until)
 	}
 }
 
+static const char *
+disabled_text(PtnHook *h, const char *login, const char *state, const char *reason)
+{
+	return ptn_format(h, "%s is %s: %s", login, state, reason);
+}
+
+/* What it was disabled for stands in the directory; that it was this plugin's doing is what the store remembers.  An
+ * operator's reason is no alarm. */
+static bool
+is_of_ours(PtnHook *h, const char *login, const char *reason)
+{
+	const char *last = action_last(h, login);
+
+	return last != NULL && g_str_has_suffix(last, reason);
+}
+
+static void
+restore_alarm(PtnHook *h, PtnEntry *entry)
+{
+	const char *login = ptn_get(entry, "name"), *reason = ptn_get(entry, "reason");
+	const char *held = ptn_get(entry, "standing.hold");
+
+	if (held != NULL)
+		action_alarm(h, login, disabled_text(h, login, "held", held), 0);
+	else if (g_strcmp0(ptn_get(entry, "enabled"), "no") == 0 && reason != NULL && is_of_ours(h, login, reason))
+		action_alarm(h, login, disabled_text(h, login, "disabled", reason), 0);
+}
+
+/* Alarms are in memory alone.  Where the directory does not answer the next tick tries again. */
+static void
+restore_alarms(PtnHook *h)
+{
+	static const char *const options[] = { "enabled", "standing.hold" };
+	Standing *own = ptn_instance(h);
+
+	for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {
+		PtnEntry *entry = NULL;
+		PtnStatus status;
+
+		while ((status = ptn_each(h, PTN_ACCOUNT, options[i], &entry)) == PTN_OK)
+			restore_alarm(h, entry);
+		if (status != PTN_NONE)
+			return;
+	}
+	own->has_restored = true;
+}
+
+static GHashTable *
+alarms_copy(Standing *own)
+{
+	GHashTable *all = action_alarms_new();
+	GHashTableIter iter;
+	void *login, *data;
+
+	g_mutex_lock(&own->lock);
+	g_hash_table_iter_init(&iter, own->alarms);
+	while (g_hash_table_iter_next(&iter, &login, &data)) {
+		const ActionAlarm *alarm = data;
+
+		g_hash_table_insert(all, g_strdup(login), alarm_new(alarm->text, alarm->until));
+	}
+	g_mutex_unlock(&own->lock);
+	return all;
+}
+
+/* Those that hold are raised again: an older instance may have lowered them when it ended. */
 void
 action_tick(PtnHook *h)
 {
 	Standing *own = ptn_instance(h);
-	g_autoptr(GHashTable) all = g_hash_table_new_full(ptn_hash, g_str_equal, g_free, g_free);
+	g_autoptr(GHashTable) all = NULL;
 	GHashTableIter iter;
-	void *login, *until;
+	void *login, *data;
 
-	g_mutex_lock(&own->lock);
-	g_hash_table_iter_init(&iter, own->alarms);
-	while (g_hash_table_iter_next(&iter, &login, &until))
-		g_hash_table_insert(all, g_strdup(login), g_memdup2(until, sizeof(int64_t)));
-	g_mutex_unlock(&own->lock);
+	if (!own->has_restored)
+		restore_alarms(h);
+	all = alarms_copy(own);
 	g_hash_table_iter_init(&iter, all);
-	while (g_hash_table_iter_next(&iter, &login, &until)) {
-		if (!alarm_is_over(h, login, *(int64_t *)until))
+	while (g_hash_table_iter_next(&iter, &login, &data)) {
+		const ActionAlarm *alarm = data;
+		const bool is_over = alarm_is_over(h, login, alarm->until);
+
+		ptn_alarm(h, alarm_name(h, login), is_over ? NULL : alarm->text);
+		if (!is_over)
 			continue;
-		ptn_alarm(h, alarm_name(h, login), NULL);
 		g_mutex_lock(&own->lock);
 		g_hash_table_remove(own->alarms, login);
 		g_mutex_unlock(&own->lock);
 	}
+}
+
+void
+action_stop(PtnHook *h)
+{
+	Standing *own = ptn_instance(h);
+	g_autoptr(GHashTable) all = alarms_copy(own);
+	GHashTableIter iter;
+	void *login;
+
+	g_hash_table_iter_init(&iter, all);
+	while (g_hash_table_iter_next(&iter, &login, NULL))
+		ptn_alarm(h, alarm_name(h, login), NULL);
 }
 
 /* ---- the account ---- */
@@ -183,7 +287,7 @@ action_take(PtnHook *h, const char *login, const char *option, const char *reaso
 	counters_forget(h, login);
 	ptn_log(h, PTN_WARNING, "%s %s: %s", login, what, reason);
 	ptn_count(h, state, 1);
-	action_alarm(h, login, ptn_format(h, "%s %s: %s", login, what, reason), 0);
+	action_alarm(h, login, disabled_text(h, login, state, reason), 0);
 	action_done(h, login, reason, detail);
 	return PTN_OK;
 }

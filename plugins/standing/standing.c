@@ -144,7 +144,7 @@ start(PtnHook *h)
 	g_mutex_init(&own->lock);
 	own->waits = g_hash_table_new_full(ptn_hash, g_str_equal, g_free, g_free);
 	own->told = g_hash_table_new_full(ptn_hash, g_str_equal, g_free, NULL);
-	own->alarms = g_hash_table_new_full(ptn_hash, g_str_equal, g_free, g_free);
+	own->alarms = action_alarms_new();
 	return PTN_NEXT;
 }
 
@@ -154,6 +154,7 @@ stop(PtnHook *h)
 	Standing *own = ptn_instance(h);
 
 	counters_flush(h);
+	action_stop(h);
 	g_hash_table_unref(own->waits);
 	g_hash_table_unref(own->told);
 	g_hash_table_unref(own->alarms);

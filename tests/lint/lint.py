@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 
+import names
+
 TOP = os.environ.get("TOP_SRCDIR", ".")
 BUILD = os.environ.get("TOP_BUILDDIR", TOP)
 FLOORS = {"base": 0, "proto": 1, "io": 1, "sandbox": 1, "service": 2, "mail": 3, "engine": 4, "host": 5, "daemon": 6}
@@ -171,6 +173,15 @@ def check_limits():
             breach(page, 1, f"does not tell of {name}")
 
 
+def check_alarms():
+    """The manual page of alarms has each alarm, log event and counter of the source, and no other."""
+    page = os.path.join(TOP, "doc/postern-alarms.7.md")
+    with open(page, encoding="utf-8") as file:
+        text = file.read()
+    for path, line, what in names.compare(sources("core", "plugins"), text):
+        breach(path or page, line, what)
+
+
 def plugin_sources():
     """(source, manual) of each plugin, those out of tree, too."""
     for name in sorted(os.listdir(os.path.join(TOP, "plugins"))):
@@ -246,7 +257,7 @@ def check_behaviours():
 
 
 def main():
-    for check in (check_floors, check_sizes, check_calls, check_hashes, check_writable, check_manual, check_limits, check_plugin_manuals, check_symbols,
+    for check in (check_floors, check_sizes, check_calls, check_hashes, check_writable, check_manual, check_limits, check_alarms, check_plugin_manuals, check_symbols,
                   check_behaviours):
         check()
     print("\n".join(breaches))

@@ -8,11 +8,12 @@
 
 static const char *to;
 static const char *last_value = "acme";
+static const char *about = "example.com";
 
 static PtnVerdict
 notify(PtnHook *h)
 {
-	return ptn_notify(h, to, ptn_arguments(h)[0], "domain", "example.com", "change",
+	return ptn_notify(h, to, ptn_arguments(h)[0], "domain", about, "change",
 			   "Accept\r\nBcc: x@example.org", "customer", last_value, NULL)
 			   ? PTN_NEXT
 			   : ptn_fail(h, "not sent");
@@ -92,14 +93,33 @@ test_not_sent(void)
 		to = nobody[i];
 		ASSERT_TEXT(ptn_test_command(test, "notices", "notify", "iphelper", NULL), "error: not sent\n");
 		CU_ASSERT_PTR_NOT_NULL(
-			strstr(ptn_test_alarm(test, "notice.iphelper"), "domain: example.com; change: Accept  Bcc"));
+			strstr(ptn_test_alarm(test, "notice.iphelper.example.com"), "domain: example.com; change: Accept  Bcc"));
 	}
 	CU_ASSERT_EQUAL(ptn_test_queued(test), 0);
 	to = "alert@example.net";
 	(void)ptn_test_command(test, "notices", "notify", "iphelper", NULL);
-	CU_ASSERT_PTR_NULL(ptn_test_alarm(test, "notice.iphelper"));
+	CU_ASSERT_PTR_NULL(ptn_test_alarm(test, "notice.iphelper.example.com"));
 	(void)ptn_test_command(test, "notices", "notify", "unheard-of", NULL);
-	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_alarm(test, "notice.unheard-of"), "there is no template"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_alarm(test, "notice.unheard-of.example.com"), "there is no template"));
+	ptn_test_free(test);
+}
+
+/* What is sent about one domain says nothing of another. */
+static void
+test_not_sent_about_one(void)
+{
+	PtnTest *test = ptn_test_new(&plugin, NULL);
+
+	to = NULL;
+	(void)ptn_test_command(test, "notices", "notify", "iphelper", NULL);
+	to = "alert@example.net";
+	about = "example.org";
+	ASSERT_TEXT(ptn_test_command(test, "notices", "notify", "iphelper", NULL), "");
+	CU_ASSERT_PTR_NULL(ptn_test_alarm(test, "notice.iphelper.example.org"));
+	CU_ASSERT_PTR_NOT_NULL(ptn_test_alarm(test, "notice.iphelper.example.com"));
+	about = "example.com";
+	ASSERT_TEXT(ptn_test_command(test, "notices", "notify", "iphelper", NULL), "");
+	CU_ASSERT_PTR_NULL(ptn_test_alarm(test, "notice.iphelper.example.com"));
 	ptn_test_free(test);
 }
 
@@ -129,6 +149,7 @@ static const UnitTest tests[] = {
 	{ "a notice has a null sender, our postmaster as From, and what every message needs", test_sent },
 	{ "a rendered notice is a message for ptn_submit(), and its values stay in their lines", test_rendered },
 	{ "what cannot be sent is an alarm, until one can", test_not_sent },
+	{ "a notice about one domain does not lower the alarm of another", test_not_sent_about_one },
 	{ "a file takes the place of the text compiled in, unless it is broken", test_own_file },
 	{ NULL, NULL },
 };

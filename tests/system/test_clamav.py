@@ -188,7 +188,7 @@ def test_dead(make_gate, clamd):
     try:
         for _ in range(5):
             assert answer(gate).text.startswith("451 4.3.0")
-        assert "put off" in alarm(gate)
+        assert "put off" in alarm(gate) and "1 alarm: clamav.servers" in gate.ctl("status")
     finally:
         clamd.start()
     wait_until(lambda: alarm(gate) is None, "the end of the alarm")

@@ -139,7 +139,7 @@ def test_reload(make_postern, sink, how):
                         "listener smtps": None})
         if how == "signal":
             postern.process.send_signal(signal.SIGHUP)
-            postern.wait_log("reloaded: .*1 sessions keep the old configuration")
+            postern.wait_log("reloaded text=.*1 sessions keep the old configuration")
         else:
             assert "reloaded:" in postern.ctl("reload")
         old.expect("250", "MAIL FROM:<%s> SIZE=2000000" % LOGIN)

@@ -414,6 +414,7 @@ def test_a_list_comes_back(make_postern, sink, tmp_path):
                                  patience="1", pause="1s", **{"pause-most": "2s"}), sink=sink)
     assert answer(gate, "203.0.113.4").code == 250
     wait_until(lambda: "dnsbl.xbl.health" in alarms(gate), "an alarm")
+    assert "dnsbl.xbl.health" in gate.ctl("status")
     process = run_rbldnsd(tmp_path, port, {"xbl.test": ZONES["xbl.test"]})
     try:
         wait_until(lambda: "dnsbl.xbl.health" not in alarms(gate), "the end of the alarm")

@@ -109,7 +109,7 @@ def test_redis_is_gone(make_postern, sink, redis):
         redis.signal(signal.SIGSTOP)
         wait_until(lambda: {row["alarm"] for row in postern.ctl("alarms", json=True)} >= {"directory.away", "store.away"},
                    "the alarms")
-        assert "AWAY" in postern.ctl("status")
+        assert re.search(r"AWAY.* alarms: .*directory\.away.*store\.away", postern.ctl("status"))
         postern.ctl("queue", "retry", queued)
         sink.wait(1)
         dialog.mail(LOGIN, "rcpt@example.org")  # the open session goes on, and its mail is delivered

@@ -126,6 +126,21 @@ def test_undeliverable(make_postern, sink):
     notice, = wait_until(lambda: to(sink, "postmaster@acme.example"), "the notice")
     assert "excessive undeliverable mail: " in notice.text and "may not send any more" in notice.text
 
+    def alarms(login=LOGIN):
+        return [row["text"] for row in postern.ctl("alarms", json=True) if row["alarm"] == "standing.account/" + login]
+    before, = wait_until(alarms, "the alarm")
+    assert before.startswith(LOGIN + " is disabled: excessive undeliverable mail: ")
+    postern.restart()
+    assert wait_until(alarms, "the alarm after a restart", 30) == [before]
+    postern.ctl("account", "enable", LOGIN)
+    wait_until(lambda: not alarms(), "the end of the alarm", 30)
+    postern.add_account("held@example.net", "a password of its own")
+    postern.ctl("account", "set", "held@example.net", "standing.hold=looks odd")
+    postern.ctl("account", "set", LOGIN, "enabled=no", "reason=by request")   # what an operator does is no alarm
+    postern.restart()
+    wait_until(lambda: alarms("held@example.net") == ["held@example.net is held: looks odd"], "the alarm of the other", 30)
+    assert not alarms()
+
 
 def test_told_at_rcpt(make_postern, sink):
     """R-12 a sender's refusal that is told at each recipient is one error; what was accepted outlives a restart."""

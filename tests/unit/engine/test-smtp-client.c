@@ -124,7 +124,7 @@ world_start_with(World *world, const char *const *script, unsigned recipients, s
 	world->thread = g_thread_new("peer", peer_run, world);
 	CU_ASSERT_EQUAL(route_addresses(NULL, world->settings, world->hop, 0, &addresses, &reply), HOP_OK);
 	world->client = smtp_client_open(
-		world->settings, world->hop, g_ptr_array_index(addresses, 0), false, &world->reply);
+		world->settings, world->hop, g_ptr_array_index(addresses, 0), false, &world->reply, &(bool){ false });
 }
 
 static void
@@ -302,7 +302,7 @@ world_meet_tcp(World *world, const char *const *script, const char *at)
 	world->thread = g_thread_new("peer", peer_run, world);
 	CU_ASSERT_EQUAL(route_addresses(NULL, world->settings, world->hop, 0, &addresses, &reply), HOP_OK);
 	world->client = smtp_client_open(
-		world->settings, world->hop, g_ptr_array_index(addresses, 0), false, &world->reply);
+		world->settings, world->hop, g_ptr_array_index(addresses, 0), false, &world->reply, &(bool){ false });
 }
 
 static void

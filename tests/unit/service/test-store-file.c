@@ -281,6 +281,38 @@ test_write_fails(void)
 }
 
 static void
+take_alarm(void *data, const char *name, const char *text, int64_t since_us)
+{
+	(void)since_us;
+	g_string_append_printf(data, "%s %s", name, text);
+}
+
+static void
+test_write_alarm(void)
+{
+	Place place = place_new();
+	g_autoptr(Metrics) metrics = metrics_new();
+	const StoreSettings settings = { .url = place.url,
+		.clock = &place.clock.clock,
+		.is_durable = true,
+		.metrics = metrics,
+		.name = "directory" };
+	Store *store = store_open_with(&settings, NULL);
+	g_autoptr(GString) alarms = g_string_new(NULL);
+
+	run_sql(place.path, "CREATE TRIGGER full BEFORE INSERT ON items BEGIN SELECT RAISE(ABORT, 'no more room'); END");
+	CU_ASSERT_EQUAL(store_set(store, "a", "1", 0, CLOCK_NEVER), PTN_UNSURE);
+	metrics_each_alarm(metrics, take_alarm, alarms);
+	CU_ASSERT_TRUE(g_str_has_prefix(alarms->str, "directory.unwritten the file cannot be written: "));
+	CU_ASSERT_PTR_NOT_NULL(strstr(alarms->str, "no more room"));
+	run_sql(place.path, "DROP TRIGGER full");
+	CU_ASSERT_EQUAL(store_set(store, "a", "1", 0, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(metrics_alarms(metrics), 0);
+	store_close(store);
+	place_free(&place);
+}
+
+static void
 test_write_behind_fails(void)
 {
 	Place place = place_new();
@@ -355,6 +387,7 @@ static const UnitTest store_file_tests[] = {
 	{ "a damaged file is refused", test_damaged },
 	{ "a file is open once at a time", test_opened_twice },
 	{ "URLs that name no store", test_bad_urls },
+	{ "a file that cannot be written is an alarm, until it can", test_write_alarm },
 	{ "a durable write that fails changes nothing", test_write_fails },
 	{ "what could not be written behind is tried again", test_write_behind_fails },
 	{ "the table evicts what expires first", test_table_evicts },
