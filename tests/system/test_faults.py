@@ -3,6 +3,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import threading
 import time
 
@@ -67,6 +68,15 @@ def with_fault(sink, tmp_path):
         (tmp_path / "release").touch()
         if each.process is not None and each.process.poll() is None:
             each.kill()
+
+
+def release_if_it_is_held(postern, queue_id):
+    """A crash may come before the release of its message is on the disk: then the next start holds it as before."""
+    try:
+        postern.process.wait(10)
+    except subprocess.TimeoutExpired:
+        assert postern.wait_queue(1, "state=held")[0]["id"] == queue_id
+        postern.ask("queue", "release", queue_id)
 
 
 def died(postern, by=signal.SIGSEGV):
@@ -210,6 +220,7 @@ def test_a_message_of_two_crashes_is_held(with_fault, sink, stage):
     postern.ask("queue", "release", queue_id)  # once more: two further crashes
     died(postern)
     postern.begin()
+    release_if_it_is_held(postern, queue_id)
     died(postern)
     postern.change({"plugin bad-fault": {"act": "none"}, "route all": {"next-hop": "smtp:[127.0.0.1]:%d" % sink.port}})
     postern.start()
