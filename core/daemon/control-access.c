@@ -55,7 +55,7 @@ control_access_is_member(int fd, const struct ucred *peer, gid_t group)
 	return false;
 }
 
-/* A user that the database does not know, or that it cannot tell of now, is its number.  New. */
+/* The user's name; its number if the database of users does not know it or cannot be read now.  New. */
 static char *
 control_access_name(uid_t uid)
 {

@@ -139,7 +139,8 @@ list_add_usual_columns(Listing *list)
 	}
 }
 
-/* "destination" is where a domain's mail goes, whatever its mode; "held" is no option, but what waits. */
+/* "destination" is where a domain's mail goes, whatever its mode; "held" is no option, but the number of
+ * messages that are held for it. */
 static char *
 list_cell(const Listing *list, DirectoryEntry *entry, const char *name)
 {
