@@ -261,8 +261,8 @@ show_list(PtnHook *h, PtnEntry *account, const char *option, const char *value)
 						  : strcmp(option, "mirror") == 0 ? why_no_mirror(h, owner, list[i], &status)
 														  : NULL;
 
-		ptn_row(h, "kind", option, "address", list[i], "used", why != NULL ? ptn_format(h, "no: %s", why) : "yes",
-			"header", value, NULL);
+		ptn_row(h, "kind", option, "address", list[i], "used:boolean", why != NULL ? "no" : "yes", "why-not",
+			why != NULL ? why : "", "header", value, NULL);
 	}
 }
 
@@ -288,7 +288,8 @@ show(PtnHook *h)
 	show_list(h, account, "mirror", ptn_format(h, "%s: %s", header_of(h, "AuthMirror"), value));
 	last = bounce_last(h, name);
 	if (last != NULL)
-		ptn_row(h, "kind", "last bounce", "address", last, "used", "", "header", "", NULL);
+		ptn_row(h, "kind", "last bounce", "address", last, "used:boolean", "", "why-not", "", "header",
+			"", NULL);
 	return PTN_NEXT;
 }
 

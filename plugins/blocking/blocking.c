@@ -151,13 +151,15 @@ show(PtnHook *h)
 	if (client == NULL)
 		return ptn_fail(h, "which address?");
 	who = offender(h, client);
-	ptn_row(h, "what", "counted as", "value", who, "limit", "", NULL);
-	ptn_row(h, "what", "never blocked", "value", offender_is_exempt(h, client) ? "yes" : "no", "limit", "", NULL);
-	ptn_row(h, "what", "offences", "value", ptn_format(h, "%ld", offences(h, who, &last)), "limit",
-		ptn_format(h, "%lld", (long long)ptn_option_number(h, "forever-after")), NULL);
+	ptn_row(h, "what", "counted as", "value:value", ptn_format(h, "text:%s", who), "limit:value", "", NULL);
+	ptn_row(h, "what", "never blocked", "value:value", offender_is_exempt(h, client) ? "boolean:yes" : "boolean:no",
+		"limit:value", "", NULL);
+	ptn_row(h, "what", "offences", "value:value", ptn_format(h, "number:%ld", offences(h, who, &last)),
+		"limit:value", ptn_format(h, "number:%lld", (long long)ptn_option_number(h, "forever-after")), NULL);
 	for (CounterNumber i = 0; i < COUNTERS; i++)
-		ptn_row(h, "what", counters[i].name, "value", ptn_format(h, "%lld", (long long)counter_read(h, i, who)),
-			"limit", ptn_option(h, counters[i].name), NULL);
+		ptn_row(h, "what", counters[i].name, "value:value",
+			ptn_format(h, "number:%lld", (long long)counter_read(h, i, who)), "limit:value",
+			ptn_format(h, "text:%s", ptn_option(h, counters[i].name)), NULL);
 	return PTN_NEXT;
 }
 

@@ -101,7 +101,8 @@ test_add_row(void *data, const char *const *cells)
 	GString *text = data;
 
 	for (; cells[0] != NULL && cells[1] != NULL; cells += 2)
-		g_string_append_printf(text, "%s=%s%s", cells[0], cells[1], cells[2] != NULL ? " " : "\n");
+		g_string_append_printf(text, "%.*s=%s%s", (int)strcspn(cells[0], ":"), cells[0], cells[1],
+			cells[2] != NULL ? " " : "\n");
 }
 
 const char *
