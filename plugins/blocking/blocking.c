@@ -96,6 +96,8 @@ take_event(PtnHook *h)
 		{ "unauthenticated-mail", COUNT_RELAY_ATTEMPTS } };
 	const char *event = ptn_fact(h, "event");
 
+	if (strcmp(event, "too-many-connections") == 0 && ptn_fact(h, "client.at-work") != NULL)
+		return PTN_NEXT; /* an office whose people send at the same moment */
 	if (strcmp(event, "auth-failure") == 0)
 		count_failure(h);
 	for (size_t i = 0; i < G_N_ELEMENTS(events); i++)

@@ -57,7 +57,7 @@ def gateway(make_postern, sink, more=None):
 def used(postern, login=LOGIN):
     """The addresses that get copies."""
     rows = postern.ctl("bcc-mirror", "show", login, json=True)
-    return [row["address"] for row in rows if row["used"] == "yes"]
+    return [row["address"] for row in rows if row["used"]]
 
 
 def to(sink, recipient):
@@ -158,8 +158,8 @@ def test_limits(make_postern, sink):
     assert used(postern) == ["a@far.example", "b@far.example"]
     postern.ctl("customer", "set", "acme", "level=personal")
     rows = postern.ctl("bcc-mirror", "show", LOGIN, json=True)
-    assert [(row["address"], row["used"]) for row in rows[:2]] == [
-        ("a@far.example", "yes"), ("b@far.example", "no: level personal allows 1 BCC recipient and 1 mirror")]
+    assert [(row["address"], row["used"], row["why-not"]) for row in rows[:2]] == [
+        ("a@far.example", True, None), ("b@far.example", False, "level personal allows 1 BCC recipient and 1 mirror")]
     postern.send()
     assert sorted(message.recipients[0] for message in sink.wait(2)) == ["a@far.example", "rcpt@example.org"]
     told = postern.ctl("account", "set", LOGIN, "bcc-mirror.bcc+=c@far.example", code=1)

@@ -189,7 +189,7 @@ def test_hold_and_release(gate, make_sink):
     deliver(gate, "c@shop.example")
     gate.wait_queue(2, "state=held")
     assert shown(gate, "shop.example", "held").startswith("2 messages")
-    assert gate.ctl("domain", "list", json=True)[-1]["held"] == "2"
+    assert gate.ctl("domain", "list", json=True)[-1]["held"] == 2
     gate.restart()
     assert shown(gate, "shop.example", "held").startswith("2 messages")
     gate.ctl("queue", "release", "domain=shop.example", "--yes")  # holds them anew: there is nowhere to go

@@ -86,7 +86,7 @@ def test_every_command_by_every_role(roles):
             assert not new, (command, new)
         else:
             assert new and all((row["who"], row["command"]) == (who, command) for row in new), (command, new)
-            assert all((row["kind"] != "") == (need == ENTRY) for row in new) or command.startswith("iphelper"), (command, new)
+            assert all((row["kind"] is not None) == (need == ENTRY) for row in new) or command.startswith("iphelper"), (command, new)
 
 
 def test_all_secrets_are_for_root_and_the_daemons_user(roles):
