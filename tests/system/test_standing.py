@@ -159,6 +159,35 @@ def test_told_at_rcpt(make_postern, sink):
     assert errors() == "1 of 2 attempts"
 
 
+@pytest.mark.parametrize("ends", ["stop", "kill", "reload"])
+def test_an_alarm_alone_outlives_a_restart(make_postern, sink, ends):
+    """R-12 with action = alarm the event is told once in a window: its alarm holds so long, over a restart, a crash and a reload."""
+    postern = gateway(make_postern, sink, "auth standing", least="2", action="alarm", window="1h", **{"complaint-action": "alarm",
+                      "complaints": "1/1h", "complaint-reporters": "1", "complaint-share": "0"})
+    postern.ctl("complaint", "add", LOGIN)
+
+    def alarms():
+        return [(row["alarm"], row["text"], row["since"]) for row in postern.ctl("alarms", json=True)
+                if row["alarm"] == "standing.account/" + LOGIN]
+    before = wait_until(alarms, "the alarm")
+    assert "excessive complaints" in before[0][1] and enabled(postern)
+    if ends == "stop":
+        postern.restart()
+    elif ends == "kill":
+        postern.kill()
+        postern.start()
+    else:
+        postern.reload({"plugin standing": {"least": "3"}})
+    assert alarms() == before
+    kept = (postern.place / "alarms").read_text()
+    assert kept.count("\n") == 1 and LOGIN in kept
+    postern.stop()
+    since, until, *rest = kept.split("\t")
+    (postern.place / "alarms").write_text("rubbish\n" + "\t".join([since, since, *rest]))   # its time was over meanwhile
+    postern.start()
+    assert alarms() == []
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="exchangers listen on port 25")
 def test_unverified(make_postern, make_sink, sink, dns):
     """V-17 senders that the real senderverify finds undeliverable are counted, and disable the account."""
