@@ -259,6 +259,17 @@ ptn_header(PtnHook *h, const char *name, size_t nth)
 	return region_strdup(h->call->region, value);
 }
 
+const char *
+ptn_header_received(PtnHook *h, const char *name, size_t nth)
+{
+	g_autofree char *value = NULL;
+
+	if (h->call->transaction == NULL || h->call->transaction->content == NULL)
+		return NULL;
+	value = transaction_header_received(h->call->transaction, name, nth);
+	return region_strdup(h->call->region, value);
+}
+
 bool
 ptn_header_at(PtnHook *h, size_t i, const char **name, const char **raw_value)
 {

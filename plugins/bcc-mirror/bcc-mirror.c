@@ -100,6 +100,18 @@ copy_to_bcc(PtnHook *h, Copying *copying, const char *recipient)
 	copying->copies++;
 }
 
+/* What the client sent goes into its Sent folder alone: the message itself has lost it by now. */
+static void
+keep_bcc(PtnHook *h, PtnCopy *copy)
+{
+	const char *value;
+
+	if (!ptn_option_number(h, "keep-bcc") || ptn_header(h, "Bcc", 0) != NULL)
+		return;
+	for (size_t i = 0; (value = ptn_header_received(h, "Bcc", i)) != NULL; i++)
+		ptn_copy_header(copy, "Bcc", value + strspn(value, " \t"));
+}
+
 static void
 copy_to_mirror(PtnHook *h, Copying *copying, const char *recipient)
 {
@@ -108,6 +120,7 @@ copy_to_mirror(PtnHook *h, Copying *copying, const char *recipient)
 
 	address_mirror_value(ptn_option(h, "secret"), copying->login, value);
 	ptn_copy_header(copy, header_of(h, "AuthMirror"), value);
+	keep_bcc(h, copy);
 	ptn_copy_note(copy, "copy", "mirror");
 	copying->copies++;
 }
@@ -324,6 +337,8 @@ static const PtnOption options[] = {
 	{ "bcc", PTN_MAILBOX | PTN_LIST, PTN_IN_ACCOUNT, NULL, "who gets a copy of each message" },
 	{ "mirror", PTN_MAILBOX | PTN_LIST, PTN_IN_ACCOUNT, NULL,
 		"hosted mailboxes of the same customer that get one" },
+	{ "keep-bcc", PTN_BOOL, PTN_IN_SERVER | PTN_IN_LEVEL | PTN_IN_CUSTOMER | PTN_IN_ACCOUNT, "yes",
+		"mirrors have the Bcc field that the client wrote" },
 	{ "most-copies", PTN_NUMBER, PTN_IN_SERVER | PTN_IN_LEVEL, "1",
 		"BCC recipients that an account may have, and mirrors", 0, 100 },
 	{ "bounce-domain", PTN_DOMAIN_NAME, PTN_IN_SERVER, NULL,

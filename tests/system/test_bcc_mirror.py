@@ -105,6 +105,37 @@ def test_sent_folder(make_postern, store, sink):
     assert len(sink.messages) == 4
 
 
+BLIND = "Bcc: one@example.org,\n\tBlind Person <two@example.org>\nbcc: three@example.org\nSubject: blind\n\nHello.\n"
+RECIPIENTS = ["seen@example.org", "one@example.org", "two@example.org", "three@example.org"]
+
+
+@pytest.mark.parametrize("where", ["preset", "server", "account", "not removed"])
+def test_blind_recipients_are_in_the_mirror_alone(make_postern, sink, where):
+    """B-22 the mirror has the Bcc fields of the client, each as it was; no recipient, blind or not, nor a BCC copy sees one."""
+    mailboxes = {"for-mode": "hosted", "next-hop": "smtp:[127.0.0.1]:%d" % sink.port, "tls": "none"}
+    more = {"route mailboxes": mailboxes}
+    if where == "server":
+        more["plugin bcc-mirror"] = {**PLUGINS["plugin bcc-mirror"], "keep-bcc": "no"}
+    elif where == "not removed":
+        more["server"] = {**PLUGINS["server"], "remove-bcc": "no"}
+    postern = gateway(make_postern, sink, more)
+    postern.ctl("domain", "add", "hosted.example", "customer=acme", "mode=hosted")
+    postern.ctl("account", "set", LOGIN, "bcc-mirror.bcc=archive@far.example",
+                "bcc-mirror.mirror=sent@hosted.example", *(["keep-bcc=no"] if where == "account" else []))
+    postern.send(RECIPIENTS, BLIND)
+    wait_until(lambda: {recipient for message in sink.messages for recipient in message.recipients} >= {
+        *RECIPIENTS, "archive@far.example", "sent@hosted.example"}, "all of them")
+    for message in sink.messages:
+        lines = message.text.replace("\r\n\t", " ").splitlines()
+        found = [line for line in lines if line.lower().startswith("bcc:")]
+        assert lines.count("Subject: blind") == 1 and message.body.strip() == "Hello."
+        if where == "not removed" or (where == "preset" and message.recipients == ["sent@hosted.example"]):
+            assert [line.split(": ", 1)[1] for line in found] == [
+                "one@example.org, Blind Person <two@example.org>", "three@example.org"], message.text
+        else:
+            assert found == [] and "three@example.org" not in message.text and "Blind Person" not in message.text, message.text
+
+
 def test_bounces(make_postern, sink):
     """B-04 B-05 B-15 who bounces at RCPT, after DATA or by a report from outside is removed; others stay; nobody else hears."""
     def rcpt(argument):
