@@ -107,7 +107,6 @@ cmd_auth_succeed(Session *session)
 
 	session->auth_failures = 0;
 	session->facts.account_budget = account_budget_take(session->engine->accounts, session->facts.login);
-	client_budget_note_work(session->facts.client_budget);
 	metrics_add(session->engine->metrics, "auth.succeeded", 1);
 	if (session->explanation == NULL)
 		log_event(LOG_LEVEL_INFO, "authenticated", "session", session->facts.id, "client",

@@ -58,9 +58,9 @@ void client_budget_end_work(ClientBudget *budget);
 bool client_budget_lookup(ClientBudget *budget, const ClientLimits *limits);
 void client_budget_end_lookup(ClientBudget *budget);
 
-/* The client logged in, or sent mail while it was logged in. */
+/* Mail of the client was accepted while it was logged in. */
 void client_budget_note_work(ClientBudget *budget);
-/* It did within the last ten minutes: that it has more connections than it may is no offence.  False of networks that share one
+/* That was within the last ten minutes: that it has more connections than it may is no offence.  False of networks that share one
  * budget: nobody knows whose work that was. */
 bool client_budget_is_at_work(const ClientBudget *budget);
 

@@ -143,7 +143,7 @@ def claim(roles, uid, *groups):
 def test_only_root_is_believed_who_logged_in(roles):
     """Y-20 the kernel says who asks; that somebody else became this user is believed of root alone, who could say anything."""
     row = claim(roles, NOBODY, OPERATORS)
-    assert (row["who"], row["login"]) == ("nobody", "")
+    assert (row["who"], row["login"]) == ("nobody", None)
     row = claim(roles, 0)
     assert (row["who"], row["login"]) == ("root", "mallory")
 
