@@ -62,8 +62,8 @@ doors_judge_holder(const Loaded *loaded, const ListenerSettings *listener, const
 		return;
 	if (is_systemd)
 		settings_complain(loaded->warnings, section, "ports",
-			"[listener %s] ports: systemd listens on %s port %u (%s): the start fails unless that is the socket unit "
-			"of its service",
+			"[listener %s] ports: systemd listens on %s port %u (%s): the start fails unless that is the "
+			"socket unit of its service",
 			listener->name, text, port, port_holder_unit(holder));
 	else
 		settings_complain(mistakes, section, "ports",
@@ -101,7 +101,8 @@ doors_check(const Loaded *loaded, const ListenerSettings *listener, const IpAddr
 	else
 		settings_complain(mistakes, section, "ports", "[listener %s] ports: cannot listen on %s port %u: %s",
 			listener->name, text, port,
-			why == EACCES ? "ports below 1024 need root, or the capability CAP_NET_BIND_SERVICE" : g_strerror(why));
+			why == EACCES ? "ports below 1024 need root, or the capability CAP_NET_BIND_SERVICE"
+						  : g_strerror(why));
 }
 
 void

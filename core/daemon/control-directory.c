@@ -394,7 +394,8 @@ directory_show_held(Daemon *daemon, const DirectoryEntry *domain, Answer *answer
 	octets = g_strdup_printf("octets:%" G_GUINT64_FORMAT, held.octets);
 	seconds = cell_time(held.oldest_us);
 	oldest = cell_of(CELL_TIME, seconds);
-	directory_show_value(answer, "service", CELL_TEXT, directory_mode_title(directory_entry_get(domain, "mode")), "mode");
+	directory_show_value(
+		answer, "service", CELL_TEXT, directory_mode_title(directory_entry_get(domain, "mode")), "mode");
 	answer_row(answer, "held", messages, "queue", NULL);
 	answer_row(answer, "held-octets", octets, "queue", NULL);
 	if (held.messages > 0)

@@ -111,7 +111,8 @@ server_blocks(
 
 /* ---- too many connections ---- */
 
-/* Observers count it against the client, unless it is an office full of people at work; that all clients together have too many is not the fault of this one. */
+/* Observers count it against the client, unless it is an office full of people at work.  That all clients together have too
+ * many is not the fault of this one. */
 static void
 server_observe_refusal(Engine *engine, Snapshot *snapshot, const ServerClient *client)
 {

@@ -258,7 +258,8 @@ transaction_header_received(Transaction *transaction, const char *name, size_t n
 	size_t size = 0;
 	const char *content = transaction->content != NULL ? content_head(transaction->content, &size) : NULL;
 
-	if (content == NULL || transaction_visit(content, MIN(size, transaction->body_offset), transaction_match, &search))
+	if (content == NULL ||
+		transaction_visit(content, MIN(size, transaction->body_offset), transaction_match, &search))
 		return NULL;
 	g_free(search.found_name);
 	return search.found_value;

@@ -216,7 +216,7 @@ metrics_end_alarms(Metrics *metrics, int64_t now_us)
 	}
 	g_mutex_unlock(&metrics->alarm_lock);
 	for (guint i = 0; i < names->len; i++)
-		metrics_alarm(metrics, g_ptr_array_index(names, i), NULL);
+		metrics_change_alarm(metrics, g_ptr_array_index(names, i), NULL, 0);
 }
 
 void

@@ -22,7 +22,8 @@ void metrics_alarm_until(Metrics *metrics, const char *name, const char *text, i
 /* Lowers those whose time is over. */
 void metrics_end_alarms(Metrics *metrics, int64_t now_us);
 /* Raises one of an earlier process, without a line in the log; one of this name that is raised already stays as it is. */
-void metrics_restore_alarm(Metrics *metrics, const char *name, const char *text, int64_t since_us, int64_t until_us);
+void metrics_restore_alarm(
+	Metrics *metrics, const char *name, const char *text, int64_t since_us, int64_t until_us);
 /* `changed` is called, without a lock, when there is one more alarm with an end, or one less, or it became another one. */
 void metrics_observe_alarms(Metrics *metrics, void (*changed)(void *data), void *data);
 /* Calls `each` for alarms with an end, in order of names. */

@@ -154,8 +154,8 @@ show(PtnHook *h)
 		return ptn_fail(h, "which address?");
 	who = offender(h, client);
 	ptn_row(h, "what", "counted as", "value:value", ptn_format(h, "text:%s", who), "limit:value", "", NULL);
-	ptn_row(h, "what", "never blocked", "value:value", offender_is_exempt(h, client) ? "boolean:yes" : "boolean:no",
-		"limit:value", "", NULL);
+	ptn_row(h, "what", "never blocked", "value:value",
+		offender_is_exempt(h, client) ? "boolean:yes" : "boolean:no", "limit:value", "", NULL);
 	ptn_row(h, "what", "offences", "value:value", ptn_format(h, "number:%ld", offences(h, who, &last)),
 		"limit:value", ptn_format(h, "number:%lld", (long long)ptn_option_number(h, "forever-after")), NULL);
 	for (CounterNumber i = 0; i < COUNTERS; i++)

@@ -297,7 +297,7 @@ test_alternates_without_a_level(void)
 	static const Case all[] = { { "192.0.2.1", OK }, { "203.0.113.7", OK }, { NULL, NULL } };
 	PtnTest *test;
 
-	for (size_t i = 0; i < G_N_ELEMENTS(configs); i++) {
+	for (size_t i = 0; i < sizeof configs / sizeof configs[0]; i++) {
 		test = new_test(configs[i], SINGLE);
 		ASSERT_TEXT(ptn_test_set(test, PTN_ACCOUNT, SINGLE, "ipfilter.ipv6-alternate", "2001:db8::1"),
 			"ipfilter.ipv6-alternate: alternate filters need a level that has them (ipfilter.alternates = yes)");

@@ -267,7 +267,7 @@ command_remove(PtnHook *h)
 	if (save(h, domain) != PTN_NEXT)
 		return PTN_FAILED;
 	state_remove(h, ptn_get(domain, "name"));
-	ptn_row(
-		h, "domain", ptn_get(domain, "name"), "helper", "removed", "mode", or_empty(ptn_get(domain, "mode")), NULL);
+	ptn_row(h, "domain", ptn_get(domain, "name"), "helper", "removed", "mode",
+		or_empty(ptn_get(domain, "mode")), NULL);
 	return PTN_NEXT;
 }

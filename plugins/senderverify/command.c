@@ -45,9 +45,10 @@ show(PtnHook *h, const char *name, const char *key)
 
 	if (verify_record_read(h, key, &record) != PTN_OK)
 		return false;
-	ptn_row(h, "name", name, "state", verify_verdict_name(record.verdict), "since:time", format_time(h, record.since),
-		"probed:time", format_time(h, record.asked), "again:time", format_time(h, verify_record_refresh_at(h, &record)),
-		"until:time", format_time(h, verify_record_expires_at(h, &record)), "by", record.by, "text", record.text, NULL);
+	ptn_row(h, "name", name, "state", verify_verdict_name(record.verdict), "since:time",
+		format_time(h, record.since), "probed:time", format_time(h, record.asked), "again:time",
+		format_time(h, verify_record_refresh_at(h, &record)), "until:time",
+		format_time(h, verify_record_expires_at(h, &record)), "by", record.by, "text", record.text, NULL);
 	return true;
 }
 
