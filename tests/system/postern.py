@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import shutil
 import smtplib
 import socket
 import ssl
@@ -31,6 +32,13 @@ def free_port():
                 return port
             except OSError:
                 continue
+
+
+def for_every_user(program, place):
+    """A copy of a program in `place`, which every user may enter; the build itself may lie where only its owner may."""
+    copy = Path(shutil.copy(program, place))
+    copy.chmod(0o755)
+    return copy
 
 
 def wait_until(is_true, what="it", seconds=PATIENCE):
