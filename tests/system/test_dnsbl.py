@@ -359,10 +359,10 @@ def test_lookups_of_clients_that_leave(make_postern, sink, make_slow, on_error):
         with connect(gate, "203.0.113.9"):
             pass
         if n == 0:
-            wait_until(lambda: row()["connections"] == "0", "the end of the connection")
-            assert row()["lookups"] == "2"   # its name, and the list
-    wait_until(lambda: row()["connections"] == "0", "the end of the connections")
-    assert row()["lookups"] == "11"
+            wait_until(lambda: row()["connections"] == 0, "the end of the connection")
+            assert row()["lookups"] == 2   # its name, and the list
+    wait_until(lambda: row()["connections"] == 0, "the end of the connections")
+    assert row()["lookups"] == 11
     failures = metric(gate, "failed.dead")
     reply = answer(gate, "203.0.113.9")
     assert reply.code == (250 if on_error == "pass" else 451)
