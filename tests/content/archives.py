@@ -169,7 +169,7 @@ ARCHIVES = {
     "name in an extra field before the data": zip_of(Member(b"note.txt", local_extra=unicode_path(b"shown.exe"))),
     "name in an extra field that begins with NUL": zip_of(Member(b"note.txt", extra=unicode_path(b"\0shown.exe"))),
     "name in an extra field behind another": zip_of(Member(b"note.txt", extra=b"\x55\x54\1\0\0" + unicode_path(b"shown.exe"))),
-    "name with a backslash": zip_of(Member(b"a\\shown.exe")),
+    "name in a folder, with a backslash": zip_of(Member(b"a\\shown.exe")),
     "name of 5,000 octets": zip_of(Member(b"x/" * 2500 + b"shown.exe")),
     # -- sizes --
     "size that covers the next file": zip_of(Member(b"note.txt", size=5 + len(SHOWN.local())), SHOWN, directory=[NOTE]),
