@@ -43,6 +43,7 @@ COMMANDS = {
     "backup": "backup /root/backup", "restore": "restore --dry-run /root/backup", "completion": "completion bash",
     "blocking show": "blocking show 198.51.100.7", "blocking forget": "blocking forget 198.51.100.7",
     "dnsbl doctor": "dnsbl doctor", "dnsbl lists": "dnsbl lists", "dnsbl check": "dnsbl check 9.9.9.25",
+    "uribl doctor": "uribl doctor", "uribl lists": "uribl lists", "uribl check": "uribl check shop.example",
     "senderverify probe": "senderverify probe someone@example.org",
     "senderverify show": "senderverify show someone@example.org",
     "senderverify forget": "senderverify forget someone@example.org",
