@@ -22,7 +22,8 @@ static const Magic magics[] = { { 0, 4, "PK\3\4" }, { 0, 4, "PK\5\6" }, { 0, 4, 
 
 /* Those that are looked for at any place, with as many octets of them as are always the same. */
 static const Magic zips[] = { { 0, 4, "PK\3\4" }, { 0, 4, "PK\5\6" }, { 0, 4, "PK\1\2" } };
-static const Magic others[] = { { 0, 6, "Rar!\x1a\x07" }, { 0, 6, "7z\xbc\xaf\x27\x1c" }, { 0, 8, "MSCF\0\0\0\0" } };
+static const Magic others[] = { { 0, 6, "Rar!\x1a\x07" }, { 0, 6, "7z\xbc\xaf\x27\x1c" },
+	{ 0, 8, "MSCF\0\0\0\0" } };
 
 bool
 archive_is_one(const char *begin, size_t size)
@@ -54,11 +55,19 @@ find_first(const char *octets, size_t size, const Magic *which, size_t n)
 	return first;
 }
 
-/* Of `size` octets that come behind `seen` others: those where another archive than a zip file may begin. */
-static size_t
-others_within(size_t seen, size_t size)
+static const char *
+find_zip(const char *octets, size_t size)
 {
-	return MIN(size, OTHERS_WITHIN - MIN(seen, OTHERS_WITHIN));
+	return find_first(octets, size, zips, G_N_ELEMENTS(zips));
+}
+
+/* In octets that come behind `seen` others. */
+static const char *
+find_other(const char *octets, size_t size, size_t seen)
+{
+	const size_t within = OTHERS_WITHIN - MIN(seen, OTHERS_WITHIN);
+
+	return find_first(octets, MIN(size, within), others, G_N_ELEMENTS(others));
 }
 
 void
@@ -70,18 +79,12 @@ archive_search(ArchiveSearch *search, const char *octets, size_t size)
 
 	memcpy(border, search->tail, search->tail_size);
 	memcpy(border + search->tail_size, octets, head);
-	search->has_zip = search->has_zip || find_first(border, whole, zips, G_N_ELEMENTS(zips)) != NULL ||
-					  find_first(octets, size, zips, G_N_ELEMENTS(zips)) != NULL;
-	search->has_other = search->has_other ||
-						find_first(border, others_within(search->seen - search->tail_size, whole), others,
-							G_N_ELEMENTS(others)) != NULL ||
-						find_first(octets, others_within(search->seen, size), others, G_N_ELEMENTS(others)) != NULL;
+	search->has_zip = search->has_zip || find_zip(border, whole) != NULL || find_zip(octets, size) != NULL;
+	search->has_other = search->has_other || find_other(border, whole, search->seen - search->tail_size) != NULL ||
+						find_other(octets, size, search->seen) != NULL;
 	search->seen += size;
 	tail = MIN(whole, ARCHIVE_SEARCH_TAIL);
-	if (size >= ARCHIVE_SEARCH_TAIL)
-		memcpy(search->tail, octets + size - ARCHIVE_SEARCH_TAIL, tail = ARCHIVE_SEARCH_TAIL);
-	else
-		memcpy(search->tail, border + whole - tail, tail);
+	memcpy(search->tail, size >= tail ? octets + size - tail : border + whole - tail, tail);
 	search->tail_size = tail;
 }
 
@@ -90,5 +93,5 @@ archive_find_other(const char *octets, size_t size, const char *from)
 {
 	const size_t seen = (size_t)(from - octets);
 
-	return find_first(from, others_within(seen, size - seen), others, G_N_ELEMENTS(others));
+	return find_other(from, size - seen, seen);
 }

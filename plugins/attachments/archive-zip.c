@@ -15,8 +15,8 @@ enum {
 	CENTRAL_SIZE = 46,
 	LOCAL_SIZE = 30,
 	SIGNATURE_SIZE = 4,
-	NAME_MOST = 1024,  /* octets at the end of a name that are looked at: there it says what it is */
-	EXTRAS_MOST = 16,  /* extra fields, for each entry that may be listed, on the average */
+	NAME_MOST = 1024, /* octets at the end of a name that are looked at: there it says what it is */
+	EXTRAS_MOST = 16, /* extra fields, for each entry that may be listed, on the average */
 	UNICODE_PATH = 0x7075,
 	FLAG_ENCRYPTED = 1,
 	FLAG_DESCRIPTOR = 8, /* sizes stand behind the data */
@@ -28,7 +28,8 @@ enum {
 /* One of a member: in the directory, or before its data. */
 typedef struct {
 	const char *name;
-	size_t size, name_size, extra_size, rest_size; /* of its fixed part, and of what follows: name, extra fields, comment */
+	size_t size, name_size, extra_size,
+		rest_size; /* of its fixed part, and of what follows: name, extra fields, comment */
 	unsigned flags, method;
 	uint32_t packed, offset; /* octets of the data; where the local header is */
 } Header;
@@ -268,13 +269,14 @@ zip_result(const Zip *zip, ArchiveResult found)
 		return ARCHIVE_ENCRYPTED;
 	if ((found & ARCHIVE_LISTED) != 0)
 		return ARCHIVE_LISTED;
-	return found != ARCHIVE_IS_NONE || zip->has_local || archive_is_zip(zip->octets, (size_t)(zip->end - zip->octets))
-			   ? ARCHIVE_UNLISTED
-			   : ARCHIVE_IS_NONE;
+	if (found != ARCHIVE_IS_NONE || zip->has_local)
+		return ARCHIVE_UNLISTED;
+	return archive_is_zip(zip->octets, (size_t)(zip->end - zip->octets)) ? ARCHIVE_UNLISTED : ARCHIVE_IS_NONE;
 }
 
 ArchiveResult
-archive_list_zip(const char *octets, size_t size, const ArchiveLimits *limits, ArchiveVisit *visit, void *data, bool *is_whole)
+archive_list_zip(
+	const char *octets, size_t size, const ArchiveLimits *limits, ArchiveVisit *visit, void *data, bool *is_whole)
 {
 	Zip zip = { .octets = octets, .end = octets + size, .limits = limits, .visit = visit, .data = data };
 	const char *record = zip_end_record(&zip);

@@ -16,8 +16,9 @@ typedef enum {
 	ARCHIVE_IS_NONE = 0,
 	ARCHIVE_LISTED = 1 << 0,
 	ARCHIVE_ENCRYPTED = 1 << 1, /* its names, too: they cannot be told */
-	ARCHIVE_UNLISTED = 1 << 2,  /* damaged, of a kind that cannot be listed, or too slow; some entries may have been visited */
-	ARCHIVE_CUT = 1 << 3,       /* it has more entries than are visited */
+	ARCHIVE_UNLISTED =
+		1 << 2, /* damaged, of a kind that cannot be listed, or too slow; some entries may have been visited */
+	ARCHIVE_CUT = 1 << 3, /* it has more entries than are visited */
 } ArchiveResult;
 
 /* The same entry may come more than once.  False: that is enough. */

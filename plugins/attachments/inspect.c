@@ -10,7 +10,7 @@ enum {
 	BEGIN_SIZE = 1024, /* octets that tell what a file is */
 	UU_FILES_MOST = 1000,
 	ZIP_HERE_MOST = 20 << 20, /* octets, encoded; the memory that a larger one takes is a parser's */
-	ARCHIVE_NS = 8000000, /* of processor time for libarchive, in a message */
+	ARCHIVE_NS = 8000000,     /* of processor time for libarchive, in a message */
 };
 
 typedef struct {

@@ -12,7 +12,7 @@
 typedef struct {
 	GPtrArray *lists;  /* of List* */
 	GPtrArray *health; /* of ListHealth*, theirs */
-	bool defers;      /* on-error = defer: nobody passes unseen */
+	bool defers;       /* on-error = defer: nobody passes unseen */
 } Dnsbl;
 
 /* What one list says of the client. */

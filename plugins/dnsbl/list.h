@@ -17,10 +17,10 @@ typedef struct {
 } Codes;
 
 typedef struct {
-	char *name;  /* of the item */
-	char *zone;  /* a secret */
+	char *name; /* of the item */
+	char *zone; /* a secret */
 	char *shown;
-	char *text;  /* NULL: what the list itself says */
+	char *text; /* NULL: what the list itself says */
 	GArray *codes;
 	gint64 weight;
 	Action action;

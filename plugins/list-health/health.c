@@ -90,8 +90,8 @@ health_explain(const char *code)
 static void
 health_note_error(PtnHook *h, ListHealth *list, const char *code)
 {
-	const char *text =
-		ptn_format(h, "list %s answers %s (%s): nothing counts as listed", list->label, code, health_explain(code));
+	const char *text = ptn_format(
+		h, "list %s answers %s (%s): nothing counts as listed", list->label, code, health_explain(code));
 
 	ptn_count(h, ptn_format(h, "error.%s", list->name), 1);
 	if (g_strcmp0(text, list->error) == 0)
@@ -208,10 +208,10 @@ health_verdict(PtnHook *h, const ListHealth *list, const Test *test, bool *lists
 
 	*lists_all = false;
 	for (unsigned i = 0; i < list->n_tests && !*lists_all; i++)
-		*lists_all = !tests[i].is_listed && (test->meanings[i] == MEANS_LISTED || test->meanings[i] == MEANS_OTHER);
+		*lists_all =
+			!tests[i].is_listed && (test->meanings[i] == MEANS_LISTED || test->meanings[i] == MEANS_OTHER);
 	if (*lists_all)
-		return ptn_format(
-			h, "list %s lists %s, which no list does: it is left out", list->label, tests[0].shown);
+		return ptn_format(h, "list %s lists %s, which no list does: it is left out", list->label, tests[0].shown);
 	for (unsigned i = 0; i < list->n_tests; i++)
 		if (tests[i].is_listed && !tests[i].is_alternative && !health_has_entry(list, test, i))
 			return ptn_format(

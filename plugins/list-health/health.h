@@ -15,14 +15,14 @@ typedef enum {
 	MEANS_NOTHING, /* not listed                        */
 	MEANS_OTHER,   /* a code that does not count here   */
 	MEANS_LISTED,
-	MEANS_ERROR,   /* the list refuses, or is no list   */
+	MEANS_ERROR, /* the list refuses, or is no list   */
 } Meaning;
 
 /* What RFC 5782 5 wants of an entry, or of one of several. */
 typedef struct {
-	const char *name;    /* before the zone */
-	bool is_listed;      /* it must be; else it must not be */
-	bool is_alternative; /* one that must be listed: this one or the one before */
+	const char *name;           /* before the zone */
+	bool is_listed;             /* it must be; else it must not be */
+	bool is_alternative;        /* one that must be listed: this one or the one before */
 	const char *shown, *advice; /* for people; the advice follows the sentence */
 } ListTest;
 

@@ -273,7 +273,7 @@ wide_dot(const char *at, const char *end)
 {
 	return (unsigned char)*at >= 0xe3 && end - at >= 3 &&
 				   (memcmp(at, "\xe3\x80\x82", 3) == 0 || memcmp(at, "\xef\xbc\x8e", 3) == 0 ||
-								memcmp(at, "\xef\xbd\xa1", 3) == 0)
+					   memcmp(at, "\xef\xbd\xa1", 3) == 0)
 			   ? 3
 			   : 0;
 }
@@ -320,7 +320,7 @@ scan_bare_word(const Scan *scan, const char *word, size_t size, bool is_linked)
 	if (!is_linked || www == word || size > BARE_MOST || memchr(word, '.', size) == NULL)
 		return;
 	if (scan->finder->takes_bare &&
-			 ((unsigned char)word[size - 1] >= 0x80 || hosts_ends_with_tld(scan->finder->hosts, word, size)))
+		((unsigned char)word[size - 1] >= 0x80 || hosts_ends_with_tld(scan->finder->hosts, word, size)))
 		hosts_add(scan->finder->hosts, word, size, LINK_BARE);
 }
 

@@ -288,8 +288,8 @@ show_lists(PtnHook *h)
 		for (guint k = 0; k < zone->items->len; k++) {
 			const Item *item = g_ptr_array_index(zone->items, k);
 
-			ptn_row(h, "list", item->name, "action", actions[item->action], "text", item->text, "state", state,
-				NULL);
+			ptn_row(
+				h, "list", item->name, "action", actions[item->action], "text", item->text, "state", state, NULL);
 		}
 	}
 	return PTN_NEXT;
