@@ -239,13 +239,13 @@ def alarms(gate):
 
 
 def test_lists_everything_from_the_first_second(make_postern, sink, wildcards):
-    """U-25 a zone that answers every query refuses no mail, also before the self-test had its turn."""
+    """U-26 a zone that answers every query refuses no mail, also before the self-test had its turn."""
     gate = make_postern(wildcard_lists(wildcards, "all", "ads", "quota"), sink=sink)
     assert answer(gate, text("http://clean.example/")).code == 250
 
 
 def test_lists_everything(make_postern, sink, wildcards):
-    """U-25 U-06 after the self-test either; alarms say what is wrong, other lists go on."""
+    """U-26 U-06 after the self-test either; alarms say what is wrong, other lists go on."""
     gate = make_postern(wildcard_lists(wildcards, "all", "ads", "quota", "empty", "one"), sink=sink)
     wanted = {"uribl.all.health", "uribl.ads.error", "uribl.quota.error", "uribl.empty.health"}
     wait_until(lambda: wanted <= set(alarms(gate)), "alarms")
@@ -266,7 +266,7 @@ def test_lists_everything(make_postern, sink, wildcards):
 
 
 def test_left_out_lists_and_on_error_defer(make_postern, sink, wildcards):
-    """U-16 U-25 with on-error = defer nobody passes a list that is left out for listing everything."""
+    """U-16 U-26 with on-error = defer nobody passes a list that is left out for listing everything."""
     gate = make_postern({**wildcard_lists(wildcards, "all"), "plugin uribl": {"on-error": "defer"}}, sink=sink)
     wait_until(lambda: "uribl.all.health" in alarms(gate), "an alarm")
     assert answer(gate, text("http://clean.example/")).text.startswith("451 4.3.0")
