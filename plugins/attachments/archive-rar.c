@@ -1,4 +1,5 @@
-/* archive-rar.c - whether a rar file of version 5 is encrypted, which libarchive does not tell (3.6.2): by its headers. */
+/* archive-rar.c - whether a rar file of version 5 is encrypted, which libarchive does not tell
+ * (3.6.2): by its headers. */
 #include <glib.h>
 #include <string.h>
 

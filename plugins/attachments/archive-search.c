@@ -1,5 +1,6 @@
-/* archive-search.c - where archives begin, at the start of a file or behind something else: a program that unpacks itself, a
- * text, another archive.  Programs that unpack look for signatures, too. */
+/* archive-search.c - where archives begin, at the start of a file or behind something else: a
+ * program that unpacks itself, a text, another archive.  Programs that unpack look for signatures,
+ * too. */
 #include <glib.h>
 #include <string.h>
 

@@ -1,10 +1,11 @@
 /* archive-zip.c - the names in a zip file (APPNOTE 4.3), in each way that a program may read it.
  *
- * Programs differ in where they look: in the directory that the last end record names, or the one right before it, or before
- * another end record; or at local headers, one after the other or wherever their signature stands.  If the members fill the file
- * from its first octet to one directory that says the same as they do, all of them see the same, and the directory is read.
- * Any other file is searched for headers of both kinds, and the names of all of them count: one pass, whatever the records say
- * about sizes and places. */
+ * Programs differ in where they look: in the directory that the last end record names, or the one
+ * right before it, or before another end record; or at local headers, one after the other or
+ * wherever their signature stands.  If the members fill the file from its first octet to one
+ * directory that says the same as they do, all of them see the same, and the directory is read.
+ * Any other file is searched for headers of both kinds, and the names of all of them count: one
+ * pass, whatever the records say about sizes and places. */
 #include <glib.h>
 #include <string.h>
 
@@ -87,7 +88,8 @@ header_read(Header *header, const char *at, const char *end)
 	return true;
 }
 
-/* No octets of something else that happen to look like one: it has a name, it fits, and programs know its method. */
+/* No octets of something else that happen to look like one: it has a name, it fits, and programs
+ * know its method. */
 static bool
 header_is_likely(const Header *header, const char *end)
 {
@@ -103,7 +105,8 @@ header_is_encrypted(const Header *header)
 
 /* ---- names ---- */
 
-/* Old archives have names of old code pages: what is beyond ASCII there is replaced, and compared with no pattern. */
+/* Old archives have names of old code pages: what is beyond ASCII there is replaced, and compared
+ * with no pattern. */
 static void
 zip_visit_piece(Zip *zip, const char *name, size_t size, bool is_encrypted)
 {
@@ -239,7 +242,8 @@ zip_list(Zip *zip, const char *directory, const char *record)
 
 /* ---- all others ---- */
 
-/* Returns whether there is an end record, or what stands in its place where the directory is encrypted. */
+/* Returns whether there is an end record, or what stands in its place where the directory is
+ * encrypted. */
 static ArchiveResult
 zip_search(Zip *zip)
 {

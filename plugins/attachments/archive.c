@@ -1,7 +1,8 @@
 /* archive.c - libarchive on a leash.
  *
- * It reads what is in memory by a function of ours, in small pieces: a small piece of a bomb is a small bomb, and
- * before each the processor time is looked at.  What it need not read it skips by another. */
+ * It reads what is in memory by a function of ours, in small pieces: a small piece of a bomb is a
+ * small bomb, and before each the processor time is looked at.  What it need not read it skips by
+ * another. */
 #include "plugins/attachments/archive.h"
 
 #include <archive.h>

@@ -1,5 +1,6 @@
-/* archive.h - what is in an archive, without unpacking it: zip by its headers; tar (with gzip, xz or zstd around it), 7z, rar and
- * cab by libarchive, within bounds of entries and processor time; at the start of a file, or behind something else. */
+/* archive.h - what is in an archive, without unpacking it: zip by its headers; tar (with gzip, xz
+ * or zstd around it), 7z, rar and cab by libarchive, within bounds of entries and processor time;
+ * at the start of a file, or behind something else. */
 #pragma once
 
 #include <stdbool.h>
@@ -41,15 +42,17 @@ typedef struct {
 
 void archive_search(ArchiveSearch *search, const char *octets, size_t size);
 
-/* All of the archives that the file may be, or contain uncompressed.  Uses the library if the file begins as an archive other than
- * a zip file, or archive_search() says `has_other`. */
+/* All of the archives that the file may be, or contain uncompressed.  Uses the library if the file
+ * begins as an archive other than a zip file, or archive_search() says `has_other`. */
 ArchiveResult archive_list(
 	const char *octets, size_t size, const ArchiveLimits *limits, ArchiveVisit *visit, void *data);
 
 /* Of archive-zip.c.  `is_whole`: it is nothing but a zip file. */
 ArchiveResult archive_list_zip(
 	const char *octets, size_t size, const ArchiveLimits *limits, ArchiveVisit *visit, void *data, bool *is_whole);
-/* Of archive-rar.c.  True: it is a rar file of version 5, and encrypted in its first `most` headers, or more than these. */
+/* Of archive-rar.c.  True: it is a rar file of version 5, and encrypted in its first `most`
+ * headers, or more than these. */
 bool archive_is_encrypted_rar5(const char *octets, size_t size, unsigned most);
-/* Of archive-search.c.  Where the next archive begins that is no zip file, from `from` on, in `octets`; or NULL. */
+/* Of archive-search.c.  Where the next archive begins that is no zip file, from `from` on, in
+ * `octets`; or NULL. */
 const char *archive_find_other(const char *octets, size_t size, const char *from);

@@ -146,7 +146,8 @@ health_test_name(PtnHook *h, const ListHealth *list, unsigned i)
 	return ptn_format(h, "%s.%s", list->tests[i].name, list->zone);
 }
 
-/* Right after the start the self-test may not have been done yet; then the answer for the first entry is awaited here. */
+/* Right after the start the self-test may not have been done yet; then the answer for the first
+ * entry is awaited here. */
 Meaning
 health_control(PtnHook *h, ListHealth *list)
 {

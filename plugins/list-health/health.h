@@ -1,8 +1,9 @@
-/* health.h - how a DNS list does, for the plugins that ask lists; part of each of them as source.  Who does not answer is left
- * out for a while, who lists everything until it does not.
+/* health.h - how a DNS list does, for the plugins that ask lists; part of each of them as source.
+ * Who does not answer is left out for a while, who lists everything until it does not.
  *
- * A list that was left out comes back by the self-test, so that no client waits for one that is still dead.  The plugin has the
- * options "patience", "pause", "pause-most" and "test-every" (dnsbl.md), and calls health_test_all() in a tick. */
+ * A list that was left out comes back by the self-test, so that no client waits for one that is
+ * still dead.  The plugin has the options "patience", "pause", "pause-most" and "test-every"
+ * (dnsbl.md), and calls health_test_all() in a tick. */
 #pragma once
 
 #include <glib.h>
@@ -26,7 +27,8 @@ typedef struct {
 	const char *shown, *advice; /* for people; the advice follows the sentence */
 } ListTest;
 
-/* What an answer means to the list; `value` gets the address that decided, borrowed from the answer, or NULL. */
+/* What an answer means to the list; `value` gets the address that decided, borrowed from the
+ * answer, or NULL. */
 typedef Meaning ListMeaning(const void *list, const PtnAnswer *answer, const char **value);
 
 enum { LIST_TESTS_MOST = 4 };
@@ -56,8 +58,9 @@ void health_clear(ListHealth *list);
 bool health_may_ask(ListHealth *list);
 /* What an answer says of the list itself; UNKNOWN is a failure. */
 void health_note(PtnHook *h, ListHealth *list, Meaning meaning, const char *value);
-/* LISTED if the list can tell one from another, which has to be known before a listing counts; OTHER, after a line in the log: it
- * lists what no list does; UNKNOWN: it does not answer.  May wait. */
+/* LISTED if the list can tell one from another, which has to be known before a listing counts;
+ * OTHER, after a line in the log: it lists what no list does; UNKNOWN: it does not answer.  May
+ * wait. */
 Meaning health_control(PtnHook *h, ListHealth *list);
 /* The self-test of all lists (of ListHealth*) that are due, and what follows from it; waits. */
 void health_test_all(PtnHook *h, GPtrArray *lists);

@@ -1,4 +1,5 @@
-/* pieces.c - a part of any size without transfer encoding and character set, in memory that does not grow with it. */
+/* pieces.c - a part of any size without transfer encoding and character set, in memory that does
+ * not grow with it. */
 #include <string.h>
 
 #include "plugins/mime/charset.h"

@@ -33,8 +33,9 @@ typedef struct {
 GPtrArray *lists_read(PtnHook *h, const char **why);
 /* "127.0.0.2", "127.0.0.4-127.0.0.7", "127.0.1.0/24". */
 bool code_range_parse(const char *text, CodeRange *range);
-/* Of all items.  Errors are answers outside 127/8, 127.0.0.1, 127.0.0.255 and 127.255.255/24: the list refuses to tell; where items
- * go by bits, all that have bit 1.  One error makes the whole answer one. */
+/* Of all items.  Errors are answers outside 127/8, 127.0.0.1, 127.0.0.255 and 127.255.255/24: the
+ * list refuses to tell; where items go by bits, all that have bit 1.  One error makes the whole
+ * answer one. */
 Meaning zone_meaning(const Zone *zone, const PtnAnswer *answer, const char **value);
 /* Of an answer that is no error. */
 bool item_lists_answer(const Item *item, const PtnAnswer *answer);

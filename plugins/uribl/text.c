@@ -1,4 +1,5 @@
-/* text.c - a pass over words: what stands before "://", what begins with "www.", what ends with a top-level domain. */
+/* text.c - a pass over words: what stands before "://", what begins with "www.", what ends with a
+ * top-level domain. */
 #include "plugins/uribl/text.h"
 
 #include <string.h>
@@ -9,12 +10,14 @@ enum {
 	BARE_MOST = 255,
 };
 
-/* Beside those of text.h: what stood in a link behind percent signs, where only hosts with a scheme or "www." count. */
+/* Beside those of text.h: what stood in a link behind percent signs, where only hosts with a
+ * scheme or "www." count. */
 enum { IN_LINK = 1 << 8 };
 
 enum { C_WORD = 1, C_SLASH = 2, C_ENDS = 4, C_HIGH = 8 };
 
-/* Letters, digits, ".-_" and all beyond ASCII make words; blanks, controls, quotes and angles end a link. */
+/* Letters, digits, ".-_" and all beyond ASCII make words; blanks, controls, quotes and angles end
+ * a link. */
 static const unsigned char classes[256] = {
 	[0 ... ' '] = C_ENDS,
 	['"'] = C_ENDS,
@@ -57,7 +60,8 @@ scan_decoded(const Scan *scan, const char *text, size_t size)
 
 /* ---- octets ---- */
 
-/* Quotes, dashes, brackets and blanks beyond ASCII end a host; what joins or cannot be seen does not.  Octets, or 0. */
+/* Quotes, dashes, brackets and blanks beyond ASCII end a host; what joins or cannot be seen does
+ * not.  Octets, or 0. */
 static size_t
 high_end(const char *at, const char *end)
 {
@@ -116,9 +120,10 @@ add_host(const Scan *scan, const char *at, const char *end, LinkKind kind)
 	hosts_add(scan->finder->hosts, at, host_size(at, end), kind);
 }
 
-/* "user:password@host:port": a browser goes to the host behind the last "@", but text may follow a link ("a.example,b@c"), so what
- * stands first counts, too, and what is behind each "@".  It may be of any length.  `ends`: the classes that end it.  Returns
- * where to go on: where it ends, or before the scheme of another link in it ("http:http://…"). */
+/* "user:password@host:port": a browser goes to the host behind the last "@", but text may follow a
+ * link ("a.example,b@c"), so what stands first counts, too, and what is behind each "@".  It may
+ * be of any length.  `ends`: the classes that end it.  Returns where to go on: where it ends, or
+ * before the scheme of another link in it ("http:http://…"). */
 static const char *
 scan_authority(const Scan *scan, const char *at, const char *end, unsigned ends)
 {
@@ -160,7 +165,8 @@ encoded_end(Scan *scan, const char *at, const char *end)
 	return NULL;
 }
 
-/* Redirectors carry another link inside, encoded: it is looked for in the whole of the link.  Returns where to go on. */
+/* Redirectors carry another link inside, encoded: it is looked for in the whole of the link.
+ * Returns where to go on. */
 static const char *
 scan_link(Scan *scan, const char *at, const char *end, unsigned ends)
 {
@@ -230,8 +236,8 @@ link_start(const char *word, const char *colon, const char *end)
 	return is_known_scheme(colon - size, size) ? at : NULL;
 }
 
-/* "mailto:a@x.example,b@y.example?cc=c%40z.example": each domain behind an "@".  `colon` is behind the scheme.  False:
- * this is none. */
+/* "mailto:a@x.example,b@y.example?cc=c%40z.example": each domain behind an "@".  `colon` is behind
+ * the scheme.  False: this is none. */
 static bool
 scan_mailto(Scan *scan, const char *word, const char *colon, const char *end)
 {
@@ -258,8 +264,8 @@ scan_mailto(Scan *scan, const char *word, const char *colon, const char *end)
 
 /* ---- words ---- */
 
-/* Before a name without "www.": then it is part of a link, or of the path of a file.  A colon ends the word before it
- * ("Web:shop.example"). */
+/* Before a name without "www.": then it is part of a link, or of the path of a file.  A colon ends
+ * the word before it ("Web:shop.example"). */
 static bool
 is_in_link(char c)
 {
@@ -292,7 +298,8 @@ begins_with_www(const char *word, const char *end)
 	return word < end && (*word == '.' || wide_dot(word, end) > 0);
 }
 
-/* Where "www." begins in a word, after nothing or something that is no letter ("Hello.www.shop.example"); or NULL. */
+/* Where "www." begins in a word, after nothing or something that is no letter
+ * ("Hello.www.shop.example"); or NULL. */
 static const char *
 find_www(const char *word, const char *end)
 {
@@ -324,7 +331,8 @@ scan_bare_word(const Scan *scan, const char *word, size_t size, bool is_linked)
 		hosts_add(scan->finder->hosts, word, size, LINK_BARE);
 }
 
-/* A word with other letters in it: as a whole it may be an IDN, and its ASCII pieces may stand in text without blanks. */
+/* A word with other letters in it: as a whole it may be an IDN, and its ASCII pieces may stand in
+ * text without blanks. */
 static void
 scan_high_word(const Scan *scan, const char *word, const char *end, bool is_linked)
 {

@@ -1,7 +1,8 @@
-/* uribl - refuses messages that name domains of URI lists: by links in text and HTML, found after every decoding.
+/* uribl - refuses messages that name domains of URI lists: by links in text and HTML, found after
+ * every decoding.
  *
- * Three hooks of one stage: a cruncher looks for hosts and starts the lookups, a worker waits for them and judges,
- * and what is only tagged is tagged at the end, when nothing failed. */
+ * Three hooks of one stage: a cruncher looks for hosts and starts the lookups, a worker waits for
+ * them and judges, and what is only tagged is tagged at the end, when nothing failed. */
 #include "plugin-api.h"
 
 #include <string.h>
