@@ -22,6 +22,7 @@ struct Connection {
 	ServerClient client;
 	IpAddress peer;        /* who connected: the client, or its proxy */
 	bool is_lent, has_work, is_paused, is_closing, wants_tls, wants_write, is_draining;
+	bool has_ended;        /* the client sends no more; it may still read (RFC 793 3.5, RFC 8446 6.1) */
 	GByteArray *ahead;     /* read while the session is lent */
 	GString *out;
 	size_t out_sent;

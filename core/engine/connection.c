@@ -66,6 +66,7 @@ connection_watch(Connection *connection)
 		reads = false;
 	if (connection->phase != PHASE_OPEN)
 		reads = !connection->wants_write;
+	reads = reads && !connection->has_ended;
 	if (reads)
 		events |= LOOP_READ;
 	if (connection->wants_write)
@@ -203,6 +204,18 @@ connection_take_input(Connection *connection, const char *octets, size_t size)
 	session_input(connection->session, octets, size);
 }
 
+/* A client that has shut its sending side still gets the replies to all that it sent; then the connection is closed.  Whether it
+ * has closed its other side, too, shows when something is written. */
+static void
+connection_end_input(Connection *connection)
+{
+	connection->has_ended = true;
+	if (connection->is_lent || connection->is_paused)
+		connection_watch(connection);
+	else
+		connection_settle(connection, SESSION_WANTS_LOOP);
+}
+
 /* TLS may hold decrypted octets that no event will tell of: it is read until it has no more. */
 static void
 connection_read(Connection *connection)
@@ -215,6 +228,10 @@ connection_read(Connection *connection)
 		if (n == STREAM_AGAIN || n == STREAM_WANTS_WRITE) {
 			connection->wants_write = n == STREAM_WANTS_WRITE;
 			connection_watch(connection);
+			return;
+		}
+		if (n == STREAM_END && connection->phase == PHASE_OPEN) {
+			connection_end_input(connection);
 			return;
 		}
 		if (n <= 0) {
@@ -369,6 +386,10 @@ connection_ready(void *data, unsigned events)
 	if (events & LOOP_WRITE) {
 		connection_flush(connection);
 		return; /* what can be read is told of again */
+	}
+	if (connection->has_ended) { /* not watched for input any more: it is an error or a reset */
+		connection_close(connection);
+		return;
 	}
 	connection_read(connection);
 }
