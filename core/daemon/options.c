@@ -129,7 +129,7 @@ static const PtnOption options_server[] = {
 		10 * 60 * CLOCK_SECOND },
 	{ "add-date", PTN_BOOL, SERVER, "yes", "add Date where it is missing" },
 	{ "add-message-id", PTN_BOOL, SERVER, "yes", "add Message-ID where it is missing" },
-	{ "remove-bcc", PTN_BOOL, SERVER, "yes", "remove Bcc fields" },
+	{ "remove-bcc", PTN_BOOL, SERVER, "yes", "remove the fields Bcc and Resent-Bcc" },
 	{ "remove-return-path", PTN_BOOL, SERVER, "yes", "remove Return-Path fields" },
 	{ "show-login", PTN_BOOL, SERVER, "no", "name the login in Received" },
 	{ "hide-client", PTN_BOOL, SERVER, "no", "leave the client of submitted mail out of Received" },

@@ -7,6 +7,7 @@
 #include "engine/transaction.h"
 #include "proto/command.h"
 #include "proto/data.h"
+#include "proto/mbox.h"
 
 /* Where a session stands; a row of the command table names those in which it is legal. */
 typedef enum {
@@ -85,6 +86,7 @@ struct Session {
 	Recipient *pending;        /* RCPT under way */
 	guint accepted;            /* recipients before it */
 	DataDecoder decoder;
+	MboxFilter mbox;
 	uint64_t chunk_left;
 	bool chunk_is_last, skips_chunk, data_failed, data_ended;
 	uint64_t data_size;
@@ -183,8 +185,9 @@ void session_release_space(Session *session);
 
 /* ---- session-trace.c ---- */
 /* Received, Date, Message-ID, the headers of the service; what is to be left out.  TRACE_LOOP: too many hops;
+ * TRACE_TOO_LONG: more header fields than are looked at, so that some would stay that are to be left out;
  * TRACE_UNREADABLE: the disk cannot read the header, so that it is not known what is in it. */
-typedef enum { TRACE_GOOD, TRACE_LOOP, TRACE_UNREADABLE } TraceResult;
+typedef enum { TRACE_GOOD, TRACE_LOOP, TRACE_TOO_LONG, TRACE_UNREADABLE } TraceResult;
 TraceResult session_trace(Session *session);
 
 /* ---- session-account.c ---- */

@@ -292,6 +292,17 @@ transaction_needs_separator(const Transaction *transaction, const char *content,
 	return !(size >= 2 && body == 2 && memcmp(content, "\r\n", 2) == 0);
 }
 
+/* A content may end within its header (BDAT), so that our first line would go on with its last field. */
+static bool
+transaction_needs_line_end(const Transaction *transaction, const CutSearch *search, const char *content, size_t size)
+{
+	const Cut *last = search->cuts->len > 0 ? &g_array_index(search->cuts, Cut, search->cuts->len - 1) : NULL;
+
+	if (size == 0 || transaction->body_offset < size || content[size - 1] == '\n')
+		return false;
+	return last == NULL || last->offset + last->length < size; /* that field is left out */
+}
+
 static void
 transaction_seal_edits(Transaction *transaction, Envelope *envelope, const char *extra)
 {
@@ -299,13 +310,15 @@ transaction_seal_edits(Transaction *transaction, Envelope *envelope, const char 
 	const char *content = content_head(transaction->content, &size);
 	CutSearch search = { transaction, envelope->cuts };
 
+	if (transaction->removed != NULL && content != NULL)
+		(void)transaction_visit(content, MIN(size, transaction->body_offset), transaction_add_cut, &search);
 	g_free(envelope->top);
 	g_free(envelope->bottom);
 	envelope->top = g_strdup(transaction->top->str);
-	envelope->bottom = g_strconcat(transaction->bottom->str, extra,
+	envelope->bottom = g_strconcat(
+		content != NULL && transaction_needs_line_end(transaction, &search, content, size) ? "\r\n" : "",
+		transaction->bottom->str, extra,
 		content != NULL && transaction_needs_separator(transaction, content, size) ? "\r\n" : "", NULL);
-	if (transaction->removed != NULL && content != NULL)
-		(void)transaction_visit(content, MIN(size, transaction->body_offset), transaction_add_cut, &search);
 }
 
 /* Whatever held the message holds its copies.  New; NULL: nothing did. */

@@ -184,6 +184,21 @@ def test_just_not_too_big(strict):
     assert strict.sink.wait(before + 1)[before].data.endswith(b"\r\n" + b".0123456789abc\r\n" * 4095)
 
 
+def test_too_many_fields(shared):
+    """E-22 10,000 header fields are looked at, one more is refused: what is to be left out must not stay in."""
+    content = "To: a@example.org\n" * 9998 + "Resent-Bcc: secret@example.org\nBcc: secret@example.org\n%s\nbody\n"
+    before, accepted = shared.settle(), shared.accepted()
+    with logged_in(shared) as dialog:
+        for more in ("X: 1\n", "X: 1\n\tfolded\nBcc: secret@example.org\n", "bcc : secret@example.org\n"):
+            dialog.expect("250", "MAIL FROM:<%s>" % LOGIN)
+            dialog.expect("250", "RCPT TO:<rcpt@example.org>")
+            assert dialog.data(content % more).text.startswith("554 5.6.0")
+        assert shared.accepted() == accepted
+        dialog.mail(content=content % "")
+    message = shared.sink.wait(before + 1)[before].data
+    assert message.count(b"To: a@example.org") == 9998 and b"secret" not in message
+
+
 def test_too_many_recipients(strict):
     """R-10 surplus recipients get 452 4.5.3, the others stay."""
     before = strict.settle()

@@ -81,6 +81,18 @@ test_separator(void)
 	check_text("", NULL, "X-A", "Received: here\r\nX-A: 1\r\n\r\n");
 }
 
+/* By BDAT. */
+static void
+test_header_without_end(void)
+{
+	check_text("Subject: a", NULL, "X-A", "Received: here\r\nSubject: a\r\nX-A: 1\r\n\r\n");
+	check_text("Subject: a\r\n b", NULL, "X-A", "Received: here\r\nSubject: a\r\n b\r\nX-A: 1\r\n\r\n");
+	check_text("Subject: a", NULL, NULL, "Received: here\r\nSubject: a\r\n\r\n");
+	check_text("Subject: a\r\nBcc: b", "Bcc", "X-A", "Received: here\r\nSubject: a\r\nX-A: 1\r\n\r\n");
+	check_text("Bcc: b", "Bcc", "X-A", "Received: here\r\nX-A: 1\r\n\r\n");
+	check_text("Bcc: b\r\nSubject: a", "Bcc", "X-A", "Received: here\r\nSubject: a\r\nX-A: 1\r\n\r\n");
+}
+
 static void
 test_getters(void)
 {
@@ -202,6 +214,7 @@ test_copies_dropped(void)
 static const UnitTest tests[] = {
 	{ "header fields are added behind, removed with their folds, the body is left alone", test_edits },
 	{ "a message without header or body gets the empty line it needs", test_separator },
+	{ "E-20 a header that does not end with CRLF", test_header_without_end },
 	{ "getters show the header as edited so far", test_getters },
 	{ "N-03 sender, recipients, notes, hold: the envelope that is queued", test_envelope },
 	{ "a copy shares content and later edits, and has notes and headers of its own", test_copies },
