@@ -125,7 +125,7 @@ cmd_mail_ret(Session *session, Envelope *envelope, const char *value)
 static bool
 cmd_mail_envid(Session *session, Envelope *envelope, const char *value)
 {
-	if (value == NULL || strlen(value) > 100 || !xtext_is_valid(value) || envelope->envid != NULL) {
+	if (value == NULL || !envid_is_valid(value) || envelope->envid != NULL) {
 		session_reject(session, PTN_PROTOCOL, 501, "5.5.4", "Bad ENVID parameter syntax");
 		return false;
 	}

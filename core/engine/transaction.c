@@ -5,6 +5,7 @@
 
 #include "base/keyed-hash.h"
 #include "proto/header.h"
+#include "proto/octets.h"
 
 static void
 transaction_copy_free(TransactionCopy *copy)
@@ -303,6 +304,18 @@ transaction_needs_line_end(const Transaction *transaction, const CutSearch *sear
 	return last == NULL || last->offset + last->length < size; /* that field is left out */
 }
 
+/* Clients say SMTPUTF8 of every message; a message that does not need it can go where it is not known (RFC 6531 3.2, 3.3). */
+static bool
+transaction_needs_utf8(const Transaction *transaction, const Envelope *envelope, const char *content, size_t size)
+{
+	if (!g_str_is_ascii(envelope->sender) || !g_str_is_ascii(envelope->top) || !g_str_is_ascii(envelope->bottom))
+		return true;
+	for (guint i = 0; i < envelope->recipients->len; i++)
+		if (!g_str_is_ascii(((const Recipient *)g_ptr_array_index(envelope->recipients, i))->address))
+			return true;
+	return content == NULL || !octets_are_ascii(content, MIN(size, transaction->body_offset));
+}
+
 static void
 transaction_seal_edits(Transaction *transaction, Envelope *envelope, const char *extra)
 {
@@ -319,6 +332,7 @@ transaction_seal_edits(Transaction *transaction, Envelope *envelope, const char 
 		content != NULL && transaction_needs_line_end(transaction, &search, content, size) ? "\r\n" : "",
 		transaction->bottom->str, extra,
 		content != NULL && transaction_needs_separator(transaction, content, size) ? "\r\n" : "", NULL);
+	envelope->is_smtputf8 = envelope->is_smtputf8 && transaction_needs_utf8(transaction, envelope, content, size);
 }
 
 /* Whatever held the message holds its copies.  New; NULL: nothing did. */

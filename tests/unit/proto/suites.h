@@ -5,4 +5,4 @@
 
 extern const UnitSuite suite_command, suite_data, suite_date, suite_header, suite_line, suite_mailbox,
 	suite_mbox, suite_path,
-	suite_proxy, suite_reply, suite_srs, suite_xtext;
+	suite_proxy, suite_recode, suite_reply, suite_srs, suite_xtext;
