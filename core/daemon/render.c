@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/escape.h"
+#include "proto/idn.h"
 
 typedef struct {
 	char **columns;  /* of the table being read; NULL: none */
@@ -137,7 +138,8 @@ static void
 render_keep_row(Render *render, char **cells)
 {
 	for (char **cell = cells; *cell != NULL; cell++) {
-		char *shown = escape_text(*cell, ESCAPE_CELL);
+		g_autofree char *unicode = idn_to_shown(*cell);
+		char *shown = escape_text(unicode, ESCAPE_CELL);
 
 		g_free(*cell);
 		*cell = shown;

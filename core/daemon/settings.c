@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "engine/exempt.h"
+#include "proto/idn.h"
 #include "proto/path.h"
 #include "service/template.h"
 
@@ -219,6 +220,21 @@ settings_postmaster(const ConfigSection *server, const char *hostname)
 	return given != NULL ? g_strdup(given) : g_strdup_printf("postmaster@%s", hostname);
 }
 
+/* Patterns of domains and addresses, in A-labels.  New. */
+static char **
+settings_patterns(const char *const *given)
+{
+	char **patterns = g_strdupv((char **)(uintptr_t)given);
+
+	for (char **pattern = patterns; pattern != NULL && *pattern != NULL; pattern++) {
+		char *text = *pattern;
+
+		*pattern = idn_address_to_ascii(text);
+		g_free(text);
+	}
+	return patterns;
+}
+
 static void
 settings_check_exempt(const EngineSettings *engine, const ConfigSection *server, GPtrArray *mistakes)
 {
@@ -273,7 +289,7 @@ settings_engine(const Config *config, GPtrArray *mistakes)
 	engine->support = g_strdup(config_text(server, "support"));
 	engine->ehlo_without = g_strdupv((char **)(uintptr_t)config_list(server, "ehlo-without"));
 	g_strfreev(engine->exempt_recipients);
-	engine->exempt_recipients = g_strdupv((char **)(uintptr_t)config_list(server, "exempt-recipients"));
+	engine->exempt_recipients = settings_patterns(config_list(server, "exempt-recipients"));
 	engine->postmaster = settings_postmaster(server, engine->hostname);
 	engine->service_name = g_strdup(config_text(server, "service-name"));
 	engine->templates = g_strdup(config_text(server, "templates"));
@@ -357,7 +373,7 @@ settings_read_route(const ConfigSection *section, DeliverySettings *delivery, GP
 		settings_complain(
 			mistakes, section, NULL, "which mail goes this way?  Give to = DOMAIN or for-mode = MODE");
 	hop->password = g_strdup(password);
-	g_ptr_array_add(delivery->routes, route_new(config_section_name(section), g_strdupv((char **)(uintptr_t)to),
+	g_ptr_array_add(delivery->routes, route_new(config_section_name(section), settings_patterns(to),
 										  g_strdupv((char **)(uintptr_t)modes), g_steal_pointer(&hop)));
 }
 
@@ -443,6 +459,7 @@ settings_tls(const Config *config, const EngineSettings *engine, const char *sta
 	const GPtrArray *sections = config_sections(config, "tls");
 	const ConfigSection *main_section = config_section(config, "tls", NULL);
 	g_autofree TlsCertificate *rows = g_new0(TlsCertificate, sections->len + 1);
+	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free); /* in A-labels, as clients ask for them */
 	TlsServerSettings settings = { rows, TLS1_2_VERSION, false };
 
 	if (!settings_wants_tls(engine))
@@ -452,8 +469,9 @@ settings_tls(const Config *config, const EngineSettings *engine, const char *sta
 	for (guint i = 0; i < sections->len; i++) {
 		const ConfigSection *section = g_ptr_array_index(sections, i);
 
-		rows[i] = (TlsCertificate){ config_section_name(section), config_text(section, "certificate"),
-			config_text(section, "key") };
+		g_ptr_array_add(names, idn_address_to_ascii(config_section_name(section) != NULL ? config_section_name(section) : ""));
+		rows[i] = (TlsCertificate){ config_section_name(section) != NULL ? g_ptr_array_index(names, i) : NULL,
+			config_text(section, "certificate"), config_text(section, "key") };
 	}
 	if (main_section != NULL) {
 		settings.minimum = config_number(main_section, "minimum") == 1 ? TLS1_3_VERSION : TLS1_2_VERSION;

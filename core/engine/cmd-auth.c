@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/wipe.h"
 #include "engine/session-private.h"
+#include "proto/idn.h"
 
 static void
 cmd_auth_wipe(Session *session)
@@ -141,7 +142,7 @@ cmd_auth_set(Session *session, const char *login, const char *password)
 		return;
 	}
 	g_free(session->sasl_login);
-	session->sasl_login = g_strdup(login);
+	session->sasl_login = strchr(login, '@') != NULL ? idn_address_to_ascii(login) : g_strdup(login);
 	session->sasl_password = g_strdup(password);
 	session->input = INPUT_COMMANDS;
 	session_begin_stage(session, &session_auth_row);

@@ -13,7 +13,10 @@
 #include <glib.h>
 #include <string.h>
 
+#include "proto/idn.h"
 #include "proto/path-private.h"
+
+enum { DOMAIN_OCTETS_MAX = 1000 }; /* in U-labels; in A-labels it is DOMAIN_MAX */
 
 bool
 mailbox_text_is_valid(const char *text, size_t size)
@@ -84,16 +87,17 @@ mailbox_put_local(GString *address, const GString *raw)
 static PathResult
 mailbox_put_domain(GString *address, const char *domain, size_t size)
 {
+	g_autofree char *ascii = NULL;
+
 	if (size > 0 && domain[0] == '[')
 		return domain[size - 1] == ']' ? PATH_LITERAL : PATH_BAD_ADDRESS;
-	if (size > DOMAIN_MAX)
+	if (size > DOMAIN_OCTETS_MAX)
 		return PATH_TOO_LONG;
-	if (!domain_text_is_valid(domain, size, true))
+	ascii = idn_to_ascii(domain, size);
+	if (ascii == NULL || (size > 0 && domain[size - 1] == '.'))
 		return PATH_BAD_ADDRESS;
-	g_string_append_c(address, '@');
-	for (size_t i = 0; i < size; i++)
-		g_string_append_c(address, g_ascii_tolower(domain[i]));
-	return memchr(domain, '.', size) != NULL ? PATH_OK : PATH_NOT_QUALIFIED;
+	g_string_append_printf(address, "@%s", ascii);
+	return strchr(ascii, '.') != NULL ? PATH_OK : PATH_NOT_QUALIFIED;
 }
 
 PathResult

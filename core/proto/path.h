@@ -36,8 +36,8 @@ typedef struct {
 } Parameter;
 
 typedef struct {
-	const char *address; /* "" for "<>".  Canonical: the domain's ASCII letters in lower case, a source route
-	                      * dropped, a local part quoted only if it needs quotes.  U-labels stay as they are. */
+	const char *address; /* "" for "<>".  Canonical: the domain in lower case, a source route
+	                      * dropped, a local part quoted only if it needs quotes, U-labels made A-labels (idn.h). */
 	Parameter parameters[PARAMETERS_MAX]; /* no name twice */
 	size_t n_parameters; /* PARAMETERS_MAX + 1: there were too many (501) */
 } Path;
