@@ -14,6 +14,7 @@
 
 static const char *const choices_refuse_at[] = { "stage", "rcpt", NULL };
 static const char *const choices_tls[] = { "none", "starttls", "implicit", "auto", NULL };
+static const char *const choices_compat[] = { "strict", "usual", NULL };
 static const char *const choices_newline[] = { "refuse", "normalise", NULL };
 static const char *const choices_minimum[] = { "TLSv1.2", "TLSv1.3", NULL };
 static const char *const choices_format[] = { "text", "json", NULL };
@@ -156,6 +157,11 @@ static const PtnOption options_listener[] = {
 	{ "inbound", PTN_BOOL, SERVER, "no", "mail for addresses of ours is taken without AUTH" },
 	{ "bare-newline", PTN_CHOICE, SERVER, "refuse", "what to do with lines that do not end with CRLF", 0, 0,
 		choices_newline },
+	{ "compat", PTN_CHOICE, SERVER, "usual",
+		"what of the clients' mistakes is taken; usual: addresses without brackets or with a final dot, local parts of more than "
+		"64 octets, recipients with dots where none belong, AUTH behind HELO behind EHLO, base64 without its padding or with "
+		"blanks behind it, an authzid in another letter case; strict: none of these",
+		0, 0, choices_compat },
 	{ "freebind", PTN_BOOL, SERVER, "no", "addresses may be such as this machine does not have yet" },
 	{ "proxies", PTN_NETWORK | PTN_LIST, SERVER, "", "networks whose connections begin with a PROXY header" },
 	{ 0 },

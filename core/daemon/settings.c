@@ -132,6 +132,7 @@ settings_listener(const ConfigSection *section, GPtrArray *mistakes)
 	listener->is_inbound = config_bool(section, "inbound");
 	listener->is_free = config_bool(section, "freebind");
 	listener->is_lenient = config_number(section, "bare-newline") == 1;
+	listener->is_strict = config_number(section, "compat") == 0;
 	settings_read_networks(section, "proxies", listener->proxies);
 	return listener;
 }

@@ -221,7 +221,8 @@ cmd_mail_check(Session *session, const Command *command)
 
 	if (!cmd_mail_session_may(session))
 		return false;
-	result = path_parse(region, command->argument, "FROM:", path_wants_utf8(command->argument), &path);
+	result = path_parse(region, command->argument, "FROM:",
+		session_path_flags(session, path_wants_utf8(command->argument)), &path);
 	if (!cmd_mail_path(session, result, &path))
 		return false;
 	session->transaction =

@@ -190,7 +190,8 @@ cmd_rcpt_check(Session *session, const Command *command)
 
 	session->failed_recipient = true;
 	if (!cmd_rcpt_path(session,
-			path_parse(region, command->argument, "TO:", session->transaction->envelope->is_smtputf8, &path),
+			path_parse(region, command->argument, "TO:",
+				session_path_flags(session, session->transaction->envelope->is_smtputf8), &path),
 			&path))
 		return false;
 	if (recipients->len >= session->snapshot->settings->max_recipients) {
