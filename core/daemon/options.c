@@ -158,9 +158,10 @@ static const PtnOption options_listener[] = {
 	{ "bare-newline", PTN_CHOICE, SERVER, "refuse", "what to do with lines that do not end with CRLF", 0, 0,
 		choices_newline },
 	{ "compat", PTN_CHOICE, SERVER, "usual",
-		"what of the clients' mistakes is taken; usual: addresses without brackets or with a final dot, local parts of more than "
-		"64 octets, recipients with dots where none belong, AUTH behind HELO behind EHLO, base64 without its padding or with "
-		"blanks behind it, an authzid in another letter case; strict: none of these",
+		"what of the clients' mistakes is taken; usual: addresses without brackets or with a final dot, local "
+		"parts of more than 64 octets, recipients with dots where none belong, AUTH behind HELO behind EHLO, "
+		"base64 without its padding or with blanks behind it, an authzid in another letter case; strict: none "
+		"of these",
 		0, 0, choices_compat },
 	{ "freebind", PTN_BOOL, SERVER, "no", "addresses may be such as this machine does not have yet" },
 	{ "proxies", PTN_NETWORK | PTN_LIST, SERVER, "", "networks whose connections begin with a PROXY header" },

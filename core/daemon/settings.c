@@ -470,9 +470,11 @@ settings_tls(const Config *config, const EngineSettings *engine, const char *sta
 	for (guint i = 0; i < sections->len; i++) {
 		const ConfigSection *section = g_ptr_array_index(sections, i);
 
-		g_ptr_array_add(names, idn_address_to_ascii(config_section_name(section) != NULL ? config_section_name(section) : ""));
-		rows[i] = (TlsCertificate){ config_section_name(section) != NULL ? g_ptr_array_index(names, i) : NULL,
-			config_text(section, "certificate"), config_text(section, "key") };
+		const char *name = config_section_name(section);
+
+		g_ptr_array_add(names, name != NULL ? idn_address_to_ascii(name) : NULL);
+		rows[i] = (TlsCertificate){ g_ptr_array_index(names, i), config_text(section, "certificate"),
+			config_text(section, "key") };
 	}
 	if (main_section != NULL) {
 		settings.minimum = config_number(main_section, "minimum") == 1 ? TLS1_3_VERSION : TLS1_2_VERSION;

@@ -1,6 +1,7 @@
 /* connection-proxy.c - the PROXY header in front of a connection: whose it is, and what the proxy knows of the client. */
 #include <sys/socket.h>
 
+#include "base/keyed-hash.h"
 #include "base/log.h"
 #include "engine/connection-private.h"
 #include "io/socket.h"
@@ -17,7 +18,7 @@ connection_add_fact(GHashTable *facts, const char *name, const char *value)
 static GHashTable *
 connection_proxy_facts(const ProxyTlvs *tlvs)
 {
-	GHashTable *facts = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
+	GHashTable *facts = g_hash_table_new_full(keyed_hash_text, g_str_equal, NULL, g_free);
 
 	connection_add_fact(facts, "authority", tlvs->authority);
 	connection_add_fact(facts, "alpn", tlvs->alpn);
@@ -68,7 +69,8 @@ connection_read_proxy(Connection *connection)
 	}
 	result = proxy_parse(header, (size_t)n, &parsed, &used);
 	if (result == PROXY_MORE && n < PROXY_HEADER_MAX) {
-		socket_wait_for_more(connection->stream.fd, (size_t)n + 1); /* what is only looked at would wake us at once */
+		socket_wait_for_more(
+			connection->stream.fd, (size_t)n + 1); /* what is only looked at would wake us at once */
 		return;
 	}
 	socket_wait_for_more(connection->stream.fd, 1);

@@ -112,7 +112,8 @@ next_hop_take_host(NextHop *hop, const char *text, GError **error)
 
 	if (end == NULL)
 		return error_set(error, POSTERN_ERROR_INVALID, "\"%s\": a bracket is not closed", hop->text);
-	hop->host = text[0] == '[' ? g_strndup(text + 1, (size_t)(end - text - 1)) : next_hop_name(text, (size_t)(end - text));
+	hop->host =
+		text[0] == '[' ? g_strndup(text + 1, (size_t)(end - text - 1)) : next_hop_name(text, (size_t)(end - text));
 	if (text[0] == '[' && !ip_parse(hop->host, &address))
 		return error_set(error, POSTERN_ERROR_INVALID, "\"%s\": brackets hold an IP address", hop->text);
 	if (text[0] != '[' && !domain_is_valid(hop->host) && !ip_parse(hop->host, &address))

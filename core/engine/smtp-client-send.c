@@ -87,8 +87,8 @@ send_obstacle(const Sending *sending)
 	if (sending->form.needs_utf8 && !(client->capabilities & SMTP_SMTPUTF8))
 		return send_form_no_utf8(client);
 	if (sending->form.cannot_convert)
-		return g_strdup_printf("5.6.3 %s takes no 8-bit content (8BITMIME), and part of the message is signed, or in an "
-							   "unknown encoding, and must not be converted",
+		return g_strdup_printf("5.6.3 %s takes no 8-bit content (8BITMIME), and part of the message is signed, or "
+							   "in an unknown encoding, and must not be converted",
 			client->peer);
 	return NULL;
 }
@@ -320,7 +320,8 @@ send_message(Sending *sending, Encoding *encoding)
 	g_autoptr(Recoder) recoder = NULL;
 
 	if (sending->form.plan == NULL)
-		return spool_message_pieces(sending->message, send_piece, encoding, &sending->unread) && !encoding->is_lost;
+		return spool_message_pieces(sending->message, send_piece, encoding, &sending->unread) &&
+			   !encoding->is_lost;
 	recoder = recoder_new(sending->form.plan, send_recoded, encoding);
 	if (!spool_message_pieces(sending->message, send_piece_to_recode, recoder, &sending->unread))
 		return false;

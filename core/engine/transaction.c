@@ -295,7 +295,8 @@ transaction_needs_separator(const Transaction *transaction, const char *content,
 
 /* A content may end within its header (BDAT), so that our first line would go on with its last field. */
 static bool
-transaction_needs_line_end(const Transaction *transaction, const CutSearch *search, const char *content, size_t size)
+transaction_needs_line_end(
+	const Transaction *transaction, const CutSearch *search, const char *content, size_t size)
 {
 	const Cut *last = search->cuts->len > 0 ? &g_array_index(search->cuts, Cut, search->cuts->len - 1) : NULL;
 

@@ -17,18 +17,18 @@ typedef struct {
 struct EntityWalk {
 	const EntityVisitor *visitor;
 	void *data;
-	Entity entity;         /* the one at hand */
+	Entity entity;                 /* the one at hand */
 	bool is_in_header, is_in_body; /* in_body: of a leaf */
-	bool is_digest;        /* a part without a type is a message (RFC 2046 5.1.5) */
+	bool is_digest;                /* a part without a type is a message (RFC 2046 5.1.5) */
 	unsigned depth, n_entities;
-	GArray *open;          /* of OpenMultipart */
-	GString *type;         /* the value of Content-Type as far as it is kept */
-	GString *encoding;     /* the same of Content-Transfer-Encoding */
+	GArray *open;      /* of OpenMultipart */
+	GString *type;     /* the value of Content-Type as far as it is kept */
+	GString *encoding; /* the same of Content-Transfer-Encoding */
 	EntityField field;
 	unsigned n_types, n_encodings;
 	char line[ENTITY_FRAGMENT];
 	size_t used;
-	bool is_within;        /* the fragment that comes does not begin its line */
+	bool is_within; /* the fragment that comes does not begin its line */
 };
 
 static void
@@ -214,8 +214,8 @@ static bool
 entity_take_header(EntityWalk *walk, const Fragment *fragment)
 {
 	const size_t colon = fragment->begins ? entity_colon(fragment) : 0;
-	const bool is_folded = fragment->begins && fragment->size > 0 &&
-						   (fragment->text[0] == ' ' || fragment->text[0] == '\t');
+	const bool is_folded =
+		fragment->begins && fragment->size > 0 && (fragment->text[0] == ' ' || fragment->text[0] == '\t');
 
 	if (fragment->begins && fragment->ends && fragment->size == 0) {
 		entity_end_header(walk, fragment);

@@ -26,12 +26,12 @@ typedef enum { FIELD_PLAIN, FIELD_ENCODING, FIELD_TYPE } EntityField;
 
 /* Valid within a callback. */
 typedef struct {
-	unsigned index;        /* in the order of their headers, from 0 */
-	bool is_message;       /* its header is that of a message, not of a part */
-	bool is_signed;        /* within multipart/signed: not to be changed     */
-	bool is_text;          /* text/…, message/…                              */
+	unsigned index;  /* in the order of their headers, from 0 */
+	bool is_message; /* its header is that of a message, not of a part */
+	bool is_signed;  /* within multipart/signed: not to be changed     */
+	bool is_text;    /* text/…, message/…                              */
 	bool has_type, has_version;
-	EntityKind kind;       /* this and what follows: when its header is over */
+	EntityKind kind; /* this and what follows: when its header is over */
 	EntityEncoding encoding;
 } Entity;
 

@@ -68,8 +68,9 @@ idn_to_unicode(const char *domain)
 	shown = g_strdup(unicode);
 	idn2_free(unicode);
 	back = idn_to_ascii(shown, strlen(shown));
-	return back != NULL && g_ascii_strcasecmp(back, domain) == 0 && escape_is_plain(shown) ? g_steal_pointer(&shown)
-																							  : NULL;
+	return back != NULL && g_ascii_strcasecmp(back, domain) == 0 && escape_is_plain(shown)
+			   ? g_steal_pointer(&shown)
+			   : NULL;
 }
 
 static size_t

@@ -4,10 +4,10 @@
 #include <string.h>
 
 typedef enum {
-	AT_START,     /* of a line that may be such a one: its octets are kept back */
-	IN_LINE,      /* of one that is left out                                    */
+	AT_START, /* of a line that may be such a one: its octets are kept back */
+	IN_LINE,  /* of one that is left out                                    */
 	AFTER_CR,
-	AFTER_LINE,   /* a blank here goes on with the line that was left out       */
+	AFTER_LINE, /* a blank here goes on with the line that was left out       */
 	IN_MESSAGE,
 } MboxState;
 

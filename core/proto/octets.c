@@ -32,7 +32,8 @@ octets_note(OctetFacts *facts, const char *octets, size_t size)
 	while (!facts->has_long && (lf = memchr(at, '\n', (size_t)(end - at))) != NULL) {
 		const size_t line = facts->line + (size_t)(lf - at);
 
-		facts->has_long = line > LINE_CONTENT_MAX + 1 || (line == LINE_CONTENT_MAX + 1 && lf > at && lf[-1] != '\r');
+		facts->has_long =
+			line > LINE_CONTENT_MAX + 1 || (line == LINE_CONTENT_MAX + 1 && lf > at && lf[-1] != '\r');
 		facts->line = 0;
 		at = lf + 1;
 	}

@@ -18,7 +18,7 @@ enum {
 	TLV_SSL_VERSION = 0x21,
 	TLV_SSL_CN = 0x22,
 	TLV_SSL_CIPHER = 0x23,
-	SSL_START = 5,               /* client, verify */
+	SSL_START = 5, /* client, verify */
 	SSL_CLIENT_TLS = 1,
 	SSL_CLIENT_CERTIFICATE = 2 | 4, /* in this connection, or in this session */
 };

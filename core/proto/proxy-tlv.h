@@ -8,7 +8,7 @@ enum { PROXY_TEXT_SIZE = 256 };
 
 /* "" and false: not said.  Texts have no control characters. */
 typedef struct {
-	char authority[PROXY_TEXT_SIZE];   /* the name that the client asked for (SNI)             */
+	char authority[PROXY_TEXT_SIZE]; /* the name that the client asked for (SNI)             */
 	char alpn[PROXY_TEXT_SIZE];
 	bool is_tls;                       /* the client speaks TLS to the proxy                   */
 	bool has_certificate, is_verified; /* of the client; the proxy verified it                 */

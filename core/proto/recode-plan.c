@@ -5,8 +5,8 @@
 struct RecodePlan {
 	bool takes_8bit;
 	EntityWalk *walk;
-	GArray *entities;  /* of EntityPlan */
-	size_t line;       /* octets of the line at hand */
+	GArray *entities; /* of EntityPlan */
+	size_t line;      /* octets of the line at hand */
 	bool has_8bit_header, has_8bit_beyond, has_long_header;
 	bool is_needed, is_impossible;
 };
@@ -84,7 +84,8 @@ plan_delimiter(void *data, const Fragment *line)
 	(void)line;
 }
 
-static const EntityVisitor plan_visitor = { plan_header, plan_header_end, plan_body, plan_body_end, plan_delimiter };
+static const EntityVisitor plan_visitor = { plan_header, plan_header_end, plan_body, plan_body_end,
+	plan_delimiter };
 
 RecodePlan *
 recode_plan_new(bool takes_8bit)

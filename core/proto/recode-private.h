@@ -5,8 +5,8 @@
 #include "proto/recode.h"
 
 typedef struct {
-	bool has_8bit, has_long;  /* in its body */
-	bool is_utf8;             /* what is above 127 there is UTF-8 */
+	bool has_8bit, has_long; /* in its body */
+	bool is_utf8;            /* what is above 127 there is UTF-8 */
 	EntityKind kind;
 	EntityEncoding encoding;
 	bool is_signed, is_text;

@@ -9,10 +9,10 @@ struct Recoder {
 	TransferSink *sink;
 	void *data;
 	EntityWalk *walk;
-	GString *line;       /* of a header, as far as it may still be folded */
+	GString *line; /* of a header, as far as it may still be folded */
 	Transfer transfer;
 	unsigned transferred; /* the entity that `transfer` is for, plus 1; 0: none */
-	size_t column;       /* of a line that is broken because it may be (see recoder_fill()) */
+	size_t column;        /* of a line that is broken because it may be (see recoder_fill()) */
 };
 
 static void

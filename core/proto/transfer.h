@@ -21,11 +21,11 @@ typedef struct {
 	TransferSink *sink;
 	void *data;
 	unsigned column;
-	char blank;            /* quoted-printable: one that may be the last of its line; 0: none */
-	bool owes_line_end;    /* base64: of the line before; not encoded if a delimiter follows */
+	char blank;         /* quoted-printable: one that may be the last of its line; 0: none */
+	bool owes_line_end; /* base64: of the line before; not encoded if a delimiter follows */
 	uint8_t group[3];
 	unsigned n_group;
-	unsigned token;        /* mending: octets of a "=XX" that are still to come */
+	unsigned token; /* mending: octets of a "=XX" that are still to come */
 } Transfer;
 
 /* A piece of a line, without its end. */

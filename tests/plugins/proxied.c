@@ -4,8 +4,8 @@
 static PtnVerdict
 tag(PtnHook *h)
 {
-	static const char *const names[] = { "proxy.authority", "proxy.alpn", "proxy.tls", "proxy.tls.version", "proxy.tls.cipher",
-		"proxy.tls.client-name", "proxy.tls.verified" };
+	static const char *const names[] = { "proxy.authority", "proxy.alpn", "proxy.tls", "proxy.tls.version",
+		"proxy.tls.cipher", "proxy.tls.client-name", "proxy.tls.verified" };
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		const char *value = ptn_fact(h, names[i]);

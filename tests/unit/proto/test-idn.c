@@ -7,7 +7,9 @@
 #include "proto/path.h"
 #include "suites.h"
 
-#define BUECHER "b\xc3\xbc" "cher"
+#define BUECHER \
+	"b\xc3\xbc" \
+	"cher"
 
 static void
 converts_domains(void)
@@ -16,20 +18,27 @@ converts_domains(void)
 	const struct {
 		const char *domain, *ascii;
 	} cases[] = {
-		{ BUECHER ".example", "xn--bcher-kva.example" }, { "B\xc3\x9c" "CHER.Example", "xn--bcher-kva.example" },
-		{ "bu\xcc\x88" "cher.example", "xn--bcher-kva.example" }, /* decomposed */
+		{ BUECHER ".example", "xn--bcher-kva.example" },
+		{ "B\xc3\x9c"
+		  "CHER.Example",
+			"xn--bcher-kva.example" },
+		{ "bu\xcc\x88"
+		  "cher.example",
+			"xn--bcher-kva.example" }, /* decomposed */
 		{ "XN--BCHER-KVA.example", "xn--bcher-kva.example" }, { "Example.NET", "example.net" },
 		{ "example.net.", "example.net" }, { BUECHER ".example.", "xn--bcher-kva.example" },
-		{ "stra\xc3\x9f" "e.example", "xn--strae-oqa.example" }, /* nontransitional */
+		{ "stra\xc3\x9f"
+		  "e.example",
+			"xn--strae-oqa.example" }, /* nontransitional */
 		{ "\xe4\xbe\x8b\xe3\x81\x88.\xe3\x83\x86\xe3\x82\xb9\xe3\x83\x88", "xn--r8jz45g.xn--zckzah" },
-		{ "a\xe3\x80\x82" BUECHER, "a.xn--bcher-kva" },           /* an ideographic full stop parts labels */
-		{ "\xef\xbd\x85xample.net", "example.net" },               /* full width */
+		{ "a\xe3\x80\x82" BUECHER, "a.xn--bcher-kva" }, /* an ideographic full stop parts labels */
+		{ "\xef\xbd\x85xample.net", "example.net" },    /* full width */
 		{ "xn--.example", NULL }, { "xn--zzzzzzzz99.example", "xn--zzzzzzzz99.example" },
 		{ "a_b.example", "a_b.example" }, { label63, label63 }, { label64, NULL }, { "", NULL }, { ".", NULL },
 		{ "a..b", NULL }, { BUECHER "..example", NULL }, { "-a.example", NULL }, { "a b.example", NULL },
-		{ BUECHER "\xef\xbc\xa0x.example", NULL },                 /* a full-width at sign is none in a domain */
+		{ BUECHER "\xef\xbc\xa0x.example", NULL }, /* a full-width at sign is none in a domain */
 		{ BUECHER "\xe2\x80\xae.example", NULL }, { "\xff.example", NULL }, { "\xc3\xbc\n.example", NULL },
-		{ "\xf0\x9f\x98\x80.example", NULL },                      /* no letter */
+		{ "\xf0\x9f\x98\x80.example", NULL }, /* no letter */
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -71,10 +80,15 @@ converts_addresses(void)
 	static const struct {
 		const char *given, *ascii;
 	} cases[] = {
-		{ "U@" BUECHER ".example", "U@xn--bcher-kva.example" }, { "@" BUECHER ".example", "@xn--bcher-kva.example" },
-		{ BUECHER ".example", "xn--bcher-kva.example" }, { "." BUECHER ".example", ".xn--bcher-kva.example" },
-		{ "*." BUECHER ".example", "*.xn--bcher-kva.example" }, { BUECHER ".example:2525", "xn--bcher-kva.example:2525" },
-		{ "\xc3\xbc@Example.net", "\xc3\xbc@Example.net" }, { "*", "*" }, { "abuse@", "abuse@" },
+		{ "U@" BUECHER ".example", "U@xn--bcher-kva.example" },
+		{ "@" BUECHER ".example", "@xn--bcher-kva.example" },
+		{ BUECHER ".example", "xn--bcher-kva.example" },
+		{ "." BUECHER ".example", ".xn--bcher-kva.example" },
+		{ "*." BUECHER ".example", "*.xn--bcher-kva.example" },
+		{ BUECHER ".example:2525", "xn--bcher-kva.example:2525" },
+		{ "\xc3\xbc@Example.net", "\xc3\xbc@Example.net" },
+		{ "*", "*" },
+		{ "abuse@", "abuse@" },
 		{ "\"a@\xc3\xbc\"@" BUECHER ".example", "\"a@\xc3\xbc\"@xn--bcher-kva.example" },
 		{ "a@\xc3\xbc b", "a@\xc3\xbc b" },
 	};
@@ -92,10 +106,12 @@ shows_unicode(void)
 	static const struct {
 		const char *text, *shown;
 	} cases[] = {
-		{ "u@xn--bcher-kva.example", "u@" BUECHER ".example" }, { "no such label", "no such label" },
+		{ "u@xn--bcher-kva.example", "u@" BUECHER ".example" },
+		{ "no such label", "no such label" },
 		{ "<a@xn--bcher-kva.example>, <b@xn--bcher-kva.example>: 550",
 			"<a@" BUECHER ".example>, <b@" BUECHER ".example>: 550" },
-		{ "xn--zzzzzzzz99.example", "xn--zzzzzzzz99.example" }, { "xn--", "xn--" },
+		{ "xn--zzzzzzzz99.example", "xn--zzzzzzzz99.example" },
+		{ "xn--", "xn--" },
 		{ "mx:xn--bcher-kva.example", "mx:" BUECHER ".example" },
 	};
 

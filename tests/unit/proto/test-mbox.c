@@ -69,7 +69,8 @@ static void
 keeps_little_back(void)
 {
 	g_autofree char *marks = g_strnfill(3 * MBOX_START_MAX, '>'), *blanks = g_strnfill(3 * MBOX_START_MAX, ' ');
-	g_autofree char *text = g_strdup_printf("%sFrom a\r\n", marks), *line = g_strdup_printf("From %sa\r\nTo: b\r\n", blanks);
+	g_autofree char *text = g_strdup_printf("%sFrom a\r\n", marks),
+					*line = g_strdup_printf("From %sa\r\nTo: b\r\n", blanks);
 	g_autofree char *kept = filtered(text, 7), *left = filtered(line, 7);
 
 	ASSERT_TEXT(kept, text);

@@ -89,7 +89,8 @@ parses_binary(void)
 	static const char unspec[] = SIGNATURE "\x21\x00\x00\x01x";
 	static const char too_short[] = SIGNATURE "\x21\x11\x00\x0b" "12345678901";
 	static const char datagram[] = SIGNATURE "\x21\x12\x00\x0c" "123456789012";
-	static const char datagram6[] = SIGNATURE "\x21\x22\x00\x24" "123456789012345678901234567890123456";
+	static const char datagram6[] = SIGNATURE "\x21\x22\x00\x24"
+											  "123456789012345678901234567890123456";
 	static const char unix_stream[] = SIGNATURE "\x21\x31\x00\x04" "1234";
 	static const char unix_datagram[] = SIGNATURE "\x21\x32\x00\x00";
 	static const char no_transport[] = SIGNATURE "\x21\x10\x00\x00";
@@ -108,16 +109,24 @@ parses_binary(void)
 	} cases[] = {
 		{ tcp4, sizeof tcp4 - 1, "192.0.2.1 40000 192.0.2.2 25 28" },
 		{ tlv, sizeof tlv - 1, "192.0.2.1 40000 192.0.2.2 25 31" },
-		{ tlv, sizeof tlv - 2, "more" }, { local, sizeof local - 1, "local 16" },
+		{ tlv, sizeof tlv - 2, "more" },
+		{ local, sizeof local - 1, "local 16" },
 		{ local_tlv, sizeof local_tlv - 1, "local 18" },
-		{ unspec, sizeof unspec - 1, "local 17" }, { too_short, sizeof too_short - 1, "bad" },
-		{ datagram, sizeof datagram - 1, "local 28" }, { datagram6, sizeof datagram6 - 1, "local 52" },
-		{ unix_stream, sizeof unix_stream - 1, "local 20" }, { unix_datagram, sizeof unix_datagram - 1, "local 16" },
-		{ no_transport, sizeof no_transport - 1, "local 16" }, { no_family, sizeof no_family - 1, "bad" },
-		{ no_such_transport, sizeof no_such_transport - 1, "bad" }, { broken, sizeof broken - 1, "bad" },
-		{ huge_local, sizeof huge_local - 1, "bad" }, { version, sizeof version - 1, "bad" },
+		{ unspec, sizeof unspec - 1, "local 17" },
+		{ too_short, sizeof too_short - 1, "bad" },
+		{ datagram, sizeof datagram - 1, "local 28" },
+		{ datagram6, sizeof datagram6 - 1, "local 52" },
+		{ unix_stream, sizeof unix_stream - 1, "local 20" },
+		{ unix_datagram, sizeof unix_datagram - 1, "local 16" },
+		{ no_transport, sizeof no_transport - 1, "local 16" },
+		{ no_family, sizeof no_family - 1, "bad" },
+		{ no_such_transport, sizeof no_such_transport - 1, "bad" },
+		{ broken, sizeof broken - 1, "bad" },
+		{ huge_local, sizeof huge_local - 1, "bad" },
+		{ version, sizeof version - 1, "bad" },
 		{ command, sizeof command - 1, "bad" },
-		{ huge, sizeof huge - 1, "bad" }, { "\r\nEHLO", 6, "bad" },
+		{ huge, sizeof huge - 1, "bad" },
+		{ "\r\nEHLO", 6, "bad" },
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {

@@ -55,8 +55,9 @@ static void
 encodes_bodies(void)
 {
 	/* text: quoted-printable, and the field that was there goes */
-	check("MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\ncontent-transfer-encoding :\r\n 8bit\r\n\r\n" UE
-		  "ber =\r\nblank \r\ntab\t\r\n",
+	check(
+		"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\ncontent-transfer-encoding :\r\n 8bit\r\n\r\n" UE
+		"ber =\r\nblank \r\ntab\t\r\n",
 		false,
 		"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
 		"Content-Transfer-Encoding: quoted-printable\r\n\r\n=C3=BCber =3D\r\nblank=20\r\ntab=09\r\n");
@@ -80,28 +81,34 @@ encodes_bodies(void)
 static void
 encodes_parts(void)
 {
-	check("MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"b 1\"\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
-		  "pre" UE "\r\n--b 1\r\nContent-Type: text/html\r\n\r\n" UE "\r\n--b 1 \r\nContent-Type: image/x\r\n\r\n\xff\xfe\r\n"
-		  "--b 1\r\n\r\nplain\r\n--b 1--\r\nepi" UE "\r\n",
+	check(
+		"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"b 1\"\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+		"pre" UE "\r\n--b 1\r\nContent-Type: text/html\r\n\r\n" UE
+		"\r\n--b 1 \r\nContent-Type: image/x\r\n\r\n\xff\xfe\r\n"
+		"--b 1\r\n\r\nplain\r\n--b 1--\r\nepi" UE "\r\n",
 		false,
 		"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"b 1\"\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"
 		"pre??\r\n--b 1\r\nContent-Type: text/html\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=C3=BC\r\n--b 1 \r\n"
 		"Content-Type: image/x\r\nContent-Transfer-Encoding: base64\r\n\r\n//4=\r\n--b 1\r\n\r\nplain\r\n--b 1--\r\nepi??\r\n");
 	/* nested, a digest, a message in a message */
 	check("MIME-Version: 1.0\r\nContent-Type: multipart/digest; boundary=a\r\n\r\n--a\r\n\r\nSubject: x\r\n"
-		  "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/x\r\n\r\n" UE "\r\n--a--\r\n",
+		  "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/x\r\n\r\n" UE
+		  "\r\n--a--\r\n",
 		false,
 		"MIME-Version: 1.0\r\nContent-Type: multipart/digest; boundary=a\r\n\r\n--a\r\n\r\nSubject: x\r\n"
 		"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/x\r\n"
 		"Content-Transfer-Encoding: quoted-printable\r\n\r\n=C3=BC\r\n--a--\r\n");
-	check("MIME-Version: 1.0\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\nSubject: x\r\n\r\n" UE "\r\n",
+	check(
+		"MIME-Version: 1.0\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\nSubject: x\r\n\r\n" UE
+		"\r\n",
 		false,
 		"MIME-Version: 1.0\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 7bit\r\n\r\nSubject: x\r\n"
 		"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
 		"=C3=BC\r\n");
 	/* a part without an empty line behind its header */
-	check("MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/x\r\n" UE
-		  "\r\n--b--\r\n",
+	check(
+		"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/x\r\n" UE
+		"\r\n--b--\r\n",
 		false,
 		"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/x\r\n"
 		"Content-Transfer-Encoding: quoted-printable\r\n\r\n=C3=BC\r\n--b--\r\n");
@@ -110,7 +117,8 @@ encodes_parts(void)
 static void
 mends_encoded_bodies(void)
 {
-	check("Content-Type: text/x\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\na=C3=BC" UE "=\r\nb\r\n", false,
+	check("Content-Type: text/x\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\na=C3=BC" UE "=\r\nb\r\n",
+		false,
 		"Content-Type: text/x\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\na=C3=BC=C3=BC=\r\nb\r\n");
 	check("Content-Type: text/x\r\nContent-Transfer-Encoding: BASE64\r\n\r\nYWJ" UE "j\r\n", false,
 		"Content-Type: text/x\r\nContent-Transfer-Encoding: BASE64\r\n\r\nYWJj\r\n");
@@ -123,7 +131,8 @@ leaves_signed_parts(void)
 		"MIME-Version: 1.0\r\nContent-Type: multipart/signed; boundary=s; protocol=p\r\n\r\n%s--s\r\n"
 		"Content-Type: text/plain\r\n\r\n%s\r\n--s\r\nContent-Type: application/pgp-signature\r\n\r\nx\r\n--s--\r\n";
 	g_autofree char *line = g_strnfill(1500, 'x');
-	g_autofree char *is_long = g_strdup_printf(is_signed, "", line), *has_8bit = g_strdup_printf(is_signed, "", UE);
+	g_autofree char *is_long = g_strdup_printf(is_signed, "", line),
+					*has_8bit = g_strdup_printf(is_signed, "", UE);
 	g_autofree char *around = g_strdup_printf(is_signed, UE "\r\n", "a");
 	g_autofree char *unknown = g_strdup_printf("Content-Transfer-Encoding: x-uuencode\r\n\r\n%s", UE);
 	const char *const impossible[] = { has_8bit, around, unknown,
@@ -134,7 +143,8 @@ leaves_signed_parts(void)
 	CU_ASSERT_FALSE(recode_plan_is_needed(plan) || recode_plan_is_impossible(plan));
 	check(is_long, false, is_long);
 	for (size_t i = 0; i < G_N_ELEMENTS(impossible); i++) {
-		g_autoptr(RecodePlan) refused = plan_for(impossible[i], false, 7), taken = plan_for(impossible[i], true, 7);
+		g_autoptr(RecodePlan) refused = plan_for(impossible[i], false, 7),
+							  taken = plan_for(impossible[i], true, 7);
 
 		CU_ASSERT_TRUE(recode_plan_is_impossible(refused));
 		CU_ASSERT_FALSE(recode_plan_is_impossible(taken) || recode_plan_is_needed(taken));
@@ -159,7 +169,8 @@ breaks_long_lines(void)
 	lines = g_strsplit(out, "\r\n", -1);
 	for (char **each = lines; *each != NULL; each++)
 		CU_ASSERT_TRUE(strlen(*each) <= 998 || g_str_has_prefix(*each, "X: xxx"));
-	CU_ASSERT_PTR_NOT_NULL(strstr(out, "MIME-Version: 1.0\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nxxx"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(out, "MIME-Version: 1.0\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nxxx"));
 	folded = g_strjoinv("", lines);
 	CU_ASSERT_PTR_NOT_NULL(strstr(folded, words->str));
 	CU_ASSERT_PTR_NOT_NULL(strstr(out, line)); /* of the header; it has no blank */
