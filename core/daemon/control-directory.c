@@ -7,6 +7,7 @@
 #include "daemon/control-queue.h"
 #include "daemon/control.h"
 #include "engine/stay.h"
+#include "proto/idn.h"
 #include "service/password.h"
 
 /* Core's names per kind; those of plugins are added to them. */
@@ -107,6 +108,18 @@ directory_is_one_line(const char *value)
 	return g_utf8_validate(value, -1, NULL);
 }
 
+/* Of the core: its value is a domain, a host or an address. */
+static bool
+directory_has_domain(const char *name)
+{
+	static const char *const names[] = { "domain", "destination", "forward-to", "primary", "postmaster", "alert" };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
 bool
 control_set_value(PluginSet *set, DirectoryEntry *entry, const char *assignment, GError **error)
 {
@@ -115,6 +128,7 @@ control_set_value(PluginSet *set, DirectoryEntry *entry, const char *assignment,
 	g_autofree char *given = NULL;
 	g_autofree char *name = NULL;
 	g_autofree char *value = NULL;
+	g_autofree char *canonical = NULL;
 	char how = '=';
 
 	if (equals == NULL || equals == assignment)
@@ -133,12 +147,15 @@ control_set_value(PluginSet *set, DirectoryEntry *entry, const char *assignment,
 	if (!control_is_core_name(kind, name)) {
 		if (strchr(name, '.') == NULL)
 			return control_unknown_option(set, kind, name, error);
-		if (value[0] != '\0' && !host_check_option(set, name, kind, value, error))
+		canonical = value[0] != '\0' ? host_canonical_value(set, name, kind, value, error) : g_strdup("");
+		if (canonical == NULL)
 			return g_error_matches(*error, POSTERN_ERROR, POSTERN_ERROR_NOT_FOUND)
 					   ? (g_clear_error(error), control_unknown_option(set, kind, name, error))
 					   : false;
+	} else {
+		canonical = directory_has_domain(name) ? idn_address_to_ascii(value) : g_strdup(value);
 	}
-	directory_entry_set(entry, name, value[0] != '\0' ? value : NULL);
+	directory_entry_set(entry, name, canonical[0] != '\0' ? canonical : NULL);
 	return true;
 }
 

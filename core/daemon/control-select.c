@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "proto/idn.h"
 #include "proto/path.h"
 
 typedef enum {
@@ -128,7 +129,7 @@ selector_read_value(Test *test, const char *value, GError **error)
 	g_autoptr(OptionValue) parsed = NULL;
 
 	if (test->how == '=' && test->by != BY_STATE) {
-		test->text = g_strdup(strcmp(value, "<>") == 0 ? "" : value);
+		test->text = strcmp(value, "<>") == 0 ? g_strdup("") : idn_address_to_ascii(value);
 		return true;
 	}
 	parsed = option_parse(&option, value, error);

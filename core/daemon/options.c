@@ -14,6 +14,7 @@
 
 static const char *const choices_refuse_at[] = { "stage", "rcpt", NULL };
 static const char *const choices_tls[] = { "none", "starttls", "implicit", "auto", NULL };
+static const char *const choices_compat[] = { "strict", "usual", NULL };
 static const char *const choices_newline[] = { "refuse", "normalise", NULL };
 static const char *const choices_minimum[] = { "TLSv1.2", "TLSv1.3", NULL };
 static const char *const choices_format[] = { "text", "json", NULL };
@@ -129,7 +130,7 @@ static const PtnOption options_server[] = {
 		10 * 60 * CLOCK_SECOND },
 	{ "add-date", PTN_BOOL, SERVER, "yes", "add Date where it is missing" },
 	{ "add-message-id", PTN_BOOL, SERVER, "yes", "add Message-ID where it is missing" },
-	{ "remove-bcc", PTN_BOOL, SERVER, "yes", "remove Bcc fields" },
+	{ "remove-bcc", PTN_BOOL, SERVER, "yes", "remove the fields Bcc and Resent-Bcc" },
 	{ "remove-return-path", PTN_BOOL, SERVER, "yes", "remove Return-Path fields" },
 	{ "show-login", PTN_BOOL, SERVER, "no", "name the login in Received" },
 	{ "hide-client", PTN_BOOL, SERVER, "no", "leave the client of submitted mail out of Received" },
@@ -156,6 +157,12 @@ static const PtnOption options_listener[] = {
 	{ "inbound", PTN_BOOL, SERVER, "no", "mail for addresses of ours is taken without AUTH" },
 	{ "bare-newline", PTN_CHOICE, SERVER, "refuse", "what to do with lines that do not end with CRLF", 0, 0,
 		choices_newline },
+	{ "compat", PTN_CHOICE, SERVER, "usual",
+		"what of the clients' mistakes is taken; usual: addresses without brackets or with a final dot, local "
+		"parts of more than 64 octets, recipients with dots where none belong, AUTH behind HELO behind EHLO, "
+		"base64 without its padding or with blanks behind it, an authzid in another letter case; strict: none "
+		"of these",
+		0, 0, choices_compat },
 	{ "freebind", PTN_BOOL, SERVER, "no", "addresses may be such as this machine does not have yet" },
 	{ "proxies", PTN_NETWORK | PTN_LIST, SERVER, "", "networks whose connections begin with a PROXY header" },
 	{ 0 },

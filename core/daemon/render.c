@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/escape.h"
 #include "daemon/cell.h"
+#include "proto/idn.h"
 
 typedef struct {
 	char **columns;  /* of the table being read; NULL: none */
@@ -160,9 +161,10 @@ render_keep_row(Render *render, char **cells)
 		size_t length;
 		g_autofree char *plain =
 			cell_show(i < n ? cell_column_type(render->columns[i], &length) : CELL_TEXT, cells[i]);
+		g_autofree char *unicode = idn_to_shown(plain);
 
 		g_free(cells[i]);
-		cells[i] = escape_text(plain, ESCAPE_CELL);
+		cells[i] = escape_text(unicode, ESCAPE_CELL);
 	}
 	g_ptr_array_add(render->rows, cells);
 }

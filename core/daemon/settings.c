@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "engine/exempt.h"
+#include "proto/idn.h"
 #include "proto/path.h"
 #include "service/template.h"
 
@@ -131,6 +132,7 @@ settings_listener(const ConfigSection *section, GPtrArray *mistakes)
 	listener->is_inbound = config_bool(section, "inbound");
 	listener->is_free = config_bool(section, "freebind");
 	listener->is_lenient = config_number(section, "bare-newline") == 1;
+	listener->is_strict = config_number(section, "compat") == 0;
 	settings_read_networks(section, "proxies", listener->proxies);
 	return listener;
 }
@@ -219,6 +221,21 @@ settings_postmaster(const ConfigSection *server, const char *hostname)
 	return given != NULL ? g_strdup(given) : g_strdup_printf("postmaster@%s", hostname);
 }
 
+/* Patterns of domains and addresses, in A-labels.  New. */
+static char **
+settings_patterns(const char *const *given)
+{
+	char **patterns = g_strdupv((char **)(uintptr_t)given);
+
+	for (char **pattern = patterns; pattern != NULL && *pattern != NULL; pattern++) {
+		char *text = *pattern;
+
+		*pattern = idn_address_to_ascii(text);
+		g_free(text);
+	}
+	return patterns;
+}
+
 static void
 settings_check_exempt(const EngineSettings *engine, const ConfigSection *server, GPtrArray *mistakes)
 {
@@ -273,7 +290,7 @@ settings_engine(const Config *config, GPtrArray *mistakes)
 	engine->support = g_strdup(config_text(server, "support"));
 	engine->ehlo_without = g_strdupv((char **)(uintptr_t)config_list(server, "ehlo-without"));
 	g_strfreev(engine->exempt_recipients);
-	engine->exempt_recipients = g_strdupv((char **)(uintptr_t)config_list(server, "exempt-recipients"));
+	engine->exempt_recipients = settings_patterns(config_list(server, "exempt-recipients"));
 	engine->postmaster = settings_postmaster(server, engine->hostname);
 	engine->service_name = g_strdup(config_text(server, "service-name"));
 	engine->templates = g_strdup(config_text(server, "templates"));
@@ -357,7 +374,7 @@ settings_read_route(const ConfigSection *section, DeliverySettings *delivery, GP
 		settings_complain(
 			mistakes, section, NULL, "which mail goes this way?  Give to = DOMAIN or for-mode = MODE");
 	hop->password = g_strdup(password);
-	g_ptr_array_add(delivery->routes, route_new(config_section_name(section), g_strdupv((char **)(uintptr_t)to),
+	g_ptr_array_add(delivery->routes, route_new(config_section_name(section), settings_patterns(to),
 										  g_strdupv((char **)(uintptr_t)modes), g_steal_pointer(&hop)));
 }
 
@@ -443,6 +460,7 @@ settings_tls(const Config *config, const EngineSettings *engine, const char *sta
 	const GPtrArray *sections = config_sections(config, "tls");
 	const ConfigSection *main_section = config_section(config, "tls", NULL);
 	g_autofree TlsCertificate *rows = g_new0(TlsCertificate, sections->len + 1);
+	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free); /* in A-labels, as clients ask for them */
 	TlsServerSettings settings = { rows, TLS1_2_VERSION, false };
 
 	if (!settings_wants_tls(engine))
@@ -452,7 +470,10 @@ settings_tls(const Config *config, const EngineSettings *engine, const char *sta
 	for (guint i = 0; i < sections->len; i++) {
 		const ConfigSection *section = g_ptr_array_index(sections, i);
 
-		rows[i] = (TlsCertificate){ config_section_name(section), config_text(section, "certificate"),
+		const char *name = config_section_name(section);
+
+		g_ptr_array_add(names, name != NULL ? idn_address_to_ascii(name) : NULL);
+		rows[i] = (TlsCertificate){ g_ptr_array_index(names, i), config_text(section, "certificate"),
 			config_text(section, "key") };
 	}
 	if (main_section != NULL) {

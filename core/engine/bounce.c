@@ -126,7 +126,10 @@ dsn_put_recipient_fields(GString *out, const DsnReport *report, guint i)
 	g_string_append(out, "\r\n");
 	if (recipient->original != NULL) {
 		const char *semicolon = strchr(recipient->original, ';');
-		const char *decoded = semicolon != NULL ? xtext_decode(region, semicolon + 1) : NULL;
+		const bool is_utf8 = g_ascii_strncasecmp(recipient->original, "utf-8;", strlen("utf-8;")) == 0;
+		const char *decoded = semicolon == NULL ? NULL
+							  : is_utf8			? orcpt_to_ascii(region, semicolon + 1)
+												: xtext_decode(region, semicolon + 1);
 
 		if (decoded != NULL)
 			g_string_append_printf(out, "Original-Recipient: %.*s;%s\r\n", (int)(semicolon - recipient->original),

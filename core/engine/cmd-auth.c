@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/wipe.h"
 #include "engine/session-private.h"
+#include "proto/idn.h"
 
 static void
 cmd_auth_wipe(Session *session)
@@ -141,10 +142,19 @@ cmd_auth_set(Session *session, const char *login, const char *password)
 		return;
 	}
 	g_free(session->sasl_login);
-	session->sasl_login = g_strdup(login);
+	session->sasl_login = strchr(login, '@') != NULL ? idn_address_to_ascii(login) : g_strdup(login);
 	session->sasl_password = g_strdup(password);
 	session->input = INPUT_COMMANDS;
 	session_begin_stage(session, &session_auth_row);
+}
+
+/* A login is the same in any letter case. */
+static bool
+cmd_auth_is_self(const Session *session, const char *authzid, const char *login)
+{
+	if (authzid[0] == '\0' || strcmp(authzid, login) == 0)
+		return true;
+	return !session->listener->is_strict && g_ascii_strcasecmp(authzid, login) == 0;
 }
 
 /* message = [authzid] NUL authcid NUL passwd (RFC 4616 2) */
@@ -156,26 +166,32 @@ cmd_auth_take_plain(Session *session, const char *octets, size_t size)
 
 	if (password == NULL || memchr(password + 1, '\0', size - (size_t)(password + 1 - octets)) != NULL)
 		cmd_auth_fail(session, 535, "5.7.8", "Error: authentication failed: Invalid SASL PLAIN message");
-	else if (octets[0] != '\0' && strcmp(octets, login + 1) != 0)
+	else if (!cmd_auth_is_self(session, octets, login + 1))
 		cmd_auth_fail(
 			session, 535, "5.7.8", "Error: authentication failed: acting for another login is not allowed");
 	else
 		cmd_auth_set(session, login + 1, password + 1);
 }
 
-static bool
-cmd_auth_is_base64(const char *text)
+/* Takes blanks behind it and a missing "=" where the listener tolerates that; new, with all its padding.  NULL: it is no base64. */
+static char *
+cmd_auth_base64(const Session *session, const char *text)
 {
-	const size_t length = strlen(text);
 	const size_t digits = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
+	const size_t padding = strspn(text + digits, "="), needed = (4 - digits % 4) % 4;
+	const size_t blanks = session->listener->is_strict ? 0 : strspn(text + digits + padding, " \t");
 
-	return length % 4 == 0 && length - digits <= 2 && strspn(text + digits, "=") == length - digits;
+	if (text[digits + padding + blanks] != '\0' || needed > 2 || padding > needed ||
+		(padding < needed && session->listener->is_strict))
+		return NULL;
+	return g_strdup_printf("%.*s%.*s", (int)digits, text, (int)needed, "==");
 }
 
 static void
 cmd_auth_decode(Session *session, char *line, size_t size)
 {
 	const SaslStep step = session->sasl;
+	char *base64;
 	g_autofree char *octets = NULL; /* g_base64_decode() ends with no NUL of its own */
 	gsize length = 0;
 
@@ -184,17 +200,19 @@ cmd_auth_decode(Session *session, char *line, size_t size)
 		session_reject(session, PTN_CREDENTIALS, 501, "5.7.0", "Authentication aborted");
 		return;
 	}
-	if (strlen(line) != size || !cmd_auth_is_base64(line)) {
+	base64 = strlen(line) == size ? cmd_auth_base64(session, line) : NULL;
+	if (base64 == NULL) {
 		cmd_auth_fail(session, 535, "5.7.8", "Error: authentication failed: Invalid base64 data");
 		return;
 	}
 	octets = g_malloc0(size + 1);
 	if (size > 0) {
-		g_autofree guchar *decoded = g_base64_decode(line, &length);
+		g_autofree guchar *decoded = g_base64_decode(base64, &length);
 
 		memcpy(octets, decoded, length);
-		explicit_bzero(decoded, size / 4 * 3);
+		explicit_bzero(decoded, length);
 	}
+	wipe_free_text(base64);
 	if (step == SASL_PLAIN) {
 		cmd_auth_take_plain(session, octets, length);
 	} else if (strlen(octets) != length) {
@@ -226,7 +244,7 @@ cmd_auth_check(Session *session, const Command *command)
 		return false;
 	if (session->facts.login != NULL)
 		session_reject(session, PTN_PROTOCOL, 503, "5.5.1", "Error: already authenticated");
-	else if (!session->facts.is_esmtp)
+	else if (!session->facts.is_esmtp && (session->listener->is_strict || !session->has_said_ehlo))
 		session_reject(session, PTN_PROTOCOL, 503, "5.5.1", "Error: send EHLO first");
 	else if (!session->listener->takes_auth || !chain_has(session->snapshot->chain, PTN_AUTH))
 		session_reject(session, PTN_PROTOCOL, 503, "5.5.1", "Error: authentication not enabled");

@@ -35,16 +35,25 @@ cmd_end(Session *session)
 
 const CommandRow session_connect_row = { "", STATE_ANY, PTN_CONNECT, NULL, cmd_greet, cmd_end };
 
+/* Computers whose name has a blank in it say so; the first word is taken. */
+static char *
+cmd_hello_name(const Session *session, const char *argument)
+{
+	return session->listener->is_strict ? g_strdup(argument) : g_strndup(argument, strcspn(argument, " \t"));
+}
+
 bool
 cmd_hello_check(Session *session, const Command *command)
 {
-	if (!helo_is_valid(command->argument)) {
+	g_autofree char *name = cmd_hello_name(session, command->argument);
+
+	if (!helo_is_valid(name)) {
 		session_reject(session, PTN_PROTOCOL, 501, "5.5.4", "Syntax: %s hostname", command->verb);
 		return false;
 	}
 	session_drop_transaction(session);
 	g_free(session->facts.helo);
-	session->facts.helo = g_strdup(command->argument);
+	session->facts.helo = g_steal_pointer(&name);
 	session->state = STATE_START;
 	return true;
 }
@@ -102,7 +111,7 @@ cmd_hello_proceed(Session *session)
 	cmd_offer(session, lines, "DSN");
 	cmd_offer(session, lines, "SMTPUTF8");
 	cmd_offer(session, lines, "CHUNKING");
-	session->facts.is_esmtp = true;
+	session->facts.is_esmtp = session->has_said_ehlo = true;
 	session->state = STATE_READY;
 	if (session->out == NULL)
 		session->out = g_string_sized_new(400);

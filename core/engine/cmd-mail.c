@@ -125,7 +125,7 @@ cmd_mail_ret(Session *session, Envelope *envelope, const char *value)
 static bool
 cmd_mail_envid(Session *session, Envelope *envelope, const char *value)
 {
-	if (value == NULL || strlen(value) > 100 || !xtext_is_valid(value) || envelope->envid != NULL) {
+	if (value == NULL || !envid_is_valid(value) || envelope->envid != NULL) {
 		session_reject(session, PTN_PROTOCOL, 501, "5.5.4", "Bad ENVID parameter syntax");
 		return false;
 	}
@@ -221,7 +221,8 @@ cmd_mail_check(Session *session, const Command *command)
 
 	if (!cmd_mail_session_may(session))
 		return false;
-	result = path_parse(region, command->argument, "FROM:", path_wants_utf8(command->argument), &path);
+	result = path_parse(region, command->argument, "FROM:",
+		session_path_flags(session, path_wants_utf8(command->argument)), &path);
 	if (!cmd_mail_path(session, result, &path))
 		return false;
 	session->transaction =

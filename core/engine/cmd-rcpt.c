@@ -52,19 +52,11 @@ cmd_rcpt_notify(const char *value, unsigned *notify)
 	return true;
 }
 
-/* original-recipient-address = addr-type ";" xtext (RFC 3461 4.2) */
-static bool
-cmd_rcpt_orcpt(const char *value)
-{
-	const char *semicolon = value != NULL ? strchr(value, ';') : NULL;
-
-	return semicolon != NULL && semicolon > value && semicolon[1] != '\0' && strlen(value) <= 500 &&
-		   xtext_is_valid(semicolon + 1);
-}
-
 static bool
 cmd_rcpt_parameters(Session *session, const Path *path, Recipient *recipient)
 {
+	const bool is_utf8 = session->transaction->envelope->is_smtputf8;
+
 	for (size_t i = 0; i < path->n_parameters; i++) {
 		const Parameter *parameter = &path->parameters[i];
 
@@ -74,7 +66,7 @@ cmd_rcpt_parameters(Session *session, const Path *path, Recipient *recipient)
 				return false;
 			}
 		} else if (strcmp(parameter->name, "ORCPT") == 0) {
-			if (recipient->original != NULL || !cmd_rcpt_orcpt(parameter->value)) {
+			if (parameter->value == NULL || !orcpt_is_valid(parameter->value, is_utf8)) {
 				session_reject(session, PTN_PROTOCOL, 501, "5.5.4", "Bad ORCPT parameter syntax");
 				return false;
 			}
@@ -198,7 +190,8 @@ cmd_rcpt_check(Session *session, const Command *command)
 
 	session->failed_recipient = true;
 	if (!cmd_rcpt_path(session,
-			path_parse(region, command->argument, "TO:", session->transaction->envelope->is_smtputf8, &path),
+			path_parse(region, command->argument, "TO:",
+				session_path_flags(session, session->transaction->envelope->is_smtputf8), &path),
 			&path))
 		return false;
 	if (recipients->len >= session->snapshot->settings->max_recipients) {

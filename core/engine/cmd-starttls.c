@@ -40,7 +40,7 @@ cmd_tls_proceed(Session *session)
 	g_clear_pointer(&session->facts.customer, directory_entry_free);
 	g_clear_pointer(&session->facts.account_budget, account_budget_drop);
 	session->state = STATE_START;
-	session->has_greeted = false;
+	session->has_greeted = session->has_said_ehlo = false;
 }
 
 static void

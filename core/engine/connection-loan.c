@@ -159,6 +159,15 @@ connection_watch_loan(Connection *connection)
 
 /* ---- driving the session ---- */
 
+/* Its last replies go out, then it is closed. */
+static void
+connection_begin_farewell(Connection *connection)
+{
+	connection->is_closing = true;
+	connection->farewell_us =
+		loop_now(connection->side->loop) + connection->snapshot->settings->last_reply_us;
+}
+
 /* True: it is the loop's turn again. */
 static bool
 connection_serve_need(Connection *connection, SessionNeed need)
@@ -174,6 +183,8 @@ connection_serve_need(Connection *connection, SessionNeed need)
 			session_say_end(connection->session, SESSION_STOPPING);
 			return true;
 		}
+		if (connection->has_ended)
+			connection_begin_farewell(connection);
 		return false;
 	case SESSION_WANTS_WORKER:
 		return !connection_lend(connection, engine->waiters);
@@ -195,8 +206,7 @@ connection_serve_need(Connection *connection, SessionNeed need)
 		loop_set_timer(loop, &connection->timer, loop_now(loop) + session_pause_us(connection->session));
 		return false;
 	case SESSION_WANTS_CLOSE:
-		connection->is_closing = true;
-		connection->farewell_us = loop_now(loop) + connection->snapshot->settings->last_reply_us;
+		connection_begin_farewell(connection);
 		return false;
 	}
 	return false;

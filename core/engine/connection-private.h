@@ -20,8 +20,10 @@ struct Connection {
 	GList link;
 	Phase phase;
 	ServerClient client;
+	GHashTable *proxy;     /* what its PROXY header says beyond the address; NULL: nothing */
 	IpAddress peer;        /* who connected: the client, or its proxy */
 	bool is_lent, has_work, is_paused, is_closing, wants_tls, wants_write, is_draining;
+	bool has_ended;        /* the client sends no more; it may still read (RFC 793 3.5, RFC 8446 6.1) */
 	GByteArray *ahead;     /* read while the session is lent */
 	GString *out;
 	size_t out_sent;
@@ -44,6 +46,13 @@ bool connection_send(Connection *connection);
 /* What was earned goes out; then what had to wait for that. */
 void connection_flush(Connection *connection);
 void connection_add_output(Connection *connection, GString *more /* takes; NULL: nothing */);
+
+/* How the client speaks is found out now. */
+void connection_choose(Connection *connection);
+
+/* ---- connection-proxy.c ---- */
+/* Takes the PROXY header as soon as it is there; the connection may be gone then. */
+void connection_read_proxy(Connection *connection);
 
 /* ---- connection-time.c ---- */
 /* The session was made, or TLS was begun: its time begins. */

@@ -8,7 +8,6 @@
 #include "base/log.h"
 #include "engine/connection-private.h"
 #include "io/socket.h"
-#include "proto/proxy.h"
 
 /* ---- the end ---- */
 
@@ -23,6 +22,7 @@ connection_free(Connection *connection)
 	if (connection->out != NULL)
 		g_string_free(connection->out, TRUE);
 	g_clear_pointer(&connection->ahead, wipe_free_array);
+	g_clear_pointer(&connection->proxy, g_hash_table_unref);
 	server_forget_client(&connection->client);
 	snapshot_unref(connection->snapshot);
 	atomic_fetch_sub(&connection->side->server->connections, 1);
@@ -66,6 +66,7 @@ connection_watch(Connection *connection)
 		reads = false;
 	if (connection->phase != PHASE_OPEN)
 		reads = !connection->wants_write;
+	reads = reads && !connection->has_ended;
 	if (reads)
 		events |= LOOP_READ;
 	if (connection->wants_write)
@@ -203,6 +204,18 @@ connection_take_input(Connection *connection, const char *octets, size_t size)
 	session_input(connection->session, octets, size);
 }
 
+/* A client that has shut its sending side still gets the replies to all that it sent; then the connection is closed.  Whether it
+ * has closed its other side, too, shows when something is written. */
+static void
+connection_end_input(Connection *connection)
+{
+	connection->has_ended = true;
+	if (connection->is_lent || connection->is_paused)
+		connection_watch(connection);
+	else
+		connection_settle(connection, SESSION_WANTS_LOOP);
+}
+
 /* TLS may hold decrypted octets that no event will tell of: it is read until it has no more. */
 static void
 connection_read(Connection *connection)
@@ -215,6 +228,10 @@ connection_read(Connection *connection)
 		if (n == STREAM_AGAIN || n == STREAM_WANTS_WRITE) {
 			connection->wants_write = n == STREAM_WANTS_WRITE;
 			connection_watch(connection);
+			return;
+		}
+		if (n == STREAM_END && connection->phase == PHASE_OPEN) {
+			connection_end_input(connection);
 			return;
 		}
 		if (n <= 0) {
@@ -243,6 +260,7 @@ connection_begin(Connection *connection, bool is_secured)
 		.client = connection->client.address,
 		.client_port = connection->client.port,
 		.client_budget = connection->client.budget,
+		.proxy = connection->proxy,
 		.is_secured = is_secured,
 		.flush = connection_flush_loan,
 		.data = connection };
@@ -273,7 +291,7 @@ connection_detect_tls(Connection *connection)
 		connection_begin(connection, first[0] == 0x16 && (n == 1 || first[1] == 3));
 }
 
-static void
+void
 connection_choose(Connection *connection)
 {
 	Loop *loop = connection->side->loop;
@@ -290,58 +308,6 @@ connection_choose(Connection *connection)
 	} else {
 		connection_begin(connection, tls == LISTENER_TLS_IMPLICIT);
 	}
-}
-
-/* From here on the connection is its client's; what the proxy itself asks (LOCAL) is nobody's. */
-static bool
-connection_admit_proxied(Connection *connection, const ProxyHeader *header)
-{
-	Server *server = connection->side->server;
-	ServerClient *client = &connection->client;
-	const int fd = connection->stream.fd;
-	const BudgetRefusal *refusal;
-
-	client->address = header->client;
-	client->port = header->client_port;
-	if (server_blocks(server->engine, connection->snapshot, connection->listener, fd, &client->address))
-		return false;
-	refusal = server_admit_client(server, connection->snapshot, client);
-	if (refusal != NULL)
-		server_refuse(server, connection->snapshot, connection->listener, fd, client, refusal);
-	return refusal == NULL;
-}
-
-/* The header is taken from the socket octet for octet: what follows it may be TLS. */
-static void
-connection_read_proxy(Connection *connection)
-{
-	char header[PROXY_HEADER_MAX];
-	const ssize_t n = socket_peek(connection->stream.fd, header, sizeof header);
-	ProxyHeader parsed;
-	size_t used;
-	ProxyResult result;
-
-	if (n < 0)
-		return;
-	if (n == 0) { /* the proxy looks whether we are there */
-		connection_close(connection);
-		return;
-	}
-	result = proxy_parse(header, (size_t)n, &parsed, &used);
-	if (result == PROXY_MORE && n < PROXY_HEADER_MAX)
-		return;
-	if (result != PROXY_OK || recv(connection->stream.fd, header, used, 0) != (ssize_t)used) {
-		char text[IP_TEXT_SIZE];
-
-		log_event(LOG_LEVEL_WARNING, "no PROXY header from a trusted proxy", "client",
-			ip_format(&connection->peer, text), NULL);
-		connection_close(connection);
-		return;
-	}
-	if (parsed.is_local || connection_admit_proxied(connection, &parsed))
-		connection_choose(connection);
-	else
-		connection_close(connection);
 }
 
 /* ---- events ---- */
@@ -369,6 +335,10 @@ connection_ready(void *data, unsigned events)
 	if (events & LOOP_WRITE) {
 		connection_flush(connection);
 		return; /* what can be read is told of again */
+	}
+	if (connection->has_ended) { /* not watched for input any more: it is an error or a reset */
+		connection_close(connection);
+		return;
 	}
 	connection_read(connection);
 }

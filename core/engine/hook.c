@@ -12,6 +12,7 @@ session_facts_clear(SessionFacts *facts)
 	g_clear_pointer(&facts->tls_version, g_free);
 	g_clear_pointer(&facts->tls_cipher, g_free);
 	g_clear_pointer(&facts->tls_client_name, g_free);
+	g_clear_pointer(&facts->proxy, g_hash_table_unref);
 	g_clear_pointer(&facts->login, g_free);
 	g_clear_pointer(&facts->account, directory_entry_free);
 	g_clear_pointer(&facts->customer, directory_entry_free);
@@ -30,6 +31,7 @@ session_facts_copy(const SessionFacts *facts)
 	copy->tls_version = g_strdup(facts->tls_version);
 	copy->tls_cipher = g_strdup(facts->tls_cipher);
 	copy->tls_client_name = g_strdup(facts->tls_client_name);
+	copy->proxy = facts->proxy != NULL ? g_hash_table_ref(facts->proxy) : NULL;
 	copy->login = g_strdup(facts->login);
 	copy->account = copy->customer = NULL; /* observers read the directory anew if they need it */
 	(void)client_budget_ref(copy->client_budget);

@@ -34,6 +34,9 @@ typedef struct {
 	char *helo;
 	bool is_esmtp;
 	char *tls_version, *tls_cipher, *tls_client_name; /* NULL: in clear, no certificate */
+	GHashTable
+		*proxy; /* what a PROXY header said beyond the address, by name ("authority"); a reference, read only;
+						   * NULL: nothing */
 	char *login;          /* as the directory has it; NULL before authentication */
 	DirectoryEntry *account, *customer; /* NULL: none, or not in the directory */
 	ClientBudget *client_budget;        /* a reference; NULL: nothing is counted */

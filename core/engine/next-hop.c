@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/ip.h"
+#include "proto/idn.h"
 #include "proto/path.h"
 
 enum { NEXT_HOP_PORT = 25, NEXT_HOP_LMTP_PORT = 24 };
@@ -93,6 +94,15 @@ next_hop_take_port(NextHop *hop, const char *text, GError **error)
 	return true;
 }
 
+/* What can be no name stays, for a complaint.  New. */
+static char *
+next_hop_name(const char *text, size_t size)
+{
+	char *ascii = idn_to_ascii(text, size);
+
+	return ascii != NULL ? ascii : g_ascii_strdown(text, (gssize)size);
+}
+
 /* HOST[:PORT] or [ADDRESS][:PORT] */
 static bool
 next_hop_take_host(NextHop *hop, const char *text, GError **error)
@@ -102,7 +112,8 @@ next_hop_take_host(NextHop *hop, const char *text, GError **error)
 
 	if (end == NULL)
 		return error_set(error, POSTERN_ERROR_INVALID, "\"%s\": a bracket is not closed", hop->text);
-	hop->host = text[0] == '[' ? g_strndup(text + 1, (size_t)(end - text - 1)) : g_ascii_strdown(text, end - text);
+	hop->host =
+		text[0] == '[' ? g_strndup(text + 1, (size_t)(end - text - 1)) : next_hop_name(text, (size_t)(end - text));
 	if (text[0] == '[' && !ip_parse(hop->host, &address))
 		return error_set(error, POSTERN_ERROR_INVALID, "\"%s\": brackets hold an IP address", hop->text);
 	if (text[0] != '[' && !domain_is_valid(hop->host) && !ip_parse(hop->host, &address))

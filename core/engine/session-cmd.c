@@ -32,6 +32,12 @@ session_find_command(const char *verb)
 	return NULL;
 }
 
+unsigned
+session_path_flags(const Session *session, bool is_utf8)
+{
+	return (is_utf8 ? PATH_UTF8 : 0) | (session->listener->is_strict ? 0 : PATH_LOOSE);
+}
+
 bool
 session_is_foreign(const char *line)
 {

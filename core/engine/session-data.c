@@ -1,6 +1,7 @@
 /* session-data.c - the octets of a message, from DATA or BDAT to the hand-over to the spool. */
 #include "base/log.h"
 #include "engine/session-private.h"
+#include "proto/header.h"
 
 enum { DATA_STEP = 256 * 1024 };
 
@@ -32,6 +33,7 @@ session_start_content(Session *session, InputMode input)
 		session->data_size = 0;
 		session->decoder =
 			(DataDecoder){ .is_lenient = session->listener->is_lenient, .is_chunk = input == INPUT_CHUNK };
+		session->mbox = (MboxFilter){ 0 };
 	}
 	session->input = input;
 }
@@ -105,6 +107,9 @@ session_offer_to_hooks(Session *session)
 	case TRACE_LOOP:
 		session_reject(session, PTN_POLICY, 554, "5.4.6", "Error: too many hops");
 		break;
+	case TRACE_TOO_LONG:
+		session_reject(session, PTN_POLICY, 554, "5.6.0", "Error: more than %d header fields", HEADER_FIELDS_MAX);
+		break;
 	case TRACE_UNREADABLE:
 		session_reject(session, PTN_LOCAL, 451, "4.3.0", "Error: queue file read error");
 		break;
@@ -126,6 +131,14 @@ session_reject_data(Session *session)
 	session->failed_mail = true; /* further chunks may have been pipelined */
 }
 
+static void
+session_append(void *data, const char *octets, size_t size)
+{
+	Session *session = data;
+
+	content_append(session->transaction->content, octets, size);
+}
+
 /* A content with a file is synced before it may be named by a commit: never on the loop. */
 static bool
 session_finish_data(Session *session, Place place, SessionNeed *need)
@@ -134,6 +147,8 @@ session_finish_data(Session *session, Place place, SessionNeed *need)
 	g_autoptr(GError) error = NULL;
 
 	session->data_failed |= content == NULL;
+	if (content != NULL)
+		mbox_finish(&session->mbox, session_append, session);
 	if (!session->data_failed && content_has_file(content)) {
 		if (place == ON_LOOP) {
 			*need = SESSION_WANTS_WORKER;
@@ -198,7 +213,7 @@ session_keep(void *data, const char *octets, size_t size)
 		g_clear_pointer(&session->transaction->content, content_free);
 		session_release_space(session);
 	} else {
-		content_append(session->transaction->content, octets, size);
+		mbox_filter(&session->mbox, octets, size, session_append, session);
 	}
 }
 

@@ -7,6 +7,7 @@
 #include "engine/transaction.h"
 #include "proto/command.h"
 #include "proto/data.h"
+#include "proto/mbox.h"
 
 /* Where a session stands; a row of the command table names those in which it is legal. */
 typedef enum {
@@ -62,6 +63,7 @@ struct Session {
 	bool failed_mail;          /* MAIL or a chunk was refused, and neither RSET nor EHLO came since */
 	bool failed_data;          /* DATA was refused behind a refusal, and neither MAIL nor RCPT came since */
 	bool has_read_account, has_lost_account;
+	bool has_said_ehlo;        /* since the connection, or TLS, began; HELO may have come behind it */
 	bool has_greeted;          /* EHLO or HELO was given since the connection, or TLS, began */
 	bool has_new_password;     /* another one than the session was opened with */
 	bool was_told_disabled;    /* the last refusal: the credentials were right, the account is disabled (X.7.13) */
@@ -85,6 +87,7 @@ struct Session {
 	Recipient *pending;        /* RCPT under way */
 	guint accepted;            /* recipients before it */
 	DataDecoder decoder;
+	MboxFilter mbox;
 	uint64_t chunk_left;
 	bool chunk_is_last, skips_chunk, data_failed, data_ended;
 	uint64_t data_size;
@@ -152,6 +155,8 @@ void explain_hook(void *data, const HookRow *row, const HookCall *call, PtnVerdi
 void explain_refusal(const Session *session, const char *stage, const char *plugin, const char *reply);
 
 /* ---- session-cmd.c ---- */
+/* PathFlags of MAIL and RCPT: what the listener tolerates, and UTF-8 if it was announced. */
+unsigned session_path_flags(const Session *session, bool is_utf8);
 const CommandRow *session_find_command(const char *verb);
 /* Takes the next command or SASL line; false: none is complete, or `need` says where it is to go on. */
 bool session_take_line(Session *session, SessionNeed *need);
@@ -183,8 +188,9 @@ void session_release_space(Session *session);
 
 /* ---- session-trace.c ---- */
 /* Received, Date, Message-ID, the headers of the service; what is to be left out.  TRACE_LOOP: too many hops;
+ * TRACE_TOO_LONG: more header fields than are looked at, so that some would stay that are to be left out;
  * TRACE_UNREADABLE: the disk cannot read the header, so that it is not known what is in it. */
-typedef enum { TRACE_GOOD, TRACE_LOOP, TRACE_UNREADABLE } TraceResult;
+typedef enum { TRACE_GOOD, TRACE_LOOP, TRACE_TOO_LONG, TRACE_UNREADABLE } TraceResult;
 TraceResult session_trace(Session *session);
 
 /* ---- session-account.c ---- */

@@ -87,7 +87,7 @@ session_put_service(Session *session)
 
 typedef struct {
 	unsigned received;
-	bool has_date, has_message_id, has_bcc, has_return_path;
+	bool has_date, has_message_id, has_bcc, has_resent_bcc, has_return_path, has_too_many;
 } HeaderFacts;
 
 /* False: the header cannot be read. */
@@ -107,8 +107,10 @@ session_scan_header(Session *session, HeaderFacts *facts)
 		facts->has_date |= header_is(&field, "Date");
 		facts->has_message_id |= header_is(&field, "Message-ID");
 		facts->has_bcc |= header_is(&field, "Bcc");
+		facts->has_resent_bcc |= header_is(&field, "Resent-Bcc");
 		facts->has_return_path |= header_is(&field, "Return-Path");
 	}
+	facts->has_too_many = scan.has_more;
 	session->transaction->body_offset = header_body(content, size);
 	return true;
 }
@@ -160,6 +162,8 @@ session_trace(Session *session)
 
 	if (!session_scan_header(session, &facts))
 		return TRACE_UNREADABLE;
+	if (facts.has_too_many)
+		return TRACE_TOO_LONG;
 	if (facts.received > settings->max_received)
 		return TRACE_LOOP;
 	session_note_origin(session);
@@ -168,6 +172,8 @@ session_trace(Session *session)
 	session_put_received(session);
 	if (facts.has_bcc && settings->removes_bcc)
 		session_remove(session, "Bcc");
+	if (facts.has_resent_bcc && settings->removes_bcc)
+		session_remove(session, "Resent-Bcc");
 	if (facts.has_return_path && settings->removes_return_path)
 		session_remove(session, "Return-Path");
 	if (!facts.has_date && settings->adds_date)

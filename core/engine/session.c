@@ -36,6 +36,7 @@ session_new(const SessionSettings *settings)
 	session->facts.takes_auth = settings->listener->takes_auth;
 	session->facts.is_monitor = engine_settings_is_monitor(settings->snapshot->settings, &settings->client);
 	session->facts.client_budget = client_budget_ref(settings->client_budget);
+	session->facts.proxy = settings->proxy != NULL ? g_hash_table_ref(settings->proxy) : NULL;
 	session->facts.client_limits = &session->snapshot->settings->clients;
 	g_strlcpy(session->facts.id, id_format(id_next(session->engine->session_ids), id), sizeof session->facts.id);
 	session->state = STATE_START;

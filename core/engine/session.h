@@ -31,6 +31,7 @@ typedef struct {
 	IpAddress client;
 	uint16_t client_port;
 	ClientBudget *client_budget;       /* a reference is taken; NULL: nothing is counted */
+	GHashTable *proxy;                 /* see SessionFacts; a reference is taken; NULL: nothing */
 	bool is_secured;                   /* TLS from the start: session_secured() follows at once */
 	struct Explanation *explanation;   /* a rehearsal that fills it (explain.h); NULL: in earnest */
 	/* Called on workers when replies were earned, to take them by session_take_output(). */

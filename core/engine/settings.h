@@ -18,6 +18,7 @@ typedef struct {
 	GArray *ports;     /* of uint16_t  */
 	ListenerTls tls;
 	bool takes_auth, takes_auth_in_clear, is_lenient; /* bare-newline = normalise */
+	bool is_strict; /* compat = strict: no mistakes of clients are tolerated */
 	bool is_free;      /* its addresses need not be of this machine yet */
 	bool is_inbound;   /* takes mail for addresses of ours without AUTH */
 	GArray *proxies;   /* of IpNetwork: who may send a PROXY header; they must */

@@ -6,6 +6,7 @@
 
 #include "engine/smtp-client-private.h"
 #include "proto/data.h"
+#include "proto/xtext.h"
 
 enum {
 	SEND_GROUP = 100,             /* recipients of one burst: their replies must fit the socket's buffers */
@@ -21,7 +22,7 @@ typedef struct {
 	const RouteAnswer *ways;
 	const SmtpTask *next; /* NULL: none is known */
 	SentResult *results;
-	uint64_t size;
+	SendForm form;
 	bool *is_open; /* recipients that were accepted */
 	GError *error;   /* of the wire */
 	GError *unread;  /* of the spool: the message could not be read to its end */
@@ -80,11 +81,15 @@ send_obstacle(const Sending *sending)
 {
 	const SmtpClient *client = sending->client;
 
-	if ((client->capabilities & SMTP_SIZE) && client->size_limit > 0 && sending->size > client->size_limit)
+	if ((client->capabilities & SMTP_SIZE) && client->size_limit > 0 && sending->form.size > client->size_limit)
 		return g_strdup_printf("5.3.4 the message has %" G_GUINT64_FORMAT " octets, %s takes %" G_GUINT64_FORMAT,
-			sending->size, client->peer, client->size_limit);
-	if (sending->message->envelope->is_smtputf8 && !(client->capabilities & SMTP_SMTPUTF8))
-		return g_strdup_printf("5.6.7 %s does not take internationalized mail (SMTPUTF8)", client->peer);
+			sending->form.size, client->peer, client->size_limit);
+	if (sending->form.needs_utf8 && !(client->capabilities & SMTP_SMTPUTF8))
+		return send_form_no_utf8(client);
+	if (sending->form.cannot_convert)
+		return g_strdup_printf("5.6.3 %s takes no 8-bit content (8BITMIME), and part of the message is signed, or "
+							   "in an unknown encoding, and must not be converted",
+			client->peer);
 	return NULL;
 }
 
@@ -99,10 +104,10 @@ send_mail(Sending *sending)
 
 	g_string_printf(line, "MAIL FROM:<%s>", sending->sender != NULL ? sending->sender : envelope->sender);
 	if (can & SMTP_SIZE)
-		g_string_append_printf(line, " SIZE=%" G_GUINT64_FORMAT, sending->size);
-	if ((can & SMTP_8BITMIME) && envelope->body == BODY_8BITMIME)
+		g_string_append_printf(line, " SIZE=%" G_GUINT64_FORMAT, sending->form.size);
+	if ((can & SMTP_8BITMIME) && (envelope->body == BODY_8BITMIME || sending->form.has_8bit))
 		g_string_append(line, " BODY=8BITMIME");
-	if ((can & SMTP_SMTPUTF8) && envelope->is_smtputf8)
+	if (sending->form.needs_utf8)
 		g_string_append(line, " SMTPUTF8");
 	if ((can & SMTP_DSN) && envelope->ret != RET_NONE)
 		g_string_append(line, envelope->ret == RET_FULL ? " RET=FULL" : " RET=HDRS");
@@ -123,6 +128,7 @@ send_rcpt(Sending *sending, guint i)
 	const Recipient *recipient = g_ptr_array_index(sending->message->envelope->recipients, place);
 	const char *other = sending->ways != NULL ? sending->ways[place].recipient : NULL;
 	g_autoptr(GString) line = g_string_new(NULL);
+	g_autoptr(Region) region = region_new();
 	const char *separator = " NOTIFY=";
 
 	g_string_printf(line, "RCPT TO:<%s>", other != NULL ? other : recipient->address);
@@ -133,7 +139,8 @@ send_rcpt(Sending *sending, guint i)
 		}
 	}
 	if ((sending->client->capabilities & SMTP_DSN) && recipient->original != NULL)
-		g_string_append_printf(line, " ORCPT=%s", recipient->original);
+		g_string_append_printf(line, " ORCPT=%s",
+			sending->form.needs_utf8 ? recipient->original : orcpt_to_ascii(region, recipient->original));
 	return smtp_write_command(sending->client->wire, &sending->error, "%s", line->str);
 }
 
@@ -247,14 +254,16 @@ send_ahead(Sending *sending)
 	Sending next = { .client = sending->client };
 	g_autofree char *obstacle = NULL;
 
-	if (task == NULL || !(sending->client->capabilities & SMTP_PIPELINING) || sending->client->is_lmtp)
+	if (task == NULL || !(sending->client->capabilities & SMTP_PIPELINING) || sending->client->is_lmtp ||
+		!send_form_is_plain(sending->client, task))
 		return true;
 	next.message = task->message;
 	next.places = task->places;
 	next.n = task->n;
 	next.sender = task->sender;
 	next.ways = task->ways;
-	next.size = spool_message_octets(task->message);
+	if (!send_form_find(&next.form, sending->client, task, NULL))
+		return true;
 	obstacle = send_obstacle(&next);
 	if (obstacle != NULL)
 		return true;
@@ -291,6 +300,35 @@ send_piece(void *data, const char *octets, size_t size)
 	return !encoding->is_lost;
 }
 
+static void
+send_recoded(void *data, const char *octets, size_t size)
+{
+	(void)send_piece(data, octets, size);
+}
+
+static bool
+send_piece_to_recode(void *data, const char *octets, size_t size)
+{
+	recoder_add(data, octets, size);
+	return true;
+}
+
+/* False: the message cannot be read, or the connection is lost. */
+static bool
+send_message(Sending *sending, Encoding *encoding)
+{
+	g_autoptr(Recoder) recoder = NULL;
+
+	if (sending->form.plan == NULL)
+		return spool_message_pieces(sending->message, send_piece, encoding, &sending->unread) &&
+			   !encoding->is_lost;
+	recoder = recoder_new(sending->form.plan, send_recoded, encoding);
+	if (!spool_message_pieces(sending->message, send_piece_to_recode, recoder, &sending->unread))
+		return false;
+	recoder_end(recoder);
+	return !encoding->is_lost;
+}
+
 /* RFC 2033 4.2: without a recipient DATA is refused; how many replies would follow what was accepted here? */
 static bool
 send_out_of_step(Sending *sending)
@@ -307,9 +345,7 @@ send_content(Sending *sending, bool has_recipients)
 
 	/* A message that cannot be read to its end gets no final dot: the connection breaks.
 	 * RFC 2920 3.1: a DATA that was accepted without recipients is ended with nothing in it */
-	if (has_recipients && !spool_message_pieces(sending->message, send_piece, &encoding, &sending->unread))
-		return false;
-	if (encoding.is_lost)
+	if (has_recipients && !send_message(sending, &encoding))
 		return false;
 	end = has_recipients ? data_encode_end(encoding.state) : ".\r\n";
 	return wire_write(sending->client->wire, end, strlen(end), &sending->error) && send_ahead(sending) &&
@@ -408,11 +444,11 @@ static int64_t
 send_attempt_us(const Sending *sending)
 {
 	return sending->client->settings->attempt_us + (int64_t)sending->n * CLOCK_SECOND +
-		   (int64_t)(sending->size / SEND_LEAST_RATE) * CLOCK_SECOND;
+		   (int64_t)(sending->form.size / SEND_LEAST_RATE) * CLOCK_SECOND;
 }
 
 bool
-smtp_client_send(SmtpClient *client, const SmtpTask *task, const SmtpTask *next, SentResult *results)
+smtp_client_send_task(SmtpClient *client, const SmtpTask *task, const SmtpTask *next, SentResult *results)
 {
 	g_autofree bool *is_open = g_new(bool, task->n);
 	g_autofree char *obstacle = NULL;
@@ -426,18 +462,25 @@ smtp_client_send(SmtpClient *client, const SmtpTask *task, const SmtpTask *next,
 		.next = next,
 		.results = results,
 		.is_open = is_open };
+	bool is_done;
 
 	smtp_reply_init(&reply);
 	memset(is_open, true, task->n * sizeof *is_open);
-	sending.size = spool_message_octets(task->message);
+	if (!send_form_find(&sending.form, client, task, &sending.unread)) {
+		send_form_clear(&sending.form);
+		return send_broken(&sending);
+	}
 	obstacle = send_obstacle(&sending);
 	if (obstacle != NULL) {
 		send_set_open(&sending, SENT_FAILED, false, obstacle);
+		send_form_clear(&sending.form);
 		return true;
 	}
 	client->attempt_until_us = g_get_monotonic_time() + send_attempt_us(&sending);
 	smtp_client_limit(client, client->settings->command_us);
-	if (!send_transaction(&sending, &reply))
+	is_done = send_transaction(&sending, &reply);
+	send_form_clear(&sending.form);
+	if (!is_done)
 		return send_broken(&sending);
 	client->messages++;
 	if (reply.code == 421)

@@ -5,6 +5,7 @@
 
 #include "base/keyed-hash.h"
 #include "proto/header.h"
+#include "proto/octets.h"
 
 static void
 transaction_copy_free(TransactionCopy *copy)
@@ -306,6 +307,30 @@ transaction_needs_separator(const Transaction *transaction, const char *content,
 	return !(size >= 2 && body == 2 && memcmp(content, "\r\n", 2) == 0);
 }
 
+/* A content may end within its header (BDAT), so that our first line would go on with its last field. */
+static bool
+transaction_needs_line_end(
+	const Transaction *transaction, const CutSearch *search, const char *content, size_t size)
+{
+	const Cut *last = search->cuts->len > 0 ? &g_array_index(search->cuts, Cut, search->cuts->len - 1) : NULL;
+
+	if (size == 0 || transaction->body_offset < size || content[size - 1] == '\n')
+		return false;
+	return last == NULL || last->offset + last->length < size; /* that field is left out */
+}
+
+/* Clients say SMTPUTF8 of every message; a message that does not need it can go where it is not known (RFC 6531 3.2, 3.3). */
+static bool
+transaction_needs_utf8(const Transaction *transaction, const Envelope *envelope, const char *content, size_t size)
+{
+	if (!g_str_is_ascii(envelope->sender) || !g_str_is_ascii(envelope->top) || !g_str_is_ascii(envelope->bottom))
+		return true;
+	for (guint i = 0; i < envelope->recipients->len; i++)
+		if (!g_str_is_ascii(((const Recipient *)g_ptr_array_index(envelope->recipients, i))->address))
+			return true;
+	return content == NULL || !octets_are_ascii(content, MIN(size, transaction->body_offset));
+}
+
 static void
 transaction_seal_edits(Transaction *transaction, Envelope *envelope, const char *extra)
 {
@@ -313,13 +338,16 @@ transaction_seal_edits(Transaction *transaction, Envelope *envelope, const char 
 	const char *content = content_head(transaction->content, &size);
 	CutSearch search = { transaction, envelope->cuts };
 
+	if (transaction->removed != NULL && content != NULL)
+		(void)transaction_visit(content, MIN(size, transaction->body_offset), transaction_add_cut, &search);
 	g_free(envelope->top);
 	g_free(envelope->bottom);
 	envelope->top = g_strdup(transaction->top->str);
-	envelope->bottom = g_strconcat(transaction->bottom->str, extra,
+	envelope->bottom = g_strconcat(
+		content != NULL && transaction_needs_line_end(transaction, &search, content, size) ? "\r\n" : "",
+		transaction->bottom->str, extra,
 		content != NULL && transaction_needs_separator(transaction, content, size) ? "\r\n" : "", NULL);
-	if (transaction->removed != NULL && content != NULL)
-		(void)transaction_visit(content, MIN(size, transaction->body_offset), transaction_add_cut, &search);
+	envelope->is_smtputf8 = envelope->is_smtputf8 && transaction_needs_utf8(transaction, envelope, content, size);
 }
 
 /* Whatever held the message holds its copies.  New; NULL: nothing did. */

@@ -106,6 +106,8 @@ api_session_fact(PtnHook *h, const char *name)
 		return facts->tls_cipher;
 	if (strcmp(name, "tls.client-name") == 0)
 		return facts->tls_client_name;
+	if (g_str_has_prefix(name, "proxy."))
+		return facts->proxy != NULL ? g_hash_table_lookup(facts->proxy, name + strlen("proxy.")) : NULL;
 	if (strcmp(name, "session.accepted") == 0)
 		return facts->accepted > 0 ? region_printf(h->call->region, "%u", facts->accepted) : NULL;
 	if (strcmp(name, "client.at-work") == 0)

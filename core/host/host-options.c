@@ -117,23 +117,22 @@ host_option_names(PluginSet *set, PtnKind kind)
 	return names;
 }
 
-bool
-host_check_option(PluginSet *set, const char *name, PtnKind kind, const char *value, GError **error)
+char *
+host_canonical_value(PluginSet *set, const char *name, PtnKind kind, const char *value, GError **error)
 {
 	Instance *instance;
 	const PtnOption *option = host_find_option(set, name, &instance);
 	g_autoptr(OptionValue) parsed = NULL;
 
 	if (option == NULL || !(option->places & host_place_of(kind)))
-		return error_set(
+		(void)error_set(
 			error, POSTERN_ERROR_NOT_FOUND, "there is no option \"%s\" of a %s", name, directory_kind_name(kind));
-	if (option_is_reference(value))
-		return error_set(error, POSTERN_ERROR_INVALID,
+	else if (option_is_reference(value))
+		(void)error_set(error, POSTERN_ERROR_INVALID,
 			"%s: \"%s\": values are read from files in the configuration file only", name, value);
-	parsed = option_parse(option, value, error);
-	if (parsed == NULL)
+	else if ((parsed = option_parse(option, value, error)) == NULL)
 		g_prefix_error(error, "%s: ", name);
-	return parsed != NULL;
+	return parsed == NULL ? NULL : g_strdup(g_str_is_ascii(value) ? value : parsed->text);
 }
 
 bool

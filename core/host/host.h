@@ -66,9 +66,9 @@ unsigned host_option_type(PluginSet *set, const char *name);
 bool host_option_is_secret(PluginSet *set, const char *name);
 /* Takes `text`; new: the same without secrets of the configuration, and what it reads from files. */
 char *host_hide(PluginSet *set, char *text);
-/* Checks that an entry of `kind` may have option "PLUGIN.OPTION", and that `value` is of its type.  The sentence says
- * what would be right. */
-bool host_check_option(PluginSet *set, const char *name, PtnKind kind, const char *value, GError **error);
+/* The value as it is to be kept, with names of domains in A-labels.  New; NULL: an entry of `kind` may not have option
+ * "PLUGIN.OPTION", or `value` is not of its type; the sentence says what would be right. */
+char *host_canonical_value(PluginSet *set, const char *name, PtnKind kind, const char *value, GError **error);
 /* Asks the plugin itself whether the entry may have the value that it has in `places` by now. */
 bool host_check_value(PluginSet *set, const char *name, const OptionPlaces *places, const char *value,
 	GError **error);

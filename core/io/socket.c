@@ -118,6 +118,12 @@ socket_peek(int fd, void *data, size_t size)
 	return recv(fd, data, size, MSG_PEEK | MSG_DONTWAIT);
 }
 
+void
+socket_wait_for_more(int fd, size_t size)
+{
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &(int){ (int)size }, sizeof(int));
+}
+
 bool
 socket_has_input(int fd)
 {

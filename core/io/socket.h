@@ -26,6 +26,8 @@ bool socket_local(int fd, IpAddress *address, uint16_t *port);
 bool socket_has_input(int fd);
 /* Looks at the first octets without taking them; the count, 0 at the end, -1 if none are there yet. */
 ssize_t socket_peek(int fd, void *data, size_t size);
+/* The socket counts as readable from so many octets on, or at its end. */
+void socket_wait_for_more(int fd, size_t size);
 
 /* Connects within `timeout_us`; non-blocking afterwards.  `from` may be NULL.  -1 on failure (IO). */
 int socket_connect(const IpAddress *address, uint16_t port, const IpAddress *from, int64_t timeout_us,

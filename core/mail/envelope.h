@@ -35,7 +35,7 @@ typedef struct {
 	char *envid;           /* ENVID as given (xtext), or NULL */
 	DsnReturn ret;
 	BodyType body;
-	bool is_smtputf8;
+	bool is_smtputf8;      /* an address or the header needs it, not only that the client said it */
 	GPtrArray *recipients; /* of Recipient*, frees them */
 	char *top;             /* header lines put before the content, each ending with CRLF; never NULL */
 	GArray *cuts;          /* of Cut, ascending, not overlapping */

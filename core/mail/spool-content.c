@@ -154,6 +154,7 @@ spool_read_small(SpoolMessage *message, const SpoolReader *reader, int fd, const
 	if (crc32c(0, octets, place->size) != place->crc)
 		return spool_content_is_wrong(message, error);
 	octets[place->size] = '\0';
+	octets_note(&message->facts, octets, place->size);
 	message->octets = g_steal_pointer(&octets);
 	message->content = message->octets;
 	return true;
@@ -166,6 +167,7 @@ spool_verify_large(
 	g_autofree char *octets = g_malloc(CONTENT_STEP);
 	uint32_t whole = 0;
 
+	message->facts = (OctetFacts){ 0 };
 	for (uint64_t step = 0; step * CONTENT_STEP < place->size; step++) {
 		const size_t size = spool_step_size(message, step);
 		uint32_t check;
@@ -175,6 +177,7 @@ spool_verify_large(
 		whole = crc32c(whole, octets, size);
 		check = crc32c(0, octets, size);
 		g_array_append_val(reader->checks, check);
+		octets_note(&message->facts, octets, size);
 	}
 	return whole == place->crc || spool_content_is_wrong(message, error);
 }

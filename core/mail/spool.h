@@ -14,6 +14,7 @@
 #include "mail/disk.h"
 #include "mail/envelope.h"
 #include "mail/state.h"
+#include "proto/octets.h"
 
 typedef struct {
 	const char *directory;
@@ -86,6 +87,7 @@ typedef struct {
 	Envelope *envelope;
 	MessageState *state;
 	uint64_t size;      /* of the content as stored */
+	OctetFacts facts;   /* of the content as stored, once it was read */
 	Spool *spool;
 	const char *content; /* all of it, behind which a NUL stands; NULL before spool_read_whole() */
 

@@ -60,10 +60,9 @@ header_scan_next(HeaderScan *scan, HeaderField *field)
 	const size_t left = scan->size - scan->at;
 	size_t name_size, colon, size, end;
 
-	if (scan->n_fields == HEADER_FIELDS_MAX)
-		return false;
 	colon = header_colon(line, left, &name_size);
-	if (colon == 0)
+	scan->has_more = colon > 0 && scan->n_fields == HEADER_FIELDS_MAX;
+	if (colon == 0 || scan->has_more)
 		return false;
 	size = header_line_size(line, left);
 	while (size < left && header_is_blank(line[size]))

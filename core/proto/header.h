@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { HEADER_FIELDS_MAX = 10000 }; /* beyond it the rest counts as body */
+enum { HEADER_FIELDS_MAX = 10000 }; /* beyond it the rest counts as body; a session refuses such a message */
 
 typedef struct {
 	const char *name;    /* points into the message, not terminated */
@@ -23,6 +23,7 @@ typedef struct {
 	const char *content;
 	size_t size, at;
 	unsigned n_fields;
+	bool has_more; /* it ended at HEADER_FIELDS_MAX, and one more field follows */
 } HeaderScan;
 
 void header_scan_start(HeaderScan *scan, const char *content, size_t size);

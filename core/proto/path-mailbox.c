@@ -13,7 +13,10 @@
 #include <glib.h>
 #include <string.h>
 
+#include "proto/idn.h"
 #include "proto/path-private.h"
+
+enum { DOMAIN_OCTETS_MAX = 1000 }; /* in U-labels; in A-labels it is DOMAIN_MAX */
 
 bool
 mailbox_text_is_valid(const char *text, size_t size)
@@ -65,10 +68,22 @@ mailbox_unquote(const char *text, size_t size, GString *raw)
 	return 0;
 }
 
-static void
-mailbox_put_local(GString *address, const GString *raw)
+/* Size of the characters of a dot-string, and dots anywhere, that `text` begins with; 0: there are only dots. */
+static size_t
+mailbox_loose_string(const char *text, size_t size)
 {
-	if (raw->len > 0 && mailbox_dot_string(raw->str, raw->len) == raw->len) {
+	size_t end = 0;
+	bool has_atom = false;
+
+	for (; end < size && (text[end] == '.' || mailbox_is_atext(text[end])); end++)
+		has_atom |= text[end] != '.';
+	return has_atom ? end : 0;
+}
+
+static void
+mailbox_put_local(GString *address, const GString *raw, bool is_loose)
+{
+	if (is_loose || (raw->len > 0 && mailbox_dot_string(raw->str, raw->len) == raw->len)) {
 		g_string_append_len(address, raw->str, (gssize)raw->len);
 		return;
 	}
@@ -82,23 +97,38 @@ mailbox_put_local(GString *address, const GString *raw)
 }
 
 static PathResult
-mailbox_put_domain(GString *address, const char *domain, size_t size)
+mailbox_put_domain(GString *address, const char *domain, size_t size, bool takes_dot)
 {
+	g_autofree char *ascii = NULL;
+
 	if (size > 0 && domain[0] == '[')
 		return domain[size - 1] == ']' ? PATH_LITERAL : PATH_BAD_ADDRESS;
-	if (size > DOMAIN_MAX)
+	if (size > DOMAIN_OCTETS_MAX)
 		return PATH_TOO_LONG;
-	if (!domain_text_is_valid(domain, size, true))
+	ascii = idn_to_ascii(domain, size);
+	if (ascii == NULL || (!takes_dot && domain[size - 1] == '.'))
 		return PATH_BAD_ADDRESS;
-	g_string_append_c(address, '@');
-	for (size_t i = 0; i < size; i++)
-		g_string_append_c(address, g_ascii_tolower(domain[i]));
-	return memchr(domain, '.', size) != NULL ? PATH_OK : PATH_NOT_QUALIFIED;
+	g_string_append_printf(address, "@%s", ascii);
+	return strchr(ascii, '.') != NULL ? PATH_OK : PATH_NOT_QUALIFIED;
+}
+
+/* The local part that `text` begins with, without quotes, in `raw`; 0: there is none. */
+static size_t
+mailbox_take_local(const char *text, size_t size, bool is_loose, GString *raw)
+{
+	size_t local;
+
+	if (text[0] == '"')
+		return mailbox_unquote(text, size, raw);
+	local = is_loose ? mailbox_loose_string(text, size) : mailbox_dot_string(text, size);
+	g_string_append_len(raw, text, (gssize)local);
+	return local;
 }
 
 PathResult
-mailbox_canonical(Region *region, const char *text, size_t size, const char **address)
+mailbox_canonical(Region *region, const char *text, size_t size, unsigned flags, const char **address)
 {
+	const bool is_loose = (flags & MAILBOX_DOTS) != 0 && size > 0 && text[0] != '"';
 	g_autoptr(GString) raw = g_string_new(NULL);
 	g_autoptr(GString) canonical = g_string_new(NULL);
 	PathResult result = PATH_NOT_QUALIFIED;
@@ -106,19 +136,15 @@ mailbox_canonical(Region *region, const char *text, size_t size, const char **ad
 
 	if (size == 0 || !mailbox_text_is_valid(text, size))
 		return PATH_BAD_ADDRESS;
-	if (text[0] == '"')
-		local = mailbox_unquote(text, size, raw);
-	else
-		local = mailbox_dot_string(text, size);
+	local = mailbox_take_local(text, size, is_loose, raw);
 	if (local == 0 || (local < size && text[local] != '@'))
 		return PATH_BAD_ADDRESS;
-	if (text[0] != '"')
-		g_string_append_len(raw, text, (gssize)local);
-	mailbox_put_local(canonical, raw);
-	if (canonical->len > LOCAL_PART_MAX)
+	mailbox_put_local(canonical, raw, is_loose);
+	if (canonical->len > LOCAL_PART_MAX && !(flags & MAILBOX_LONG))
 		return PATH_TOO_LONG;
 	if (local < size)
-		result = mailbox_put_domain(canonical, text + local + 1, size - local - 1);
+		result = mailbox_put_domain(
+			canonical, text + local + 1, size - local - 1, (flags & MAILBOX_FINAL_DOT) != 0);
 	if (result != PATH_OK && result != PATH_NOT_QUALIFIED)
 		return result;
 	if (canonical->len + strlen("<>") > PATH_MAX_OCTETS)
@@ -135,7 +161,7 @@ mailbox_parse(Region *region, const char *text, bool is_utf8)
 	for (const char *c = text; *c != '\0' && !is_utf8; c++)
 		if ((*c & 0x80) != 0)
 			return NULL;
-	return mailbox_canonical(region, text, strlen(text), &address) == PATH_OK ? address : NULL;
+	return mailbox_canonical(region, text, strlen(text), 0, &address) == PATH_OK ? address : NULL;
 }
 
 const char *

@@ -136,39 +136,77 @@ path_skip_route(const char *text, const char *end)
 	return text;
 }
 
-static PathResult
-path_parse_address(Region *region, const char *text, const char *end, bool is_utf8, const char **address)
+static unsigned
+path_mailbox_flags(unsigned flags, bool is_sender)
 {
-	for (const char *c = text; c < end && !is_utf8; c++)
+	if (!(flags & PATH_LOOSE))
+		return 0;
+	return MAILBOX_LONG | MAILBOX_FINAL_DOT | (is_sender ? 0 : MAILBOX_DOTS);
+}
+
+static PathResult
+path_parse_address(
+	Region *region, const char *text, const char *end, unsigned flags, bool is_sender, const char **address)
+{
+	for (const char *c = text; c < end && !(flags & PATH_UTF8); c++)
 		if ((*c & 0x80) != 0)
 			return PATH_NEEDS_UTF8;
 	text = path_skip_route(text, end);
 	if (text == NULL)
 		return PATH_BAD_ADDRESS;
-	return mailbox_canonical(region, text, (size_t)(end - text), address);
+	return mailbox_canonical(region, text, (size_t)(end - text), path_mailbox_flags(flags, is_sender), address);
+}
+
+/* Where the path is: within brackets, or up to the next blank. */
+typedef struct {
+	const char *begin, *end; /* without brackets */
+	const char *rest;
+} PathPlace;
+
+/* An address without brackets has no source route, no quotes, and is not empty. */
+static bool
+path_place_bare(const char *text, PathPlace *place)
+{
+	const size_t size = strcspn(text, " \t");
+
+	*place = (PathPlace){ text, text + size, text + size };
+	return size > 0 && text[0] != '@' && strcspn(text, "<>\"") >= size && memchr(text, '@', size) != NULL;
+}
+
+static PathResult
+path_find_place(const char *argument, const char *keyword, unsigned flags, PathPlace *place)
+{
+	const char *open;
+
+	if (g_ascii_strncasecmp(argument, keyword, strlen(keyword)) != 0)
+		return PATH_SYNTAX;
+	open = path_skip_blanks(argument + strlen(keyword));
+	if (*open != '<' && (flags & PATH_LOOSE) && path_place_bare(open, place))
+		return PATH_OK;
+	if (*open != '<' || strchr(open, '>') == NULL)
+		return PATH_SYNTAX;
+	place->begin = open + 1;
+	place->end = path_find_close(open);
+	if (place->end == NULL)
+		return PATH_BAD_ADDRESS;
+	place->rest = place->end + 1;
+	return PATH_OK;
 }
 
 PathResult
-path_parse(Region *region, const char *argument, const char *keyword, bool is_utf8, Path *path)
+path_parse(Region *region, const char *argument, const char *keyword, unsigned flags, Path *path)
 {
-	const size_t keyword_size = strlen(keyword);
 	const bool is_sender = keyword[0] == 'F';
-	const char *open, *close;
 	Path parsed = { .address = "" };
-	PathResult result = PATH_OK;
+	PathPlace place;
+	PathResult result = path_find_place(argument, keyword, flags, &place);
 
-	if (g_ascii_strncasecmp(argument, keyword, keyword_size) != 0)
+	if (result != PATH_OK)
+		return result;
+	if (!path_parse_parameters(region, place.rest, (flags & PATH_UTF8) != 0, &parsed))
 		return PATH_SYNTAX;
-	open = path_skip_blanks(argument + keyword_size);
-	if (*open != '<' || strchr(open, '>') == NULL)
-		return PATH_SYNTAX;
-	close = path_find_close(open);
-	if (close == NULL)
-		return PATH_BAD_ADDRESS;
-	if (!path_parse_parameters(region, close + 1, is_utf8, &parsed))
-		return PATH_SYNTAX;
-	if (close > open + 1)
-		result = path_parse_address(region, open + 1, close, is_utf8, &parsed.address);
+	if (place.end > place.begin)
+		result = path_parse_address(region, place.begin, place.end, flags, is_sender, &parsed.address);
 	else if (!is_sender)
 		return PATH_BAD_ADDRESS;
 	if (result == PATH_NOT_QUALIFIED && !is_sender && g_ascii_strcasecmp(parsed.address, "postmaster") == 0)
@@ -182,11 +220,12 @@ bool
 path_wants_utf8(const char *argument)
 {
 	const char *open = strchr(argument, '<');
-	const char *at = open != NULL ? path_find_close(open) : NULL;
+	const char *at = open != NULL ? path_find_close(open) : strchr(argument, ':');
 
 	if (at == NULL)
 		return false;
-	for (at++; *at != '\0'; at += strcspn(at, " \t")) {
+	at = open != NULL ? at + 1 : path_skip_blanks(at + 1);
+	for (at += open != NULL ? 0 : strcspn(at, " \t"); *at != '\0'; at += strcspn(at, " \t")) {
 		at = path_skip_blanks(at);
 		if (path_keyword_size(at) == strlen("SMTPUTF8") && strcspn(at, " \t") == strlen("SMTPUTF8") &&
 			g_ascii_strncasecmp(at, "SMTPUTF8", strlen("SMTPUTF8")) == 0)

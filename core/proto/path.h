@@ -36,17 +36,24 @@ typedef struct {
 } Parameter;
 
 typedef struct {
-	const char *address; /* "" for "<>".  Canonical: the domain's ASCII letters in lower case, a source route
-	                      * dropped, a local part quoted only if it needs quotes.  U-labels stay as they are. */
+	const char *address; /* "" for "<>".  Canonical: the domain in lower case, a source route
+	                      * dropped, a local part quoted only if it needs quotes, U-labels made A-labels (idn.h). */
 	Parameter parameters[PARAMETERS_MAX]; /* no name twice */
 	size_t n_parameters; /* PARAMETERS_MAX + 1: there were too many (501) */
 } Path;
 
+/* What path_parse() takes beyond the grammar; none of it lets two addresses be taken for each other. */
+typedef enum {
+	PATH_UTF8 = 1,  /* non-ASCII: SMTPUTF8 was said */
+	PATH_LOOSE = 2, /* an address without brackets, a final dot in its domain, a local part of more than 64 octets, and, with
+	                 * "TO:", dots in a local part where none belong ("a..b", "a.", ".a": they exist, and stay as they are) */
+} PathFlags;
+
 /* "FROM:<path> params" with keyword "FROM:", "TO:<path> params" with "TO:".  Blanks between ':' and '<' are
- * tolerated (many clients), other departures are not.  `is_utf8`: non-ASCII is allowed; must be valid UTF-8.
+ * tolerated (many clients), other departures only with `flags`, a set of PathFlags.  Non-ASCII must be valid UTF-8.
  * "<>" is an address with "FROM:" only, "<postmaster>" is PATH_OK with "TO:" only (RFC 5321 4.1.1.3).
  * `path` is set with PATH_OK and PATH_NOT_QUALIFIED only. */
-PathResult path_parse(Region *region, const char *argument, const char *keyword, bool is_utf8, Path *path);
+PathResult path_parse(Region *region, const char *argument, const char *keyword, unsigned flags, Path *path);
 /* True if the parameters contain SMTPUTF8, looked for before the path can be parsed. */
 bool path_wants_utf8(const char *argument);
 

@@ -10,10 +10,10 @@ enum {
 	PROXY_V2_START = 16,
 	PROXY_LOCAL = 0x20,
 	PROXY_PROXY = 0x21,
-	PROXY_UNSPEC = 0x00,
 	PROXY_TCP4 = 0x11,
 	PROXY_TCP6 = 0x21,
-	PROXY_UNIX_STREAM = 0x31,
+	PROXY_FAMILY_MAX = 0x3,    /* none, IPv4, IPv6, Unix */
+	PROXY_TRANSPORT_MAX = 0x2, /* none, stream, datagram */
 };
 
 static const char proxy_v1_start[] = "PROXY ";
@@ -94,23 +94,34 @@ proxy_read_v4(const char *data, IpAddress *address)
 	memcpy(address->bytes + 12, data, 4);
 }
 
-/* The addresses, source first; false: not enough room for them, or no stream over IP. */
+/* How many octets the addresses of a family take. */
+static size_t
+proxy_addresses_size(int family)
+{
+	static const size_t sizes[] = { 0, 12, 36, 216 };
+
+	return sizes[family >> 4];
+}
+
+/* The addresses, source first; false: not enough room for them, or a family that does not exist. */
 static bool
 proxy_read_addresses(int family, const char *data, size_t size, ProxyHeader *header)
 {
-	if (family == PROXY_UNSPEC || family == PROXY_UNIX_STREAM) {
+	if (family >> 4 > PROXY_FAMILY_MAX || (family & 15) > PROXY_TRANSPORT_MAX)
+		return false;
+	if (family != PROXY_TCP4 && family != PROXY_TCP6) {
 		header->is_local = true;
 		return true;
 	}
-	if (family == PROXY_TCP4 && size >= 12) {
+	if (size < proxy_addresses_size(family))
+		return false;
+	if (family == PROXY_TCP4) {
 		proxy_read_v4(data, &header->client);
 		proxy_read_v4(data + 4, &header->server);
 		header->client_port = proxy_read_u16(data + 8);
 		header->server_port = proxy_read_u16(data + 10);
 		return true;
 	}
-	if (family != PROXY_TCP6 || size < 36)
-		return false;
 	memcpy(header->client.bytes, data, 16);
 	memcpy(header->server.bytes, data + 16, 16);
 	header->client_port = proxy_read_u16(data + 32);
@@ -118,23 +129,38 @@ proxy_read_addresses(int family, const char *data, size_t size, ProxyHeader *hea
 	return true;
 }
 
+/* Without addresses of its own a header need not have TLVs where they belong. */
+static bool
+proxy_read_tlvs(int family, const char *data, size_t size, ProxyHeader *header)
+{
+	const size_t at = PROXY_V2_START + (family >> 4 <= PROXY_FAMILY_MAX ? proxy_addresses_size(family) : 0);
+	const ProxyTlvResult result =
+		at <= size ? proxy_tlv_parse(data, size, at, &header->tlvs) : PROXY_TLV_BROKEN;
+
+	return result == PROXY_TLV_OK || (result == PROXY_TLV_BROKEN && header->is_local);
+}
+
 static ProxyResult
 proxy_parse_v2(const char *data, size_t size, ProxyHeader *header, size_t *used)
 {
 	const int command = size > 12 ? (unsigned char)data[12] : PROXY_PROXY;
+	int family;
 	size_t length;
 
 	if (command != PROXY_PROXY && command != PROXY_LOCAL)
 		return PROXY_BAD;
 	if (size < PROXY_V2_START)
 		return PROXY_MORE;
+	family = (unsigned char)data[13];
 	length = proxy_read_u16(data + 14);
 	if (length > PROXY_HEADER_MAX - PROXY_V2_START)
 		return PROXY_BAD;
 	if (size - PROXY_V2_START < length)
 		return PROXY_MORE;
 	header->is_local = command == PROXY_LOCAL;
-	if (!header->is_local && !proxy_read_addresses((unsigned char)data[13], data + PROXY_V2_START, length, header))
+	if (!header->is_local && !proxy_read_addresses(family, data + PROXY_V2_START, length, header))
+		return PROXY_BAD;
+	if (!proxy_read_tlvs(family, data, PROXY_V2_START + length, header))
 		return PROXY_BAD;
 	*used = PROXY_V2_START + length;
 	return PROXY_OK;

@@ -65,13 +65,13 @@ srs_value(char letter)
 SrsResult
 srs_open(const char *secret, int64_t day, int valid_days, const char *address, char **text)
 {
-	const char *given = address + SRS_START, *body = given + SRS_HASH + 1;
+	const char *given = srs_is(address) ? address + SRS_START : "", *body = given + SRS_HASH + 1;
 	g_autofree char *lower = g_ascii_strdown(given, -1);
 	char hash[SRS_HASH + 1];
 	const char *at;
 	int64_t age;
 
-	if (!srs_is(address) || strlen(given) < SRS_HASH + 4 || body[-1] != '=' || body[2] != '=' ||
+	if (strlen(given) < SRS_HASH + 4 || body[-1] != '=' || body[2] != '=' ||
 		srs_value(body[0]) < 0 || srs_value(body[1]) < 0)
 		return SRS_FORGED;
 	at = strrchr(body, '@');

@@ -144,3 +144,20 @@ orcpt_is_valid(const char *text, bool is_utf8)
 		return xtext_is_utf8_address(text + type + 1, is_utf8);
 	return xtext_is_valid(text + type + 1);
 }
+
+const char *
+orcpt_to_ascii(Region *region, const char *text)
+{
+	g_autoptr(GString) ascii = NULL;
+
+	if (g_str_is_ascii(text))
+		return text;
+	ascii = g_string_new(NULL);
+	for (; *text != '\0'; text = g_utf8_next_char(text)) {
+		if ((unsigned char)*text < 0x80)
+			g_string_append_c(ascii, *text);
+		else
+			g_string_append_printf(ascii, "\\x{%X}", g_utf8_get_char(text));
+	}
+	return region_strndup(region, ascii->str, ascii->len);
+}

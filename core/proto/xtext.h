@@ -21,3 +21,6 @@ bool envid_is_valid(const char *text);
 /* The value of ORCPT=: "type;xtext"; type "utf-8" may hold its address in the forms of RFC 6533 3:
  * "\x{XX}", and, if `is_utf8`, plain UTF-8. */
 bool orcpt_is_valid(const char *text, bool is_utf8);
+/* A valid value of ORCPT= without octets above 127, which become "\x{XX}": for hosts without SMTPUTF8, and for reports of
+ * type message/delivery-status (RFC 6533 3).  New in region, or `text` itself. */
+const char *orcpt_to_ascii(Region *region, const char *text);

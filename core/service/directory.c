@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/keyed-hash.h"
+#include "proto/idn.h"
 
 enum {
 	DIRECTORY_NAME_MAX = 400, /* an address has at most 320 octets, a key of the store 500 */
@@ -43,12 +44,21 @@ directory_prefix(PtnKind kind)
 	return g_strdup_printf("directory/%s/", directory_kind_name(kind));
 }
 
+/* The name under which an entry stands: in lower case, its domain in A-labels.  New. */
+static char *
+directory_name(PtnKind kind, const char *name)
+{
+	g_autofree char *ascii = kind == PTN_CUSTOMER ? g_strdup(name) : idn_address_to_ascii(name);
+
+	return g_ascii_strdown(ascii, -1);
+}
+
 char *
 directory_key(PtnKind kind, const char *name)
 {
-	g_autofree char *lower = g_ascii_strdown(name, -1);
+	g_autofree char *canonical = directory_name(kind, name);
 
-	return g_strdup_printf("directory/%s/%s", directory_kind_name(kind), lower);
+	return g_strdup_printf("directory/%s/%s", directory_kind_name(kind), canonical);
 }
 
 Directory *
@@ -101,7 +111,7 @@ directory_entry_new(PtnKind kind, const char *name)
 	DirectoryEntry *entry = g_new0(DirectoryEntry, 1);
 
 	entry->kind = kind;
-	entry->name = g_ascii_strdown(name, -1);
+	entry->name = directory_name(kind, name);
 	entry->values = g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, g_free);
 	entry->lists = g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, (GDestroyNotify)g_strfreev);
 	return entry;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/keyed-hash.h"
+#include "proto/idn.h"
 #include "service/dns-health.h"
 
 enum { DNS_NAME_MAX = 253, DNS_LABEL_MAX = 63, DNS_PARTS = 3 };
@@ -443,7 +444,7 @@ dns_name_is_possible(const char *name)
 static char *
 dns_normalise(const char *name)
 {
-	g_autofree char *ascii = g_str_is_ascii(name) ? g_ascii_strdown(name, -1) : g_hostname_to_ascii(name);
+	g_autofree char *ascii = g_str_is_ascii(name) ? g_ascii_strdown(name, -1) : idn_to_ascii(name, strlen(name));
 	const size_t length = ascii != NULL ? strlen(ascii) : 0;
 
 	if (length > 1 && ascii[length - 1] == '.')

@@ -10,6 +10,7 @@
 #include "base/ip.h"
 #include "base/wipe.h"
 #include "proto/command.h"
+#include "proto/idn.h"
 #include "service/option-private.h"
 
 enum { OPTION_FILE_MAX = 64 * 1024 };
@@ -222,6 +223,15 @@ option_split_list(const char *text)
 	return (char **)g_ptr_array_free(g_steal_pointer(&words), FALSE);
 }
 
+/* Names of hosts and domains are kept in A-labels.  New. */
+static char *
+option_canonical(unsigned type, const char *text)
+{
+	const bool has_domain = type == PTN_HOST || type == PTN_DOMAIN_NAME || type == PTN_MAILBOX;
+
+	return has_domain ? idn_address_to_ascii(text) : g_strdup(text);
+}
+
 static bool
 option_check_list(const PtnOption *option, const char *text, OptionValue *value, GError **error)
 {
@@ -231,9 +241,14 @@ option_check_list(const PtnOption *option, const char *text, OptionValue *value,
 
 	value->list = option_split_list(text);
 	length = g_strv_length(value->list);
-	for (char **w = value->list; *w != NULL; w++)
+	for (char **w = value->list; *w != NULL; w++) {
+		char *given = *w;
+
+		*w = option_canonical(type, given);
+		g_free(given);
 		if (!option_types[type].check(option, *w, &word, error))
 			return false;
+	}
 	if (length < option->least)
 		return error_set(error, POSTERN_ERROR_INVALID, "the list has %d values, at least %d are needed",
 			(int)length, (int)option->least);
@@ -249,7 +264,8 @@ option_parse(const PtnOption *option, const char *text, GError **error)
 {
 	const unsigned type = option_base_type(option);
 	g_autoptr(OptionValue) value = g_new0(OptionValue, 1);
-	g_autofree char *plain = g_strstrip(g_strdup(text));
+	g_autofree char *given = g_strstrip(g_strdup(text));
+	g_autofree char *plain = option_canonical((option->type & PTN_LIST) != 0 ? PTN_TEXT : type, given);
 
 	if ((option->type & PTN_LIST) != 0)
 		return option_check_list(option, plain, value, error) ? g_steal_pointer(&value) : NULL;

@@ -48,7 +48,7 @@ test_hosts(void)
 	static const char *const bad[] = { "host=", "host=localhost", "host=192.0.2.1", "host=2001:db8::1",
 		"host=a..b", "host=.example", "host=example.", "host=a b.example", "host=mx.example.1",
 		"host=-bad.example", "host=bad-.example", "host=mx.-example", "host=mx.example-", "host=198.18.0.1",
-		"host=mx." LONG_LABEL ".example", "host=m\303\274.example" };
+		"host=mx." LONG_LABEL ".example" };
 	PtnTest *test = new_domain(NULL);
 
 	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++)

@@ -4,6 +4,7 @@
 
 #include "fuzz/fuzz.h"
 #include "proto/data.h"
+#include "proto/mbox.h"
 
 static void
 collect(void *data, const char *octets, size_t size)
@@ -64,6 +65,27 @@ check_round_trip(const GString *content, size_t piece)
 	g_assert(g_string_equal(received, content));
 }
 
+/* However it comes, and never twice. */
+static void
+check_mailbox_lines(const char *input, size_t size, size_t piece)
+{
+	g_autoptr(GString) whole = g_string_new(NULL);
+	g_autoptr(GString) pieces = g_string_new(NULL);
+	g_autoptr(GString) again = g_string_new(NULL);
+	MboxFilter first = { 0 }, second = { 0 }, third = { 0 };
+
+	mbox_filter(&first, input, size, collect, whole);
+	mbox_finish(&first, collect, whole);
+	for (size_t at = 0; at < size; at += piece)
+		mbox_filter(&second, input + at, MIN(piece, size - at), collect, pieces);
+	mbox_finish(&second, collect, pieces);
+	g_assert(g_string_equal(whole, pieces));
+	mbox_filter(&third, whole->str, whole->len, collect, again);
+	mbox_finish(&third, collect, again);
+	g_assert(g_string_equal(whole, again));
+	g_assert(whole->len <= size && memcmp(whole->str, input + size - whole->len, whole->len) == 0);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -90,5 +112,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_nothing_bare(whole);
 	if (first.is_lenient || !first.has_bare)
 		check_round_trip(whole, 1 + data[0] % 11);
+	check_mailbox_lines(input, size - 1, 1 + data[0] % 7);
 	return 0;
 }

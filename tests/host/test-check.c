@@ -71,6 +71,7 @@ ptn_test_set(PtnTest *test, PtnKind kind, const char *name, const char *option, 
 	g_autoptr(DirectoryEntry) domain = NULL;
 	g_autoptr(DirectoryEntry) customer = NULL;
 	OptionPlaces places = { 0 };
+	g_autofree char *canonical = NULL;
 	g_autoptr(GError) error = NULL;
 
 	if (entry == NULL)
@@ -80,9 +81,9 @@ ptn_test_set(PtnTest *test, PtnKind kind, const char *name, const char *option, 
 	places.account = kind == PTN_ACCOUNT ? entry : NULL;
 	places.domain = kind == PTN_DOMAIN ? entry : domain;
 	places.customer = kind == PTN_CUSTOMER ? entry : customer;
-	directory_entry_set(entry, option, value);
-	if (!host_check_option(test->set, option, kind, value, &error) ||
-		!host_check_value(test->set, option, &places, value, &error))
+	canonical = host_canonical_value(test->set, option, kind, value, &error);
+	directory_entry_set(entry, option, canonical != NULL ? canonical : value);
+	if (canonical == NULL || !host_check_value(test->set, option, &places, canonical, &error))
 		return test_hand_out(test, g_strdup(error->message));
 	if (directory_save(test->engine.directory, entry, NULL, CLOCK_NEVER) != PTN_OK)
 		test_die(name, "cannot be saved");

@@ -113,6 +113,7 @@ replay_set(Replay *replay, char *rest)
 		{ "auth", .flag = &listener->takes_auth },
 		{ "auth-without-tls", .flag = &listener->takes_auth_in_clear },
 		{ "normalise", .flag = &listener->is_lenient },
+		{ "strict", .flag = &listener->is_strict },
 		{ "show-login", .flag = &engine->shows_login },
 		{ "hide-client", .flag = &engine->hides_client },
 		{ "max-recipients", .number = &engine->max_recipients },

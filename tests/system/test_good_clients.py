@@ -133,6 +133,30 @@ def test_refusals_are_no_errors(gate):
     assert "errors" not in counted(postern, CLIENT)
 
 
+@pytest.mark.parametrize("most, sent", [("30", 50), ("30", 1030), (None, 1500)])
+@pytest.mark.parametrize("login", [LOGIN, None], ids=["login", "inbound"])
+def test_too_many_recipients(gate, most, sent, login):
+    """K-15 recipients beyond the limit, pipelined with DATA, cost nothing: those that were accepted get the message
+    (RFC 5321 4.5.3.1.10), and the session goes on."""
+    port = free_port()
+    postern = gate({"server": {"max-recipients": most},
+                    "listener inbound": {"addresses": "127.0.0.1", "ports": port, "inbound": "yes",
+                                         "auth-without-tls": "yes"}})
+    postern.ctl("domain", "add", "hosted.example", "customer=acme", "mode=hold")
+    taken = min(sent, int(most or 1000))
+    with Dialog(port, source=CLIENT) as dialog:
+        dialog.login(login, PASSWORD) if login else dialog.hello()
+        for _ in range(2):
+            dialog.send_raw(b"MAIL FROM:<%s>\r\n" % (login or "somebody@example.org").encode() +
+                            b"".join(b"RCPT TO:<r%d@hosted.example>\r\n" % i for i in range(sent)) + b"DATA\r\n")
+            assert [dialog.reply().code for _ in range(sent + 2)] == \
+                [250] * (taken + 1) + [452] * (sent - taken) + [354]
+            dialog.send_raw(b"Subject: test\r\n\r\nHello.\r\n.\r\n")
+            dialog.expect("250 2.0.0")
+    assert blocks(postern) == {} and "errors" not in counted(postern, CLIENT)
+    assert re.findall(r"message accepted .* recipients=(\d+)", postern.log()) == [str(taken)] * 2
+
+
 def test_violations_count(gate):
     """K-15 sessions full of nonsense still block; the count begins anew behind a message."""
     postern = gate()

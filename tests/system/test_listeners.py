@@ -8,8 +8,9 @@ import time
 
 import pytest
 
-from postern import LOGIN, PASSWORD, PATIENCE, Dialog, Postern, Sink, client_tls, free_port, make_certificate, wait_until
+from postern import BUILD, LOGIN, PASSWORD, PATIENCE, Dialog, Postern, Sink, client_tls, free_port, make_certificate, wait_until
 
+PROXIED = BUILD / "tests/plugins/.libs/proxied.so"
 STARTTLS = ("25", "2525", "587")
 AUTO = ("11923", "61235", "80")
 CLEAR = STARTTLS + AUTO
@@ -362,6 +363,10 @@ def proxy2(command, family, addresses):
     return b"\r\n\r\n\x00\r\nQUIT\n" + bytes([0x20 | command, family]) + struct.pack("!H", len(addresses)) + addresses
 
 
+def header_name(value):
+    return value if isinstance(value, str) else "%s-%d" % (value[12:16].hex(), len(value))
+
+
 V2_FOUR = proxy2(1, 0x11, socket.inet_aton("203.0.113.9") + socket.inet_aton("192.0.2.1") + struct.pack("!HH", 4711, 25))
 V2_SIX = proxy2(1, 0x21, socket.inet_pton(socket.AF_INET6, "2001:db8::9") + bytes(16) + struct.pack("!HH", 4711, 25))
 V2_MORE = proxy2(1, 0x11, socket.inet_aton("203.0.113.9") + socket.inet_aton("192.0.2.1") + struct.pack("!HH", 4711, 25) +
@@ -372,9 +377,13 @@ V2_MORE = proxy2(1, 0x11, socket.inet_aton("203.0.113.9") + socket.inet_aton("19
 @pytest.mark.parametrize("header, client", [
     (b"PROXY TCP4 203.0.113.9 192.0.2.1 4711 25\r\n", "203.0.113.9"),
     (b"PROXY TCP6 2001:db8::9 ::1 4711 25\r\n", "2001:db8::9"), (b"PROXY UNKNOWN\r\n", "127.0.0.1"),
-    (V2_FOUR, "203.0.113.9"), (V2_SIX, "2001:db8::9"), (V2_MORE, "203.0.113.9"), (proxy2(0, 0, b""), "127.0.0.1")])
+    (V2_FOUR, "203.0.113.9"), (V2_SIX, "2001:db8::9"), (V2_MORE, "203.0.113.9"), (proxy2(0, 0, b""), "127.0.0.1"),
+    (proxy2(1, 0x12, V2_FOUR[16:]), "127.0.0.1"), (proxy2(1, 0x22, V2_SIX[16:]), "127.0.0.1"),
+    (proxy2(1, 0x32, bytes(216)), "127.0.0.1"), (proxy2(1, 0x31, bytes(216)), "127.0.0.1"),
+    (proxy2(1, 0x11, V2_FOUR[16:] + b"\x04\x0f\xe1" + bytes(4065)), "203.0.113.9"),
+    (proxy2(0, 0, b"\x04\x0f\xed" + bytes(4077)), "127.0.0.1")], ids=header_name)
 def test_proxy(gate, port, header, client):
-    """C-10 behind a trusted proxy the client is the one that the header names; v1 and v2, in clear and before TLS."""
+    """C-10 E-26 behind a trusted proxy the client is the one that the header names; v1 and v2, in clear and before TLS."""
     before = gate.settle()
     with Dialog(gate.ports[port], implicit_tls=port == "proxied-tls", first=header) as dialog:
         dialog.login()
@@ -384,11 +393,57 @@ def test_proxy(gate, port, header, client):
 
 
 @pytest.mark.parametrize("header", [b"EHLO x\r\n", b"PROXY TCP4 203.0.113.9 192.0.2.1 99999 25\r\n", b"PROXY TCP4 x\r\n",
-                                    b"\r\n\r\n\x00\r\nQUIT\n\x55\x11\x00\x00", b"PROXY " + b"x" * 200])
+                                    b"\r\n\r\n\x00\r\nQUIT\n\x55\x11\x00\x00", b"PROXY " + b"x" * 200,
+                                    proxy2(1, 0x41, b""), proxy2(1, 0x13, V2_FOUR[16:]),
+                                    proxy2(1, 0x11, V2_FOUR[16:] + b"\x03\x00\x04abcd"),
+                                    proxy2(1, 0x11, V2_FOUR[16:] + b"\x04\x0f\xe2" + bytes(4066))], ids=header_name)
 def test_bad_proxy_header(gate, header):
     """A trusted proxy that sends no good header is not served."""
     with Dialog(gate.ports["proxied"], greet=False, first=header) as dialog:
         assert dialog.is_closed()
+
+
+def crc32c(octets):
+    crc = 0xffffffff
+    for octet in octets:
+        crc ^= octet
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+
+
+def tlv(kind, value):
+    return struct.pack("!BH", kind, len(value)) + value
+
+
+@pytest.mark.skipif(not PROXIED.exists(), reason="tests/plugins/proxied.la is not built")
+def test_what_a_proxy_knows(make_postern, sink, tmp_path):
+    """E-26 TLS and the name that the client asked for are known to plugins, with a checksum that fits; in pieces, too."""
+    port, folder = free_port(), tmp_path / "plugins"
+    folder.mkdir()
+    for plugin in [*BUILD.glob("plugins/*/.libs/*.so"), PROXIED]:
+        (folder / plugin.name).symlink_to(plugin)
+    postern = make_postern({"server": {"plugins": "auth proxied", "plugin-directory": folder},
+                            "listener proxied": listener("none", port, proxies="127.0.0.1/32")}, sink=sink)
+    tls = tlv(0x20, b"\x07\0\0\0\0" + tlv(0x21, b"TLSv1.3") + tlv(0x22, b"camera 7") + tlv(0x23, b"TLS_AES_128_GCM_SHA256"))
+    tlvs = tlv(1, b"smtp") + tlv(2, b"mx.example.net") + tls + tlv(0xea, b"\1vpce") + tlv(4, bytes(3000))
+    header = proxy2(1, 0x11, V2_FOUR[16:] + tlvs + tlv(3, bytes(4)))
+    header = header[:-4] + struct.pack("!I", crc32c(header))
+    with Dialog(port, greet=False) as dialog:
+        for at in range(0, len(header), 997):
+            dialog.send_raw(header[at:at + 997])
+            time.sleep(0.02)
+        dialog.greeting = dialog.reply()
+        dialog.login()
+        dialog.mail()
+    message = sink.wait(1)[0]
+    assert sorted(message.header("X-Fact")) == [
+        "proxy.alpn=smtp", "proxy.authority=mx.example.net", "proxy.tls.cipher=TLS_AES_128_GCM_SHA256",
+        "proxy.tls.client-name=camera 7", "proxy.tls.verified=yes", "proxy.tls.version=TLSv1.3", "proxy.tls=yes"]
+    with Dialog(port, first=V2_FOUR) as dialog:
+        dialog.login()
+        dialog.mail()
+    assert sink.wait(2)[1].header("X-Fact") == []
 
 
 @pytest.mark.parametrize("header", [b"PROXY TCP4 203.0.113.9 192.0.2.1 4711 25\r\n", V2_FOUR])

@@ -56,6 +56,17 @@ def test_hosted(make_postern, store, sink):
     postern.wait_log(r"delivered .*to=a@hosted.example relay=\"?localhost\[")
 
 
+def test_smtputf8_that_is_not_needed(make_postern, store, sink):
+    """E-24 E-23 Dovecot's LMTP knows no SMTPUTF8: mail of clients that say the word is stored, whatever its body is."""
+    postern = make_postern(mailboxes(store), sink=sink)
+    add_hosted(postern)
+    with postern.session() as dialog:
+        dialog.expect("250", "MAIL FROM:<user@example.net> BODY=8BITMIME SMTPUTF8")
+        dialog.expect("250", "RCPT TO:<b@hosted.example>")
+        assert dialog.data("Subject: the word\n\ngr\u00fc\u00dfe\n").code == 250
+    wait_until(lambda: [m for m in store.mail("b@hosted.example") if m["Subject"] == "the word"], "the message")
+
+
 def test_many(make_postern, store):
     """Many messages over kept connections, each once."""
     postern = make_postern({"route all": None, **mailboxes(store)})

@@ -42,6 +42,19 @@ def test_recipient(gate, line, recipient, start):
     assert gate.accepted() == before
 
 
+def test_dead_domains_of_lists(gate):
+    """K-15 a list with a dead domain in each message: all messages go out, pipelined or not."""
+    before = gate.accepted()
+    with gate.session() as dialog:
+        for i in range(30):
+            dialog.send_raw(b"MAIL FROM:<%s>\r\nRCPT TO:<x@alone.example.org>\r\nRCPT TO:<x@absent.example.org>\r\n"
+                            b"RCPT TO:<x@nullmx.example.org>\r\nDATA\r\n" % LOGIN.encode())
+            assert [dialog.reply().code for _ in range(5)] == [250, 250, 450, 556, 354]
+            dialog.send_raw(b"Subject: %d\r\n\r\nx\r\n.\r\n" % i)
+            dialog.expect("250 2.0.0")
+    assert gate.accepted() == before + 30
+
+
 @pytest.mark.parametrize("line, sender, start", [
     ("R-05", "bob", "504 5.5.2"),
     ("R-05", "bob@host", "504 5.5.2"),

@@ -81,6 +81,56 @@ test_separator(void)
 	check_text("", NULL, "X-A", "Received: here\r\nX-A: 1\r\n\r\n");
 }
 
+/* By BDAT. */
+static void
+test_header_without_end(void)
+{
+	check_text("Subject: a", NULL, "X-A", "Received: here\r\nSubject: a\r\nX-A: 1\r\n\r\n");
+	check_text("Subject: a\r\n b", NULL, "X-A", "Received: here\r\nSubject: a\r\n b\r\nX-A: 1\r\n\r\n");
+	check_text("Subject: a", NULL, NULL, "Received: here\r\nSubject: a\r\n\r\n");
+	check_text("Subject: a\r\nBcc: b", "Bcc", "X-A", "Received: here\r\nSubject: a\r\nX-A: 1\r\n\r\n");
+	check_text("Bcc: b", "Bcc", "X-A", "Received: here\r\nX-A: 1\r\n\r\n");
+	check_text("Bcc: b\r\nSubject: a", "Bcc", "X-A", "Received: here\r\nSubject: a\r\nX-A: 1\r\n\r\n");
+}
+
+static bool
+world_needs_utf8(World *world)
+{
+	g_autofree char *text = world_commit(world);
+	g_autoptr(SpoolMessage) message = spool_read(world->fixture->spool, world->transaction->id, NULL);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(message);
+	return message->envelope->is_smtputf8;
+}
+
+static void
+check_utf8(const char *content, const char *sender, const char *recipient, const char *header, bool is_needed)
+{
+	World world;
+
+	world_start(&world, content);
+	world.transaction->envelope->is_smtputf8 = true;
+	if (sender != NULL)
+		act(&world, (Act){ .kind = ACT_SET_SENDER, .text = sender });
+	if (recipient != NULL)
+		envelope_add_recipient(world.transaction->envelope, recipient, NULL, 0);
+	if (header != NULL)
+		act(&world, (Act){ .kind = ACT_ADD_HEADER, .name = "X-A", .text = header });
+	CU_ASSERT_EQUAL(world_needs_utf8(&world), is_needed);
+	world_end(&world);
+}
+
+static void
+test_smtputf8(void)
+{
+	check_utf8("Subject: a\r\n\r\nb\xc3\xbc\r\n", NULL, NULL, NULL, false);
+	check_utf8("Subject: \xc3\xbc\r\n\r\nb\r\n", NULL, NULL, NULL, true);
+	check_utf8("Subject: a\r\n\r\n", "\xc3\xbc@example.net", NULL, NULL, true);
+	check_utf8("Subject: a\r\n\r\n", NULL, "\xc3\xbc@example.org", NULL, true);
+	check_utf8("Subject: a\r\n\r\n", NULL, NULL, "\xc3\xbc", true);
+	check_utf8("", NULL, NULL, NULL, false);
+}
+
 static void
 test_getters(void)
 {
@@ -202,6 +252,8 @@ test_copies_dropped(void)
 static const UnitTest tests[] = {
 	{ "header fields are added behind, removed with their folds, the body is left alone", test_edits },
 	{ "a message without header or body gets the empty line it needs", test_separator },
+	{ "E-24 SMTPUTF8 where it is needed", test_smtputf8 },
+	{ "E-20 a header that does not end with CRLF", test_header_without_end },
 	{ "getters show the header as edited so far", test_getters },
 	{ "N-03 sender, recipients, notes, hold: the envelope that is queued", test_envelope },
 	{ "a copy shares content and later edits, and has notes and headers of its own", test_copies },

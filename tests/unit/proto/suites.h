@@ -3,5 +3,6 @@
 
 #include "unit/unit.h"
 
-extern const UnitSuite suite_command, suite_data, suite_date, suite_header, suite_line, suite_mailbox, suite_path,
-	suite_proxy, suite_reply, suite_srs, suite_xtext;
+extern const UnitSuite suite_command, suite_data, suite_date, suite_header, suite_idn, suite_line, suite_mailbox,
+	suite_mbox, suite_path,
+	suite_proxy, suite_recode, suite_reply, suite_srs, suite_xtext;

@@ -74,10 +74,22 @@ judges_dsn_values(void)
 	CU_ASSERT_FALSE(envid_is_valid("a+0Ab"));
 }
 
+static void
+makes_ascii_of_it(void)
+{
+	g_autoptr(Region) region = region_new();
+	const char *made = orcpt_to_ascii(region, "utf-8;b\xc3\xbc\\x{2B}\xf0\x9f\x98\x80@example.net");
+
+	ASSERT_TEXT(made, "utf-8;b\\x{FC}\\x{2B}\\x{1F600}@example.net");
+	CU_ASSERT_TRUE(orcpt_is_valid(made, false));
+	ASSERT_TEXT(orcpt_to_ascii(region, "rfc822;a+2Bb@example.net"), "rfc822;a+2Bb@example.net");
+}
+
 static const UnitTest tests[] = {
 	{ "xtext hides nothing but printable ASCII and blanks", decodes },
 	{ "what is encoded is decoded again", encodes },
 	{ "E-08 bad values of ENVID and ORCPT are refused", judges_dsn_values },
+	{ "E-25 an original recipient for those without SMTPUTF8", makes_ascii_of_it },
 	{ 0 },
 };
 
