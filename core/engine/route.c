@@ -322,6 +322,15 @@ route_add_address(GPtrArray *addresses, const char *name, const IpAddress *ip, u
 	g_ptr_array_add(addresses, address);
 }
 
+char *
+hop_address_text(const NextHop *hop, const HopAddress *to)
+{
+	char text[IP_TEXT_SIZE];
+
+	return hop->path == NULL ? g_strdup_printf("%s %u", ip_format(&to->address, text), to->port)
+							 : g_strdup(hop->path);
+}
+
 /* Both families are asked for at once; true: one of them could not be found out. */
 static bool
 route_look_up_host(Dns *dns, const char *name, uint16_t port, int64_t deadline_us, GPtrArray *addresses)

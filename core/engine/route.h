@@ -70,6 +70,9 @@ typedef struct {
 	uint16_t port;
 } HopAddress;
 
+/* What a server is counted and remembered by: "ADDRESS PORT", or the path of a Unix socket; new. */
+char *hop_address_text(const NextHop *hop, const HopAddress *to);
+
 typedef enum { HOP_OK, HOP_DEFER, HOP_FAIL, HOP_HOLD } HopResult;
 
 /* Looks up; waits until `deadline_us`.  Of a hop that is not trusted only addresses that reach.h allows; if none is left,
