@@ -35,6 +35,9 @@ static const PtnOption options_server[] = {
 	{ "exempt-recipients", PTN_TEXT | PTN_LIST, SERVER, "abuse@ .spamcop.net",
 		"local@, user@domain, domain or .domain (with those below): mail is accepted whatever it contains if all "
 		"of its recipients are such; what would be refused has no copies" },
+	{ "own-addresses", PTN_TEXT | PTN_LIST, SERVER, "",
+		"addresses that lead here although no interface has them (behind NAT, a load balancer); an MX record or a "
+		"redirect that leads to one is a loop; what the listeners have is known" },
 	{ "refuse-at", PTN_CHOICE, SERVER, "stage",
 		"when a refusal of connect, helo and mail is told: at once, or at RCPT, where from and to are known", 0, 0,
 		choices_refuse_at },

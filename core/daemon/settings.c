@@ -326,15 +326,15 @@ settings_engine(const Config *config, GPtrArray *mistakes)
 /* ---- [delivery], [route] ---- */
 
 static void
-settings_read_from(const ConfigSection *section, DeliverySettings *delivery, GPtrArray *mistakes)
+settings_read_ips(const ConfigSection *section, const char *option, GArray *addresses, GPtrArray *mistakes)
 {
-	for (const char *const *text = config_list(section, "from-addresses"); *text != NULL; text++) {
+	for (const char *const *text = config_list(section, option); *text != NULL; text++) {
 		IpAddress address;
 
-		if (ip_parse(*text, &address))
-			g_array_append_val(delivery->from, address);
+		if (ip_parse(*text, &address) && !ip_is_unspecified(&address))
+			g_array_append_val(addresses, address);
 		else
-			settings_complain(mistakes, section, "from-addresses", "\"%s\" is not an IP address", *text);
+			settings_complain(mistakes, section, option, "\"%s\" is not the IP address of a host", *text);
 	}
 }
 
@@ -361,14 +361,28 @@ settings_read_route(const ConfigSection *section, DeliverySettings *delivery, GP
 										  g_strdupv((char **)(uintptr_t)modes), g_steal_pointer(&hop)));
 }
 
-/* Where we listen on port 25 an exchanger that leads to us is a loop. */
+static void
+settings_add_doors(const ListenerSettings *listener, GArray *doors)
+{
+	for (guint i = 0; i < listener->addresses->len; i++)
+		for (guint k = 0; k < listener->ports->len; k++) {
+			const OwnDoor door = { g_array_index(listener->addresses, IpAddress, i),
+				g_array_index(listener->ports, uint16_t, k) };
+
+			g_array_append_val(doors, door);
+		}
+}
+
+/* Where mail for domains is taken an exchanger that leads to us is a loop: on port 25, and on another one that somebody
+ * forwards port 25 to. */
 static void
 settings_read_own(const EngineSettings *engine, DeliverySettings *delivery)
 {
 	for (guint i = 0; i < engine->listeners->len; i++) {
 		const ListenerSettings *listener = g_ptr_array_index(engine->listeners, i);
 
-		if (settings_has_port(listener, 25))
+		settings_add_doors(listener, delivery->doors);
+		if (listener->is_inbound || settings_has_port(listener, 25))
 			g_array_append_vals(delivery->own, listener->addresses->data, listener->addresses->len);
 	}
 }
@@ -404,8 +418,9 @@ settings_delivery(const Config *config, const EngineSettings *engine, GPtrArray 
 	delivery->client = tls_client_new(config_text(section, "trust"), &error);
 	if (delivery->client == NULL)
 		settings_complain(mistakes, section, "trust", "%s", error->message);
-	settings_read_from(section, delivery, mistakes);
+	settings_read_ips(section, "from-addresses", delivery->from, mistakes);
 	settings_read_own(engine, delivery);
+	settings_read_ips(config_section(config, "server", NULL), "own-addresses", delivery->outside, mistakes);
 	settings_read_networks(section, "private-networks", delivery->private_networks);
 	for (guint i = 0; i < routes->len; i++)
 		settings_read_route(g_ptr_array_index(routes, i), delivery, mistakes);

@@ -18,12 +18,20 @@ typedef struct {
 	NextHop *hop;
 } Route;
 
+/* One place where we listen; 0.0.0.0 and :: are all addresses of this machine. */
+typedef struct {
+	IpAddress address;
+	uint16_t port;
+} OwnDoor;
+
 struct DeliverySettings {
 	char *hostname, *helo;
 	char *spf_record;      /* the domain that our customers include; NULL: none */
 	GArray *from;          /* of IpAddress: our own to send from; empty: the system's choice */
 	GPtrArray *routes;     /* of Route*, frees them */
-	GArray *own;           /* of IpAddress: those we listen on: an MX that leads here is a loop */
+	GArray *own;           /* of IpAddress: where we take mail for domains: an exchanger that leads here is us */
+	GArray *outside;       /* of IpAddress: ours behind NAT, which no interface has */
+	GArray *doors;         /* of OwnDoor: where we listen at all */
 	GArray *private_networks; /* of IpNetwork: io/reach.h */
 	TlsPolicy tls;
 	int64_t retry_least_us, retry_most_us, expire_us, warn_after_us;

@@ -47,6 +47,11 @@ class SinkSession:
         reply = preset if reply is None else reply
         if reply == "":
             raise ConnectionError("as the script says")
+        if isinstance(reply, tuple):
+            self.say(reply[0])
+            if reply[1] != "close":
+                self.say(reply[1])
+            raise ConnectionError("as the script says")
         self.say(reply)
         return reply[0] in "23"
 
@@ -142,7 +147,8 @@ class Sink:
     """An SMTP server that takes everything, or answers as `replies` says: {"RCPT": "450 4.2.0 later"}.
 
     Keys: CONNECT EHLO MAIL RCPT DATA "." RSET QUIT.  Values: a reply ("" closes the connection), a list of them,
-    used up one by one (then the ordinary), or a function of the argument (of ".": the Message) that returns a reply or None.
+    used up one by one (then the ordinary), or a function of the argument (of ".": the Message), and perhaps of the session, that
+    returns a reply or None.  A pair ends the connection: (reply, "close"), or (reply, what else is said).
     """
 
     def __init__(self, replies=None, extensions=("PIPELINING", "8BITMIME", "SIZE 0", "ENHANCEDSTATUSCODES"), port=0,
@@ -179,7 +185,9 @@ class Sink:
             script = self.replies.get(verb)
             if isinstance(script, list):
                 return script.pop(0) if script else None
-        return script(argument) if callable(script) else script
+        if not callable(script):
+            return script
+        return script(argument, session) if script.__code__.co_argcount == 2 else script(argument)
 
     def note(self, verb, argument):
         with self.changed:
