@@ -223,6 +223,8 @@ class Postern:
         self.process = None
         self.link_plugins()
         self.change(options or {})
+        if self.sections.get("directory", {}).get("at", "").startswith("redis"):
+            self.ask("store", "init")
         self.start()
         if with_account:
             self.ctl("customer", "add", "acme")
