@@ -11,7 +11,7 @@ from test_redis import Redis, answers, let_look
 
 pytestmark = pytest.mark.skipif(not shutil.which("redis-server"), reason="needs redis-server")
 
-PLUGINS = "blocking auth sender-rules limits senderverify"
+PLUGINS = "blocking auth sender-rules limits standing"
 
 
 @pytest.fixture
@@ -59,8 +59,7 @@ def alarms(postern):
 
 @pytest.fixture
 def options(redis):
-    return redis.options(server={"plugins": PLUGINS}, **{"plugin limits": {"account-recipients": "1000/1h"},
-                                                         "plugin senderverify": {"probe-sender": "postmaster@example.net"}})
+    return redis.options(server={"plugins": PLUGINS}, **{"plugin limits": {"client-recipients": "1000/1h"}})
 
 
 @pytest.mark.parametrize("reason", REASONS)
@@ -81,12 +80,12 @@ def test_writes_are_refused(make_postern, sink, redis, options, reason):
     assert reason in alarms(postern)["store.refused"].replace("can't run this command", "NOPERM"), alarms(postern)
     assert "AWAY for writing" in postern.ctl("status")
     assert "4.3.0" not in postern.log()
-    done = postern.ask("account", "set", "other@example.net", "reason=x")
+    done = postern.ask("customer", "add", "late")
     assert done.returncode == 1
     assert "directory.refused" in alarms(postern)
     REASONS[reason](redis, False)
     wait_until(lambda: not alarms(postern).keys() & {"store.refused", "directory.refused"}, "the end of the alarms")
-    postern.ctl("account", "set", "other@example.net", "reason=x")
+    postern.ctl("customer", "add", "late")
     postern.send()
     sink.wait(8)
     assert " ok (" in postern.ctl("status")
