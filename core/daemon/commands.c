@@ -44,7 +44,7 @@ const Command commands_all[] = {
 		"starts without what the disk cannot read; no daemon may use the spool", .is_local = true },
 	{ "store copy", "FROM TO", "a store or directory into another back end; no daemon may use it", TAKES_YES,
 		.is_local = true },
-	{ "store init", "", "makes the Redis of a new installation ready; one that lost its data is restored instead",
+	{ "store init", "[directory|store]", "makes the Redis of a new installation ready; one that lost its data is restored instead",
 		.is_local = true },
 	{ "restore", "DIRECTORY [--keep-config]", "a backup into this machine; no daemon may use its stores",
 		TAKES_YES | TAKES_DRY_RUN, .is_local = true },

@@ -405,16 +405,20 @@ posternctl_copy_store(const Arguments *arguments, GError **error)
 static int
 posternctl_init_stores(const Arguments *arguments, GError **error)
 {
-	static const char *const sections[] = { "directory", "store" };
+	static const char *const sections[] = { "directory", "store", NULL };
+	const char *only = arguments->words[2];
 
-	if (arguments->words[2] != NULL) {
-		(void)error_set(error, POSTERN_ERROR_INVALID, "store init takes no more: [directory] and [store] say where");
+	if (only != NULL && (!g_strv_contains(sections, only) || arguments->words[3] != NULL)) {
+		(void)error_set(error, POSTERN_ERROR_INVALID,
+			"store init [directory|store]: sections of the configuration, which say where");
 		return EXIT_FAILURE;
 	}
-	for (size_t i = 0; i < G_N_ELEMENTS(sections); i++) {
+	for (size_t i = 0; sections[i] != NULL; i++) {
 		g_autofree char *url = posternctl_store_url(arguments, sections[i]);
 		g_autoptr(Store) store = NULL;
 
+		if (only != NULL && strcmp(only, sections[i]) != 0)
+			continue;
 		if (!g_str_has_prefix(url, "redis")) {
 			printf("%s: needs nothing, it is no Redis.\n", sections[i]);
 			continue;
@@ -464,7 +468,7 @@ static const char posternctl_help[] =
 	"  spool adopt DIRECTORY              takes over the mail of a lost node\n"
 	"  spool set-aside SEGMENT [DIRECTORY]\n"
 	"                                     starts without what the disk cannot read; no daemon may use it\n"
-	"  store init                         makes the Redis of a new installation ready\n"
+	"  store init [directory|store]       makes the Redis of a new installation ready\n"
 	"  store copy FROM TO [--yes]         a store or directory into another back end; no daemon may use it\n"
 	"  backup DIRECTORY                   stores, secrets and configuration, while the daemon runs\n"
 	"  restore DIRECTORY [--keep-config] [--dry-run] [--yes]\n"

@@ -4,6 +4,7 @@
 #include <openssl/tls1.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/exempt.h"
@@ -338,8 +339,45 @@ settings_read_ips(const ConfigSection *section, const char *option, GArray *addr
 	}
 }
 
+/* A file that is renewed under its name is another identity: connections of the old one are not shared. */
+static char *
+settings_identity(const char *certificate, const char *key)
+{
+	struct stat of_certificate = { 0 }, of_key = { 0 };
+
+	(void)stat(certificate, &of_certificate);
+	(void)stat(key, &of_key);
+	return g_strdup_printf("%s %s %" G_GINT64_FORMAT ".%ld %" G_GINT64_FORMAT ".%ld", certificate, key,
+		(gint64)of_certificate.st_mtim.tv_sec, of_certificate.st_mtim.tv_nsec, (gint64)of_key.st_mtim.tv_sec,
+		of_key.st_mtim.tv_nsec);
+}
+
 static void
-settings_read_route(const ConfigSection *section, DeliverySettings *delivery, GPtrArray *mistakes)
+settings_read_route_certificate(
+	const Config *config, const ConfigSection *section, NextHop *hop, GPtrArray *mistakes)
+{
+	const char *certificate = config_text(section, "certificate"), *key = config_text(section, "key");
+	g_autoptr(GError) error = NULL;
+
+	if (certificate == NULL && key == NULL)
+		return;
+	if (certificate == NULL || key == NULL) {
+		settings_complain(mistakes, section, certificate != NULL ? "certificate" : "key",
+			"certificate and key belong together: give both, or neither");
+		return;
+	}
+	if (hop->tls == TLS_NONE)
+		settings_complain(mistakes, section, "certificate", "a certificate is of no use without TLS (tls = none)");
+	hop->client = tls_client_new_with(
+		config_text(config_section(config, "delivery", NULL), "trust"), certificate, key, &error);
+	if (hop->client == NULL)
+		settings_complain(mistakes, section, "certificate", "%s", error->message);
+	hop->identity = settings_identity(certificate, key);
+}
+
+static void
+settings_read_route(
+	const Config *config, const ConfigSection *section, DeliverySettings *delivery, GPtrArray *mistakes)
 {
 	g_autoptr(GError) error = NULL;
 	const TlsPolicy tls = (TlsPolicy)config_number(section, "tls");
@@ -357,6 +395,9 @@ settings_read_route(const ConfigSection *section, DeliverySettings *delivery, GP
 		settings_complain(
 			mistakes, section, NULL, "which mail goes this way?  Give to = DOMAIN or for-mode = MODE");
 	hop->password = g_strdup(password);
+	hop->from = g_array_new(FALSE, FALSE, sizeof(IpAddress));
+	settings_read_ips(section, "from-addresses", hop->from, mistakes);
+	settings_read_route_certificate(config, section, hop, mistakes);
 	g_ptr_array_add(delivery->routes, route_new(config_section_name(section), g_strdupv((char **)(uintptr_t)to),
 										  g_strdupv((char **)(uintptr_t)modes), g_steal_pointer(&hop)));
 }
@@ -423,7 +464,7 @@ settings_delivery(const Config *config, const EngineSettings *engine, GPtrArray 
 	settings_read_ips(config_section(config, "server", NULL), "own-addresses", delivery->outside, mistakes);
 	settings_read_networks(section, "private-networks", delivery->private_networks);
 	for (guint i = 0; i < routes->len; i++)
-		settings_read_route(g_ptr_array_index(routes, i), delivery, mistakes);
+		settings_read_route(config, g_ptr_array_index(routes, i), delivery, mistakes);
 	return delivery;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/random.h"
 #include "engine/domain.h"
 #include "engine/own.h"
 #include "io/reach.h"
@@ -339,6 +340,51 @@ hop_address_text(const NextHop *hop, const HopAddress *to)
 							 : g_strdup(hop->path);
 }
 
+static const GArray *
+hop_own_addresses(const DeliverySettings *settings, const NextHop *hop)
+{
+	return hop->from != NULL && hop->from->len > 0 ? hop->from : settings->from;
+}
+
+const IpAddress *
+hop_from(const DeliverySettings *settings, const NextHop *hop, const IpAddress *to)
+{
+	const GArray *own = hop_own_addresses(settings, hop);
+	const IpAddress *chosen = NULL;
+	uint32_t found = 0;
+
+	for (guint i = 0; i < own->len; i++) {
+		const IpAddress *from = &g_array_index(own, IpAddress, i);
+
+		if (ip_is_v4(from) == ip_is_v4(to) && random_below(++found) == 0)
+			chosen = from;
+	}
+	return chosen;
+}
+
+/* Who says from where mail is sent says by which family, too; but a loopback address that is named as such is meant. */
+static bool
+hop_can_reach(const DeliverySettings *settings, const NextHop *hop, const IpAddress *to)
+{
+	IpAddress named;
+
+	return hop_own_addresses(settings, hop)->len == 0 || hop_from(settings, hop, to) != NULL ||
+		   (ip_is_loopback(to) && ip_parse(hop->host, &named));
+}
+
+static HopResult
+route_keep_reachable(const DeliverySettings *settings, const NextHop *hop, GPtrArray *addresses, char **reply)
+{
+	for (guint i = addresses->len; i-- > 0;)
+		if (!hop_can_reach(settings, hop, &((const HopAddress *)addresses->pdata[i])->address))
+			g_ptr_array_remove_index(addresses, i);
+	if (addresses->len > 0)
+		return HOP_OK;
+	*reply = g_strdup_printf(
+		"4.4.1 %s has only addresses of a family that from-addresses has none of", hop->host);
+	return HOP_DEFER;
+}
+
 /* Both families are asked for at once; true: one of them could not be found out. */
 static bool
 route_look_up_host(Dns *dns, const char *name, uint16_t port, int64_t deadline_us, GPtrArray *addresses)
@@ -484,6 +530,8 @@ route_addresses(Dns *dns, const DeliverySettings *settings, const NextHop *hop, 
 	}
 	if (result == HOP_OK && hop->path == NULL && !hop->is_trusted)
 		result = route_keep_allowed(settings, hop, is_unsure, found, reply);
+	if (result == HOP_OK && hop->path == NULL)
+		result = route_keep_reachable(settings, hop, found, reply);
 	if (result == HOP_OK)
 		*addresses = g_steal_pointer(&found);
 	return result;

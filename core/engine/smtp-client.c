@@ -147,6 +147,13 @@ smtp_client_say_hello(SmtpClient *client, ServerReply *reply, GError **error)
 	return smtp_client_say_helo(client, reply, error);
 }
 
+static bool
+smtp_client_start_tls(SmtpClient *client, const NextHop *hop, const char *name, GError **error)
+{
+	return wire_start_tls(
+		client->wire, hop->client != NULL ? hop->client : client->settings->client, name, hop->tls, error);
+}
+
 /* Opportunistic TLS falls back to clear only where the server does not offer it, says no or fails at it (RFC 7435).  A
  * TLS 1.3 server may refuse us after our handshake is done, and one that says 454 may hang up: neither is known before the
  * next reply, so there is one before mail is sent. */
@@ -155,6 +162,8 @@ smtp_client_secure(SmtpClient *client, const NextHop *hop, const char *name, Ser
 {
 	const bool is_offered = (client->capabilities & SMTP_STARTTLS) != 0;
 
+	if (hop->is_wrapped)
+		return true;
 	if (hop->tls == TLS_NONE || (hop->tls == TLS_MAY && (!is_offered || client->skips_tls)))
 		return true;
 	if (!is_offered)
@@ -165,7 +174,7 @@ smtp_client_secure(SmtpClient *client, const NextHop *hop, const char *name, Ser
 		return false;
 	if (reply->code != 220 && (hop->tls != TLS_MAY || reply->code == 421))
 		return smtp_client_refused(reply, "STARTTLS", error);
-	if (reply->code == 220 && !wire_start_tls(client->wire, client->settings->client, name, hop->tls, error))
+	if (reply->code == 220 && !smtp_client_start_tls(client, hop, name, error))
 		return false;
 	if (!smtp_client_say_hello(client, reply, error))
 		return false;
@@ -248,6 +257,9 @@ smtp_client_greet(SmtpClient *client, const NextHop *hop, const char *name, GErr
 	g_auto(ServerReply) reply;
 
 	smtp_reply_init(&reply);
+	smtp_client_limit(client, client->settings->command_us);
+	if (hop->is_wrapped && !smtp_client_start_tls(client, hop, name, error))
+		return false;
 	if (!smtp_client_read(client, NOISE_FAILS, &reply, error))
 		return false;
 	if (reply.code / 100 != 2) /* RFC 5321 3.1: 554 speaks for this host only */
@@ -265,15 +277,6 @@ smtp_client_has_status(const char *text)
 {
 	return (text[0] == '4' || text[0] == '5') && text[1] == '.' && g_ascii_isdigit(text[2]) && text[3] == '.' &&
 		   g_ascii_isdigit(text[4]) && text[5] == ' ';
-}
-
-static const IpAddress *
-smtp_client_from(const DeliverySettings *settings, const IpAddress *to)
-{
-	for (guint i = 0; i < settings->from->len; i++)
-		if (ip_is_v4(&g_array_index(settings->from, IpAddress, i)) == ip_is_v4(to))
-			return &g_array_index(settings->from, IpAddress, i);
-	return NULL;
 }
 
 static SmtpClient *
@@ -303,10 +306,11 @@ smtp_client_try(const SmtpOpening *opening, bool skips_tls, bool *tried_tls, GEr
 	const int64_t until_us = g_get_monotonic_time() + settings->connect_us;
 	const HopAddress *to = opening->to;
 	g_autoptr(SmtpClient) client = smtp_client_new(opening, skips_tls);
+	const IpAddress *from = hop_from(settings, opening->hop, &to->address);
 
 	client->wire = opening->hop->path != NULL
 					   ? wire_open_unix(opening->hop->path, until_us, error)
-					   : wire_open(&to->address, to->port, smtp_client_from(settings, &to->address), until_us, error);
+					   : wire_open(&to->address, to->port, from, until_us, error);
 	if (client->wire == NULL)
 		return NULL;
 	client->attempt_until_us =

@@ -2,6 +2,7 @@
 #include "io/wire.h"
 
 #include <fcntl.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <string.h>
 #include <sys/time.h>
@@ -117,6 +118,8 @@ wire_wait(Wire *wire, ssize_t result, GError **error)
 
 	if (result == STREAM_END)
 		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "the server closed the connection");
+	if (result == STREAM_FAILED && wire->stream.tls != NULL && ERR_peek_last_error() != 0)
+		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "the connection was lost: TLS: %s", tls_failure());
 	if (result == STREAM_FAILED)
 		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "the connection was lost");
 	if (wire->stream.tls != NULL && socket_wait(wire->stream.fd, is_write, MIN(left_us, CLOCK_SECOND)) && is_write)

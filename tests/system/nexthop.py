@@ -10,7 +10,7 @@ PATIENCE = 60  # seconds; sanitizers are slow, and so is a busy machine
 
 class Message:
     def __init__(self, session):
-        self.helo, self.login, self.tls = session.helo, session.login, session.tls
+        self.helo, self.login, self.tls, self.certificate = session.helo, session.login, session.tls, session.certificate
         self.sender, self.sender_parameters = session.sender
         self.recipients = [address for address, _ in session.recipients]
         self.recipient_parameters = [parameters for _, parameters in session.recipients]
@@ -34,7 +34,7 @@ class Message:
 class SinkSession:
     def __init__(self, sink, connection):
         self.sink, self.connection, self.stream = sink, connection, connection.makefile("rwb")
-        self.helo = self.login = self.sender = self.tls = None
+        self.helo = self.login = self.sender = self.tls = self.certificate = None
         self.recipients = []
 
     def say(self, text):
@@ -106,6 +106,7 @@ class SinkSession:
             raise ConnectionError("the script said yes, and this is what comes of it")
         self.connection = self.sink.tls.wrap_socket(self.connection, server_side=True)
         self.tls, self.stream = self.connection.version(), self.connection.makefile("rwb")
+        self.certificate = self.connection.getpeercert()
 
     def command(self, line):
         verb, _, argument = line.partition(" ")
@@ -152,13 +153,14 @@ class Sink:
     """
 
     def __init__(self, replies=None, extensions=("PIPELINING", "8BITMIME", "SIZE 0", "ENHANCEDSTATUSCODES"), port=0,
-                 host="127.0.0.1", certificate=None):
-        """`certificate`: of make_certificate(), for STARTTLS."""
+                 host="127.0.0.1", certificate=None, is_wrapped=False):
+        """`certificate`: of make_certificate(), for STARTTLS, or (`is_wrapped`) from the start."""
         self.replies, self.extensions = dict(replies or {}), list(extensions)
         self.tls = None
         if certificate:
             self.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             self.tls.load_cert_chain(*certificate)
+        self.is_wrapped, self.clients = is_wrapped, []
         self.messages, self.commands, self.connections = [], [], 0
         self.changed = threading.Condition()
         self.open = set()
@@ -169,13 +171,28 @@ class Sink:
     def accept(self):
         while True:
             try:
-                connection = self.listener.accept()[0]
+                connection, client = self.listener.accept()
             except OSError:
                 return
             with self.changed:
                 self.connections += 1
+                self.clients.append(client[0])
                 self.open.add(connection)
-            threading.Thread(target=SinkSession(self, connection).run, daemon=True).start()
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, connection):
+        session = SinkSession(self, connection)
+        if not self.is_wrapped:
+            session.run()
+            return
+        try:
+            connection = self.tls.wrap_socket(connection, server_side=True)
+        except OSError:
+            connection.close()
+            return
+        session = SinkSession(self, connection)
+        session.tls, session.certificate = connection.version(), connection.getpeercert()
+        session.run()
 
     def extensions_lines(self):
         return ["250-" + name for name in self.extensions] + ["250 NOOP"]

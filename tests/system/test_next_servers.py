@@ -248,3 +248,92 @@ def test_loops(make_postern, sink, hosts, pair):
     postern.send("a@self.example")
     assert "5.4.6" in sink.wait(2)[1].text
     assert all(message.recipients == [LOGIN] for message in sink.messages)
+
+
+# ---- routes: TLS from the start, certificates, sources ----
+
+def by(sink, scheme="smtps", **more):
+    return {"route all": {"next-hop": "%s:[127.0.0.1]:%d" % (scheme, sink.port), "tls": "may", **more}, **LATER}
+
+
+def test_smtps(make_postern, make_sink, tmp_path):
+    """Q-38 TLS from the start, with whoever answers, or only with a certificate that is good; never in clear."""
+    certificate = make_certificate(tmp_path, "127.0.0.1")
+    wrapped = make_sink(certificate=certificate, is_wrapped=True)
+    postern = make_postern(by(wrapped), sink=wrapped)
+    postern.send()
+    assert wrapped.wait(1)[0].tls
+    assert "STARTTLS" not in [verb for verb, _ in wrapped.commands]
+    plain = make_sink(extensions=("STARTTLS",), certificate=certificate)
+    postern.reload({"route all": {"next-hop": "smtps:[127.0.0.1]:%d" % plain.port}, "delivery": {"greeting-timeout": "2s"}})
+    postern.send("plain@example.org")
+    postern.wait_log("deferred .*to=plain@example.org")
+    postern.reload({"route all": {"next-hop": "smtps:[127.0.0.1]:%d" % wrapped.port, "tls": "verify"}})
+    postern.send("verified@example.org")
+    postern.wait_log("deferred .*to=verified@example.org .*ertificate")
+    assert plain.messages == [] and len(wrapped.messages) == 1
+    postern.change({"route all": {"tls": "none"}})
+    assert "TLS from the start" in postern.ctl("reload", code=1)
+
+
+@pytest.mark.parametrize("scheme, is_wrapped", [("smtp", False), ("smtps", True)])
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_client_certificate(make_postern, make_sink, tmp_path, scheme, is_wrapped, version):
+    """Q-38 a next hop that demands a certificate gets that of the route."""
+    ours = make_certificate(tmp_path, "mail.example.net")
+    sink = make_sink(extensions=("STARTTLS",), certificate=make_certificate(tmp_path, "sink.example.org"), is_wrapped=is_wrapped)
+    sink.tls.verify_mode = ssl.CERT_REQUIRED
+    sink.tls.load_verify_locations(ours[0])
+    sink.tls.minimum_version = sink.tls.maximum_version = version
+    postern = make_postern(by(sink, scheme, tls="encrypt"), sink=sink)
+    postern.send("first@example.org")
+    postern.wait_log("deferred .*to=first@example.org")
+    postern.reload({"route all": {"certificate": ours[0], "key": ours[1]}})
+    postern.send("second@example.org")
+    certificate = sink.wait(1)[0].certificate
+    assert ("DNS", "mail.example.net") in certificate["subjectAltName"] or "mail.example.net" in str(certificate["subject"])
+    postern.change({"route all": {"key": None}})
+    assert "belong together" in postern.ctl("reload", code=1)
+    postern.change({"route all": {"key": str(tmp_path / "nowhere.pem")}})
+    assert "nowhere.pem" in postern.ctl("reload", code=1)
+
+
+def test_sources(make_postern, make_sink, sink):
+    """Q-38 all from-addresses are used; a route has its own."""
+    other = make_sink()
+    addresses = ["127.0.4.1", "127.0.4.2", "127.0.4.3"]
+    postern = make_postern({"delivery": {"from-addresses": " ".join(addresses), "per-connection": "1"},
+                            "route other": {"to": "other.example", "next-hop": "smtp:[127.0.0.1]:%d" % other.port,
+                                            "from-addresses": "127.0.4.9"}}, sink=sink)
+    for _ in range(3):
+        with postern.session() as dialog:
+            for _ in range(20):
+                dialog.mail()
+    sink.wait(60)
+    assert set(sink.clients) == set(addresses)
+    postern.send("a@other.example")
+    other.wait(1)
+    assert other.clients == ["127.0.4.9"]
+    postern.change({"route other": {"from-addresses": "nobody"}})
+    assert "nobody" in postern.ctl("reload", code=1)
+
+
+def test_family(make_postern, make_sink, tmp_path):
+    """Q-38 with IPv4 sources alone nothing goes out by IPv6."""
+    port = free_port()
+    try:
+        six, four = make_sink(host="::1", port=port), make_sink(host="127.0.0.1", port=port)
+    except OSError:
+        pytest.skip("no IPv6")
+    nsd = Nsd(tmp_path / "nsd", {"family.test": "both IN A 127.0.0.1\nboth IN AAAA ::1\nsix IN AAAA ::1\n"})
+    postern = make_postern({"dns": {"stub-zones": nsd.stub_zones()}, **LATER,
+                            "delivery": {"from-addresses": "127.0.4.1", "retry": "300s .. 4000s", "per-connection": "1"},
+                            "route both": {"to": "both.example", "next-hop": "smtp://both.family.test:%d" % port},
+                            "route six": {"to": "six.example", "next-hop": "smtp://six.family.test:%d" % port}}, sink=four)
+    for i in range(5):
+        postern.send("a@both.example")
+    four.wait(5)
+    postern.send("a@six.example")
+    postern.wait_log("deferred .*to=a@six.example .*4.4.1 six.family.test has only addresses of a family")
+    assert six.connections == 0
+    nsd.close()

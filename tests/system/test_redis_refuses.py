@@ -156,6 +156,7 @@ def test_a_new_installation(make_postern, sink, redis):
     assert redis.ask("GET", "postern:schema") == ""
     postern.ctl("store", "init")
     wait_until(lambda: answers(postern, LOGIN, PASSWORD).code == 535, "an empty directory")
-    assert "no more" in postern.ctl("store", "init", "redis://127.0.0.1/3", code=1)
+    assert "store init [directory|store]" in postern.ctl("store", "init", "redis://127.0.0.1/3", code=1)
+    assert postern.ctl("store", "init", "store") == "store: the Redis is ready.\n"
     assert subprocess.run(["redis-cli", "-p", str(redis.port), "-n", "0", "GET", "postern:schema"], capture_output=True,
                           text=True).stdout.strip() == "1"

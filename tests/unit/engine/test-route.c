@@ -321,6 +321,43 @@ test_key(void)
 	CU_ASSERT_STRING_NOT_EQUAL(foreign_key, trusted_key);
 }
 
+/* Of each family as often as the others; one of which there is none is not used. */
+static void
+test_sources(void)
+{
+	g_autoptr(NextHop) hop = next_hop_parse("smtp://mx.public.example", TLS_MAY, NULL);
+	static const char *const own[] = { "192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1" };
+	unsigned seen[G_N_ELEMENTS(own)] = { 0 };
+	IpAddress to, from;
+	World world;
+
+	world_start(&world);
+	CU_ASSERT(ip_parse("1.2.3.4", &to));
+	CU_ASSERT_PTR_NULL(hop_from(world.settings, hop, &to));
+	for (size_t i = 0; i < G_N_ELEMENTS(own) - 1; i++) {
+		CU_ASSERT(ip_parse(own[i], &from));
+		g_array_append_val(world.settings->from, from);
+	}
+	check_addresses(&world, "mx:mixed.example", "OK 1.2.3.4");
+	check_addresses(&world, "mx:nat64.example", "FAIL 5.4.6");
+	check_addresses(&world, "smtp:[2600::1]", "DEFER 4.4.1");
+	CU_ASSERT(ip_parse(own[3], &from));
+	g_array_append_val(world.settings->from, from);
+	check_addresses(&world, "mx:mixed.example", "OK 64:ff9b::102:304 2600::1 1.2.3.4");
+	for (int i = 0; i < 300; i++) {
+		const IpAddress *chosen = hop_from(world.settings, hop, &to);
+
+		for (size_t k = 0; k < G_N_ELEMENTS(own); k++)
+			seen[k] += ip_parse(own[k], &from) && ip_equal(chosen, &from);
+	}
+	CU_ASSERT(seen[0] > 50 && seen[1] > 50 && seen[2] > 50 && seen[3] == 0);
+	hop->from = g_array_new(FALSE, FALSE, sizeof from);
+	CU_ASSERT(ip_parse("192.0.2.9", &from));
+	g_array_append_val(hop->from, from);
+	CU_ASSERT(ip_equal(hop_from(world.settings, hop, &to), &from));
+	world_end(&world);
+}
+
 static void
 test_order(void)
 {
@@ -429,6 +466,7 @@ static const UnitTest tests[] = {
 	{ "MX by preference, implicit MX, hosts and addresses", test_exchangers },
 	{ "null MX and NXDOMAIN fail, what cannot be found out is deferred", test_no_way },
 	{ "if we are an exchanger only better ones are tried; the best is ourselves: a loop", test_ours },
+	{ "Q-38 all addresses are sent from, by their families alone", test_sources },
 	{ "Q-37 exchangers as good as we are are not tried", test_ours_among_equals },
 	{ "Q-37 an address behind NAT is ours if the configuration says so", test_ours_behind_nat },
 	{ "Q-37 what leads to this machine, or to where we listen, is a loop", test_redirect_to_ourselves },
