@@ -236,7 +236,7 @@ delivery_serve(void *data)
 	g_mutex_lock(&delivery->lock);
 	delivery_leave(delivery, thread->destination);
 	g_mutex_unlock(&delivery->lock);
-	g_ptr_array_unref(thread->tried);
+	g_clear_pointer(&thread->tried, g_ptr_array_unref);
 	g_free(thread);
 	return NULL;
 }
@@ -248,12 +248,10 @@ delivery_start_thread(Delivery *delivery, Destination *destination)
 
 	thread->delivery = delivery;
 	thread->destination = destination;
-	thread->tried = g_ptr_array_new_with_free_func(g_free);
 	if (!g_queue_is_empty(&destination->jobs))
 		delivery_begin_share(thread, g_queue_peek_head(&destination->jobs));
 	if (!thread_start("deliver", delivery_serve, thread)) {
 		delivery_end_share(thread);
-		g_ptr_array_unref(thread->tried);
 		g_free(thread);
 		return false;
 	}

@@ -156,7 +156,9 @@ void
 delivery_ask_others(DeliveryThread *thread, const Job *job)
 {
 	const Snapshot *snapshot = job->active->snapshot;
-	DeliveryThread other = { .delivery = thread->delivery, .destination = thread->destination, .tried = thread->tried };
+	DeliveryThread other = {
+		.delivery = thread->delivery, .destination = thread->destination, .tried = thread->tried
+	};
 	g_autoptr(GPtrArray) addresses = NULL;
 	Job part = { .active = job->active, .places = hosts_left(job), .sender = job->sender };
 	g_autofree char *unused = NULL;

@@ -131,7 +131,7 @@ typedef struct {
 	SmtpClient *client; /* NULL: it has no connection */
 	Job *next;          /* taken already, to be sent over this connection; NULL: none */
 	Snapshot *snapshot; /* whose settings the client keeps to; NULL without one */
-	GPtrArray *tried;   /* of char*: addresses that this attempt has tried, "ADDRESS PORT" */
+	GPtrArray *tried;   /* of char*: "ADDRESS PORT" of those that were tried for the connection; NULL: none was */
 	char *address;      /* of the connection, as it is counted; NULL: none, or a Unix socket */
 	AccountBudget *account; /* whose mail it brings; NULL: nobody's */
 	bool counts_for_account;

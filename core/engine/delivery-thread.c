@@ -130,7 +130,8 @@ delivery_connect(DeliveryThread *thread, Job *job)
 	const HopResult found = route_addresses(snapshot->dns, settings, thread->destination->hop,
 		g_get_monotonic_time() + settings->connect_us, &addresses, &reply);
 
-	g_ptr_array_set_size(thread->tried, 0);
+	g_clear_pointer(&thread->tried, g_ptr_array_unref);
+	thread->tried = g_ptr_array_new_with_free_func(g_free);
 	if (found == HOP_OK)
 		thread->client = delivery_open(thread, settings, addresses, &reply);
 	else if (found != HOP_DEFER)

@@ -96,7 +96,9 @@ next_hop_for_domain(const char *domain, TlsPolicy tls)
 static bool
 next_hop_take_port(NextHop *hop, const char *text, GError **error)
 {
-	guint64 port = hop->is_wrapped ? NEXT_HOP_TLS_PORT : hop->kind == HOP_LMTP ? NEXT_HOP_LMTP_PORT : NEXT_HOP_PORT;
+	guint64 port = hop->is_wrapped           ? NEXT_HOP_TLS_PORT
+				   : hop->kind == HOP_LMTP ? NEXT_HOP_LMTP_PORT
+										   : NEXT_HOP_PORT;
 
 	if (text[0] != '\0' && (text[0] != ':' || !g_ascii_string_to_unsigned(text + 1, 10, 1, 65535, &port, NULL)))
 		return error_set(

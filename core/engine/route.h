@@ -86,9 +86,10 @@ const IpAddress *hop_from(const DeliverySettings *settings, const NextHop *hop, 
 
 typedef enum { HOP_OK, HOP_DEFER, HOP_FAIL, HOP_HOLD } HopResult;
 
-/* Looks up; waits until `deadline_us`.  Addresses of a family that we have none of to send from are left out, but for loopback addresses that the hop itself names; if
- * none is left, DEFER.  Of a hop that is not trusted only addresses that reach.h allows; if none is left,
- * FAIL.  An array of HopAddress* that frees them; else the reply ("5.1.2 …"), new. */
+/* Looks up; waits until `deadline_us`.  Addresses of a family that we have none of to send from are left out, but for
+ * loopback addresses that the hop itself names; if none is left, DEFER.  Of a hop that is not trusted only addresses that
+ * reach.h allows and that do not lead to ourselves (own.h); if none is left, FAIL.  An array of HopAddress* that frees
+ * them; else the reply ("5.1.2 …"), new. */
 HopResult route_addresses(Dns *dns, const DeliverySettings *settings, const NextHop *hop, int64_t deadline_us,
 	GPtrArray **addresses, char **reply);
 

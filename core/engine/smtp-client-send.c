@@ -319,7 +319,8 @@ send_defer_rest(const Sending *sending, const guint *chosen, guint n)
 
 /* `chosen` has `n` recipients of the task that have no result yet. */
 static bool
-send_all(SmtpClient *client, const SmtpTask *task, const SmtpTask *next, SentResult *results, guint *chosen, guint n)
+send_all(SmtpClient *client, const SmtpTask *task, const SmtpTask *next, SentResult *results, guint *chosen,
+	guint n)
 {
 	const uint64_t size = spool_message_octets(task->message);
 	bool is_usable = true;

@@ -48,9 +48,9 @@ typedef struct {
 } SmtpTask;
 
 /* Several transactions, if the server takes only so many recipients in one (RFC 5321 4.5.3.1.10): those that it had too many
- * of go into the next one at once, as long as others get results.  `results` has one for each of the task's recipients.  With `next`, which the following call must then be about, its
- * envelope may go out right behind this content, which saves a round trip (RFC 2920 3.1).  False: the connection is of
- * no more use. */
+ * of go into the next one at once, as long as others get results.  `results` has one for each of the task's recipients.
+ * With `next`, which the following call must then be about, its envelope may go out right behind this content, which
+ * saves a round trip (RFC 2920 3.1).  False: the connection is of no more use. */
 bool smtp_client_send(SmtpClient *client, const SmtpTask *task, const SmtpTask *next, SentResult *results);
 /* The envelope of the next task is out: that call must come, or the connection be closed. */
 bool smtp_client_is_ahead(const SmtpClient *client);

@@ -28,7 +28,7 @@ smtp_read_reply(Wire *wire, SmtpNoise noise, ServerReply *reply, GError **error)
 	reply->code = 0;
 	reply->enhanced[0] = '\0';
 	reply->n_lines = 0;
-	reply->is_torn = false;
+	reply->is_odd = reply->is_torn = false;
 	g_string_truncate(reply->text, 0);
 	for (;;) {
 		g_autoptr(GError) failure = NULL;
@@ -37,6 +37,7 @@ smtp_read_reply(Wire *wire, SmtpNoise noise, ServerReply *reply, GError **error)
 		const ReplyResult result = reply_take_line(reply, line, strlen(line));
 
 		reply->is_torn = !is_whole;
+		reply->is_odd |= !is_whole || result == REPLY_BAD;
 		if (reply->n_lines > 0 && (result == REPLY_LAST || !is_whole))
 			return true;
 		if (!is_whole) {

@@ -161,9 +161,9 @@ api_read_reply(PtnHook *h, PtnStream *stream, unsigned *capabilities)
 		return answer;
 	/* half of what is left, so that after a silent server there is time for another one */
 	wire_set_deadline(stream->wire, g_get_monotonic_time() + ptn_time_left(h) / 2);
-	/* one that comes late, or not to its end, answers nothing else */
-	stream->is_broken = !smtp_read_reply(stream->wire, NOISE_FAILS, &reply, NULL) || reply.is_torn;
-	if (reply.code == 0)
+	/* one that comes late, or makes no sense, answers nothing else */
+	stream->is_broken = !smtp_read_reply(stream->wire, NOISE_FAILS, &reply, NULL) || reply.is_odd;
+	if (stream->is_broken)
 		return answer;
 	if (capabilities != NULL)
 		*capabilities = smtp_capabilities(&reply, &size);

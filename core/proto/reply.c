@@ -94,6 +94,7 @@ reply_take_line(ServerReply *reply, const char *line, size_t size)
 	if (code == 0 || (!is_last && line[3] != '-'))
 		return REPLY_BAD;
 	gives_status = reply->code != code;
+	reply->is_odd |= (reply->n_lines > 0 && gives_status) || code < 200 || code > 599;
 	reply->code = code;
 	size = MIN(size, REPLY_LINE_MAX);
 	reply_take_text(reply, gives_status, size > 4 ? line + 4 : "", size > 4 ? size - 4 : 0);

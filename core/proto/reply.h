@@ -18,6 +18,7 @@ typedef struct {
 	GString *text;       /* lines joined by '\n', without codes, at most REPLY_TEXT_MAX octets kept, controls as
 	                      * '?'; valid UTF-8 (other octets are '?', too) */
 	unsigned n_lines;
+	bool is_odd;         /* its codes differ, or are none of 2xx to 5xx; lines without one stood between; or torn */
 	bool is_torn;        /* the connection failed, or too much came, before the last line was complete */
 } ServerReply;
 

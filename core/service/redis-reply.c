@@ -86,8 +86,8 @@ redis_reply_is_error(const redisReply *reply, const char *code)
 	return reply != NULL && reply->type == REDIS_REPLY_ERROR && strstr(reply->str, code) != NULL;
 }
 
-static const char *const refusals[] = { "NOREPLICAS", "OOM", "MISCONF", "NOPERM", "can't run this command", "READONLY",
-	"LOADING", "MASTERDOWN", "BUSY ", NULL };
+static const char *const refusals[] = { "NOREPLICAS", "OOM", "MISCONF", "NOPERM", "can't run this command",
+	"READONLY", "LOADING", "MASTERDOWN", "BUSY ", NULL };
 
 bool
 redis_reply_is_refusal(const redisReply *reply)

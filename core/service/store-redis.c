@@ -101,7 +101,9 @@ store_redis_judge(StoreRedis *store, bool is_write, const redisReply *reply)
 		store_redis_set_refusal(store, error->message);
 		return;
 	}
-	if (atomic_load(&store->refuses_writes) || atomic_exchange(&store->is_refused, error != NULL) == (error != NULL))
+	if (atomic_load(&store->refuses_writes))
+		return;
+	if (atomic_exchange(&store->is_refused, error != NULL) == (error != NULL))
 		return;
 	name = g_strconcat(store->name, ".refused", NULL);
 	store_redis_alarm(store, name, error != NULL ? error->message : NULL);

@@ -63,7 +63,8 @@ test_bad(void)
 {
 	static const char *const cases[] = { "", "relay.example.org", "smtp:", "smtp:[192.0.2.1", "smtp:[relay.example.org]",
 		"smtp:relay.example.org:0", "smtp:relay.example.org:65536", "smtp:relay.example.org:x", "smtp:re lay", "smtp:[192.0.2.1]2525",
-		"smtps:", "smtps:unix:/run/smtp", "lmtps:mail.example.org", "lmtp:", "lmtp:unix:", "lmtp:unix:run/lmtp", "smtp:unix:/run/smtp", "lmtp:[mail.example.org]",
+		"smtps:", "smtps:unix:/run/smtp", "lmtps:mail.example.org",
+		"lmtp:", "lmtp:unix:", "lmtp:unix:run/lmtp", "smtp:unix:/run/smtp", "lmtp:[mail.example.org]",
 		"lmtp:unix:/" SEVENTY SEVENTY };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
