@@ -8,6 +8,7 @@
 typedef struct {
 	char *place;
 	unsigned quirks;
+	unsigned most;    /* of QUIRK_RECIPIENTS */
 	int64_t until_us; /* monotonic */
 } QuirkyHost;
 
@@ -71,20 +72,45 @@ quirks_forget_locked(HostQuirks *quirks, guint most)
 		quirks_forget_first(quirks);
 }
 
+/* NULL: nothing is known of it. */
+static const QuirkyHost *
+quirks_find_locked(HostQuirks *quirks, const char *place)
+{
+	const GList *link;
+
+	quirks_forget_locked(quirks, HOST_QUIRKS_MOST);
+	link = g_hash_table_lookup(quirks->hosts, place);
+	return link != NULL ? link->data : NULL;
+}
+
 unsigned
 host_quirks_of(HostQuirks *quirks, const char *place)
 {
-	const GList *link;
+	const QuirkyHost *host;
 	unsigned found;
 
 	if (quirks == NULL)
 		return 0;
 	g_mutex_lock(&quirks->lock);
-	quirks_forget_locked(quirks, HOST_QUIRKS_MOST);
-	link = g_hash_table_lookup(quirks->hosts, place);
-	found = link != NULL ? ((const QuirkyHost *)link->data)->quirks : 0;
+	host = quirks_find_locked(quirks, place);
+	found = host != NULL ? host->quirks : 0;
 	g_mutex_unlock(&quirks->lock);
 	return found;
+}
+
+unsigned
+host_quirks_most(HostQuirks *quirks, const char *place)
+{
+	const QuirkyHost *host;
+	unsigned most;
+
+	if (quirks == NULL)
+		return 0;
+	g_mutex_lock(&quirks->lock);
+	host = quirks_find_locked(quirks, place);
+	most = host != NULL ? host->most : 0;
+	g_mutex_unlock(&quirks->lock);
+	return most;
 }
 
 /* The host is the newest from now on. */
@@ -106,8 +132,9 @@ quirks_need_locked(HostQuirks *quirks, const char *place)
 	return host;
 }
 
-bool
-host_quirks_note(HostQuirks *quirks, const char *place, HostQuirk quirk)
+/* `most`: of QUIRK_RECIPIENTS. */
+static bool
+quirks_note(HostQuirks *quirks, const char *place, HostQuirk quirk, unsigned most)
 {
 	QuirkyHost *host;
 	bool is_new;
@@ -117,9 +144,23 @@ host_quirks_note(HostQuirks *quirks, const char *place, HostQuirk quirk)
 	g_mutex_lock(&quirks->lock);
 	quirks_forget_locked(quirks, HOST_QUIRKS_MOST - 1);
 	host = quirks_need_locked(quirks, place);
-	is_new = (host->quirks & quirk) == 0;
+	is_new = (host->quirks & quirk) == 0 || (quirk == QUIRK_RECIPIENTS && host->most != most);
 	host->quirks |= quirk;
+	if (quirk == QUIRK_RECIPIENTS)
+		host->most = most;
 	host->until_us = clock_monotonic(quirks->clock) + HOST_QUIRKS_US;
 	g_mutex_unlock(&quirks->lock);
 	return is_new;
+}
+
+bool
+host_quirks_note(HostQuirks *quirks, const char *place, HostQuirk quirk)
+{
+	return quirks_note(quirks, place, quirk, 0);
+}
+
+bool
+host_quirks_note_most(HostQuirks *quirks, const char *place, unsigned most)
+{
+	return quirks_note(quirks, place, QUIRK_RECIPIENTS, most);
 }

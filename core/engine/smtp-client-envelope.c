@@ -72,12 +72,25 @@ sending_can_pipeline(const Sending *sending)
 	return (sending->client->capabilities & SMTP_PIPELINING) != 0;
 }
 
+/* "503 5.5.0 Improper use of SMTP command pipelining", "554 SMTP synchronization error" */
+static bool
+sending_blames_pipelining(const ServerReply *reply)
+{
+	g_autofree char *text = g_ascii_strdown(reply->text->str, -1);
+
+	return strstr(text, "pipelin") != NULL || strstr(text, "synchroni") != NULL;
+}
+
 /* Servers that say PIPELINING and then take the commands of a burst for one, or for an attack. */
 static bool
-sending_is_confused(const Sending *sending, int code)
+sending_is_confused(const Sending *sending, const ServerReply *reply)
 {
-	return sending_can_pipeline(sending) && sending->client->messages == 0 && sending->client->quirks != NULL &&
-		   (code == 500 || code == 502 || code == 503);
+	const SmtpClient *client = sending->client;
+	const int code = reply->code;
+
+	if (!sending_can_pipeline(sending) || client->messages > 0 || client->quirks == NULL || code / 100 < 4)
+		return false;
+	return code == 500 || code == 502 || code == 503 || sending_blames_pipelining(reply);
 }
 
 /* ---- commands ---- */
@@ -143,6 +156,7 @@ sending_read_now(Sending *sending, ServerReply *reply)
 		sending->refusal = sending_text(reply);
 	}
 	sending->has_421 = reply->code == 421;
+	sending->is_confused |= sending->has_421 && sending_is_confused(sending, reply);
 	sending->client->is_broken |= sending->has_421 || reply->is_torn;
 	return true;
 }
@@ -168,7 +182,7 @@ sending_take_mail(Sending *sending, ServerReply *reply, bool *is_accepted)
 {
 	if (!sending_read(sending, reply))
 		return false;
-	if (sending_is_confused(sending, reply->code))
+	if (sending_is_confused(sending, reply))
 		return sending_fail_confused(sending, reply);
 	*is_accepted = reply->code / 100 == 2;
 	if (!*is_accepted) {
@@ -203,7 +217,7 @@ sending_take_rcpt(Sending *sending, guint i, ServerReply *reply, bool is_mail_ac
 		sending->accepted++;
 		return true;
 	}
-	if (sending_is_confused(sending, reply->code))
+	if (sending_is_confused(sending, reply))
 		return sending_fail_confused(sending, reply);
 	text = sending_text(reply);
 	sending->is_surplus[i] = sending_is_surplus(reply);
@@ -220,7 +234,7 @@ sending_take_data(Sending *sending, const ServerReply *reply)
 
 	if (reply->code / 100 == 3 || sending_count_open(sending) == 0)
 		return true;
-	if (sending_is_confused(sending, reply->code))
+	if (sending_is_confused(sending, reply))
 		return sending_fail_confused(sending, reply);
 	sending_settle_open(sending, status == SENT_OK ? SENT_DEFERRED : status, true, text);
 	return true;

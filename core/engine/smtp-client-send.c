@@ -51,10 +51,13 @@ send_broken(Sending *sending)
 
 	sending->client->is_broken = true;
 	for (guint i = 0; i < sending->n; i++) {
+		SentResult *result = &sending->results[sending->chosen[i]];
+
+		if (sending->is_open[i] || sending->is_surplus[i])
+			result->is_cut_off = !sending->is_ended && sending->unread == NULL;
 		if (!sending->is_open[i])
 			continue;
 		sending_settle(sending, i, SENT_DEFERRED, sending->has_421 && sending->unread == NULL, text);
-		sending->results[sending->chosen[i]].is_cut_off = !sending->is_ended && sending->unread == NULL;
 	}
 	send_suspect_pipelining(sending);
 	g_clear_error(&sending->error);
@@ -317,6 +320,19 @@ send_defer_rest(const Sending *sending, const guint *chosen, guint n)
 	}
 }
 
+/* So many were taken before the first that was one too many.  Who counted our further ones as errors, and hung up, is not
+ * offered them again. */
+static void
+send_note_most(const Sending *sending)
+{
+	SmtpClient *client = sending->client;
+
+	if (sending->surplus == 0 || sending->accepted == 0)
+		return;
+	client->most_recipients = sending->accepted;
+	client->has_new_quirk |= host_quirks_note_most(client->quirks, client->place, sending->accepted);
+}
+
 /* `chosen` has `n` recipients of the task that have no result yet. */
 static bool
 send_all(SmtpClient *client, const SmtpTask *task, const SmtpTask *next, SentResult *results, guint *chosen,
@@ -335,8 +351,7 @@ send_all(SmtpClient *client, const SmtpTask *task, const SmtpTask *next, SentRes
 		memset(is_open, true, most * sizeof *is_open);
 		is_usable = send_once(&sending);
 		g_free(sending.refusal);
-		if (sending.surplus > 0 && sending.accepted > 0)
-			client->most_recipients = sending.accepted;
+		send_note_most(&sending);
 		goes_on = is_usable && send_has_progressed(&sending);
 		if (!goes_on)
 			send_defer_rest(&sending, chosen, n);

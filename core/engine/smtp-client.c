@@ -290,6 +290,7 @@ smtp_client_new(const SmtpOpening *opening, bool skips_tls)
 	client->settings = opening->settings;
 	client->quirks = opening->quirks;
 	client->place = hop_address_text(hop, to);
+	client->most_recipients = host_quirks_most(client->quirks, client->place);
 	client->is_lmtp = hop->kind == HOP_LMTP;
 	client->is_local = hop->path != NULL || ip_is_loopback(&to->address);
 	client->skips_tls = skips_tls;

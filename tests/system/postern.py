@@ -224,7 +224,8 @@ class Postern:
         self.link_plugins()
         self.change(options or {})
         if self.sections.get("directory", {}).get("at", "").startswith("redis"):
-            self.ask("store", "init")
+            init = [self.bin / "posternctl", "-c", self.config, "store", "init"]
+            wait_until(lambda: self.launch(init, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).wait() == 0, "store init")
         self.start()
         if with_account:
             self.ctl("customer", "add", "acme")

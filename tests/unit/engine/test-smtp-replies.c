@@ -178,6 +178,22 @@ test_surplus(void)
 		check_case(&cases[i]);
 }
 
+/* It counts what is one too many as errors, and hangs up before it has taken anything: it is not offered more again. */
+static void
+test_surplus_is_an_error(void)
+{
+	static const char *const script[] = { HELLO, "S: 250-mx\r\n250 PIPELINING", "C: MAIL", "C: RCPT", "C: RCPT", "C: RCPT",
+		"C: DATA", "S: 250 ok", "S: 250 ok", "S: 452 4.5.3 too many", "S: 421 4.7.0 too many errors", NULL };
+	World world;
+
+	world_start_smtp(&world, script, 3);
+	CU_ASSERT_FALSE(world_send(&world));
+	CU_ASSERT_EQUAL(host_quirks_most(world.quirks, world.path), 1);
+	CU_ASSERT_TRUE(smtp_client_has_new_quirk(world.client));
+	CU_ASSERT_TRUE(world.results[0].is_cut_off && world.results[1].is_cut_off && world.results[2].is_cut_off);
+	world_end(&world);
+}
+
 /* ---- replies of odd shapes ---- */
 
 #define TO_THE_DOT HELLO, "S: 250 mx", "C: MAIL", "S: 250 ok", "C: RCPT", "S: 250 ok", "C: DATA", "S: 354 go", "C: CONTENT"
@@ -323,11 +339,16 @@ test_broken_pipelining(void)
 	static const char *const half[] = { HELLO, PIPELINED, "C: MAIL", "S: 250 ok", NULL };
 	static const char *const confused[] = { HELLO, PIPELINED, "C: MAIL", "C: RCPT", "C: DATA", "S: 250 ok", "S: 503 5.5.1 order",
 		"C: END", NULL };
+	static const char *const blamed[] = { HELLO, PIPELINED, "C: MAIL", "C: RCPT", "C: DATA",
+		"S: 554 SMTP synchronization error", NULL };
+	static const char *const ended[] = { HELLO, PIPELINED, "C: MAIL", "C: RCPT", "C: DATA", "S: 250 ok",
+		"S: 421 4.5.0 improper command pipelining", NULL };
 	static const char *const refused[] = { HELLO, PIPELINED, "C: MAIL", "C: RCPT", "C: DATA", "S: 550 5.7.1 no", NULL };
 	static const struct {
 		const char *const *script;
 		bool is_quirk;
-	} cases[] = { { gone, true }, { half, true }, { confused, true }, { refused, false } };
+	} cases[] = { { gone, true }, { half, true }, { confused, true }, { blamed, true }, { ended, true },
+		{ refused, false } };
 	World world;
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -346,6 +367,7 @@ static const UnitTest tests[] = {
 	{ "Q-31 a refusal of the opening keeps its code and text", test_opening },
 	{ "Q-32 552 at RCPT fails, unless it means too many recipients", test_quota },
 	{ "Q-35 recipients beyond the server's limit follow at once", test_surplus },
+	{ "Q-35 who hangs up on too many recipients is offered fewer", test_surplus_is_an_error },
 	{ "Q-34 behind the final dot the last line decides, whatever its size", test_final_reply },
 	{ "Q-34 odd replies before it", test_odd_replies },
 	{ "Q-34 all keywords of a long EHLO reply count", test_long_hello },
