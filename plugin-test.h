@@ -66,7 +66,7 @@ void ptn_test_no_server(PtnTest *test, const char *address, int port);
 /* Lines that such a server got, each with "\n"; and how often somebody connected. */
 const char *ptn_test_heard(PtnTest *test, const char *address, int port);
 size_t ptn_test_connections(PtnTest *test, const char *address, int port);
-/* posternctl NAME words …, NULL: rows as "column=text column=text\n", or "error: why\n". */
+/* posternctl NAME words …, NULL: rows as "column=text column=text\n", without the types of columns, or "error: why\n". */
 const char *ptn_test_command(PtnTest *test, const char *plugin, ...) PTN_ENDS_WITH_NULL;
 /* Waits until works of ptn_background() are done. */
 void ptn_test_finish_work(PtnTest *test);

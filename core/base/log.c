@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,6 +15,8 @@
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/signal-text.h"
+
+#define LOG_NAME "posternd"
 
 typedef enum { SINK_FILE, SINK_JOURNAL, SINK_SYSLOG } LogSink;
 
@@ -23,7 +28,11 @@ static struct {
 	LogFormat format;
 	LogLevel least;
 	int facility;
-} log_target = { STDERR_FILENO, SINK_FILE, LOG_TEXT, LOG_LEVEL_INFO, LOG_MAIL };
+	int syslog; /* an unconnected socket, for log_from_signal(): syslog() takes locks; -1: none yet */
+} log_target = { STDERR_FILENO, SINK_FILE, LOG_TEXT, LOG_LEVEL_INFO, LOG_MAIL, -1 };
+
+/* Seconds east of Greenwich: a signal handler cannot ask the zone. */
+static atomic_long log_zone;
 
 static const struct {
 	const char *name;
@@ -64,6 +73,16 @@ log_complaint(const char *to)
 			   : g_strdup_printf("\"%s\": no such syslog facility", to);
 }
 
+static void
+log_note_zone(void)
+{
+	const time_t now = time(NULL);
+	struct tm parts;
+
+	if (localtime_r(&now, &parts) != NULL)
+		atomic_store(&log_zone, parts.tm_gmtoff);
+}
+
 bool
 log_open(const char *to, LogFormat format, LogLevel least, GError **error)
 {
@@ -90,8 +109,12 @@ log_open(const char *to, LogFormat format, LogLevel least, GError **error)
 	log_target.format = format;
 	log_target.least = least;
 	log_target.facility = facility;
-	if (sink == SINK_SYSLOG)
-		openlog("posternd", LOG_PID | LOG_NDELAY, facility);
+	if (sink == SINK_SYSLOG) {
+		openlog(LOG_NAME, LOG_PID | LOG_NDELAY, facility);
+		if (log_target.syslog < 0)
+			log_target.syslog = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		log_note_zone();
+	}
 	g_rw_lock_writer_unlock(&log_lock);
 	if (old != STDERR_FILENO)
 		(void)close(old);
@@ -165,6 +188,7 @@ static void
 log_write(LogLevel level, GString *line)
 {
 	if (log_target.sink == SINK_SYSLOG) {
+		log_note_zone();
 		syslog(log_levels[level].priority | log_target.facility, "%s", line->str);
 		return;
 	}
@@ -219,6 +243,29 @@ log_put_signal_line(SignalText *line, LogFormat format, bool has_time, const cha
 	signal_text_add(line, is_json ? "}\n" : "\n");
 }
 
+/* As syslog(3) does; to the address each time, so that a server that was started anew gets it. */
+static void
+log_send_signal_line(const char *line)
+{
+	const struct sockaddr_un server = { .sun_family = AF_UNIX, .sun_path = _PATH_LOG };
+	SignalText text = { .length = 0 };
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	signal_text_add(&text, "<");
+	signal_text_add_number(&text, (uint64_t)(LOG_ERR | log_target.facility));
+	signal_text_add(&text, ">");
+	signal_text_add_stamp(&text, (uint64_t)(now.tv_sec + atomic_load(&log_zone)));
+	signal_text_add(&text, " " LOG_NAME "[");
+	signal_text_add_number(&text, (uint64_t)getpid());
+	signal_text_add(&text, "]: ");
+	signal_text_add(&text, line);
+	if (text.text[text.length - 1] == '\n')
+		text.length--;
+	(void)!sendto(log_target.syslog, text.text, text.length, MSG_NOSIGNAL, (const struct sockaddr *)&server,
+		sizeof server);
+}
+
 /* The lock may be held by the thread that was interrupted; a descriptor that is replaced at this very moment is bad luck. */
 void
 log_from_signal(const char *event, const char *const *pairs)
@@ -229,6 +276,8 @@ log_from_signal(const char *event, const char *const *pairs)
 	if (log_target.sink == SINK_JOURNAL)
 		signal_text_add(&line, "<3>");
 	log_put_signal_line(&line, log_target.format, is_file, event, pairs);
+	if (log_target.sink == SINK_SYSLOG)
+		log_send_signal_line(line.text);
 	(void)!write(log_target.sink == SINK_SYSLOG ? STDERR_FILENO : log_target.fd, line.text, line.length);
 	if (is_file && log_target.fd != STDERR_FILENO)
 		(void)!write(STDERR_FILENO, line.text, line.length);

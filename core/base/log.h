@@ -19,7 +19,8 @@ char *log_complaint(const char *to);
  * The field's names: session queue client login from to plugin stage reply cause error. */
 void log_event(LogLevel level, const char *event, ...) G_GNUC_NULL_TERMINATED;
 
-/* The same at the level of errors, for a signal handler: async-signal-safe, takes no lock, and writes to stderr, too.  Of a
- * log that is syslog only stderr gets the line.  `pairs`: name, value, …, NULL; values must be printable ASCII without quotes
+/* The same at the level of errors, for a signal handler: async-signal-safe, takes no lock, and writes to stderr, too.  A log
+ * that is syslog gets a datagram (RFC 3164) from a socket that log_open() made; a syslog server that takes streams alone gets
+ * none.  `pairs`: name, value, …, NULL; values must be printable ASCII without quotes
  * and backslashes.  A line of more than a thousand octets is cut off. */
 void log_from_signal(const char *event, const char *const *pairs);

@@ -35,10 +35,14 @@ signal_text_add_number(SignalText *to, uint64_t number)
 	signal_text_add_digits(to, number, 1);
 }
 
+typedef struct {
+	uint64_t year, month, day; /* from 1 on */
+} SignalDate;
+
 /* The calendar by years that begin in March: the leap day is the last day of such a year, and the
  * months before it have the same lengths in each. */
-static void
-signal_text_add_date(SignalText *to, uint64_t days)
+static SignalDate
+signal_date(uint64_t days)
 {
 	const uint64_t since = days + 719468; /* days since 1 March of the year 0 */
 	const uint64_t era = since / 146097, day = since % 146097; /* of 400 years */
@@ -46,28 +50,50 @@ signal_text_add_date(SignalText *to, uint64_t days)
 	const uint64_t day_of_year = day - (365 * year + year / 4 - year / 100);
 	const uint64_t month = (5 * day_of_year + 2) / 153; /* 0: March */
 
-	signal_text_add_digits(to, year + era * 400 + (month >= 10), 4);
-	signal_text_add(to, "-");
-	signal_text_add_digits(to, month < 10 ? month + 3 : month - 9, 2);
-	signal_text_add(to, "-");
-	signal_text_add_digits(to, day_of_year - (153 * month + 2) / 5 + 1, 2);
+	return (SignalDate){ year + era * 400 + (month >= 10), month < 10 ? month + 3 : month - 9,
+		day_of_year - (153 * month + 2) / 5 + 1 };
+}
+
+static void
+signal_text_add_clock(SignalText *to, uint64_t second)
+{
+	signal_text_add_digits(to, second / 3600 % 24, 2);
+	signal_text_add(to, ":");
+	signal_text_add_digits(to, second / 60 % 60, 2);
+	signal_text_add(to, ":");
+	signal_text_add_digits(to, second % 60, 2);
 }
 
 void
 signal_text_add_time(SignalText *to, uint64_t ms)
 {
 	const uint64_t second = ms / 1000;
+	const SignalDate date = signal_date(second / 86400);
 
-	signal_text_add_date(to, second / 86400);
+	signal_text_add_digits(to, date.year, 4);
+	signal_text_add(to, "-");
+	signal_text_add_digits(to, date.month, 2);
+	signal_text_add(to, "-");
+	signal_text_add_digits(to, date.day, 2);
 	signal_text_add(to, "T");
-	signal_text_add_digits(to, second / 3600 % 24, 2);
-	signal_text_add(to, ":");
-	signal_text_add_digits(to, second / 60 % 60, 2);
-	signal_text_add(to, ":");
-	signal_text_add_digits(to, second % 60, 2);
+	signal_text_add_clock(to, second);
 	signal_text_add(to, ".");
 	signal_text_add_digits(to, ms % 1000, 3);
 	signal_text_add(to, "Z");
+}
+
+void
+signal_text_add_stamp(SignalText *to, uint64_t second)
+{
+	static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
+		"Nov", "Dec" };
+	const SignalDate date = signal_date(second / 86400);
+
+	signal_text_add(to, months[date.month - 1]);
+	signal_text_add(to, date.day < 10 ? "  " : " ");
+	signal_text_add_number(to, date.day);
+	signal_text_add(to, " ");
+	signal_text_add_clock(to, second);
 }
 
 void

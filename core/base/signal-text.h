@@ -19,3 +19,5 @@ void signal_text_add_number(SignalText *to, uint64_t number);
 void signal_text_add_now(SignalText *to);
 /* The same of a time of the wall clock, in milliseconds since 1970. */
 void signal_text_add_time(SignalText *to, uint64_t ms);
+/* As RFC 3164 (4.1.2) has it, "Nov  2 08:00:00"; seconds since 1970 with the offset of the zone added. */
+void signal_text_add_stamp(SignalText *to, uint64_t second);

@@ -210,6 +210,15 @@ answer_put_arguments(Answer *answer, char letter, const char *first, va_list mor
 }
 
 void
+answer_set_audience(Answer *answer, AnswerAudience audience)
+{
+	static const char *const names[] = { "all", "people", "programs" };
+	const char *const fields[] = { names[audience], NULL };
+
+	answer_put_line(answer, 'A', fields);
+}
+
+void
 answer_columns(Answer *answer, const char *column, ...)
 {
 	va_list more;

@@ -2,7 +2,7 @@
  *
  * On the wire (a Unix stream socket) a request is a number of counted words and a counted input; an
  * answer is lines, each a letter and escaped fields between tabs:
- *   C column …   R cell …   T text   B base64   E error   X exit-code (the last one) */
+ *   C column …   R cell …   T text   B base64   E error   A audience   X exit-code (the last one) */
 #pragma once
 
 #include <gio/gio.h>
@@ -34,9 +34,14 @@ Answer *answer_new(GOutputStream *stream);
 /* Sends what is gathered and the exit code. */
 void answer_finish(Answer *answer);
 
-/* Begins a table.  Columns are lower case with hyphens; shown in upper case, and as keys of JSON. */
+typedef enum { FOR_ALL, FOR_PEOPLE, FOR_PROGRAMS } AnswerAudience;
+
+/* What follows is shown to people alone, or is in JSON alone; FOR_ALL: both again. */
+void answer_set_audience(Answer *answer, AnswerAudience audience);
+/* Begins a table.  Columns are lower case with hyphens, and with a type unless they are text: "size:octets", see cell.h.  Their
+ * names are shown in upper case, and are keys of JSON. */
 void answer_columns(Answer *answer, const char *column, ...) G_GNUC_NULL_TERMINATED;
-/* As many cells as columns; a cell "" is empty. */
+/* As many cells as columns, each in the syntax of its column's type; "" is none. */
 void answer_row(Answer *answer, const char *cell, ...) G_GNUC_NULL_TERMINATED;
 void answer_row_v(Answer *answer, const char *const *cells);
 void answer_columns_v(Answer *answer, const char *const *columns);

@@ -102,7 +102,7 @@ audit_reload(Daemon *daemon, const char *answer)
 static void
 audit_put_row(void *data, const AuditRecord *record)
 {
-	g_autofree char *time = control_format_time(record->time_us);
+	g_autofree char *time = cell_time(record->time_us);
 	const char *const cells[] = { time, record->who, record->login, record->node, record->command, record->kind,
 		record->name, record->customer, record->domain, record->options, record->before, record->after };
 	const char *row[G_N_ELEMENTS(cells) + 1] = { NULL };
@@ -177,8 +177,8 @@ control_audit(Daemon *daemon, const Request *request, Answer *answer)
 			return;
 		}
 	}
-	answer_columns(answer, "time", "who", "login", "node", "command", "kind", "name", "customer", "domain",
-		"options", "before", "after", NULL);
+	answer_columns(answer, "time:time", "who", "login", "node", "command", "kind", "name", "customer", "domain",
+		"options:list", "before", "after", NULL);
 	if (audit_each(daemon->audit, &filter, audit_put_row, answer) != PTN_OK)
 		answer_fail(answer, "the directory cannot be read now: what was written is not all");
 }

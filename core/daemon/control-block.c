@@ -10,8 +10,8 @@ static void
 block_put_row(const Block *block, Answer *answer)
 {
 	g_autofree char *network = ip_network_format(&block->network);
-	g_autofree char *since = control_format_time(block->since_us);
-	g_autofree char *until = block->until_us != 0 ? control_format_time(block->until_us) : g_strdup("forever");
+	g_autofree char *since = cell_time(block->since_us);
+	g_autofree char *until = block->until_us != 0 ? cell_time(block->until_us) : g_strdup("forever");
 
 	answer_row(answer, network, since, until, block->by, block->reason, NULL);
 }
@@ -34,7 +34,7 @@ block_list(Daemon *daemon, const Request *request, Answer *answer, GError **erro
 		answer_text(answer, "%s is not blocked.", text);
 		return true;
 	}
-	answer_columns(answer, "network", "since", "until", "by", "reason", NULL);
+	answer_columns(answer, "network", "since:time", "until:time", "by", "reason", NULL);
 	for (guint i = 0; i < blocks->len; i++)
 		block_put_row(g_ptr_array_index(blocks, i), answer);
 	return store_is_away(daemon->engine.store)

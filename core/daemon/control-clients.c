@@ -78,8 +78,9 @@ control_clients(Daemon *daemon, const Request *request, Answer *answer)
 		answer_fail(answer, "\"%s\" is not an IP address, and no login", asked);
 		return;
 	}
-	answer_columns(answer, "client", "connections", "new-this-minute", "commands-this-minute", "unfinished-octets",
-		"lookups", "work", "log-lines-this-minute", "refused", "deliveries", "destinations", NULL);
+	answer_columns(answer, "client", "connections:number", "new-this-minute:number", "commands-this-minute:number",
+		"unfinished-octets:octets", "lookups:number", "work:number", "log-lines-this-minute:number",
+		"refused:number", "deliveries:number", "destinations:number", NULL);
 	if (!is_login)
 		clients_put_networks(daemon, answer, asked != NULL ? &client : NULL);
 	if (asked == NULL || is_login)

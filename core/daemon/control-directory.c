@@ -29,6 +29,21 @@ control_is_core_name(PtnKind kind, const char *name)
 	return false;
 }
 
+CellType
+control_option_type(PluginSet *set, const char *name)
+{
+	static const struct {
+		const char *name;
+		CellType type;
+	} core[] = { { "outbound", CELL_BOOLEAN }, { "enabled", CELL_BOOLEAN }, { "clear-received", CELL_BOOLEAN },
+		{ "valid-recipients", CELL_BOOLEAN }, { "port", CELL_NUMBER } };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(core); i++)
+		if (strcmp(core[i].name, name) == 0)
+			return core[i].type;
+	return strchr(name, '.') != NULL ? cell_option_type(host_option_type(set, name)) : CELL_TEXT;
+}
+
 bool
 control_unknown_option(PluginSet *set, PtnKind kind, const char *name, GError **error)
 {
@@ -325,6 +340,14 @@ directory_set(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *reque
 }
 
 static void
+directory_show_value(Answer *answer, const char *name, CellType type, const char *value, const char *from)
+{
+	g_autofree char *cell = cell_of(type, value);
+
+	answer_row(answer, name, cell, from != NULL ? from : "", NULL);
+}
+
+static void
 directory_show_plugin_options(Daemon *daemon, PluginSet *set, DirectoryEntry *entry, Answer *answer)
 {
 	g_autoptr(GPtrArray) names = host_option_names(set, directory_entry_kind(entry));
@@ -337,7 +360,7 @@ directory_show_plugin_options(Daemon *daemon, PluginSet *set, DirectoryEntry *en
 		const char *name = g_ptr_array_index(names, i);
 
 		if (host_show_option(set, name, &places, &value, &from))
-			answer_row(answer, name, value != NULL ? value : "", from != NULL ? from : "", NULL);
+			directory_show_value(answer, name, control_option_type(set, name), value, from);
 	}
 	control_clear_places(entry, &places);
 }
@@ -361,16 +384,20 @@ static void
 directory_show_held(Daemon *daemon, const DirectoryEntry *domain, Answer *answer)
 {
 	g_autofree char *octets = NULL;
-	g_autofree char *text = NULL;
+	g_autofree char *messages = NULL;
+	g_autofree char *seconds = NULL;
 	g_autofree char *oldest = NULL;
 	StayFigures held;
 
 	stay_figures(daemon->engine.stay, directory_entry_name(domain), &held);
-	octets = g_format_size_full(held.octets, G_FORMAT_SIZE_IEC_UNITS);
-	text = g_strdup_printf("%" G_GUINT64_FORMAT " messages, %s", held.messages, octets);
-	oldest = control_format_time(held.oldest_us);
-	answer_row(answer, "service", directory_mode_title(directory_entry_get(domain, "mode")), "mode", NULL);
-	answer_row(answer, "held", text, "queue", NULL);
+	messages = g_strdup_printf("number:%" G_GUINT64_FORMAT, held.messages);
+	octets = g_strdup_printf("octets:%" G_GUINT64_FORMAT, held.octets);
+	seconds = cell_time(held.oldest_us);
+	oldest = cell_of(CELL_TIME, seconds);
+	directory_show_value(
+		answer, "service", CELL_TEXT, directory_mode_title(directory_entry_get(domain, "mode")), "mode");
+	answer_row(answer, "held", messages, "queue", NULL);
+	answer_row(answer, "held-octets", octets, "queue", NULL);
 	if (held.messages > 0)
 		answer_row(answer, "held-oldest", oldest, "queue", NULL);
 }
@@ -386,14 +413,14 @@ directory_show(
 	entry = directory_need(daemon, kind, request->words[2], error);
 	if (entry == NULL)
 		return false;
-	answer_columns(answer, "option", "value", "from", NULL);
+	answer_columns(answer, "option", "value:value", "from", NULL);
 	for (const char *const *name = directory_names[kind]; *name != NULL; name++) {
 		const char *value = directory_entry_get(entry, *name);
 		const char *preset = directory_preset(*name);
 
 		if (value != NULL || preset != NULL)
-			answer_row(answer, *name, value != NULL ? value : preset,
-				value != NULL ? directory_kind_name(kind) : "preset", NULL);
+			directory_show_value(answer, *name, control_option_type(set, *name), value != NULL ? value : preset,
+				value != NULL ? directory_kind_name(kind) : "preset");
 	}
 	if (kind == PTN_DOMAIN)
 		directory_show_held(daemon, entry, answer);

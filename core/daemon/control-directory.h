@@ -1,6 +1,7 @@
 /* control-directory.h - changing entries of the directory with all checks: for verbs and for import. */
 #pragma once
 
+#include "daemon/cell.h"
 #include "daemon/answer.h"
 #include "daemon/daemon.h"
 
@@ -22,6 +23,8 @@ bool control_is_core_name(PtnKind kind, const char *name);
 /* The options of sender-rules are known by their short names, too, where only one plugin has one of that name: the full one, or
  * `name`.  New. */
 char *control_full_name(PluginSet *set, PtnKind kind, const char *name);
+/* Of an option of entries, the core's or "PLUGIN.OPTION". */
+CellType control_option_type(PluginSet *set, const char *name);
 /* Always false: an entry of `kind` has no such option; the sentence names the nearest. */
 bool control_unknown_option(PluginSet *set, PtnKind kind, const char *name, GError **error);
 

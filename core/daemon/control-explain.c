@@ -94,13 +94,13 @@ explain_listener(const Snapshot *snapshot, const ExplainWords *given, GError **e
 static void
 explain_tell(const Explanation *explanation, Answer *answer)
 {
-	answer_columns(answer, "stage", "plugin", "answer", "ms", "asked", NULL);
+	answer_columns(answer, "stage", "plugin", "answer", "ms:number", "asked", NULL);
 	for (guint i = 0; i < explanation->rows->len; i++) {
 		const ExplainRow *row = g_ptr_array_index(explanation->rows, i);
 		g_autofree char *took = g_strdup_printf("%.1f", (double)row->took_us / 1000);
 
 		answer_row(
-			answer, row->stage, row->plugin != NULL ? row->plugin : "-", row->answer, took, row->asked, NULL);
+			answer, row->stage, row->plugin != NULL ? row->plugin : "", row->answer, took, row->asked, NULL);
 	}
 	if (!explanation->is_accepted) {
 		answer_text(answer, "It would be refused: %s", explanation->reply);

@@ -29,6 +29,18 @@ control_judge_alarm(void *data, const char *name, const char *text, int64_t sinc
 	g_string_append_printf(check->alarms, "%s%s: %s", check->alarms->len > 0 ? "; " : "", name, text);
 }
 
+static void
+control_put_health(
+	const HealthCheck *check, unsigned connections, uint64_t messages, const char *name, Answer *answer)
+{
+	g_autofree char *n_connections = g_strdup_printf("%u", connections);
+	g_autofree char *n_messages = g_strdup_printf("%" G_GUINT64_FORMAT, messages);
+
+	answer_set_audience(answer, FOR_PROGRAMS);
+	answer_columns(answer, "health", "connections:number", "messages:number", "alarms", NULL);
+	answer_row(answer, name, n_connections, n_messages, check->alarms->str, NULL);
+}
+
 void
 control_put_check(Daemon *daemon, Answer *answer)
 {
@@ -41,7 +53,10 @@ control_put_check(Daemon *daemon, Answer *answer)
 
 	spool_figures(daemon->engine.spool, &spool);
 	metrics_each_alarm(daemon->engine.metrics, control_judge_alarm, &check);
+	control_put_health(&check, server_connections(daemon->server), spool.messages, names[check.health], answer);
+	answer_set_audience(answer, FOR_PEOPLE);
 	answer_text(answer, "%s - %u connections, %" G_GUINT64_FORMAT " messages%s%s", names[check.health],
 		server_connections(daemon->server), spool.messages, alarms->len > 0 ? "; " : "", alarms->str);
+	answer_set_audience(answer, FOR_ALL);
 	answer_set_code(answer, (int)check.health);
 }

@@ -254,13 +254,22 @@ import_copy_all(Import *import, GError **error)
 static void
 import_tell(const Import *import, bool is_dry)
 {
+	g_autofree char *added = g_strdup_printf("%u", import->added);
+	g_autofree char *changed = g_strdup_printf("%u", import->changed);
+	g_autofree char *same = g_strdup_printf("%u", import->same);
+
 	answer_columns(import->answer, "what", "kind", "name", "values", NULL);
 	for (guint i = 0; i < import->rows->len; i++)
 		answer_row_v(import->answer, g_ptr_array_index(import->rows, i));
+	answer_set_audience(import->answer, FOR_PROGRAMS);
+	answer_columns(import->answer, "written:boolean", "added:number", "changed:number", "same:number", NULL);
+	answer_row(import->answer, is_dry ? "no" : "yes", added, changed, same, NULL);
+	answer_set_audience(import->answer, FOR_PEOPLE);
 	answer_text(import->answer,
 		is_dry ? "%u would be added, %u changed, %u are so already; nothing was written."
 			   : "%u added, %u changed, %u were so already.",
 		import->added, import->changed, import->same);
+	answer_set_audience(import->answer, FOR_ALL);
 }
 
 /* "customers.ini:12: …", by line: `data` is the name of the file. */

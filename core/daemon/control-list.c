@@ -174,11 +174,15 @@ list_put_row(const Listing *list, DirectoryEntry *entry)
 static void
 list_put_columns(const Listing *list)
 {
-	g_autoptr(GPtrArray) columns = g_ptr_array_new();
+	g_autoptr(GPtrArray) columns = g_ptr_array_new_with_free_func(g_free);
 
-	g_ptr_array_add(columns, (void *)(uintptr_t)directory_kind_name(list->kind));
-	for (guint i = 0; i < list->columns->len; i++)
-		g_ptr_array_add(columns, g_array_index(list->columns, ListOption, i).name);
+	g_ptr_array_add(columns, g_strdup(directory_kind_name(list->kind)));
+	for (guint i = 0; i < list->columns->len; i++) {
+		const char *name = g_array_index(list->columns, ListOption, i).name;
+		const bool is_held = list->kind == PTN_DOMAIN && strcmp(name, "held") == 0;
+
+		g_ptr_array_add(columns, cell_column(name, is_held ? CELL_NUMBER : control_option_type(list->set, name)));
+	}
 	g_ptr_array_add(columns, NULL);
 	answer_columns_v(list->answer, (const char *const *)columns->pdata);
 }

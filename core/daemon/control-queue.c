@@ -99,13 +99,14 @@ queue_summarise(Daemon *daemon, const Selector *selector, Answer *answer)
 	while (g_hash_table_iter_next(&iter, NULL, &group))
 		g_ptr_array_add(sorted, group);
 	g_ptr_array_sort(sorted, queue_compare_groups);
-	answer_columns(answer, "state", "destination", "messages", "size", "oldest", "next", NULL);
+	answer_columns(answer, "state", "destination", "messages:number", "size:octets", "oldest:time", "next:time",
+		NULL);
 	for (guint i = 0; i < sorted->len; i++) {
 		const Group *at = g_ptr_array_index(sorted, i);
 		g_autofree char *messages = g_strdup_printf("%u", at->messages);
 		g_autofree char *size = g_strdup_printf("%" G_GUINT64_FORMAT, at->octets);
-		g_autofree char *oldest = control_format_time(at->oldest_us);
-		g_autofree char *next = control_format_time(at->next_us);
+		g_autofree char *oldest = cell_time(at->oldest_us);
+		g_autofree char *next = cell_time(at->next_us);
 
 		answer_row(answer, queue_state_name(at->state), at->domain, messages, size, oldest, next, NULL);
 	}
@@ -119,9 +120,15 @@ queue_or_empty(const char *text)
 	return text != NULL ? text : "";
 }
 
-/* The open recipients; the first few by name. */
+static const char *
+queue_sender(const Envelope *envelope)
+{
+	return *envelope->sender != '\0' ? envelope->sender : "<>";
+}
+
+/* The open recipients: the first few by name, and how many more there are, "": none.  New. */
 static char *
-queue_pending(const SpoolMessage *message)
+queue_pending(const SpoolMessage *message, char **more)
 {
 	GString *text = g_string_new(NULL);
 	unsigned n = 0;
@@ -132,8 +139,7 @@ queue_pending(const SpoolMessage *message)
 		if (recipient_state_is_open(&message->state->recipients[i]) && n++ < QUEUE_SHOWN)
 			g_string_append_printf(text, "%s%s", text->len > 0 ? " " : "", recipient->address);
 	}
-	if (n > QUEUE_SHOWN)
-		g_string_append_printf(text, " +%u", n - QUEUE_SHOWN);
+	*more = n > QUEUE_SHOWN ? g_strdup_printf("%u", n - QUEUE_SHOWN) : g_strdup("");
 	return g_string_free(text, FALSE);
 }
 
@@ -154,17 +160,18 @@ static void
 queue_list_one(void *data, const Selected *selected)
 {
 	const SpoolMessage *message = selected->message;
-	g_autofree char *arrived = control_format_time(selected->summary.arrived_us);
-	g_autofree char *next = control_format_time(selected->summary.next_us);
+	g_autofree char *arrived = cell_time(selected->summary.arrived_us);
+	g_autofree char *next = cell_time(selected->summary.next_us);
 	g_autofree char *size = g_strdup_printf("%" G_GUINT64_FORMAT, selected->summary.size);
 	g_autofree char *attempts = g_strdup_printf("%u", selected->summary.attempts);
-	g_autofree char *pending = message != NULL ? queue_pending(message) : g_strdup("");
+	g_autofree char *more = NULL;
+	g_autofree char *pending = message != NULL ? queue_pending(message, &more) : NULL;
 	char id[ID_TEXT_SIZE];
 
 	answer_row(data, id_format(selected->summary.id, id), queue_state_name(selected->state), arrived, size,
 		message != NULL ? queue_or_empty(envelope_note(message->envelope, "account")) : "",
-		message != NULL ? message->envelope->sender : "", pending, attempts, next,
-		message != NULL ? queue_reason(message) : "it cannot be read", NULL);
+		message != NULL ? queue_sender(message->envelope) : "", queue_or_empty(pending),
+		queue_or_empty(more), attempts, next, message != NULL ? queue_reason(message) : "it cannot be read", NULL);
 }
 
 static bool
@@ -174,8 +181,8 @@ queue_list(Daemon *daemon, const Request *request, Answer *answer, GError **erro
 
 	if (selector == NULL)
 		return false;
-	answer_columns(answer, "id", "state", "arrived", "size", "account", "sender", "recipients", "attempts", "next",
-		"reason", NULL);
+	answer_columns(answer, "id", "state", "arrived:time", "size:octets", "account", "sender", "recipients:list",
+		"more:number", "attempts:number", "next:time", "reason", NULL);
 	(void)selector_each(selector, daemon, queue_list_one, answer);
 	return true;
 }
@@ -202,32 +209,40 @@ queue_need(Daemon *daemon, const Request *request, GError **error)
 }
 
 static void
-queue_put_fact(Answer *answer, const char *name, const char *value)
+queue_put_typed(Answer *answer, const char *name, CellType type, const char *value)
 {
-	if (value != NULL && value[0] != '\0')
-		answer_row(answer, name, value, NULL);
+	g_autofree char *cell = value != NULL && value[0] != '\0' ? cell_of(type, value) : NULL;
+
+	if (cell != NULL)
+		answer_row(answer, name, cell, NULL);
 }
 
 static void
-queue_put_number(Answer *answer, const char *name, uint64_t number)
+queue_put_fact(Answer *answer, const char *name, const char *value)
+{
+	queue_put_typed(answer, name, CELL_TEXT, value);
+}
+
+static void
+queue_put_number(Answer *answer, const char *name, CellType type, uint64_t number)
 {
 	g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT, number);
 
-	answer_row(answer, name, text, NULL);
+	queue_put_typed(answer, name, type, text);
 }
 
 static void
 queue_put_time(Answer *answer, const char *name, int64_t us)
 {
-	g_autofree char *text = us > 0 ? control_format_time(us) : NULL;
+	g_autofree char *text = us > 0 ? cell_time(us) : NULL;
 
-	queue_put_fact(answer, name, text);
+	queue_put_typed(answer, name, CELL_TIME, text);
 }
 
 static void
 queue_show_state(const MessageState *state, Answer *answer)
 {
-	queue_put_number(answer, "attempts", state->attempts);
+	queue_put_number(answer, "attempts", CELL_NUMBER, state->attempts);
 	if (!state->is_held) {
 		queue_put_time(answer, "next", state->next_us);
 		return;
@@ -244,10 +259,10 @@ queue_show_envelope(const SpoolMessage *message, Answer *answer)
 	static const char *const returns[] = { "", "FULL", "HDRS" };
 	const Envelope *envelope = message->envelope;
 
-	answer_row(answer, "sender", envelope->sender, NULL);
-	queue_put_number(answer, "size", message->size);
+	queue_put_fact(answer, "sender", queue_sender(envelope));
+	queue_put_number(answer, "size", CELL_OCTETS, message->size);
 	queue_put_fact(answer, "body", bodies[envelope->body]);
-	queue_put_fact(answer, "smtputf8", envelope->is_smtputf8 ? "yes" : NULL);
+	queue_put_typed(answer, "smtputf8", CELL_BOOLEAN, envelope->is_smtputf8 ? "yes" : NULL);
 	queue_put_fact(answer, "envid", envelope->envid);
 	queue_put_fact(answer, "ret", returns[envelope->ret]);
 	for (guint i = 0; i < envelope->notes->len; i++) {
@@ -280,8 +295,8 @@ queue_show(Daemon *daemon, const Request *request, Answer *answer, GError **erro
 
 	if (message == NULL)
 		return false;
-	answer_columns(answer, "what", "value", NULL);
-	answer_row(answer, "id", id_format(message->envelope->id, id), NULL);
+	answer_columns(answer, "what", "value:value", NULL);
+	queue_put_fact(answer, "id", id_format(message->envelope->id, id));
 	if (spool_summary(daemon->engine.spool, message->envelope->id, &summary))
 		queue_put_fact(
 			answer, "state", queue_state_name(queue_state_of(&summary, clock_wall(daemon->engine.clock))));

@@ -79,7 +79,7 @@ spool_take_over(Daemon *daemon, const char *directory, Answer *answer, GError **
 static void
 spool_put_figure(Answer *answer, const char *name, uint64_t number)
 {
-	g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT, number);
+	g_autofree char *text = g_strdup_printf("number:%" G_GUINT64_FORMAT, number);
 
 	answer_row(answer, name, text, NULL);
 }
@@ -90,9 +90,9 @@ spool_show(Daemon *daemon, Answer *answer)
 	SpoolFigures figures;
 
 	spool_figures(daemon->engine.spool, &figures);
-	answer_columns(answer, "figure", "value", NULL);
-	answer_row(answer, "open", figures.is_closed ? "no" : "yes", NULL);
-	answer_row(answer, "damaged", figures.has_damage ? "yes" : "no", NULL);
+	answer_columns(answer, "figure", "value:value", NULL);
+	answer_row(answer, "open", figures.is_closed ? "boolean:no" : "boolean:yes", NULL);
+	answer_row(answer, "damaged", figures.has_damage ? "boolean:yes" : "boolean:no", NULL);
 	spool_put_figure(answer, "messages", figures.messages);
 	spool_put_figure(answer, "under-way", queue_active(daemon->engine.queue));
 	spool_put_figure(answer, "unwritten-results", figures.unwritten);

@@ -7,6 +7,14 @@
 #include "daemon/control.h"
 #include "host/module.h"
 
+typedef struct {
+	const char *directory, *store;
+	unsigned listeners, connections, plugins, alarms;
+	SpoolFigures spool;
+	DeliveryFigures delivery;
+	const GString *names; /* of the alarms: ": a, b" */
+} StatusFacts;
+
 static void
 control_count_plugin(void *data, const PtnPlugin *plugin, const HookPlugin *figures)
 {
@@ -31,41 +39,93 @@ control_add_alarm(void *data, const char *name, const char *text, int64_t since_
 }
 
 static void
+control_put_number(Answer *answer, const char *name, CellType type, uint64_t number)
+{
+	g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT, number);
+	g_autofree char *cell = cell_of(type, text);
+
+	answer_row(answer, name, cell, NULL);
+}
+
+static void
+control_put_fact(Answer *answer, const char *name, CellType type, const char *text)
+{
+	g_autofree char *cell = cell_of(type, text);
+
+	answer_row(answer, name, cell, NULL);
+}
+
+/* What the line for people says, for programs. */
+static void
+control_put_facts(Daemon *daemon, const StatusFacts *facts, Answer *answer)
+{
+	answer_set_audience(answer, FOR_PROGRAMS);
+	answer_columns(answer, "what", "value:value", NULL);
+	control_put_number(answer, "up", CELL_DURATION,
+		(uint64_t)((clock_wall(daemon->engine.clock) - daemon->started_us) / CLOCK_SECOND));
+	control_put_number(answer, "listeners", CELL_NUMBER, facts->listeners);
+	control_put_number(answer, "connections", CELL_NUMBER, facts->connections);
+	control_put_fact(answer, "directory", CELL_TEXT, facts->directory);
+	control_put_fact(answer, "store", CELL_TEXT, facts->store);
+	control_put_number(answer, "messages", CELL_NUMBER, facts->spool.messages);
+	control_put_fact(answer, "spool-open", CELL_BOOLEAN, facts->spool.is_closed ? "no" : "yes");
+	control_put_number(answer, "free-octets", CELL_OCTETS, facts->spool.free_octets);
+	control_put_number(answer, "under-way", CELL_NUMBER, facts->delivery.active);
+	control_put_number(answer, "waiting-for-next-hop", CELL_NUMBER, facts->delivery.waiting);
+	control_put_number(answer, "plugins", CELL_NUMBER, facts->plugins);
+	control_put_number(answer, "alarms", CELL_NUMBER, facts->alarms);
+	control_put_fact(answer, "alarm-names", CELL_LIST, facts->names->len > 2 ? facts->names->str + 2 : NULL);
+	answer_set_audience(answer, FOR_ALL);
+}
+
+static void
+control_put_line(Daemon *daemon, const StatusFacts *facts, Answer *answer)
+{
+	const SpoolFigures *spool = &facts->spool;
+	const uint64_t n_waiting = facts->delivery.waiting;
+	g_autofree char *free_octets = g_format_size_full(spool->free_octets, G_FORMAT_SIZE_IEC_UNITS);
+	g_autofree char *up =
+		option_format_time((clock_wall(daemon->engine.clock) - daemon->started_us) / CLOCK_SECOND * CLOCK_SECOND);
+	g_autofree char *waiting =
+		n_waiting > 0 ? g_strdup_printf(", %" G_GUINT64_FORMAT " waiting for a busy next hop", n_waiting) : NULL;
+
+	answer_set_audience(answer, FOR_PEOPLE);
+	answer_text(answer,
+		"up %s · %u listener%s · %u connection%s · directory %s · store %s"
+		" · spool %" G_GUINT64_FORMAT " message%s%s, %s free · %u under way%s · %u plugin%s"
+		" · %u alarm%s%s",
+		up, facts->listeners, control_plural(facts->listeners), facts->connections,
+		control_plural(facts->connections), facts->directory, facts->store, spool->messages,
+		control_plural(spool->messages), spool->is_closed ? " (CLOSED)" : "", free_octets, facts->delivery.active,
+		waiting != NULL ? waiting : "", facts->plugins, control_plural(facts->plugins), facts->alarms,
+		control_plural(facts->alarms), facts->names->str);
+	answer_set_audience(answer, FOR_ALL);
+}
+
+static void
 control_put_status(Daemon *daemon, Answer *answer)
 {
 	g_autoptr(PluginSet) set = control_take_set(daemon);
 	g_autofree char *directory = store_describe(daemon->directory_store);
 	g_autofree char *store = store_describe(daemon->engine.store);
-	g_autofree char *up =
-		option_format_time((clock_wall(daemon->engine.clock) - daemon->started_us) / CLOCK_SECOND * CLOCK_SECOND);
-	SpoolFigures spool;
-	DeliveryFigures delivery;
-	g_autofree char *free_octets = NULL;
-	char waiting[64] = "";
 	g_autoptr(GPtrArray) doors = NULL;
 	g_autoptr(GString) names = g_string_new(NULL);
-	const unsigned connections = server_connections(daemon->server);
-	unsigned plugins = 0, alarms = metrics_alarms(daemon->engine.metrics);
+	StatusFacts facts = { .directory = directory,
+		.store = store,
+		.connections = server_connections(daemon->server),
+		.alarms = metrics_alarms(daemon->engine.metrics),
+		.names = names };
 
-	spool_figures(daemon->engine.spool, &spool);
-	delivery_figures(daemon->delivery, &delivery);
-	if (delivery.waiting > 0)
-		g_snprintf(waiting, sizeof waiting, ", %" G_GUINT64_FORMAT " waiting for a busy next hop",
-			delivery.waiting);
-	free_octets = g_format_size_full(spool.free_octets, G_FORMAT_SIZE_IEC_UNITS);
+	spool_figures(daemon->engine.spool, &facts.spool);
+	delivery_figures(daemon->delivery, &facts.delivery);
 	g_mutex_lock(&daemon->lock);
 	doors = server_doors(daemon->server);
 	g_mutex_unlock(&daemon->lock);
-	host_each(set, control_count_plugin, &plugins);
+	facts.listeners = doors->len;
+	host_each(set, control_count_plugin, &facts.plugins);
 	metrics_each_alarm(daemon->engine.metrics, control_add_alarm, names);
-	answer_text(answer,
-		"up %s · %u listener%s · %u connection%s · directory %s · store %s"
-		" · spool %" G_GUINT64_FORMAT " message%s%s, %s free · %u under way%s · %u plugin%s"
-		" · %u alarm%s%s",
-		up, doors->len, control_plural(doors->len), connections, control_plural(connections),
-		directory, store, spool.messages, control_plural(spool.messages), spool.is_closed ? " (CLOSED)" : "",
-		free_octets, delivery.active, waiting, plugins, control_plural(plugins), alarms,
-		control_plural(alarms), names->str);
+	control_put_facts(daemon, &facts, answer);
+	control_put_line(daemon, &facts, answer);
 }
 
 void
@@ -95,7 +155,7 @@ control_reload(Daemon *daemon, const Request *request, Answer *answer)
 static void
 control_put_alarm(void *data, const char *name, const char *text, int64_t since_us)
 {
-	g_autofree char *since = control_format_time(since_us);
+	g_autofree char *since = cell_time(since_us);
 
 	answer_row(data, since, name, text, NULL);
 }
@@ -104,7 +164,7 @@ void
 control_alarms(Daemon *daemon, const Request *request, Answer *answer)
 {
 	(void)request;
-	answer_columns(answer, "since", "alarm", "text", NULL);
+	answer_columns(answer, "since:time", "alarm", "text", NULL);
 	metrics_each_alarm(daemon->engine.metrics, control_put_alarm, answer);
 	answer_set_code(answer, metrics_alarms(daemon->engine.metrics) > 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 }
@@ -163,8 +223,8 @@ control_plugins(Daemon *daemon, const Request *request, Answer *answer)
 	g_autoptr(PluginSet) set = control_take_set(daemon);
 
 	(void)request;
-	answer_columns(answer, "plugin", "version", "stage", "calls", "ms-each", "seconds", "refusals", "failures",
-		"busy", "orphans", "note", NULL);
+	answer_columns(answer, "plugin", "version", "stage", "calls:number", "ms-each:number", "seconds:number",
+		"refusals:number", "failures:number", "busy:number", "orphans:number", "note", NULL);
 	host_each(set, control_put_plugin, answer);
 }
 
@@ -184,7 +244,7 @@ control_metrics(Daemon *daemon, const Request *request, Answer *answer)
 	g_autoptr(GPtrArray) names = metrics_names(daemon->engine.metrics);
 
 	(void)request;
-	answer_columns(answer, "metric", "value", NULL);
+	answer_columns(answer, "metric", "value:number", NULL);
 	for (guint i = 0; i < names->len; i++) {
 		const char *name = g_ptr_array_index(names, i);
 		char value[24];
@@ -202,7 +262,7 @@ control_listeners(Daemon *daemon, const Request *request, Answer *answer)
 	char text[IP_TEXT_SIZE];
 
 	(void)request;
-	answer_columns(answer, "listener", "address", "port", NULL);
+	answer_columns(answer, "listener", "address", "port:number", NULL);
 	for (guint i = 0; i < listeners->len; i++) {
 		const ListenerSettings *listener = g_ptr_array_index(listeners, i);
 

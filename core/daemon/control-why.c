@@ -16,7 +16,7 @@ why_or_empty(const char *text)
 static void
 why_put_row(void *data, const Refusal *refusal)
 {
-	g_autofree char *time = control_format_time(refusal->time_us);
+	g_autofree char *time = cell_time(refusal->time_us);
 
 	answer_row(data, time, why_or_empty(refusal->session), why_or_empty(refusal->client),
 		why_or_empty(refusal->login), why_or_empty(refusal->sender), why_or_empty(refusal->recipient),
@@ -32,7 +32,7 @@ why_put_blocks(Daemon *daemon, const IpAddress *client, Answer *answer)
 
 	for (guint i = 0; i < blocks->len; i++) {
 		const Block *block = g_ptr_array_index(blocks, i);
-		g_autofree char *since = control_format_time(block->since_us);
+		g_autofree char *since = cell_time(block->since_us);
 		g_autofree char *end = block->until_us != 0 ? control_format_time(block->until_us) : NULL;
 		g_autofree char *network = ip_network_format(&block->network);
 		g_autofree char *text =
@@ -75,7 +75,7 @@ control_why(Daemon *daemon, const Request *request, Answer *answer)
 
 		if (is_client)
 			what = ip_format(&address, client); /* as it was noted */
-		answer_columns(answer, "time", "session", "client", "login", "sender", "recipient", "stage", "plugin",
+		answer_columns(answer, "time:time", "session", "client", "login", "sender", "recipient", "stage", "plugin",
 			"cause", "reply", NULL);
 		if (is_client)
 			why_put_blocks(daemon, &address, answer);

@@ -4,6 +4,7 @@
 #include <glib.h>
 
 #include "daemon/answer.h"
+#include "daemon/cell.h"
 #include "daemon/daemon.h"
 
 typedef struct Control Control;

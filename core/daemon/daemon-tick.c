@@ -86,6 +86,7 @@ daemon_tick(Daemon *daemon)
 		g_mutex_unlock(&daemon->lock);
 	}
 	crash_record_look(daemon->crashes, daemon->engine.spool, daemon->engine.metrics, now_us);
+	metrics_end_alarms(daemon->engine.metrics, now_us);
 	confine_tick(daemon);
 	daemon_watch_spool(daemon);
 	daemon_watch_clock(daemon);

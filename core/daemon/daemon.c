@@ -187,6 +187,8 @@ daemon_start(const char *path, GError **error)
 	process_notify("STATUS=starting: reading the queue");
 	if (!services_open(daemon, error))
 		return NULL;
+	daemon->alarms = kept_alarms_open(
+		daemon->state_directory, daemon->engine.metrics, clock_wall(daemon->engine.clock));
 	audit_open(daemon);
 	daemon->watchdog = watchdog_new(daemon);
 	process_notify("STATUS=starting: plugins");
@@ -516,6 +518,7 @@ daemon_stop(Daemon *daemon, bool is_in_use, const volatile bool *is_hasty)
 	blocks_free(daemon->engine.blocks);
 	store_close(daemon->engine.store);
 	watchdog_free(daemon->watchdog);
+	kept_alarms_close(daemon->alarms);
 	crash_record_close(daemon->crashes);
 	log_event(LOG_LEVEL_INFO, "stopped", NULL);
 	daemon_free(daemon);

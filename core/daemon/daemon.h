@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "base/clock-jump.h"
+#include "daemon/kept-alarms.h"
 #include "engine/delivery.h"
 #include "engine/server.h"
 #include "host/host.h"
@@ -44,8 +45,9 @@ typedef struct {
 	int64_t claim_due_us;  /* monotonic; daemon/claim.h, of the worker that watches */
 	atomic_llong adopting_us; /* monotonic: of the last look for adoptions that were not finished; 0: look now */
 	uint64_t spool_damage; /* SpoolFigures.damage that the alarm tells */
-	char *state_directory; /* for a certificate of our own, and crashes */
+	char *state_directory; /* for a certificate of our own, crashes and alarms */
 	Watchdog *watchdog;    /* daemon/watchdog.h */
+	KeptAlarms *alarms;
 	CrashRecord *crashes;  /* daemon/crash-record.h, of the main thread */
 	bool is_filtered;      /* the filter of system calls is in force, and stays; of the main thread's start */
 } Daemon;

@@ -21,7 +21,7 @@ enum { PROCESS_FIRST_SOCKET = 3 };
 GArray *
 process_take_sockets(void)
 {
-	GArray *sockets = g_array_new(FALSE, FALSE, sizeof(int));
+	GArray *sockets = g_array_new(FALSE, FALSE, sizeof(ListenSocket));
 	const char *pid = g_getenv("LISTEN_PID"), *count = g_getenv("LISTEN_FDS");
 	guint64 n = 0;
 
@@ -29,9 +29,11 @@ process_take_sockets(void)
 		!g_ascii_string_to_unsigned(count, 10, 0, 1000, &n, NULL))
 		return sockets;
 	for (int fd = PROCESS_FIRST_SOCKET; fd < PROCESS_FIRST_SOCKET + (int)n; fd++) {
+		const ListenSocket passed = { fd, true };
+
 		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 		(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-		g_array_append_val(sockets, fd);
+		g_array_append_val(sockets, passed);
 	}
 	g_unsetenv("LISTEN_PID");
 	g_unsetenv("LISTEN_FDS");
@@ -45,7 +47,7 @@ process_has_socket(const GArray *sockets, const IpAddress *address, uint16_t por
 		IpAddress bound;
 		uint16_t bound_port;
 
-		if (socket_local(g_array_index(sockets, int, i), &bound, &bound_port) && bound_port == port &&
+		if (socket_local(g_array_index(sockets, ListenSocket, i).fd, &bound, &bound_port) && bound_port == port &&
 			ip_equal(&bound, address))
 			return true;
 	}
@@ -59,14 +61,14 @@ process_bind_listener(const ListenerSettings *listener, GArray *sockets, GError 
 		for (guint p = 0; p < listener->ports->len; p++) {
 			const IpAddress *address = &g_array_index(listener->addresses, IpAddress, a);
 			const uint16_t port = g_array_index(listener->ports, uint16_t, p);
-			int fd;
+			ListenSocket own = { .is_passed = false };
 
 			if (process_has_socket(sockets, address, port))
 				continue;
-			fd = socket_listen(address, port, listener->is_free, error);
-			if (fd < 0)
+			own.fd = socket_listen(address, port, listener->is_free, error);
+			if (own.fd < 0)
 				return false;
-			g_array_append_val(sockets, fd);
+			g_array_append_val(sockets, own);
 		}
 	return true;
 }

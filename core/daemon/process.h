@@ -7,7 +7,7 @@
 #include "engine/settings.h"
 #include "service/config.h"
 
-/* Descriptors of listening sockets passed by systemd (LISTEN_FDS); an array of int, maybe empty. */
+/* Listening sockets passed by systemd (LISTEN_FDS); an array of ListenSocket, maybe empty. */
 GArray *process_take_sockets(void);
 /* As root: opens the listeners' sockets now, before the user changes, and adds them to `sockets`. */
 bool process_bind_low_ports(const EngineSettings *engine, GArray *sockets, GError **error);

@@ -8,11 +8,13 @@
 
 #include "base/error.h"
 #include "base/escape.h"
+#include "daemon/cell.h"
 
 typedef struct {
 	char **columns;  /* of the table being read; NULL: none */
 	GPtrArray *rows; /* of char** */
 	bool is_json;
+	bool is_skipping; /* what is not for this audience */
 	bool has_printed; /* something of the JSON array */
 	int code;
 } Render;
@@ -70,10 +72,14 @@ render_json_row(Render *render, char **cells)
 	render_begin_json(render);
 	putchar('{');
 	for (guint i = 0; render->columns != NULL && render->columns[i] != NULL && cells[i] != NULL; i++) {
+		size_t length;
+		const CellType type = cell_column_type(render->columns[i], &length);
+		g_autofree char *name = g_strndup(render->columns[i], length);
+		g_autofree char *value = cell_json(type, cells[i]);
+
 		fputs(i > 0 ? ", " : "", stdout);
-		render_put_json(render->columns[i]);
-		fputs(": ", stdout);
-		render_put_json(cells[i]);
+		render_put_json(name);
+		printf(": %s", value);
 	}
 	putchar('}');
 }
@@ -95,11 +101,21 @@ render_width(const char *text)
 	return g_utf8_validate(text, -1, NULL) ? g_utf8_strlen(text, -1) : (glong)strlen(text);
 }
 
+/* New. */
+static char *
+render_title(const char *column)
+{
+	size_t length;
+
+	(void)cell_column_type(column, &length);
+	return g_utf8_strup(column, (gssize)length);
+}
+
 static void
 render_put_cells(char **cells, const glong *widths, guint n, bool is_title)
 {
 	for (guint i = 0; i < n && cells[i] != NULL; i++) {
-		g_autofree char *shown = is_title ? g_utf8_strup(cells[i], -1) : g_strdup(cells[i]);
+		g_autofree char *shown = is_title ? render_title(cells[i]) : g_strdup(cells[i]);
 		const bool is_last = i + 1 == n || cells[i + 1] == NULL;
 
 		printf("%s%*s", shown, is_last ? 0 : (int)(widths[i] - render_width(shown) + 2), "");
@@ -118,7 +134,9 @@ render_flush_table(Render *render)
 		return;
 	}
 	for (guint i = 0; i < n; i++) {
-		widths[i] = render_width(render->columns[i]);
+		g_autofree char *title = render_title(render->columns[i]);
+
+		widths[i] = render_width(title);
 		for (guint r = 0; r < render->rows->len; r++) {
 			char **cells = g_ptr_array_index(render->rows, r);
 
@@ -136,11 +154,15 @@ render_flush_table(Render *render)
 static void
 render_keep_row(Render *render, char **cells)
 {
-	for (char **cell = cells; *cell != NULL; cell++) {
-		char *shown = escape_text(*cell, ESCAPE_CELL);
+	const guint n = render->columns != NULL ? g_strv_length(render->columns) : 0;
 
-		g_free(*cell);
-		*cell = shown;
+	for (guint i = 0; cells[i] != NULL; i++) {
+		size_t length;
+		g_autofree char *plain =
+			cell_show(i < n ? cell_column_type(render->columns[i], &length) : CELL_TEXT, cells[i]);
+
+		g_free(cells[i]);
+		cells[i] = escape_text(plain, ESCAPE_CELL);
 	}
 	g_ptr_array_add(render->rows, cells);
 }
@@ -213,25 +235,22 @@ static void
 render_line(Render *render, const char *line)
 {
 	const char letter = line[0];
-	char **fields = render_fields(line);
+	g_auto(GStrv) fields = render_fields(line);
 
-	if (letter == 'C') {
-		render_start_table(render, fields);
-		return;
-	}
-	if (letter == 'R') {
-		if (render->is_json)
-			render_json_row(render, fields);
-		else {
-			render_keep_row(render, fields);
-			return;
-		}
-	} else if (letter == 'X') {
+	if (letter == 'X')
 		render->code = fields[0] != NULL ? atoi(fields[0]) : EXIT_FAILURE;
-	} else {
+	else if (letter == 'A')
+		render->is_skipping = g_strcmp0(fields[0], render->is_json ? "people" : "programs") == 0;
+	else if (render->is_skipping && letter != 'E')
+		return;
+	else if (letter == 'C')
+		render_start_table(render, g_steal_pointer(&fields));
+	else if (letter == 'R' && render->is_json)
+		render_json_row(render, fields);
+	else if (letter == 'R')
+		render_keep_row(render, g_steal_pointer(&fields));
+	else
 		render_text(render, letter, fields[0] != NULL ? fields[0] : "");
-	}
-	g_strfreev(fields);
 }
 
 int

@@ -27,6 +27,7 @@ typedef struct {
 	char *client_name;    /* confirmed reverse name, NULL: none known */
 	char *listener;
 	bool is_inbound, takes_auth; /* of that listener */
+	bool is_at_work;      /* the client has sent mail of an account within the last minutes; of the event "too-many-connections" alone */
 	bool is_monitor;      /* nothing is counted against the client; see engine_settings_is_monitor() */
 	bool has_only_quit;   /* QUIT was all that the client said */
 	unsigned accepted;    /* messages of the session that were accepted so far */

@@ -23,6 +23,9 @@ typedef struct {
 typedef struct {
 	Server *server;
 	atomic_int fd;        /* -1: closed; loops may be looking at it */
+	bool is_passed;       /* by systemd; see ListenSocket */
+	int passed_fd;        /* its descriptor, until all loops have let go of it */
+	atomic_uint n_watching; /* loops that have not */
 	IpAddress address;
 	uint16_t port;
 	GMutex lock;          /* guards the two below */
@@ -30,6 +33,7 @@ typedef struct {
 	const ListenerSettings *settings;
 	LoopWatch *watches;   /* one per side */
 	LoopTimer *timers;    /* one per side: accepting was paused */
+	LoopPost *farewells;  /* one per side: let go of it */
 	bool is_wanted;       /* while server_open() compares */
 } Door;
 

@@ -111,12 +111,14 @@ server_blocks(
 
 /* ---- too many connections ---- */
 
-/* Observers count it against the client; that all clients together have too many is not the fault of this one. */
+/* Observers count it against the client, unless it is an office full of people at work.  That all clients together have too
+ * many is not the fault of this one. */
 static void
 server_observe_refusal(Engine *engine, Snapshot *snapshot, const ServerClient *client)
 {
 	SessionFacts facts = { .client = client->address,
 		.is_monitor = engine_settings_is_monitor(snapshot->settings, &client->address),
+		.is_at_work = client_budget_is_at_work(client->budget),
 		.client_budget = client->budget,
 		.client_limits = &snapshot->settings->clients };
 

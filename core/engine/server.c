@@ -137,24 +137,44 @@ server_accept_again(void *data)
 	(void)loop_watch(at->side->loop, &at->door->watches[i], at->door->fd, LOOP_READ | LOOP_SHARED);
 }
 
+/* On the loop of one side: systemd has the socket still, so that close() alone would not take it out of the loop. */
+static void
+server_let_go(void *data)
+{
+	const DoorSide *at = data;
+	Door *door = at->door;
+	const size_t i = (size_t)(at->side - at->side->server->sides);
+
+	loop_unwatch(at->side->loop, &door->watches[i]);
+	loop_clear_timer(at->side->loop, &door->timers[i]);
+	if (atomic_fetch_sub(&door->n_watching, 1) == 1) {
+		(void)close(door->passed_fd);
+		door->passed_fd = -1;
+	}
+}
+
 static Door *
-server_new_door(Server *server, int fd, const IpAddress *address, uint16_t port)
+server_new_door(Server *server, const ListenSocket *socket, const IpAddress *address, uint16_t port)
 {
 	Door *door = g_new0(Door, 1);
 
 	door->server = server;
-	door->fd = fd;
+	door->fd = socket->fd;
+	door->is_passed = socket->is_passed;
+	door->passed_fd = -1;
 	door->address = *address;
 	door->port = port;
 	g_mutex_init(&door->lock);
 	door->watches = g_new0(LoopWatch, server->n_sides);
 	door->timers = g_new0(LoopTimer, server->n_sides);
+	door->farewells = g_new0(LoopPost, server->n_sides);
 	for (unsigned i = 0; i < server->n_sides; i++) {
 		DoorSide *at = g_new0(DoorSide, 1);
 
 		at->door = door;
 		at->side = &server->sides[i];
 		door->watches[i] = (LoopWatch){ .fd = -1, .ready = server_accept, .data = at };
+		door->farewells[i] = (LoopPost){ .run = server_let_go, .data = at };
 		door->timers[i] = (LoopTimer){ .fire = server_accept_again, .data = at, .at_us = CLOCK_NEVER };
 	}
 	return door;
@@ -167,10 +187,13 @@ server_free_door(Door *door)
 		g_free(door->watches[i].data);
 	if (door->fd >= 0)
 		(void)close(door->fd);
+	if (door->passed_fd >= 0)
+		(void)close(door->passed_fd);
 	snapshot_unref(door->snapshot);
 	g_mutex_clear(&door->lock);
 	g_free(door->watches);
 	g_free(door->timers);
+	g_free(door->farewells);
 	g_free(door);
 }
 
@@ -186,18 +209,18 @@ server_find_door(const GPtrArray *doors, const IpAddress *address, uint16_t port
 	return NULL;
 }
 
-static int
+static ListenSocket
 server_inherit(const GArray *inherited, const IpAddress *address, uint16_t port)
 {
 	for (guint i = 0; inherited != NULL && i < inherited->len; i++) {
 		IpAddress bound;
 		uint16_t bound_port;
-		const int fd = g_array_index(inherited, int, i);
+		const ListenSocket *socket = &g_array_index(inherited, ListenSocket, i);
 
-		if (socket_local(fd, &bound, &bound_port) && bound_port == port && ip_equal(&bound, address))
-			return fd;
+		if (socket_local(socket->fd, &bound, &bound_port) && bound_port == port && ip_equal(&bound, address))
+			return *socket;
 	}
-	return -1;
+	return (ListenSocket){ .fd = -1 };
 }
 
 typedef struct {
@@ -212,15 +235,15 @@ server_open_one(
 	Opening *opening, const ListenerSettings *listener, const IpAddress *address, uint16_t port, GError **error)
 {
 	Door *door = server_find_door(opening->server->doors, address, port);
-	int fd;
+	ListenSocket socket;
 
 	if (door == NULL) {
-		fd = server_inherit(opening->inherited, address, port);
-		if (fd < 0)
-			fd = socket_listen(address, port, listener->is_free, error);
-		if (fd < 0)
+		socket = server_inherit(opening->inherited, address, port);
+		if (socket.fd < 0)
+			socket.fd = socket_listen(address, port, listener->is_free, error);
+		if (socket.fd < 0)
 			return false;
-		door = server_new_door(opening->server, fd, address, port);
+		door = server_new_door(opening->server, &socket, address, port);
 		g_ptr_array_add(opening->fresh, door);
 		door->snapshot = snapshot_ref(opening->snapshot);
 		door->settings = listener;
@@ -264,15 +287,29 @@ server_listener_of(const Snapshot *snapshot, const Door *door)
 	return NULL;
 }
 
+/* systemd goes on listening, and starts the service again for whoever connects. */
+static void
+server_give_back(Server *server, Door *door, int fd)
+{
+	door->passed_fd = fd;
+	atomic_store(&door->n_watching, server->n_sides);
+	for (unsigned i = 0; i < server->n_sides; i++)
+		loop_post(server->sides[i].loop, &door->farewells[i]);
+}
+
 /* Other loops may be looking at the socket just now: it is shut here, and freed with the server. */
 static void
 server_close_door(Server *server, Door *door)
 {
 	const int fd = atomic_exchange(&door->fd, -1);
 
+	g_ptr_array_add(server->closed, door);
+	if (door->is_passed) {
+		server_give_back(server, door, fd);
+		return;
+	}
 	(void)shutdown(fd, SHUT_RD);
 	(void)close(fd);
-	g_ptr_array_add(server->closed, door);
 }
 
 static void

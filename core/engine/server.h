@@ -14,7 +14,7 @@ typedef struct Server Server;
 Server *server_new(Engine *engine, unsigned n_loops, GError **error);
 /* Opens what the snapshot's listeners ask for and is not open yet, lets the others go on with the new
  * settings, closes what is asked for no more.  False: an address cannot be bound; nothing changed.
- * `inherited`: descriptors of systemd's sockets (NULL: none); those that fit are used instead of binding. */
+ * `inherited`: of ListenSocket (NULL: none); those that fit are used instead of binding. */
 bool server_open(Server *server, Snapshot *snapshot, const GArray *inherited, GError **error);
 /* Starts the loops' threads. */
 void server_start(Server *server);

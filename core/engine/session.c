@@ -361,6 +361,8 @@ session_committed(Session *session, SpoolResult result)
 	session->wants = SESSION_WANTS_INPUT;
 	if (result == SPOOL_COMMITTED) {
 		session->facts.accepted++;
+		if (session->facts.login != NULL)
+			client_budget_note_work(session->facts.client_budget);
 		session_forgive(session);
 		metrics_add(session->engine->metrics, "messages.accepted", 1);
 		session_reply(session, 250, "2.0.0", "Ok: queued as %s", session->queue_text);

@@ -251,6 +251,20 @@ transaction_header(Transaction *transaction, const char *name, size_t nth)
 	return transaction_unfold(raw);
 }
 
+char *
+transaction_header_received(Transaction *transaction, const char *name, size_t nth)
+{
+	FieldSearch search = { .transaction = transaction, .name = name, .left = nth };
+	size_t size = 0;
+	const char *content = transaction->content != NULL ? content_head(transaction->content, &size) : NULL;
+
+	if (content == NULL ||
+		transaction_visit(content, MIN(size, transaction->body_offset), transaction_match, &search))
+		return NULL;
+	g_free(search.found_name);
+	return search.found_value;
+}
+
 bool
 transaction_header_at(Transaction *transaction, size_t i, char **name, char **value)
 {

@@ -44,6 +44,8 @@ void transaction_free(Transaction *transaction);
 void transaction_apply(Transaction *transaction, const char *plugin, const Act *act, IdSource *ids);
 /* Header fields as edited so far: the `nth` one named `name`, value unfolded without outer blanks.  New, or NULL. */
 char *transaction_header(Transaction *transaction, const char *name, size_t nth);
+/* Of the content as it was received: edits do not count.  New, raw; NULL: there is none. */
+char *transaction_header_received(Transaction *transaction, const char *name, size_t nth);
 /* The i-th field of all; values raw.  False: no more. */
 bool transaction_header_at(Transaction *transaction, size_t i, char **name, char **value);
 /* What is committed: the content goes along, the rest is copied.  May not be called twice. */

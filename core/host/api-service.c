@@ -134,6 +134,15 @@ ptn_alarm(PtnHook *h, const char *name, const char *text)
 		metrics_alarm(api_engine(h)->metrics, full, text);
 }
 
+void
+ptn_alarm_until(PtnHook *h, const char *name, const char *text, int64_t until)
+{
+	g_autofree char *full = g_strdup_printf("%s.%s", h->instance->plugin->name, name);
+
+	if (api_engine(h) != NULL && !call_is_rehearsed(h))
+		metrics_alarm_until(api_engine(h)->metrics, full, text, until);
+}
+
 /* ---- time ---- */
 
 int64_t

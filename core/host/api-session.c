@@ -108,6 +108,8 @@ api_session_fact(PtnHook *h, const char *name)
 		return facts->tls_client_name;
 	if (strcmp(name, "session.accepted") == 0)
 		return facts->accepted > 0 ? region_printf(h->call->region, "%u", facts->accepted) : NULL;
+	if (strcmp(name, "client.at-work") == 0)
+		return facts->is_at_work ? "yes" : NULL;
 	if (strcmp(name, "session.only-quit") == 0)
 		return facts->has_only_quit ? "yes" : NULL;
 	return NULL;
@@ -254,6 +256,17 @@ ptn_header(PtnHook *h, const char *name, size_t nth)
 	if (h->call->transaction == NULL || h->call->transaction->content == NULL)
 		return NULL;
 	value = transaction_header(h->call->transaction, name, nth);
+	return region_strdup(h->call->region, value);
+}
+
+const char *
+ptn_header_received(PtnHook *h, const char *name, size_t nth)
+{
+	g_autofree char *value = NULL;
+
+	if (h->call->transaction == NULL || h->call->transaction->content == NULL)
+		return NULL;
+	value = transaction_header_received(h->call->transaction, name, nth);
 	return region_strdup(h->call->region, value);
 }
 

@@ -54,13 +54,19 @@ host_show_option(PluginSet *set, const char *name, const OptionPlaces *places, c
 	return true;
 }
 
-bool
-host_option_is_secret(PluginSet *set, const char *name)
+unsigned
+host_option_type(PluginSet *set, const char *name)
 {
 	Instance *instance;
 	const PtnOption *option = host_find_option(set, name, &instance);
 
-	return option != NULL && (option->type & ~(unsigned)PTN_LIST) == PTN_SECRET;
+	return option != NULL ? option->type : 0;
+}
+
+bool
+host_option_is_secret(PluginSet *set, const char *name)
+{
+	return (host_option_type(set, name) & ~(unsigned)PTN_LIST) == PTN_SECRET;
 }
 
 char *

@@ -60,6 +60,8 @@ char *host_describe(PluginSet *set);
 bool host_option_of(PluginSet *set, const char *name, const OptionPlaces *places, char **value, char **from);
 /* The same for people's eyes: what the configuration hides is hidden. */
 bool host_show_option(PluginSet *set, const char *name, const OptionPlaces *places, char **value, char **from);
+/* The type of "PLUGIN.OPTION", one of PtnType, perhaps with PTN_LIST; 0: there is no such option. */
+unsigned host_option_type(PluginSet *set, const char *name);
 /* The value of "PLUGIN.OPTION" is not for people's eyes. */
 bool host_option_is_secret(PluginSet *set, const char *name);
 /* Takes `text`; new: the same without secrets of the configuration, and what it reads from files. */

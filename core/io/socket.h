@@ -8,6 +8,13 @@
 
 #include "base/ip.h"
 
+/* A socket that listens when the daemon begins: opened as root, or passed by systemd, which keeps it: then it must not be shut
+ * down, and a loop is not rid of it by close(). */
+typedef struct {
+	int fd;
+	bool is_passed;
+} ListenSocket;
+
 /* A non-blocking listening socket.  An IPv6 socket takes IPv6 only.  `is_free`: the address need not be of this machine yet.
  * -1 with errno, and the error names address and port. */
 int socket_listen(const IpAddress *address, uint16_t port, bool is_free, GError **error);

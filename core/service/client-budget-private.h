@@ -12,6 +12,7 @@ struct ClientBudget {
 	BudgetRate connection_rate, commands, log_lines;
 	BudgetRate repeats; /* of client_budget_log_once() */
 	atomic_ullong refused;
+	atomic_llong worked_us; /* see client_budget_note_work(); 0: never */
 };
 
 struct ClientBudgets {

@@ -6,6 +6,8 @@
 #include "base/keyed-hash.h"
 #include "service/client-budget-private.h"
 
+#define CLIENT_WORK_US (10 * 60 * CLOCK_SECOND)
+
 ClientLimits
 client_limits_default(void)
 {
@@ -244,6 +246,21 @@ client_budget_end_work(ClientBudget *budget)
 {
 	if (budget != NULL)
 		budget_gauge_remove(&budget->work, 1);
+}
+
+void
+client_budget_note_work(ClientBudget *budget)
+{
+	if (budget != NULL && budget != &budget->budgets->others)
+		atomic_store(&budget->worked_us, client_budget_now(budget));
+}
+
+bool
+client_budget_is_at_work(const ClientBudget *budget)
+{
+	const int64_t worked_us = budget != NULL ? atomic_load(&budget->worked_us) : 0;
+
+	return worked_us != 0 && client_budget_now(budget) - worked_us < CLIENT_WORK_US;
 }
 
 bool

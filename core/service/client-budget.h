@@ -58,6 +58,12 @@ void client_budget_end_work(ClientBudget *budget);
 bool client_budget_lookup(ClientBudget *budget, const ClientLimits *limits);
 void client_budget_end_lookup(ClientBudget *budget);
 
+/* Mail of the client was accepted while it was logged in. */
+void client_budget_note_work(ClientBudget *budget);
+/* That was within the last ten minutes: that it has more connections than it may is no offence.  False of networks that share one
+ * budget: nobody knows whose work that was. */
+bool client_budget_is_at_work(const ClientBudget *budget);
+
 /* True: a line about this client may be written.  False: it is counted under `reason` (copied), and
  * client_budgets_report() reports it. */
 bool client_budget_log(ClientBudget *budget, const ClientLimits *limits, const char *reason);

@@ -15,7 +15,7 @@ typedef struct {
 
 typedef struct {
 	char *text;
-	int64_t since_us;
+	int64_t since_us, until_us; /* 0: until it is lowered */
 } Alarm;
 
 struct Metrics {
@@ -23,6 +23,8 @@ struct Metrics {
 	GHashTable *counters;
 	GMutex alarm_lock; /* guards `alarms` */
 	GHashTable *alarms;
+	void (*changed)(void *data); /* set before other threads come; NULL: nobody observes */
+	void *changed_data;
 };
 
 static void
@@ -139,31 +141,104 @@ metrics_names(Metrics *metrics)
 	return names;
 }
 
-void
-metrics_alarm(Metrics *metrics, const char *name, const char *text)
+/* Lock held.  True: it became another one. */
+static bool
+metrics_set_alarm_locked(Metrics *metrics, const char *name, const char *text, int64_t until_us)
 {
-	Alarm *alarm;
+	Alarm *alarm = g_hash_table_lookup(metrics->alarms, name);
+
+	if (alarm == NULL) {
+		alarm = g_new0(Alarm, 1);
+		alarm->since_us = clock_wall(clock_system());
+		g_hash_table_insert(metrics->alarms, g_strdup(name), alarm);
+	} else if (strcmp(alarm->text, text) == 0) {
+		alarm->until_us = until_us;
+		return false;
+	}
+	g_free(alarm->text);
+	alarm->text = g_strdup(text);
+	alarm->until_us = until_us;
+	return true;
+}
+
+/* Lock held. */
+static int64_t
+metrics_alarm_end_locked(Metrics *metrics, const char *name)
+{
+	const Alarm *alarm = g_hash_table_lookup(metrics->alarms, name);
+
+	return alarm != NULL ? alarm->until_us : 0;
+}
+
+static void
+metrics_change_alarm(Metrics *metrics, const char *name, const char *text, int64_t until_us)
+{
+	int64_t before_us;
 	bool is_changed;
 
 	g_mutex_lock(&metrics->alarm_lock);
-	alarm = g_hash_table_lookup(metrics->alarms, name);
-	is_changed = (alarm == NULL) != (text == NULL) || (alarm != NULL && strcmp(alarm->text, text) != 0);
-	if (is_changed && text == NULL) {
-		g_hash_table_remove(metrics->alarms, name);
-	} else if (is_changed && alarm != NULL) {
-		g_free(alarm->text);
-		alarm->text = g_strdup(text);
-	} else if (is_changed) {
-		alarm = g_new0(Alarm, 1);
-		alarm->text = g_strdup(text);
-		alarm->since_us = clock_wall(clock_system());
-		g_hash_table_insert(metrics->alarms, g_strdup(name), alarm);
-	}
+	before_us = metrics_alarm_end_locked(metrics, name);
+	is_changed = text != NULL ? metrics_set_alarm_locked(metrics, name, text, until_us)
+							  : g_hash_table_remove(metrics->alarms, name);
 	g_mutex_unlock(&metrics->alarm_lock);
 	if (is_changed && text != NULL)
 		log_event(LOG_LEVEL_ERROR, "alarm raised", "alarm", name, "text", text, NULL);
 	else if (is_changed)
 		log_event(LOG_LEVEL_INFO, "alarm over", "alarm", name, NULL);
+	if (metrics->changed != NULL && (before_us != until_us || (is_changed && until_us != 0)))
+		metrics->changed(metrics->changed_data);
+}
+
+void
+metrics_alarm(Metrics *metrics, const char *name, const char *text)
+{
+	metrics_change_alarm(metrics, name, text, 0);
+}
+
+void
+metrics_alarm_until(Metrics *metrics, const char *name, const char *text, int64_t until_us)
+{
+	metrics_change_alarm(metrics, name, text, text != NULL ? until_us : 0);
+}
+
+void
+metrics_end_alarms(Metrics *metrics, int64_t now_us)
+{
+	g_autoptr(GPtrArray) names = NULL;
+
+	g_mutex_lock(&metrics->alarm_lock);
+	names = metrics_sorted_keys(metrics->alarms);
+	for (guint i = names->len; i-- > 0;) {
+		const int64_t until_us = metrics_alarm_end_locked(metrics, g_ptr_array_index(names, i));
+
+		if (until_us == 0 || until_us > now_us)
+			g_ptr_array_remove_index(names, i);
+	}
+	g_mutex_unlock(&metrics->alarm_lock);
+	for (guint i = 0; i < names->len; i++)
+		metrics_change_alarm(metrics, g_ptr_array_index(names, i), NULL, 0);
+}
+
+void
+metrics_restore_alarm(Metrics *metrics, const char *name, const char *text, int64_t since_us, int64_t until_us)
+{
+	const Alarm restored = { NULL, since_us, until_us };
+	Alarm *alarm;
+
+	g_mutex_lock(&metrics->alarm_lock);
+	if (!g_hash_table_contains(metrics->alarms, name)) {
+		alarm = g_memdup2(&restored, sizeof restored);
+		alarm->text = g_strdup(text);
+		g_hash_table_insert(metrics->alarms, g_strdup(name), alarm);
+	}
+	g_mutex_unlock(&metrics->alarm_lock);
+}
+
+void
+metrics_observe_alarms(Metrics *metrics, void (*changed)(void *data), void *data)
+{
+	metrics->changed_data = data;
+	metrics->changed = changed;
 }
 
 unsigned
@@ -190,6 +265,24 @@ metrics_each_alarm(
 		const Alarm *alarm = g_hash_table_lookup(metrics->alarms, name);
 
 		each(data, name, alarm->text, alarm->since_us);
+	}
+	g_mutex_unlock(&metrics->alarm_lock);
+}
+
+void
+metrics_each_ending_alarm(Metrics *metrics,
+	void (*each)(void *data, const char *name, const char *text, int64_t since_us, int64_t until_us), void *data)
+{
+	g_autoptr(GPtrArray) names = NULL;
+
+	g_mutex_lock(&metrics->alarm_lock);
+	names = metrics_sorted_keys(metrics->alarms);
+	for (guint i = 0; i < names->len; i++) {
+		const char *name = g_ptr_array_index(names, i);
+		const Alarm *alarm = g_hash_table_lookup(metrics->alarms, name);
+
+		if (alarm->until_us != 0)
+			each(data, name, alarm->text, alarm->since_us, alarm->until_us);
 	}
 	g_mutex_unlock(&metrics->alarm_lock);
 }

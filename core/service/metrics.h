@@ -17,6 +17,18 @@ GPtrArray *metrics_names(Metrics *metrics);
 
 /* An alarm is a state with a name: raised (text) until it is lowered (NULL).  Logs both changes. */
 void metrics_alarm(Metrics *metrics, const char *name, const char *text);
+/* Raised until a time of the wall clock in µs, or until it is lowered, also over a restart: see kept-alarms.h. */
+void metrics_alarm_until(Metrics *metrics, const char *name, const char *text, int64_t until_us);
+/* Lowers those whose time is over. */
+void metrics_end_alarms(Metrics *metrics, int64_t now_us);
+/* Raises one of an earlier process, without a line in the log; one of this name that is raised already stays as it is. */
+void metrics_restore_alarm(
+	Metrics *metrics, const char *name, const char *text, int64_t since_us, int64_t until_us);
+/* `changed` is called, without a lock, when there is one more alarm with an end, or one less, or it became another one. */
+void metrics_observe_alarms(Metrics *metrics, void (*changed)(void *data), void *data);
+/* Calls `each` for alarms with an end, in order of names. */
+void metrics_each_ending_alarm(Metrics *metrics, void (*each)(void *data, const char *name, const char *text,
+	int64_t since_us, int64_t until_us), void *data);
 unsigned metrics_alarms(Metrics *metrics);
 /* Calls `each` for every raised alarm, in order of names, `since_us` wall clock. */
 void metrics_each_alarm(Metrics *metrics, void (*each)(void *data, const char *name, const char *text,

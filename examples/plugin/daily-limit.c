@@ -39,7 +39,7 @@ show(PtnHook *h)
 		return ptn_fail(h, "which login?");
 	if (ptn_store_add(h, key_of(h, login), 0, DAY, &total) != PTN_OK)
 		return ptn_fail(h, "the store does not answer");
-	ptn_row(h, "login", login, "today", ptn_format(h, "%lld", (long long)total), NULL);
+	ptn_row(h, "login", login, "today:number", ptn_format(h, "%lld", (long long)total), NULL);
 	return PTN_NEXT;
 }
 

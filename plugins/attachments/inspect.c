@@ -153,7 +153,7 @@ inspect_uuencoded(Inspection *inspection, const MimePart *part)
 static const char *
 shown_of(const MimePart *part)
 {
-	return part->names[0] != NULL ? part->names[0] : part->names[1] != NULL ? part->names[1] : part->type;
+	return part->names[0] != NULL ? part->names[0] : part->type;
 }
 
 static void
@@ -166,9 +166,11 @@ inspect_part(const MimePart *part, void *data)
 	if (inspection->finding->name != NULL || (inspection->means == MIME_PLAIN && inspection->needs_library))
 		return;
 	inspection->shown = shown_of(part);
-	for (size_t i = 0; i < G_N_ELEMENTS(part->names); i++)
-		if (part->names[i] != NULL && is_refused_name(inspection, part->names[i]))
+	for (const char *const *name = part->names; *name != NULL; name++)
+		if (is_refused_name(inspection, *name)) {
+			inspection->shown = *name;
 			find(inspection, NULL, FOUND_KIND);
+		}
 	begin = mime_decode(part, BEGIN_SIZE, &size);
 	inspect_type(inspection, part, begin, size);
 	if (inspection->rules->looks_into_archives && archive_is_one(begin, size)) {

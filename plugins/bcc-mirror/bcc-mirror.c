@@ -100,6 +100,18 @@ copy_to_bcc(PtnHook *h, Copying *copying, const char *recipient)
 	copying->copies++;
 }
 
+/* What the client sent goes into its Sent folder alone: the message itself has lost it by now. */
+static void
+keep_bcc(PtnHook *h, PtnCopy *copy)
+{
+	const char *value;
+
+	if (!ptn_option_number(h, "keep-bcc") || ptn_header(h, "Bcc", 0) != NULL)
+		return;
+	for (size_t i = 0; (value = ptn_header_received(h, "Bcc", i)) != NULL; i++)
+		ptn_copy_header(copy, "Bcc", value + strspn(value, " \t"));
+}
+
 static void
 copy_to_mirror(PtnHook *h, Copying *copying, const char *recipient)
 {
@@ -108,6 +120,7 @@ copy_to_mirror(PtnHook *h, Copying *copying, const char *recipient)
 
 	address_mirror_value(ptn_option(h, "secret"), copying->login, value);
 	ptn_copy_header(copy, header_of(h, "AuthMirror"), value);
+	keep_bcc(h, copy);
 	ptn_copy_note(copy, "copy", "mirror");
 	copying->copies++;
 }
@@ -261,8 +274,8 @@ show_list(PtnHook *h, PtnEntry *account, const char *option, const char *value)
 						  : strcmp(option, "mirror") == 0 ? why_no_mirror(h, owner, list[i], &status)
 														  : NULL;
 
-		ptn_row(h, "kind", option, "address", list[i], "used", why != NULL ? ptn_format(h, "no: %s", why) : "yes",
-			"header", value, NULL);
+		ptn_row(h, "kind", option, "address", list[i], "used:boolean", why != NULL ? "no" : "yes", "why-not",
+			why != NULL ? why : "", "header", value, NULL);
 	}
 }
 
@@ -288,7 +301,8 @@ show(PtnHook *h)
 	show_list(h, account, "mirror", ptn_format(h, "%s: %s", header_of(h, "AuthMirror"), value));
 	last = bounce_last(h, name);
 	if (last != NULL)
-		ptn_row(h, "kind", "last bounce", "address", last, "used", "", "header", "", NULL);
+		ptn_row(h, "kind", "last bounce", "address", last, "used:boolean", "", "why-not", "", "header",
+			"", NULL);
 	return PTN_NEXT;
 }
 
@@ -323,6 +337,8 @@ static const PtnOption options[] = {
 	{ "bcc", PTN_MAILBOX | PTN_LIST, PTN_IN_ACCOUNT, NULL, "who gets a copy of each message" },
 	{ "mirror", PTN_MAILBOX | PTN_LIST, PTN_IN_ACCOUNT, NULL,
 		"hosted mailboxes of the same customer that get one" },
+	{ "keep-bcc", PTN_BOOL, PTN_IN_SERVER | PTN_IN_LEVEL | PTN_IN_CUSTOMER | PTN_IN_ACCOUNT, "yes",
+		"mirrors have the Bcc field that the client wrote" },
 	{ "most-copies", PTN_NUMBER, PTN_IN_SERVER | PTN_IN_LEVEL, "1",
 		"BCC recipients that an account may have, and mirrors", 0, 100 },
 	{ "bounce-domain", PTN_DOMAIN_NAME, PTN_IN_SERVER, NULL,

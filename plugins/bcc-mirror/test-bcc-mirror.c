@@ -135,7 +135,7 @@ test_moved_mirror(void)
 	ptn_test_entry(t, PTN_DOMAIN, "hosted.example", "customer", "other", NULL);
 	gateway_submit(t);
 	CU_ASSERT_EQUAL(ptn_test_queued(t), 1);
-	CU_ASSERT_TRUE(gateway_says(gateway_shown(t), "used=no: hosted.example is not a domain of the same customer"));
+	CU_ASSERT_TRUE(gateway_says(gateway_shown(t), "used=no why-not=hosted.example is not a domain of the same customer"));
 	ptn_test_entry(t, PTN_DOMAIN, "hosted.example", "customer", "acme", "mode", "outbound-only", NULL);
 	gateway_submit(t);
 	CU_ASSERT_EQUAL(ptn_test_queued(t), 2);
@@ -175,11 +175,11 @@ test_downgrade(void)
 	CU_ASSERT_EQUAL(gateway_count(t, BCC), 1);
 	CU_ASSERT_EQUAL(gateway_count(t, MIRROR), 1);
 	CU_ASSERT_TRUE(
-		gateway_says(gateway_shown(t), "kind=bcc address=archive@far.example used=yes header=X-Postern-BCC: "));
+		gateway_says(gateway_shown(t), "kind=bcc address=archive@far.example used=yes why-not= header=X-Postern-BCC: "));
 	CU_ASSERT_TRUE(gateway_says(
-		gateway_shown(t), "kind=bcc address=two@far.example used=no: level personal allows 1 BCC recipient"));
+		gateway_shown(t), "kind=bcc address=two@far.example used=no why-not=level personal allows 1 BCC recipient"));
 	CU_ASSERT_TRUE(gateway_says(
-		gateway_shown(t), "kind=mirror address=two@hosted.example used=no: level personal allows 1 BCC"));
+		gateway_shown(t), "kind=mirror address=two@hosted.example used=no why-not=level personal allows 1 BCC"));
 	ASSERT_TEXT(ptn_test_set(t, PTN_ACCOUNT, LOGIN, "bcc-mirror.bcc", "two@far.example three@far.example"), NULL);
 	CU_ASSERT_TRUE(gateway_says(
 		ptn_test_set(t, PTN_ACCOUNT, LOGIN, "bcc-mirror.bcc", "two@far.example new@far.example"), "allows 1"));

@@ -96,6 +96,8 @@ take_event(PtnHook *h)
 		{ "unauthenticated-mail", COUNT_RELAY_ATTEMPTS } };
 	const char *event = ptn_fact(h, "event");
 
+	if (strcmp(event, "too-many-connections") == 0 && ptn_fact(h, "client.at-work") != NULL)
+		return PTN_NEXT; /* an office whose people send at the same moment */
 	if (strcmp(event, "auth-failure") == 0)
 		count_failure(h);
 	for (size_t i = 0; i < G_N_ELEMENTS(events); i++)
@@ -151,13 +153,15 @@ show(PtnHook *h)
 	if (client == NULL)
 		return ptn_fail(h, "which address?");
 	who = offender(h, client);
-	ptn_row(h, "what", "counted as", "value", who, "limit", "", NULL);
-	ptn_row(h, "what", "never blocked", "value", offender_is_exempt(h, client) ? "yes" : "no", "limit", "", NULL);
-	ptn_row(h, "what", "offences", "value", ptn_format(h, "%ld", offences(h, who, &last)), "limit",
-		ptn_format(h, "%lld", (long long)ptn_option_number(h, "forever-after")), NULL);
+	ptn_row(h, "what", "counted as", "value:value", ptn_format(h, "text:%s", who), "limit:value", "", NULL);
+	ptn_row(h, "what", "never blocked", "value:value",
+		offender_is_exempt(h, client) ? "boolean:yes" : "boolean:no", "limit:value", "", NULL);
+	ptn_row(h, "what", "offences", "value:value", ptn_format(h, "number:%ld", offences(h, who, &last)),
+		"limit:value", ptn_format(h, "number:%lld", (long long)ptn_option_number(h, "forever-after")), NULL);
 	for (CounterNumber i = 0; i < COUNTERS; i++)
-		ptn_row(h, "what", counters[i].name, "value", ptn_format(h, "%lld", (long long)counter_read(h, i, who)),
-			"limit", ptn_option(h, counters[i].name), NULL);
+		ptn_row(h, "what", counters[i].name, "value:value",
+			ptn_format(h, "number:%lld", (long long)counter_read(h, i, who)), "limit:value",
+			ptn_format(h, "text:%s", ptn_option(h, counters[i].name)), NULL);
 	return PTN_NEXT;
 }
 

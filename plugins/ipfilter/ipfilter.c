@@ -243,7 +243,7 @@ check_alternate(PtnHook *h, const Family *family, const char *value)
 
 	if (ptn_option_number(h, "alternates") == 0)
 		return level != NULL ? ptn_format(h, "level %s has no alternate filters", level)
-							 : "there are no alternate filters (alternates = no)";
+							 : "alternate filters need a level that has them (ipfilter.alternates = yes)";
 	if (source_kind(value) == SOURCE_HOST)
 		return ptn_format(h, "\"%s\": an alternate filter is an address or a network, not a host name", value);
 	return keep(h, source_network_complaint(value, family->is_ipv6));
@@ -277,7 +277,7 @@ static const PtnOption options[] = {
 	{ "ipv6", PTN_TEXT, PTN_IN_ACCOUNT, NULL, "IPv6 address, network or host to submit from" },
 	{ "ipv6-type", PTN_CHOICE, PTN_IN_ACCOUNT, "auto", "what ipv6 has to be", .choices = selectors },
 	{ "ipv6-alternate", PTN_TEXT, PTN_IN_ACCOUNT, NULL, "IPv6 address or network that will do as well" },
-	{ "alternates", PTN_BOOL, PTN_IN_SERVER | PTN_IN_LEVEL, "yes", "accounts may have alternate filters" },
+	{ "alternates", PTN_BOOL, PTN_IN_SERVER | PTN_IN_LEVEL, "no", "accounts may have alternate filters" },
 	{ "hide-mismatch", PTN_BOOL, PTN_IN_SERVER, "no",
 		"answer a client that no filter lets in as if its password were wrong" },
 	{ 0 },

@@ -22,6 +22,8 @@ typedef struct {
 	const char *client, *reply;
 } Case;
 
+#define ALTERNATES "[plugin ipfilter]\nalternates = yes\n"
+
 static PtnTest *
 new_test(const char *config, const char *login)
 {
@@ -66,7 +68,7 @@ check(PtnTest *test, const char *login, const Case *cases)
 static void
 check_with(const char *login, const char *const *options, const Case *cases)
 {
-	PtnTest *test = new_test(NULL, login);
+	PtnTest *test = new_test(ALTERNATES, login);
 
 	for (; *options != NULL; options += 2)
 		set(test, login, options[0], options[1]);
@@ -207,7 +209,7 @@ static void
 test_host_is_not_found(void)
 {
 	static const Case cases[] = { { "192.0.2.10", LATER }, { NULL, NULL } };
-	PtnTest *test = new_test(NULL, SINGLE);
+	PtnTest *test = new_test(ALTERNATES, SINGLE);
 
 	set(test, SINGLE, "ipfilter.ipv4", "absent.dyn.example");
 	check(test, SINGLE, cases);
@@ -288,12 +290,23 @@ test_alternate_of_level(void)
 }
 
 static void
-test_alternates_are_off(void)
+test_alternates_without_a_level(void)
 {
-	PtnTest *test = new_test("[plugin ipfilter]\nalternates = no\n", SINGLE);
+	static const char *const configs[] = { NULL, "[plugin ipfilter]\nalternates = no\n",
+		"[level standard]\nipfilter.alternates = yes\n" };
+	static const Case all[] = { { "192.0.2.1", OK }, { "203.0.113.7", OK }, { NULL, NULL } };
+	PtnTest *test;
 
-	ASSERT_TEXT(ptn_test_set(test, PTN_ACCOUNT, SINGLE, "ipfilter.ipv6-alternate", "2001:db8::1"),
-		"ipfilter.ipv6-alternate: there are no alternate filters (alternates = no)");
+	for (size_t i = 0; i < sizeof configs / sizeof configs[0]; i++) {
+		test = new_test(configs[i], SINGLE);
+		ASSERT_TEXT(ptn_test_set(test, PTN_ACCOUNT, SINGLE, "ipfilter.ipv6-alternate", "2001:db8::1"),
+			"ipfilter.ipv6-alternate: alternate filters need a level that has them (ipfilter.alternates = yes)");
+		ptn_test_free(test);
+	}
+	test = new_test(ALTERNATES, SINGLE);
+	set(test, SINGLE, "ipfilter.ipv4", "192.0.2.1");
+	set(test, SINGLE, "ipfilter.ipv4-alternate", "203.0.113.7");
+	check(test, SINGLE, all);
 	ptn_test_free(test);
 }
 
@@ -337,7 +350,7 @@ test_values(void)
 			"\"home.dyn.example\": an alternate filter is an address or a network, not a host name" },
 		{ "ipv6-alternate", "203.0.113.9", "203.0.113.9 is of IPv4; this is the filter of IPv6: set ipv4" },
 	};
-	PtnTest *test = new_test(NULL, SINGLE);
+	PtnTest *test = new_test(ALTERNATES, SINGLE);
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		char option[50], expected[300], shown[300];
@@ -450,7 +463,7 @@ static const UnitTest tests[] = {
 	{ "F-08, F-14 a host: any of its addresses, of the family", test_host },
 	{ "F-09 the alternate is tested where the filter does not match", test_alternate },
 	{ "F-09 a lower level cannot set alternates, and has them ignored", test_alternate_of_level },
-	{ "F-09 alternates can be switched off for all", test_alternates_are_off },
+	{ "F-09 without a level there are none, unless they are switched on for all", test_alternates_without_a_level },
 	{ "F-10 a host with addresses of the other family alone is refused for good", test_host_of_one_family },
 	{ "F-10 a host that is not found, or without an answer, is never open", test_host_is_not_found },
 	{ "F-10 the same for good where the account wants that", test_host_in_reject_mode },

@@ -2,7 +2,6 @@
 #include <inttypes.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "iphelper.h"
 
@@ -127,24 +126,17 @@ save(PtnHook *h, PtnEntry *domain)
 
 /* ---- showing ---- */
 
+/* For a column of times: none is empty. */
 static const char *
 time_text(PtnHook *h, int64_t time)
 {
-	const bool is_near = time > ptn_now(h) - 43200 * PTN_SECOND && time < ptn_now(h) + 43200 * PTN_SECOND;
-	const time_t seconds = (time_t)(time / PTN_SECOND);
-	char text[40];
-	struct tm parts;
-
-	if (time == 0 || localtime_r(&seconds, &parts) == NULL ||
-		strftime(text, sizeof text, is_near ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &parts) == 0)
-		return "-";
-	return ptn_format(h, "%s", text);
+	return time != 0 ? ptn_format(h, "%" PRId64, time / PTN_SECOND) : "";
 }
 
 static const char *
-or_dash(const char *text)
+or_empty(const char *text)
 {
-	return text != NULL ? text : "-";
+	return text != NULL ? text : "";
 }
 
 static void
@@ -159,10 +151,10 @@ show_row(PtnHook *h, PtnEntry *domain, bool is_list)
 	last = time_text(h, state.last);
 	next = state.next == 0 ? "next scan" : time_text(h, state.next);
 	found = state_finding_text(state.finding);
-	ptn_row(h, "domain", name, "host", or_dash(ptn_get(domain, "iphelper.host")), "port",
-		or_dash(ptn_get(domain, "iphelper.port")), "mode", or_dash(mode), "address",
-		is_redirect ? or_dash(ptn_get(domain, "destination")) : "-", "last", last, "next", next, "alert",
-		alert != NULL ? alert : "no", is_list ? NULL : "found", found, NULL);
+	ptn_row(h, "domain", name, "host", or_empty(ptn_get(domain, "iphelper.host")), "port:number",
+		or_empty(ptn_get(domain, "iphelper.port")), "mode", or_empty(mode), "address",
+		is_redirect ? or_empty(ptn_get(domain, "destination")) : "", "last:time", last, "next:time", next,
+		"alert:boolean", alert != NULL ? alert : "no", is_list ? NULL : "found", found, NULL);
 	state_clear(&state);
 }
 
@@ -195,7 +187,7 @@ command_add(PtnHook *h)
 		return ptn_fail(h, "%s has a helper already", ptn_get(domain, "name"));
 	if (!check_is_mode_supported(ptn_get(domain, "mode")))
 		return ptn_fail(h, "%s has mode %s: a helper needs redirect or hold", ptn_get(domain, "name"),
-			or_dash(ptn_get(domain, "mode")));
+			ptn_get(domain, "mode") != NULL ? ptn_get(domain, "mode") : "none");
 	complaint = set_from_words(h, domain, ptn_arguments(h) + 1);
 	if (complaint != NULL)
 		return ptn_fail(h, "%s", complaint);
@@ -275,7 +267,7 @@ command_remove(PtnHook *h)
 	if (save(h, domain) != PTN_NEXT)
 		return PTN_FAILED;
 	state_remove(h, ptn_get(domain, "name"));
-	ptn_row(
-		h, "domain", ptn_get(domain, "name"), "helper", "removed", "mode", or_dash(ptn_get(domain, "mode")), NULL);
+	ptn_row(h, "domain", ptn_get(domain, "name"), "helper", "removed", "mode",
+		or_empty(ptn_get(domain, "mode")), NULL);
 	return PTN_NEXT;
 }

@@ -85,7 +85,7 @@ test_helper_removed(void)
 	ASSERT_TEXT(mode(test), "redirect");
 	ASSERT_TEXT(destination(test), "1.2.3.4");
 	CU_ASSERT_TRUE(says(ptn_test_command(test, "iphelper", "show", DOMAIN, NULL), "example.com has no helper"));
-	CU_ASSERT_TRUE(says(add(test, "host=" HOST, "port=2525"), "last=- next=next scan"));
+	CU_ASSERT_TRUE(says(add(test, "host=" HOST, "port=2525"), "last= next=next scan"));
 	pass(test, MINUTE);
 	ASSERT_TEXT(mode(test), "hold");
 	ptn_test_free(test);

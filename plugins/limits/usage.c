@@ -11,13 +11,13 @@ usage_put(PtnHook *h, const Share *share)
 	const PtnStatus status = scope_count(h, share, limits, &n);
 
 	if (n == 0)
-		ptn_row(h, "of", scope_name(share->scope), "who", share->who, "what", "", "window", "", "used", "",
-			"allowed", "not limited", "percent", "", NULL);
+		ptn_row(h, "of", scope_name(share->scope), "who", share->who, "what", "", "window:duration", "",
+			"used:number", "", "allowed:number", "not limited", "percent:number", "", NULL);
 	for (size_t i = 0; i < n; i++)
-		ptn_row(h, "of", scope_name(share->scope), "who", share->who, "what", kind_name(limits[i].kind), "window",
-			window_text(h, limits[i].window), "used",
-			status == PTN_OK ? ptn_format(h, "%lld", (long long)limits[i].total) : "?", "allowed",
-			ptn_format(h, "%lld", (long long)limits[i].most), "percent",
+		ptn_row(h, "of", scope_name(share->scope), "who", share->who, "what", kind_name(limits[i].kind),
+			"window:duration", window_text(h, limits[i].window), "used:number",
+			status == PTN_OK ? ptn_format(h, "%lld", (long long)limits[i].total) : "?", "allowed:number",
+			ptn_format(h, "%lld", (long long)limits[i].most), "percent:number",
 			status == PTN_OK ? ptn_format(h, "%lld", (long long)(limits[i].total * 100 / limits[i].most)) : "?",
 			NULL);
 }

@@ -61,9 +61,9 @@ decode_by_steps(const MimePart *part, size_t most, size_t *size)
 	size_t step = CLAMP(MIN(most, DECODE_STEP) * 2, DECODE_STEP_LEAST, DECODE_STEP);
 	GString *out = g_string_new(NULL);
 	Transfer transfer;
-	size_t taken = 1;
+	size_t taken = 1, left;
 
-	transfer_begin(&transfer, part->encoding, part->means);
+	transfer_begin(&transfer, part);
 	for (size_t at = 0; at < part->size && out->len < most && taken > 0; at += taken) {
 		const size_t n =
 			transfer_decode(&transfer, part->data + at, MIN(part->size - at, step), octets, &taken);
@@ -71,6 +71,8 @@ decode_by_steps(const MimePart *part, size_t most, size_t *size)
 		g_string_append_len(out, octets, (gssize)MIN(n, most - out->len));
 		step = MIN(step * 2, DECODE_STEP);
 	}
+	left = transfer_end(&transfer, octets);
+	g_string_append_len(out, octets, (gssize)MIN(left, most - out->len));
 	*size = out->len;
 	return g_string_free(out, FALSE);
 }

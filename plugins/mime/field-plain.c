@@ -111,10 +111,10 @@ reader_parameters(Reader *reader, const Parameter *wanted, size_t n)
 static bool
 fields_plain_type(Fields *fields, const char *value)
 {
-	const Parameter wanted[] = { { "charset", &fields->charset }, { "name", &fields->names[1], true },
-		{ "boundary", &fields->boundary } };
+	g_autofree char *type = NULL, *subtype = NULL, *name = NULL, *file = NULL;
+	const Parameter wanted[] = { { "charset", &fields->charset }, { "name", &name, true },
+		{ "filename", &file, true }, { "boundary", &fields->boundary } };
 	Reader reader = { value };
-	g_autofree char *type = NULL, *subtype = NULL;
 
 	reader_skip_blanks(&reader);
 	type = reader_token(&reader);
@@ -124,6 +124,10 @@ fields_plain_type(Fields *fields, const char *value)
 	subtype = reader_token(&reader);
 	if (subtype == NULL || !reader_parameters(&reader, wanted, G_N_ELEMENTS(wanted)))
 		return false;
+	if (fields->boundary != NULL && g_str_has_suffix(fields->boundary, " "))
+		return false;
+	fields_add_name(fields, g_steal_pointer(&name));
+	fields_add_name(fields, g_steal_pointer(&file));
 	fields->own_type = g_strconcat(type, "/", subtype, NULL);
 	fields->type = fields->own_type;
 	if (strcmp(type, "multipart") != 0)
@@ -134,13 +138,17 @@ fields_plain_type(Fields *fields, const char *value)
 static bool
 fields_plain_disposition(Fields *fields, const char *value)
 {
-	const Parameter wanted[] = { { "filename", &fields->names[0], true } };
+	g_autofree char *disposition = NULL, *file = NULL, *name = NULL;
+	const Parameter wanted[] = { { "filename", &file, true }, { "name", &name, true } };
 	Reader reader = { value };
-	g_autofree char *disposition = NULL;
 
 	reader_skip_blanks(&reader);
 	disposition = reader_token(&reader);
-	return disposition != NULL && reader_parameters(&reader, wanted, G_N_ELEMENTS(wanted));
+	if (disposition == NULL || !reader_parameters(&reader, wanted, G_N_ELEMENTS(wanted)))
+		return false;
+	fields_add_name(fields, g_steal_pointer(&file));
+	fields_add_name(fields, g_steal_pointer(&name));
+	return true;
 }
 
 static bool
@@ -169,13 +177,10 @@ fields_plain_encoding(Fields *fields, const char *value)
 bool
 fields_parse_plain(Fields *fields)
 {
-	const char *type = field_value(fields, 0), *disposition = field_value(fields, 1),
-			   *encoding = field_value(fields, 2);
+	const char *type = fields->values[0], *disposition = fields->values[1];
+	const char *encoding = fields->values[2];
 
-	fields_begin_parse(fields);
-	if (encoding != NULL && !fields_plain_encoding(fields, encoding))
-		return false;
-	if (fields_may_parse(fields, type) && !fields_plain_type(fields, type))
-		return false;
-	return !fields_may_parse(fields, disposition) || fields_plain_disposition(fields, disposition);
+	return (encoding == NULL || (!fields->raw[2].is_late && fields_plain_encoding(fields, encoding))) &&
+		   (disposition == NULL || fields_plain_disposition(fields, disposition)) &&
+		   (type == NULL || fields_plain_type(fields, type));
 }

@@ -1,7 +1,8 @@
-/* field.c - Content-Type, Content-Disposition and Content-Transfer-Encoding, as GMime reads them (RFC 2045, 2183,
- * 2231, and 2047 where it should not be). */
+/* field.c - Content-Type, Content-Disposition and Content-Transfer-Encoding (RFC 2045, 2183, 2231,
+ * and 2047 where it should not be): which of them hold, and how GMime reads them. */
 #include "plugins/mime/field.h"
 #include "plugins/mime/mime.h"
+#include "plugins/mime/reading.h"
 
 #include <string.h>
 #include <strings.h>
@@ -22,9 +23,15 @@ fields_begin(Fields *fields, const char *line, const char *end)
 
 		if (size != strlen(field_names[i]) || strncasecmp(line, field_names[i], size) != 0)
 			continue;
-		if (field->text != NULL)
-			return NULL; /* the first one holds */
-		field->text = g_string_new(NULL);
+		if (field->text == NULL) {
+			field->text = g_string_new(NULL);
+			return field;
+		}
+		fields->doubts |= READING_LAST_FIELD;
+		if ((fields->reading & READING_LAST_FIELD) == 0)
+			return NULL;
+		g_string_truncate(field->text, 0);
+		field->is_cut = field->is_late = false;
 		return field;
 	}
 	return NULL;
@@ -39,15 +46,10 @@ field_text_add(FieldText *field, const char *line, const char *end)
 		start = (const char *)memchr(line, ':', (size_t)(end - line)) + 1;
 	while (end > start && (end[-1] == '\r' || end[-1] == '\0'))
 		end--;
+	field->is_late |= field->text->len == 0 && (*line == ' ' || *line == '\t');
 	field->is_cut |= end - start > FIELD_MOST - (gssize)field->text->len;
 	if (field->text->len < FIELD_MOST)
 		g_string_append_len(field->text, start, MIN(end - start, FIELD_MOST - (gssize)field->text->len));
-}
-
-const char *
-field_value(const Fields *fields, size_t kind)
-{
-	return fields->raw[kind].text != NULL ? fields->raw[kind].text->str : NULL;
 }
 
 static char *
@@ -62,8 +64,32 @@ field_parameter(GMimeParamList *list, const char *name)
 	return strstr(value, "=?") != NULL ? mime_words(value, MIME_LIBRARY) : g_strdup(value);
 }
 
+void
+fields_add_name(Fields *fields, char *name)
+{
+	if (name == NULL)
+		return;
+	if (!g_utf8_validate(name, -1, NULL)) {
+		char *valid = g_utf8_make_valid(name, -1);
+
+		g_free(name);
+		name = valid;
+	}
+	for (unsigned i = 0; i < fields->n_names; i++)
+		if (strcmp(fields->names[i], name) == 0) {
+			g_free(name);
+			return;
+		}
+	if (*name == '\0' || fields->n_names == FIELD_NAMES_MOST) {
+		fields->is_cut |= *name != '\0';
+		g_free(name);
+		return;
+	}
+	fields->names[fields->n_names++] = name;
+}
+
 static void
-fields_parse_type(Fields *fields, const char *value)
+fields_library_type(Fields *fields, const char *value)
 {
 	GMimeContentType *type = g_mime_content_type_parse(NULL, value);
 	GMimeParamList *list = g_mime_content_type_get_parameters(type);
@@ -72,67 +98,81 @@ fields_parse_type(Fields *fields, const char *value)
 	fields->own_type = g_ascii_strdown(mime_type, -1);
 	fields->type = fields->own_type;
 	fields->charset = field_parameter(list, "charset");
-	fields->names[1] = field_parameter(list, "name");
+	fields_add_name(fields, field_parameter(list, "name"));
+	fields_add_name(fields, field_parameter(list, "filename"));
 	if (g_str_has_prefix(fields->own_type, "multipart/"))
 		fields->boundary = field_parameter(list, "boundary");
 	g_object_unref(type);
 }
 
 static void
-fields_parse_disposition(Fields *fields, const char *value)
+fields_library_disposition(Fields *fields, const char *value)
 {
 	GMimeContentDisposition *disposition = g_mime_content_disposition_parse(NULL, value);
+	GMimeParamList *list = disposition != NULL ? g_mime_content_disposition_get_parameters(disposition) : NULL;
 
 	if (disposition == NULL)
 		return;
-	fields->names[0] = field_parameter(g_mime_content_disposition_get_parameters(disposition), "filename");
+	fields_add_name(fields, field_parameter(list, "filename"));
+	fields_add_name(fields, field_parameter(list, "name"));
 	g_object_unref(disposition);
 }
 
-/* Counts it as parsed; false: too much was already. */
-bool
-fields_may_parse(Fields *fields, const char *value)
+static void
+fields_parse_library(Fields *fields)
 {
-	const size_t size = value != NULL ? strlen(value) : 0;
+	const char *type = fields->values[0], *disposition = fields->values[1];
+	const char *encoding = fields->values[2];
 
-	if (size > *fields->octets) {
-		fields->is_cut = true;
-		return false;
-	}
-	*fields->octets -= size;
-	return size > 0;
+	if (encoding != NULL)
+		fields->encoding = g_mime_content_encoding_from_string(encoding + strspn(encoding, " \t"));
+	if (disposition != NULL)
+		fields_library_disposition(fields, disposition);
+	if (type != NULL && strchr(type, '/') != NULL) /* no type: the one that stands for none */
+		fields_library_type(fields, type);
 }
 
 void
 fields_begin_parse(Fields *fields)
 {
 	fields->type = fields->default_type != NULL ? fields->default_type : "text/plain";
-	for (size_t i = 0; i < FIELD_KINDS; i++)
-		fields->is_cut |= fields->raw[i].is_cut;
+	for (size_t i = 0; i < FIELD_KINDS; i++) {
+		const size_t size = fields->raw[i].text != NULL ? strlen(fields->raw[i].text->str) : 0;
+
+		fields->is_cut |= fields->raw[i].is_cut || size > *fields->octets;
+		if (size == 0 || size > *fields->octets)
+			continue;
+		*fields->octets -= size;
+		fields->values[i] = fields->raw[i].text->str;
+	}
+}
+
+/* What was parsed. */
+static void
+fields_forget(Fields *fields)
+{
+	g_clear_pointer(&fields->own_type, g_free);
+	g_clear_pointer(&fields->boundary, g_free);
+	g_clear_pointer(&fields->charset, g_free);
+	while (fields->n_names > 0)
+		g_clear_pointer(&fields->names[--fields->n_names], g_free);
+	fields->encoding = GMIME_CONTENT_ENCODING_DEFAULT;
+	fields->type = fields->default_type != NULL ? fields->default_type : "text/plain";
 }
 
 void
 fields_parse(Fields *fields)
 {
-	const char *type = field_value(fields, 0), *disposition = field_value(fields, 1),
-			   *encoding = field_value(fields, 2);
-
-	fields_begin_parse(fields);
-	if (encoding != NULL)
-		fields->encoding = g_mime_content_encoding_from_string(encoding + strspn(encoding, " \t"));
-	if (type != NULL && strchr(type, '/') == NULL) /* no type: the one that stands for none */
-		type = NULL;
-	if (fields_may_parse(fields, type))
-		fields_parse_type(fields, type);
-	if (fields_may_parse(fields, disposition))
-		fields_parse_disposition(fields, disposition);
-	for (size_t i = 0; i < G_N_ELEMENTS(fields->names); i++)
-		if (fields->names[i] != NULL && !g_utf8_validate(fields->names[i], -1, NULL)) {
-			char *valid = g_utf8_make_valid(fields->names[i], -1);
-
-			g_free(fields->names[i]);
-			fields->names[i] = valid;
-		}
+	if ((fields->reading & READING_BY_LIBRARY) == 0 && fields_parse_plain(fields))
+		return;
+	fields_forget(fields);
+	fields->doubts |= READING_BY_LIBRARY | (fields->values[2] != NULL ? READING_RAW : 0);
+	if ((fields->reading & READING_BY_LIBRARY) != 0)
+		fields_parse_library(fields);
+	else
+		fields_parse_loose(fields);
+	if ((fields->reading & READING_RAW) != 0)
+		fields->encoding = GMIME_CONTENT_ENCODING_DEFAULT;
 }
 
 bool
@@ -148,9 +188,5 @@ fields_clear(Fields *fields)
 	for (size_t i = 0; i < FIELD_KINDS; i++)
 		if (fields->raw[i].text != NULL)
 			g_string_free(fields->raw[i].text, TRUE);
-	g_free(fields->own_type);
-	g_free(fields->boundary);
-	g_free(fields->charset);
-	g_free(fields->names[0]);
-	g_free(fields->names[1]);
+	fields_forget(fields);
 }

@@ -6,6 +6,7 @@
 
 #include "plugins/mime/charset.h"
 #include "plugins/mime/field.h"
+#include "plugins/mime/reading.h"
 #include "plugins/mime/transfer.h"
 
 /* A message within a message may be encoded, against the rules; so many times we look inside. */
@@ -22,7 +23,9 @@ typedef struct {
 	const char *at, *end;
 	const MimeLimits *limits;
 	MimeMeans means;
-	MimeVisit *visit; /* NULL: it only looks whether the message is plain */
+	unsigned reading, doubts; /* reading.h */
+	GTree *visited;           /* by other readings: keys of parts; NULL: they are not compared */
+	MimeVisit *visit;         /* NULL: it only looks whether the message is plain */
 	void *data;
 	Level levels[MIME_DEPTH_MAX + 1];
 	unsigned n_levels;
@@ -33,6 +36,14 @@ typedef struct {
 	bool is_cut, is_not_plain;
 } Walk;
 
+/* What is walked, once for each reading. */
+typedef struct {
+	const char *content;
+	size_t size;
+	const MimeLimits *limits;
+	MimeMeans means;
+} Message;
+
 static void
 walk_pop(Walk *walk, unsigned n)
 {
@@ -42,22 +53,38 @@ walk_pop(Walk *walk, unsigned n)
 
 /* ---- delimiters ---- */
 
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* "BOUNDARY" or, closing, "BOUNDARY--"; blanks behind it do not count, unless the boundary itself
+ * ends with one. */
+static bool
+level_has_delimiter(const Level *level, const char *line, size_t size, bool *is_close)
+{
+	const bool has_blanks = is_blank(level->boundary[level->size - 1]);
+
+	while (size > 0 && (has_blanks ? line[size - 1] == '\r' : is_blank(line[size - 1])))
+		size--;
+	if ((size != level->size && size != level->size + 2) ||
+		memcmp(line, level->boundary, level->size) != 0)
+		return false;
+	*is_close = size != level->size;
+	return !*is_close || memcmp(line + level->size, "--", 2) == 0;
+}
+
 /* The level whose delimiter this line is, or -1.  `line` begins behind "--". */
 static int
 walk_level_of(const Walk *walk, const char *line, size_t size, bool *is_close)
 {
-	while (size > 0 && (line[size - 1] == ' ' || line[size - 1] == '\t' || line[size - 1] == '\r'))
-		size--;
-	for (int i = (int)walk->n_levels - 1; size > 0 && i >= 0; i--) {
-		const Level *level = &walk->levels[i];
+	for (unsigned n = 0; n < walk->n_levels; n++) {
+		const unsigned i = (walk->reading & READING_OUTER_FIRST) != 0 ? n : walk->n_levels - 1 - n;
 
-		if (size != level->size && size != level->size + 2)
-			continue;
-		if (line[0] != level->boundary[0] || memcmp(line, level->boundary, level->size) != 0)
-			continue;
-		*is_close = size != level->size;
-		if (!*is_close || memcmp(line + level->size, "--", 2) == 0)
-			return i;
+		if (line[0] == walk->levels[i].boundary[0] &&
+			level_has_delimiter(&walk->levels[i], line, size, is_close))
+			return (int)i;
 	}
 	return -1;
 }
@@ -109,19 +136,42 @@ walk_next_part(Walk *walk)
 
 /* ---- header sections ---- */
 
-/* "Name:", "Name :", and the line that mailboxes begin messages with. */
-static bool
-is_field(const char *line, const char *end)
+typedef enum { LINE_FIELD, LINE_ODD_FIELD, LINE_OTHER } LineKind;
+
+/* Odd ones are "Name :", and the line that mailboxes begin messages with. */
+static LineKind
+line_kind(const char *line, const char *end)
 {
 	const char *at = line;
 
+	if (end - line > 6 && (memcmp(line, "From ", 5) == 0 || memcmp(line, ">From ", 6) == 0))
+		return LINE_ODD_FIELD;
 	while (at < end && *at != ':' && *at != ' ' && *at != '\t')
 		at++;
-	if (at > line && end - line > 6 && (memcmp(line, "From ", 5) == 0 || memcmp(line, ">From ", 6) == 0))
-		return true;
+	if (at == end)
+		return LINE_OTHER;
+	if (*at == ':')
+		return LINE_FIELD;
 	while (at < end && (*at == ' ' || *at == '\t'))
 		at++;
-	return at > line && at < end && *at == ':';
+	return at < end && *at == ':' ? LINE_ODD_FIELD : LINE_OTHER;
+}
+
+/* False: the header ends before this line, without a blank line.  Most readers take it so. */
+static bool
+walk_takes_line(Walk *walk, const char *line, const char *end)
+{
+	LineKind kind = line_kind(line, end);
+
+	if (kind == LINE_ODD_FIELD) {
+		walk->doubts |= READING_STRICT_NAMES;
+		if ((walk->reading & READING_STRICT_NAMES) != 0)
+			kind = LINE_OTHER;
+	}
+	if (kind != LINE_OTHER)
+		return true;
+	walk->doubts |= READING_SKIPS_LINES;
+	return (walk->reading & READING_SKIPS_LINES) != 0;
 }
 
 /* Takes the fields that matter; walk->at is then where the body begins. */
@@ -141,10 +191,11 @@ walk_read_fields(Walk *walk, Fields *fields)
 		if (*line == '-' && end - line > 2 && line[1] == '-' &&
 			walk_level_of(walk, line + 2, (size_t)(end - line - 2), &is_close) >= 0)
 			return;
-		if (*line != ' ' && *line != '\t')
+		if (*line != ' ' && *line != '\t') {
+			if (!walk_takes_line(walk, line, end))
+				return;
 			open = fields_begin(fields, line, end);
-		if (open == NULL && *line != ' ' && *line != '\t' && !is_field(line, end))
-			return; /* no blank line before the body: readers take it so */
+		}
 		if (open != NULL)
 			field_text_add(open, line, end);
 		walk->at = end < walk->end ? end + 1 : end;
@@ -178,13 +229,53 @@ part_is_plain(const MimePart *part)
 	return size < 2 || (memcmp(begin, "\xff\xfe", 2) != 0 && memcmp(begin, "\xfe\xff", 2) != 0);
 }
 
+/* Whether another reading showed the same. */
+static bool
+walk_was_visited(Walk *walk, const MimePart *part)
+{
+	unsigned habits = 0;
+	GString *key;
+
+	if (walk->visited == NULL)
+		return false;
+	if (transfer_doubts(part->encoding, part->data, part->size) != 0)
+		habits = part->reading & READING_OF_TRANSFER;
+	key = g_string_new(NULL);
+	g_string_printf(key, "%zx %zx %x %d %s;%s", (size_t)part->data, part->size, habits,
+		(int)part->encoding, part->type, part->charset != NULL ? part->charset : "");
+	for (const char *const *name = part->names; *name != NULL; name++)
+		g_string_append_printf(key, ";%s", *name);
+	if (g_tree_lookup(walk->visited, key->str) != NULL) {
+		g_string_free(key, TRUE);
+		return true;
+	}
+	g_tree_insert(walk->visited, key->str, key->str);
+	(void)g_string_free(key, FALSE);
+	return false;
+}
+
 static void
 walk_give(Walk *walk, const MimePart *part)
 {
-	if (walk->visit != NULL)
+	if (walk->visit == NULL) {
+		if (!part_is_plain(part))
+			walk_stop(walk);
+		return;
+	}
+	if (!walk_was_visited(walk, part))
 		walk->visit(part, walk->data);
-	else if (!part_is_plain(part))
-		walk_stop(walk);
+}
+
+static GMimeContentEncoding
+walk_encoding(Walk *walk, const Fields *fields, const char *data, size_t size)
+{
+	unsigned doubts = 0;
+
+	if (walk->means == MIME_LIBRARY)
+		doubts = transfer_doubts(fields->encoding, data, size);
+	walk->doubts |= doubts;
+	return (walk->reading & doubts & READING_RAW) != 0 ? GMIME_CONTENT_ENCODING_DEFAULT
+													   : fields->encoding;
 }
 
 static void
@@ -192,12 +283,13 @@ walk_show(Walk *walk, const Fields *fields, const char *data, size_t size, unsig
 {
 	const MimePart part = { .type = fields->type,
 		.charset = fields->charset,
-		.names = { fields->names[0], fields->names[1] },
-		.encoding = fields->encoding,
+		.names = (const char *const *)fields->names,
+		.encoding = walk_encoding(walk, fields, data, size),
 		.data = data,
 		.size = size,
 		.depth = depth,
-		.means = walk->means };
+		.means = walk->means,
+		.reading = walk->reading };
 
 	walk_give(walk, &part);
 }
@@ -205,12 +297,15 @@ walk_show(Walk *walk, const Fields *fields, const char *data, size_t size, unsig
 static void
 walk_show_rest(Walk *walk)
 {
+	static const char *const no_names[] = { NULL };
 	const MimePart part = { .type = "text/plain",
+		.names = no_names,
 		.data = walk->at,
 		.size = (size_t)(walk->end - walk->at),
 		.depth = walk->limits->most_depth,
 		.is_rest = true,
-		.means = walk->means };
+		.means = walk->means,
+		.reading = walk->reading };
 
 	walk->is_cut = true;
 	walk_pop(walk, 0);
@@ -225,11 +320,17 @@ static void walk_run(Walk *walk, unsigned depth);
 static void
 walk_encoded_message(Walk *outer, const Fields *fields, size_t size, unsigned depth)
 {
-	const MimePart part = { .encoding = fields->encoding, .data = outer->at, .size = size, .means = outer->means };
+	const MimePart part = { .encoding = fields->encoding,
+		.data = outer->at,
+		.size = size,
+		.means = outer->means,
+		.reading = outer->reading };
 	g_autofree char *decoded = NULL;
 	size_t decoded_size;
 	Walk walk = { .limits = outer->limits,
 		.means = outer->means,
+		.reading = outer->reading,
+		.doubts = READING_RAW | transfer_doubts(fields->encoding, outer->at, size),
 		.visit = outer->visit,
 		.data = outer->data,
 		.parts = outer->parts,
@@ -245,6 +346,7 @@ walk_encoded_message(Walk *outer, const Fields *fields, size_t size, unsigned de
 	walk.at = decoded;
 	walk.end = decoded + decoded_size;
 	walk_run(&walk, depth + 1);
+	outer->doubts |= walk.doubts;
 	outer->is_cut |= walk.is_cut || decoded_size == ENCODED_SIZE_MOST;
 	if (walk.is_not_plain)
 		walk_stop(outer);
@@ -285,15 +387,18 @@ walk_multipart(Walk *walk, Fields *fields, unsigned depth)
 	Level *level = &walk->levels[walk->n_levels];
 	const char *line;
 	int found;
-	bool is_close;
+	bool is_close = false;
 
 	*level = (Level){ .boundary = g_steal_pointer(&fields->boundary),
 		.depth = depth,
 		.is_digest = strcmp(fields->type, "multipart/digest") == 0 };
 	level->size = strlen(level->boundary);
+	for (unsigned i = 0; i < walk->n_levels; i++)
+		if (strcmp(walk->levels[i].boundary, level->boundary) == 0)
+			walk->doubts |= READING_OUTER_FIRST;
 	walk->n_levels++;
 	line = walk_find_delimiter(walk, walk->at, &found, &is_close);
-	if (found == (int)walk->n_levels - 1)
+	if (found == (int)walk->n_levels - 1 && !is_close)
 		return;
 	walk_pop(walk, walk->n_levels - 1);
 	fields->type = "text/plain";
@@ -302,35 +407,49 @@ walk_multipart(Walk *walk, Fields *fields, unsigned depth)
 		walk->at = line;
 }
 
+/* False: it has another form than a plain message. */
+static bool
+walk_take_fields(Walk *walk, Fields *fields)
+{
+	walk_read_fields(walk, fields);
+	fields_begin_parse(fields);
+	if (walk->means == MIME_LIBRARY) {
+		fields_parse(fields);
+	} else if (!fields_parse_plain(fields) || (fields->doubts | walk->doubts) != 0) {
+		walk_stop(walk);
+		return false;
+	}
+	walk->doubts |= fields->doubts;
+	walk->is_cut |= fields->is_cut;
+	return true;
+}
+
 /* One header section, and those of the messages that follow it directly. */
 static void
 walk_part(Walk *walk, unsigned depth, bool is_digest)
 {
 	for (;; depth++) {
 		g_auto(Fields)
-			fields = { .octets = walk->field_octets, .default_type = is_digest ? "message/rfc822" : NULL };
+			fields = { .octets = walk->field_octets,
+				.default_type = is_digest ? "message/rfc822" : NULL,
+				.reading = walk->reading };
 
 		if (++*walk->parts > walk->limits->most_parts || depth > walk->limits->most_depth) {
 			walk_show_rest(walk);
 			return;
 		}
-		walk_read_fields(walk, &fields);
-		if (walk->means == MIME_LIBRARY)
-			fields_parse(&fields);
-		else if (!fields_parse_plain(&fields)) {
-			walk_stop(walk);
+		if (!walk_take_fields(walk, &fields))
 			return;
-		}
-		walk->is_cut |= fields.is_cut;
 		if (fields.boundary != NULL && walk->n_levels < MIME_DEPTH_MAX) {
 			walk_multipart(walk, &fields, depth);
 			return;
 		}
-		if (!fields_are_message(&fields) || !is_identity(fields.encoding)) {
+		if (!fields_are_message(&fields) ||
+			(!is_identity(fields.encoding) && (walk->reading & READING_RAW) == 0)) {
 			walk_leaf(walk, &fields, depth);
 			return;
 		}
-		if (fields.names[0] != NULL || fields.names[1] != NULL)
+		if (fields.n_names > 0)
 			walk_show(walk, &fields, walk->at, 0, depth); /* a message has a file's name, too */
 		if (walk->is_not_plain)
 			return;
@@ -350,32 +469,57 @@ walk_run(Walk *walk, unsigned depth)
 	walk_pop(walk, 0);
 }
 
-MimeResult
-mime_walk(
-	const char *content, size_t size, const MimeLimits *limits, MimeMeans means, MimeVisit *visit, void *data)
+static MimeResult
+walk_result(const Walk *walk)
+{
+	return walk->is_not_plain ? MIME_NOT_PLAIN : walk->is_cut ? MIME_CUT : MIME_WHOLE;
+}
+
+/* A walk from the beginning: the parts and octets of fields that it may see are its own.  Returns
+ * its state at the end. */
+static Walk
+walk_message(const Message *message, unsigned reading, MimeVisit *visit, void *data, GTree *visited)
 {
 	unsigned parts = 0;
 	size_t field_octets = FIELDS_MOST_OCTETS;
-	const Walk fresh = { .at = content,
-		.end = content + size,
-		.limits = limits,
-		.means = means,
+	Walk walk = { .at = message->content,
+		.end = message->content + message->size,
+		.limits = message->limits,
+		.means = message->means,
+		.reading = reading,
+		.visited = visited,
+		.visit = visit,
+		.data = data,
 		.parts = &parts,
 		.field_octets = &field_octets };
-	Walk walk = fresh;
 
-	if (means == MIME_PLAIN) {
-		walk_run(&walk, 0);
-		if (walk.is_not_plain)
-			return MIME_NOT_PLAIN;
-		parts = 0;
-		field_octets = FIELDS_MOST_OCTETS;
-		walk = fresh;
-	}
-	walk.visit = visit;
-	walk.data = data;
 	walk_run(&walk, 0);
-	return walk.is_cut ? MIME_CUT : MIME_WHOLE;
+	return walk;
+}
+
+ReadingResult
+mime_walk_reading(const char *content, size_t size, const MimeLimits *limits, unsigned reading,
+	GTree *visited, MimeVisit *visit, void *data)
+{
+	const Message message = { content, size, limits, MIME_LIBRARY };
+	const Walk walk = walk_message(&message, reading, visit, data, visited);
+
+	return (ReadingResult){ walk_result(&walk), walk.doubts };
+}
+
+MimeResult
+mime_walk(const char *content, size_t size, const MimeLimits *limits, MimeMeans means,
+	MimeVisit *visit, void *data)
+{
+	const Message message = { content, size, limits, means };
+	Walk walk;
+
+	if (means == MIME_LIBRARY)
+		return mime_walk_readings(content, size, limits, visit, data);
+	walk = walk_message(&message, 0, NULL, NULL, NULL);
+	if (!walk.is_not_plain)
+		walk = walk_message(&message, 0, visit, data, NULL);
+	return walk_result(&walk);
 }
 
 bool

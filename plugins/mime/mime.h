@@ -7,6 +7,9 @@
  * plain message needs neither: its fields have the usual form, its text is UTF-8 or in a set of one octet for each character,
  * its parts and names are not encoded, or base64 or quoted-printable without mistakes.  It is walked in the daemon, MIME_PLAIN.
  *
+ * Mail readers differ in what they make of mistakes.  In a parser all that one of them may show is visited (reading.h), so a
+ * part may come more than once, with other types, encodings or borders.
+ *
  * Content that is cut by a limit is still shown, as one last part of text that is not decoded. */
 #pragma once
 
@@ -22,13 +25,15 @@ typedef enum {
 typedef struct {
 	const char *type;     /* "text/html": lower case; "text/plain" where there is none */
 	const char *charset;  /* NULL: not said */
-	const char *names[2]; /* of disposition and type, decoded to UTF-8; NULL: none */
+	/* Of the file, decoded to UTF-8: all that a reader may take, those of the disposition first.  Ends with NULL. */
+	const char *const *names;
 	GMimeContentEncoding encoding;
 	const char *data; /* as it stands in the message, encoded */
 	size_t size;
 	unsigned depth;  /* 0: the message itself */
 	bool is_rest;    /* what was beyond a limit, undecoded */
 	MimeMeans means; /* of the walk */
+	unsigned reading; /* the same (reading.h) */
 } MimePart;
 
 typedef struct {
@@ -44,7 +49,7 @@ typedef enum {
 	MIME_NOT_PLAIN, /* of MIME_PLAIN: nothing was visited */
 } MimeResult;
 
-/* Called for each part that is no multipart, in order; what it is given lives until it returns. */
+/* Called for each part that is no multipart, in the order of a reading; what it is given lives until it returns. */
 typedef void MimeVisit(const MimePart *part, void *data);
 
 /* Makes what MIME_PLAIN needs, once.  Any thread. */

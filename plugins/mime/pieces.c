@@ -74,13 +74,14 @@ pieces_decode(Pieces *pieces, const MimePart *part)
 	Transfer transfer;
 	size_t taken = 1;
 
-	transfer_begin(&transfer, part->encoding, part->means);
+	transfer_begin(&transfer, part);
 	for (size_t at = 0; at < part->size && pieces->left > 0 && taken > 0; at += taken) {
 		const size_t n =
 			transfer_decode(&transfer, part->data + at, MIN(part->size - at, PIECE_STEP), out, &taken);
 
 		pieces_add(pieces, out, n);
 	}
+	pieces_add(pieces, out, transfer_end(&transfer, out));
 }
 
 size_t

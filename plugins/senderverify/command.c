@@ -2,18 +2,12 @@
 #include "senderverify.h"
 
 #include <string.h>
-#include <time.h>
 
+/* For a column of times. */
 static const char *
 format_time(PtnHook *h, int64_t time)
 {
-	const time_t seconds = (time_t)(time / PTN_SECOND);
-	char text[40];
-	struct tm parts;
-
-	if (localtime_r(&seconds, &parts) == NULL || strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts) == 0)
-		return "-";
-	return ptn_format(h, "%s", text);
+	return ptn_format(h, "%lld", (long long)(time / PTN_SECOND));
 }
 
 /* Domains in lower case, as sessions know them. */
@@ -51,9 +45,10 @@ show(PtnHook *h, const char *name, const char *key)
 
 	if (verify_record_read(h, key, &record) != PTN_OK)
 		return false;
-	ptn_row(h, "name", name, "state", verify_verdict_name(record.verdict), "since", format_time(h, record.since),
-		"probed", format_time(h, record.asked), "again", format_time(h, verify_record_refresh_at(h, &record)),
-		"until", format_time(h, verify_record_expires_at(h, &record)), "by", record.by, "text", record.text, NULL);
+	ptn_row(h, "name", name, "state", verify_verdict_name(record.verdict), "since:time",
+		format_time(h, record.since), "probed:time", format_time(h, record.asked), "again:time",
+		format_time(h, verify_record_refresh_at(h, &record)), "until:time",
+		format_time(h, verify_record_expires_at(h, &record)), "by", record.by, "text", record.text, NULL);
 	return true;
 }
 

@@ -62,48 +62,29 @@ alarm_name(PtnHook *h, const char *login)
 	return ptn_format(h, "account/%s", login);
 }
 
-static void
-alarm_free(void *data)
-{
-	ActionAlarm *alarm = data;
-
-	g_free(alarm->text);
-	g_free(alarm);
-}
-
 GHashTable *
 action_alarms_new(void)
 {
-	return g_hash_table_new_full(ptn_hash, g_str_equal, g_free, alarm_free);
+	return g_hash_table_new_full(ptn_hash, g_str_equal, g_free, g_free);
 }
 
-static ActionAlarm *
-alarm_new(const char *text, int64_t until)
-{
-	ActionAlarm *alarm = g_new0(ActionAlarm, 1);
-
-	*alarm = (ActionAlarm){ g_strdup(text), until };
-	return alarm;
-}
-
+/* Until the account may send again. */
 static void
-action_alarm(PtnHook *h, const char *login, const char *text, int64_t until)
+action_alarm(PtnHook *h, const char *login, const char *text)
 {
 	Standing *own = ptn_instance(h);
 
 	g_mutex_lock(&own->lock);
-	g_hash_table_replace(own->alarms, g_strdup(login), alarm_new(text, until));
+	g_hash_table_replace(own->alarms, g_strdup(login), g_strdup(text));
 	g_mutex_unlock(&own->lock);
 	ptn_alarm(h, alarm_name(h, login), text);
 }
 
 static bool
-alarm_is_over(PtnHook *h, const char *login, int64_t until)
+alarm_is_over(PtnHook *h, const char *login)
 {
 	PtnEntry *entry;
 
-	if (until != 0)
-		return ptn_now(h) >= until;
 	switch (ptn_find(h, PTN_ACCOUNT, login, &entry)) {
 	case PTN_OK:
 		return g_strcmp0(ptn_get(entry, "enabled"), "no") != 0 && ptn_get(entry, "standing.hold") == NULL;
@@ -137,12 +118,12 @@ restore_alarm(PtnHook *h, PtnEntry *entry)
 	const char *held = ptn_get(entry, "standing.hold");
 
 	if (held != NULL)
-		action_alarm(h, login, disabled_text(h, login, "held", held), 0);
+		action_alarm(h, login, disabled_text(h, login, "held", held));
 	else if (g_strcmp0(ptn_get(entry, "enabled"), "no") == 0 && reason != NULL && is_of_ours(h, login, reason))
-		action_alarm(h, login, disabled_text(h, login, "disabled", reason), 0);
+		action_alarm(h, login, disabled_text(h, login, "disabled", reason));
 }
 
-/* Alarms are in memory alone.  Where the directory does not answer the next tick tries again. */
+/* Alarms without an end are in memory alone.  Where the directory does not answer the next tick tries again. */
 static void
 restore_alarms(PtnHook *h)
 {
@@ -166,15 +147,12 @@ alarms_copy(Standing *own)
 {
 	GHashTable *all = action_alarms_new();
 	GHashTableIter iter;
-	void *login, *data;
+	void *login, *text;
 
 	g_mutex_lock(&own->lock);
 	g_hash_table_iter_init(&iter, own->alarms);
-	while (g_hash_table_iter_next(&iter, &login, &data)) {
-		const ActionAlarm *alarm = data;
-
-		g_hash_table_insert(all, g_strdup(login), alarm_new(alarm->text, alarm->until));
-	}
+	while (g_hash_table_iter_next(&iter, &login, &text))
+		g_hash_table_insert(all, g_strdup(login), g_strdup(text));
 	g_mutex_unlock(&own->lock);
 	return all;
 }
@@ -186,17 +164,16 @@ action_tick(PtnHook *h)
 	Standing *own = ptn_instance(h);
 	g_autoptr(GHashTable) all = NULL;
 	GHashTableIter iter;
-	void *login, *data;
+	void *login, *text;
 
 	if (!own->has_restored)
 		restore_alarms(h);
 	all = alarms_copy(own);
 	g_hash_table_iter_init(&iter, all);
-	while (g_hash_table_iter_next(&iter, &login, &data)) {
-		const ActionAlarm *alarm = data;
-		const bool is_over = alarm_is_over(h, login, alarm->until);
+	while (g_hash_table_iter_next(&iter, &login, &text)) {
+		const bool is_over = alarm_is_over(h, login);
 
-		ptn_alarm(h, alarm_name(h, login), is_over ? NULL : alarm->text);
+		ptn_alarm(h, alarm_name(h, login), is_over ? NULL : text);
 		if (!is_over)
 			continue;
 		g_mutex_lock(&own->lock);
@@ -262,7 +239,7 @@ action_warn(PtnHook *h, const char *login, const char *reason, const char *detai
 		return status == PTN_TAKEN ? PTN_OK : status;
 	ptn_log(h, PTN_WARNING, "%s: %s", login, reason);
 	ptn_count(h, "alarms", 1);
-	action_alarm(h, login, ptn_format(h, "%s: %s", login, reason), ptn_now(h) + window);
+	ptn_alarm_until(h, alarm_name(h, login), ptn_format(h, "%s: %s", login, reason), ptn_now(h) + window);
 	action_done(h, login, reason, detail);
 	return PTN_OK;
 }
@@ -287,7 +264,7 @@ action_take(PtnHook *h, const char *login, const char *option, const char *reaso
 	counters_forget(h, login);
 	ptn_log(h, PTN_WARNING, "%s %s: %s", login, what, reason);
 	ptn_count(h, state, 1);
-	action_alarm(h, login, disabled_text(h, login, state, reason), 0);
+	action_alarm(h, login, disabled_text(h, login, state, reason));
 	action_done(h, login, reason, detail);
 	return PTN_OK;
 }

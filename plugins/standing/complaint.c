@@ -325,7 +325,8 @@ complaint_command_list(PtnHook *h)
 		g_auto(GStrv) cells = g_strsplit(lines[i], "|", 4);
 
 		if (g_strv_length(cells) == 4)
-			ptn_row(h, "time", cells[0], "submit-id", cells[1], "by", cells[2], "type", cells[3], NULL);
+			ptn_row(h, "time:time", ptn_format(h, "%s:00Z", cells[0]), "submit-id", cells[1], "by",
+				cells[2], "type", cells[3], NULL);
 	}
 	return PTN_NEXT;
 }

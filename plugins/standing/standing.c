@@ -82,11 +82,11 @@ static void
 show_rule(PtnHook *h, const Rule *rule, bool is_share)
 {
 	const char *most =
-		is_share ? ptn_format(h, "%lld%%", (long long)rule->most) : ptn_format(h, "%lld", (long long)rule->most);
+		ptn_format(h, is_share ? "percent:%lld" : "number:%lld", (long long)rule->most);
 
-	ptn_row(h, "of", rule->what, "count", rule->words, "share",
-		is_share ? ptn_format(h, "%lld%%", (long long)rule->percent) : "", "most",
-		(is_share && rule->most >= 100) || rule->most == 0 ? "off" : most, NULL);
+	ptn_row(h, "of", rule->what, "count", rule->words, "share:percent",
+		is_share ? ptn_format(h, "%lld", (long long)rule->percent) : "", "most:value",
+		(is_share && rule->most >= 100) || rule->most == 0 ? "number:off" : most, NULL);
 }
 
 static PtnVerdict
@@ -113,13 +113,13 @@ show(PtnHook *h)
 		show_rule(h, &rules[i], i + 1 < RULES);
 	ptn_row(h, "of", "judged", "count",
 		ptn_option_number(h, "exempt") ? "no: exempt" : ptn_format(h, "from %s on", ptn_option(h, "least")),
-		"share", "", "most", "", NULL);
+		"share:percent", "", "most:value", "", NULL);
 	if (reason != NULL)
-		ptn_row(h, "of", "disabled", "count", reason, "share", "", "most", "", NULL);
+		ptn_row(h, "of", "disabled", "count", reason, "share:percent", "", "most:value", "", NULL);
 	if (held != NULL)
-		ptn_row(h, "of", "held", "count", held, "share", "", "most", "", NULL);
+		ptn_row(h, "of", "held", "count", held, "share:percent", "", "most:value", "", NULL);
 	if ((last = action_last(h, login)) != NULL)
-		ptn_row(h, "of", "last time", "count", last, "share", "", "most", "", NULL);
+		ptn_row(h, "of", "last time", "count", last, "share:percent", "", "most:value", "", NULL);
 	return PTN_NEXT;
 }
 

@@ -38,14 +38,9 @@ typedef struct {
 	GMutex lock;        /* guards all below */
 	GHashTable *waits;  /* login -> Waiting*: accepted mail that the store does not know of yet */
 	GHashTable *told;   /* queue id and reply: refusals of one verdict at several recipients count once */
-	GHashTable *alarms; /* login -> ActionAlarm* */
+	GHashTable *alarms; /* login -> text, until the account may send again */
 	bool has_restored;  /* the alarms of accounts that were disabled before the start; the tick's alone */
 } Standing;
-
-typedef struct {
-	char *text;
-	int64_t until; /* 0: until the account may send again */
-} ActionAlarm;
 
 /* ---- counters.c ---- */
 /* Accepted mail is remembered, and written by the next tick, or with the next of what counts against the account. */
@@ -66,7 +61,7 @@ void counters_judge(PtnHook *h, const Counters *counters, Rule rules[RULES]);
 /* Disables the account, holds its mail, or raises the alarm alone, as this option of it says; tells customer and postmaster;
  * once. */
 PtnStatus action_take(PtnHook *h, const char *login, const char *option, const char *reason, const char *detail);
-/* Ends alarms whose account may send again, or whose time is over; at first raises those of accounts that were disabled or
+/* Ends alarms whose account may send again; at first raises those of accounts that were disabled or
  * held before the start. */
 void action_tick(PtnHook *h);
 /* Lowers all alarms; a successor raises those that still hold. */

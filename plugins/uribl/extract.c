@@ -80,11 +80,11 @@ is_named_html(const MimePart *part)
 {
 	static const char *const ends[] = { ".htm", ".html", ".shtml", ".xhtml", ".xht", ".svg", ".mht", ".mhtml" };
 
-	for (size_t n = 0; n < G_N_ELEMENTS(part->names); n++)
-		for (size_t i = 0; part->names[n] != NULL && i < G_N_ELEMENTS(ends); i++) {
-			const size_t size = strlen(part->names[n]), length = strlen(ends[i]);
+	for (const char *const *name = part->names; *name != NULL; name++)
+		for (size_t i = 0; i < G_N_ELEMENTS(ends); i++) {
+			const size_t size = strlen(*name), length = strlen(ends[i]);
 
-			if (size > length && g_ascii_strcasecmp(part->names[n] + size - length, ends[i]) == 0)
+			if (size > length && g_ascii_strcasecmp(*name + size - length, ends[i]) == 0)
 				return true;
 		}
 	return false;

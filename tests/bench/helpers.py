@@ -50,7 +50,7 @@ def start(gate):
 
 def states(gate):
     """How many helpers have been checked since the file was written last."""
-    return sum(1 for row in gate.ctl("iphelper", "list", json=True) if row["last"] != "-")
+    return sum(1 for row in gate.ctl("iphelper", "list", json=True) if row["last"] is not None)
 
 
 def spent(gate, seconds):

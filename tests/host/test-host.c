@@ -422,6 +422,7 @@ ptn_test_advance(PtnTest *test, int64_t time)
 {
 	test->clock.offset_us += time;
 	host_tick(test->set, clock_wall(&test->clock.clock));
+	metrics_end_alarms(test->engine.metrics, clock_wall(&test->clock.clock));
 	g_usleep(1000);
 }
 

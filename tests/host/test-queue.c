@@ -100,8 +100,12 @@ test_add_row(void *data, const char *const *cells)
 {
 	GString *text = data;
 
-	for (; cells[0] != NULL && cells[1] != NULL; cells += 2)
-		g_string_append_printf(text, "%s=%s%s", cells[0], cells[1], cells[2] != NULL ? " " : "\n");
+	for (; cells[0] != NULL && cells[1] != NULL; cells += 2) {
+		const char *colon = g_str_has_suffix(cells[0], ":value") ? strchr(cells[1], ':') : NULL;
+
+		g_string_append_printf(text, "%.*s=%s%s", (int)strcspn(cells[0], ":"), cells[0],
+			colon != NULL ? colon + 1 : cells[1], cells[2] != NULL ? " " : "\n");
+	}
 }
 
 const char *

@@ -9,7 +9,7 @@ CALL = r"(?<![A-Za-z0-9_])%s\("
 ALARM, EVENT, COUNTER = "alarm", "log event", "counter"
 # function: what it makes, the place of the name among its arguments
 MAKERS = {"metrics_alarm": (ALARM, 1), "log_event": (EVENT, 1), "log_from_signal": (EVENT, 0), "metrics_add": (COUNTER, 1),
-          "metrics_set": (COUNTER, 1), "ptn_alarm": (ALARM, 1), "ptn_count": (COUNTER, 1), "ptn_log": (EVENT, 2), "session_event": (COUNTER, 1)}
+          "metrics_set": (COUNTER, 1), "ptn_alarm": (ALARM, 1), "ptn_alarm_until": (ALARM, 1), "metrics_alarm_until": (ALARM, 1), "ptn_count": (COUNTER, 1), "ptn_log": (EVENT, 2), "session_event": (COUNTER, 1)}
 WRAPPERS = {"*", "event.*", "limit.*", "*.*", "plugin.*.*"}  # what their callers put in is a name of its own
 DEFINITIONS = re.compile(r"(?:metrics|log|ptn)_[a-z_]+\((?:Metrics \*|LogLevel |const char \*|PtnHook \*)")
 DEPTH = 6  # steps from the call to the text
@@ -137,7 +137,7 @@ class Source:
         plugin = "*" if folder == "mime" else folder
         if maker == "session_event":
             return f"event.{name}"
-        if maker == "ptn_alarm":
+        if maker in ("ptn_alarm", "ptn_alarm_until"):
             return f"{plugin}.{name}"
         return f"plugin.{plugin}.{name}" if maker == "ptn_count" else name
 

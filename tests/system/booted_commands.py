@@ -15,9 +15,10 @@ def daemon_commands(machine):
     """ "queue hold", "status", …: those of the daemon, by its `help`."""
     found = set()
     for row in json.loads(machine.run("posternctl help --json").out):
-        mine = verbs(row["arguments"])
+        arguments = row["arguments"] or ""
+        mine = verbs(arguments)
         found.update("%s %s" % (row["command"], verb) for verb in mine)
-        if not mine or row["arguments"].startswith("["):
+        if not mine or arguments.startswith("["):
             found.add(row["command"])
     return found
 

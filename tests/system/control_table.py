@@ -65,9 +65,10 @@ def known_commands(postern):
     """ "queue hold", "status", "iphelper add", …: by what the daemon says that it has."""
     found = {"help"}
     for row in postern.ctl("help", json=True):
-        mine = verbs(row["arguments"])
+        arguments = row["arguments"] or ""
+        mine = verbs(arguments)
         found.update("%s %s" % (row["command"], verb) for verb in mine)
-        if not mine or row["arguments"].startswith("["):
+        if not mine or arguments.startswith("["):
             found.add(row["command"])
     for plugin in PLUGINS.split():
         found.update(re.findall(r"^  (%s [a-z-]+) " % plugin, postern.ask(plugin).stderr.decode(), re.M))

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import shutil
 import smtplib
 import socket
 import ssl
@@ -31,6 +32,13 @@ def free_port():
                 return port
             except OSError:
                 continue
+
+
+def for_every_user(program, place):
+    """A copy of a program in `place`, which every user may enter; the build itself may lie where only its owner may."""
+    copy = Path(shutil.copy(program, place))
+    copy.chmod(0o755)
+    return copy
 
 
 def wait_until(is_true, what="it", seconds=PATIENCE):
@@ -191,11 +199,11 @@ def certificate_name(octets):
     return re.search(r"commonName\s*= (.*)", text).group(1)
 
 
-def make_certificate(folder, name, file=None):
-    """Paths of a certificate and its key."""
+def make_certificate(folder, name, file=None, days=2):
+    """Paths of a certificate, valid for so many days, and its key."""
     stem = Path(folder) / (file or name)
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                    "-days", "2", "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:" + name,
+                    "-days", str(days), "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:" + name,
                     "-keyout", "%s.key" % stem, "-out", "%s.pem" % stem], check=True, capture_output=True)
     return "%s.pem" % stem, "%s.key" % stem
 

@@ -20,7 +20,7 @@ def test_entries_have_before_and_after(postern):
     postern.ctl("customer", "set", "acme", "primary=noc@acme.example", "level=")
     row = newest(postern)
     assert (row["who"], row["command"], row["kind"], row["name"]) == ("root", "customer set", "customer", "acme")
-    assert (row["options"], row["before"], row["after"]) == ("primary", "primary=it@acme.example", "primary=noc@acme.example")
+    assert (row["options"], row["before"], row["after"]) == (["primary"], "primary=it@acme.example", "primary=noc@acme.example")
     postern.set_password(LOGIN, "another password")
     row = newest(postern)
     assert (row["command"], row["before"], row["after"]) == ("account passwd", "password=(hidden)", "password=(hidden)")
@@ -37,7 +37,7 @@ def test_removal_records_what_went_with_it(postern):
     postern.ctl("domain", "remove", "example.net")
     rows = audit(postern, "domain=example.net", "limit=2")
     assert [(r["kind"], r["name"], r["command"], r["after"]) for r in rows] == [
-        ("domain", "example.net", "domain remove", ""), ("account", LOGIN, "domain remove", "")]
+        ("domain", "example.net", "domain remove", None), ("account", LOGIN, "domain remove", None)]
     assert "mode=outbound-only" in rows[0]["before"] and "type=single" in rows[1]["before"]
 
 
@@ -70,7 +70,7 @@ def test_commands_record_words_and_answer(postern):
     assert len(audit(postern)) == n
     postern.ctl("account", "disable", LOGIN, "--hold")
     rows = audit(postern, "limit=2")
-    assert [(r["command"], r["kind"]) for r in rows] == [("account disable", ""), ("account disable", "account")]
+    assert [(r["command"], r["kind"]) for r in rows] == [("account disable", None), ("account disable", "account")]
     assert rows[1]["after"] == "enabled=no" and "held" in rows[0]["after"]
     postern.reload({"server": {"soft-errors": "7"}})
     assert newest(postern)["command"] == "reload" and newest(postern)["after"]
@@ -90,7 +90,7 @@ def test_commands_of_plugins_change_in_the_name_of_who_gives_them(make_postern, 
     postern.ctl("iphelper", "add", "moves.example", "host=mx.example.org", "port=25")
     row = newest(postern, "domain=moves.example")
     assert (row["who"], row["command"], row["kind"]) == ("root", "iphelper add", "domain")
-    assert "iphelper.host=mx.example.org" in row["after"] and row["before"] == ""
+    assert "iphelper.host=mx.example.org" in row["after"] and row["before"] is None
 
 
 def test_filters_and_words(postern):

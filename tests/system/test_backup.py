@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from postern import LOGIN, PASSWORD, Postern, free_port, wait_until
+from postern import LOGIN, PASSWORD, Postern, for_every_user, free_port, wait_until
 from test_redis import redis  # noqa: F401
 
 PLUGINS = "auth sender-rules limits iphelper blocking"
@@ -381,9 +381,10 @@ def test_members_of_the_control_group_get_no_secrets(make_postern, sink, tmp_pat
     for path in [tmp_path, *tmp_path.parents]:
         if path.owner() == "root" and path != path.parent:
             path.chmod(path.stat().st_mode | 0o011)
+    posternctl = for_every_user(postern.bin / "posternctl", tmp_path)
 
     def ask(*words):
-        return subprocess.run(["setpriv", "--reuid=nobody", "--regid=nogroup", "--groups=daemon", postern.bin / "posternctl", "-s",
+        return subprocess.run(["setpriv", "--reuid=nobody", "--regid=nogroup", "--groups=daemon", posternctl, "-s",
                                postern.place / "control", *words], capture_output=True, text=True)
     assert ask("status").returncode == 0
     place = tmp_path / "nobody"

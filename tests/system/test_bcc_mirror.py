@@ -57,7 +57,7 @@ def gateway(make_postern, sink, more=None):
 def used(postern, login=LOGIN):
     """The addresses that get copies."""
     rows = postern.ctl("bcc-mirror", "show", login, json=True)
-    return [row["address"] for row in rows if row["used"] == "yes"]
+    return [row["address"] for row in rows if row["used"]]
 
 
 def to(sink, recipient):
@@ -103,6 +103,37 @@ def test_sent_folder(make_postern, store, sink):
     assert copy.header("X-Rollernet-BCC") and not copy.header("X-Rollernet-AuthMirror")
     assert "X-Rollernet-BCC" not in original.text and "AuthMirror" not in original.text and original.body == copy.body
     assert len(sink.messages) == 4
+
+
+BLIND = "Bcc: one@example.org,\n\tBlind Person <two@example.org>\nbcc: three@example.org\nSubject: blind\n\nHello.\n"
+RECIPIENTS = ["seen@example.org", "one@example.org", "two@example.org", "three@example.org"]
+
+
+@pytest.mark.parametrize("where", ["preset", "server", "account", "not removed"])
+def test_blind_recipients_are_in_the_mirror_alone(make_postern, sink, where):
+    """B-22 the mirror has the Bcc fields of the client, each as it was; no recipient, blind or not, nor a BCC copy sees one."""
+    mailboxes = {"for-mode": "hosted", "next-hop": "smtp:[127.0.0.1]:%d" % sink.port, "tls": "none"}
+    more = {"route mailboxes": mailboxes}
+    if where == "server":
+        more["plugin bcc-mirror"] = {**PLUGINS["plugin bcc-mirror"], "keep-bcc": "no"}
+    elif where == "not removed":
+        more["server"] = {**PLUGINS["server"], "remove-bcc": "no"}
+    postern = gateway(make_postern, sink, more)
+    postern.ctl("domain", "add", "hosted.example", "customer=acme", "mode=hosted")
+    postern.ctl("account", "set", LOGIN, "bcc-mirror.bcc=archive@far.example",
+                "bcc-mirror.mirror=sent@hosted.example", *(["keep-bcc=no"] if where == "account" else []))
+    postern.send(RECIPIENTS, BLIND)
+    wait_until(lambda: {recipient for message in sink.messages for recipient in message.recipients} >= {
+        *RECIPIENTS, "archive@far.example", "sent@hosted.example"}, "all of them")
+    for message in sink.messages:
+        lines = message.text.replace("\r\n\t", " ").splitlines()
+        found = [line for line in lines if line.lower().startswith("bcc:")]
+        assert lines.count("Subject: blind") == 1 and message.body.strip() == "Hello."
+        if where == "not removed" or (where == "preset" and message.recipients == ["sent@hosted.example"]):
+            assert [line.split(": ", 1)[1] for line in found] == [
+                "one@example.org, Blind Person <two@example.org>", "three@example.org"], message.text
+        else:
+            assert found == [] and "three@example.org" not in message.text and "Blind Person" not in message.text, message.text
 
 
 def test_bounces(make_postern, sink):
@@ -158,8 +189,8 @@ def test_limits(make_postern, sink):
     assert used(postern) == ["a@far.example", "b@far.example"]
     postern.ctl("customer", "set", "acme", "level=personal")
     rows = postern.ctl("bcc-mirror", "show", LOGIN, json=True)
-    assert [(row["address"], row["used"]) for row in rows[:2]] == [
-        ("a@far.example", "yes"), ("b@far.example", "no: level personal allows 1 BCC recipient and 1 mirror")]
+    assert [(row["address"], row["used"], row["why-not"]) for row in rows[:2]] == [
+        ("a@far.example", True, None), ("b@far.example", False, "level personal allows 1 BCC recipient and 1 mirror")]
     postern.send()
     assert sorted(message.recipients[0] for message in sink.wait(2)) == ["a@far.example", "rcpt@example.org"]
     told = postern.ctl("account", "set", LOGIN, "bcc-mirror.bcc+=c@far.example", code=1)

@@ -1,4 +1,5 @@
 """Postern as it is shipped: installed by doc/install.md on a Debian that boots with its own systemd, under the unit."""
+import json
 import re
 import subprocess
 
@@ -84,6 +85,57 @@ def test_unknown_group_prevents_the_start(world):
     done = machine.run("posternd -c /tmp/group.conf", code=1)
     assert "there is no group \"nobodies\" ([server] control-group)" in done.err
     machine.run("rm -rf /tmp/spool /tmp/refusals")
+
+
+@pytest.fixture
+def socket_unit(world):
+    """Gives a socket unit the ports of the daemon, while that one does not run; afterwards all is as before."""
+    machine, made = world.machine, []
+    rows = json.loads(machine.run("posternctl listeners --json").out)
+
+    def make(name):
+        streams = ["ListenStream=%s:%d" % ("[%s]" % row["address"] if ":" in row["address"] else row["address"], row["port"])
+                   for row in rows]
+        machine.put("/etc/systemd/system/%s.socket" % name,
+                    "[Socket]\n%s\nBindIPv6Only=ipv6-only\n%s" % ("\n".join(streams), "" if name == "postern" else "Accept=yes\n"))
+        made.append(name)
+        if name != "postern":
+            machine.put("/etc/systemd/system/%s@.service" % name, "[Service]\nExecStart=/bin/true\n")
+        machine.run("systemctl stop postern && systemctl daemon-reload && systemctl start %s.socket" % name)
+    yield make
+    for name in made:
+        machine.run("systemctl stop postern %s.socket; rm -f /etc/systemd/system/%s.socket /etc/systemd/system/%s@.service"
+                    % (name, name, name))
+    machine.run("systemctl daemon-reload && systemctl start postern")
+
+
+def test_socket_activation(world, socket_unit):
+    """The check before the start does not take the sockets of postern.socket for another program's; the start takes them over,
+    also when a connection is what starts it."""
+    socket_unit("postern")
+    world.machine.run("systemctl start postern")
+    world.send()
+    world.machine.run("systemctl stop postern")
+    assert world.machine.show("postern.socket", "ActiveState") == "active"
+    world.receive("user@acme.example")
+    assert world.machine.show("postern", "ActiveState") == "active"
+    done = world.machine.run("posternd -t")
+    assert "systemd" not in done.err
+
+
+def test_sockets_of_another_unit(world, socket_unit):
+    """posternd -t names the socket unit that has a port, and the service that does."""
+    socket_unit("other")
+    done = world.machine.run("posternd -t")
+    assert re.search(r"\[listener \S+\] ports: systemd listens on \S+ port 587 \(other\.socket\): the start fails unless that is the "
+                     "socket unit of its service", done.err), done
+    world.machine.run("systemctl stop other.socket && systemd-run --unit=busy --property=Type=exec "
+                      "perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new(Listen => 5, LocalPort => 587) or die; sleep 600'")
+    try:
+        done = wait_until(lambda: (lambda d: d if d.code else None)(world.machine.run("posternd -t", code=None)), "the port to be taken")
+        assert "port 587: another program has it (busy.service)" in done.err, done
+    finally:
+        world.machine.run("systemctl stop busy")
 
 
 # ---- reload ----

@@ -101,7 +101,7 @@ def plugins(world):
     example = (SOURCE / "etc/examples/outbound-service.conf").read_text()
     names = re.search(r"^plugins\s*= (.*(?:\n .*)*)", example, re.M)[1].split()
     before = machine.read("/etc/postern/postern.conf")
-    sections = example[example.index("[plugin blocking]"):].replace("change-this-to-24-random-characters", "a" * 32)
+    sections = example[example.index("[level personal]"):].replace("change-this-to-24-random-characters", "a" * 32)
     machine.put("/etc/postern/conf.d/plugins.conf", sections)
     machine.put("/etc/postern/postern.conf", re.sub(r"(?m)^plugins .*", "plugins = " + " ".join(names), before))
     machine.run("posternd -t && systemctl reload postern")

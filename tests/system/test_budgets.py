@@ -29,11 +29,11 @@ def test_clients(make_postern, sink):
     held = [postern.smtp(source=CLIENT) for _ in range(2)] + [postern.smtp(source=OTHER)]
     rows = postern.ctl("clients", json=True)
     assert [row["client"] for row in rows][:2] == [CLIENT, OTHER]
-    assert rows[0]["connections"] == "2" and rows[0]["new-this-minute"] == "2"
+    assert rows[0]["connections"] == 2 and rows[0]["new-this-minute"] == 2
     for dialog in held:
         dialog.hello()
         dialog.close()
-    wait_until(lambda: usage(postern, CLIENT)["connections"] == "0", "the end of the connections")
+    wait_until(lambda: usage(postern, CLIENT)["connections"] == 0, "the end of the connections")
     assert usage(postern, "127.0.0.9") is None
     with pytest.raises(ControlError, match="not an IP address"):
         postern.ctl("clients", "nobody")
@@ -49,10 +49,10 @@ def test_accounts(make_postern, make_sink):
     postern = make_postern(sink=make_sink(replies={".": hold}))
     with postern.session() as dialog:
         rows = postern.ctl("clients", json=True)
-        assert rows[-1]["client"] == LOGIN and rows[-1]["lookups"] == "0" and rows[-1]["connections"] == ""
+        assert rows[-1]["client"] == LOGIN and rows[-1]["lookups"] == 0 and rows[-1]["connections"] is None
         dialog.mail()
-        wait_until(lambda: usage(postern)[LOGIN]["deliveries"] == "1", "the delivery")
-    assert postern.ctl("clients", LOGIN.upper(), json=True)[0]["deliveries"] == "1"
+        wait_until(lambda: usage(postern)[LOGIN]["deliveries"] == 1, "the delivery")
+    assert postern.ctl("clients", LOGIN.upper(), json=True)[0]["deliveries"] == 1
     gate.set()
     wait_until(lambda: LOGIN not in usage(postern), "the end of the delivery")
     assert postern.ctl("clients", LOGIN, json=True) == []
@@ -71,7 +71,7 @@ def test_proxied_client_counts(make_postern, sink):
     for dialog in others:
         dialog.expect("220")
     rows = usage(postern)
-    assert rows["203.0.113.9"]["connections"] == "2" and rows["203.0.113.9"]["refused"] == "1"
+    assert rows["203.0.113.9"]["connections"] == 2 and rows["203.0.113.9"]["refused"] == 1
     assert "127.0.0.1" not in rows
     local = socket.create_connection(("127.0.0.1", postern.ports["submission"]))
     local.sendall(b"PROXY UNKNOWN\r\n")
@@ -111,8 +111,8 @@ def test_proxied_clients_beyond_their_budget(make_postern, sink):
     with Dialog(postern.ports["smtps"], greet=False, first=header_v2("203.0.113.9")) as surplus:
         assert surplus.is_closed()
     rows = usage(postern)
-    assert rows["2001:db8:1:2::/64"]["connections"] == "2" and rows["2001:db8:1:2::/64"]["refused"] == "1"
-    assert rows["2001:db8:1:3::/64"]["connections"] == "1" and rows["203.0.113.9"]["refused"] == "3"
+    assert rows["2001:db8:1:2::/64"]["connections"] == 2 and rows["2001:db8:1:2::/64"]["refused"] == 1
+    assert rows["2001:db8:1:3::/64"]["connections"] == 1 and rows["203.0.113.9"]["refused"] == 3
     assert "127.0.0.1" not in rows
     # commands, and lines of the log
     for _ in range(2):
@@ -173,7 +173,7 @@ def test_office_and_application_are_not_limited(make_postern, sink):
         dialog.expect("221", "QUIT")
         dialog.close()
     assert postern.accepted() == 467
-    assert usage(postern, CLIENT)["refused"] == "0"
+    assert usage(postern, CLIENT)["refused"] == 0
 
 
 # ---- slow clients ----
@@ -267,7 +267,7 @@ def test_unread_replies(make_postern, sink):
     except BlockingIOError:
         pass
     postern.wait_log("connection dropped .*does not read its replies")
-    wait_until(lambda: usage(postern).get("127.0.0.1", {"connections": "0"})["connections"] == "0", "the end of the connection")
+    wait_until(lambda: usage(postern).get("127.0.0.1", {"connections": 0})["connections"] == 0, "the end of the connection")
     client.close()
 
 
@@ -314,7 +314,7 @@ def test_last_reply_has_a_time(make_postern, sink):
                             "clients": {"commands": "10000000"}, "log": {"level": "info"}}, sink=sink)
     with flood(postern):
         wait_until(lambda: limited(postern, "max-commands"), "the last command")
-        wait_until(lambda: usage(postern)["127.0.0.1"]["connections"] == "0", "the end of the connection", 20)
+        wait_until(lambda: usage(postern)["127.0.0.1"]["connections"] == 0, "the end of the connection", 20)
 
 
 def octets_in_kernel(client, port):
@@ -397,7 +397,7 @@ def test_unfinished_octets_of_a_client(make_postern, sink):
         send_lines(other, 2 * MIB)
         other.expect("250", ".")
         first.expect("250", ".")
-    wait_until(lambda: usage(postern, CLIENT)["unfinished-octets"] == "0", "room again")
+    wait_until(lambda: usage(postern, CLIENT)["unfinished-octets"] == 0, "room again")
     with begin_message(postern, CLIENT) as again:
         send_lines(again, 2 * MIB)
         again.expect("250", ".")
@@ -437,7 +437,7 @@ def test_messages_leave_keep_free(make_postern, small_volume):
         dialog.close()
     for row in postern.queue():
         postern.ctl("queue", "remove", row["id"])
-    wait_until(lambda: usage(postern, "127.0.0.1")["unfinished-octets"] == "0", "the end of the messages")
+    wait_until(lambda: usage(postern, "127.0.0.1")["unfinished-octets"] == 0, "the end of the messages")
     postern.send()
 
 
@@ -452,7 +452,7 @@ def test_lines_of_refused_connections(make_postern, sink):
             with Dialog(postern.ports["submission"], source=CLIENT, greet=False) as dialog:
                 assert dialog.reply().code == 421
         row = usage(postern, CLIENT)
-        assert row["connections"] == "0" and 1 <= int(row["new-this-minute"]) <= 30
+        assert row["connections"] == 0 and 1 <= int(row["new-this-minute"]) <= 30
         for _ in range(100):   # beyond the rate, in whichever minute
             with Dialog(postern.ports["submission"], source=CLIENT, greet=False) as dialog:
                 assert dialog.reply().code == 421

@@ -53,10 +53,10 @@ def test_every_command_has_a_help(limited):
     for row in rows:
         done = nobody(row["command"], "--help")
         assert done.returncode == 0, done
-        assert "posternctl %s" % " ".join([row["command"], row["arguments"]]).rstrip() in done.stdout
+        assert "posternctl %s" % " ".join([row["command"], row["arguments"] or ""]).rstrip() in done.stdout
         assert row["what-it-does"] in done.stdout
         assert nobody("help", row["command"]).stdout == done.stdout
-        for verb in verbs(row["arguments"]):
+        for verb in verbs(row["arguments"] or ""):
             assert nobody(row["command"], verb, "--help").stdout == done.stdout or row["command"] == "spool"
     for command in LOCAL:
         done = nobody(*command.split(), "--help")

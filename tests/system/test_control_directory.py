@@ -105,16 +105,16 @@ def test_P_09_levels_hold_where_nothing_nearer_does_and_show_says_so(make_poster
     def messages():
         return postern.options("account", LOGIN)["quota.messages"]
 
-    assert messages() == ("10", "preset")
+    assert messages() == (10, "preset")
     assert "no [level unheard-of]" in postern.ctl("customer", "set", "acme", "level=unheard-of")
-    assert messages() == ("10", "preset")
-    for level, value in (("standard", "2000"), ("personal", "200"), ("personal-plus", "200")):
+    assert messages() == (10, "preset")
+    for level, value in (("standard", 2000), ("personal", 200), ("personal-plus", 200)):
         assert "warning" not in postern.ctl("customer", "set", "acme", "level=" + level)
         assert messages()[0] == value and "level" in messages()[1]
     postern.ctl("customer", "set", "acme", "quota.messages=300")
-    assert messages() == ("300", "customer")
+    assert messages() == (300, "customer")
     postern.ctl("account", "set", LOGIN, "messages=400")
-    assert messages() == ("400", "account")
+    assert messages() == (400, "account")
     assert "not a number" in postern.ctl("account", "set", LOGIN, "quota.messages=many", code=1)
     assert 'did you mean "quota.messages"' in postern.ctl("account", "set", LOGIN, "quota.mesages=4", code=1)
 

@@ -47,8 +47,8 @@ def test_filters(filled, kind, words, expected):
 def test_columns(filled):
     rows = filled.ctl("account", "list", "customer=other", "columns=enabled,level,identities,domain", json=True)
     assert rows == [
-        {"account": "a@other.example", "enabled": "yes", "level": "small", "sender-rules.identities": "no", "domain": "other.example"},
-        {"account": "b@third.example", "enabled": "no", "level": "small", "sender-rules.identities": "yes", "domain": "third.example"}]
+        {"account": "a@other.example", "enabled": True, "level": "small", "sender-rules.identities": False, "domain": "other.example"},
+        {"account": "b@third.example", "enabled": False, "level": "small", "sender-rules.identities": True, "domain": "third.example"}]
 
 
 @pytest.mark.parametrize("words", [

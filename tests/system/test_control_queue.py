@@ -45,16 +45,16 @@ def ids(rows):
 def test_the_summary_is_by_state_and_destination_oldest_first(looked_at):
     rows = looked_at.ctl("queue", json=True)
     assert [(row["state"], row["destination"], row["messages"]) for row in rows] == [
-        ("deferred", "one.example", "2"), ("deferred", "two.example", "2"), ("deferred", "three.example", "1")]
-    assert int(rows[1]["size"]) > 50000
+        ("deferred", "one.example", 2), ("deferred", "two.example", 2), ("deferred", "three.example", 1)]
+    assert rows[1]["size"] > 50000
     assert looked_at.ctl("queue").splitlines()[0].split() == ["STATE", "DESTINATION", "MESSAGES", "SIZE", "OLDEST", "NEXT"]
 
 
 def test_the_list_says_who_and_why(looked_at):
     rows = looked_at.queue()
     assert ids(rows) == looked_at.ids
-    assert rows[1]["recipients"] == "b@one.example c@two.example"
-    assert (rows[3]["account"], rows[3]["sender"], rows[3]["attempts"]) == ("@example.net", "info@example.net", "1")
+    assert rows[1]["recipients"] == ["b@one.example", "c@two.example"]
+    assert (rows[3]["account"], rows[3]["sender"], rows[3]["attempts"]) == ("@example.net", "info@example.net", 1)
     assert "450 4.2.1 come back later" in rows[0]["reason"]
     assert rows[0]["next"] > rows[0]["arrived"]
 
@@ -96,7 +96,7 @@ def test_show_has_everything_but_the_text(looked_at):
     rows = looked_at.ctl("queue", "show", looked_at.ids[1], json=True)
     facts = {row["what"]: row["value"] for row in rows if "what" in row}
     assert (facts["id"], facts["state"], facts["sender"], facts["account"], facts["customer"], facts["attempts"]) == (
-        looked_at.ids[1], "deferred", LOGIN, LOGIN, "acme", "1")
+        looked_at.ids[1], "deferred", LOGIN, LOGIN, "acme", 1)
     assert facts["session"] and facts["arrived"] < facts["next"]
     assert [(row["recipient"], row["status"]) for row in rows if "recipient" in row] == [
         ("b@one.example", "pending"), ("c@two.example", "pending")]
@@ -157,7 +157,7 @@ def test_hold_and_release(full):
     assert ids(full.queue("state=held")) == [full.ids[0]]
     full.ctl("queue", "release", full.ids[0])
     full.wait_queue(4, "state=deferred")
-    assert [row["attempts"] for row in full.queue(full.ids[0])] == ["2"]
+    assert [row["attempts"] for row in full.queue(full.ids[0])] == [2]
 
 
 def test_retry_does_not_end_a_hold(full):

@@ -11,7 +11,7 @@ def test_figures(postern, sink):
     sink.wait(1)
     postern.wait_queue(0)
     figures = {row["figure"]: row["value"] for row in postern.ctl("spool", json=True)}
-    assert (figures["open"], figures["damaged"], figures["messages"]) == ("yes", "no", "0")
+    assert (figures["open"], figures["damaged"], figures["messages"]) == (True, False, 0)
     assert int(figures["segments"]) > 0 and int(figures["transactions"]) == 1 and int(figures["commits"]) >= 1
     assert int(figures["free-octets"]) > 0
 

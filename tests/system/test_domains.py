@@ -80,7 +80,7 @@ def test_change_keeps_the_rest(gate):
         assert shown(gate, "shop.example", "mode") == mode
         for setting in settings:
             name, value = setting.split("=")
-            assert shown(gate, "shop.example", name) == value
+            assert shown(gate, "shop.example", name) == {"port": 2525, "valid-recipients": True}.get(name, value)
 
 
 def test_redirect(gate, make_sink):
@@ -188,10 +188,10 @@ def test_hold_and_release(gate, make_sink):
     deliver(gate, ["a@shop.example", "b@shop.example"])
     deliver(gate, "c@shop.example")
     gate.wait_queue(2, "state=held")
-    assert shown(gate, "shop.example", "held").startswith("2 messages")
-    assert gate.ctl("domain", "list", json=True)[-1]["held"] == "2"
+    assert shown(gate, "shop.example", "held") == 2
+    assert gate.ctl("domain", "list", json=True)[-1]["held"] == 2
     gate.restart()
-    assert shown(gate, "shop.example", "held").startswith("2 messages")
+    assert shown(gate, "shop.example", "held") == 2
     gate.ctl("queue", "release", "domain=shop.example", "--yes")  # holds them anew: there is nowhere to go
     wait_until(lambda: gate.log().count("released by the administrator") == 2)
     gate.wait_queue(2, "state=held")
@@ -199,7 +199,7 @@ def test_hold_and_release(gate, make_sink):
     messages = shop.wait(2)
     assert sorted(len(message.recipients) for message in messages) == [1, 2]
     gate.settle()
-    assert shown(gate, "shop.example", "held").startswith("0 messages")
+    assert shown(gate, "shop.example", "held") == 0
 
 
 def test_held_does_not_expire(gate, make_sink):
@@ -273,7 +273,7 @@ def test_forward_to_a_domain_that_holds(gate, make_sink, restarts):
     gate.wait_queue(1, "state=held")
     if restarts:
         gate.restart()
-    assert shown(gate, "shop.example", "held").startswith("1 messages")
+    assert shown(gate, "shop.example", "held") == 1
     gate.ctl("domain", "set", "shop.example", "mode=redirect")
     assert shop.wait(1)[0].recipients == ["boss@shop.example"]
 

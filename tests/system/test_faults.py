@@ -1,4 +1,5 @@
 """Plugins that crash, hang, or use much stack: what the log, the alarms, the queue and the service manager say of it."""
+import json
 import os
 import re
 import signal
@@ -187,6 +188,56 @@ def test_a_crash_at_start_and_an_abort(with_fault):
     last = postern.log().strip().split("\n")[-1]
     assert re.fullmatch(r'\{"time":"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d\dZ","level":"error","event":"crashed",'
                         r'"signal":"SIGABRT","thread":"main","tid":"\d+","plugin":"bad-fault","stage":"start"\}', last), last
+
+
+# A /dev of its own, where "log" is the test's socket.
+OWN_DEV = """mount --make-rprivate / && mkdir "$1/dev" && mount --rbind /dev "$1/dev" && mount -t tmpfs tmpfs /dev &&
+for each in "$1"/dev/*; do ln -s "$each" /dev/; done && ln -sf "$1/syslog" /dev/log && shift && exec "$@\""""
+
+
+class Logged(Watched):
+    """Logs to a syslog server that is the test."""
+
+    def launch(self, command, **options):
+        self.listen_as_syslog()
+        return super().launch(["unshare", "--mount", "sh", "-c", OWN_DEV, "sh", self.place, *command], **options)
+
+    def listen_as_syslog(self):
+        (self.place / "syslog").unlink(missing_ok=True)
+        self.syslog = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.syslog.settimeout(60)
+        self.syslog.bind(str(self.place / "syslog"))
+
+
+@not_sanitized
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has a /dev of its own")
+@pytest.mark.parametrize("is_new", [False, True], ids=["first server", "server started anew"])
+@pytest.mark.parametrize("format", ["text", "json"])
+def test_a_crash_is_in_syslog_and_on_stderr(with_fault, is_new, format):
+    """H-02 The last line goes to the syslog server in the form of the lines before it, also to one that was started since."""
+    postern = with_fault("bad-fault", {"at": "rcpt", "act": "crash", "if": "bad"}, kind=Logged,
+                         more={"log": {"to": "syslog:local3", "format": format}})
+    pid = postern.process.pid
+    if is_new:
+        postern.syslog.close()
+        postern.listen_as_syslog()
+    say(postern, "rcpt")
+    assert postern.process.wait(60) == -signal.SIGSEGV
+    postern.process = None
+    last, wanted = "", r"crashed" if format == "text" else r'"event":"crashed"'
+    while wanted not in last:
+        before, last = last, postern.syslog.recv(8192).decode()
+    head = r"<%d>([A-Z][a-z]{2} [ 123]\d \d\d:\d\d:\d\d) posternd\[%d\]: "
+    found = re.match(head % (19 * 8 + 3, pid), last)  # local3.err
+    assert found and any(re.match(head % (19 * 8 + level, pid), before) for level in (4, 6, 7)), (before, last)
+    crashed = time.mktime(time.strptime("%d %s" % (time.localtime().tm_year, found[1]), "%Y %b %d %H:%M:%S"))
+    assert abs(time.time() - crashed) < 60
+    text = last[found.end():]
+    if format == "text":
+        assert re.fullmatch(r"error: crashed signal=SIGSEGV thread=\S+ tid=\d+ plugin=bad-fault stage=rcpt session=\S+ queue=\S+", text), text
+    else:
+        assert json.loads(text)["plugin"] == "bad-fault"
+    assert text in postern.stderr()
 
 
 @not_sanitized

@@ -57,7 +57,7 @@ def blocks(postern):
 
 def counted(postern, client):
     rows = postern.ctl("blocking", "show", client, json=True)
-    return {row["what"]: row["value"] for row in rows if row["what"] not in ("counted as", "never blocked") and row["value"] != "0"}
+    return {row["what"]: row["value"] for row in rows if row["what"] not in ("counted as", "never blocked") and row["value"] != 0}
 
 
 def test_a_customer_at_work(gate):
@@ -70,6 +70,34 @@ def test_a_customer_at_work(gate):
             dialog.ask("QUIT")
     assert blocks(postern) == {} and counted(postern, CLIENT) == {}
     assert greeting(postern, CLIENT).startswith("220")
+
+
+def hold_many(postern, source, login, n):
+    """n parallel sessions, with or without a login; they are open."""
+    held = []
+    for _ in range(n):
+        held.append(postern.smtp(source=source))
+        if login:
+            held[-1].login(LOGIN, PASSWORD)
+    return held
+
+
+def test_an_office_that_sends_at_the_same_moment(gate):
+    """K-14 connections beyond [clients] connections are refused, and no offence of a client whose mail was accepted just now;
+    those of another one are, logged in (K-10) or not."""
+    postern = gate({"clients": {"connections": "20"}}, {"connections": "10/10m", "probes": "off"})
+    office, stranger = hold_many(postern, CLIENT, True, 20), hold_many(postern, OTHER, False, 20)
+    for dialog in office:
+        dialog.mail()
+        for _ in range(4):
+            assert greeting(postern, CLIENT).startswith("421 4.7.0")
+    for _ in range(60):
+        assert greeting(postern, OTHER).startswith("421")
+    wait_until(lambda: OTHER in blocks(postern), "the block of the stranger")
+    assert CLIENT not in blocks(postern) and counted(postern, CLIENT) == {}
+    for dialog in office + stranger:
+        dialog.close()
+    wait_until(lambda: greeting(postern, CLIENT).startswith("220"), "that the office is served")
 
 
 def test_a_mail_server_at_work(gate):
@@ -156,7 +184,7 @@ def test_monitors(gate, monitors, source):
         touch(port, source, last=b"QUIT\r\n")
         touch(port, source, b"GET / HTTP/1.0\r\n\r\n")
     assert blocks(postern) == {} and counted(postern, source) == {}
-    assert postern.ctl("blocking", "show", source, json=True)[1]["value"] == "yes"
+    assert postern.ctl("blocking", "show", source, json=True)[1]["value"] is True
     with pytest.raises(ControlError, match=r"\[server\] monitors names 127"):
         postern.ctl("block", "add", source)
     postern.reload({"server": {"monitors": ""}})
@@ -188,7 +216,7 @@ def test_probes_of_strangers(gate):
         touch(postern.ports["submission"], CLIENT, HELLO)
         touch(postern.ports["smtps"], CLIENT, HELLO, reads=False)
     assert blocks(postern) == {}
-    assert counted(postern, CLIENT) == {"probes": "20"}
+    assert counted(postern, CLIENT) == {"probes": 20}
 
 
 def test_behind_a_proxy(gate):

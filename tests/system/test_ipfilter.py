@@ -19,6 +19,7 @@ def gate(tmp_path_factory, dns):
     options = {"server": {"plugins": "auth sender-rules ipfilter"}, "listener submission": {"proxies": "127.0.0.1"}, **dns, **LEVELS}
     daemon = Postern(tmp_path_factory.mktemp("gate"), options, sink=sink)
     daemon.ctl("domain", "add", "example.org", "customer=acme", "mode=outbound-only")
+    daemon.ctl("customer", "set", "acme", "level=standard")
     daemon.add_account(ANY, PASSWORD)
     daemon.add_account(SERVER, PASSWORD, "type=server")
     yield daemon
@@ -127,7 +128,10 @@ def test_real_addresses(make_postern, sink):
 
 
 def test_alternates_by_level(gate):
-    """F-09 a lower level cannot set an alternate, and one that it has is ignored; other options can still be set."""
+    """F-09 a lower level cannot set an alternate, and one that it has is ignored; other options can still be set; without
+    a level there is none."""
+    gate.ctl("customer", "set", "acme", "level=")
+    assert "alternate filters need a level that has them" in gate.ctl("account", "set", LOGIN, "ipfilter.ipv4-alternate=203.0.113.7", code=1)
     gate.ctl("customer", "set", "acme", "level=personal")
     assert "level personal has no alternate filters" in gate.ctl(
         "account", "set", LOGIN, "ipfilter.ipv4=192.0.2.1", "ipfilter.ipv4-alternate=203.0.113.7", code=1)
@@ -136,11 +140,12 @@ def test_alternates_by_level(gate):
     with Filters(gate, LOGIN, ipv4="192.0.2.1", ipv4_alternate="203.0.113.7"):
         assert gate.options("account", LOGIN)["ipfilter.ipv4-alternate"] == ("203.0.113.7", "account")
         assert login(gate, "203.0.113.7", LOGIN).code == 235
-        gate.ctl("customer", "set", "acme", "level=personal-plus")
-        assert login(gate, "203.0.113.7", LOGIN).text.startswith(DENIED)
+        for level in ("personal-plus", ""):
+            gate.ctl("customer", "set", "acme", "level=" + level)
+            assert login(gate, "203.0.113.7", LOGIN).text.startswith(DENIED)
         gate.ctl("account", "set", LOGIN, "identities=yes")
         gate.ctl("account", "set", LOGIN, "identities=")
-    gate.ctl("customer", "set", "acme", "level=")
+    gate.ctl("customer", "set", "acme", "level=standard")
 
 
 @pytest.mark.parametrize("host", ["absent.example.org", "nobody.answers.example"])

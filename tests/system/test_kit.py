@@ -60,7 +60,7 @@ def test_template(installed, template, make_postern, sink):
         dialog.expect("250", "MAIL FROM:<%s>" % LOGIN)
         dialog.expect("250", "RCPT TO:<x@example.org>")
         assert dialog.data("Subject: more\n\nMore.\n").text.startswith("450 4.7.1 %s: more than 1 messages today" % LOGIN)
-    assert postern.ctl("daily-limit", "show", LOGIN, json=True) == [{"login": LOGIN, "today": "2"}]
+    assert postern.ctl("daily-limit", "show", LOGIN, json=True) == [{"login": LOGIN, "today": 2}]
 
 
 def test_template_is_what_the_guide_builds():

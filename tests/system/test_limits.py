@@ -25,7 +25,7 @@ def test_limit_and_usage(gate):
         dialog.expect("450 4.7.1", "Subject: a\r\n\r\n.")
         dialog.expect("450 4.7.1", "MAIL FROM:<%s>" % LOGIN)
     rows = postern.ctl("usage", LOGIN, json=True)
-    assert [(row["used"], row["allowed"]) for row in rows if row["what"] == "messages"] == [("2", "2")]
+    assert [(row["used"], row["allowed"]) for row in rows if row["what"] == "messages"] == [(2, 2)]
     assert "account" in postern.ctl("usage", "acme") and "customer" in postern.ctl("usage", "acme")
     with pytest.raises(ControlError, match="no account and no customer"):
         postern.ctl("usage", "nobody")

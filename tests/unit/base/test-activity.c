@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/signal-text.h"
 #include "base/thread.h"
@@ -222,6 +223,23 @@ tells_the_time_by_hand(void)
 }
 
 static void
+tells_the_stamp_of_syslog(void)
+{
+	static const int64_t times[] = { 0, 951782399, 1078012800, 1709251199, 1767225599, 1793232000 };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(times); i++) {
+		const time_t second = (time_t)times[i];
+		char expected[40];
+		struct tm parts;
+		SignalText text = { .length = 0 };
+
+		CU_ASSERT_NOT_EQUAL(strftime(expected, sizeof expected, "%b %e %H:%M:%S", gmtime_r(&second, &parts)), 0);
+		signal_text_add_stamp(&text, (uint64_t)times[i]);
+		CU_ASSERT_STRING_EQUAL(text.text, expected);
+	}
+}
+
+static void
 cuts_long_lines(void)
 {
 	SignalText text = { .length = 0 };
@@ -243,6 +261,7 @@ static const UnitTest tests[] = { { "nests hooks", nests_hooks },
 	{ "uses records again", uses_records_again }, { "has a large stack", has_a_large_stack },
 	{ "has a signal stack", has_a_signal_stack },
 	{ "tells the time by hand", tells_the_time_by_hand }, { "cuts long lines", cuts_long_lines },
+	{ "the stamp of RFC 3164 is made without locks", tells_the_stamp_of_syslog },
 	{ 0 } };
 
 const UnitSuite suite_activity = { "activity", tests };

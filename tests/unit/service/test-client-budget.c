@@ -217,6 +217,28 @@ test_log_once(void)
 	client_budgets_free(budgets);
 }
 
+static void
+test_work(void)
+{
+	FakeClock clock = fake_clock();
+	ClientBudgets *budgets = client_budgets_new(&clock.clock, 1);
+	ClientBudget *a = take(budgets, "192.0.2.1"), *others = take(budgets, "192.0.2.2");
+
+	CU_ASSERT_FALSE(client_budget_is_at_work(NULL));
+	client_budget_note_work(NULL);
+	CU_ASSERT_FALSE(client_budget_is_at_work(a));
+	client_budget_note_work(a);
+	client_budget_note_work(others); /* which is of many networks */
+	CU_ASSERT_TRUE(client_budget_is_at_work(a));
+	CU_ASSERT_FALSE(client_budget_is_at_work(others));
+	clock.now_us += 599 * CLOCK_SECOND;
+	CU_ASSERT_TRUE(client_budget_is_at_work(a));
+	clock.now_us += CLOCK_SECOND;
+	CU_ASSERT_FALSE(client_budget_is_at_work(a));
+	client_budget_drop(a), client_budget_drop(others);
+	client_budgets_free(budgets);
+}
+
 /* However many networks there are, the report is short. */
 static void
 test_report_is_bounded(void)
@@ -310,6 +332,7 @@ static const UnitTest tests[] = {
 	{ "a full table: the unused go, then new ones share", test_full_table },
 	{ "lines of the log are counted, and reported", test_log_lines },
 	{ "K-17 what one line a minute says is said once for each client, and the rest is counted", test_log_once },
+	{ "K-14 work counts for ten minutes", test_work },
 	{ "the report has a bound, too", test_report_is_bounded },
 	{ "several threads", test_threads },
 	{ "accounts", test_accounts },
