@@ -197,7 +197,7 @@ dsn_host(const char *peer)
 	g_autofree char *name = g_strndup(peer, strcspn(peer, "["));
 	IpAddress address;
 
-	if (!ip_parse(name, &address))
-		return g_strdup_printf("dns; %s", name);
-	return g_strdup_printf(ip_is_v4(&address) ? "dns; [%s]" : "dns; [IPv6:%s]", name);
+	if (ip_parse(name, &address) && !ip_is_v4(&address))
+		return g_strdup_printf("dns; [IPv6:%s]", name);
+	return g_strdup_printf("dns; %s", name);
 }

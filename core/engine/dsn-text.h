@@ -21,5 +21,5 @@ char *dsn_address(bool is_global, const char *address);
 /* The value of ORCPT= as a field of a report has it: xtext of the client is decoded, an address of type utf-8 as above.  New;
  * NULL: it cannot be. */
 char *dsn_original(bool is_global, const char *orcpt);
-/* "dns; NAME" of "NAME[ADDRESS]:PORT", or "dns; [ADDRESS]" if the name is one.  New. */
+/* "dns; NAME" of "NAME[ADDRESS]:PORT", or "dns; [IPv6:ADDRESS]" if the name is such an address.  New. */
 char *dsn_host(const char *peer);
