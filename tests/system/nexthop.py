@@ -1,5 +1,6 @@
 """A next hop to look into: an SMTP server of scripts, for the system tests; see postern.py."""
 import base64
+import inspect
 import re
 import socket
 import ssl
@@ -204,7 +205,7 @@ class Sink:
                 return script.pop(0) if script else None
         if not callable(script):
             return script
-        return script(argument, session) if script.__code__.co_argcount == 2 else script(argument)
+        return script(argument, session) if len(inspect.signature(script).parameters) == 2 else script(argument)
 
     def note(self, verb, argument):
         with self.changed:
