@@ -15,6 +15,7 @@ typedef struct {
 	size_t name_size;
 	/* RFC 2231: a section of a value; %XX, in the first one behind a character set. */
 	bool has_number, is_extended;
+	bool has_semicolon; /* in front */
 	unsigned number;
 	const char *value, *end; /* to the semicolon, trimmed; a quoted one to its quote */
 	const char *more;        /* the end of what stands behind this quote */
@@ -78,11 +79,21 @@ loose_value(Loose *loose, const char *at)
 	return at + strcspn(at, "; \t");
 }
 
+static bool
+is_behind_semicolon(const char *begin, const char *at)
+{
+	while (at > begin && g_ascii_isspace(at[-1]))
+		at--;
+	return at > begin && at[-1] == ';';
+}
+
 /* The next "name=" outside of quotes, with or without a semicolon in front.  NULL: there is none;
  * else what is behind it. */
 static const char *
 loose_next(Loose *loose, const char *at)
 {
+	const char *begin = at;
+
 	while (*at != '\0') {
 		const char *close = *at == '"' ? quote_end(at) : NULL, *end = at;
 
@@ -94,6 +105,7 @@ loose_next(Loose *loose, const char *at)
 			at = close != NULL ? close + 1 : at + 1;
 			continue;
 		}
+		loose->has_semicolon = is_behind_semicolon(begin, at);
 		at = end;
 		if (*at == '*') {
 			loose->has_number = g_ascii_isdigit(at[1]);
@@ -260,6 +272,16 @@ loose_set_boundary(Fields *fields, const Loose *loose)
 	loose_set(fields, &fields->boundary, boundary);
 }
 
+/* Of parameters of which but one holds. */
+static bool
+loose_is_skipped(Fields *fields, const Loose *loose)
+{
+	if (loose->has_semicolon)
+		return false;
+	fields->doubts |= READING_SEMICOLONS;
+	return (fields->reading & READING_SEMICOLONS) != 0;
+}
+
 static void
 loose_parameters(Fields *fields, const char *value)
 {
@@ -275,6 +297,8 @@ loose_parameters(Fields *fields, const char *value)
 			g_array_append_val(sections, section);
 		} else if (is_name) {
 			loose_add_name(fields, &loose);
+		} else if (loose_is_skipped(fields, &loose)) {
+			continue;
 		} else if (loose_is(&loose, "charset")) {
 			loose_set(fields, &fields->charset, loose_text(&loose));
 		} else if (loose_is(&loose, "boundary") && !loose.has_number && !loose.is_extended) {

@@ -39,7 +39,9 @@ typedef enum {
 	READING_FINAL_BLANKS = 1 << 11,
 	/* Of two open multiparts with the same boundary its lines belong to the outer one. */
 	READING_OUTER_FIRST = 1 << 12,
-	READING_HABITS = 13,
+	/* A parameter without a semicolon in front is none. */
+	READING_SEMICOLONS = 1 << 13,
+	READING_HABITS = 14,
 	READING_ALL = (1 << READING_HABITS) - 1,
 	READING_OF_BOUNDARIES = READING_VERBATIM | READING_WITH_BLANKS | READING_FINAL_BLANKS,
 	READING_OF_PADDING = READING_GOES_ON | READING_IGNORES_PADDING,

@@ -7,7 +7,8 @@
 static bool
 reading_is_sensible(unsigned reading)
 {
-	static const unsigned own = READING_OF_BOUNDARIES | READING_LAST_PARAMETER | READING_OF_PADDING;
+	static const unsigned own = READING_OF_BOUNDARIES | READING_LAST_PARAMETER | READING_SEMICOLONS |
+								READING_OF_PADDING;
 
 	return (reading & READING_OF_PADDING) != READING_OF_PADDING &&
 		   ((reading & READING_BY_LIBRARY) == 0 || (reading & own) == 0);

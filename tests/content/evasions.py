@@ -1,4 +1,4 @@
-"""evasions.py - messages that hide a link or a file from filters, while some mail reader shows it.
+"""U-25 evasions.py - messages that hide a link or a file from filters, while some mail reader shows it.
 
 Each has the name of what it does, and its octets.  What a reader shows is a link to shown.example, or a file "shown.exe"."""
 import base64
