@@ -40,6 +40,7 @@ COMMANDS = {
     "spool": "spool", "spool check": "spool check /srv/postern/lost",
     "spool set-aside": "spool set-aside {segment} /srv/postern/lost", "spool adopt": "spool adopt /srv/postern/lost",
     "store copy": "store copy sqlite:/srv/postern/lost.db sqlite:/srv/postern/copy.db",
+    "store init": "store init",
     "backup": "backup /root/backup", "restore": "restore --dry-run /root/backup", "completion": "completion bash",
     "blocking show": "blocking show 198.51.100.7", "blocking forget": "blocking forget 198.51.100.7",
     "dnsbl doctor": "dnsbl doctor", "dnsbl lists": "dnsbl lists", "dnsbl check": "dnsbl check 9.9.9.25",
