@@ -220,8 +220,10 @@ class Postern:
     A section None is left out, and so is an option None; new sections and options are added.  The next hop for
     everything is the sink, if there is one; else nobody (a closed port)."""
 
-    def __init__(self, place, options=None, sink=None, with_account=True, bin=BUILD / "core/daemon", environment=None):
-        """`bin`: where posternd and posternctl are; `environment`: variables for posternd."""
+    def __init__(self, place, options=None, sink=None, with_account=True, bin=BUILD / "core/daemon", environment=None,
+                 makes_ready=True):
+        """`bin`: where posternd and posternctl are; `environment`: variables for posternd; `makes_ready`: a directory on
+        Redis, which has to answer for that."""
         self.place, self.bin, self.environment = Path(place), Path(bin), dict(environment or {})
         self.place.mkdir(parents=True, exist_ok=True)
         self.ports = {name: free_port() for name in ("submission", "smtps")}
@@ -231,7 +233,7 @@ class Postern:
         self.process = None
         self.link_plugins()
         self.change(options or {})
-        if self.sections.get("directory", {}).get("at", "").startswith("redis"):
+        if makes_ready and self.sections.get("directory", {}).get("at", "").startswith("redis"):
             wait_until(self.has_stores, "a Redis that can be made ready")
         self.start()
         if with_account:

@@ -36,7 +36,7 @@ def test_judgement_finds_what_is_exceeded(monkeypatch, capsys):
     class Run:
         names, faults, metrics, alarms, complaints = [], [], {}, [], []
         silence, seconds, times = 10, 10, [0, 100, 200]
-        account, acts = {"enabled": "yes"}, {}
+        account, acts = {"enabled": True}, {}
         highest = {limit.name: limit.most for limit in limits(2, 1, 20 / 60, False)}
         sent = {"submission": [Sent(1, 10, 5, "DATA", "250"), Sent(2, 110, 10, "DATA", "250")],
                 "inbound": [Sent(3, 10, 5, "DATA", "250"), Sent(4, 110, 10, "DATA", "250")]}
@@ -72,7 +72,7 @@ def test_judgement_finds_what_is_exceeded(monkeypatch, capsys):
     refused = [Sent(1, 10, 5, "DATA", "250"), Sent(2, 110, 10, "DATA", "451 4.3.2 busy")]
     assert faults(sent={**Run.sent, "submission": refused}, came={1: 1, 3: 1, 4: 1}) == [
         "1 messages of honest client submission were not accepted: 451 4.3.2 busy"]
-    assert "forged complaints" in faults(account={"enabled": "no"})[0]
+    assert "forged complaints" in faults(account={"enabled": False})[0]
     assert "FAULT" in capsys.readouterr().out
 
 

@@ -45,7 +45,7 @@ def test_a_start_without_the_redis_checks_later(make_postern, redis):
     one = make_postern(redis.options(server={"node": "1"}), with_account=False)
     one.kill()
     redis.stop()
-    other = make_postern(redis.options(server={"node": "1"}), with_account=False)
+    other = make_postern(redis.options(server={"node": "1"}), with_account=False, makes_ready=False)
     redis.start()  # with what it had written: the claim of the first
     wait_until(lambda: alarm(other, "node.number"), "the alarm", seconds=40)
 
