@@ -21,14 +21,20 @@ LOGIN, PASSWORD = "user@example.net", "mypassword"
 REPORTS = re.compile(r"Sanitizer|runtime error:|\(process:\d+\)|\*\*", re.M)
 
 
+given_ports = set()
+
+
 def free_port():
-    """Below those that the system gives to outgoing connections, so that none of them takes it meanwhile."""
+    """Below those that the system gives to outgoing connections, so that none of them takes it meanwhile; each once."""
     while True:
         port = random.randrange(10000, 32000)
+        if port in given_ports:
+            continue
         with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
             try:
                 tcp.bind(("127.0.0.1", port))
                 udp.bind(("127.0.0.1", port))
+                given_ports.add(port)
                 return port
             except OSError:
                 continue
