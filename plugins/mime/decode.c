@@ -63,15 +63,15 @@ decode_by_steps(const MimePart *part, size_t most, size_t *size)
 	Transfer transfer;
 	size_t taken = 1, left;
 
-	transfer_begin(&transfer, part);
+	mime_transfer_begin(&transfer, part);
 	for (size_t at = 0; at < part->size && out->len < most && taken > 0; at += taken) {
 		const size_t n =
-			transfer_decode(&transfer, part->data + at, MIN(part->size - at, step), octets, &taken);
+			mime_transfer_decode(&transfer, part->data + at, MIN(part->size - at, step), octets, &taken);
 
 		g_string_append_len(out, octets, (gssize)MIN(n, most - out->len));
 		step = MIN(step * 2, DECODE_STEP);
 	}
-	left = transfer_end(&transfer, octets);
+	left = mime_transfer_end(&transfer, octets);
 	g_string_append_len(out, octets, (gssize)MIN(left, most - out->len));
 	*size = out->len;
 	return g_string_free(out, FALSE);

@@ -223,7 +223,7 @@ part_is_plain(const MimePart *part)
 	if (part->charset != NULL && g_ascii_strcasecmp(part->charset, "utf-8") != 0 &&
 		g_ascii_strcasecmp(part->charset, "us-ascii") != 0 && charset_table(part->charset) == NULL)
 		return false;
-	if (!transfer_is_usual(part->encoding, part->data, part->size))
+	if (!mime_transfer_is_usual(part->encoding, part->data, part->size))
 		return false;
 	begin = mime_decode(part, 2, &size);
 	return size < 2 || (memcmp(begin, "\xff\xfe", 2) != 0 && memcmp(begin, "\xfe\xff", 2) != 0);
@@ -238,7 +238,7 @@ walk_was_visited(Walk *walk, const MimePart *part)
 
 	if (walk->visited == NULL)
 		return false;
-	if (transfer_doubts(part->encoding, part->data, part->size) != 0)
+	if (mime_transfer_doubts(part->encoding, part->data, part->size) != 0)
 		habits = part->reading & READING_OF_TRANSFER;
 	key = g_string_new(NULL);
 	g_string_printf(key, "%zx %zx %x %d %s;%s", (size_t)part->data, part->size, habits,
@@ -272,7 +272,7 @@ walk_encoding(Walk *walk, const Fields *fields, const char *data, size_t size)
 	unsigned doubts = 0;
 
 	if (walk->means == MIME_LIBRARY)
-		doubts = transfer_doubts(fields->encoding, data, size);
+		doubts = mime_transfer_doubts(fields->encoding, data, size);
 	walk->doubts |= doubts;
 	return (walk->reading & doubts & READING_RAW) != 0 ? GMIME_CONTENT_ENCODING_DEFAULT
 													   : fields->encoding;
@@ -330,7 +330,7 @@ walk_encoded_message(Walk *outer, const Fields *fields, size_t size, unsigned de
 	Walk walk = { .limits = outer->limits,
 		.means = outer->means,
 		.reading = outer->reading,
-		.doubts = READING_RAW | transfer_doubts(fields->encoding, outer->at, size),
+		.doubts = READING_RAW | mime_transfer_doubts(fields->encoding, outer->at, size),
 		.visit = outer->visit,
 		.data = outer->data,
 		.parts = outer->parts,

@@ -82,13 +82,13 @@ mime_octets_pieces(const MimePart *part, size_t most, MimeOctetsVisit *visit, vo
 		return size;
 	}
 	out = g_malloc(PIECE_STEP + TRANSFER_ROOM);
-	transfer_begin(&transfer, part);
+	mime_transfer_begin(&transfer, part);
 	for (size_t at = 0; at < part->size && size < most && taken > 0; at += taken) {
-		n = transfer_decode(&transfer, part->data + at, MIN(part->size - at, PIECE_STEP), out, &taken);
+		n = mime_transfer_decode(&transfer, part->data + at, MIN(part->size - at, PIECE_STEP), out, &taken);
 		visit(out, MIN(n, most - size), data);
 		size += MIN(n, most - size);
 	}
-	n = transfer_end(&transfer, out);
+	n = mime_transfer_end(&transfer, out);
 	n = MIN(n, most - size);
 	visit(out, n, data);
 	return size + n;

@@ -54,7 +54,7 @@ quoted_is_usual(const char *data, size_t size)
 }
 
 bool
-transfer_is_usual(GMimeContentEncoding encoding, const char *data, size_t size)
+mime_transfer_is_usual(GMimeContentEncoding encoding, const char *data, size_t size)
 {
 	switch (encoding) {
 	case GMIME_CONTENT_ENCODING_BASE64:
@@ -236,7 +236,7 @@ quoted_has_soft_blanks(const char *data, size_t size)
 }
 
 unsigned
-transfer_doubts(GMimeContentEncoding encoding, const char *data, size_t size)
+mime_transfer_doubts(GMimeContentEncoding encoding, const char *data, size_t size)
 {
 	if (encoding == GMIME_CONTENT_ENCODING_BASE64 && !base64_is_usual(data, size))
 		return READING_RAW | (base64_goes_on(data, size) ? READING_OF_PADDING : 0);
@@ -246,7 +246,7 @@ transfer_doubts(GMimeContentEncoding encoding, const char *data, size_t size)
 }
 
 void
-transfer_begin(Transfer *transfer, const MimePart *part)
+mime_transfer_begin(Transfer *transfer, const MimePart *part)
 {
 	*transfer = (Transfer){ .encoding = part->encoding, .means = part->means, .reading = part->reading };
 	if ((part->reading & READING_BY_LIBRARY) != 0)
@@ -254,7 +254,7 @@ transfer_begin(Transfer *transfer, const MimePart *part)
 }
 
 size_t
-transfer_decode(Transfer *transfer, const char *data, size_t size, char *out, size_t *taken)
+mime_transfer_decode(Transfer *transfer, const char *data, size_t size, char *out, size_t *taken)
 {
 	const bool is_loose = transfer->means == MIME_LIBRARY;
 
@@ -275,7 +275,7 @@ transfer_decode(Transfer *transfer, const char *data, size_t size, char *out, si
 }
 
 size_t
-transfer_end(Transfer *transfer, char *out)
+mime_transfer_end(Transfer *transfer, char *out)
 {
 	return loose64_flush(&transfer->loose, out);
 }

@@ -32,13 +32,13 @@ typedef struct {
 
 /* True: none; or base64 of its alphabet, line ends and padding at the end; or quoted-printable in which each "=" has two digits or
  * a line end behind it. */
-bool transfer_is_usual(GMimeContentEncoding encoding, const char *data, size_t size);
+bool mime_transfer_is_usual(GMimeContentEncoding encoding, const char *data, size_t size);
 /* What readers may take in different ways (reading.h). */
-unsigned transfer_doubts(GMimeContentEncoding encoding, const char *data, size_t size);
+unsigned mime_transfer_doubts(GMimeContentEncoding encoding, const char *data, size_t size);
 /* Of a part in any encoding but uuencode. */
-void transfer_begin(Transfer *transfer, const MimePart *part);
+void mime_transfer_begin(Transfer *transfer, const MimePart *part);
 /* Decodes the next `size` octets into `out`, which has room for `size` + TRANSFER_ROOM.  Returns how many were written, and sets
  * how many were taken: some at the end may be left for the next step, which must begin with them.  0 taken: it is the end. */
-size_t transfer_decode(Transfer *transfer, const char *data, size_t size, char *out, size_t *taken);
+size_t mime_transfer_decode(Transfer *transfer, const char *data, size_t size, char *out, size_t *taken);
 /* What the end without padding leaves over, TRANSFER_ROOM octets at most; how many were written. */
-size_t transfer_end(Transfer *transfer, char *out);
+size_t mime_transfer_end(Transfer *transfer, char *out);

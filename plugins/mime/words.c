@@ -66,7 +66,7 @@ word_decode(const char *word, size_t size, GString *out)
 		g_strdelimit(fields[2], "_", ' ');
 	part.data = fields[2];
 	part.size = strlen(fields[2]);
-	if (!transfer_is_usual(part.encoding, part.data, part.size))
+	if (!mime_transfer_is_usual(part.encoding, part.data, part.size))
 		return false;
 	octets = mime_decode(&part, part.size, &size);
 	return size > 0 && word_convert(fields[0], octets, size, out);
