@@ -16,6 +16,7 @@ typedef enum {
 	POSTERN_ERROR_EXISTS,      /* somebody was first, or it changed since it was read      */
 	POSTERN_ERROR_UNAVAILABLE, /* cannot be found out now: server away, deadline passed    */
 	POSTERN_ERROR_UNTRUSTED,   /* a peer's certificate is not accepted                     */
+	POSTERN_ERROR_REFUSED,     /* a server works, and does not do this now                 */
 } PosternError;
 
 GQuark postern_error_quark(void);

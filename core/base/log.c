@@ -243,7 +243,7 @@ log_put_signal_line(SignalText *line, LogFormat format, bool has_time, const cha
 	signal_text_add(line, is_json ? "}\n" : "\n");
 }
 
-/* As syslog(3) does; to the address each time, so that a server that was started anew gets it. */
+/* As syslog(3) does, but without a connection, so that a syslog server that was restarted gets it, too. */
 static void
 log_send_signal_line(const char *line)
 {

@@ -1,7 +1,7 @@
 /* kept-alarms.h - alarms with an end, in a file of the state directory: they survive a restart.
  *
- * What raises an alarm without an end finds its reason again after a start.  Of an event there is nothing to find: who raises an
- * alarm for it says until when it holds (ptn_alarm_until()). */
+ * The reason for an alarm without an end is found again after a start.  An event leaves nothing to find, so an alarm about one is
+ * raised with an end (ptn_alarm_until()), and kept here. */
 #pragma once
 
 #include <stdint.h>

@@ -13,7 +13,7 @@ typedef enum {
 	QUIRK_RECIPIENTS = 4, /* it takes only so many recipients in one transaction */
 } HostQuirk;
 
-#define HOST_QUIRKS_US (3600 * CLOCK_SECOND) /* so long they count; afterwards the server is tried anew */
+#define HOST_QUIRKS_US (3600 * CLOCK_SECOND) /* how long they count; then all that the server offers is tried again */
 enum { HOST_QUIRKS_MOST = 1000 };            /* servers that are remembered; of more, the oldest are forgotten */
 
 HostQuirks *host_quirks_new(const Clock *clock);

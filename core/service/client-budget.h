@@ -58,10 +58,10 @@ void client_budget_end_work(ClientBudget *budget);
 bool client_budget_lookup(ClientBudget *budget, const ClientLimits *limits);
 void client_budget_end_lookup(ClientBudget *budget);
 
-/* Mail of the client was accepted while it was logged in. */
+/* Notes that a message of an authenticated session of this client was accepted. */
 void client_budget_note_work(ClientBudget *budget);
-/* That was within the last ten minutes: that it has more connections than it may is no offence.  False of networks that share one
- * budget: nobody knows whose work that was. */
+/* True: that happened within the last ten minutes; then connections beyond the limit are no offence.  False for the budget that the
+ * clients beyond the table share. */
 bool client_budget_is_at_work(const ClientBudget *budget);
 
 /* True: a line about this client may be written.  False: it is counted under `reason` (copied), and

@@ -141,7 +141,7 @@ metrics_names(Metrics *metrics)
 	return names;
 }
 
-/* Lock held.  True: it became another one. */
+/* Lock held.  True: it is new, or its text has changed. */
 static bool
 metrics_set_alarm_locked(Metrics *metrics, const char *name, const char *text, int64_t until_us)
 {
@@ -206,17 +206,22 @@ metrics_end_alarms(Metrics *metrics, int64_t now_us)
 {
 	g_autoptr(GPtrArray) names = NULL;
 
-	g_mutex_lock(&metrics->alarm_lock);
+	g_mutex_lock(&metrics->alarm_lock); /* held until they are gone: one may be raised again at any time */
 	names = metrics_sorted_keys(metrics->alarms);
 	for (guint i = names->len; i-- > 0;) {
-		const int64_t until_us = metrics_alarm_end_locked(metrics, g_ptr_array_index(names, i));
+		const char *name = g_ptr_array_index(names, i);
+		const int64_t until_us = metrics_alarm_end_locked(metrics, name);
 
 		if (until_us == 0 || until_us > now_us)
 			g_ptr_array_remove_index(names, i);
+		else
+			g_hash_table_remove(metrics->alarms, name);
 	}
 	g_mutex_unlock(&metrics->alarm_lock);
 	for (guint i = 0; i < names->len; i++)
-		metrics_change_alarm(metrics, g_ptr_array_index(names, i), NULL, 0);
+		log_event(LOG_LEVEL_INFO, "alarm over", "alarm", g_ptr_array_index(names, i), NULL);
+	if (names->len > 0 && metrics->changed != NULL)
+		metrics->changed(metrics->changed_data);
 }
 
 void

@@ -24,7 +24,8 @@ void metrics_end_alarms(Metrics *metrics, int64_t now_us);
 /* Raises one of an earlier process, without a line in the log; one of this name that is raised already stays as it is. */
 void metrics_restore_alarm(
 	Metrics *metrics, const char *name, const char *text, int64_t since_us, int64_t until_us);
-/* `changed` is called, without a lock, when there is one more alarm with an end, or one less, or it became another one. */
+/* `changed` is called, without a lock, when an alarm with an end was raised or lowered, or its text or end has changed.  NULL: no
+ * longer.  While no other thread uses `metrics`. */
 void metrics_observe_alarms(Metrics *metrics, void (*changed)(void *data), void *data);
 /* Calls `each` for alarms with an end, in order of names. */
 void metrics_each_ending_alarm(Metrics *metrics, void (*each)(void *data, const char *name, const char *text,

@@ -86,57 +86,59 @@ redis_reply_is_error(const redisReply *reply, const char *code)
 	return reply != NULL && reply->type == REDIS_REPLY_ERROR && strstr(reply->str, code) != NULL;
 }
 
-static const char *const refusals[] = { "NOREPLICAS", "OOM", "MISCONF", "NOPERM", "can't run this command",
-	"READONLY", "LOADING", "MASTERDOWN", "BUSY ", NULL };
+/* What Redis says when it does not do what it was asked.  A refusal is of writes, or of all, until its reason is gone; that of
+ * an ACL is refused at a start as well. */
+static const struct RedisComplaint {
+	const char *code, *text;
+	PosternError kind;
+	bool is_refusal;
+} complaints[] = {
+	{ "WRONGPASS", "user or password is wrong", POSTERN_ERROR_INVALID, false },
+	{ "invalid password", "the password is wrong", POSTERN_ERROR_INVALID, false },
+	{ "NOAUTH", "it wants a password", POSTERN_ERROR_INVALID, false },
+	{ "NOPERM", "its ACL does not let this user do what is needed", POSTERN_ERROR_INVALID, true },
+	{ "can't run this command", "its ACL does not let this user do what is needed", POSTERN_ERROR_INVALID, true },
+	{ "MOVED",
+		"it is a node of a Redis Cluster, which Postern does not speak: name a master by itself or by "
+		"Sentinel",
+		POSTERN_ERROR_INVALID, false },
+	{ "LOADING", "it is loading its data", POSTERN_ERROR_REFUSED, true },
+	{ "READONLY", "it is a replica, which cannot be written", POSTERN_ERROR_REFUSED, true },
+	{ "MASTERDOWN", "it is a replica, and its master is down", POSTERN_ERROR_REFUSED, true },
+	{ "BUSY ", "it runs a script of somebody else", POSTERN_ERROR_REFUSED, true },
+	{ "MISCONF", "it cannot save its data to disk, and so takes no writes", POSTERN_ERROR_REFUSED, true },
+	{ "OOM", "its memory is full (maxmemory)", POSTERN_ERROR_REFUSED, true },
+	{ "NOREPLICAS", "too few replicas follow it (min-replicas-to-write), and so it takes no writes",
+		POSTERN_ERROR_REFUSED, true },
+};
+
+/* NULL: it says something else. */
+static const struct RedisComplaint *
+redis_reply_complaint(const redisReply *reply)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(complaints); i++)
+		if (redis_reply_is_error(reply, complaints[i].code))
+			return &complaints[i];
+	return NULL;
+}
 
 bool
 redis_reply_is_refusal(const redisReply *reply)
 {
-	for (size_t i = 0; refusals[i] != NULL; i++)
-		if (redis_reply_is_error(reply, refusals[i]))
-			return true;
-	return false;
-}
+	const struct RedisComplaint *complaint = redis_reply_complaint(reply);
 
-bool
-redis_error_is_refusal(const GError *error)
-{
-	for (size_t i = 0; error != NULL && refusals[i] != NULL; i++)
-		if (strstr(error->message, refusals[i]) != NULL)
-			return true;
-	return false;
+	return complaint != NULL && complaint->is_refusal;
 }
 
 void
 redis_reply_explain(const redisReply *reply, GError **error)
 {
-	static const struct {
-		const char *code, *text;
-		PosternError kind;
-	} known[] = {
-		{ "WRONGPASS", "user or password is wrong", POSTERN_ERROR_INVALID },
-		{ "invalid password", "the password is wrong", POSTERN_ERROR_INVALID },
-		{ "NOAUTH", "it wants a password", POSTERN_ERROR_INVALID },
-		{ "NOPERM", "its ACL does not let this user do what is needed", POSTERN_ERROR_INVALID },
-		{ "can't run this command", "its ACL does not let this user do what is needed", POSTERN_ERROR_INVALID },
-		{ "MOVED",
-			"it is a node of a Redis Cluster, which Postern does not speak: name a master by itself or by "
-			"Sentinel",
-			POSTERN_ERROR_INVALID },
-		{ "LOADING", "it is loading its data", POSTERN_ERROR_UNAVAILABLE },
-		{ "READONLY", "it is a replica, which cannot be written", POSTERN_ERROR_UNAVAILABLE },
-		{ "MISCONF", "it cannot save its data to disk, and so takes no writes", POSTERN_ERROR_UNAVAILABLE },
-		{ "OOM", "its memory is full (maxmemory)", POSTERN_ERROR_UNAVAILABLE },
-		{ "NOREPLICAS", "too few replicas follow it (min-replicas-to-write), and so it takes no writes",
-			POSTERN_ERROR_UNAVAILABLE },
-	};
+	const struct RedisComplaint *complaint = redis_reply_complaint(reply);
 
-	for (size_t i = 0; i < G_N_ELEMENTS(known); i++)
-		if (redis_reply_is_error(reply, known[i].code)) {
-			(void)error_set(error, known[i].kind, "%s (%s)", known[i].text, reply->str);
-			return;
-		}
-	(void)error_set(error, POSTERN_ERROR_UNAVAILABLE, "it says %s", reply->str);
+	if (complaint != NULL)
+		(void)error_set(error, complaint->kind, "%s (%s)", complaint->text, reply->str);
+	else
+		(void)error_set(error, POSTERN_ERROR_UNAVAILABLE, "it says %s", reply->str);
 }
 
 /* ---- shapes ---- */

@@ -45,9 +45,8 @@ bool redis_reply_is_error(const redisReply *reply, const char *code);
 /* True: an error by which this server refuses what it would do at another time, or for another user: too few replicas, no
  * memory, no disk, its ACL, a replica, loading. */
 bool redis_reply_is_refusal(const redisReply *reply);
-/* The same of an error that redis_reply_explain() made. */
-bool redis_error_is_refusal(const GError *error);
-/* Sets `error` by a reply that is one: INVALID if it will not go away by itself (a wrong password), else UNAVAILABLE. */
+/* Sets `error` by a reply that is one: INVALID if it will not go away by itself (a wrong password), REFUSED if the server
+ * works and refuses this now, else UNAVAILABLE. */
 void redis_reply_explain(const redisReply *reply, GError **error);
 /* The text, borrowed; NULL: it is none. */
 const char *redis_reply_text(const redisReply *reply);

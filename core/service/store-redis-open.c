@@ -59,7 +59,7 @@ store_redis_exists(StoreRedis *store, int64_t deadline_us)
 static bool
 open_may_be_refused(StoreRedis *store, const GError *failure)
 {
-	if (failure->code != POSTERN_ERROR_UNAVAILABLE || !redis_error_is_refusal(failure))
+	if (!g_error_matches(failure, POSTERN_ERROR, POSTERN_ERROR_REFUSED))
 		return false;
 	store_redis_set_refusal(store, failure->message);
 	return true;

@@ -12,7 +12,7 @@
 /* Longer is for ever: a number of Redis's Lua has 53 bits. */
 #define STORE_REDIS_TTL_MAX (INT64_C(100) * 365 * 86400 * CLOCK_SECOND)
 
-#define STORE_REDIS_TRY_US CLOCK_SECOND /* so often it is tried whether writes are taken again */
+#define STORE_REDIS_TRY_US CLOCK_SECOND /* between two attempts to write while writes are refused */
 
 static const RedisShape is_number = { REDIS_IS_NUMBER, 0 }, is_number_or_nil = { REDIS_IS_NUMBER_OR_NIL, 0 };
 
@@ -86,7 +86,7 @@ store_redis_set_refusal(StoreRedis *store, const char *why)
 		store->told(store->told_data, why != NULL);
 }
 
-/* What Redis answers with an error is told until it answers something else. */
+/* The alarm about an error stands until the next reply that is none. */
 static void
 store_redis_judge(StoreRedis *store, bool is_write, const redisReply *reply)
 {
@@ -97,7 +97,7 @@ store_redis_judge(StoreRedis *store, bool is_write, const redisReply *reply)
 		return;
 	if (reply->type == REDIS_REPLY_ERROR)
 		redis_reply_explain(reply, &error);
-	if (is_write && redis_reply_is_refusal(reply)) { /* taken again: by store_redis_try_write(), which surely writes */
+	if (is_write && redis_reply_is_refusal(reply)) { /* store_redis_try_write() finds out when that ends */
 		store_redis_set_refusal(store, error->message);
 		return;
 	}
@@ -185,7 +185,7 @@ store_redis_run_now(StoreRedis *store, RedisScript script, RedisShape shape, con
 	return store_redis_eval(store, script, shape, deadline_us, words);
 }
 
-/* While writes are refused those that go on in memory are not even asked for; so memory has all of them. */
+/* While Redis refuses writes it is not asked for those that memory takes instead, so that memory has all of them. */
 static redisReply *
 store_redis_run(StoreRedis *store, RedisScript script, RedisShape shape, const char *key, int64_t deadline_us,
 	const char *const *arguments)

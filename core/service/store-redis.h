@@ -43,7 +43,7 @@ redisReply *store_redis_ask(
 	StoreRedis *store, int64_t deadline_us, RedisShape shape, size_t n, const char *const *words);
 /* Tries, once a second, whether it takes writes again. */
 void store_redis_try_write(StoreRedis *store, int64_t deadline_us);
-/* Writes are refused (why), or taken again (NULL): raises or lowers the alarm, and says so to the owner. */
+/* Notes that writes are refused (`why`), or taken again (NULL): raises or lowers the alarm, and calls `told`. */
 void store_redis_set_refusal(StoreRedis *store, const char *why);
 /* `words`: two places that are filled in here, the number of keys, keys, arguments. */
 redisReply *store_redis_eval(
