@@ -270,6 +270,8 @@ directory_set(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *reque
 		return error_set(error, POSTERN_ERROR_INVALID, "nothing to set: give NAME=VALUE");
 	if (!directory_assign(daemon, set, entry, request->words + 3, error))
 		return false;
+	if (!control_may_leave(daemon->engine.directory, entry, error))
+		return false;
 	removed = control_drop_unfit_options(daemon->engine.directory, set, entry);
 	if (!control_save_entry(daemon, entry, request->actor, error))
 		return false;
@@ -440,6 +442,8 @@ directory_remove_one(
 		return error_set(error, POSTERN_ERROR_INVALID, "which %s?", directory_kind_name(kind));
 	if (!directory_takes_no_more(request, error))
 		return false;
+	if (kind == PTN_DOMAIN && !request->says_yes && !control_may_remove(daemon, request->words[2], error))
+		return false;
 	if (!directory_remove_checked(
 			daemon->engine.directory, kind, request->words[2], request->actor, removed, error))
 		return false;
@@ -472,6 +476,10 @@ directory_run(Daemon *daemon, PtnKind kind, const Request *request, Answer *answ
 
 	if (request->says_hold && strcmp(word, "disable") != 0) {
 		answer_fail(answer, "%s %s takes no --hold; nothing was done.", directory_kind_name(kind), word);
+		return;
+	}
+	if (request->says_yes && strcmp(word, "remove") != 0) {
+		answer_fail(answer, "%s %s takes no --yes; nothing was done.", directory_kind_name(kind), word);
 		return;
 	}
 	for (size_t i = 0; i < G_N_ELEMENTS(directory_verbs); i++) {

@@ -9,11 +9,11 @@
 #include "service/directory-private.h"
 #include "service/option.h"
 
-enum { CHECK_NAME_MAX = 64, CHECK_PAGE = 200, CHECK_SHOWN = 3, CHECK_PORT_MAX = 65535 };
+enum { CHECK_NAME_MAX = 64, CHECK_PORT_MAX = 65535 };
 
 #define CHECK_PATIENCE (5 * CLOCK_SECOND)
 
-static int64_t
+int64_t
 directory_deadline(void)
 {
 	return clock_monotonic(clock_system()) + CHECK_PATIENCE;
@@ -401,105 +401,4 @@ directory_check(Directory *directory, DirectoryEntry *entry, GError **error)
 	default:
 		return directory_check_account(directory, entry, error);
 	}
-}
-
-/* ---- removing ---- */
-
-/* Names of the entries of `kind` whose `option` is `value`; NULL: the directory cannot tell. */
-static GPtrArray *
-directory_names_with(Directory *directory, PtnKind kind, const char *option, const char *value, GError **error)
-{
-	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-	g_autofree char *after = NULL;
-	guint read;
-
-	do {
-		g_autoptr(GPtrArray) page = NULL;
-
-		if (directory_list(directory, kind, option, after, CHECK_PAGE, directory_deadline(), &page) != PTN_OK) {
-			(void)error_set(error, POSTERN_ERROR_UNAVAILABLE, "the directory cannot be listed now");
-			return NULL;
-		}
-		read = page->len;
-		for (guint i = 0; i < read; i++) {
-			const DirectoryEntry *entry = g_ptr_array_index(page, i);
-
-			if (g_ascii_strcasecmp(directory_entry_get(entry, option), value) == 0)
-				g_ptr_array_add(names, g_strdup(directory_entry_name(entry)));
-		}
-		if (read > 0) {
-			g_free(after);
-			after = g_strdup(directory_entry_name(g_ptr_array_index(page, read - 1)));
-		}
-	} while (read == CHECK_PAGE);
-	return g_steal_pointer(&names);
-}
-
-static bool
-directory_remove_one(Directory *directory, PtnKind kind, const char *name, Actor *actor, GPtrArray *removed,
-	GError **error)
-{
-	const char *word = directory_kind_name(kind);
-
-	switch (directory_remove(directory, kind, name, actor, directory_deadline())) {
-	case PTN_OK:
-		g_ptr_array_add(removed, g_strdup_printf("%s %s", word, name));
-		return true;
-	case PTN_NONE:
-		return error_set(error, POSTERN_ERROR_NOT_FOUND, "there is no %s \"%s\"", word, name);
-	default:
-		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "%s %s cannot be removed now", word, name);
-	}
-}
-
-static bool
-directory_refuse_in_use(Directory *directory, const char *customer, GError **error)
-{
-	g_autoptr(GPtrArray) domains = directory_names_with(directory, PTN_DOMAIN, "customer", customer, error);
-	g_autofree char *shown = NULL;
-	guint left;
-
-	if (domains == NULL || domains->len == 0)
-		return domains != NULL;
-	left = domains->len > CHECK_SHOWN ? domains->len - CHECK_SHOWN : 0;
-	g_ptr_array_set_size(domains, (int)(domains->len - left));
-	g_ptr_array_add(domains, NULL);
-	shown = g_strjoinv(", ", (char **)domains->pdata);
-	if (left > 0)
-		return error_set(error, POSTERN_ERROR_EXISTS,
-			"customer %s has domains (%s and %u more); remove them first", customer, shown, left);
-	return error_set(
-		error, POSTERN_ERROR_EXISTS, "customer %s has domains (%s); remove them first", customer, shown);
-}
-
-static bool
-directory_remove_those_of(
-	Directory *directory, PtnKind kind, const char *domain, Actor *actor, GPtrArray *removed, GError **error)
-{
-	g_autoptr(GPtrArray) names = directory_names_with(directory, kind, "domain", domain, error);
-
-	for (guint i = 0; names != NULL && i < names->len; i++) {
-		g_autoptr(GError) why = NULL;
-
-		/* Gone in between is as good as removed. */
-		if (!directory_remove_one(directory, kind, g_ptr_array_index(names, i), actor, removed, &why) &&
-			why->code != POSTERN_ERROR_NOT_FOUND) {
-			g_propagate_error(error, g_steal_pointer(&why));
-			return false;
-		}
-	}
-	return names != NULL;
-}
-
-bool
-directory_remove_checked(Directory *directory, PtnKind kind, const char *name, Actor *actor, GPtrArray *removed,
-	GError **error)
-{
-	if (kind == PTN_CUSTOMER && !directory_refuse_in_use(directory, name, error))
-		return false;
-	if (kind == PTN_DOMAIN &&
-		(!directory_remove_those_of(directory, PTN_ACCOUNT, name, actor, removed, error) ||
-			!directory_remove_those_of(directory, PTN_RECIPIENT, name, actor, removed, error)))
-		return false;
-	return directory_remove_one(directory, kind, name, actor, removed, error);
 }

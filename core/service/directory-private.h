@@ -23,6 +23,8 @@ char *directory_form(const char *name, const char *value);
 char *directory_repair(const char *name, const char *value);
 /* True: an option of the core that is yes or no. */
 bool directory_is_boolean(const char *name);
+/* A moment from now until which a check or a removal waits for the store. */
+int64_t directory_deadline(void);
 /* Whether entries of the kind have the customer of their domain. */
 bool directory_has_owner(PtnKind kind);
 /* Sets the domain by the name, and, unless it is NULL, the customer, as copies. */

@@ -113,7 +113,13 @@ bool directory_check(Directory *directory, DirectoryEntry *entry, GError **error
  * export, so it is one line of UTF-8 that hides nothing, of at most DIRECTORY_VALUE_MAX octets ("reason": DIRECTORY_REASON_MAX).
  * directory_check() asks for all; this is for who can say where the value came from.  INVALID. */
 bool directory_check_value(const char *name, const char *value, GError **error);
-/* A domain removed takes its accounts and recipients with it; a customer with domains is refused.
+/* Domains other than `domain` whose mode forwards to an address of it; with `mailbox` only those that forward into a mailbox, which
+ * are right only while it is hosted.  New array of names that frees; NULL: the directory cannot be read.  May block. */
+GPtrArray *directory_forwarders(Directory *directory, const char *domain, bool mailbox, GError **error);
+/* The names, at most three of them and how many more.  New. */
+char *directory_show_names(const GPtrArray *names);
+/* A domain removed takes its accounts and recipients with it; a customer with domains is refused, and so is a
+ * domain into whose mailboxes others forward.
  * `removed` (elements are freed by g_free) gets "account NAME", "domain NAME" of what went. */
 bool directory_remove_checked(Directory *directory, PtnKind kind, const char *name, Actor *actor,
 	GPtrArray *removed, GError **error);

@@ -3,7 +3,7 @@ import subprocess
 
 import pytest
 
-from postern import LOGIN, PASSWORD, SOURCE, Dialog
+from postern import LOGIN, PASSWORD, SOURCE, Dialog, wait_until
 
 
 def reply_to_login(postern, login=LOGIN, password=PASSWORD):
@@ -329,3 +329,29 @@ def test_P_16_yes_and_no_in_all_their_words(shared):  # P-16
         assert (LOGIN in [row["account"] for row in shared.ctl("account", "list", "enabled=" + word, json=True)])
     shared.ctl("account", "set", LOGIN, "enabled=", "clear-received=")
     assert "yes or no" in shared.ctl("account", "set", LOGIN, "enabled=2", code=1)
+
+
+def test_P_19_a_domain_that_mail_is_held_for_is_not_removed_by_a_slip(make_postern, sink):  # P-19
+    postern = make_postern(sink=sink)
+    postern.ctl("domain", "add", "held.example", "customer=acme", "mode=hold")
+    postern.send("r@held.example")
+    wait_until(lambda: postern.options("domain", "held.example")["held"][0] == 1, "held mail")
+    complaint = postern.ctl("domain", "remove", "HELD.example", code=1)
+    assert "1 held message for it would be bounced" in complaint and "--yes" in complaint
+    assert postern.options("domain", "held.example")["held"][0] == 1
+    assert "removed domain" in postern.ctl("domain", "remove", "held.example", "--yes")
+    assert "takes no --yes" in postern.ctl("domain", "set", "example.net", "mode=hold", "--yes", code=1)
+
+
+def test_P_19_targets_of_forwards_stay(shared):  # P-19
+    shared.ctl("domain", "add", "boxes.example", "customer=acme", "mode=hosted")
+    shared.ctl("domain", "add", "to-box.example", "customer=acme", "mode=forward-mailbox", "forward-to=box@Boxes.example")
+    for words in (["remove", "boxes.example"], ["remove", "boxes.example", "--yes"], ["set", "BOXES.example", "mode=hold"]):
+        complaint = shared.ctl("domain", *words, code=1)
+        assert "to-box.example" in complaint, words
+    shared.ctl("domain", "set", "to-box.example", "valid-recipients=yes")
+    shared.ctl("domain", "set", "to-box.example", "mode=forward")
+    assert "mail of to-box.example is forwarded to it" in shared.ctl("domain", "remove", "boxes.example", code=1)
+    shared.ctl("domain", "remove", "boxes.example", "--yes")
+    shared.ctl("domain", "set", "to-box.example", "valid-recipients=no")
+    shared.ctl("domain", "remove", "to-box.example")
