@@ -36,6 +36,9 @@ static const PtnOption options_server[] = {
 	{ "exempt-recipients", PTN_TEXT | PTN_LIST, SERVER, "abuse@ .spamcop.net",
 		"local@, user@domain, domain or .domain (with those below): mail is accepted whatever it contains if all "
 		"of its recipients are such; what would be refused has no copies" },
+	{ "own-addresses", PTN_TEXT | PTN_LIST, SERVER, "",
+		"addresses that lead here although no interface has them (behind NAT, a load balancer); an MX record or a "
+		"redirect that leads to one is a loop; what the listeners have is known" },
 	{ "refuse-at", PTN_CHOICE, SERVER, "stage",
 		"when a refusal of connect, helo and mail is told: at once, or at RCPT, where from and to are known", 0, 0,
 		choices_refuse_at },
@@ -362,7 +365,8 @@ static const PtnOption options_log[] = {
 
 static const PtnOption options_delivery[] = {
 	{ "from-addresses", PTN_TEXT | PTN_LIST, SERVER, "",
-		"our addresses to send from; left out: the system's choice" },
+		"our addresses to send from; connections are spread over all of a family, and a family of which there is "
+		"none is not used; left out: the system's choice" },
 	{ "helo", PTN_HOST, SERVER, NULL, "our name in EHLO; not set: hostname" },
 	{ "private-networks", PTN_NETWORK | PTN_LIST, SERVER, "",
 		"networks that mail and verifications may be sent to although they are not public; destinations that "
@@ -412,8 +416,8 @@ static const PtnOption options_route[] = {
 	{ "for-mode", PTN_CHOICE | PTN_LIST, SERVER, NULL,
 		"domains that have one of these modes in the directory; with to both must hold", 0, 0, directory_modes },
 	{ "next-hop", PTN_TEXT, SERVER, NULL,
-		"smtp://[USER@]HOST[:PORT], smtp:[ADDRESS]:PORT, the same with lmtp:, lmtp:unix:/PATH, mx:DOMAIN, "
-		"plugin:NAME",
+		"smtp://[USER@]HOST[:PORT], smtp:[ADDRESS]:PORT, smtps://[USER@]HOST[:PORT] (TLS from the start, port "
+		"465), the same as smtp with lmtp:, lmtp:unix:/PATH, mx:DOMAIN, plugin:NAME",
 		.is_required = true },
 	{ "password", PTN_SECRET, SERVER, NULL, "of USER; best as @FILE" },
 	{ "tls", PTN_CHOICE, SERVER, "may",
@@ -421,6 +425,12 @@ static const PtnOption options_route[] = {
 		"name; a next hop with USER needs verify, or encrypt (with a warning, since nobody verifies who gets "
 		"the login), unless it is on this machine; the login is never sent in clear to another one",
 		0, 0, choices_policy },
+	{ "certificate", PTN_FILE, SERVER, NULL,
+		"PEM file that is shown to the next hop if it asks for a certificate, its chain behind it; read at start "
+		"and reload" },
+	{ "key", PTN_FILE, SERVER, NULL, "PEM file of the key that belongs to certificate" },
+	{ "from-addresses", PTN_TEXT | PTN_LIST, SERVER, "",
+		"our addresses to send from on this route, as in [delivery]; left out: those of [delivery]" },
 	{ 0 },
 };
 

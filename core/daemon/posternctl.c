@@ -401,6 +401,36 @@ posternctl_copy_store(const Arguments *arguments, GError **error)
 	return EXIT_SUCCESS;
 }
 
+/* What is on this node is made when it is opened. */
+static int
+posternctl_init_stores(const Arguments *arguments, GError **error)
+{
+	static const char *const sections[] = { "directory", "store", NULL };
+	const char *only = arguments->words[2];
+
+	if (only != NULL && (!g_strv_contains(sections, only) || arguments->words[3] != NULL)) {
+		(void)error_set(error, POSTERN_ERROR_INVALID,
+			"store init [directory|store]: sections of the configuration, which say where");
+		return EXIT_FAILURE;
+	}
+	for (size_t i = 0; sections[i] != NULL; i++) {
+		g_autofree char *url = posternctl_store_url(arguments, sections[i]);
+		g_autoptr(Store) store = NULL;
+
+		if (only != NULL && strcmp(only, sections[i]) != 0)
+			continue;
+		if (!g_str_has_prefix(url, "redis")) {
+			printf("%s: needs nothing, it is no Redis.\n", sections[i]);
+			continue;
+		}
+		store = posternctl_open_store(arguments, sections[i], NULL, error);
+		if (store == NULL)
+			return EXIT_FAILURE;
+		printf("%s: the Redis is ready.\n", sections[i]);
+	}
+	return EXIT_SUCCESS;
+}
+
 static void
 arguments_clear(Arguments *arguments)
 {
@@ -438,6 +468,7 @@ static const char posternctl_help[] =
 	"  spool adopt DIRECTORY              takes over the mail of a lost node\n"
 	"  spool set-aside SEGMENT [DIRECTORY]\n"
 	"                                     starts without what the disk cannot read; no daemon may use it\n"
+	"  store init [directory|store]       makes the Redis of a new installation ready\n"
 	"  store copy FROM TO [--yes]         a store or directory into another back end; no daemon may use it\n"
 	"  backup DIRECTORY                   stores, secrets and configuration, while the daemon runs\n"
 	"  restore DIRECTORY [--keep-config] [--dry-run] [--yes]\n"
@@ -491,6 +522,8 @@ posternctl_run(Arguments *arguments, GError **error)
 		return posternctl_set_aside(arguments, error);
 	if (posternctl_is(arguments->words, "store", "copy"))
 		return posternctl_copy_store(arguments, error);
+	if (posternctl_is(arguments->words, "store", "init"))
+		return posternctl_init_stores(arguments, error);
 	if (posternctl_is(arguments->words, "backup", NULL))
 		return posternctl_backup(arguments, error);
 	if (posternctl_is(arguments->words, "restore", NULL))

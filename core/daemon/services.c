@@ -26,6 +26,7 @@ services_open_store(Daemon *daemon, const char *name, bool is_durable, GError **
 	const ConfigSection *section = config_section(daemon->config, name, NULL);
 	const StoreSettings settings = { .url = config_text(section, "at"),
 		.is_durable = is_durable,
+		.must_exist = is_durable, /* without it every login would be refused for ever */
 		.clock = daemon->engine.clock,
 		.prefix = config_text(section, "prefix"),
 		.user = config_text(section, "user"),

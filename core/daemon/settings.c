@@ -4,6 +4,7 @@
 #include <openssl/tls1.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/exempt.h"
@@ -343,20 +344,57 @@ settings_engine(const Config *config, GPtrArray *mistakes)
 /* ---- [delivery], [route] ---- */
 
 static void
-settings_read_from(const ConfigSection *section, DeliverySettings *delivery, GPtrArray *mistakes)
+settings_read_ips(const ConfigSection *section, const char *option, GArray *addresses, GPtrArray *mistakes)
 {
-	for (const char *const *text = config_list(section, "from-addresses"); *text != NULL; text++) {
+	for (const char *const *text = config_list(section, option); *text != NULL; text++) {
 		IpAddress address;
 
-		if (ip_parse(*text, &address))
-			g_array_append_val(delivery->from, address);
+		if (ip_parse(*text, &address) && !ip_is_unspecified(&address))
+			g_array_append_val(addresses, address);
 		else
-			settings_complain(mistakes, section, "from-addresses", "\"%s\" is not an IP address", *text);
+			settings_complain(mistakes, section, option, "\"%s\" is not the IP address of a host", *text);
 	}
 }
 
+/* A file that is renewed under its name is another identity: connections of the old one are not shared. */
+static char *
+settings_identity(const char *certificate, const char *key)
+{
+	struct stat of_certificate = { 0 }, of_key = { 0 };
+
+	(void)stat(certificate, &of_certificate);
+	(void)stat(key, &of_key);
+	return g_strdup_printf("%s %s %" G_GINT64_FORMAT ".%ld %" G_GINT64_FORMAT ".%ld", certificate, key,
+		(gint64)of_certificate.st_mtim.tv_sec, of_certificate.st_mtim.tv_nsec, (gint64)of_key.st_mtim.tv_sec,
+		of_key.st_mtim.tv_nsec);
+}
+
 static void
-settings_read_route(const ConfigSection *section, DeliverySettings *delivery, GPtrArray *mistakes)
+settings_read_route_certificate(
+	const Config *config, const ConfigSection *section, NextHop *hop, GPtrArray *mistakes)
+{
+	const char *certificate = config_text(section, "certificate"), *key = config_text(section, "key");
+	g_autoptr(GError) error = NULL;
+
+	if (certificate == NULL && key == NULL)
+		return;
+	if (certificate == NULL || key == NULL) {
+		settings_complain(mistakes, section, certificate != NULL ? "certificate" : "key",
+			"certificate and key belong together: give both, or neither");
+		return;
+	}
+	if (hop->tls == TLS_NONE)
+		settings_complain(mistakes, section, "certificate", "a certificate is of no use without TLS (tls = none)");
+	hop->client = tls_client_new_with(
+		config_text(config_section(config, "delivery", NULL), "trust"), certificate, key, &error);
+	if (hop->client == NULL)
+		settings_complain(mistakes, section, "certificate", "%s", error->message);
+	hop->identity = settings_identity(certificate, key);
+}
+
+static void
+settings_read_route(
+	const Config *config, const ConfigSection *section, DeliverySettings *delivery, GPtrArray *mistakes)
 {
 	g_autoptr(GError) error = NULL;
 	const TlsPolicy tls = (TlsPolicy)config_number(section, "tls");
@@ -374,18 +412,35 @@ settings_read_route(const ConfigSection *section, DeliverySettings *delivery, GP
 		settings_complain(
 			mistakes, section, NULL, "which mail goes this way?  Give to = DOMAIN or for-mode = MODE");
 	hop->password = g_strdup(password);
+	hop->from = g_array_new(FALSE, FALSE, sizeof(IpAddress));
+	settings_read_ips(section, "from-addresses", hop->from, mistakes);
+	settings_read_route_certificate(config, section, hop, mistakes);
 	g_ptr_array_add(delivery->routes, route_new(config_section_name(section), settings_patterns(to),
 										  g_strdupv((char **)(uintptr_t)modes), g_steal_pointer(&hop)));
 }
 
-/* Where we listen on port 25 an exchanger that leads to us is a loop. */
+static void
+settings_add_doors(const ListenerSettings *listener, GArray *doors)
+{
+	for (guint i = 0; i < listener->addresses->len; i++)
+		for (guint k = 0; k < listener->ports->len; k++) {
+			const OwnDoor door = { g_array_index(listener->addresses, IpAddress, i),
+				g_array_index(listener->ports, uint16_t, k) };
+
+			g_array_append_val(doors, door);
+		}
+}
+
+/* Where mail for domains is taken an exchanger that leads to us is a loop: on port 25, and on another one that somebody
+ * forwards port 25 to. */
 static void
 settings_read_own(const EngineSettings *engine, DeliverySettings *delivery)
 {
 	for (guint i = 0; i < engine->listeners->len; i++) {
 		const ListenerSettings *listener = g_ptr_array_index(engine->listeners, i);
 
-		if (settings_has_port(listener, 25))
+		settings_add_doors(listener, delivery->doors);
+		if (listener->is_inbound || settings_has_port(listener, 25))
 			g_array_append_vals(delivery->own, listener->addresses->data, listener->addresses->len);
 	}
 }
@@ -421,11 +476,12 @@ settings_delivery(const Config *config, const EngineSettings *engine, GPtrArray 
 	delivery->client = tls_client_new(config_text(section, "trust"), &error);
 	if (delivery->client == NULL)
 		settings_complain(mistakes, section, "trust", "%s", error->message);
-	settings_read_from(section, delivery, mistakes);
+	settings_read_ips(section, "from-addresses", delivery->from, mistakes);
 	settings_read_own(engine, delivery);
+	settings_read_ips(config_section(config, "server", NULL), "own-addresses", delivery->outside, mistakes);
 	settings_read_networks(section, "private-networks", delivery->private_networks);
 	for (guint i = 0; i < routes->len; i++)
-		settings_read_route(g_ptr_array_index(routes, i), delivery, mistakes);
+		settings_read_route(config, g_ptr_array_index(routes, i), delivery, mistakes);
 	return delivery;
 }
 

@@ -23,11 +23,13 @@ typedef struct {
 	const DsnRecipient *recipients;
 	guint n;
 	bool has_content;    /* it was read; else the report does not return it */
+	bool is_global;      /* of dsn_write(): in the types of RFC 6533; a caller leaves it false */
 	int64_t now_us, expires_us;
 } DsnReport;
 
 /* True if RFC 3461 lets the sender be told of `action` for this recipient; never for a null sender. */
 bool dsn_is_wanted(const Envelope *envelope, guint place, DsnAction action);
-/* The whole message, CRLF line ends, to be sent from <> to the envelope's sender; new.  Blocks where the content is large.
+/* The whole message, CRLF line ends, no line over 998 octets, to be sent from <> to the envelope's sender;
+ * new.  Blocks where the content is large.
  * NULL: it cannot be read now. */
 char *dsn_write(const DsnReport *report, const char *message_id);

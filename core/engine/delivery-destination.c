@@ -236,6 +236,7 @@ delivery_serve(void *data)
 	g_mutex_lock(&delivery->lock);
 	delivery_leave(delivery, thread->destination);
 	g_mutex_unlock(&delivery->lock);
+	g_clear_pointer(&thread->tried, g_ptr_array_unref);
 	g_free(thread);
 	return NULL;
 }

@@ -7,6 +7,7 @@
 #include "engine/bounce.h"
 #include "engine/delivery-trust.h"
 #include "engine/delivery.h"
+#include "engine/host-quirks.h"
 #include "engine/observer.h"
 #include "engine/smtp-client.h"
 
@@ -107,6 +108,7 @@ typedef struct {
 struct Delivery {
 	Engine *engine;
 	DeliveryTrust *trust;
+	HostQuirks *quirks;
 	Thread *scheduler;
 	GMutex lock;          /* guards all below */
 	GCond wake, has_ended;
@@ -129,6 +131,7 @@ typedef struct {
 	SmtpClient *client; /* NULL: it has no connection */
 	Job *next;          /* taken already, to be sent over this connection; NULL: none */
 	Snapshot *snapshot; /* whose settings the client keeps to; NULL without one */
+	GPtrArray *tried;   /* of char*: "ADDRESS PORT" of those that were tried for the connection; NULL: none was */
 	char *address;      /* of the connection, as it is counted; NULL: none, or a Unix socket */
 	AccountBudget *account; /* whose mail it brings; NULL: nobody's */
 	bool counts_for_account;
@@ -213,6 +216,17 @@ bool delivery_may_spread(Delivery *delivery, const Envelope *envelope);
 /* No lock held.  False: we have `most` connections to that address. */
 bool delivery_enter_address(DeliveryThread *thread, const HopAddress *to, unsigned most);
 void delivery_leave_address(DeliveryThread *thread);
+
+/* ---- delivery-hosts.c; no lock held ---- */
+/* A connection to the first of the addresses that was not tried in this attempt, and where we may have one.  NULL: there is
+ * none; `reply` (new) of the last one that was tried, NULL: none was. */
+SmtpClient *delivery_open(
+	DeliveryThread *thread, const DeliverySettings *settings, const GPtrArray *addresses, char **reply);
+SmtpTask delivery_task(const Job *job);
+/* What was sent over the thread's connection becomes the result of the job's recipients; takes what is in `results`. */
+void delivery_take_results(DeliveryThread *thread, const Job *job, const SentResult *results);
+/* Those that the first server deferred, or did not answer for, are offered to the next ones. */
+void delivery_ask_others(DeliveryThread *thread, const Job *job);
 
 /* ---- delivery-thread.c ---- */
 /* Takes the job: it has no more to say of its recipients.  No lock held. */

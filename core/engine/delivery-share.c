@@ -136,24 +136,16 @@ delivery_next_to_start(Delivery *delivery)
 
 /* ---- addresses ---- */
 
-/* New; NULL: a Unix socket, of which there is one. */
-static char *
-share_address_key(const NextHop *hop, const HopAddress *to)
-{
-	char text[IP_TEXT_SIZE];
-
-	return hop->path == NULL ? g_strdup_printf("%s %u", ip_format(&to->address, text), to->port) : NULL;
-}
-
 bool
 delivery_enter_address(DeliveryThread *thread, const HopAddress *to, unsigned most)
 {
 	Delivery *delivery = thread->delivery;
-	g_autofree char *key = share_address_key(thread->destination->hop, to);
+	g_autofree char *key = NULL;
 	unsigned used;
 
-	if (key == NULL)
+	if (thread->destination->hop->path != NULL) /* of a Unix socket there is one */
 		return true;
+	key = hop_address_text(thread->destination->hop, to);
 	g_mutex_lock(&delivery->lock);
 	used = GPOINTER_TO_UINT(g_hash_table_lookup(delivery->addresses, key));
 	if (used < most) {

@@ -118,54 +118,6 @@ delivery_is_crowded(DeliveryThread *thread, Job *job, const char *reply)
 	return true;
 }
 
-/* The first few addresses where we have a connection left; `reply` (new) of the last one that was tried, NULL: none was. */
-static SmtpClient *
-delivery_try_addresses(DeliveryThread *thread, const DeliverySettings *settings, const GPtrArray *addresses,
-	bool is_known, char **reply)
-{
-	const NextHop *hop = thread->destination->hop;
-	DeliveryTrust *trust = thread->delivery->trust;
-	bool is_untrusted = false;
-
-	for (guint i = 0; i < MIN(addresses->len, settings->max_addresses); i++) {
-		const HopAddress *to = g_ptr_array_index(addresses, i);
-		SmtpClient *client;
-
-		if (!delivery_enter_address(thread, to, settings->per_destination))
-			continue;
-		g_clear_pointer(reply, g_free);
-		client = smtp_client_open(settings, hop, to, is_known, reply, &is_untrusted);
-		if (client != NULL && hop->tls == TLS_VERIFY)
-			delivery_trust_succeeded(trust, hop->text);
-		if (client != NULL)
-			return client;
-		if (is_untrusted)
-			delivery_trust_failed(trust, hop->text, *reply, g_get_monotonic_time());
-		delivery_leave_address(thread);
-	}
-	return NULL;
-}
-
-static SmtpClient *
-delivery_open(
-	DeliveryThread *thread, const DeliverySettings *settings, const GPtrArray *addresses, char **reply)
-{
-	Destination *destination = thread->destination;
-	SmtpClient *client;
-	bool is_known;
-
-	g_mutex_lock(&thread->delivery->lock);
-	is_known = destination->service_us != 0 || destination->open > 0;
-	destination->opening++;
-	g_mutex_unlock(&thread->delivery->lock);
-	client = delivery_try_addresses(thread, settings, addresses, is_known, reply);
-	g_mutex_lock(&thread->delivery->lock);
-	destination->opening--;
-	destination->open += client != NULL;
-	g_mutex_unlock(&thread->delivery->lock);
-	return client;
-}
-
 /* False: nobody can be reached; the job has its result, or was given back. */
 static bool
 delivery_connect(DeliveryThread *thread, Job *job)
@@ -178,6 +130,8 @@ delivery_connect(DeliveryThread *thread, Job *job)
 	const HopResult found = route_addresses(snapshot->dns, settings, thread->destination->hop,
 		g_get_monotonic_time() + settings->connect_us, &addresses, &reply);
 
+	g_clear_pointer(&thread->tried, g_ptr_array_unref);
+	thread->tried = g_ptr_array_new_with_free_func(g_free);
 	if (found == HOP_OK)
 		thread->client = delivery_open(thread, settings, addresses, &reply);
 	else if (found != HOP_DEFER)
@@ -194,24 +148,12 @@ delivery_connect(DeliveryThread *thread, Job *job)
 	return false;
 }
 
-static void
-delivery_take_results(DeliveryThread *thread, Job *job, SentResult *results)
-{
-	for (guint i = 0; i < job->places->len; i++) {
-		DeliveryRecipient *recipient = &job->active->recipients[g_array_index(job->places, guint, i)];
-
-		recipient->has_result = true;
-		recipient->peer = g_strdup(smtp_client_peer(thread->client));
-		recipient->can_dsn = smtp_client_relays_dsn(thread->client);
-		recipient->result = results[i];
-	}
-}
-
+/* The server has nothing of the message, whatever was to become of it. */
 static bool
 delivery_was_lost(const SentResult *results, guint n)
 {
 	for (guint i = 0; i < n; i++)
-		if (results[i].status != SENT_DEFERRED || results[i].is_remote)
+		if (!results[i].is_cut_off)
 			return false;
 	return true;
 }
@@ -249,16 +191,6 @@ delivery_look_ahead(DeliveryThread *thread, const Job *job)
 	return thread->next != NULL && delivery_read(thread->next, false, &error) ? thread->next : NULL;
 }
 
-static SmtpTask
-delivery_task(const Job *job)
-{
-	return (SmtpTask){ .message = job->active->message,
-		.places = (const guint *)(void *)job->places->data,
-		.n = job->places->len,
-		.sender = job->sender,
-		.ways = job->active->ways };
-}
-
 /* False: the connection is of no more use, and `results` tell what became of the job. */
 static bool
 delivery_send_once(DeliveryThread *thread, const Job *job, SentResult *results)
@@ -277,26 +209,22 @@ delivery_send_once(DeliveryThread *thread, const Job *job, SentResult *results)
 	return is_sent;
 }
 
-/* A kept connection may have been closed meanwhile: then, and only then, a new one is tried at once. */
-static void
-delivery_send(DeliveryThread *thread, Job *job)
+/* A kept connection may have been closed meanwhile, and one with a quirk is avoided from now on: then, and only then, a new
+ * one is tried at once.  False: the job has its result, or was given back. */
+static bool
+delivery_send_to_first(DeliveryThread *thread, Job *job)
 {
 	g_autofree SentResult *results = g_new0(SentResult, job->places->len);
 	bool is_reused = thread->client != NULL && smtp_client_messages(thread->client) > 0;
+	bool is_sent;
 
-	if (thread->client != NULL && g_get_monotonic_time() - thread->used_us > DELIVERY_TRUST_US &&
-		!smtp_client_is_ahead(thread->client) && !smtp_client_is_alive(thread->client))
-		delivery_hang_up(thread);
 	for (;;) {
 		if (thread->client == NULL && !delivery_connect(thread, job))
-			return;
-		if (delivery_send_once(thread, job, results))
+			return false;
+		is_sent = delivery_send_once(thread, job, results);
+		if (is_sent || !delivery_was_lost(results, job->places->len) ||
+			(!is_reused && !smtp_client_has_new_quirk(thread->client)))
 			break;
-		if (!is_reused || !delivery_was_lost(results, job->places->len)) {
-			delivery_take_results(thread, job, results);
-			delivery_hang_up(thread);
-			return;
-		}
 		is_reused = false;
 		delivery_hang_up(thread);
 		for (guint i = 0; i < job->places->len; i++)
@@ -304,8 +232,19 @@ delivery_send(DeliveryThread *thread, Job *job)
 	}
 	delivery_take_results(thread, job, results);
 	thread->used_us = g_get_monotonic_time();
-	if (smtp_client_messages(thread->client) >= job->active->snapshot->delivery->per_connection)
+	if (!is_sent || smtp_client_messages(thread->client) >= job->active->snapshot->delivery->per_connection)
 		delivery_hang_up(thread);
+	return true;
+}
+
+static void
+delivery_send(DeliveryThread *thread, Job *job)
+{
+	if (thread->client != NULL && g_get_monotonic_time() - thread->used_us > DELIVERY_TRUST_US &&
+		!smtp_client_is_ahead(thread->client) && !smtp_client_is_alive(thread->client))
+		delivery_hang_up(thread);
+	if (delivery_send_to_first(thread, job))
+		delivery_ask_others(thread, job);
 }
 
 /* ---- a plugin as next hop ---- */

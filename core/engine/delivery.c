@@ -17,6 +17,7 @@ delivery_new(Engine *engine, Snapshot *snapshot)
 
 	delivery->engine = engine;
 	delivery->trust = delivery_trust_new(engine->metrics);
+	delivery->quirks = host_quirks_new(engine->clock);
 	delivery->snapshot = snapshot_ref(snapshot);
 	g_mutex_init(&delivery->lock);
 	g_cond_init(&delivery->wake);
@@ -45,6 +46,7 @@ delivery_free(Delivery *delivery)
 	g_queue_clear(&delivery->watched);
 	snapshot_unref(delivery->snapshot);
 	delivery_trust_free(delivery->trust);
+	host_quirks_free(delivery->quirks);
 	g_mutex_clear(&delivery->lock);
 	g_cond_clear(&delivery->wake);
 	g_cond_clear(&delivery->has_ended);

@@ -9,7 +9,7 @@
 #include "proto/idn.h"
 #include "proto/path.h"
 
-enum { NEXT_HOP_PORT = 25, NEXT_HOP_LMTP_PORT = 24 };
+enum { NEXT_HOP_PORT = 25, NEXT_HOP_LMTP_PORT = 24, NEXT_HOP_TLS_PORT = 465 };
 
 void
 next_hop_free(NextHop *hop)
@@ -23,6 +23,10 @@ next_hop_free(NextHop *hop)
 		explicit_bzero(hop->password, strlen(hop->password));
 	g_free(hop->password);
 	g_free(hop->text);
+	tls_client_free(hop->client);
+	g_free(hop->identity);
+	if (hop->from != NULL)
+		g_array_unref(hop->from);
 	g_free(hop);
 }
 
@@ -36,6 +40,9 @@ next_hop_copy(const NextHop *hop)
 	copy->user = g_strdup(hop->user);
 	copy->password = g_strdup(hop->password);
 	copy->text = g_strdup(hop->text);
+	copy->client = tls_client_ref(hop->client);
+	copy->identity = g_strdup(hop->identity);
+	copy->from = hop->from != NULL ? g_array_ref(hop->from) : NULL;
 	return copy;
 }
 
@@ -65,8 +72,13 @@ next_hop_key(const NextHop *hop)
 									strlen(hop->text), hop->password, -1)
 							  : g_strdup("");
 
-	return g_strdup_printf(
-		"%s %d %d %d %s", hop->text, (int)hop->tls, (int)hop->on_missing, (int)hop->is_trusted, digest);
+	g_autoptr(GString) from = g_string_new(NULL);
+	char text[IP_TEXT_SIZE];
+
+	for (guint i = 0; hop->from != NULL && i < hop->from->len; i++)
+		g_string_append_printf(from, " %s", ip_format(&g_array_index(hop->from, IpAddress, i), text));
+	return g_strdup_printf("%s %d %d %d %s %s%s", hop->text, (int)hop->tls, (int)hop->on_missing,
+		(int)hop->is_trusted, digest, hop->identity != NULL ? hop->identity : "", from->str);
 }
 
 NextHop *
@@ -85,7 +97,9 @@ next_hop_for_domain(const char *domain, TlsPolicy tls)
 static bool
 next_hop_take_port(NextHop *hop, const char *text, GError **error)
 {
-	guint64 port = hop->kind == HOP_LMTP ? NEXT_HOP_LMTP_PORT : NEXT_HOP_PORT;
+	guint64 port = hop->is_wrapped           ? NEXT_HOP_TLS_PORT
+				   : hop->kind == HOP_LMTP ? NEXT_HOP_LMTP_PORT
+										   : NEXT_HOP_PORT;
 
 	if (text[0] != '\0' && (text[0] != ':' || !g_ascii_string_to_unsigned(text + 1, 10, 1, 65535, &port, NULL)))
 		return error_set(
@@ -163,13 +177,20 @@ next_hop_parse(const char *text, TlsPolicy tls, GError **error)
 	}
 	if (g_str_has_prefix(text, "mx:"))
 		return next_hop_for_domain(text + strlen("mx:"), tls);
-	if (!g_str_has_prefix(text, "smtp:") && !g_str_has_prefix(text, "lmtp:")) {
+	hop->is_wrapped = g_str_has_prefix(text, "smtps:");
+	if (!hop->is_wrapped && !g_str_has_prefix(text, "smtp:") && !g_str_has_prefix(text, "lmtp:")) {
 		error_set(error, POSTERN_ERROR_INVALID,
-			"\"%s\" is no next hop: smtp://HOST:PORT, smtp:[ADDRESS]:PORT, lmtp:unix:/PATH, lmtp://HOST:PORT, "
-			"mx:DOMAIN",
+			"\"%s\" is no next hop: smtp://HOST:PORT, smtp:[ADDRESS]:PORT, smtps://HOST:PORT, lmtp:unix:/PATH, "
+			"lmtp://HOST:PORT, mx:DOMAIN",
 			text);
 		return NULL;
 	}
 	hop->kind = text[0] == 'l' ? HOP_LMTP : HOP_SMTP;
-	return next_hop_take_server(hop, text + strlen("smtp:"), error) ? g_steal_pointer(&hop) : NULL;
+	if (hop->is_wrapped && tls == TLS_MAY) /* there is no way in clear */
+		hop->tls = TLS_ENCRYPT;
+	if (hop->is_wrapped && tls == TLS_NONE) {
+		error_set(error, POSTERN_ERROR_INVALID, "\"%s\" is TLS from the start, and tls = none forbids it", text);
+		return NULL;
+	}
+	return next_hop_take_server(hop, strchr(text, ':') + 1, error) ? g_steal_pointer(&hop) : NULL;
 }

@@ -1,6 +1,7 @@
 /* next-hop.h - where a recipient's mail goes next, as text and as a value.
  *
  *   smtp://[USER@]HOST[:PORT]   smtp:[192.0.2.1]:2525   smtp:HOST:PORT   mx:DOMAIN   plugin:NAME
+ *   smtps://[USER@]HOST[:PORT]  TLS from the start (RFC 8314 3.3; port 465 unless it is said)
  *   lmtp:unix:/PATH   lmtp://HOST[:PORT]   lmtp:[ADDRESS]:PORT   (RFC 2033; port 24 unless it is said)
  */
 #pragma once
@@ -23,6 +24,10 @@ typedef struct {
 	char *user; /* NULL: no AUTH */
 	char *password;
 	TlsPolicy tls;
+	bool is_wrapped;       /* in TLS from the start; `tls` is ENCRYPT or VERIFY then */
+	TlsClient *client;     /* with our certificate for this hop; NULL: that of all */
+	char *identity;        /* what that certificate is known by; NULL: there is none */
+	GArray *from;          /* of IpAddress: to send from, never changed; NULL: those of all */
 	HopMissing on_missing; /* of HOP_SMTP */
 	bool is_trusted;       /* the administrator wrote it: it may be at any address, see io/reach.h */
 	char *text;            /* what it is known by */

@@ -4,11 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/random.h"
 #include "engine/domain.h"
+#include "engine/own.h"
 #include "io/reach.h"
 #include "proto/path.h"
 
-enum { ROUTE_FORWARDS = 5 };
+enum {
+	ROUTE_FORWARDS = 5,
+	ROUTE_ADDRESSES = 50, /* of exchangers; more are not looked up */
+};
 
 static void
 route_free(void *data)
@@ -42,6 +47,8 @@ delivery_settings_new(void)
 
 	settings->from = g_array_new(FALSE, FALSE, sizeof(IpAddress));
 	settings->own = g_array_new(FALSE, FALSE, sizeof(IpAddress));
+	settings->outside = g_array_new(FALSE, FALSE, sizeof(IpAddress));
+	settings->doors = g_array_new(FALSE, FALSE, sizeof(OwnDoor));
 	settings->private_networks = g_array_new(FALSE, FALSE, sizeof(IpNetwork));
 	settings->routes = g_ptr_array_new_with_free_func(route_free);
 	settings->tls = TLS_MAY;
@@ -73,6 +80,8 @@ delivery_settings_free(DeliverySettings *settings)
 	g_free(settings->spf_record);
 	g_array_unref(settings->from);
 	g_array_unref(settings->own);
+	g_array_unref(settings->outside);
+	g_array_unref(settings->doors);
 	g_array_unref(settings->private_networks);
 	g_ptr_array_unref(settings->routes);
 	tls_client_free(settings->client);
@@ -322,6 +331,60 @@ route_add_address(GPtrArray *addresses, const char *name, const IpAddress *ip, u
 	g_ptr_array_add(addresses, address);
 }
 
+char *
+hop_address_text(const NextHop *hop, const HopAddress *to)
+{
+	char text[IP_TEXT_SIZE];
+
+	return hop->path == NULL ? g_strdup_printf("%s %u", ip_format(&to->address, text), to->port)
+							 : g_strdup(hop->path);
+}
+
+static const GArray *
+hop_own_addresses(const DeliverySettings *settings, const NextHop *hop)
+{
+	return hop->from != NULL && hop->from->len > 0 ? hop->from : settings->from;
+}
+
+const IpAddress *
+hop_from(const DeliverySettings *settings, const NextHop *hop, const IpAddress *to)
+{
+	const GArray *own = hop_own_addresses(settings, hop);
+	const IpAddress *chosen = NULL;
+	uint32_t found = 0;
+
+	for (guint i = 0; i < own->len; i++) {
+		const IpAddress *from = &g_array_index(own, IpAddress, i);
+
+		if (ip_is_v4(from) == ip_is_v4(to) && random_below(++found) == 0)
+			chosen = from;
+	}
+	return chosen;
+}
+
+/* Who says from where mail is sent says by which family, too; but a loopback address that is named as such is meant. */
+static bool
+hop_can_reach(const DeliverySettings *settings, const NextHop *hop, const IpAddress *to)
+{
+	IpAddress named;
+
+	return hop_own_addresses(settings, hop)->len == 0 || hop_from(settings, hop, to) != NULL ||
+		   (ip_is_loopback(to) && ip_parse(hop->host, &named));
+}
+
+static HopResult
+route_keep_reachable(const DeliverySettings *settings, const NextHop *hop, GPtrArray *addresses, char **reply)
+{
+	for (guint i = addresses->len; i-- > 0;)
+		if (!hop_can_reach(settings, hop, &((const HopAddress *)addresses->pdata[i])->address))
+			g_ptr_array_remove_index(addresses, i);
+	if (addresses->len > 0)
+		return HOP_OK;
+	*reply = g_strdup_printf(
+		"4.4.1 %s has only addresses of a family that from-addresses has none of", hop->host);
+	return HOP_DEFER;
+}
+
 /* Both families are asked for at once; true: one of them could not be found out. */
 static bool
 route_look_up_host(Dns *dns, const char *name, uint16_t port, int64_t deadline_us, GPtrArray *addresses)
@@ -368,76 +431,69 @@ route_host_addresses(
 	return missing[hop->on_missing];
 }
 
-/* Whoever listens on all addresses is at each of this machine's. */
-static bool
-route_is_own(const DeliverySettings *settings, const IpAddress *address)
+static HopResult
+route_loop(const NextHop *hop, char **reply)
 {
-	for (guint i = 0; i < settings->own->len; i++) {
-		const IpAddress *own = &g_array_index(settings->own, IpAddress, i);
-
-		if (ip_equal(own, address) || (ip_is_unspecified(own) && reach_is_own(address)))
-			return true;
-	}
-	return false;
+	*reply = g_strdup_printf("5.4.6 mail for %s loops back to ourselves", hop->host);
+	return HOP_FAIL;
 }
 
-static bool
-route_is_ours(const DeliverySettings *settings, const char *exchanger, const GPtrArray *addresses, guint first)
-{
-	if (g_ascii_strcasecmp(exchanger, settings->hostname) == 0)
-		return true;
-	for (guint i = first; i < addresses->len; i++)
-		if (route_is_own(settings, &((const HopAddress *)addresses->pdata[i])->address))
-			return true;
-	return false;
-}
-
-/* RFC 5321 5.1: if we are among the exchangers, only better ones than us are tried. */
+/* RFC 5321 5.1: if we are among the exchangers, only better ones than us are tried.  Equal ones would have the same
+ * thought, and send it back. */
 static HopResult
 route_exchangers(Dns *dns, const DeliverySettings *settings, const NextHop *hop, const PtnAnswer *answer,
 	int64_t deadline_us, GPtrArray *addresses, bool *is_unsure, char **reply)
 {
+	long level = -1; /* the preference of the exchangers from `equals` on */
+	guint equals = 0;
 	bool is_ours = false;
-	long ours = 0;
 
-	for (size_t i = 0; i < answer->count && addresses->len < 50; i++) {
+	for (size_t i = 0; i < answer->count && addresses->len < ROUTE_ADDRESSES; i++) {
 		const char *space = strchr(answer->values[i], ' ');
 		const char *exchanger = space != NULL ? space + 1 : answer->values[i];
 		const long preference = strtol(answer->values[i], NULL, 10);
 		const guint first = addresses->len;
 
-		if (is_ours && preference >= ours)
-			break;
+		if (preference != level)
+			equals = first;
+		level = preference;
 		*is_unsure |= route_look_up_host(dns, exchanger, hop->port, deadline_us, addresses);
-		if (!route_is_ours(settings, exchanger, addresses, first))
-			continue;
-		is_ours = true;
-		ours = preference;
-		g_ptr_array_set_size(addresses, (int)first);
+		is_ours = own_is_exchanger(settings, exchanger, addresses, first);
+		if (is_ours) {
+			g_ptr_array_set_size(addresses, (int)equals);
+			break;
+		}
 	}
 	if (addresses->len > 0)
 		return HOP_OK;
-	if (is_ours) {
-		*reply = g_strdup_printf("5.4.6 mail for %s loops back to ourselves", hop->host);
-		return HOP_FAIL;
-	}
+	if (is_ours)
+		return route_loop(hop, reply);
 	*reply = g_strdup_printf(*is_unsure ? "4.4.3 the exchangers of %s cannot be looked up now"
 									   : "4.4.4 no exchanger of %s has an address",
 		hop->host);
 	return HOP_DEFER;
 }
 
-/* What customers enter and foreign DNS says leads to public addresses only. */
+/* What customers enter and foreign DNS says leads to public addresses only; a host that leads nowhere but to this machine
+ * is a loop. */
 static HopResult
 route_keep_allowed(
 	const DeliverySettings *settings, const NextHop *hop, bool is_unsure, GPtrArray *addresses, char **reply)
 {
-	for (guint i = addresses->len; i-- > 0;)
-		if (!reach_is_allowed(
-				settings->private_networks, &((const HopAddress *)addresses->pdata[i])->address))
+	bool is_loop = false;
+
+	for (guint i = addresses->len; i-- > 0;) {
+		const HopAddress *to = g_ptr_array_index(addresses, i);
+		const bool is_ours = own_is_target(settings, to);
+
+		is_loop |= is_ours;
+		if (is_ours || !reach_is_allowed(settings->private_networks, &to->address))
 			g_ptr_array_remove_index(addresses, i);
+	}
 	if (addresses->len > 0)
 		return HOP_OK;
+	if (is_loop && !is_unsure)
+		return route_loop(hop, reply);
 	*reply = g_strdup_printf(is_unsure ? "4.4.3 not all addresses of %s can be looked up now, the others are not public"
 									   : "5.4.4 %s has no public address",
 		hop->host);
@@ -474,6 +530,8 @@ route_addresses(Dns *dns, const DeliverySettings *settings, const NextHop *hop, 
 	}
 	if (result == HOP_OK && hop->path == NULL && !hop->is_trusted)
 		result = route_keep_allowed(settings, hop, is_unsure, found, reply);
+	if (result == HOP_OK && hop->path == NULL)
+		result = route_keep_reachable(settings, hop, found, reply);
 	if (result == HOP_OK)
 		*addresses = g_steal_pointer(&found);
 	return result;

@@ -18,12 +18,20 @@ typedef struct {
 	NextHop *hop;
 } Route;
 
+/* One place where we listen; 0.0.0.0 and :: are all addresses of this machine. */
+typedef struct {
+	IpAddress address;
+	uint16_t port;
+} OwnDoor;
+
 struct DeliverySettings {
 	char *hostname, *helo;
 	char *spf_record;      /* the domain that our customers include; NULL: none */
 	GArray *from;          /* of IpAddress: our own to send from; empty: the system's choice */
 	GPtrArray *routes;     /* of Route*, frees them */
-	GArray *own;           /* of IpAddress: those we listen on: an MX that leads here is a loop */
+	GArray *own;           /* of IpAddress: where we take mail for domains: an exchanger that leads here is us */
+	GArray *outside;       /* of IpAddress: ours behind NAT, which no interface has */
+	GArray *doors;         /* of OwnDoor: where we listen at all */
 	GArray *private_networks; /* of IpNetwork: io/reach.h */
 	TlsPolicy tls;
 	int64_t retry_least_us, retry_most_us, expire_us, warn_after_us;
@@ -70,10 +78,18 @@ typedef struct {
 	uint16_t port;
 } HopAddress;
 
+/* What a server is counted and remembered by: "ADDRESS PORT", or the path of a Unix socket; new. */
+char *hop_address_text(const NextHop *hop, const HopAddress *to);
+
+/* One of our addresses to send from to `to`, each as often as the others; NULL: the system's choice. */
+const IpAddress *hop_from(const DeliverySettings *settings, const NextHop *hop, const IpAddress *to);
+
 typedef enum { HOP_OK, HOP_DEFER, HOP_FAIL, HOP_HOLD } HopResult;
 
-/* Looks up; waits until `deadline_us`.  Of a hop that is not trusted only addresses that reach.h allows; if none is left,
- * FAIL.  An array of HopAddress* that frees them; else the reply ("5.1.2 …"), new. */
+/* Looks up; waits until `deadline_us`.  Addresses of a family that we have none of to send from are left out, but for
+ * loopback addresses that the hop itself names; if none is left, DEFER.  Of a hop that is not trusted only addresses that
+ * reach.h allows and that do not lead to ourselves (own.h); if none is left, FAIL.  An array of HopAddress* that frees
+ * them; else the reply ("5.1.2 …"), new. */
 HopResult route_addresses(Dns *dns, const DeliverySettings *settings, const NextHop *hop, int64_t deadline_us,
 	GPtrArray **addresses, char **reply);
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/wipe.h"
 #include "engine/smtp-client-private.h"
 
@@ -35,6 +36,7 @@ smtp_client_close(SmtpClient *client)
 		(void)wire_flush(client->wire, NULL);
 	wire_close(client->wire);
 	g_free(client->peer);
+	g_free(client->place);
 	g_free(client);
 }
 
@@ -48,6 +50,23 @@ unsigned
 smtp_client_messages(const SmtpClient *client)
 {
 	return client->messages;
+}
+
+bool
+smtp_client_note_quirk(const SmtpClient *client, HostQuirk quirk)
+{
+	const bool is_new = host_quirks_note(client->quirks, client->place, quirk);
+
+	if (is_new)
+		log_event(LOG_LEVEL_INFO, "next hop limited", "relay", client->peer, "without",
+			quirk == QUIRK_TLS ? "STARTTLS" : "PIPELINING", NULL);
+	return is_new;
+}
+
+bool
+smtp_client_has_new_quirk(const SmtpClient *client)
+{
+	return client->has_new_quirk;
 }
 
 const char *
@@ -65,64 +84,102 @@ smtp_client_relays_dsn(const SmtpClient *client)
 /* ---- hello ---- */
 
 static bool
-smtp_client_read(SmtpClient *client, ServerReply *reply, GError **error)
+smtp_client_read(SmtpClient *client, SmtpNoise noise, ServerReply *reply, GError **error)
 {
 	smtp_client_limit(client, client->settings->command_us);
-	return smtp_read_reply(client->wire, reply, error);
+	if (!smtp_read_reply(client->wire, noise, reply, error))
+		return false;
+	return !reply->is_torn || reply->code >= 400 ||
+		   error_set(error, POSTERN_ERROR_UNAVAILABLE, "the connection ended within a reply: %d", reply->code);
+}
+
+/* False: no reply came. */
+static bool
+smtp_client_ask(SmtpClient *client, ServerReply *reply, GError **error, const char *command)
+{
+	return smtp_write_command(client->wire, error, "%s", command) &&
+		   smtp_client_read(client, NOISE_WAITS, reply, error);
 }
 
 /* A reply that stops us, as an error whose code says whether it is for ever. */
 static bool
 smtp_client_refused(const ServerReply *reply, const char *at, GError **error)
 {
-	g_autofree char *text = g_strdelimit(g_strdup(reply->text->str), "\n", ' ');
+	g_autofree char *text = smtp_reply_text(reply);
 
 	return error_set(error, reply->code >= 500 ? POSTERN_ERROR_INVALID : POSTERN_ERROR_UNAVAILABLE,
 		"%d %s %s (in reply to %s)", reply->code, reply->enhanced, text, at);
+}
+
+/* A server that knows no EHLO is asked by HELO.  If it hangs up instead, its answer to EHLO is what it had to say. */
+static bool
+smtp_client_say_helo(SmtpClient *client, ServerReply *reply, GError **error)
+{
+	g_autofree char *command = g_strdup_printf("HELO %s", client->settings->helo);
+	g_autoptr(GError) first = NULL;
+
+	(void)smtp_client_refused(reply, "EHLO", &first);
+	if (!smtp_client_ask(client, reply, NULL, command)) {
+		g_propagate_error(error, g_steal_pointer(&first));
+		return false;
+	}
+	return reply->code / 100 == 2 || smtp_client_refused(reply, "HELO", error);
 }
 
 static bool
 smtp_client_say_hello(SmtpClient *client, ServerReply *reply, GError **error)
 {
 	const char *verb = client->is_lmtp ? "LHLO" : "EHLO";
+	g_autofree char *command = g_strdup_printf("%s %s", verb, client->settings->helo);
 
-	if (!smtp_write_command(client->wire, error, "%s %s", verb, client->settings->helo) ||
-		!smtp_client_read(client, reply, error))
+	if (!smtp_client_ask(client, reply, error, command))
 		return false;
 	client->capabilities = smtp_capabilities(reply, &client->size_limit);
 	if (client->is_lmtp)
 		client->capabilities &= ~(unsigned)SMTP_DSN; /* we know what became of each, and report it ourselves */
-	if (reply->code == 250)
+	if (host_quirks_of(client->quirks, client->place) & QUIRK_PIPELINING)
+		client->capabilities &= ~(unsigned)SMTP_PIPELINING;
+	if (reply->code / 100 == 2)
 		return true;
 	client->capabilities = 0;
 	if (reply->code / 100 != 5 || client->is_lmtp)
 		return smtp_client_refused(reply, verb, error);
-	if (!smtp_write_command(client->wire, error, "HELO %s", client->settings->helo) ||
-		!smtp_client_read(client, reply, error))
-		return false;
-	return reply->code == 250 || smtp_client_refused(reply, "HELO", error);
+	return smtp_client_say_helo(client, reply, error);
 }
 
-/* Opportunistic TLS falls back to clear only where the server does not offer it or says no (RFC 7435). */
+static bool
+smtp_client_start_tls(SmtpClient *client, const NextHop *hop, const char *name, GError **error)
+{
+	return wire_start_tls(
+		client->wire, hop->client != NULL ? hop->client : client->settings->client, name, hop->tls, error);
+}
+
+/* Opportunistic TLS falls back to clear only where the server does not offer it, says no or fails at it (RFC 7435).  A
+ * TLS 1.3 server may refuse us after our handshake is done, and one that says 454 may hang up: neither is known before the
+ * next reply, so there is one before mail is sent. */
 static bool
 smtp_client_secure(SmtpClient *client, const NextHop *hop, const char *name, ServerReply *reply, GError **error)
 {
 	const bool is_offered = (client->capabilities & SMTP_STARTTLS) != 0;
 
+	if (hop->is_wrapped)
+		return true;
 	if (hop->tls == TLS_NONE || (hop->tls == TLS_MAY && (!is_offered || client->skips_tls)))
 		return true;
 	if (!is_offered)
 		return error_set(
 			error, POSTERN_ERROR_UNAVAILABLE, "4.7.4 TLS is required, but %s does not offer it", client->peer);
-	if (!smtp_write_command(client->wire, error, "STARTTLS") || !smtp_client_read(client, reply, error))
-		return false;
-	if (reply->code != 220)
-		return hop->tls == TLS_MAY || smtp_client_refused(reply, "STARTTLS", error);
 	client->tried_tls = true;
-	if (!wire_start_tls(client->wire, client->settings->client, name, hop->tls, error))
+	if (!smtp_client_ask(client, reply, error, "STARTTLS"))
+		return false;
+	if (reply->code != 220 && (hop->tls != TLS_MAY || reply->code == 421))
+		return smtp_client_refused(reply, "STARTTLS", error);
+	if (reply->code == 220 && !smtp_client_start_tls(client, hop, name, error))
+		return false;
+	if (!smtp_client_say_hello(client, reply, error))
 		return false;
 	client->tried_tls = false; /* what fails from now on is no reason to go on in clear */
-	return smtp_client_say_hello(client, reply, error);
+	return true;
 }
 
 static char *
@@ -149,14 +206,14 @@ smtp_client_auth_login(SmtpClient *client, const NextHop *hop, ServerReply *repl
 {
 	const char *const steps[] = { hop->user, hop->password != NULL ? hop->password : "" };
 
-	if (!smtp_write_command(client->wire, error, "AUTH LOGIN") || !smtp_client_read(client, reply, error))
+	if (!smtp_client_ask(client, reply, error, "AUTH LOGIN"))
 		return false;
 	for (size_t i = 0; i < G_N_ELEMENTS(steps) && reply->code == 334; i++) {
 		char *word = smtp_client_base64(steps[i], NULL, NULL);
-		const bool is_written = smtp_write_command(client->wire, error, "%s", word);
+		const bool is_answered = smtp_client_ask(client, reply, error, word);
 
 		wipe_free_text(word);
-		if (!is_written || !smtp_client_read(client, reply, error))
+		if (!is_answered)
 			return false;
 	}
 	return true;
@@ -167,6 +224,8 @@ smtp_client_auth_login(SmtpClient *client, const NextHop *hop, ServerReply *repl
 static bool
 smtp_client_authenticate(SmtpClient *client, const NextHop *hop, ServerReply *reply, GError **error)
 {
+	g_autofree char *text = NULL;
+
 	if (hop->user == NULL)
 		return true;
 	if (!client->is_local && !wire_is_secured(client->wire))
@@ -177,7 +236,7 @@ smtp_client_authenticate(SmtpClient *client, const NextHop *hop, ServerReply *re
 		const bool is_written = smtp_write_command(client->wire, error, "AUTH PLAIN %s", word);
 
 		wipe_free_text(word);
-		if (!is_written || !smtp_client_read(client, reply, error))
+		if (!is_written || !smtp_client_read(client, NOISE_WAITS, reply, error))
 			return false;
 	} else if ((client->capabilities & SMTP_AUTH_LOGIN) == 0) {
 		return error_set(
@@ -185,10 +244,11 @@ smtp_client_authenticate(SmtpClient *client, const NextHop *hop, ServerReply *re
 	} else if (!smtp_client_auth_login(client, hop, reply, error)) {
 		return false;
 	}
-	if (reply->code == 235)
+	if (reply->code / 100 == 2)
 		return true;
-	return error_set(error, POSTERN_ERROR_UNAVAILABLE, "4.7.8 %s refused our login: %d %s", client->peer,
-		reply->code, g_strdelimit(reply->text->str, "\n", ' '));
+	text = smtp_reply_text(reply);
+	return error_set(
+		error, POSTERN_ERROR_UNAVAILABLE, "4.7.8 %s refused our login: %d %s", client->peer, reply->code, text);
 }
 
 static bool
@@ -197,9 +257,12 @@ smtp_client_greet(SmtpClient *client, const NextHop *hop, const char *name, GErr
 	g_auto(ServerReply) reply;
 
 	smtp_reply_init(&reply);
-	if (!smtp_client_read(client, &reply, error))
+	smtp_client_limit(client, client->settings->command_us);
+	if (hop->is_wrapped && !smtp_client_start_tls(client, hop, name, error))
 		return false;
-	if (reply.code != 220) /* RFC 5321 3.1: 554 speaks for this host only */
+	if (!smtp_client_read(client, NOISE_FAILS, &reply, error))
+		return false;
+	if (reply.code / 100 != 2) /* RFC 5321 3.1: 554 speaks for this host only */
 		return smtp_client_refused(&reply, "the connection", error);
 	return smtp_client_say_hello(client, &reply, error) && smtp_client_secure(client, hop, name, &reply, error) &&
 		   smtp_client_authenticate(client, hop, &reply, error);
@@ -216,39 +279,44 @@ smtp_client_has_status(const char *text)
 		   g_ascii_isdigit(text[4]) && text[5] == ' ';
 }
 
-static const IpAddress *
-smtp_client_from(const DeliverySettings *settings, const IpAddress *to)
-{
-	for (guint i = 0; i < settings->from->len; i++)
-		if (ip_is_v4(&g_array_index(settings->from, IpAddress, i)) == ip_is_v4(to))
-			return &g_array_index(settings->from, IpAddress, i);
-	return NULL;
-}
-
 static SmtpClient *
-smtp_client_try(const DeliverySettings *settings, const NextHop *hop, const HopAddress *to, bool skips_tls,
-	int64_t greeting_us, bool *tried_tls, GError **error)
+smtp_client_new(const SmtpOpening *opening, bool skips_tls)
 {
-	const int64_t until_us = g_get_monotonic_time() + settings->connect_us;
-	g_autoptr(SmtpClient) client = g_new0(SmtpClient, 1);
+	const NextHop *hop = opening->hop;
+	const HopAddress *to = opening->to;
+	SmtpClient *client = g_new0(SmtpClient, 1);
 	char text[IP_TEXT_SIZE];
 
-	client->settings = settings;
+	client->settings = opening->settings;
+	client->quirks = opening->quirks;
+	client->place = hop_address_text(hop, to);
+	client->most_recipients = host_quirks_most(client->quirks, client->place);
 	client->is_lmtp = hop->kind == HOP_LMTP;
 	client->is_local = hop->path != NULL || ip_is_loopback(&to->address);
 	client->skips_tls = skips_tls;
-	if (hop->path != NULL) {
-		client->peer = g_strdup_printf("%s[%s]", to->name, hop->path);
-		client->wire = wire_open_unix(hop->path, until_us, error);
-	} else {
-		client->peer = g_strdup_printf("%s[%s]:%u", to->name, ip_format(&to->address, text), to->port);
-		client->wire =
-			wire_open(&to->address, to->port, smtp_client_from(settings, &to->address), until_us, error);
-	}
+	client->peer = hop->path != NULL
+					   ? g_strdup_printf("%s[%s]", to->name, hop->path)
+					   : g_strdup_printf("%s[%s]:%u", to->name, ip_format(&to->address, text), to->port);
+	return client;
+}
+
+static SmtpClient *
+smtp_client_try(const SmtpOpening *opening, bool skips_tls, bool *tried_tls, GError **error)
+{
+	const DeliverySettings *settings = opening->settings;
+	const int64_t until_us = g_get_monotonic_time() + settings->connect_us;
+	const HopAddress *to = opening->to;
+	g_autoptr(SmtpClient) client = smtp_client_new(opening, skips_tls);
+	const IpAddress *from = hop_from(settings, opening->hop, &to->address);
+
+	client->wire = opening->hop->path != NULL
+					   ? wire_open_unix(opening->hop->path, until_us, error)
+					   : wire_open(&to->address, to->port, from, until_us, error);
 	if (client->wire == NULL)
 		return NULL;
-	client->attempt_until_us = g_get_monotonic_time() + greeting_us;
-	if (smtp_client_greet(client, hop, to->name, error))
+	client->attempt_until_us =
+		g_get_monotonic_time() + (opening->is_known ? settings->command_us : settings->greeting_us);
+	if (smtp_client_greet(client, opening->hop, to->name, error))
 		return g_steal_pointer(&client);
 	*tried_tls = client->tried_tls;
 	if (!smtp_client_has_status((*error)->message))
@@ -257,18 +325,21 @@ smtp_client_try(const DeliverySettings *settings, const NextHop *hop, const HopA
 }
 
 SmtpClient *
-smtp_client_open(const DeliverySettings *settings, const NextHop *hop, const HopAddress *to, bool is_known,
-	char **reply, bool *is_untrusted)
+smtp_client_open(const SmtpOpening *opening, char **reply, bool *is_untrusted)
 {
-	const int64_t greeting_us = is_known ? settings->command_us : settings->greeting_us;
+	/* a handshake that breaks must not stop mail that would have gone in clear; a login never does */
+	const bool may_skip_tls = opening->hop->tls == TLS_MAY && opening->hop->user == NULL;
+	g_autofree char *place = hop_address_text(opening->hop, opening->to);
+	const bool skips_tls = may_skip_tls && (host_quirks_of(opening->quirks, place) & QUIRK_TLS);
 	g_autoptr(GError) error = NULL;
 	bool tried_tls = false;
-	SmtpClient *client = smtp_client_try(settings, hop, to, false, greeting_us, &tried_tls, &error);
+	SmtpClient *client = smtp_client_try(opening, skips_tls, &tried_tls, &error);
 
-	if (client == NULL && tried_tls && hop->tls == TLS_MAY && hop->user == NULL) {
-		/* a handshake that breaks must not stop mail that would have gone in clear; a login never does */
+	if (client == NULL && tried_tls && may_skip_tls) {
 		g_clear_error(&error);
-		client = smtp_client_try(settings, hop, to, true, greeting_us, &tried_tls, &error);
+		client = smtp_client_try(opening, true, &tried_tls, &error);
+		if (client != NULL)
+			(void)smtp_client_note_quirk(client, QUIRK_TLS);
 	}
 	*reply = NULL;
 	*is_untrusted = client == NULL && g_error_matches(error, POSTERN_ERROR, POSTERN_ERROR_UNTRUSTED);

@@ -21,26 +21,42 @@ smtp_reply_clear(ServerReply *reply)
 }
 
 bool
-smtp_read_reply(Wire *wire, ServerReply *reply, GError **error)
+smtp_read_reply(Wire *wire, SmtpNoise noise, ServerReply *reply, GError **error)
 {
+	size_t left = SMTP_REPLY_OCTETS_MAX;
+
 	reply->code = 0;
 	reply->enhanced[0] = '\0';
 	reply->n_lines = 0;
+	reply->is_odd = reply->is_torn = false;
 	g_string_truncate(reply->text, 0);
 	for (;;) {
-		const char *line = wire_read_line(wire, REPLY_LINE_MAX, error);
+		g_autoptr(GError) failure = NULL;
+		const char *line;
+		const bool is_whole = wire_read_cut(wire, REPLY_LINE_MAX, &left, &line, &failure);
+		const ReplyResult result = reply_take_line(reply, line, strlen(line));
 
-		if (line == NULL)
-			return false;
-		switch (reply_take_line(reply, line, strlen(line))) {
-		case REPLY_LAST:
+		reply->is_torn = !is_whole;
+		reply->is_odd |= !is_whole || result == REPLY_BAD;
+		if (reply->n_lines > 0 && (result == REPLY_LAST || !is_whole))
 			return true;
-		case REPLY_MORE:
-			break;
-		case REPLY_BAD:
-			return error_set(error, POSTERN_ERROR_INVALID, "the server sent something that is no SMTP reply");
+		if (!is_whole) {
+			g_propagate_error(error, g_steal_pointer(&failure));
+			return false;
 		}
+		if (result == REPLY_BAD && reply->n_lines == 0 && noise == NOISE_FAILS)
+			return error_set(error, POSTERN_ERROR_INVALID, "the server sent something that is no SMTP reply");
 	}
+}
+
+char *
+smtp_reply_text(const ServerReply *reply)
+{
+	size_t size = MIN(reply->text->len, REPLY_SHOWN_MAX);
+
+	while (size > 0 && (reply->text->str[size] & 0xc0) == 0x80) /* not within a character */
+		size--;
+	return g_strdelimit(g_strndup(reply->text->str, size), "\n", ' ');
 }
 
 bool

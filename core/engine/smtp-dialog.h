@@ -9,8 +9,19 @@
 
 void smtp_reply_init(ServerReply *reply);
 void smtp_reply_clear(ServerReply *reply);
-/* Reads one whole reply into `reply`, cleared before.  False: no reply that makes sense came. */
-bool smtp_read_reply(Wire *wire, ServerReply *reply, GError **error);
+typedef enum {
+	NOISE_FAILS, /* a line without a code where a reply should begin: this is no SMTP server, or not any more */
+	NOISE_WAITS, /* such lines are passed over, until the deadline */
+} SmtpNoise;
+
+enum { SMTP_REPLY_OCTETS_MAX = 1 << 20 }; /* of one reply that are read, kept or not */
+
+/* Reads one reply into `reply`, cleared before.  Lines without a code behind the first line are passed over.  A reply that is
+ * cut off, or does not end, counts by the last line that came (`is_torn`): after it the connection is of no use.  False:
+ * nothing with a code came. */
+bool smtp_read_reply(Wire *wire, SmtpNoise noise, ServerReply *reply, GError **error);
+/* The text in one line of limited size; new. */
+char *smtp_reply_text(const ServerReply *reply);
 /* Writes "COMMAND\r\n"; what it says must be one line, else INVALID. */
 bool smtp_write_command(Wire *wire, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);
 

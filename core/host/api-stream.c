@@ -153,6 +153,7 @@ api_read_reply(PtnHook *h, PtnStream *stream, unsigned *capabilities)
 {
 	g_auto(ServerReply) reply;
 	PtnReply answer = { .code = 0, .enhanced = "", .text = "no answer" };
+	g_autofree char *text = NULL;
 	uint64_t size;
 
 	smtp_reply_init(&reply);
@@ -160,15 +161,16 @@ api_read_reply(PtnHook *h, PtnStream *stream, unsigned *capabilities)
 		return answer;
 	/* half of what is left, so that after a silent server there is time for another one */
 	wire_set_deadline(stream->wire, g_get_monotonic_time() + ptn_time_left(h) / 2);
-	stream->is_broken =
-		!smtp_read_reply(stream->wire, &reply, NULL); /* one that comes late answers nothing else */
+	/* one that comes late, or makes no sense, answers nothing else */
+	stream->is_broken = !smtp_read_reply(stream->wire, NOISE_FAILS, &reply, NULL) || reply.is_odd;
 	if (stream->is_broken)
 		return answer;
 	if (capabilities != NULL)
 		*capabilities = smtp_capabilities(&reply, &size);
 	answer.code = reply.code;
 	answer.enhanced = region_strdup(h->call->region, reply.enhanced);
-	answer.text = region_strdup(h->call->region, g_strdelimit(reply.text->str, "\n", ' '));
+	text = smtp_reply_text(&reply);
+	answer.text = region_strdup(h->call->region, text);
 	return answer;
 }
 

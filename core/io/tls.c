@@ -29,6 +29,7 @@ struct TlsServer {
 };
 
 struct TlsClient {
+	atomic_int references;
 	SSL_CTX *context;
 };
 
@@ -90,6 +91,18 @@ tls_note_file(TlsServer *server, const char *path, GError **error)
 	return true;
 }
 
+static bool
+tls_use_pair(SSL_CTX *context, const char *certificate, const char *key, GError **error)
+{
+	ERR_clear_error();
+	if (SSL_CTX_use_certificate_chain_file(context, certificate) != 1)
+		return error_set(error, POSTERN_ERROR_INVALID, "certificate %s: %s", certificate, tls_failure());
+	if (SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1)
+		return error_set(error, POSTERN_ERROR_INVALID, "key %s: %s", key, tls_failure());
+	return SSL_CTX_check_private_key(context) == 1 ||
+		   error_set(error, POSTERN_ERROR_INVALID, "key %s does not belong to certificate %s", key, certificate);
+}
+
 static SSL_CTX *
 tls_load(const TlsCertificate *certificate, const TlsServerSettings *settings, GError **error)
 {
@@ -102,14 +115,7 @@ tls_load(const TlsCertificate *certificate, const TlsServerSettings *settings, G
 	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF); /* tickets need no memory of ours */
 	if (settings->asks_client)
 		SSL_CTX_set_verify(context, SSL_VERIFY_PEER, tls_accept_any);
-	if (SSL_CTX_use_certificate_chain_file(context, certificate->certificate) != 1)
-		error_set(error, POSTERN_ERROR_INVALID, "certificate %s: %s", certificate->certificate, tls_failure());
-	else if (SSL_CTX_use_PrivateKey_file(context, certificate->key, SSL_FILETYPE_PEM) != 1)
-		error_set(error, POSTERN_ERROR_INVALID, "key %s: %s", certificate->key, tls_failure());
-	else if (SSL_CTX_check_private_key(context) != 1)
-		error_set(error, POSTERN_ERROR_INVALID, "key %s does not belong to certificate %s", certificate->key,
-			certificate->certificate);
-	else
+	if (tls_use_pair(context, certificate->certificate, certificate->key, error))
 		return context;
 	SSL_CTX_free(context);
 	return NULL;
@@ -259,30 +265,52 @@ tls_make_certificate(const char *name, const char *certificate, const char *key,
 
 /* ---- clients ---- */
 
+static bool
+tls_trust(SSL_CTX *context, const char *trust_file, GError **error)
+{
+	if (trust_file == NULL)
+		return (void)SSL_CTX_set_default_verify_paths(context), true; /* without any, nobody is trusted */
+	return SSL_CTX_load_verify_locations(context, trust_file, NULL) == 1 ||
+		   error_set(error, POSTERN_ERROR_INVALID, "trusted certificates %s: %s", trust_file, tls_failure());
+}
+
 TlsClient *
-tls_client_new(const char *trust_file, GError **error)
+tls_client_new_with(const char *trust_file, const char *certificate, const char *key, GError **error)
 {
 	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
 	TlsClient *client;
 
 	ERR_clear_error();
 	tls_set_common(context, TLS1_2_VERSION);
-	if (trust_file == NULL)
-		SSL_CTX_set_default_verify_paths(context);
-	else if (SSL_CTX_load_verify_locations(context, trust_file, NULL) != 1) {
-		error_set(error, POSTERN_ERROR_INVALID, "trusted certificates %s: %s", trust_file, tls_failure());
+	if (!tls_trust(context, trust_file, error) ||
+		(certificate != NULL && !tls_use_pair(context, certificate, key, error))) {
 		SSL_CTX_free(context);
 		return NULL;
 	}
 	client = g_new0(TlsClient, 1);
+	atomic_init(&client->references, 1);
 	client->context = context;
+	return client;
+}
+
+TlsClient *
+tls_client_new(const char *trust_file, GError **error)
+{
+	return tls_client_new_with(trust_file, NULL, NULL, error);
+}
+
+TlsClient *
+tls_client_ref(TlsClient *client)
+{
+	if (client != NULL)
+		atomic_fetch_add(&client->references, 1);
 	return client;
 }
 
 void
 tls_client_free(TlsClient *client)
 {
-	if (client == NULL)
+	if (client == NULL || atomic_fetch_sub(&client->references, 1) != 1)
 		return;
 	SSL_CTX_free(client->context);
 	g_free(client);

@@ -34,8 +34,13 @@ bool tls_make_certificate(const char *name, const char *certificate, const char 
 
 typedef enum { TLS_NONE, TLS_MAY, TLS_ENCRYPT, TLS_VERIFY } TlsPolicy;
 
-TlsClient *tls_client_new(const char *trust_file /* NULL: the system's */, GError **error);
-void tls_client_free(TlsClient *client);
+/* `certificate`, `key`: PEM files, shown to servers that ask for a certificate; the certificate's chain behind it; both or
+ * neither.  NULL with an error that names the file. */
+TlsClient *tls_client_new_with(const char *trust_file /* NULL: the system's */, const char *certificate,
+	const char *key, GError **error);
+TlsClient *tls_client_new(const char *trust_file, GError **error);
+TlsClient *tls_client_ref(TlsClient *client); /* NULL stays NULL */
+void tls_client_free(TlsClient *client);      /* gives up one reference; NULL: nothing */
 /* New.  With TLS_VERIFY the handshake fails unless the certificate is good for `name`. */
 SSL *tls_client_session(const TlsClient *client, int fd, const char *name, TlsPolicy policy);
 

@@ -2,6 +2,7 @@
 #include "io/wire.h"
 
 #include <fcntl.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <string.h>
 #include <sys/time.h>
@@ -117,6 +118,8 @@ wire_wait(Wire *wire, ssize_t result, GError **error)
 
 	if (result == STREAM_END)
 		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "the server closed the connection");
+	if (result == STREAM_FAILED && wire->stream.tls != NULL && ERR_peek_last_error() != 0)
+		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "the connection was lost: TLS: %s", tls_failure());
 	if (result == STREAM_FAILED)
 		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "the connection was lost");
 	if (wire->stream.tls != NULL && socket_wait(wire->stream.fd, is_write, MIN(left_us, CLOCK_SECOND)) && is_write)
@@ -268,6 +271,53 @@ wire_read_line(Wire *wire, size_t most, GError **error)
 		if (!wire_fill(wire, error))
 			return NULL;
 	}
+}
+
+/* Everything up to `size` was taken;. */
+static const char *
+wire_cut(Wire *wire, size_t size, size_t keep)
+{
+	char *line;
+
+	if (wire->in->len == size)
+		g_byte_array_append(wire->in, (const guint8 *)"", 1);
+	wire->in_taken = MIN(size + 1, wire->in->len);
+	line = (char *)wire->in->data;
+	line[size] = '\0';
+	if (size > 0 && line[size - 1] == '\r')
+		line[size - 1] = '\0';
+	if (size > keep)
+		line[keep] = '\0';
+	return line;
+}
+
+bool
+wire_read_cut(Wire *wire, size_t keep, size_t *left, const char **line, GError **error)
+{
+	size_t looked = 0;
+	bool is_filled = true;
+
+	wire_drop_taken(wire);
+	while (is_filled && wire->in->len <= *left) {
+		const uint8_t *end =
+			wire->in->len > looked ? memchr(wire->in->data + looked, '\n', wire->in->len - looked) : NULL;
+
+		if (end != NULL) {
+			*left -= (size_t)(end - wire->in->data);
+			*line = wire_cut(wire, (size_t)(end - wire->in->data), keep);
+			return true;
+		}
+		if (wire->in->len > keep) {
+			*left -= wire->in->len - keep;
+			g_byte_array_set_size(wire->in, (guint)keep);
+		}
+		looked = wire->in->len;
+		is_filled = wire_fill(wire, error);
+	}
+	if (is_filled)
+		error_set(error, POSTERN_ERROR_INVALID, "the server sent a reply that does not end");
+	*line = wire_cut(wire, wire->in->len, keep);
+	return false;
 }
 
 bool

@@ -34,6 +34,10 @@ bool wire_write(Wire *wire, const void *data, size_t size, GError **error);
 bool wire_flush(Wire *wire, GError **error);
 /* A line without its CRLF or LF, NUL-terminated, valid until the next read; longer than `most`: an error. */
 const char *wire_read_line(Wire *wire, size_t most, GError **error);
+/* A line of which only the first `keep` octets are wanted: the rest of it is read and thrown away.  `left`: octets that may
+ * be read yet, for this line and further ones; it is lowered.  False: it did not come to its end, as the connection
+ * failed, time is over, or `left` is used up; `line` is what came of it. */
+bool wire_read_cut(Wire *wire, size_t keep, size_t *left, const char **line, GError **error);
 /* True if the peer is silent and still there: a connection kept for the next message. */
 bool wire_is_alive(Wire *wire);
 

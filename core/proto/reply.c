@@ -32,7 +32,7 @@ reply_enhanced_size(const char *text, size_t size, int class)
 static int
 reply_code(const char *line, size_t size)
 {
-	if (size < 3 || line[0] < '2' || line[0] > '5' || !g_ascii_isdigit(line[1]) || !g_ascii_isdigit(line[2]))
+	if (size < 3 || line[0] < '1' || line[0] > '9' || !g_ascii_isdigit(line[1]) || !g_ascii_isdigit(line[2]))
 		return 0;
 	return (line[0] - '0') * 100 + (line[1] - '0') * 10 + line[2] - '0';
 }
@@ -59,15 +59,16 @@ reply_put_text(GString *text, const char *octets, size_t size)
 	g_string_truncate(text, size);
 }
 
+/* `gives_status`: the first line with this code. */
 static void
-reply_take_text(ServerReply *reply, const char *text, size_t size)
+reply_take_text(ServerReply *reply, bool gives_status, const char *text, size_t size)
 {
 	const size_t enhanced = reply_enhanced_size(text, size, reply->code / 100);
 	const bool is_first = reply->n_lines == 0;
 
-	if (is_first)
+	if (gives_status)
 		memcpy(reply->enhanced, text, enhanced);
-	if (is_first)
+	if (gives_status)
 		reply->enhanced[enhanced] = '\0';
 	if (enhanced > 0 && strlen(reply->enhanced) == enhanced && memcmp(text, reply->enhanced, enhanced) == 0) {
 		text += enhanced;
@@ -88,15 +89,15 @@ reply_take_line(ServerReply *reply, const char *line, size_t size)
 {
 	const int code = reply_code(line, size);
 	const bool is_last = size == 3 || (size > 3 && line[3] == ' ');
+	bool gives_status;
 
-	if (code == 0 || size > REPLY_LINE_MAX || reply->n_lines == REPLY_LINES_MAX)
+	if (code == 0 || (!is_last && line[3] != '-'))
 		return REPLY_BAD;
-	if (!is_last && line[3] != '-')
-		return REPLY_BAD;
-	if (reply->n_lines > 0 && reply->code != code)
-		return REPLY_BAD;
+	gives_status = reply->code != code;
+	reply->is_odd |= (reply->n_lines > 0 && gives_status) || code < 200 || code > 599;
 	reply->code = code;
-	reply_take_text(reply, size > 4 ? line + 4 : "", size > 4 ? size - 4 : 0);
+	size = MIN(size, REPLY_LINE_MAX);
+	reply_take_text(reply, gives_status, size > 4 ? line + 4 : "", size > 4 ? size - 4 : 0);
 	reply->n_lines++;
 	return is_last ? REPLY_LAST : REPLY_MORE;
 }

@@ -5,20 +5,28 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { REPLY_LINE_MAX = 2048, REPLY_LINES_MAX = 200, REPLY_TEXT_MAX = 1000, REPLY_OURS_MAX = 480 };
+enum {
+	REPLY_LINE_MAX = 2048,       /* octets of a line that are kept */
+	REPLY_TEXT_MAX = 64 * 1024,  /* octets of the text of all lines that are kept */
+	REPLY_SHOWN_MAX = 1000,      /* octets of it that go into logs, states and reports */
+	REPLY_OURS_MAX = 480,
+};
 
 typedef struct {
-	int code;            /* 200 … 599 */
-	char enhanced[12];   /* "5.7.1" of the first line, if its class is the code's, or "" */
+	int code;            /* 100 … 999; of the last line that was taken */
+	char enhanced[12];   /* "5.7.1" of the first line with this code, if its class is the code's, or "" */
 	GString *text;       /* lines joined by '\n', without codes, at most REPLY_TEXT_MAX octets kept, controls as
 	                      * '?'; valid UTF-8 (other octets are '?', too) */
 	unsigned n_lines;
+	bool is_odd;         /* its codes differ, or are none of 2xx to 5xx; lines without one stood between; or torn */
+	bool is_torn;        /* the connection failed, or too much came, before the last line was complete */
 } ServerReply;
 
 typedef enum { REPLY_LAST, REPLY_MORE, REPLY_BAD } ReplyResult;
 
-/* Takes one line without its end.  Start with code 0, n_lines 0 and an empty text; MORE: the next line, too.
- * BAD: no reply, another code than the line before, too long or too many; the connection is of no use. */
+/* Takes one line without its end.  Start with code 0, n_lines 0 and an empty text; MORE: the next line, too.  Servers that
+ * change the code within a reply are taken at their last word (RFC 5321 4.2.1 says that all are equal), and what
+ * exceeds the limits is left out.  BAD: the line has no code; `reply` is as it was. */
 ReplyResult reply_take_line(ServerReply *reply, const char *line, size_t size);
 
 /* True if a plugin's or our reply may be sent: code 2xx…5xx, enhanced's class equal to the code's (3xx have

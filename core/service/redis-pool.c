@@ -137,20 +137,25 @@ redis_pool_measure(RedisPool *pool, int64_t took_us)
 	atomic_store(&pool->smooth_us, smooth_us == 0 ? took_us : smooth_us + (took_us - smooth_us) / POOL_SMOOTH);
 }
 
+void
+redis_pool_give_up(RedisPool *pool, const char *why)
+{
+	g_mutex_lock(&pool->lock);
+	g_clear_error(&pool->trouble);
+	(void)error_set(&pool->trouble, POSTERN_ERROR_UNAVAILABLE, "%s", why);
+	g_mutex_unlock(&pool->lock);
+	atomic_fetch_add(&pool->errors, 1);
+	redis_pool_go_away(pool);
+}
+
 /* One reply that is wrong may mean that all of them are mixed up: new connections are opened, each with a greeting. */
 static void
 redis_pool_distrust(RedisPool *pool, RedisShape shape, const char *command, const redisReply *reply)
 {
 	g_autofree char *misfit = redis_reply_misfit(reply, shape);
-	g_autoptr(GError) trouble = NULL;
+	g_autofree char *why = g_strdup_printf("it answers %s with %s", command, misfit);
 
-	(void)error_set(&trouble, POSTERN_ERROR_UNAVAILABLE, "it answers %s with %s", command, misfit);
-	g_mutex_lock(&pool->lock);
-	g_clear_error(&pool->trouble);
-	pool->trouble = g_steal_pointer(&trouble);
-	g_mutex_unlock(&pool->lock);
-	atomic_fetch_add(&pool->errors, 1);
-	redis_pool_go_away(pool);
+	redis_pool_give_up(pool, why);
 }
 
 static redisReply *

@@ -40,6 +40,8 @@ void redis_pool_free(RedisPool *pool);
  * another shape (a write may still be done).  `deadline_us`: monotonic, at most the pool's from now. */
 redisReply *redis_pool_ask(
 	RedisPool *pool, int64_t deadline_us, RedisShape shape, size_t n, const char *const *words);
+/* It counts as away from now on, for this reason, until a new connection has been greeted. */
+void redis_pool_give_up(RedisPool *pool, const char *why);
 bool redis_pool_is_away(RedisPool *pool);
 void redis_pool_figures(RedisPool *pool, RedisFigures *figures);
 /* "redis mymaster ok (1.1 ms)", or what is wrong.  New. */

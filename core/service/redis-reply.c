@@ -86,6 +86,27 @@ redis_reply_is_error(const redisReply *reply, const char *code)
 	return reply != NULL && reply->type == REDIS_REPLY_ERROR && strstr(reply->str, code) != NULL;
 }
 
+static const char *const refusals[] = { "NOREPLICAS", "OOM", "MISCONF", "NOPERM", "can't run this command",
+	"READONLY", "LOADING", "MASTERDOWN", "BUSY ", NULL };
+
+bool
+redis_reply_is_refusal(const redisReply *reply)
+{
+	for (size_t i = 0; refusals[i] != NULL; i++)
+		if (redis_reply_is_error(reply, refusals[i]))
+			return true;
+	return false;
+}
+
+bool
+redis_error_is_refusal(const GError *error)
+{
+	for (size_t i = 0; error != NULL && refusals[i] != NULL; i++)
+		if (strstr(error->message, refusals[i]) != NULL)
+			return true;
+	return false;
+}
+
 void
 redis_reply_explain(const redisReply *reply, GError **error)
 {
@@ -106,6 +127,8 @@ redis_reply_explain(const redisReply *reply, GError **error)
 		{ "READONLY", "it is a replica, which cannot be written", POSTERN_ERROR_UNAVAILABLE },
 		{ "MISCONF", "it cannot save its data to disk, and so takes no writes", POSTERN_ERROR_UNAVAILABLE },
 		{ "OOM", "its memory is full (maxmemory)", POSTERN_ERROR_UNAVAILABLE },
+		{ "NOREPLICAS", "too few replicas follow it (min-replicas-to-write), and so it takes no writes",
+			POSTERN_ERROR_UNAVAILABLE },
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(known); i++)
@@ -202,6 +225,8 @@ has_kind(const redisReply *reply, RedisKind kind)
 	const redisReply *first = redis_reply_at(reply, 0), *second = redis_reply_at(reply, 1);
 
 	switch (kind) {
+	case REDIS_IS_TEXT_OR_NIL:
+		return redis_reply_is_nil(reply) || is_text(reply);
 	case REDIS_IS_TEXT:
 		return is_text(reply);
 	case REDIS_IS_COUNT:
@@ -254,6 +279,7 @@ redis_reply_misfit(const redisReply *reply, RedisShape shape)
 		[REDIS_REPLY_STATUS] = "a status",
 		[REDIS_REPLY_ERROR] = "an error" };
 	static const char *const kinds[REDIS_KINDS] = { [REDIS_IS_TEXT] = "a text",
+		[REDIS_IS_TEXT_OR_NIL] = "a text or nil",
 		[REDIS_IS_COUNT] = "an integer",
 		[REDIS_IS_NUMBER] = "a decimal number",
 		[REDIS_IS_NUMBER_OR_NIL] = "a decimal number or nil",

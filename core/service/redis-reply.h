@@ -14,6 +14,7 @@
  * digits within 64 bits, with or without a minus sign. */
 typedef enum {
 	REDIS_IS_TEXT,             /* GET, AUTH, SCRIPT LOAD */
+	REDIS_IS_TEXT_OR_NIL,      /* GET of a key that may be missing */
 	REDIS_IS_COUNT,            /* an integer of RESP: SADD, SETNX */
 	REDIS_IS_NUMBER,           /* our scripts */
 	REDIS_IS_NUMBER_OR_NIL,    /* our scripts */
@@ -41,6 +42,11 @@ char *redis_reply_misfit(const redisReply *reply, RedisShape shape);
 
 void redis_reply_free(redisReply *reply);
 bool redis_reply_is_error(const redisReply *reply, const char *code);
+/* True: an error by which this server refuses what it would do at another time, or for another user: too few replicas, no
+ * memory, no disk, its ACL, a replica, loading. */
+bool redis_reply_is_refusal(const redisReply *reply);
+/* The same of an error that redis_reply_explain() made. */
+bool redis_error_is_refusal(const GError *error);
 /* Sets `error` by a reply that is one: INVALID if it will not go away by itself (a wrong password), else UNAVAILABLE. */
 void redis_reply_explain(const redisReply *reply, GError **error);
 /* The text, borrowed; NULL: it is none. */

@@ -193,6 +193,8 @@ store_redis_list(
 		status = list_by_index(store, class, prefix, after, limit, deadline_us, found);
 	else
 		status = list_by_scan(store, prefix, after, limit, deadline_us, found);
+	if (status == PTN_OK && found->len == 0 && !store_redis_exists(store, deadline_us))
+		status = PTN_UNSURE;
 	if (status == PTN_OK)
 		*items = g_steal_pointer(&found);
 	return status;
@@ -257,6 +259,7 @@ store_redis_changes(void *data, const char *prefix, int64_t deadline_us, uint64_
 
 	if (!list_is_watched(store, prefix))
 		return PTN_NONE;
+	store_redis_try_write(store, deadline_us);
 	reply = store_redis_ask(
 		store, deadline_us, (RedisShape){ REDIS_IS_NUMBERED_OR_NONE, 0 }, G_N_ELEMENTS(words), words);
 	if (reply == NULL)

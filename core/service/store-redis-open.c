@@ -27,22 +27,73 @@ open_until(const StoreRedis *store)
 
 /* ---- the greeting ---- */
 
-/* The first daemon writes the number; nobody lowers it. */
+static bool
+open_fail_missing(const StoreRedis *store, GError **error)
+{
+	return error_set(error, POSTERN_ERROR_UNAVAILABLE,
+		"it has no key %sschema: it lost what it had (then restore it: posternctl restore), or is new "
+		"(then: posternctl store init)",
+		store->prefix);
+}
+
+bool
+store_redis_exists(StoreRedis *store, int64_t deadline_us)
+{
+	g_autofree char *key = g_strconcat(store->prefix, "schema", NULL);
+	const char *const words[] = { "GET", key };
+	g_autoptr(redisReply) reply = NULL;
+	g_autoptr(GError) error = NULL;
+
+	if (!store->must_exist)
+		return true;
+	reply = store_redis_ask(
+		store, deadline_us, (RedisShape){ REDIS_IS_TEXT_OR_NIL, 0 }, G_N_ELEMENTS(words), words);
+	if (reply == NULL || !redis_reply_is_nil(reply))
+		return reply != NULL;
+	(void)open_fail_missing(store, &error);
+	redis_pool_give_up(store->pool, error->message);
+	return false;
+}
+
+/* A server that takes no writes now can still be read. */
+static bool
+open_may_be_refused(StoreRedis *store, const GError *failure)
+{
+	if (failure->code != POSTERN_ERROR_UNAVAILABLE || !redis_error_is_refusal(failure))
+		return false;
+	store_redis_set_refusal(store, failure->message);
+	return true;
+}
+
+static bool
+open_make_schema(StoreRedis *store, RedisWire *wire, const char *key, const char *ours, GError **error)
+{
+	g_autoptr(GError) failure = NULL;
+	g_autoptr(redisReply) set =
+		redis_wire_ask(wire, open_until(store), REDIS_IS_COUNT, &failure, "SETNX", key, ours, (const char *)NULL);
+
+	if (set != NULL || open_may_be_refused(store, failure))
+		return true;
+	g_propagate_error(error, g_steal_pointer(&failure));
+	return false;
+}
+
+/* The first who opens it writes the number, unless it must be there; nobody lowers it. */
 static bool
 open_check_schema(StoreRedis *store, RedisWire *wire, GError **error)
 {
 	g_autofree char *key = g_strconcat(store->prefix, "schema", NULL);
 	g_autofree char *ours = g_strdup_printf("%d", STORE_REDIS_SCHEMA);
-	g_autoptr(redisReply) set =
-		redis_wire_ask(wire, open_until(store), REDIS_IS_COUNT, error, "SETNX", key, ours, (const char *)NULL);
 	g_autoptr(redisReply) get = NULL;
 	uint64_t schema;
 
-	if (set == NULL)
+	if (!store->must_exist && !open_make_schema(store, wire, key, ours, error))
 		return false;
-	get = redis_wire_ask(wire, open_until(store), REDIS_IS_TEXT, error, "GET", key, (const char *)NULL);
+	get = redis_wire_ask(wire, open_until(store), REDIS_IS_TEXT_OR_NIL, error, "GET", key, (const char *)NULL);
 	if (get == NULL)
 		return false;
+	if (redis_reply_is_nil(get)) /* of a cache it is refused, with all other writes */
+		return !store->must_exist || open_fail_missing(store, error);
 	if (!redis_reply_version(get, &schema) || schema > STORE_REDIS_SCHEMA)
 		return error_set(error, POSTERN_ERROR_INVALID,
 			"the keys that begin with \"%s\" have schema %s, this Postern knows schemas up to %d: they were "
@@ -104,9 +155,13 @@ open_share_classes(StoreRedis *store, RedisWire *wire, GError **error)
 		g_ptr_array_add(words, g_ptr_array_index(store->classes, i));
 	g_mutex_unlock(&store->lock);
 	if (words->len > 2) {
-		added = redis_wire_ask_words(wire, open_until(store), REDIS_IS_COUNT, words, error);
-		if (added == NULL)
+		g_autoptr(GError) failure = NULL;
+
+		added = redis_wire_ask_words(wire, open_until(store), REDIS_IS_COUNT, words, &failure);
+		if (added == NULL && !open_may_be_refused(store, failure)) {
+			g_propagate_error(error, g_steal_pointer(&failure));
 			return false;
+		}
 	}
 	all = redis_wire_ask(wire, open_until(store), REDIS_IS_TEXTS, error, "SMEMBERS", key, (const char *)NULL);
 	for (size_t i = 0; i < redis_reply_size(all); i++)
@@ -183,7 +238,7 @@ open_told(void *data, const char *why)
 	store_redis_alarm(store, alarm, text);
 	if (store->metrics != NULL)
 		metrics_set(store->metrics, alarm, why != NULL);
-	if (store->told != NULL)
+	if (store->told != NULL && (why != NULL || !atomic_load(&store->refuses_writes)))
 		store->told(store->told_data, why != NULL);
 }
 
@@ -215,6 +270,7 @@ open_new(const StoreSettings *settings)
 	store->prefix = g_strdup(settings->prefix != NULL ? settings->prefix : "postern:");
 	store->name = g_strdup(settings->name != NULL ? settings->name : "store");
 	store->is_durable = settings->is_durable;
+	store->must_exist = settings->must_exist;
 	store->metrics = settings->metrics;
 	store->metric_trips = g_strconcat(store->name, ".round-trips", NULL);
 	store->metric_errors = g_strconcat(store->name, ".errors", NULL);
@@ -270,6 +326,7 @@ store_redis_close(void *data)
 	g_free(store->metric_trips);
 	g_free(store->metric_errors);
 	g_free(store->metric_time);
+	g_free(store->refusal);
 	g_free(store->prefix);
 	g_free(store->name);
 	g_free(store);

@@ -12,6 +12,8 @@
 /* Longer is for ever: a number of Redis's Lua has 53 bits. */
 #define STORE_REDIS_TTL_MAX (INT64_C(100) * 365 * 86400 * CLOCK_SECOND)
 
+#define STORE_REDIS_TRY_US CLOCK_SECOND /* so often it is tried whether writes are taken again */
+
 static const RedisShape is_number = { REDIS_IS_NUMBER, 0 }, is_number_or_nil = { REDIS_IS_NUMBER_OR_NIL, 0 };
 
 /* ---- keys ---- */
@@ -62,9 +64,31 @@ store_redis_key_of(const StoreRedis *store, const char *redis_key)
 
 /* ---- asking ---- */
 
-/* What Redis refuses is told until it takes something again. */
+void
+store_redis_set_refusal(StoreRedis *store, const char *why)
+{
+	g_autofree char *name = g_strconcat(store->name, ".refused", NULL);
+	g_autofree char *text = NULL;
+
+	if (atomic_exchange(&store->refuses_writes, why != NULL) == (why != NULL))
+		return;
+	g_mutex_lock(&store->lock);
+	g_free(store->refusal);
+	store->refusal = g_strdup(why);
+	g_mutex_unlock(&store->lock);
+	atomic_store(&store->tried_us, g_get_monotonic_time());
+	if (why != NULL)
+		text = g_strdup_printf("redis takes no writes: %s; %s", why,
+			store->is_durable ? "logins and mail go on, nothing can be changed"
+							  : "caches and counters go on locally");
+	store_redis_alarm(store, name, text);
+	if (store->told != NULL)
+		store->told(store->told_data, why != NULL);
+}
+
+/* What Redis answers with an error is told until it answers something else. */
 static void
-store_redis_judge(StoreRedis *store, const redisReply *reply)
+store_redis_judge(StoreRedis *store, bool is_write, const redisReply *reply)
 {
 	g_autoptr(GError) error = NULL;
 	g_autofree char *name = NULL;
@@ -73,6 +97,12 @@ store_redis_judge(StoreRedis *store, const redisReply *reply)
 		return;
 	if (reply->type == REDIS_REPLY_ERROR)
 		redis_reply_explain(reply, &error);
+	if (is_write && redis_reply_is_refusal(reply)) { /* taken again: by store_redis_try_write(), which surely writes */
+		store_redis_set_refusal(store, error->message);
+		return;
+	}
+	if (atomic_load(&store->refuses_writes))
+		return;
 	if (atomic_exchange(&store->is_refused, error != NULL) == (error != NULL))
 		return;
 	name = g_strconcat(store->name, ".refused", NULL);
@@ -98,9 +128,9 @@ store_redis_ask_once(StoreRedis *store, int64_t deadline_us, RedisShape shape, s
 
 /* Takes the reply; returns it unless it is an error. */
 static redisReply *
-store_redis_no_error(StoreRedis *store, redisReply *reply)
+store_redis_no_error(StoreRedis *store, bool is_write, redisReply *reply)
 {
-	store_redis_judge(store, reply);
+	store_redis_judge(store, is_write, reply);
 	if (reply != NULL && reply->type == REDIS_REPLY_ERROR)
 		g_clear_pointer(&reply, redis_reply_free);
 	return reply;
@@ -109,29 +139,31 @@ store_redis_no_error(StoreRedis *store, redisReply *reply)
 redisReply *
 store_redis_ask(StoreRedis *store, int64_t deadline_us, RedisShape shape, size_t n, const char *const *words)
 {
-	return store_redis_no_error(store, store_redis_ask_once(store, deadline_us, shape, n, words));
+	return store_redis_no_error(store, false, store_redis_ask_once(store, deadline_us, shape, n, words));
 }
 
 /* A server that lost its scripts (SCRIPT FLUSH) is given the text. */
 redisReply *
 store_redis_eval(StoreRedis *store, RedisScript script, RedisShape shape, int64_t deadline_us, GPtrArray *words)
 {
+	const bool is_write = script != SCRIPT_PAGE;
 	redisReply *reply;
 
 	words->pdata[0] = (void *)(uintptr_t) "EVALSHA";
 	words->pdata[1] = store->shas[script];
 	reply = store_redis_ask_once(store, deadline_us, shape, words->len, (const char *const *)words->pdata);
 	if (!redis_reply_is_error(reply, "NOSCRIPT"))
-		return store_redis_no_error(store, reply);
+		return store_redis_no_error(store, is_write, reply);
 	redis_reply_free(reply);
 	words->pdata[0] = (void *)(uintptr_t) "EVAL";
 	words->pdata[1] = store->scripts[script];
-	return store_redis_ask(store, deadline_us, shape, words->len, (const char *const *)words->pdata);
+	reply = store_redis_ask_once(store, deadline_us, shape, words->len, (const char *const *)words->pdata);
+	return store_redis_no_error(store, is_write, reply);
 }
 
 /* A script on one item: its name is the first argument, then `arguments` up to NULL. */
 static redisReply *
-store_redis_run(StoreRedis *store, RedisScript script, RedisShape shape, const char *key, int64_t deadline_us,
+store_redis_run_now(StoreRedis *store, RedisScript script, RedisShape shape, const char *key, int64_t deadline_us,
 	const char *const *arguments)
 {
 	g_autoptr(GPtrArray) words = g_ptr_array_new();
@@ -153,6 +185,31 @@ store_redis_run(StoreRedis *store, RedisScript script, RedisShape shape, const c
 	return store_redis_eval(store, script, shape, deadline_us, words);
 }
 
+/* While writes are refused those that go on in memory are not even asked for; so memory has all of them. */
+static redisReply *
+store_redis_run(StoreRedis *store, RedisScript script, RedisShape shape, const char *key, int64_t deadline_us,
+	const char *const *arguments)
+{
+	if (!store->is_durable && atomic_load(&store->refuses_writes))
+		return NULL;
+	return store_redis_run_now(store, script, shape, key, deadline_us, arguments);
+}
+
+void
+store_redis_try_write(StoreRedis *store, int64_t deadline_us)
+{
+	const char *const arguments[] = { "1", "1000000", NULL };
+	const int64_t now_us = g_get_monotonic_time();
+	g_autoptr(redisReply) reply = NULL;
+
+	if (!atomic_load(&store->refuses_writes) || now_us - atomic_load(&store->tried_us) < STORE_REDIS_TRY_US)
+		return;
+	atomic_store(&store->tried_us, now_us);
+	reply = store_redis_run_now(store, SCRIPT_ADD, is_number_or_nil, "probe", deadline_us, arguments);
+	if (reply != NULL)
+		store_redis_set_refusal(store, NULL);
+}
+
 /* ---- one item ---- */
 
 static PtnStatus
@@ -168,7 +225,7 @@ store_redis_get(void *data, const char *key, int64_t deadline_us, char **value, 
 	if (reply == NULL)
 		return PTN_UNSURE;
 	if (text == NULL || !redis_reply_version(redis_reply_at(reply, 1), version))
-		return PTN_NONE;
+		return store_redis_exists(store, deadline_us) ? PTN_NONE : PTN_UNSURE;
 	*value = g_strdup(text);
 	return PTN_OK;
 }
@@ -302,13 +359,22 @@ store_redis_flush(void *data)
 static char *
 store_redis_describe(void *data)
 {
-	return redis_pool_describe(((StoreRedis *)data)->pool);
+	StoreRedis *store = data;
+	char *text = NULL;
+
+	g_mutex_lock(&store->lock);
+	if (atomic_load(&store->refuses_writes) && !redis_pool_is_away(store->pool))
+		text = g_strdup_printf("redis AWAY for writing: %s", store->refusal);
+	g_mutex_unlock(&store->lock);
+	return text != NULL ? text : redis_pool_describe(store->pool);
 }
 
 static bool
 store_redis_is_away(void *data)
 {
-	return redis_pool_is_away(((StoreRedis *)data)->pool);
+	StoreRedis *store = data;
+
+	return redis_pool_is_away(store->pool) || atomic_load(&store->refuses_writes);
 }
 
 const StoreBackend store_redis = { .scheme = "redis",

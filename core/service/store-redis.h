@@ -12,7 +12,7 @@ enum { STORE_REDIS_SCHEMA = 1, STORE_REDIS_SHA = 41 };
 typedef struct {
 	char *prefix;
 	char *name; /* "store", "directory": in metrics and alarms */
-	bool is_durable;
+	bool is_durable, must_exist;
 	Metrics *metrics; /* NULL: none */
 	char *metric_trips, *metric_errors, *metric_time;
 	RedisPool *pool;
@@ -20,9 +20,12 @@ typedef struct {
 	char shas[SCRIPT_COUNT][STORE_REDIS_SHA];
 	int64_t deadline_us;
 	atomic_bool is_refused, has_said_unchecked;
+	atomic_bool refuses_writes; /* the last one was refused */
+	atomic_llong tried_us;      /* when it was last tried whether it takes writes again; monotonic */
+	char *refusal;              /* why writes are refused; `lock` */
 	void (*told)(void *data, bool is_away);
 	void *told_data;
-	GMutex lock;        /* guards `classes` */
+	GMutex lock;        /* guards `classes` and `refusal` */
 	GPtrArray *classes; /* char*; only grows */
 } StoreRedis;
 
@@ -38,6 +41,10 @@ char *store_redis_key_of(const StoreRedis *store, const char *redis_key);
 /* A new reply of `shape`, no error; NULL: there is none. */
 redisReply *store_redis_ask(
 	StoreRedis *store, int64_t deadline_us, RedisShape shape, size_t n, const char *const *words);
+/* Tries, once a second, whether it takes writes again. */
+void store_redis_try_write(StoreRedis *store, int64_t deadline_us);
+/* Writes are refused (why), or taken again (NULL): raises or lowers the alarm, and says so to the owner. */
+void store_redis_set_refusal(StoreRedis *store, const char *why);
 /* `words`: two places that are filled in here, the number of keys, keys, arguments. */
 redisReply *store_redis_eval(
 	StoreRedis *store, RedisScript script, RedisShape shape, int64_t deadline_us, GPtrArray *words);
@@ -54,5 +61,7 @@ PtnStatus store_redis_changed(
 /* ---- store-redis-open.c ---- */
 void *store_redis_open(const StoreSettings *settings, const char *rest, GError **error);
 void store_redis_close(void *data);
+/* False: the Redis has no schema key, though it must: it lost everything, or nobody made it ready.  It is away then. */
+bool store_redis_exists(StoreRedis *store, int64_t deadline_us);
 /* Raises or lowers (NULL) an alarm; where there are none, logs. */
 void store_redis_alarm(StoreRedis *store, const char *name, const char *text);

@@ -132,6 +132,9 @@ store_get(Store *store, const char *key, int64_t deadline_us, char **value, uint
 
 	if (!store_key_is_valid(key))
 		return PTN_UNSURE;
+	/* what was written while it takes no writes */
+	if (store->away != NULL && store_is_away(store) && store_away_get(store->away, key, value, number) == PTN_OK)
+		return PTN_OK;
 	status = store->backend->get(store->data, key, deadline_us, value, number);
 	return store_goes_on(store, status) ? store_away_get(store->away, key, value, number) : status;
 }

@@ -15,6 +15,10 @@
  * would be worth nothing, and a list of what this node happens to know would look like all there is.  A durable store
  * answers PTN_UNSURE to everything.
  *
+ * A remote store that answers and refuses writes (its memory or disk is full, too few replicas, its ACL) counts as away, but for
+ * what can be read: get reads the memory of this node first, then the store, and lists and changes are the store's.
+ * Whether it takes writes again is tried once a second by store_changes().  A durable one tries each write.
+ *
  * What a claim promises: as long as the server keeps its data, nobody else gets the key until its time is over by the
  * server's clock, or it is removed.  Redis replicates behind the reply: a failover may lose the writes of its last moments
  * (a claim, a counter's last additions, a value), and then a second node gets a claim that the first still believes to
@@ -50,6 +54,8 @@ typedef struct {
 	 * "redis+sentinel://[USER[:PASSWORD]@]HOST[:PORT],…/MASTER[/DB]"; "rediss…" is with TLS */
 	const char *url;
 	bool is_durable; /* see store_open() */
+	bool must_exist; /* a remote one that nobody made ready, or that lost everything, counts as away: what it says is
+	                  * missing may have been there */
 	const Clock *clock;
 	size_t most_items; /* in the memory of this node, unless it is durable; default STORE_ITEMS */
 	/* of remote ones only */
@@ -77,7 +83,8 @@ void store_close(Store *store);
 /* Writes what is still in memory now; false: it could not be written (it is kept, and tried again). */
 bool store_flush(Store *store);
 bool store_is_local(const Store *store);
-/* It does not answer now, and calls are answered without it: limits that count over all nodes then count on this one. */
+/* It does not answer now, or takes no writes, and calls are answered without it: limits that count over all nodes then count
+ * on this one. */
 bool store_is_away(Store *store);
 
 /* `value`: new; `version`: may be NULL. */

@@ -1,7 +1,8 @@
 /* archive.c - libarchive on a leash.
  *
- * It reads what is in memory by a function of ours, in small pieces: a small piece of a bomb is a small bomb, and
- * before each the processor time is looked at.  What it need not read it skips by another. */
+ * It reads what is in memory by a function of ours, in small pieces: a small piece of a bomb is a
+ * small bomb, and before each the processor time is looked at.  What it need not read it skips by
+ * another. */
 #include "plugins/attachments/archive.h"
 
 #include <archive.h>
@@ -10,7 +11,11 @@
 #include <string.h>
 #include <time.h>
 
-enum { PIECE = 4096, PIECE_COMPRESSED = 64, TAR_MAGIC = 257 };
+enum {
+	PIECE = 4096,
+	PIECE_COMPRESSED = 64,
+	OTHERS_MOST = 16, /* signatures behind the first octets that are tried */
+};
 
 typedef struct {
 	const char *octets;
@@ -77,34 +82,6 @@ begins_with(const char *octets, size_t size, size_t at, const char *magic, size_
 	return size >= at + length && memcmp(octets + at, magic, length) == 0;
 }
 
-typedef struct {
-	size_t at, size;
-	const char *magic;
-} Magic;
-
-static const Magic magics[] = { { 0, 4, "PK\3\4" }, { 0, 4, "PK\5\6" }, { 0, 4, "PK\1\2" },
-	{ 0, 6, "Rar!\x1a\x07" }, { 0, 6, "7z\xbc\xaf\x27\x1c" }, { TAR_MAGIC, 5, "ustar" }, { 0, 2, "\x1f\x8b" },
-	{ 0, 3, "BZh" },
-	{ 0, 6,
-		"\xfd"
-		"7zXZ" },
-	{ 0, 4, "\x28\xb5\x2f\xfd" }, { 0, 4, "MSCF" } };
-
-bool
-archive_is_one(const char *begin, size_t size)
-{
-	for (size_t i = 0; i < G_N_ELEMENTS(magics); i++)
-		if (begins_with(begin, size, magics[i].at, magics[i].magic, magics[i].size))
-			return true;
-	return false;
-}
-
-bool
-archive_is_zip(const char *begin, size_t size)
-{
-	return archive_is_one(begin, size) && begin[0] == 'P';
-}
-
 static struct archive *
 reader_new(Source *source)
 {
@@ -151,16 +128,20 @@ piece_for(const char *octets, size_t size)
 }
 
 /* An archive whose names are encrypted says so only in the words of its error. */
+static bool
+is_about_encryption(const char *error)
+{
+	return error != NULL && (strstr(error, "ncrypt") != NULL || strstr(error, "Crypto") != NULL);
+}
+
 static ArchiveResult
 reader_result(struct archive *reader, const Source *source, int status, unsigned entries)
 {
-	const char *error = archive_error_string(reader);
-
 	if (status == ARCHIVE_EOF)
 		return ARCHIVE_LISTED;
 	/* asked before it knows the format, libarchive follows a pointer that leads nowhere (3.6.2) */
 	if ((archive_format(reader) != 0 && archive_read_has_encrypted_entries(reader) > 0) ||
-		(error != NULL && strstr(error, "ncrypt") != NULL))
+		is_about_encryption(archive_error_string(reader)))
 		return ARCHIVE_ENCRYPTED;
 	if (entries == 0 && is_compressed(source->octets, source->size) && thread_time() <= source->until)
 		return ARCHIVE_IS_NONE;
@@ -205,15 +186,38 @@ archive_list_by_library(
 	return result;
 }
 
-ArchiveResult
-archive_list(const char *octets, size_t size, const ArchiveLimits *limits, ArchiveVisit *visit, void *data)
+/* One that begins with the first octet, and is no zip file. */
+static ArchiveResult
+archive_list_other(const char *octets, size_t size, const ArchiveLimits *limits, ArchiveVisit *visit, void *data)
 {
-	if (!archive_is_one(octets, size))
-		return ARCHIVE_IS_NONE;
-	if (archive_is_zip(octets, size))
-		return archive_list_zip(octets, size, limits, visit, data);
 	/* 45 octets of bzip2 may be a megabyte: no piece is small */
 	if (*limits->time_left <= 0 || is_bzip2(octets, size))
 		return ARCHIVE_UNLISTED;
-	return archive_list_by_library(octets, size, limits, visit, data);
+	return archive_list_by_library(octets, size, limits, visit, data) |
+		   (archive_is_encrypted_rar5(octets, size, limits->most_entries) ? ARCHIVE_ENCRYPTED : 0);
+}
+
+/* One may stand behind something else, and what stands there may look like one. */
+static ArchiveResult
+archive_list_others(const char *octets, size_t size, const ArchiveLimits *limits, ArchiveVisit *visit, void *data)
+{
+	const bool is_one = archive_is_one(octets, size) && !archive_is_zip(octets, size);
+	ArchiveResult result = is_one ? archive_list_other(octets, size, limits, visit, data) : ARCHIVE_IS_NONE;
+	const char *at = octets + (is_one ? 1 : 0), *end = octets + size;
+
+	for (unsigned n = 0; (at = archive_find_other(octets, size, at)) != NULL; n++, at++) {
+		if (n == OTHERS_MOST)
+			return result | ARCHIVE_UNLISTED;
+		result |= archive_list_other(at, (size_t)(end - at), limits, visit, data);
+	}
+	return result;
+}
+
+ArchiveResult
+archive_list(const char *octets, size_t size, const ArchiveLimits *limits, ArchiveVisit *visit, void *data)
+{
+	bool is_whole;
+	const ArchiveResult result = archive_list_zip(octets, size, limits, visit, data, &is_whole);
+
+	return is_whole ? result : result | archive_list_others(octets, size, limits, visit, data);
 }

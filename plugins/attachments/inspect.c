@@ -10,7 +10,7 @@ enum {
 	BEGIN_SIZE = 1024, /* octets that tell what a file is */
 	UU_FILES_MOST = 1000,
 	ZIP_HERE_MOST = 20 << 20, /* octets, encoded; the memory that a larger one takes is a parser's */
-	ARCHIVE_NS = 8000000, /* of processor time for libarchive, in a message */
+	ARCHIVE_NS = 8000000,     /* of processor time for libarchive, in a message */
 };
 
 typedef struct {
@@ -101,12 +101,34 @@ inspect_archive(Inspection *inspection, const MimePart *part)
 	octets = mime_decode(part, rules->most_archive + 1, &size);
 	if (size <= rules->most_archive)
 		result = archive_list(octets, size, &limits, inspect_entry, inspection);
-	if (result == ARCHIVE_UNLISTED && rules->refuses_unlisted)
+	if ((result & ARCHIVE_UNLISTED) != 0 && rules->refuses_unlisted)
 		find(inspection, NULL, FOUND_UNLISTED);
-	if ((result == ARCHIVE_ENCRYPTED || inspection->is_encrypted) && rules->refuses_encrypted)
+	if (((result & ARCHIVE_ENCRYPTED) != 0 || inspection->is_encrypted) && rules->refuses_encrypted)
 		find(inspection, NULL, FOUND_ENCRYPTED);
-	inspection->finding->is_unlisted |= result == ARCHIVE_UNLISTED;
-	inspection->finding->is_cut |= result == ARCHIVE_CUT;
+	inspection->finding->is_unlisted |= (result & ARCHIVE_UNLISTED) != 0;
+	inspection->finding->is_cut |= (result & ARCHIVE_CUT) != 0;
+}
+
+static void
+search_octets(const char *octets, size_t size, void *data)
+{
+	archive_search(data, octets, size);
+}
+
+/* One may begin behind other octets. */
+static void
+inspect_archives(Inspection *inspection, const MimePart *part, const char *begin, size_t size)
+{
+	const bool is_one = archive_is_one(begin, size), is_zip = archive_is_zip(begin, size);
+	ArchiveSearch search = { .has_other = is_one && !is_zip };
+
+	if (!search.has_other)
+		(void)mime_octets_pieces(part, inspection->rules->most_archive + 1, search_octets, &search);
+	if (!is_one && !search.has_zip && !search.has_other)
+		return;
+	inspection->needs_library |= search.has_other || part->size > ZIP_HERE_MOST;
+	if (inspection->means == MIME_LIBRARY || !inspection->needs_library)
+		inspect_archive(inspection, part);
 }
 
 /* ---- files within text ---- */
@@ -173,11 +195,8 @@ inspect_part(const MimePart *part, void *data)
 		}
 	begin = mime_decode(part, BEGIN_SIZE, &size);
 	inspect_type(inspection, part, begin, size);
-	if (inspection->rules->looks_into_archives && archive_is_one(begin, size)) {
-		inspection->needs_library |= !archive_is_zip(begin, size) || part->size > ZIP_HERE_MOST;
-		if (inspection->means == MIME_LIBRARY || !inspection->needs_library)
-			inspect_archive(inspection, part);
-	}
+	if (inspection->rules->looks_into_archives)
+		inspect_archives(inspection, part, begin, size);
 	if (part->encoding <= GMIME_CONTENT_ENCODING_BINARY && g_str_has_prefix(part->type, "text/"))
 		inspect_uuencoded(inspection, part);
 }

@@ -295,6 +295,57 @@ test_time(void)
 	CU_ASSERT_EQUAL(entries, 2);
 }
 
+/* A header of a zip file at each place where one could be, and extra fields of four octets: what a pass visits is bounded. */
+static void
+test_zip_limits(void)
+{
+	int64_t time_left = INT64_C(1000000000);
+	const ArchiveLimits limits = { 100, &time_left };
+	g_autoptr(GString) headers = g_string_new(NULL), extras = g_string_new(NULL);
+	unsigned entries = 0;
+
+	for (unsigned i = 0; i < 101; i++)
+		g_string_append_len(headers, "PK\3\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0x", 31);
+	CU_ASSERT_EQUAL(archive_list(headers->str, headers->len, &limits, count_entry, &entries), ARCHIVE_CUT);
+	CU_ASSERT_EQUAL(entries, 100);
+	CU_ASSERT_EQUAL(archive_list(headers->str, headers->len - 31, &limits, count_entry, &entries), ARCHIVE_UNLISTED);
+	CU_ASSERT_EQUAL(entries, 200);
+	g_string_append_len(extras, headers->str, 31);
+	extras->str[28] = extras->str[29] = '\x7f';
+	g_string_set_size(extras, 31 + 0x7f7f);
+	memset(extras->str + 31, 0, 0x7f7f);
+	CU_ASSERT_EQUAL(archive_list(extras->str, extras->len, &limits, count_entry, &entries), ARCHIVE_CUT);
+}
+
+/* A signature is found wherever the pieces end; so are no more than are tried. */
+static void
+test_signatures(void)
+{
+	static const char *const signatures[] = { "PK\5\6", "Rar!\x1a\7", "7z\xbc\xaf\x27\x1c" };
+	int64_t time_left = INT64_C(1000000000);
+	const ArchiveLimits limits = { 100, &time_left };
+	g_autoptr(GString) many = g_string_new("x");
+	unsigned entries = 0;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(signatures); i++)
+		for (size_t piece = 1; piece < 12; piece++) {
+			g_autofree char *octets = g_strdup_printf("0123456789%s0123", signatures[i]);
+			const size_t size = strlen(octets);
+			ArchiveSearch search = { .seen = 0 }, before = { .seen = 0 };
+
+			for (size_t at = 0; at < size; at += piece)
+				archive_search(&search, octets + at, MIN(piece, size - at));
+			archive_search(&before, octets, 10 + strlen(signatures[i]) - 1);
+			CU_ASSERT_EQUAL(search.has_zip, i == 0);
+			CU_ASSERT_EQUAL(search.has_other, i != 0);
+			CU_ASSERT_FALSE(before.has_zip || before.has_other);
+		}
+	for (unsigned i = 0; i < 17; i++)
+		g_string_append(many, "Rar!\x1a\7");
+	CU_ASSERT_EQUAL(archive_list(many->str, many->len, &limits, count_entry, &entries), ARCHIVE_UNLISTED);
+	CU_ASSERT_PTR_EQUAL(archive_find_other(many->str, many->len, many->str), many->str + 1);
+}
+
 static void
 test_limits(void)
 {
@@ -367,6 +418,8 @@ static const UnitTest tests[] = {
 	{ "X-03 archives that cannot be listed", test_unlisted },
 	{ "X-05 archives with more files or octets than are looked at", test_archive_limits },
 	{ "archives: a limit of processor time", test_time },
+	{ "X-05 headers and extra fields of a zip file are bounded", test_zip_limits },
+	{ "X-07 signatures of archives are found at any place", test_signatures },
 	{ "X-05 parts are bounded: beyond that refused, put off or passed", test_limits },
 	{ "X-04 messages to exempt recipients only are accepted", test_exempt },
 	{ "names are folded", test_folding },

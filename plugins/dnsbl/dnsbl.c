@@ -7,12 +7,12 @@
 #include <glib.h>
 #include <string.h>
 
-#include "health.h"
 #include "list.h"
 
 typedef struct {
-	GPtrArray *lists; /* of List* */
-	bool defers;      /* on-error = defer: nobody passes unseen */
+	GPtrArray *lists;  /* of List* */
+	GPtrArray *health; /* of ListHealth*, theirs */
+	bool defers;       /* on-error = defer: nobody passes unseen */
 } Dnsbl;
 
 /* What one list says of the client. */
@@ -35,6 +35,9 @@ start(PtnHook *h)
 	Dnsbl *dnsbl = ptn_instance(h);
 
 	dnsbl->lists = list_read_all(h);
+	dnsbl->health = g_ptr_array_new();
+	for (guint i = 0; i < dnsbl->lists->len; i++)
+		g_ptr_array_add(dnsbl->health, &((List *)g_ptr_array_index(dnsbl->lists, i))->health);
 	dnsbl->defers = ptn_option_number(h, "on-error") == 0;
 	return PTN_NEXT;
 }
@@ -44,8 +47,9 @@ stop(PtnHook *h)
 {
 	Dnsbl *dnsbl = ptn_instance(h);
 
-	for (guint i = 0; i < dnsbl->lists->len; i++)
-		health_end(h, g_ptr_array_index(dnsbl->lists, i));
+	for (guint i = 0; i < dnsbl->health->len; i++)
+		health_end(h, g_ptr_array_index(dnsbl->health, i));
+	g_ptr_array_unref(dnsbl->health);
 	g_ptr_array_unref(dnsbl->lists);
 	return PTN_NEXT;
 }
@@ -55,7 +59,7 @@ test_lists(PtnHook *h)
 {
 	const Dnsbl *dnsbl = ptn_instance(h);
 
-	health_test_all(h, dnsbl->lists);
+	health_test_all(h, dnsbl->health);
 	return PTN_NEXT;
 }
 
@@ -88,7 +92,7 @@ ask_all(PtnHook *h)
 	for (guint i = 0; i < dnsbl->lists->len; i++) {
 		List *list = g_ptr_array_index(dnsbl->lists, i);
 
-		if (concerns(h, list) && health_may_ask(list))
+		if (concerns(h, list) && health_may_ask(&list->health))
 			session->findings[i].lookup = ptn_dns_start(h, list_name(h, list, ptn_client(h)), PTN_A);
 	}
 	return PTN_NEXT;
@@ -101,20 +105,6 @@ static bool
 is_fault_of_list(PtnHook *h)
 {
 	return ptn_time_left(h) == 0 || ptn_sleep(h, 0);
-}
-
-/* A listing counts only if the list can tell one client from another. */
-static Meaning
-control(PtnHook *h, List *list)
-{
-	const Meaning meaning = health_control(h, list);
-
-	if (meaning == MEANS_NOTHING)
-		return MEANS_LISTED;
-	if (meaning != MEANS_UNKNOWN)
-		ptn_log(h, PTN_WARNING, "list %s (%s) lists 127.0.0.1, which no list does: nobody counts as listed",
-			list->name, list->shown);
-	return meaning == MEANS_UNKNOWN ? MEANS_UNKNOWN : MEANS_OTHER;
 }
 
 static void
@@ -139,11 +129,11 @@ hear(PtnHook *h, List *list, Finding *finding)
 	Meaning meaning = list_meaning(list, answer, &code);
 
 	if (meaning == MEANS_LISTED)
-		meaning = control(h, list);
+		meaning = health_control(h, &list->health);
 	if (meaning == MEANS_UNKNOWN && !is_fault_of_list(h))
 		return;
 	if (ptn_fact(h, "rehearsal") == NULL) /* its log lines and alarms would go nowhere */
-		health_note(h, list, meaning, code);
+		health_note(h, &list->health, meaning, code);
 	finding->meaning = meaning;
 	finding->lookup = NULL; /* to be asked anew if nothing came */
 	if (code != NULL)
@@ -158,7 +148,7 @@ ask_again(PtnHook *h, List *list, Finding *finding)
 	if (finding->is_of_message) /* of one that is over: so is the lookup */
 		finding->lookup = NULL;
 	if (finding->meaning != MEANS_UNKNOWN || finding->lookup != NULL || !concerns(h, list) ||
-		!health_may_ask(list))
+		!health_may_ask(&list->health))
 		return false;
 	finding->lookup = ptn_dns_start(h, list_name(h, list, ptn_client(h)), PTN_A);
 	finding->is_of_message = true;
@@ -272,7 +262,7 @@ show_lists(PtnHook *h)
 		List *list = g_ptr_array_index(dnsbl->lists, i);
 
 		ptn_row(h, "list", list->name, "zone", list->shown, "action", actions[list->action], "state",
-			health_describe(h, list), NULL);
+			health_describe(h, &list->health), NULL);
 	}
 	return PTN_NEXT;
 }
@@ -282,14 +272,8 @@ tell_doctor(PtnHook *h)
 {
 	const Dnsbl *dnsbl = ptn_instance(h);
 
-	for (guint i = 0; i < dnsbl->lists->len; i++) {
-		List *list = g_ptr_array_index(dnsbl->lists, i);
-		const char *state = health_describe(h, list);
-
-		ptn_row(h, "result", strcmp(state, "ok") == 0 ? "ok" : "look", "check",
-			ptn_format(h, "dnsbl/%s", list->name), "detail",
-			strcmp(state, "ok") == 0 ? "its self-test succeeds" : state, NULL);
-	}
+	for (guint i = 0; i < dnsbl->health->len; i++)
+		health_tell_doctor(h, "dnsbl", g_ptr_array_index(dnsbl->health, i));
 	return PTN_NEXT;
 }
 

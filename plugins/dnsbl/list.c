@@ -8,7 +8,17 @@ enum { ZONE_MAX = 180, LABEL_MAX = 63, KEY_LABEL_LEAST = 16, REASON_MAX = 200 };
 
 #define ERRORS_FIRST UINT32_C(0x7fffff00) /* 127.255.255.0/24 */
 #define ERRORS_LAST UINT32_C(0x7fffffff)
-#define TEST_IPV6 "0.0.0.0.0.f.7.f.f.f.f.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0"
+#define TEST_IPV6 ".0.0.0.0.0.f.7.f.f.f.f.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0"
+
+enum { TESTS_IPV4 = 2 };
+
+/* RFC 5782 5: of IPv4, then of IPv6. */
+static const ListTest tests[] = {
+	{ "1.0.0.127", false, false, "127.0.0.1", NULL },
+	{ "2.0.0.127", true, false, "127.0.0.2", ": is it the right zone, and alive?" },
+	{ "1" TEST_IPV6, false, false, "127.0.0.1", NULL },
+	{ "2" TEST_IPV6, true, false, "::FFFF:7F00:2", "; if it knows IPv4 only, set ipv6 = no" },
+};
 
 /* ---- codes ---- */
 
@@ -175,11 +185,30 @@ list_free(void *data)
 	g_free(list->zone);
 	g_free(list->shown);
 	g_free(list->text);
-	g_free(list->trouble);
-	g_free(list->error);
+	g_free(list->label);
 	g_array_unref(list->codes);
-	g_mutex_clear(&list->lock);
+	health_clear(&list->health);
 	g_free(list);
+}
+
+static Meaning
+list_meaning_of(const void *list, const PtnAnswer *answer, const char **value)
+{
+	return list_meaning(list, answer, value);
+}
+
+static void
+list_init_health(List *list)
+{
+	list->label = g_strdup_printf("%s (%s)", list->name, list->shown);
+	list->health.name = list->name;
+	list->health.label = list->label;
+	list->health.zone = list->zone;
+	list->health.tests = tests;
+	list->health.n_tests = list->takes_ipv6 ? G_N_ELEMENTS(tests) : TESTS_IPV4;
+	list->health.meaning = list_meaning_of;
+	list->health.list = list;
+	health_init(&list->health);
 }
 
 static List *
@@ -190,7 +219,6 @@ list_read(PtnHook *h, const char *item)
 	const char *text = list_option(h, item, "text");
 	const char *const *words = ptn_option_list(h, ptn_format(h, "%s/codes", item));
 
-	g_mutex_init(&list->lock);
 	list->name = g_strdup(item);
 	list->zone = key != NULL && key[0] != '\0' ? g_strdup_printf("%s.%s", key, zone) : g_strdup(zone);
 	list->shown = list_show_zone(zone);
@@ -205,6 +233,7 @@ list_read(PtnHook *h, const char *item)
 	list->weight = ptn_option_number(h, ptn_format(h, "%s/weight", item));
 	list->action = (Action)ptn_option_number(h, ptn_format(h, "%s/action", item));
 	list->takes_ipv6 = ptn_option_number(h, ptn_format(h, "%s/ipv6", item)) != 0;
+	list_init_health(list);
 	return list;
 }
 
@@ -224,12 +253,6 @@ const char *
 list_name(PtnHook *h, const List *list, const char *ip)
 {
 	return ptn_format(h, "%s.%s", ptn_reversed(h, ip), list->zone);
-}
-
-const char *
-list_test_name(PtnHook *h, const List *list, int last, bool is_ipv6)
-{
-	return ptn_format(h, is_ipv6 ? "%d." TEST_IPV6 ".%s" : "%d.0.0.127.%s", last, list->zone);
 }
 
 /* ---- reasons ---- */

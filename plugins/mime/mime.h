@@ -64,7 +64,11 @@ bool mime_text_is_encoded(const char *text, size_t size);
 char *mime_words(const char *text, MimeMeans means);
 /* The octets of a part without its transfer encoding, at most `most`; ends with NUL, not counted in `size`.  New. */
 char *mime_decode(const MimePart *part, size_t most, size_t *size);
-/* The same in UTF-8 as far as it can be, piece by piece, each of about 2 MiB and what `visit` left of the one before:
+/* The same piece by piece, in memory that does not grow with the part, but for uuencoded ones.  Returns how many octets were
+ * decoded. */
+typedef void MimeOctetsVisit(const char *octets, size_t size, void *data);
+size_t mime_octets_pieces(const MimePart *part, size_t most, MimeOctetsVisit *visit, void *data);
+/* The text of a part in UTF-8 as far as it can be, piece by piece, each of about 2 MiB and what `visit` left of the one before:
  * `visit` returns how many octets at the end it wants to see again, with more behind them.  While these are more than
  * 2 MiB, it comes as much text as they are.  `text` ends with NUL.  Returns how many octets were decoded; `most`: there
  * may be more. */

@@ -1,4 +1,5 @@
-/* pieces.c - a part of any size without transfer encoding and character set, in memory that does not grow with it. */
+/* pieces.c - a part of any size without transfer encoding and character set, in memory that does
+ * not grow with it. */
 #include <string.h>
 
 #include "plugins/mime/charset.h"
@@ -18,7 +19,6 @@ typedef struct {
 	GByteArray *octets; /* decoded, not converted yet: less than a character */
 	GString *text;      /* not shown yet; before it what the visitor wants to see again */
 	size_t kept;        /* of these */
-	size_t left;        /* octets that may still be decoded */
 	MimePieceVisit *visit;
 	void *data;
 } Pieces;
@@ -51,10 +51,10 @@ pieces_convert(Pieces *pieces, bool is_last)
 }
 
 static void
-pieces_add(Pieces *pieces, const char *octets, size_t size)
+pieces_add(const char *octets, size_t size, void *data)
 {
-	size = MIN(size, pieces->left);
-	pieces->left -= size;
+	Pieces *pieces = data;
+
 	while (size > 0) {
 		const size_t n = MIN(size, PIECE_STEP);
 
@@ -67,21 +67,31 @@ pieces_add(Pieces *pieces, const char *octets, size_t size)
 	}
 }
 
-static void
-pieces_decode(Pieces *pieces, const MimePart *part)
+size_t
+mime_octets_pieces(const MimePart *part, size_t most, MimeOctetsVisit *visit, void *data)
 {
-	g_autofree char *out = g_malloc(PIECE_STEP + TRANSFER_ROOM);
+	g_autofree char *out = NULL;
 	Transfer transfer;
-	size_t taken = 1;
+	size_t taken = 1, size = 0, n;
 
-	transfer_begin(&transfer, part);
-	for (size_t at = 0; at < part->size && pieces->left > 0 && taken > 0; at += taken) {
-		const size_t n =
-			transfer_decode(&transfer, part->data + at, MIN(part->size - at, PIECE_STEP), out, &taken);
-
-		pieces_add(pieces, out, n);
+	if (part->encoding == GMIME_CONTENT_ENCODING_UUENCODE)
+		out = mime_decode(part, most, &size);
+	if (out != NULL || part->encoding <= GMIME_CONTENT_ENCODING_BINARY) {
+		size = out != NULL ? size : MIN(part->size, most);
+		visit(out != NULL ? out : part->data, size, data);
+		return size;
 	}
-	pieces_add(pieces, out, transfer_end(&transfer, out));
+	out = g_malloc(PIECE_STEP + TRANSFER_ROOM);
+	transfer_begin(&transfer, part);
+	for (size_t at = 0; at < part->size && size < most && taken > 0; at += taken) {
+		n = transfer_decode(&transfer, part->data + at, MIN(part->size - at, PIECE_STEP), out, &taken);
+		visit(out, MIN(n, most - size), data);
+		size += MIN(n, most - size);
+	}
+	n = transfer_end(&transfer, out);
+	n = MIN(n, most - size);
+	visit(out, n, data);
+	return size + n;
 }
 
 size_t
@@ -90,20 +100,10 @@ mime_text_pieces(const MimePart *part, size_t most, MimePieceVisit *visit, void 
 	Pieces pieces = { .charset = part->charset,
 		.octets = g_byte_array_new(),
 		.text = g_string_new(NULL),
-		.left = most,
 		.visit = visit,
 		.data = data };
-	size_t size;
+	const size_t size = mime_octets_pieces(part, most, pieces_add, &pieces);
 
-	if (part->encoding == GMIME_CONTENT_ENCODING_UUENCODE) {
-		g_autofree char *text = mime_decode(part, most, &size);
-
-		pieces_add(&pieces, text, size);
-	} else if (part->encoding <= GMIME_CONTENT_ENCODING_BINARY) {
-		pieces_add(&pieces, part->data, part->size);
-	} else {
-		pieces_decode(&pieces, part);
-	}
 	pieces_convert(&pieces, true);
 	if (pieces.text->len > 0)
 		pieces_show(&pieces, true);
@@ -111,5 +111,5 @@ mime_text_pieces(const MimePart *part, size_t most, MimePieceVisit *visit, void 
 		charset_close(&pieces.set);
 	g_byte_array_unref(pieces.octets);
 	g_string_free(pieces.text, TRUE);
-	return most - pieces.left;
+	return size;
 }

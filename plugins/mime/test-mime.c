@@ -39,6 +39,22 @@ add_octets(GString *found, const char *name, const char *octets, size_t size)
 }
 
 static void
+append_octets(const char *octets, size_t size, void *data)
+{
+	g_string_append_len(data, octets, (gssize)size);
+}
+
+/* Piece by piece they are the same. */
+static void
+check_octets_pieces(const MimePart *part, size_t most, const char *octets, size_t size)
+{
+	g_autoptr(GString) pieces = g_string_new(NULL);
+
+	CU_ASSERT_EQUAL(mime_octets_pieces(part, most, append_octets, pieces), size);
+	CU_ASSERT_TRUE(pieces->len == size && memcmp(pieces->str, octets, size) == 0);
+}
+
+static void
 add_part(const MimePart *part, void *data)
 {
 	static const size_t mosts[] = { 2, 10, TEXT_MOST };
@@ -55,6 +71,7 @@ add_part(const MimePart *part, void *data)
 		g_autofree char *octets = mime_decode(part, mosts[i], &size);
 
 		add_octets(found, "octets", octets, size);
+		check_octets_pieces(part, mosts[i], octets, size);
 		if (part->means == MIME_PLAIN)
 			check_plain_text(octets, size);
 	}

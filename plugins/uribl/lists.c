@@ -32,15 +32,14 @@ is_odd(uint32_t address)
 	return (address & 0xffffff00) == CODES_BASE && (address & 1) != 0;
 }
 
-AnswerKind
+/* False: the list refuses to tell, or a resolver on the way makes answers up. */
+static bool
 answer_parse(const Zone *zone, const char *text, uint32_t *address)
 {
-	if (!address_parse(text, address) || code_is_error(*address))
-		return ANSWER_IS_ERROR;
-	return zone->has_bits && is_odd(*address) ? ANSWER_IS_ERROR : ANSWER_IS_CODE;
+	return address_parse(text, address) && !code_is_error(*address) && !(zone->has_bits && is_odd(*address));
 }
 
-bool
+static bool
 item_lists(const Item *item, uint32_t address)
 {
 	if ((address & 0xffffff00) == CODES_BASE && (address & item->bits) != 0)
@@ -52,6 +51,38 @@ item_lists(const Item *item, uint32_t address)
 			return true;
 	}
 	return false;
+}
+
+bool
+item_lists_answer(const Item *item, const PtnAnswer *answer)
+{
+	for (size_t i = 0; i < answer->count; i++) {
+		uint32_t address;
+
+		if (address_parse(answer->values[i], &address) && item_lists(item, address))
+			return true;
+	}
+	return false;
+}
+
+Meaning
+zone_meaning(const Zone *zone, const PtnAnswer *answer, const char **value)
+{
+	uint32_t address;
+
+	*value = NULL;
+	if (answer->status != PTN_OK || answer->count == 0)
+		return answer->status == PTN_UNSURE ? MEANS_UNKNOWN : MEANS_NOTHING;
+	for (size_t i = 0; i < answer->count; i++)
+		if (!answer_parse(zone, answer->values[i], &address)) {
+			*value = answer->values[i];
+			return MEANS_ERROR;
+		}
+	*value = answer->values[0];
+	for (guint i = 0; i < zone->items->len; i++)
+		if (item_lists_answer(g_ptr_array_index(zone->items, i), answer))
+			return MEANS_LISTED;
+	return MEANS_OTHER;
 }
 
 /* ---- items ---- */
@@ -92,6 +123,7 @@ zone_free(void *data)
 {
 	Zone *zone = data;
 
+	health_clear(&zone->health);
 	g_ptr_array_unref(zone->items);
 	g_free(zone->name);
 	g_free(zone);
@@ -135,8 +167,34 @@ item_read(PtnHook *h, const char *name, const char **why)
 	return NULL;
 }
 
+static Meaning
+zone_meaning_of(const void *zone, const PtnAnswer *answer, const char **value)
+{
+	return zone_meaning(zone, answer, value);
+}
+
+/* `item`: the first one, whose name lives as long as the instance. */
+static void
+zone_init_health(Zone *zone, const char *item)
+{
+	/* RFC 5782 5, of lists of domains, some of which have the entry of lists of addresses only */
+	static const ListTest tests[] = {
+		{ "invalid", false, false, "INVALID", NULL },
+		{ "2.0.0.127", true, false, "127.0.0.2 or TEST", ": is it the right zone, and alive?" },
+		{ "test", true, true, NULL, NULL },
+	};
+
+	zone->health.name = zone->health.label = item;
+	zone->health.zone = zone->name;
+	zone->health.tests = tests;
+	zone->health.n_tests = G_N_ELEMENTS(tests);
+	zone->health.meaning = zone_meaning_of;
+	zone->health.list = zone;
+	health_init(&zone->health);
+}
+
 static Zone *
-zone_of(GPtrArray *zones, const char *name)
+zone_of(GPtrArray *zones, const char *name, const char *item)
 {
 	Zone *zone;
 
@@ -148,6 +206,7 @@ zone_of(GPtrArray *zones, const char *name)
 	zone = g_new0(Zone, 1);
 	zone->name = g_strdup(name);
 	zone->items = g_ptr_array_new_with_free_func(item_free);
+	zone_init_health(zone, item);
 	g_ptr_array_add(zones, zone);
 	return zone;
 }
@@ -167,7 +226,7 @@ lists_read(PtnHook *h, const char **why)
 		item = zone != NULL ? item_read(h, *name, why) : NULL;
 		if (item == NULL)
 			return NULL;
-		of = zone_of(zones, zone);
+		of = zone_of(zones, zone, *name);
 		of->has_bits |= item->bits != 0;
 		g_ptr_array_add(of->items, item);
 	}

@@ -87,6 +87,10 @@ test_text(void)
 		{ TEXT "www.shop.example and WWW.other.example!", "shop.example other.example" },
 		{ TEXT "ftp://shop.example intent://other.example", "shop.example other.example" },
 		{ TEXT "http:\\\\shop.example http:/other.example", "shop.example other.example" },
+		{ TEXT "http:shop.example HTTPS:other.example/ xhttp:third.example http:x nothttp:", "shop.example other.example" },
+		{ TEXT "http:http://shop.example https://a.test,http://other.example", "shop.example a.test other.example" },
+		{ TEXT "http://shop.example:/x http://other.example://y", "shop.example other.example" },
+		{ TEXT "http://a.example@b.example@shop.example/", "a.example b.example shop.example" },
 		{ TEXT "http://shop.example\xe2\x80\x9d and \xc2\xabhttp://other.example\xc2\xbb", "shop.example other.example" },
 		{ TEXT "file://shop.example/x http:// http:///", "" },
 		{ TEXT "http://localhost/ http://intranet", "" },
@@ -107,6 +111,10 @@ test_bare(void)
 	static const Case cases[] = {
 		{ TEXT "visit example.com today, or sub.example.org/path.", "example.com example.org" },
 		{ TEXT "example.com.", "example.com" },
+		{ TEXT "Web:example.com (example.org) |example.net| \"a.example.com\"", "example.com example.org example.net" },
+		{ TEXT "/www.shop.example =www.other.example Hello.www.third.example", "shop.example other.example third.example" },
+		{ TEXT "a@www.shop.example xwww.shop.example www.", "" },
+		{ TEXT "www\xe3\x80\x82shop\xef\xbc\x8e" "example \xe7\x9c\x8b\xe3\x80\x82", "shop.example" },
 		{ TEXT "Hello.There and e.g. this, v1.2.3 readme.txt a.b", "" },
 		{ TEXT "192.0.2.1 is no link, http://198.51.100.7 is", "198.51.100.7" },
 		{ TEXT "/usr/share/example.com and x=example.com", "" },
@@ -273,13 +281,13 @@ test_piece_markup(void)
 {
 	static const struct {
 		const char *begin, *end;
-	} cases[] = { { "<a title=\"", "\" href=\"https:shop.example/x\">" }, { "<a title='<b> \"", "' href=https:shop.example>" },
-		{ "<a title=\"", " <!-- \"> x <a href=\"https:shop.example\"> -->" },
-		{ "<!-- ", "<script> --><a href=\"https:shop.example\"></script>" },
-		{ "<script>'", " <!-- '</script><a href=\"https:shop.example\"> -->" },
-		{ "<style>", "<a title='</style><a href=https:shop.example>" },
-		{ "www.sh<!-- ", " -->op.example" }, { "<a title='", "' href=https:shop.example>" },
-		{ "<a href=https:shop.example/?", ">" } };
+	} cases[] = { { "<a title=\"", "\" href=\"//shop.example/x\">" }, { "<a title='<b> \"", "' href=//shop.example>" },
+		{ "<a title=\"", " <!-- \"> x <a href=\"//shop.example\"> -->" },
+		{ "<!-- ", "<script> --><a href=\"//shop.example\"></script>" },
+		{ "<script>'", " <!-- '</script><a href=\"//shop.example\"> -->" },
+		{ "<style>", "<a title='</style><a href=//shop.example>" },
+		{ "www.sh<!-- ", " -->op.example" }, { "<a title='", "' href=//shop.example>" },
+		{ "<a href=//shop.example/?", ">" } };
 	static const size_t lengths[] = { 100, 4500, 9500, 70000, 3 << 20 };
 	const size_t before = limits.most_octets;
 
@@ -326,7 +334,7 @@ test_piece_limits(void)
 
 	limits.most_octets = 64 << 20;
 	check_whole(tag, "", false);
-	g_string_append(tag, "\" href=\"https:shop.example\">http://other.example");
+	g_string_append(tag, "\" href=\"//shop.example\">http://other.example");
 	check_whole(tag, "other.example", false);
 	g_string_append(word, "http://shop.example");
 	check_whole(word, "shop.example", true);

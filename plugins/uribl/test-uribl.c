@@ -4,6 +4,7 @@
 #include <glib.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "plugins/uribl/lists.h"
 #include "plugins/uribl/test-extract.h"
@@ -36,6 +37,9 @@ new_test(const char *config)
 	static const PtnPlugin *const plugins[] = { &ptn_test_door, &copier, &ptn_plugin_uribl, NULL };
 	PtnTest *test = ptn_test_new_chain(plugins, config != NULL ? config : LISTS);
 
+	ptn_test_dns(test, "2.0.0.127.multi.test", PTN_A, PTN_OK, "127.0.0.14", NULL);
+	ptn_test_dns(test, "test.gold.test", PTN_A, PTN_OK, "127.0.0.2", NULL);
+	ptn_test_dns(test, "2.0.0.127.ivm.test", PTN_A, PTN_OK, "127.0.0.2", NULL);
 	ptn_test_dns(test, "black.example.multi.test", PTN_A, PTN_OK, "127.0.0.2", NULL);
 	ptn_test_dns(test, "grey.example.multi.test", PTN_A, PTN_OK, "127.0.0.4", NULL);
 	ptn_test_dns(test, "red.example.multi.test", PTN_A, PTN_OK, "127.0.0.8", NULL);
@@ -153,6 +157,18 @@ test_failure(void)
 	ptn_test_free(test);
 }
 
+/* The ticks of the plugin run on a worker; each leaves its mark on an alarm. */
+static bool
+comes_true(PtnTest *test, const char *alarm, bool is_raised)
+{
+	for (int i = 0; i < 5000; i++) {
+		if ((ptn_test_alarm(test, alarm) != NULL) == is_raised)
+			return true;
+		(void)usleep(1000);
+	}
+	return false;
+}
+
 static void
 test_left_out(void)
 {
@@ -164,9 +180,81 @@ test_left_out(void)
 	check(test, "http://black.example/", "451 4.3.0"); /* not asked: it cannot be told */
 	check(test, "http://gold.example/", "550 5.7.1");  /* another list goes on */
 	CU_ASSERT_EQUAL(ptn_test_count(test, "plugin.uribl.failures"), 5);
+	CU_ASSERT_PTR_NOT_NULL(ptn_test_alarm(test, "uribl.black.health"));
 	ptn_test_advance(test, 61 * PTN_SECOND);
+	CU_ASSERT_TRUE(comes_true(test, "uribl.black.health", false));
 	check(test, "http://black.example/", "550 5.7.1");
 	check(test, "http://clean.example/", "250 ");
+	ptn_test_free(test);
+}
+
+/* ---- what the lists say of their test entries ---- */
+
+/* A zone that answers each question: with a wildcard, or because somebody else bought it. */
+static void
+test_lists_everything(void)
+{
+	PtnTest *test = new_test(LISTS);
+
+	ptn_test_dns(test, "invalid.multi.test", PTN_A, PTN_OK, "127.0.0.2", NULL);
+	check(test, "http://black.example/", "250 "); /* also before the first self-test */
+	check(test, "http://gold.example/", "550 5.7.1");
+	ptn_test_advance(test, PTN_SECOND);
+	CU_ASSERT_TRUE(comes_true(test, "uribl.black.health", true));
+	ASSERT_TEXT(ptn_test_alarm(test, "uribl.black.health"), "list black lists INVALID, which no list does: it is left out");
+	CU_ASSERT_PTR_NULL(ptn_test_alarm(test, "uribl.gold.health"));
+	CU_ASSERT_PTR_NULL(ptn_test_alarm(test, "uribl.ivm.health"));
+	check(test, "http://black.example/", "250 ");
+	CU_ASSERT_EQUAL(ptn_test_count(test, "plugin.uribl.listed"), 1);
+	ptn_test_dns(test, "invalid.multi.test", PTN_A, PTN_NONE, NULL);
+	ptn_test_advance(test, 301 * PTN_SECOND);
+	CU_ASSERT_TRUE(comes_true(test, "uribl.black.health", false));
+	check(test, "http://black.example/", "550 5.7.1");
+	ptn_test_free(test);
+}
+
+/* Listed before the self-test, and who could say whether that counts does not answer. */
+static void
+test_cannot_be_controlled(void)
+{
+	PtnTest *test = new_test("[plugin uribl]\non-error = defer\n" LISTS);
+
+	ptn_test_dns(test, "invalid.multi.test", PTN_A, PTN_UNSURE, NULL);
+	check(test, "http://black.example/", "451 4.3.0");
+	CU_ASSERT_EQUAL(ptn_test_count(test, "plugin.uribl.failures"), 1);
+	CU_ASSERT_EQUAL(ptn_test_count(test, "plugin.uribl.listed"), 0);
+	ptn_test_free(test);
+}
+
+static void
+test_refuses_to_tell(void)
+{
+	static const char *const codes[] = { "127.255.255.254", "127.0.0.1", "192.0.2.1" };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(codes); i++) {
+		PtnTest *test = new_test(LISTS);
+
+		ptn_test_dns(test, "invalid.gold.test", PTN_A, PTN_OK, codes[i], NULL);
+		ptn_test_dns(test, "test.gold.test", PTN_A, PTN_OK, codes[i], NULL);
+		ptn_test_advance(test, PTN_SECOND);
+		CU_ASSERT_TRUE(comes_true(test, "uribl.gold.error", true));
+		CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_alarm(test, "uribl.gold.error"), codes[i]));
+		ptn_test_dns(test, "gold.example.gold.test", PTN_A, PTN_OK, codes[i], "127.0.0.2", NULL);
+		check(test, "http://gold.example/", "250 ");
+		ptn_test_free(test);
+	}
+}
+
+static void
+test_lacks_its_entry(void)
+{
+	PtnTest *test = new_test(LISTS);
+
+	ptn_test_dns(test, "2.0.0.127.ivm.test", PTN_A, PTN_NONE, NULL);
+	ptn_test_advance(test, PTN_SECOND);
+	CU_ASSERT_TRUE(comes_true(test, "uribl.ivm.health", true));
+	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_alarm(test, "uribl.ivm.health"), "does not list its test entry 127.0.0.2 or TEST"));
+	check(test, "http://ivm.example/", "550 5.7.1"); /* it is believed nevertheless */
 	ptn_test_free(test);
 }
 
@@ -370,6 +458,10 @@ static const UnitTest tests[] = {
 	{ "U-10 numeric hosts are asked for reversed", test_reversed },
 	{ "U-16 a list that fails: passed, or put off if that is set", test_failure },
 	{ "U-16 a list that keeps failing is left out for a while", test_left_out },
+	{ "U-26 a zone that lists everything refuses nothing, before the first self-test either", test_lists_everything },
+	{ "U-26 a listing counts only if the list can tell one domain from another", test_cannot_be_controlled },
+	{ "U-06, U-26 a list that refuses to tell raises an alarm by its self-test", test_refuses_to_tell },
+	{ "U-26 a list without its test entry raises an alarm, and is asked", test_lacks_its_entry },
 	{ "actions: reject, defer, tag, warn", test_actions },
 	{ "items of one zone ask it once", test_asked_once },
 	{ "U-20, U-23 beyond 1,000 domains: refused, put off or passed", test_most_domains },

@@ -1,19 +1,23 @@
-/* text.c - a pass over words: what stands before "://", what begins with "www.", what ends with a top-level domain. */
+/* text.c - a pass over words: what stands before "://", what begins with "www.", what ends with a
+ * top-level domain. */
 #include "plugins/uribl/text.h"
 
 #include <string.h>
 #include <strings.h>
 
 enum {
-	AUTHORITY_MOST = 1024, /* octets of "user:password@host:port" */
-	TOKEN_MOST = 4096,     /* octets of a link in which percent signs are decoded */
-	MOST_DECODED = 2,      /* times: redirectors in redirectors */
+	MOST_DECODED = 2, /* times: redirectors in redirectors */
 	BARE_MOST = 255,
 };
 
+/* Beside those of text.h: what stood in a link behind percent signs, where only hosts with a
+ * scheme or "www." count. */
+enum { IN_LINK = 1 << 8 };
+
 enum { C_WORD = 1, C_SLASH = 2, C_ENDS = 4, C_HIGH = 8 };
 
-/* Letters, digits, ".-_" and all beyond ASCII make words; blanks, controls, quotes and angles end a link. */
+/* Letters, digits, ".-_" and all beyond ASCII make words; blanks, controls, quotes and angles end
+ * a link. */
 static const unsigned char classes[256] = {
 	[0 ... ' '] = C_ENDS,
 	['"'] = C_ENDS,
@@ -34,7 +38,6 @@ static const unsigned char classes[256] = {
 typedef struct {
 	const LinkFinder *finder;
 	unsigned flags;
-	bool is_decoded;         /* what stood in a link behind percent signs */
 	const char *plain_until; /* no percent sign before it */
 	const char *mail_until;  /* the addresses before it are known */
 } Scan;
@@ -47,9 +50,18 @@ class_of(char c)
 
 static void scan_text(Scan *scan, const char *text, size_t size);
 
+static void
+scan_decoded(const Scan *scan, const char *text, size_t size)
+{
+	Scan inner = { .finder = scan->finder, .flags = IN_LINK };
+
+	scan_text(&inner, text, size);
+}
+
 /* ---- octets ---- */
 
-/* Quotes, dashes, brackets and blanks beyond ASCII end a host; what joins or cannot be seen does not.  Octets, or 0. */
+/* Quotes, dashes, brackets and blanks beyond ASCII end a host; what joins or cannot be seen does
+ * not.  Octets, or 0. */
 static size_t
 high_end(const char *at, const char *end)
 {
@@ -108,23 +120,29 @@ add_host(const Scan *scan, const char *at, const char *end, LinkKind kind)
 	hosts_add(scan->finder->hosts, at, host_size(at, end), kind);
 }
 
-/* "user:password@host:port", of which the host is behind the last "@"; but text may follow a link ("a.example,b@c"),
- * so what stands first counts, too.  Returns where the authority ends. */
+/* "user:password@host:port": a browser goes to the host behind the last "@", but text may follow a
+ * link ("a.example,b@c"), so what stands first counts, too, and what is behind each "@".  It may
+ * be of any length.  `ends`: the classes that end it.  Returns where to go on: where it ends, or
+ * before the scheme of another link in it ("http:http://…"). */
 static const char *
-scan_authority(const Scan *scan, const char *at, const char *end)
+scan_authority(const Scan *scan, const char *at, const char *end, unsigned ends)
 {
-	const char *stop = at, *sign;
-	char decoded[AUTHORITY_MOST];
-	size_t size;
+	const char *stop = at, *decoded_end;
+	g_autofree char *decoded = NULL;
 
-	while (stop < end && stop - at < AUTHORITY_MOST && (class_of(*stop) & (C_ENDS | C_SLASH)) == 0 &&
-		   *stop != '?' && *stop != '#')
+	while (stop < end && (class_of(*stop) & ends) == 0 && *stop != '?' && *stop != '#' &&
+		   (*stop != ':' || end - stop < 2 || (class_of(stop[1]) & C_SLASH) == 0))
 		stop++;
-	size = percent_decode(at, (size_t)(stop - at), decoded);
-	sign = memrchr(decoded, '@', size);
-	add_host(scan, decoded, decoded + size, LINK_EXPLICIT);
-	if (sign != NULL)
-		add_host(scan, sign + 1, decoded + size, LINK_EXPLICIT);
+	decoded = g_malloc((size_t)(stop - at) + 1);
+	decoded_end = decoded + percent_decode(at, (size_t)(stop - at), decoded);
+	for (const char *host = decoded; host != NULL;) {
+		add_host(scan, host, decoded_end, LINK_EXPLICIT);
+		host = memchr(host, '@', (size_t)(decoded_end - host));
+		host += host != NULL ? 1 : 0;
+	}
+	if (stop < end && *stop == ':')
+		while (stop > at && (class_of(stop[-1]) & C_WORD) != 0)
+			stop--;
 	return stop;
 }
 
@@ -139,7 +157,7 @@ encoded_end(Scan *scan, const char *at, const char *end)
 
 	if (at < scan->plain_until)
 		return NULL;
-	for (; token < end && token - at < TOKEN_MOST && (class_of(*token) & C_ENDS) == 0; token++)
+	for (; token < end && (class_of(*token) & C_ENDS) == 0; token++)
 		is_encoded |= *token == '%';
 	if (is_encoded)
 		return token;
@@ -147,24 +165,23 @@ encoded_end(Scan *scan, const char *at, const char *end)
 	return NULL;
 }
 
-/* Redirectors carry another link inside, encoded: it is looked for in the whole of the link.  Returns where to go on. */
+/* Redirectors carry another link inside, encoded: it is looked for in the whole of the link.
+ * Returns where to go on. */
 static const char *
-scan_link(Scan *scan, const char *at, const char *end)
+scan_link(Scan *scan, const char *at, const char *end, unsigned ends)
 {
-	const char *stop = scan_authority(scan, at, end);
-	const char *token = !scan->is_decoded ? encoded_end(scan, stop, end) : NULL;
-	Scan inner = { scan->finder, TEXT_SCHEMES_ONLY, true, NULL, NULL };
-	char decoded[TOKEN_MOST];
+	const char *stop = scan_authority(scan, at, end, ends);
+	const char *token = (scan->flags & IN_LINK) == 0 ? encoded_end(scan, stop, end) : NULL;
+	g_autofree char *decoded = NULL;
 	size_t size = 0;
 
 	if (token == NULL)
 		return stop;
+	decoded = g_malloc((size_t)(token - stop));
 	for (unsigned i = 0; i < MOST_DECODED && (i == 0 || memchr(decoded, '%', size) != NULL); i++) {
 		size = i == 0 ? percent_decode(stop, (size_t)(token - stop), decoded)
 					  : percent_decode(decoded, size, decoded);
-		inner.plain_until = NULL;
-		inner.mail_until = NULL;
-		scan_text(&inner, decoded, size);
+		scan_decoded(scan, decoded, size);
 	}
 	return token;
 }
@@ -212,75 +229,112 @@ link_start(const char *word, const char *colon, const char *end)
 		at++;
 		slashes++;
 	}
-	if (size == 0 || slashes == 0)
+	if (size == 0)
 		return NULL;
 	if (slashes >= 2)
 		return size != 4 || strncasecmp(colon - size, "file", 4) != 0 ? at : NULL;
 	return is_known_scheme(colon - size, size) ? at : NULL;
 }
 
-/* "mailto:a@x.example,b@y.example?cc=c%40z.example": each domain behind an "@".  `colon` is behind the scheme.  False:
- * this is none. */
+/* "mailto:a@x.example,b@y.example?cc=c%40z.example": each domain behind an "@".  `colon` is behind
+ * the scheme.  False: this is none. */
 static bool
 scan_mailto(Scan *scan, const char *word, const char *colon, const char *end)
 {
 	const size_t scheme = scheme_size(word, colon);
 	const char *token = colon + 1;
-	Scan inner = { scan->finder, TEXT_SCHEMES_ONLY, true, NULL, NULL };
-	char decoded[TOKEN_MOST];
+	g_autofree char *decoded = NULL;
 	size_t size;
 
 	if (colon < scan->mail_until || scheme != 6 || strncasecmp(colon - scheme, "mailto", 6) != 0)
 		return false;
-	while (token < end && token - colon <= TOKEN_MOST && (class_of(*token) & C_ENDS) == 0)
+	while (token < end && (class_of(*token) & C_ENDS) == 0)
 		token++;
+	decoded = g_malloc((size_t)(token - colon));
 	size = percent_decode(colon + 1, (size_t)(token - colon - 1), decoded);
 	for (const char *at = decoded; (at = memchr(at, '@', (size_t)(decoded + size - at))) != NULL;) {
 		at++;
 		add_host(scan, at, decoded + size, LINK_EXPLICIT);
 	}
-	if (!scan->is_decoded && memchr(colon, '%', (size_t)(token - colon)) != NULL)
-		scan_text(&inner, decoded, size); /* "?body=http%3a//…" */
+	if ((scan->flags & IN_LINK) == 0 && memchr(colon, '%', (size_t)(token - colon)) != NULL)
+		scan_decoded(scan, decoded, size); /* "?body=http%3a//…" */
 	scan->mail_until = token;
 	return true;
 }
 
 /* ---- words ---- */
 
+/* Before a name without "www.": then it is part of a link, or of the path of a file.  A colon ends
+ * the word before it ("Web:shop.example"). */
 static bool
 is_in_link(char c)
 {
 	return c == '/' || c == '\\' || c == '=' || c == '&' || c == '?' || c == '%' || c == '#' || c == '~' ||
-		   c == '+' || c == '@' || c == '$' || c == ':';
+		   c == '+' || c == '@' || c == '$';
 }
 
+/* U+3002, U+FF0E, U+FF61: dots of an IDN (UTS #46 4).  Octets, or 0. */
+static size_t
+wide_dot(const char *at, const char *end)
+{
+	return (unsigned char)*at >= 0xe3 && end - at >= 3 &&
+				   (memcmp(at, "\xe3\x80\x82", 3) == 0 || memcmp(at, "\xef\xbc\x8e", 3) == 0 ||
+					   memcmp(at, "\xef\xbd\xa1", 3) == 0)
+			   ? 3
+			   : 0;
+}
+
+/* Full width, too. */
 static bool
-begins_with_www(const char *word, size_t size)
+begins_with_www(const char *word, const char *end)
 {
-	return size > 4 && strncasecmp(word, "www.", 4) == 0;
+	for (unsigned i = 0; i < 3; i++)
+		if (word < end && (*word == 'w' || *word == 'W'))
+			word++;
+		else if (end - word >= 3 && (memcmp(word, "\xef\xbd\x97", 3) == 0 || memcmp(word, "\xef\xbc\xb7", 3) == 0))
+			word += 3;
+		else
+			return false;
+	return word < end && (*word == '.' || wide_dot(word, end) > 0);
 }
 
-static void
-scan_bare_word(const Scan *scan, const char *word, size_t size)
+/* Where "www." begins in a word, after nothing or something that is no letter
+ * ("Hello.www.shop.example"); or NULL. */
+static const char *
+find_www(const char *word, const char *end)
 {
+	for (const char *at = word; at < end; at++)
+		if ((at == word || !g_ascii_isalnum(at[-1])) && begins_with_www(at, end))
+			return at;
+	return NULL;
+}
+
+/* `is_linked`: it may be a link without "www.", too. */
+static void
+scan_bare_word(const Scan *scan, const char *word, size_t size, bool is_linked)
+{
+	const char *www;
+
 	while (size > 0 && (word[0] == '.' || word[0] == '-' || word[0] == '_')) {
 		word++;
 		size--;
 	}
 	while (size > 0 && (word[size - 1] == '.' || word[size - 1] == '-' || word[size - 1] == '_'))
 		size--;
-	if (size > BARE_MOST || memchr(word, '.', size) == NULL)
+	www = find_www(word, word + size);
+	if (www != NULL)
+		hosts_add(scan->finder->hosts, www, (size_t)(word + size - www), LINK_WWW);
+	if (!is_linked || www == word || size > BARE_MOST || memchr(word, '.', size) == NULL)
 		return;
-	if (begins_with_www(word, size))
-		hosts_add(scan->finder->hosts, word, size, LINK_WWW);
-	else if (scan->finder->takes_bare &&
-			 ((unsigned char)word[size - 1] >= 0x80 || hosts_ends_with_tld(scan->finder->hosts, word, size)))
+	if (scan->finder->takes_bare &&
+		((unsigned char)word[size - 1] >= 0x80 || hosts_ends_with_tld(scan->finder->hosts, word, size)))
 		hosts_add(scan->finder->hosts, word, size, LINK_BARE);
 }
 
-/* A word with other letters in it: as a whole it may be an IDN, and its ASCII pieces may stand in text without blanks. */
+/* A word with other letters in it: as a whole it may be an IDN, and its ASCII pieces may stand in
+ * text without blanks. */
 static void
-scan_high_word(const Scan *scan, const char *word, const char *end)
+scan_high_word(const Scan *scan, const char *word, const char *end, bool is_linked)
 {
 	for (const char *at = word; at < end;) {
 		const char *piece = at;
@@ -290,13 +344,13 @@ scan_high_word(const Scan *scan, const char *word, const char *end)
 			is_high |= (class_of(*piece) & C_HIGH) != 0;
 			piece++;
 		}
-		scan_bare_word(scan, at, (size_t)(piece - at));
+		scan_bare_word(scan, at, (size_t)(piece - at), is_linked);
 		while (is_high && at < piece) {
 			const char *ascii = at;
 
 			while (ascii < piece && (class_of(*ascii) & C_HIGH) == 0)
 				ascii++;
-			scan_bare_word(scan, at, (size_t)(ascii - at));
+			scan_bare_word(scan, at, (size_t)(ascii - at), is_linked);
 			for (at = ascii; at < piece && (class_of(*at) & C_HIGH) != 0; at++)
 				;
 		}
@@ -307,19 +361,20 @@ scan_high_word(const Scan *scan, const char *word, const char *end)
 static void
 scan_word(const Scan *scan, const char *start, const char *word, const char *stop, const char *end)
 {
-	bool is_high = false;
 	const char before = word > start ? word[-1] : ' ';
+	const bool is_linked = !is_in_link(before) && (scan->flags & IN_LINK) == 0;
+	bool is_high = false;
 
 	if (before == '@' && scan->finder->takes_addresses && memchr(word, '.', (size_t)(stop - word)) != NULL)
 		add_host(scan, word, stop, LINK_BARE);
-	if (is_in_link(before) || (stop < end && *stop == '@'))
-		return; /* within a link, or of a mail address */
+	if (before == '@' || (stop < end && *stop == '@'))
+		return; /* of a mail address */
 	for (const char *at = word; at < stop; at++)
 		is_high |= (class_of(*at) & C_HIGH) != 0;
 	if (is_high)
-		scan_high_word(scan, word, stop);
+		scan_high_word(scan, word, stop, is_linked);
 	else
-		scan_bare_word(scan, word, (size_t)(stop - word));
+		scan_bare_word(scan, word, (size_t)(stop - word), is_linked);
 }
 
 static void
@@ -336,13 +391,13 @@ scan_text(Scan *scan, const char *text, size_t size)
 			continue;
 		}
 		for (; at < end && (class_of(*at) & C_WORD) != 0; at++)
-			has_dot |= *at == '.';
+			has_dot |= *at == '.' || wide_dot(at, end) > 0;
 		if (at < end && *at == ':' && scan_mailto(scan, word, at, end))
 			continue;
 		if (at < end && *at == ':')
 			link = link_start(word, at, end);
 		if (link != NULL)
-			at = scan_link(scan, link, end);
+			at = scan_link(scan, link, end, C_ENDS | C_SLASH);
 		else if (has_dot && (scan->flags & TEXT_SCHEMES_ONLY) == 0)
 			scan_word(scan, text, word, at, end);
 	}
@@ -351,7 +406,7 @@ scan_text(Scan *scan, const char *text, size_t size)
 void
 text_find(const LinkFinder *finder, const char *text, size_t size, unsigned flags)
 {
-	Scan scan = { finder, flags, false, NULL, NULL };
+	Scan scan = { .finder = finder, .flags = flags };
 
 	scan_text(&scan, text, size);
 }
@@ -372,7 +427,7 @@ url_strip(char *url, size_t size)
 void
 text_find_in_url(const LinkFinder *finder, char *url, size_t size)
 {
-	Scan scan = { finder, 0, false, NULL, NULL };
+	Scan scan = { .finder = finder };
 	const char *end, *at = url;
 
 	end = url + url_strip(url, size);
@@ -387,7 +442,7 @@ text_find_in_url(const LinkFinder *finder, char *url, size_t size)
 	else
 		at = NULL;
 	if (at != NULL)
-		at = scan_link(&scan, at, end);
+		at = scan_link(&scan, at, end, C_SLASH); /* browsers encode blanks and quotes */
 	else
 		at = url;
 	scan_text(&scan, at, (size_t)(end - at));

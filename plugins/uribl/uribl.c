@@ -1,7 +1,8 @@
-/* uribl - refuses messages that name domains of URI lists: by links in text and HTML, found after every decoding.
+/* uribl - refuses messages that name domains of URI lists: by links in text and HTML, found after
+ * every decoding.
  *
- * Three hooks of one stage: a cruncher looks for hosts and starts the lookups, a worker waits for them and judges,
- * and what is only tagged is tagged at the end, when nothing failed. */
+ * Three hooks of one stage: a cruncher looks for hosts and starts the lookups, a worker waits for
+ * them and judges, and what is only tagged is tagged at the end, when nothing failed. */
 #include "plugin-api.h"
 
 #include <string.h>
@@ -17,7 +18,8 @@ enum {
 
 typedef struct {
 	psl_ctx_t *psl;
-	GPtrArray *zones; /* of Zone* */
+	GPtrArray *zones;  /* of Zone* */
+	GPtrArray *health; /* of ListHealth*, theirs */
 } Uribl;
 
 typedef struct {
@@ -41,57 +43,6 @@ typedef struct {
 	const Item *deferred_by;
 	const Zone *failed;
 } Judging;
-
-/* ---- zones that do not answer ---- */
-
-static const char *
-zone_label(const Zone *zone)
-{
-	return ((const Item *)g_ptr_array_index(zone->items, 0))->name;
-}
-
-static void
-zone_failed(PtnHook *h, Zone *zone)
-{
-	const int64_t time = ptn_option_number(h, "pause");
-
-	ptn_count(h, "failures", 1);
-	if (atomic_fetch_add(&zone->failures, 1) + 1 < ptn_option_number(h, "patience"))
-		return;
-	atomic_store(&zone->left_out_until, ptn_now(h) + time);
-	atomic_store(&zone->is_down, true);
-	ptn_log(h, PTN_WARNING, "list %s does not answer; it is left out for %d s", zone_label(zone),
-		(int)(time / PTN_SECOND));
-	ptn_alarm(h, ptn_format(h, "%s.health", zone_label(zone)),
-		ptn_format(h, "list %s does not answer; messages pass without it", zone_label(zone)));
-}
-
-static void
-zone_answered(PtnHook *h, Zone *zone)
-{
-	atomic_store(&zone->failures, 0);
-	if (atomic_exchange(&zone->is_down, false))
-		ptn_alarm(h, ptn_format(h, "%s.health", zone_label(zone)), NULL);
-}
-
-/* What is no code of a list says that it refuses to tell, or that a resolver on the way makes answers up. */
-static void
-zone_spoke_nonsense(PtnHook *h, Zone *zone, const char *answer)
-{
-	ptn_count(h, "errors", 1);
-	ptn_log(h, PTN_WARNING, "list %s answers %s, which is no listing", zone_label(zone), answer);
-	if (!atomic_exchange(&zone->is_alarmed, true))
-		ptn_alarm(h, ptn_format(h, "%s.error", zone_label(zone)),
-			ptn_format(h, "list %s answers %s: it refuses our questions, or a resolver makes answers up",
-				zone_label(zone), answer));
-}
-
-static void
-zone_spoke_sense(PtnHook *h, Zone *zone)
-{
-	if (atomic_exchange(&zone->is_alarmed, false))
-		ptn_alarm(h, ptn_format(h, "%s.error", zone_label(zone)), NULL);
-}
 
 /* ---- looking ---- */
 
@@ -137,7 +88,7 @@ ask_ahead(PtnHook *h, const Uribl *uribl, State *state, size_t i)
 		Question *question = &state->questions[state->n_asked];
 		Zone *zone = g_ptr_array_index(uribl->zones, question->zone);
 
-		if (ptn_now(h) < atomic_load(&zone->left_out_until))
+		if (!health_may_ask(&zone->health))
 			continue;
 		question->lookup = ptn_dns_start(h, question->name, PTN_A);
 		/* our own limits refuse it: no failure of the list, and nothing that a sender may bring about to pass */
@@ -225,31 +176,6 @@ judge_listing(Judging *judging, const Item *item, const Question *question)
 	return PTN_NEXT;
 }
 
-static bool
-is_listed_by(const Zone *zone, const Item *item, const PtnAnswer *answer)
-{
-	for (size_t i = 0; i < answer->count; i++) {
-		uint32_t address;
-
-		if (answer_parse(zone, answer->values[i], &address) == ANSWER_IS_CODE && item_lists(item, address))
-			return true;
-	}
-	return false;
-}
-
-static void
-look_for_nonsense(PtnHook *h, Zone *zone, const PtnAnswer *answer)
-{
-	uint32_t address;
-
-	for (size_t i = 0; i < answer->count; i++)
-		if (answer_parse(zone, answer->values[i], &address) == ANSWER_IS_ERROR) {
-			zone_spoke_nonsense(h, zone, answer->values[i]);
-			return;
-		}
-	zone_spoke_sense(h, zone);
-}
-
 /* No answer because the client went says nothing of the list. */
 static bool
 is_fault_of_list(PtnHook *h)
@@ -257,15 +183,17 @@ is_fault_of_list(PtnHook *h)
 	return ptn_time_left(h) == 0 || ptn_sleep(h, 0);
 }
 
+/* A rehearsal notes nothing: its log lines and alarms would go nowhere. */
 static void
-note_answer(PtnHook *h, Zone *zone, const PtnAnswer *answer)
+note_answer(PtnHook *h, Zone *zone, Meaning meaning, const char *value)
 {
-	if (answer->status != PTN_UNSURE)
-		zone_answered(h, zone);
-	else if (is_fault_of_list(h))
-		zone_failed(h, zone);
-	if (answer->status == PTN_OK)
-		look_for_nonsense(h, zone, answer);
+	if (ptn_fact(h, "rehearsal") != NULL || (meaning == MEANS_UNKNOWN && !is_fault_of_list(h)))
+		return;
+	if (meaning == MEANS_UNKNOWN)
+		ptn_count(h, "failures", 1);
+	if (meaning == MEANS_ERROR)
+		ptn_count(h, "errors", 1);
+	health_note(h, &zone->health, meaning, value);
 }
 
 static PtnVerdict
@@ -274,22 +202,27 @@ judge_question(Judging *judging, const Question *question)
 	const Uribl *uribl = ptn_instance(judging->h);
 	Zone *zone = g_ptr_array_index(uribl->zones, question->zone);
 	const PtnAnswer *answer;
+	const char *value;
 	PtnVerdict verdict = PTN_NEXT;
+	Meaning meaning;
 
 	if (question->lookup == NULL) {
 		judging->failed = zone;
 		return PTN_NEXT;
 	}
 	answer = ptn_dns_wait(judging->h, question->lookup);
-	if (ptn_fact(judging->h, "rehearsal") == NULL) /* its log lines and alarms would go nowhere */
-		note_answer(judging->h, zone, answer);
-	if (answer->status == PTN_UNSURE) {
+	meaning = zone_meaning(zone, answer, &value);
+	if (meaning == MEANS_LISTED)
+		meaning = health_control(judging->h, &zone->health);
+	note_answer(judging->h, zone, meaning, value);
+	if (meaning == MEANS_UNKNOWN)
 		judging->failed = zone;
-		return PTN_NEXT;
+	for (guint i = 0; meaning == MEANS_LISTED && i < zone->items->len && verdict == PTN_NEXT; i++) {
+		const Item *item = g_ptr_array_index(zone->items, i);
+
+		if (item_lists_answer(item, answer))
+			verdict = judge_listing(judging, item, question);
 	}
-	for (guint i = 0; answer->status == PTN_OK && i < zone->items->len && verdict == PTN_NEXT; i++)
-		if (is_listed_by(zone, g_ptr_array_index(zone->items, i), answer))
-			verdict = judge_listing(judging, g_ptr_array_index(zone->items, i), question);
 	return verdict;
 }
 
@@ -313,7 +246,7 @@ judge(PtnHook *h)
 	if (judging.deferred != NULL)
 		return refuse_listed(h, judging.deferred, judging.deferred_by, false);
 	if (judging.failed != NULL)
-		return ptn_fail(h, "list %s could not be asked", zone_label(judging.failed));
+		return ptn_fail(h, "list %s could not be asked", judging.failed->health.label);
 	return PTN_NEXT;
 }
 
@@ -328,6 +261,87 @@ tag(PtnHook *h)
 		ptn_remove_headers(h, name);
 	if (state->tag != NULL)
 		ptn_add_header(h, name, "%s", state->tag);
+	return PTN_NEXT;
+}
+
+/* ---- for people ---- */
+
+static const char *const actions[] = { "reject", "defer", "tag", "warn", NULL };
+
+static PtnVerdict
+test_lists(PtnHook *h)
+{
+	const Uribl *uribl = ptn_instance(h);
+
+	health_test_all(h, uribl->health);
+	return PTN_NEXT;
+}
+
+static PtnVerdict
+show_lists(PtnHook *h)
+{
+	const Uribl *uribl = ptn_instance(h);
+
+	for (guint i = 0; i < uribl->zones->len; i++) {
+		Zone *zone = g_ptr_array_index(uribl->zones, i);
+		const char *state = health_describe(h, &zone->health);
+
+		for (guint k = 0; k < zone->items->len; k++) {
+			const Item *item = g_ptr_array_index(zone->items, k);
+
+			ptn_row(
+				h, "list", item->name, "action", actions[item->action], "text", item->text, "state", state, NULL);
+		}
+	}
+	return PTN_NEXT;
+}
+
+static PtnVerdict
+tell_doctor(PtnHook *h)
+{
+	const Uribl *uribl = ptn_instance(h);
+
+	for (guint i = 0; i < uribl->health->len; i++)
+		health_tell_doctor(h, "uribl", g_ptr_array_index(uribl->health, i));
+	return PTN_NEXT;
+}
+
+static void
+look_up_domain(PtnHook *h, const Uribl *uribl, const Domain *domain)
+{
+	static const char *const words[] = { "no answer", "not listed", "another code", "LISTED", "error" };
+
+	for (guint i = 0; i < uribl->zones->len; i++) {
+		const Zone *zone = g_ptr_array_index(uribl->zones, i);
+		const char *name = question_name(h, domain, zone), *value;
+		const PtnAnswer *answer = name != NULL ? ptn_dns(h, name, PTN_A) : NULL;
+		const Meaning meaning = answer != NULL ? zone_meaning(zone, answer, &value) : MEANS_UNKNOWN;
+
+		for (guint k = 0; answer != NULL && k < zone->items->len; k++) {
+			const Item *item = g_ptr_array_index(zone->items, k);
+			const bool is_other = meaning == MEANS_LISTED && !item_lists_answer(item, answer);
+
+			ptn_row(h, "domain", domain->name, "list", item->name, "answer", value != NULL ? value : "", "meaning",
+				words[is_other ? MEANS_OTHER : meaning], NULL);
+		}
+	}
+}
+
+/* Of the domain as a link names it. */
+static PtnVerdict
+look_up(PtnHook *h)
+{
+	const Uribl *uribl = ptn_instance(h);
+	const char *host = ptn_arguments(h)[0];
+	g_autoptr(Hosts) hosts = hosts_new(uribl->psl, 1);
+	g_autoptr(GPtrArray) domains = NULL;
+
+	if (host != NULL)
+		hosts_add(hosts, host, strlen(host), LINK_EXPLICIT);
+	domains = hosts_domains(hosts, 1);
+	if (domains->len == 0)
+		return ptn_fail(h, "which domain or IP address?  uribl check DOMAIN");
+	look_up_domain(h, uribl, g_ptr_array_index(domains, 0));
 	return PTN_NEXT;
 }
 
@@ -357,10 +371,14 @@ start(PtnHook *h)
 		return ptn_fail(h, "%s", why);
 	mime_start_plain();
 	uribl->psl = psl_latest(NULL);
-	if (uribl->psl != NULL)
-		return PTN_NEXT;
-	g_ptr_array_unref(uribl->zones);
-	return ptn_fail(h, "there is no public suffix list");
+	if (uribl->psl == NULL) {
+		g_ptr_array_unref(uribl->zones);
+		return ptn_fail(h, "there is no public suffix list");
+	}
+	uribl->health = g_ptr_array_new();
+	for (guint i = 0; i < uribl->zones->len; i++)
+		g_ptr_array_add(uribl->health, &((Zone *)g_ptr_array_index(uribl->zones, i))->health);
+	return PTN_NEXT;
 }
 
 static PtnVerdict
@@ -368,16 +386,13 @@ stop(PtnHook *h)
 {
 	Uribl *uribl = ptn_instance(h);
 
-	for (guint i = 0; i < uribl->zones->len; i++) {
-		zone_answered(h, g_ptr_array_index(uribl->zones, i));
-		zone_spoke_sense(h, g_ptr_array_index(uribl->zones, i));
-	}
+	for (guint i = 0; i < uribl->health->len; i++)
+		health_end(h, g_ptr_array_index(uribl->health, i));
+	g_ptr_array_unref(uribl->health);
 	psl_free(uribl->psl);
 	g_ptr_array_unref(uribl->zones);
 	return PTN_NEXT;
 }
-
-static const char *const actions[] = { "reject", "defer", "tag", "warn", NULL };
 
 static const PtnOption options[] = {
 	{ "zone", PTN_DOMAIN_NAME, PTN_IN_ITEM, NULL, "the list to ask; with a key in it best as @FILE", 0, 0, NULL,
@@ -400,7 +415,12 @@ static const PtnOption options[] = {
 	{ "mail-addresses", PTN_BOOL, PTN_IN_SERVER, "no",
 		"the domains of mail addresses in the text are asked for, too" },
 	{ "patience", PTN_NUMBER, PTN_IN_SERVER, "5", "failures in a row after which a list is left out", 1, 100000 },
-	{ "pause", PTN_TIME, PTN_IN_SERVER, "60s", "how long a list is left out", PTN_SECOND, 24 * 3600 * PTN_SECOND },
+	{ "pause", PTN_TIME, PTN_IN_SERVER, "60s", "how long a list is left out at first; doubled while it fails",
+		PTN_SECOND, 24 * 3600 * PTN_SECOND },
+	{ "pause-most", PTN_TIME, PTN_IN_SERVER, "30m", "how long a list is left out at most", PTN_SECOND,
+		24 * 3600 * PTN_SECOND },
+	{ "test-every", PTN_TIME, PTN_IN_SERVER, "1h", "how often the test entries of the lists are asked for",
+		60 * PTN_SECOND, 24 * 3600 * PTN_SECOND },
 	{ 0 },
 };
 
@@ -408,6 +428,14 @@ static const PtnHookRow hooks[] = {
 	{ PTN_MESSAGE, look, PTN_HEAVY },
 	{ PTN_MESSAGE, judge, 0 },
 	{ PTN_MESSAGE, tag, PTN_INLINE },
+	{ PTN_TICK, test_lists, 0 },
+	{ 0 },
+};
+
+static const PtnCommand commands[] = {
+	{ "doctor", NULL, "the lists, for posternctl doctor", tell_doctor, .reads_only = true },
+	{ "lists", NULL, "the lists, and how they do", show_lists, .reads_only = true },
+	{ "check", "DOMAIN", "what the lists say of a domain or an address now", look_up, .reads_only = true },
 	{ 0 },
 };
 
@@ -417,8 +445,10 @@ PTN_PLUGIN(uribl) = {
 	.summary = "refuses messages that name domains of URI lists",
 	.options = options,
 	.hooks = hooks,
+	.commands = commands,
 	.instance_size = sizeof(Uribl),
 	.message_size = sizeof(State),
+	.tick = 5 * PTN_SECOND,
 	.passes_on_error = true,
 	.start = start,
 	.stop = stop,

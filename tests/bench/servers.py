@@ -171,6 +171,9 @@ next-hop = smtp://[127.0.0.1]:{self.sink_port}
                 ["domain", "add", "bench.test", "customer=bench", "mode=outbound-only"],
                 ["account", "add", LOGIN, "--password-file", secret]]
 
+    def prepare(self, control, config):
+        """Before the daemon starts."""
+
     def wait_for_control(self):
         until = time.monotonic() + 10
         while not os.path.exists(os.path.join(self.place.volume, self.name, "control")):
@@ -181,6 +184,7 @@ next-hop = smtp://[127.0.0.1]:{self.sink_port}
     def start(self):
         config = write(os.path.join(self.place.work, f"{self.name}.conf"), self.configuration())
         daemon, control = self.place.installed("sbin/posternd"), self.place.installed("sbin/posternctl")
+        self.prepare(control, config)
         self.spawn(daemon, "-c", config)
         wait_for_port(self.port, self.process, "posternd")
         self.wait_for_control()
@@ -296,6 +300,9 @@ class PosterndOnRedis(PosterndWithPlugins):
             ["redis-server", "--port", str(self.redis_port), "--bind", "127.0.0.1", "--dir", folder, "--appendonly", "yes",
              "--appendfsync", "everysec"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         wait_for_port(self.redis_port, self.others[-1], "redis-server")
+
+    def prepare(self, control, config):
+        run(control, "-c", config, "store", "init")
 
 
 class Postfix(Server):

@@ -2,8 +2,9 @@
 
 Each has the name of what it does, and its octets.  What a reader shows is a link to shown.example, or a file "shown.exe"."""
 import base64
-import io
-import zipfile
+
+from archives import ARCHIVES, HARMLESS
+from links import HREFS, NUMBERS, TEXTS
 
 LINK = "http://shown.example/x"
 LINK64 = base64.b64encode(b"Look at http://shown.example/x now\r\n").decode()
@@ -30,16 +31,17 @@ def attached(*fields):
                 "Content-Transfer-Encoding: base64\n\n%s\n--b--\n" % ("\n".join(fields), HIDDEN64))
 
 
-def zipped(name="shown.exe"):
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as made:
-        made.writestr(name, "MZ")
-    return file.getvalue()
-
-
 def with_file(octets, name="a.zip"):
     return attached("Content-Type: application/octet-stream; name=%s" % name).replace(
         HIDDEN64.encode(), base64.encodebytes(octets).replace(b"\n", b"\r\n"))
+
+
+def text(words):
+    return leaf("Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit", words)
+
+
+def page(href):
+    return leaf("Content-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: 8bit", '<p><a href="%s">x</a></p>' % href)
 
 
 PLAIN64 = "Content-Type: text/plain\nContent-Transfer-Encoding: base64"
@@ -146,4 +148,9 @@ EVASIONS = {
     "name in capitals": attached("Content-Disposition: attachment; FILENAME=SHOWN.EXE"),
     "line without a colon before the name": attached("nonsense", "Content-Disposition: attachment; filename=shown.exe"),
     "octets behind the quotes of a name": attached('Content-Disposition: attachment; filename="shown".exe'),
+    **{name: with_file(octets) for name, octets in ARCHIVES.items()},
+    **{name: text(words) for name, words in TEXTS.items()},
+    **{name: page(href) for name, href in HREFS.items()},
+    **{"address: " + name: text(words) for name, words in NUMBERS.items()},
 }
+PLAIN = {name: with_file(octets) for name, octets in HARMLESS.items()}

@@ -106,6 +106,7 @@ test_crowded_with_next(void)
 	delivery_do_job(&thread, first);
 	CU_ASSERT_TRUE(thread.gives_up);
 	CU_ASSERT_PTR_NULL(thread.next);
+	g_clear_pointer(&thread.tried, g_ptr_array_unref);
 	g_mutex_lock(&world->delivery->lock);
 	CU_ASSERT_EQUAL(thread.destination->jobs.length, 3);
 	CU_ASSERT_PTR_EQUAL(g_queue_peek_nth(&thread.destination->jobs, 0), first);

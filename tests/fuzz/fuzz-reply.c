@@ -22,7 +22,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		at = lf != NULL ? lf + 1 : end;
 		g_assert(text->len <= REPLY_TEXT_MAX && g_utf8_validate(text->str, (gssize)text->len, NULL));
 		g_assert(strlen(text->str) == text->len && strlen(reply.enhanced) < sizeof reply.enhanced);
-		g_assert(result == REPLY_BAD || (reply.code >= 200 && reply.code <= 599));
+		g_assert(result == REPLY_BAD || (reply.code >= 100 && reply.code <= 999));
 		g_assert(reply.enhanced[0] == '\0' || reply.enhanced[0] - '0' == reply.code / 100);
 	}
 	if (reply_is_valid(550, "5.7.1", ours, true))

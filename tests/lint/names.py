@@ -12,6 +12,7 @@ MAKERS = {"metrics_alarm": (ALARM, 1), "log_event": (EVENT, 1), "log_from_signal
           "metrics_set": (COUNTER, 1), "ptn_alarm": (ALARM, 1), "ptn_alarm_until": (ALARM, 1), "metrics_alarm_until": (ALARM, 1), "ptn_count": (COUNTER, 1), "ptn_log": (EVENT, 2), "session_event": (COUNTER, 1)}
 WRAPPERS = {"*", "event.*", "limit.*", "*.*", "plugin.*.*"}  # what their callers put in is a name of its own
 DEFINITIONS = re.compile(r"(?:metrics|log|ptn)_[a-z_]+\((?:Metrics \*|LogLevel |const char \*|PtnHook \*)")
+SHARED_BY = {"mime": ["*"], "list-health": ["dnsbl", "uribl"]}  # folders that are no plugins: those whose names they use
 DEPTH = 6  # steps from the call to the text
 
 
@@ -131,15 +132,15 @@ class Source:
             return ["".join(as_name(part) if part.startswith('"') else "*" for part in given if part != "NULL")]
         return self.of_function(function, path, depth + 1)
 
-    def full(self, kind, maker, name, path):
+    def full(self, maker, name, path):
         """As the daemon says it: what a plugin names has the plugin's name before it."""
         folder = os.path.basename(os.path.dirname(path))
-        plugin = "*" if folder == "mime" else folder
+        plugins = SHARED_BY.get(folder, [folder])
         if maker == "session_event":
-            return f"event.{name}"
+            return [f"event.{name}"]
         if maker in ("ptn_alarm", "ptn_alarm_until"):
-            return f"{plugin}.{name}"
-        return f"plugin.{plugin}.{name}" if maker == "ptn_count" else name
+            return [f"{plugin}.{name}" for plugin in plugins]
+        return [f"plugin.{plugin}.{name}" for plugin in plugins] if maker == "ptn_count" else [name]
 
     def names(self):
         """{kind: {name: (path, line)}}"""
@@ -159,8 +160,8 @@ class Source:
                     if not names:
                         self.unknown.append((path, line, given[place]))
                     for name in names:
-                        if name not in WRAPPERS:
-                            found[kind].setdefault(self.full(kind, maker, name, path), (path, line))
+                        for full in self.full(maker, name, path) if name not in WRAPPERS else ():
+                            found[kind].setdefault(full, (path, line))
             for match in re.finditer(r'BudgetRefusal \w+ = \{\s*"([^"]+)"', text):
                 found[COUNTER].setdefault(f"limit.{match.group(1)}", (path, text.count("\n", 0, match.start()) + 1))
         return found

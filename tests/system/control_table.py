@@ -57,6 +57,7 @@ COMMANDS = {
 PLUGIN_VERBS = {
     "clamav doctor": LOOK, "clamav check": LOOK, "dnsbl doctor": LOOK, "dnsbl lists": LOOK, "dnsbl check": LOOK,
     "senderverify show": LOOK, "senderverify forget": CHANGE, "senderverify probe": CHANGE,
+    "uribl doctor": LOOK, "uribl lists": LOOK, "uribl check": LOOK,
 }
 PLUGINS = "auth sender-rules blocking iphelper limits standing bcc-mirror"
 

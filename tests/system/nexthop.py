@@ -1,5 +1,6 @@
 """A next hop to look into: an SMTP server of scripts, for the system tests; see postern.py."""
 import base64
+import inspect
 import re
 import socket
 import ssl
@@ -10,7 +11,7 @@ PATIENCE = 60  # seconds; sanitizers are slow, and so is a busy machine
 
 class Message:
     def __init__(self, session):
-        self.helo, self.login, self.tls = session.helo, session.login, session.tls
+        self.helo, self.login, self.tls, self.certificate = session.helo, session.login, session.tls, session.certificate
         self.sender, self.sender_parameters = session.sender
         self.recipients = [address for address, _ in session.recipients]
         self.recipient_parameters = [parameters for _, parameters in session.recipients]
@@ -34,7 +35,7 @@ class Message:
 class SinkSession:
     def __init__(self, sink, connection):
         self.sink, self.connection, self.stream = sink, connection, connection.makefile("rwb")
-        self.helo = self.login = self.sender = self.tls = None
+        self.helo = self.login = self.sender = self.tls = self.certificate = None
         self.recipients = []
 
     def say(self, text):
@@ -46,6 +47,11 @@ class SinkSession:
         reply = self.sink.scripted(verb, argument, self)
         reply = preset if reply is None else reply
         if reply == "":
+            raise ConnectionError("as the script says")
+        if isinstance(reply, tuple):
+            self.say(reply[0])
+            if reply[1] != "close":
+                self.say(reply[1])
             raise ConnectionError("as the script says")
         self.say(reply)
         return reply[0] in "23"
@@ -101,6 +107,7 @@ class SinkSession:
             raise ConnectionError("the script said yes, and this is what comes of it")
         self.connection = self.sink.tls.wrap_socket(self.connection, server_side=True)
         self.tls, self.stream = self.connection.version(), self.connection.makefile("rwb")
+        self.certificate = self.connection.getpeercert()
 
     def command(self, line):
         verb, _, argument = line.partition(" ")
@@ -142,17 +149,19 @@ class Sink:
     """An SMTP server that takes everything, or answers as `replies` says: {"RCPT": "450 4.2.0 later"}.
 
     Keys: CONNECT EHLO MAIL RCPT DATA "." RSET QUIT.  Values: a reply ("" closes the connection), a list of them,
-    used up one by one (then the ordinary), or a function of the argument (of ".": the Message) that returns a reply or None.
+    used up one by one (then the ordinary), or a function of the argument (of ".": the Message), and perhaps of the session, that
+    returns a reply or None.  A pair ends the connection: (reply, "close"), or (reply, what else is said).
     """
 
     def __init__(self, replies=None, extensions=("PIPELINING", "8BITMIME", "SIZE 0", "ENHANCEDSTATUSCODES"), port=0,
-                 host="127.0.0.1", certificate=None):
-        """`certificate`: of make_certificate(), for STARTTLS."""
+                 host="127.0.0.1", certificate=None, is_wrapped=False):
+        """`certificate`: of make_certificate(), for STARTTLS, or (`is_wrapped`) from the start."""
         self.replies, self.extensions = dict(replies or {}), list(extensions)
         self.tls = None
         if certificate:
             self.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             self.tls.load_cert_chain(*certificate)
+        self.is_wrapped, self.clients = is_wrapped, []
         self.messages, self.commands, self.connections = [], [], 0
         self.changed = threading.Condition()
         self.open = set()
@@ -163,13 +172,28 @@ class Sink:
     def accept(self):
         while True:
             try:
-                connection = self.listener.accept()[0]
+                connection, client = self.listener.accept()
             except OSError:
                 return
             with self.changed:
                 self.connections += 1
+                self.clients.append(client[0])
                 self.open.add(connection)
-            threading.Thread(target=SinkSession(self, connection).run, daemon=True).start()
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, connection):
+        session = SinkSession(self, connection)
+        if not self.is_wrapped:
+            session.run()
+            return
+        try:
+            connection = self.tls.wrap_socket(connection, server_side=True)
+        except OSError:
+            connection.close()
+            return
+        session = SinkSession(self, connection)
+        session.tls, session.certificate = connection.version(), connection.getpeercert()
+        session.run()
 
     def extensions_lines(self):
         return ["250-" + name for name in self.extensions] + ["250 NOOP"]
@@ -179,7 +203,9 @@ class Sink:
             script = self.replies.get(verb)
             if isinstance(script, list):
                 return script.pop(0) if script else None
-        return script(argument) if callable(script) else script
+        if not callable(script):
+            return script
+        return script(argument, session) if len(inspect.signature(script).parameters) == 2 else script(argument)
 
     def note(self, verb, argument):
         with self.changed:

@@ -231,11 +231,19 @@ class Postern:
         self.process = None
         self.link_plugins()
         self.change(options or {})
+        if self.sections.get("directory", {}).get("at", "").startswith("redis"):
+            wait_until(self.has_stores, "a Redis that can be made ready")
         self.start()
         if with_account:
             self.ctl("customer", "add", "acme")
             self.ctl("domain", "add", "example.net", "customer=acme", "mode=outbound-only")
             self.add_account(LOGIN, PASSWORD)
+
+    def has_stores(self):
+        """Whether they were made ready, or never will be: a failover ends, a wrong password does not."""
+        done = self.launch([self.bin / "posternctl", "-c", self.config, "store", "init"], stdout=subprocess.DEVNULL,
+                           stderr=subprocess.PIPE)
+        return b"AWAY" not in done.communicate()[1]
 
     # -- configuration --
 

@@ -5,11 +5,16 @@ import shutil
 import subprocess
 import tarfile
 import zipfile
+import sys
 from email.message import EmailMessage
+from pathlib import Path
 
 import pytest
 
 from postern import LOGIN, Postern, Sink
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "content"))
+from archives import ARCHIVES, HARMLESS  # noqa: E402
 
 KIND = "(files of this kind are not accepted)"
 
@@ -111,3 +116,27 @@ def test_encrypted(gate, tmp_path):
 def test_exempt(gate, recipients, code):
     """X-04 reports of abuse pass, if nobody else gets them."""
     assert answer(gate, message_with("setup.exe"), recipients).code == code
+
+
+@pytest.mark.parametrize("name", [
+    "two zip archives, the first holds", "zip archive with octets behind", "300 KiB before a zip archive", "text before a rar archive",
+    "name with NUL before and behind", "name of its own before the data", "zip64 archive", "zip archive without an end"])
+def test_archives_that_hide_a_file(gate, name):
+    """X-07 names in archives that programs read in different ways, and behind other octets."""
+    reply = answer(gate, message_with("a.dat", ARCHIVES[name]))
+    assert reply.text.startswith("550 5.7.1 Message contains shown.exe in a.dat " + KIND), reply
+
+
+@pytest.mark.parametrize("name", [
+    "ZipCrypto", "AES", "one encrypted file among others", "encrypted directory", "7z with encrypted content", "7z with encrypted names",
+    "rar with encrypted content", "rar with encrypted names", "old rar with encrypted content", "old rar with encrypted names"])
+def test_encrypted_archives(gate, name):
+    """X-07 all that programs encrypt is known as encrypted."""
+    reply = answer(gate, message_with("a.dat", ARCHIVES[name]))
+    assert reply.text.startswith("550 5.7.1 Message contains a.dat (encrypted archives are not accepted)"), reply
+
+
+def test_harmless_archives(gate):
+    """X-07 archives without mistakes pass, and what only looks like one."""
+    for name, octets in HARMLESS.items():
+        assert answer(gate, message_with("a.dat", octets)).code == 250, name

@@ -12,7 +12,7 @@ import pytest
 from booted_commands import verbs
 from postern import BUILD, PATIENCE, Postern
 
-LOCAL = ("spool check", "spool set-aside", "store copy", "restore", "completion")
+LOCAL = ("spool check", "spool set-aside", "store copy", "store init", "restore", "completion")
 # What is typed before TAB, and what stands there then.
 TYPED = {
     "command": ("metri", "metrics"), "local command": ("rest", "restore"), "verb": ("queue rel", "queue release"),

@@ -7,12 +7,14 @@ from email.message import EmailMessage
 
 import pytest
 
+from nsd import Nsd
 from postern import LOGIN, Postern, Sink, free_port, wait_until
 
 pytestmark = pytest.mark.skipif(not shutil.which("rbldnsd"), reason="needs rbldnsd")
 
 DATA = {
     "multi.test": ("dnset", """:127.0.0.2:listed
+test :127.0.0.14:
 black.example :127.0.0.2:
 grey.example :127.0.0.4:
 red.example :127.0.0.8:
@@ -24,8 +26,8 @@ example.co.uk :127.0.0.2:
 xn--bcher-kva.example :127.0.0.2:
 """),
     "multi.test/numbers": ("ip4set", ":127.0.0.2:listed\n198.51.100.7 :127.0.0.2:\n"),
-    "gold.test": ("dnset", ":127.0.0.2:gold\ngold.example\n"),
-    "ivm.test": ("dnset", ":127.0.0.2:ivm\nivm.example\n"),
+    "gold.test": ("dnset", ":127.0.0.2:gold\ntest\ngold.example\n"),
+    "ivm.test": ("dnset", ":127.0.0.2:ivm\n2.0.0.127\nivm.example\n"),
 }
 LISTS = {
     "plugin uribl/black": {"zone": "multi.test", "bits": "2", "text": "black"},
@@ -207,4 +209,64 @@ def test_dead_list(make_postern, sink, lists, on_error, start):
     assert answer(postern, text("http://black.example/")).code == 550
     postern.wait_log("list dead could not be asked")
     postern.wait_log(r"alarm=uribl.dead.health")
-    assert postern.log().count("list dead does not answer; it is left out") == 1
+    assert postern.log().count("list dead did not answer 5 times in a row: left out") == 1
+
+
+# ---- lists that list everything ----
+
+# As of a domain that was sold, or a resolver that leads to advertisements.
+WILDCARDS = {"all.test": "* IN A 127.0.0.2\n", "ads.test": "* IN A 192.0.2.80\n", "quota.test": "* IN A 127.255.255.254\n",
+             "empty.test": "ns2 IN A 127.0.0.1\n", "one.test": "test IN A 127.0.0.2\nlisted.example IN A 127.0.0.2\n"}
+
+
+@pytest.fixture
+def wildcards(tmp_path):
+    """The [dns] section for zones that answer every query, or none; by a real name server."""
+    if not shutil.which("nsd"):
+        pytest.skip("needs nsd")
+    nsd = Nsd(tmp_path / "nsd", WILDCARDS)
+    yield {"stub-zones": nsd.stub_zones()}
+    nsd.close()
+
+
+def wildcard_lists(dns, *names):
+    return {"server": {"plugins": "auth sender-rules uribl"}, "dns": dns,
+            **{"plugin uribl/" + name: {"zone": name + ".test"} for name in names}}
+
+
+def alarms(gate):
+    return {row["alarm"]: row["text"] for row in gate.ctl("alarms", json=True)}
+
+
+def test_lists_everything_from_the_first_second(make_postern, sink, wildcards):
+    """U-26 a zone that answers every query refuses no mail, also before the self-test had its turn."""
+    gate = make_postern(wildcard_lists(wildcards, "all", "ads", "quota"), sink=sink)
+    assert answer(gate, text("http://clean.example/")).code == 250
+
+
+def test_lists_everything(make_postern, sink, wildcards):
+    """U-26 U-06 after the self-test either; alarms say what is wrong, other lists go on."""
+    gate = make_postern(wildcard_lists(wildcards, "all", "ads", "quota", "empty", "one"), sink=sink)
+    wanted = {"uribl.all.health", "uribl.ads.error", "uribl.quota.error", "uribl.empty.health"}
+    wait_until(lambda: wanted <= set(alarms(gate)), "alarms")
+    raised = alarms(gate)
+    assert "lists INVALID" in raised["uribl.all.health"] and "192.0.2.80" in raised["uribl.ads.error"]
+    assert "127.255.255.254" in raised["uribl.quota.error"] and "127.0.0.2 or TEST" in raised["uribl.empty.health"]
+    assert not {"uribl.one.health", "uribl.one.error", "uribl.ads.health"} & set(raised)
+    assert answer(gate, text("http://clean.example/")).code == 250
+    assert answer(gate, text("http://listed.example/")).text.startswith(REFUSED + "listed.example (listed in one)")
+    assert not any("zone" in row for row in gate.ctl("uribl", "lists", json=True))
+    states = {row["list"]: row["state"] for row in gate.ctl("uribl", "lists", json=True)}
+    assert states["one"] == "ok" and states["all"].startswith("left out: list all lists INVALID")
+    results = {row["check"]: row["result"] for row in gate.ctl("uribl", "doctor", json=True)}
+    assert results == {"uribl/all": "look", "uribl/ads": "look", "uribl/quota": "look", "uribl/empty": "look", "uribl/one": "ok"}
+    said = {row["list"]: row["meaning"] for row in gate.ctl("uribl", "check", "www.Listed.example.", json=True)}
+    assert said == {"all": "LISTED", "ads": "error", "quota": "error", "empty": "not listed", "one": "LISTED"}
+    assert "uribl check DOMAIN" in gate.ctl("uribl", "check", "..", code=1)
+
+
+def test_left_out_lists_and_on_error_defer(make_postern, sink, wildcards):
+    """U-16 U-26 with on-error = defer nobody passes a list that is left out for listing everything."""
+    gate = make_postern({**wildcard_lists(wildcards, "all"), "plugin uribl": {"on-error": "defer"}}, sink=sink)
+    wait_until(lambda: "uribl.all.health" in alarms(gate), "an alarm")
+    assert answer(gate, text("http://clean.example/")).text.startswith("451 4.3.0")

@@ -1,6 +1,8 @@
 /* test-next-hop.c - next hops as text. */
 #include "engine/next-hop.h"
 
+#include "base/ip.h"
+
 #include "suites.h"
 
 static void
@@ -20,6 +22,9 @@ test_good(void)
 		{ "lmtp://mail.example.org", HOP_LMTP, "mail.example.org", 24, NULL },
 		{ "lmtp:[192.0.2.1]:2003", HOP_LMTP, "192.0.2.1", 2003, NULL },
 		{ "lmtp:u@mail.example.org:2003", HOP_LMTP, "mail.example.org", 2003, "u" },
+		{ "smtps://relay.example.org", HOP_SMTP, "relay.example.org", 465, NULL },
+		{ "smtps://u@relay.example.org:10465", HOP_SMTP, "relay.example.org", 10465, "u" },
+		{ "smtps:[192.0.2.1]", HOP_SMTP, "192.0.2.1", 465, NULL },
 		{ "plugin:bcc-mirror", HOP_PLUGIN, "bcc-mirror", 0, NULL } };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -58,6 +63,7 @@ test_bad(void)
 {
 	static const char *const cases[] = { "", "relay.example.org", "smtp:", "smtp:[192.0.2.1", "smtp:[relay.example.org]",
 		"smtp:relay.example.org:0", "smtp:relay.example.org:65536", "smtp:relay.example.org:x", "smtp:re lay", "smtp:[192.0.2.1]2525",
+		"smtps:", "smtps:unix:/run/smtp", "lmtps:mail.example.org",
 		"lmtp:", "lmtp:unix:", "lmtp:unix:run/lmtp", "smtp:unix:/run/smtp", "lmtp:[mail.example.org]",
 		"lmtp:unix:/" SEVENTY SEVENTY };
 
@@ -68,6 +74,43 @@ test_bad(void)
 		ASSERT_TEXT(hop != NULL ? cases[i] : NULL, NULL);
 		CU_ASSERT_PTR_NOT_NULL(error);
 	}
+}
+
+/* There is no clear text to fall back to, or to stay in. */
+static void
+test_wrapped(void)
+{
+	g_autoptr(NextHop) may = next_hop_parse("smtps://relay.example.org", TLS_MAY, NULL);
+	g_autoptr(NextHop) verify = next_hop_parse("smtps://relay.example.org", TLS_VERIFY, NULL);
+	g_autoptr(NextHop) plain = next_hop_parse("smtp://relay.example.org", TLS_MAY, NULL);
+	g_autoptr(GError) error = NULL;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(may);
+	CU_ASSERT_TRUE(may->is_wrapped && may->tls == TLS_ENCRYPT);
+	CU_ASSERT_TRUE(verify->is_wrapped && verify->tls == TLS_VERIFY);
+	CU_ASSERT_FALSE(plain->is_wrapped);
+	CU_ASSERT_PTR_NULL(next_hop_parse("smtps://relay.example.org", TLS_NONE, &error));
+	CU_ASSERT_PTR_NOT_NULL(error);
+}
+
+/* Connections are shared by mail that goes out by the same addresses, with the same certificate. */
+static void
+test_sharing(void)
+{
+	g_autoptr(NextHop) hop = next_hop_parse("smtp://relay.example.org", TLS_MAY, NULL);
+	g_autofree char *key = next_hop_key(hop), *from_key = NULL, *identity_key = NULL;
+	g_autoptr(NextHop) copy = NULL;
+	IpAddress from;
+
+	CU_ASSERT_TRUE(ip_parse("192.0.2.1", &from));
+	hop->from = g_array_new(FALSE, FALSE, sizeof from);
+	g_array_append_val(hop->from, from);
+	from_key = next_hop_key(hop);
+	CU_ASSERT_STRING_NOT_EQUAL(key, from_key);
+	hop->identity = g_strdup("certificate.pem 1");
+	copy = next_hop_copy(hop);
+	identity_key = next_hop_key(copy);
+	CU_ASSERT_STRING_NOT_EQUAL(from_key, identity_key);
 }
 
 static void
@@ -95,6 +138,8 @@ test_login(void)
 }
 
 static const UnitTest tests[] = {
+	{ "Q-38 smtps is TLS from the start", test_wrapped },
+	{ "Q-38 another source or certificate is another connection", test_sharing },
 	{ "how well a login is protected", test_login },
 	{ "hosts, addresses, ports, users, MX, plugins", test_good },
 	{ "Unix sockets of LMTP", test_socket },

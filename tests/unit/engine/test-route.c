@@ -37,6 +37,20 @@ world_resolve(void *data, const char *name, PtnRecord type)
 		{ "ours.example", PTN_MX, PTN_OK, { "10 mail.example.net", "20 mx2.example" } },
 		{ "backup.example", PTN_MX, PTN_OK, { "10 mx1.example", "20 us.example", "30 mx2.example" } },
 		{ "us.example", PTN_A, PTN_OK, { "192.0.2.250" } },
+		{ "equal.example", PTN_MX, PTN_OK, { "10 mx1.example", "20 us.example", "20 mx2.example" } },
+		{ "equals.example", PTN_MX, PTN_OK, { "20 mx1.example", "20 mx2.example", "20 us.example" } },
+		{ "nat.example", PTN_MX, PTN_OK, { "10 mx1.example", "20 mx.nat.example", "20 mx2.example" } },
+		{ "mx.nat.example", PTN_A, PTN_OK, { "192.0.2.240" } },
+		{ "nat64.example", PTN_MX, PTN_OK, { "10 mx.nat64.example" } },
+		{ "mx.nat64.example", PTN_AAAA, PTN_OK, { "64:ff9b::c000:2fa" } },
+		{ "loopback.example", PTN_MX, PTN_OK, { "10 localhost.example" } },
+		{ "localhost.example", PTN_A, PTN_OK, { "127.0.0.1" } },
+		{ "loopback6.example", PTN_MX, PTN_OK, { "10 localhost6.example" } },
+		{ "localhost6.example", PTN_AAAA, PTN_OK, { "::1" } },
+		{ "zero.example", PTN_MX, PTN_OK, { "10 zero-host.example" } },
+		{ "zero-host.example", PTN_A, PTN_OK, { "0.0.0.0" } },
+		{ "zero-host.example", PTN_AAAA, PTN_OK, { "::" } },
+		{ "named.example", PTN_MX, PTN_OK, { "10 MAIL.example.NET" } },
 		{ "here.example", PTN_A, PTN_OK, { "127.0.0.1" } },
 		{ "inside.example", PTN_MX, PTN_OK, { "10 mx.inside.example" } },
 		{ "mx.inside.example", PTN_A, PTN_OK, { "10.0.0.5", "127.0.0.1", "169.254.169.254", "0.0.0.0" } },
@@ -186,6 +200,69 @@ test_ours(void)
 	world_start(&world);
 	check_addresses(&world, "mx:ours.example", "FAIL 5.4.6");
 	check_addresses(&world, "mx:backup.example", "OK 192.0.2.1");
+	check_addresses(&world, "mx:named.example", "FAIL 5.4.6");
+	check_addresses(&world, "mx:nat64.example", "FAIL 5.4.6");
+	world_end(&world);
+}
+
+/* Whatever the order in which the DNS names them: who is as good as we are has the same list. */
+static void
+test_ours_among_equals(void)
+{
+	World world;
+
+	world_start(&world);
+	for (int i = 0; i < 20; i++) {
+		check_addresses(&world, "mx:equal.example", "OK 192.0.2.1");
+		check_addresses(&world, "mx:equals.example", "FAIL 5.4.6");
+	}
+	world_end(&world);
+}
+
+/* No interface has the address, so somebody has to say that it is ours. */
+static void
+test_ours_behind_nat(void)
+{
+	const OwnDoor door = { .port = 2525 };
+	IpAddress outside;
+	World world;
+
+	world_start(&world);
+	check_addresses(&world, "smtp:[192.0.2.240]:25", "OK 192.0.2.240");
+	CU_ASSERT(ip_parse("192.0.2.240", &outside));
+	g_array_append_val(world.settings->outside, outside);
+	g_array_append_val(world.settings->doors, door);
+	check_addresses(&world, "mx:nat.example", "OK 192.0.2.1");
+	check_addresses(&world, "smtp:[192.0.2.240]:25", "FAIL 5.4.6");
+	check_addresses(&world, "smtp:[192.0.2.240]:2525", "FAIL 5.4.6");
+	check_addresses(&world, "smtp:[192.0.2.240]:24", "OK 192.0.2.240");
+	world_end(&world);
+}
+
+/* A redirect to where we listen is a loop, to another server on this machine it is not, if the administrator permits that. */
+static void
+test_redirect_to_ourselves(void)
+{
+	OwnDoor door = { .port = 25 };
+	IpNetwork loopback;
+	World world;
+
+	world_start(&world);
+	check_addresses(&world, "mx:loopback.example", "FAIL 5.4.6");
+	check_addresses(&world, "mx:loopback6.example", "FAIL 5.4.6");
+	check_addresses(&world, "mx:zero.example", "FAIL 5.4.6");
+	check_addresses(&world, "smtp:[127.0.0.1]:25", "FAIL 5.4.6");
+	CU_ASSERT(ip_network_parse("127.0.0.0/8", &loopback, NULL));
+	g_array_append_val(world.settings->private_networks, loopback);
+	check_addresses(&world, "smtp:[127.0.0.1]:25", "OK 127.0.0.1");
+	check_addresses(&world, "mx:loopback.example", "OK 127.0.0.1");
+	CU_ASSERT(ip_parse("::", &door.address));
+	g_array_append_val(world.settings->doors, door);
+	check_addresses(&world, "smtp:[127.0.0.1]:25", "FAIL 5.4.6");
+	check_addresses(&world, "smtp:localhost.example:25", "FAIL 5.4.6");
+	check_addresses(&world, "lmtp:[127.0.0.1]:25", "FAIL 5.4.6");
+	check_addresses(&world, "mx:loopback.example", "FAIL 5.4.6");
+	check_addresses(&world, "smtp:[127.0.0.1]:26", "OK 127.0.0.1");
 	world_end(&world);
 }
 
@@ -199,11 +276,11 @@ test_inside(void)
 	World world;
 
 	world_start(&world);
-	check_addresses(&world, "mx:inside.example", "FAIL 5.4.4");
-	check_addresses(&world, "smtp:mx.inside.example:25", "FAIL 5.4.4");
+	check_addresses(&world, "mx:inside.example", "FAIL 5.4.6");
+	check_addresses(&world, "smtp:mx.inside.example:25", "FAIL 5.4.6");
 	check_addresses(&world, "smtp:[10.0.0.5]:25", "FAIL 5.4.4");
-	check_addresses(&world, "smtp:[::ffff:127.0.0.1]:25", "FAIL 5.4.4");
-	check_addresses(&world, "lmtp:[127.0.0.1]:24", "FAIL 5.4.4");
+	check_addresses(&world, "smtp:[::ffff:127.0.0.1]:25", "FAIL 5.4.6");
+	check_addresses(&world, "lmtp:[127.0.0.1]:24", "FAIL 5.4.6");
 	check_addresses(&world, "mx:mixed.example", "OK 64:ff9b::102:304 2600::1 1.2.3.4");
 	check_addresses(&world, "mx:halfinside.example", "DEFER 4.4.3");
 	CU_ASSERT(ip_network_parse("10.0.0.0/24", &network, NULL));
@@ -224,7 +301,7 @@ test_ours_everywhere(void)
 	World world;
 
 	world_start(&world);
-	check_addresses(&world, "mx:here.example", "FAIL 5.4.4");
+	check_addresses(&world, "mx:here.example", "FAIL 5.4.6");
 	CU_ASSERT(ip_parse("0.0.0.0", &everywhere));
 	g_array_append_val(world.settings->own, everywhere);
 	check_addresses(&world, "mx:here.example", "FAIL 5.4.6");
@@ -242,6 +319,43 @@ test_key(void)
 	trusted->is_trusted = true;
 	trusted_key = next_hop_key(trusted);
 	CU_ASSERT_STRING_NOT_EQUAL(foreign_key, trusted_key);
+}
+
+/* Of each family as often as the others; one of which there is none is not used. */
+static void
+test_sources(void)
+{
+	g_autoptr(NextHop) hop = next_hop_parse("smtp://mx.public.example", TLS_MAY, NULL);
+	static const char *const own[] = { "192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1" };
+	unsigned seen[G_N_ELEMENTS(own)] = { 0 };
+	IpAddress to, from;
+	World world;
+
+	world_start(&world);
+	CU_ASSERT(ip_parse("1.2.3.4", &to));
+	CU_ASSERT_PTR_NULL(hop_from(world.settings, hop, &to));
+	for (size_t i = 0; i < G_N_ELEMENTS(own) - 1; i++) {
+		CU_ASSERT(ip_parse(own[i], &from));
+		g_array_append_val(world.settings->from, from);
+	}
+	check_addresses(&world, "mx:mixed.example", "OK 1.2.3.4");
+	check_addresses(&world, "mx:nat64.example", "FAIL 5.4.6");
+	check_addresses(&world, "smtp:[2600::1]", "DEFER 4.4.1");
+	CU_ASSERT(ip_parse(own[3], &from));
+	g_array_append_val(world.settings->from, from);
+	check_addresses(&world, "mx:mixed.example", "OK 64:ff9b::102:304 2600::1 1.2.3.4");
+	for (int i = 0; i < 300; i++) {
+		const IpAddress *chosen = hop_from(world.settings, hop, &to);
+
+		for (size_t k = 0; k < G_N_ELEMENTS(own); k++)
+			seen[k] += ip_parse(own[k], &from) && ip_equal(chosen, &from);
+	}
+	CU_ASSERT(seen[0] > 50 && seen[1] > 50 && seen[2] > 50 && seen[3] == 0);
+	hop->from = g_array_new(FALSE, FALSE, sizeof from);
+	CU_ASSERT(ip_parse("192.0.2.9", &from));
+	g_array_append_val(hop->from, from);
+	CU_ASSERT(ip_equal(hop_from(world.settings, hop, &to), &from));
+	world_end(&world);
 }
 
 static void
@@ -352,6 +466,10 @@ static const UnitTest tests[] = {
 	{ "MX by preference, implicit MX, hosts and addresses", test_exchangers },
 	{ "null MX and NXDOMAIN fail, what cannot be found out is deferred", test_no_way },
 	{ "if we are an exchanger only better ones are tried; the best is ourselves: a loop", test_ours },
+	{ "Q-38 all addresses are sent from, by their families alone", test_sources },
+	{ "Q-37 exchangers as good as we are are not tried", test_ours_among_equals },
+	{ "Q-37 an address behind NAT is ours if the configuration says so", test_ours_behind_nat },
+	{ "Q-37 what leads to this machine, or to where we listen, is a loop", test_redirect_to_ourselves },
 	{ "[route]s, then the directory, then MX", test_order },
 	{ "for-mode holds for domains of that mode in the directory, with `to` both must", test_modes },
 	{ "hooks at ROUTE come first", test_hooks },

@@ -1,174 +1,12 @@
 /* test-smtp-client.c - one transaction over LMTP against a peer that says what its script says. */
-#include "engine/smtp-client.h"
-
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "io/wire.h"
 #include "suites.h"
-#include "unit/mail/mail.h"
-
-/* Lines of a script: "C: " and how a command must begin, "S: " and what is answered, "C: CONTENT" up to the final dot, "C: END" for
- * the end of the connection, "C: TORN" for content that the connection ends in, without a final dot. */
-typedef struct {
-	Fixture *spool;
-	char *path;
-	int listener;
-	GThread *thread;
-	const char *const *script;
-	GString *faults; /* of the peer; read when it is over */
-	DeliverySettings *settings;
-	NextHop *hop;
-	SmtpClient *client;
-	SpoolMessage *message;
-	SentResult results[4];
-	char *reply;
-} World;
-
-static void
-peer_expect(World *world, Wire *wire, const char *expected)
-{
-	const bool is_content = strcmp(expected, "CONTENT") == 0;
-	const char *line;
-
-	if (strcmp(expected, "TORN") == 0) {
-		while ((line = wire_read_line(wire, 4000, NULL)) != NULL)
-			if (strcmp(line, ".") == 0)
-				g_string_append(world->faults, "a final dot\n");
-		return;
-	}
-	do
-		line = wire_read_line(wire, 1000, NULL);
-	while (is_content && line != NULL && strcmp(line, ".") != 0);
-	if (strcmp(expected, "END") == 0 && line == NULL)
-		return;
-	if (line == NULL || (!is_content && !g_str_has_prefix(line, expected)))
-		g_string_append_printf(world->faults, "%s instead of %s\n", line != NULL ? line : "nothing", expected);
-}
-
-static void *
-peer_run(void *data)
-{
-	World *world = data;
-	const int fd = accept(world->listener, NULL, NULL);
-	g_autoptr(Wire) wire = wire_adopt(fd, g_get_monotonic_time() + 20 * CLOCK_SECOND);
-
-	for (const char *const *line = world->script; *line != NULL; line++) {
-		if ((*line)[0] == 'C') {
-			peer_expect(world, wire, *line + 3);
-		} else if (!wire_write(wire, *line + 3, strlen(*line + 3), NULL) || !wire_write(wire, "\r\n", 2, NULL) ||
-				   !wire_flush(wire, NULL)) {
-			g_string_append_printf(world->faults, "%s could not be said\n", *line);
-		}
-	}
-	return NULL;
-}
-
-static void
-world_listen(World *world)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-
-	world->path = g_strdup_printf("%s/lmtp", world->spool->directory);
-	CU_ASSERT_FATAL(strlen(world->path) < sizeof address.sun_path);
-	memcpy(address.sun_path, world->path, strlen(world->path));
-	world->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	CU_ASSERT_EQUAL_FATAL(bind(world->listener, (const struct sockaddr *)&address, sizeof address), 0);
-	CU_ASSERT_EQUAL_FATAL(listen(world->listener, 5), 0);
-}
-
-/* A message of so many octets, or, with 0, a small one. */
-static void
-world_commit(World *world, unsigned recipients, size_t size)
-{
-	SpoolTransaction *transaction;
-	Content *content;
-
-	if (size == 0) {
-		CU_ASSERT_EQUAL(fixture_commit(world->spool, 1, "Subject: x\r\n\r\n.dot\r\n", recipients),
-			SPOOL_COMMITTED);
-		return;
-	}
-	content = content_new(world->spool->spool);
-	content_append(content, "Subject: x\r\n\r\n", 14);
-	while (content_size(content) < size)
-		content_append(content, "a line of a large message\r\n", 27);
-	CU_ASSERT(content_flush(content, NULL) && content_finish(content, NULL));
-	transaction = spool_transaction_new();
-	spool_transaction_set_content(transaction, content);
-	spool_transaction_add(transaction, fixture_envelope(1, recipients), NULL);
-	CU_ASSERT_EQUAL(spool_commit_wait(world->spool->spool, transaction), SPOOL_COMMITTED);
-}
-
-static void
-world_start_with(World *world, const char *const *script, unsigned recipients, size_t size)
-{
-	g_autoptr(GPtrArray) addresses = NULL;
-	g_autofree char *hop = NULL, *reply = NULL;
-
-	*world = (World){ .spool = fixture_new(), .script = script, .faults = g_string_new(NULL) };
-	world_listen(world);
-	world_commit(world, recipients, size);
-	world->message = spool_read(world->spool->spool, 1, NULL);
-	CU_ASSERT_FATAL(world->message != NULL && spool_read_content(world->message, NULL));
-	((Recipient *)g_ptr_array_index(world->message->envelope->recipients, 0))->notify = NOTIFY_SUCCESS;
-	world->settings = delivery_settings_new();
-	world->settings->helo = g_strdup("out.example.net");
-	world->settings->command_us = world->settings->data_us = 20 * CLOCK_SECOND;
-	hop = g_strdup_printf("lmtp:unix:%s", world->path);
-	world->hop = next_hop_parse(hop, TLS_VERIFY, NULL);
-	world->thread = g_thread_new("peer", peer_run, world);
-	CU_ASSERT_EQUAL(route_addresses(NULL, world->settings, world->hop, 0, &addresses, &reply), HOP_OK);
-	world->client = smtp_client_open(
-		world->settings, world->hop, g_ptr_array_index(addresses, 0), false, &world->reply, &(bool){ false });
-}
-
-static void
-world_start(World *world, const char *const *script, unsigned recipients)
-{
-	world_start_with(world, script, recipients, 0);
-}
-
-static bool
-world_send(World *world)
-{
-	static const guint places[] = { 0, 1, 2, 3 };
-	const SmtpTask task = { world->message, places, world->message->envelope->recipients->len };
-
-	ASSERT_TEXT(world->reply, NULL);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(world->client);
-	return smtp_client_send(world->client, &task, &task, world->results);
-}
-
-static void
-world_check(const World *world, guint i, SentStatus status, const char *reply)
-{
-	CU_ASSERT_EQUAL(world->results[i].status, status);
-	ASSERT_TEXT(world->results[i].reply, reply);
-}
-
-static void
-world_end(World *world)
-{
-	smtp_client_close(world->client);
-	g_thread_join(world->thread);
-	ASSERT_TEXT(world->faults->str, "");
-	for (size_t i = 0; i < G_N_ELEMENTS(world->results); i++)
-		g_free(world->results[i].reply);
-	spool_message_free(world->message);
-	delivery_settings_free(world->settings);
-	next_hop_free(world->hop);
-	(void)close(world->listener);
-	(void)unlink(world->path);
-	fixture_free(world->spool);
-	g_string_free(world->faults, TRUE);
-	g_free(world->path);
-	g_free(world->reply);
-}
+#include "unit/engine/smtp-peer.h"
 
 static void
 test_replies(void)
@@ -301,8 +139,9 @@ world_meet_tcp(World *world, const char *const *script, const char *at)
 	world->hop->is_trusted = true;
 	world->thread = g_thread_new("peer", peer_run, world);
 	CU_ASSERT_EQUAL(route_addresses(NULL, world->settings, world->hop, 0, &addresses, &reply), HOP_OK);
-	world->client = smtp_client_open(
-		world->settings, world->hop, g_ptr_array_index(addresses, 0), false, &world->reply, &(bool){ false });
+	world->client = smtp_client_open(&(SmtpOpening){ .settings = world->settings, .hop = world->hop,
+										.to = g_ptr_array_index(addresses, 0) },
+		&world->reply, &(bool){ false });
 }
 
 static void
@@ -325,7 +164,8 @@ test_login_in_clear(void)
 	static const char *const stripped[] = { "S: 220 relay", "C: EHLO ", "S: 250-relay\r\n250 AUTH PLAIN LOGIN",
 		"C: QUIT", NULL };
 	static const char *const refused[] = { "S: 220 relay", "C: EHLO ",
-		"S: 250-relay\r\n250-STARTTLS\r\n250 AUTH LOGIN", "C: STARTTLS", "S: 454 4.7.0 not now", "C: QUIT", NULL };
+		"S: 250-relay\r\n250-STARTTLS\r\n250 AUTH LOGIN", "C: STARTTLS", "S: 454 4.7.0 not now", "C: EHLO ",
+		"S: 250-relay\r\n250 AUTH LOGIN", "C: QUIT", NULL };
 	static const char *const local[] = { "S: 220 relay", "C: EHLO ", "S: 250-relay\r\n250 AUTH PLAIN", "C: AUTH PLAIN ",
 		"S: 235 2.7.0 ok", "C: QUIT", NULL };
 	static const char *const *const scripts[] = { stripped, refused };

@@ -1,12 +1,24 @@
 /* health.c - failures in a row, pauses, self-tests, alarms. */
-#include "health.h"
+#include "plugins/list-health/health.h"
 
 #include <string.h>
 
-enum { TESTS = 4, BY_IPV6 = 2 }; /* 127.0.0.1, 127.0.0.2, and the same of IPv6 */
-
 #define SOON (5 * 60 * PTN_SECOND)
 #define AGAIN (60 * PTN_SECOND)
+
+void
+health_init(ListHealth *list)
+{
+	g_mutex_init(&list->lock);
+}
+
+void
+health_clear(ListHealth *list)
+{
+	g_free(list->trouble);
+	g_free(list->error);
+	g_mutex_clear(&list->lock);
+}
 
 /* ---- alarms ---- */
 
@@ -19,14 +31,14 @@ health_set_text(char **text, const char *now)
 
 /* Also where nothing changed: an older instance may have lowered what this one raised. */
 static void
-health_show_alarms(PtnHook *h, const List *list)
+health_show_alarms(PtnHook *h, const ListHealth *list)
 {
 	ptn_alarm(h, ptn_format(h, "%s.health", list->name), list->trouble);
 	ptn_alarm(h, ptn_format(h, "%s.error", list->name), list->error);
 }
 
 void
-health_end(PtnHook *h, List *list)
+health_end(PtnHook *h, ListHealth *list)
 {
 	ptn_alarm(h, ptn_format(h, "%s.health", list->name), NULL);
 	ptn_alarm(h, ptn_format(h, "%s.error", list->name), NULL);
@@ -35,7 +47,7 @@ health_end(PtnHook *h, List *list)
 /* ---- failures; with the lock held ---- */
 
 static void
-health_leave_out(PtnHook *h, List *list)
+health_leave_out(PtnHook *h, ListHealth *list)
 {
 	const gint64 most = ptn_option_number(h, "pause-most"), first = ptn_option_number(h, "pause");
 
@@ -43,14 +55,14 @@ health_leave_out(PtnHook *h, List *list)
 	list->is_left_out = true;
 	list->next_test = ptn_now(h) + list->pause;
 	health_set_text(&list->trouble,
-		ptn_format(h, "list %s (%s) does not answer: it is left out, and tried again every %d s or later",
-			list->name, list->shown, (int)(first / PTN_SECOND)));
-	ptn_log(h, PTN_WARNING, "list %s (%s) did not answer %u times in a row: left out for %d s", list->name,
-		list->shown, list->failures, (int)(list->pause / PTN_SECOND));
+		ptn_format(h, "list %s does not answer: it is left out, and tried again every %d s or later", list->label,
+			(int)(first / PTN_SECOND)));
+	ptn_log(h, PTN_WARNING, "list %s did not answer %u times in a row: left out for %d s", list->label,
+		list->failures, (int)(list->pause / PTN_SECOND));
 }
 
 static void
-health_fail(PtnHook *h, List *list)
+health_fail(PtnHook *h, ListHealth *list)
 {
 	ptn_count(h, ptn_format(h, "failed.%s", list->name), 1);
 	list->failures++;
@@ -69,15 +81,17 @@ health_explain(const char *code)
 		return "asked through a public resolver";
 	if (strcmp(code, "127.255.255.255") == 0)
 		return "too many queries";
+	if (strcmp(code, "127.0.0.1") == 0)
+		return "it refuses our questions";
 	return strncmp(code, "127.", 4) == 0 ? "an error code" : "not an answer of a list";
 }
 
 /* The codes of a list come and go, so the alarm tells the last one only. */
 static void
-health_note_error(PtnHook *h, List *list, const char *code)
+health_note_error(PtnHook *h, ListHealth *list, const char *code)
 {
-	const char *text = ptn_format(h, "list %s (%s) answers %s (%s): nobody counts as listed", list->name,
-		list->shown, code, health_explain(code));
+	const char *text = ptn_format(
+		h, "list %s answers %s (%s): nothing counts as listed", list->label, code, health_explain(code));
 
 	ptn_count(h, ptn_format(h, "error.%s", list->name), 1);
 	if (g_strcmp0(text, list->error) == 0)
@@ -88,7 +102,7 @@ health_note_error(PtnHook *h, List *list, const char *code)
 }
 
 static void
-health_answered(PtnHook *h, List *list, Meaning meaning)
+health_answered(PtnHook *h, ListHealth *list, Meaning meaning)
 {
 	const bool was_erring = list->error != NULL;
 
@@ -103,7 +117,7 @@ health_answered(PtnHook *h, List *list, Meaning meaning)
 /* ---- for clients ---- */
 
 bool
-health_may_ask(List *list)
+health_may_ask(ListHealth *list)
 {
 	bool may_ask;
 
@@ -114,7 +128,7 @@ health_may_ask(List *list)
 }
 
 void
-health_note(PtnHook *h, List *list, Meaning meaning, const char *value)
+health_note(PtnHook *h, ListHealth *list, Meaning meaning, const char *value)
 {
 	g_mutex_lock(&list->lock);
 	if (meaning == MEANS_UNKNOWN)
@@ -126,32 +140,47 @@ health_note(PtnHook *h, List *list, Meaning meaning, const char *value)
 	g_mutex_unlock(&list->lock);
 }
 
-/* Right after the start the self-test may not have been done yet; then the answer for 127.0.0.1 is awaited here. */
-Meaning
-health_control(PtnHook *h, List *list)
+static const char *
+health_test_name(PtnHook *h, const ListHealth *list, unsigned i)
 {
+	return ptn_format(h, "%s.%s", list->tests[i].name, list->zone);
+}
+
+/* Right after the start the self-test may not have been done yet; then the answer for the first
+ * entry is awaited here. */
+Meaning
+health_control(PtnHook *h, ListHealth *list)
+{
+	Meaning meaning = MEANS_NOTHING;
 	const char *value;
-	bool is_tested, lists_all;
+	bool is_tested;
 
 	g_mutex_lock(&list->lock);
 	is_tested = list->is_tested;
-	lists_all = list->lists_all;
+	if (is_tested && list->lists_all)
+		meaning = MEANS_LISTED;
 	g_mutex_unlock(&list->lock);
-	if (is_tested)
-		return lists_all ? MEANS_LISTED : MEANS_NOTHING;
-	return list_meaning(list, ptn_dns(h, list_test_name(h, list, 1, false), PTN_A), &value);
+	if (!is_tested)
+		meaning = list->meaning(list->list, ptn_dns(h, health_test_name(h, list, 0), PTN_A), &value);
+	if (meaning == MEANS_NOTHING)
+		return MEANS_LISTED;
+	if (meaning == MEANS_UNKNOWN)
+		return MEANS_UNKNOWN;
+	ptn_log(h, PTN_WARNING, "list %s lists %s, which no list does: nothing counts as listed", list->label,
+		list->tests[0].shown);
+	return MEANS_OTHER;
 }
 
 /* ---- the self-test ---- */
 
 typedef struct {
-	PtnLookup *lookups[TESTS];
-	Meaning meanings[TESTS];
-	const char *values[TESTS];
+	PtnLookup *lookups[LIST_TESTS_MOST];
+	Meaning meanings[LIST_TESTS_MOST];
+	const char *values[LIST_TESTS_MOST];
 } Test;
 
 static bool
-health_is_due(PtnHook *h, List *list)
+health_is_due(PtnHook *h, ListHealth *list)
 {
 	bool is_due;
 
@@ -161,35 +190,38 @@ health_is_due(PtnHook *h, List *list)
 	return is_due;
 }
 
-static int
-health_tests_of(const List *list)
+/* Entry `i`, or one of its alternatives, is listed, or says something else than that it is not. */
+static bool
+health_has_entry(const ListHealth *list, const Test *test, unsigned i)
 {
-	return list->takes_ipv6 ? TESTS : BY_IPV6;
+	bool has_entry = test->meanings[i] != MEANS_NOTHING;
+
+	while (++i < list->n_tests && list->tests[i].is_alternative)
+		has_entry |= test->meanings[i] != MEANS_NOTHING;
+	return has_entry;
 }
 
 /* What is wrong; NULL: nothing. */
 static const char *
-health_verdict(PtnHook *h, const List *list, const Test *test, bool *lists_all)
+health_verdict(PtnHook *h, const ListHealth *list, const Test *test, bool *lists_all)
 {
+	const ListTest *tests = list->tests;
+
 	*lists_all = false;
-	for (int i = 0; i < health_tests_of(list); i += 2)
-		*lists_all |= test->meanings[i] == MEANS_LISTED || test->meanings[i] == MEANS_OTHER;
+	for (unsigned i = 0; i < list->n_tests && !*lists_all; i++)
+		*lists_all =
+			!tests[i].is_listed && (test->meanings[i] == MEANS_LISTED || test->meanings[i] == MEANS_OTHER);
 	if (*lists_all)
-		return ptn_format(
-			h, "list %s (%s) lists 127.0.0.1, which no list does: it is left out", list->name, list->shown);
-	if (test->meanings[1] == MEANS_NOTHING)
-		return ptn_format(h,
-			"list %s (%s) does not list its test entry 127.0.0.2: is it the right zone, and alive?", list->name,
-			list->shown);
-	if (list->takes_ipv6 && test->meanings[BY_IPV6 + 1] == MEANS_NOTHING)
-		return ptn_format(h,
-			"list %s (%s) does not list its test entry ::FFFF:7F00:2; if it knows IPv4 only, set ipv6 = no",
-			list->name, list->shown);
+		return ptn_format(h, "list %s lists %s, which no list does: it is left out", list->label, tests[0].shown);
+	for (unsigned i = 0; i < list->n_tests; i++)
+		if (tests[i].is_listed && !tests[i].is_alternative && !health_has_entry(list, test, i))
+			return ptn_format(
+				h, "list %s does not list its test entry %s%s", list->label, tests[i].shown, tests[i].advice);
 	return NULL;
 }
 
 static void
-health_judge_answers(PtnHook *h, List *list, const Test *test, const char *error)
+health_judge_answers(PtnHook *h, ListHealth *list, const Test *test, const char *error)
 {
 	const char *verdict = health_verdict(h, list, test, &list->lists_all);
 
@@ -198,7 +230,7 @@ health_judge_answers(PtnHook *h, List *list, const Test *test, const char *error
 	if (error != NULL)
 		health_note_error(h, list, error);
 	if (list->is_left_out)
-		ptn_log(h, PTN_INFO, "list %s (%s) answers again", list->name, list->shown);
+		ptn_log(h, PTN_INFO, "list %s answers again", list->label);
 	if (verdict != NULL && g_strcmp0(verdict, list->trouble) != 0)
 		ptn_log(h, PTN_WARNING, "%s", verdict);
 	list->is_left_out = false;
@@ -210,12 +242,12 @@ health_judge_answers(PtnHook *h, List *list, const Test *test, const char *error
 }
 
 static void
-health_judge(PtnHook *h, List *list, const Test *test)
+health_judge(PtnHook *h, ListHealth *list, const Test *test)
 {
 	const char *error = NULL;
 	bool is_answered = true;
 
-	for (int i = 0; i < health_tests_of(list); i++) {
+	for (unsigned i = 0; i < list->n_tests; i++) {
 		is_answered &= test->meanings[i] != MEANS_UNKNOWN;
 		if (test->meanings[i] == MEANS_ERROR)
 			error = test->values[i];
@@ -236,17 +268,17 @@ health_judge(PtnHook *h, List *list, const Test *test)
 }
 
 static void
-health_start_test(PtnHook *h, const List *list, Test *test)
+health_start_test(PtnHook *h, const ListHealth *list, Test *test)
 {
-	for (int i = 0; i < health_tests_of(list); i++)
-		test->lookups[i] = ptn_dns_start(h, list_test_name(h, list, 1 + i % 2, i >= BY_IPV6), PTN_A);
+	for (unsigned i = 0; i < list->n_tests; i++)
+		test->lookups[i] = ptn_dns_start(h, health_test_name(h, list, i), PTN_A);
 }
 
 static void
-health_finish_test(PtnHook *h, List *list, Test *test)
+health_finish_test(PtnHook *h, ListHealth *list, Test *test)
 {
-	for (int i = 0; i < health_tests_of(list); i++)
-		test->meanings[i] = list_meaning(list, ptn_dns_wait(h, test->lookups[i]), &test->values[i]);
+	for (unsigned i = 0; i < list->n_tests; i++)
+		test->meanings[i] = list->meaning(list->list, ptn_dns_wait(h, test->lookups[i]), &test->values[i]);
 	health_judge(h, list, test);
 }
 
@@ -262,7 +294,7 @@ health_test_all(PtnHook *h, GPtrArray *lists)
 			health_start_test(h, g_ptr_array_index(lists, i), &tests[i]);
 	}
 	for (guint i = 0; i < lists->len; i++) {
-		List *list = g_ptr_array_index(lists, i);
+		ListHealth *list = g_ptr_array_index(lists, i);
 
 		if (is_due[i]) {
 			health_finish_test(h, list, &tests[i]);
@@ -277,7 +309,7 @@ health_test_all(PtnHook *h, GPtrArray *lists)
 /* ---- for people ---- */
 
 const char *
-health_describe(PtnHook *h, List *list)
+health_describe(PtnHook *h, ListHealth *list)
 {
 	const char *word = "ok";
 
@@ -290,4 +322,14 @@ health_describe(PtnHook *h, List *list)
 		word = "not tested yet";
 	g_mutex_unlock(&list->lock);
 	return word;
+}
+
+void
+health_tell_doctor(PtnHook *h, const char *plugin, ListHealth *list)
+{
+	const char *state = health_describe(h, list);
+	const bool is_ok = strcmp(state, "ok") == 0;
+
+	ptn_row(h, "result", is_ok ? "ok" : "look", "check", ptn_format(h, "%s/%s", plugin, list->name), "detail",
+		is_ok ? "its self-test succeeds" : state, NULL);
 }
