@@ -303,6 +303,7 @@ def test_P_15_a_reason_is_one_line_through_every_door(shared, reason):  # P-15
     before = shared.ctl("export")
     for words in (["account", "disable", LOGIN, "reason=" + reason], ["account", "set", LOGIN, "reason=" + reason],
                   ["customer", "disable", "acme", "reason=" + reason], ["customer", "set", "acme", "reason=" + reason],
+                  ["block", "add", "192.0.2.77", "reason=" + reason],
                   ["customer", "set", "acme", "level=" + reason + "\n"]):
         complaint = shared.ctl(*words, code=1)
         assert "one line" in complaint or "at most 200" in complaint, words
