@@ -3,6 +3,7 @@
 
 #include "engine/etrn.h"
 #include "engine/session-private.h"
+#include "proto/idn.h"
 
 bool
 cmd_none_check(Session *session, const Command *command)
@@ -60,14 +61,15 @@ cmd_etrn_is_permitted(const Session *session)
 bool
 cmd_etrn_check(Session *session, const Command *command)
 {
-	const char *domain = command->argument + strspn(command->argument, "@#");
+	const char *named = command->argument + strspn(command->argument, "@#");
+	g_autofree char *domain = idn_to_ascii(named, strlen(named));
 
-	if (domain[0] == '\0' || !domain_is_valid(domain)) {
+	if (domain == NULL || !domain_is_valid(domain)) {
 		session_reject(session, PTN_PROTOCOL, 501, NULL, "Error: invalid parameter syntax");
 		return false;
 	}
 	if (!cmd_etrn_is_permitted(session)) {
-		session_reject(session, PTN_POLICY, 459, NULL, "<%s>: service unavailable", domain);
+		session_reject(session, PTN_POLICY, 459, NULL, "<%s>: service unavailable", named);
 		return false;
 	}
 	if (session->engine->etrn != NULL)

@@ -133,3 +133,19 @@ def test_lookups(make_postern, sink, tmp_path):
             dialog.expect("250", "RCPT TO:<x@%s>" % U)
     finally:
         nsd.close()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_etrn(gate, sink, form):
+    """E-27 ETRN asks for the mail of a domain in any form."""
+    sink.replies["MAIL"] = "451 4.3.0 later"
+    gate.reload({"delivery": {"retry": "300s .. 300s"}, "route mailboxes": {
+        "for-mode": "hosted", "next-hop": "smtp:[127.0.0.1]:%d" % sink.port, "tls": "none"}})
+    gate.ctl("domain", "add", U, "customer=acme", "mode=hosted")
+    assert rcpt(gate, "u@" + U).startswith("250")
+    gate.send("u@" + A)
+    wait_until(lambda: gate.queue("state=deferred"), "a first attempt")
+    sink.replies.clear()
+    with gate.session() as dialog:
+        dialog.expect("250", "ETRN " + form)
+    sink.wait(1)
