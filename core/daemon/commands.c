@@ -12,7 +12,7 @@ const Command commands_all[] = {
 	{ "metrics", "", "all counters" },
 	{ "customer", "add|set|show|enable|disable|remove NAME [OPTION=VALUE …]|list [FILTER …]", "customers",
 		TAKES_HOLD },
-	{ "domain", "add|set|show|remove NAME [OPTION=VALUE …]|list [FILTER …]", "mail domains" },
+	{ "domain", "add|set|show|remove NAME [OPTION=VALUE …]|list [FILTER …]", "mail domains", TAKES_YES },
 	{ "account", "add|set|show|passwd|enable|disable|remove LOGIN [OPTION=VALUE …]|list [FILTER …]",
 		"outbound accounts", TAKES_HOLD },
 	{ "recipient", "add|show|remove ADDRESS|list [DOMAIN]",

@@ -127,6 +127,8 @@ block_read_words(char *const *words, BlockWords *read, GError **error)
 			read->time_us = value->number;
 		} else if (g_str_has_prefix(*words, "reason=") && (*words)[strlen("reason=")] != '\0') {
 			read->reason = *words + strlen("reason=");
+			if (!directory_check_value("reason", read->reason, error))
+				return false;
 		} else {
 			return error_set(error, POSTERN_ERROR_INVALID, "\"%s\" is neither for=TIME nor reason=TEXT", *words);
 		}

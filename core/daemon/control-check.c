@@ -18,19 +18,23 @@ void
 control_find_places(Directory *directory, DirectoryEntry *entry, OptionPlaces *places)
 {
 	const PtnKind kind = directory_entry_kind(entry);
+	const char *customer = directory_entry_get(entry, "customer"); /* a new account has none yet: its domain has */
 
 	*places = (OptionPlaces){ 0 };
 	if (kind == PTN_CUSTOMER) {
 		places->customer = entry;
 		return;
 	}
-	places->customer = check_find(directory, PTN_CUSTOMER, directory_entry_get(entry, "customer"));
 	if (kind == PTN_DOMAIN) {
 		places->domain = entry;
+		places->customer = check_find(directory, PTN_CUSTOMER, directory_entry_get(entry, "customer"));
 		return;
 	}
 	places->account = entry;
-	places->domain = check_find(directory, PTN_DOMAIN, directory_entry_get(entry, "domain"));
+	places->domain = check_find(directory, PTN_DOMAIN, directory_domain_of(directory_entry_name(entry)));
+	if (places->domain != NULL)
+		customer = directory_entry_get(places->domain, "customer");
+	places->customer = check_find(directory, PTN_CUSTOMER, customer);
 }
 
 void
@@ -44,10 +48,9 @@ control_clear_places(const DirectoryEntry *entry, OptionPlaces *places)
 
 /* What was set long ago may be wrong by now (a lower level, say); it does not stand in the way of other changes. */
 bool
-control_check_changes(Directory *directory, PluginSet *set, DirectoryEntry *entry, GError **error)
+control_check_changes(
+	Directory *directory, PluginSet *set, DirectoryEntry *before, DirectoryEntry *entry, GError **error)
 {
-	g_autoptr(DirectoryEntry) before =
-		check_find(directory, directory_entry_kind(entry), directory_entry_name(entry));
 	OptionPlaces places;
 	bool is_right = true;
 

@@ -7,7 +7,6 @@
 #include "daemon/control-queue.h"
 #include "daemon/control.h"
 #include "engine/stay.h"
-#include "proto/idn.h"
 #include "service/password.h"
 
 /* Core's names per kind; those of plugins are added to them. */
@@ -84,86 +83,12 @@ control_full_name(PluginSet *set, PtnKind kind, const char *name)
 	return found != NULL ? found : g_strdup(name);
 }
 
-/* "name+=word" and "name-=word" change one word of a list. */
-static char *
-directory_combine(DirectoryEntry *entry, const char *name, char how, const char *value)
-{
-	const char *const *words = directory_entry_get_list(entry, name);
-	g_autoptr(GString) text = g_string_new(NULL);
-
-	for (; *words != NULL; words++)
-		if (strcmp(*words, value) != 0)
-			g_string_append_printf(text, "%s%s", text->len > 0 ? " " : "", *words);
-	if (how == '+')
-		g_string_append_printf(text, "%s%s", text->len > 0 ? " " : "", value);
-	return g_strdup(text->str);
-}
-
 static bool
-directory_is_one_line(const char *value)
-{
-	for (const char *c = value; *c != '\0'; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			return false;
-	return g_utf8_validate(value, -1, NULL);
-}
-
-/* Of the core: its value is a domain, a host or an address. */
-static bool
-directory_has_domain(const char *name)
-{
-	static const char *const names[] = { "domain", "destination", "forward-to", "primary", "postmaster", "alert" };
-
-	for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
-		if (strcmp(names[i], name) == 0)
-			return true;
-	return false;
-}
-
-bool
-control_set_value(PluginSet *set, DirectoryEntry *entry, const char *assignment, GError **error)
-{
-	const PtnKind kind = directory_entry_kind(entry);
-	const char *equals = strchr(assignment, '=');
-	g_autofree char *given = NULL;
-	g_autofree char *name = NULL;
-	g_autofree char *value = NULL;
-	g_autofree char *canonical = NULL;
-	char how = '=';
-
-	if (equals == NULL || equals == assignment)
-		return error_set(error, POSTERN_ERROR_INVALID, "\"%s\" is not NAME=VALUE", assignment);
-	if (equals[-1] == '+' || equals[-1] == '-')
-		how = equals[-1];
-	given = g_strndup(assignment, (size_t)(equals - assignment) - (how != '=' ? 1 : 0));
-	if (strcmp(given, "password") == 0)
-		return error_set(error, POSTERN_ERROR_INVALID,
-			"a password is not given as a word, which others may see: posternctl account passwd");
-	if (!directory_is_one_line(equals + 1))
-		return error_set(
-			error, POSTERN_ERROR_INVALID, "%s: a value is one line, without control characters", given);
-	name = control_full_name(set, kind, given);
-	value = how == '=' ? g_strdup(equals + 1) : directory_combine(entry, name, how, equals + 1);
-	if (!control_is_core_name(kind, name)) {
-		if (strchr(name, '.') == NULL)
-			return control_unknown_option(set, kind, name, error);
-		canonical = value[0] != '\0' ? host_canonical_value(set, name, kind, value, error) : g_strdup("");
-		if (canonical == NULL)
-			return g_error_matches(*error, POSTERN_ERROR, POSTERN_ERROR_NOT_FOUND)
-					   ? (g_clear_error(error), control_unknown_option(set, kind, name, error))
-					   : false;
-	} else {
-		canonical = directory_has_domain(name) ? idn_address_to_ascii(value) : g_strdup(value);
-	}
-	directory_entry_set(entry, name, canonical[0] != '\0' ? canonical : NULL);
-	return true;
-}
-
-static bool
-directory_assign(PluginSet *set, DirectoryEntry *entry, char *const *words, GError **error)
+directory_assign(
+	const Daemon *daemon, PluginSet *set, DirectoryEntry *entry, char *const *words, GError **error)
 {
 	for (; *words != NULL; words++)
-		if (!control_set_value(set, entry, *words, error))
+		if (!control_set_value(daemon->engine.directory, set, entry, *words, error))
 			return false;
 	return true;
 }
@@ -207,9 +132,12 @@ control_save_entry(Daemon *daemon, DirectoryEntry *entry, Actor *actor, GError *
 	const char *kind = directory_kind_name(directory_entry_kind(entry));
 	const char *name = directory_entry_name(entry);
 	g_autoptr(PluginSet) set = control_take_set(daemon);
+	g_autoptr(DirectoryEntry) before = NULL;
 
+	(void)directory_find_now(
+		daemon->engine.directory, directory_entry_kind(entry), name, CLOCK_NEVER, &before);
 	if (!directory_check(daemon->engine.directory, entry, error) ||
-		!control_check_changes(daemon->engine.directory, set, entry, error))
+		!control_check_changes(daemon->engine.directory, set, before, entry, error))
 		return false;
 	switch (directory_save(daemon->engine.directory, entry, actor, CLOCK_NEVER)) {
 	case PTN_OK:
@@ -312,7 +240,7 @@ directory_add(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *reque
 
 	if (entry == NULL)
 		return error_set(error, POSTERN_ERROR_INVALID, "what is the name of the %s?", directory_kind_name(kind));
-	if (!directory_assign(set, entry, request->words + 3, error))
+	if (!directory_assign(daemon, set, entry, request->words + 3, error))
 		return false;
 	if (kind == PTN_ACCOUNT && !control_set_password(set, entry, request->input, error))
 		return false;
@@ -340,7 +268,9 @@ directory_set(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *reque
 		return false;
 	if (request->words[3] == NULL)
 		return error_set(error, POSTERN_ERROR_INVALID, "nothing to set: give NAME=VALUE");
-	if (!directory_assign(set, entry, request->words + 3, error))
+	if (!directory_assign(daemon, set, entry, request->words + 3, error))
+		return false;
+	if (!control_may_leave(daemon->engine.directory, entry, error))
 		return false;
 	removed = control_drop_unfit_options(daemon->engine.directory, set, entry);
 	if (!control_save_entry(daemon, entry, request->actor, error))
@@ -474,6 +404,8 @@ directory_switch(Daemon *daemon, PtnKind kind, const Request *request, Answer *a
 	for (char *const *word = request->words + 3; *word != NULL; word++) {
 		if (is_enabled || !g_str_has_prefix(*word, "reason="))
 			return error_set(error, POSTERN_ERROR_INVALID, "\"%s\" is not reason=TEXT", *word);
+		if (!directory_check_value("reason", *word + strlen("reason="), error))
+			return false;
 		directory_entry_set(entry, "reason", *word + strlen("reason="));
 	}
 	if (!control_save_entry(daemon, entry, request->actor, error))
@@ -510,6 +442,8 @@ directory_remove_one(
 		return error_set(error, POSTERN_ERROR_INVALID, "which %s?", directory_kind_name(kind));
 	if (!directory_takes_no_more(request, error))
 		return false;
+	if (kind == PTN_DOMAIN && !request->says_yes && !control_may_remove(daemon, request->words[2], error))
+		return false;
 	if (!directory_remove_checked(
 			daemon->engine.directory, kind, request->words[2], request->actor, removed, error))
 		return false;
@@ -542,6 +476,10 @@ directory_run(Daemon *daemon, PtnKind kind, const Request *request, Answer *answ
 
 	if (request->says_hold && strcmp(word, "disable") != 0) {
 		answer_fail(answer, "%s %s takes no --hold; nothing was done.", directory_kind_name(kind), word);
+		return;
+	}
+	if (request->says_yes && strcmp(word, "remove") != 0) {
+		answer_fail(answer, "%s %s takes no --yes; nothing was done.", directory_kind_name(kind), word);
 		return;
 	}
 	for (size_t i = 0; i < G_N_ELEMENTS(directory_verbs); i++) {

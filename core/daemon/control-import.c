@@ -1,7 +1,7 @@
 /* control-import.c - posternctl import: entries of the directory from text.
  *
- * All of it is first done to a copy of the directory in memory.  So every mistake is found, and what an entry
- * needs may come with it, before anything is written. */
+ * All of it is first done to a copy of the directory in memory: all entries are put there as they would be, then each is checked.  So
+ * every mistake is found before anything is written, and what an entry needs may come with it, before or behind it. */
 #include <string.h>
 
 #include "base/error.h"
@@ -15,7 +15,17 @@ typedef struct {
 	const ConfigText *section;
 	PtnKind kind;
 	const char *name; /* within the section's title */
+	DirectoryEntry *before; /* as the copy had it; NULL: there is a mistake in the section */
+	bool is_written;
 } Item;
+
+static void
+import_clear_item(void *data)
+{
+	Item *item = data;
+
+	g_clear_pointer(&item->before, directory_entry_free);
+}
 
 typedef struct {
 	Daemon *daemon;
@@ -53,7 +63,7 @@ import_take_sections(Import *import, const GPtrArray *sections, PtnKind kind)
 		const ConfigText *section = g_ptr_array_index(sections, i);
 
 		if (g_str_has_prefix(section->title, prefix)) {
-			const Item item = { section, kind, section->title + strlen(prefix) };
+			const Item item = { section, kind, section->title + strlen(prefix), NULL, false };
 
 			g_array_append_val(import->items, item);
 		}
@@ -102,25 +112,27 @@ import_open(Directory *directory, const Item *item)
 }
 
 static bool
-import_set(Import *import, DirectoryEntry *entry, const ConfigKey *key, GError **error)
+import_set(Import *import, Directory *directory, DirectoryEntry *entry, const ConfigKey *key, GError **error)
 {
 	g_autofree char *assignment = g_strdup_printf("%s=%s", key->key, key->value);
 
 	if (directory_entry_kind(entry) != PTN_ACCOUNT || strcmp(key->key, "password") != 0)
-		return control_set_value(import->set, entry, assignment, error);
+		return control_set_value(directory, import->set, entry, assignment, error);
+	if (!directory_check_value(key->key, key->value, error))
+		return false;
 	directory_entry_set(entry, "password", key->value[0] != '\0' ? key->value : NULL);
 	return true;
 }
 
 /* With `import->mistakes`; the same to the copy and to the directory itself. */
 static void
-import_fill(Import *import, DirectoryEntry *entry, const ConfigText *section)
+import_fill(Import *import, Directory *directory, DirectoryEntry *entry, const ConfigText *section)
 {
 	for (guint i = 0; i < section->keys->len; i++) {
 		const ConfigKey *key = g_ptr_array_index(section->keys, i);
 		g_autoptr(GError) error = NULL;
 
-		if (!import_set(import, entry, key, &error))
+		if (!import_set(import, directory, entry, key, &error))
 			import_complain(import, key->where, "%s", error->message);
 	}
 }
@@ -163,27 +175,59 @@ import_report(Import *import, const Item *item, DirectoryEntry *before, Director
 	g_ptr_array_add(import->rows, row);
 }
 
+/* The entry as it would be, unchecked. */
 static void
-import_try(Import *import, const Item *item)
+import_put(Import *import, Item *item)
 {
 	g_autoptr(DirectoryEntry) before = import_open(import->copy, item);
 	g_autoptr(DirectoryEntry) entry = import_open(import->copy, item);
 	const guint mistakes = import->mistakes->len;
-	g_autoptr(GError) error = NULL;
 
-	import_fill(import, entry, item->section);
+	import_fill(import, import->copy, entry, item->section);
 	if (import->mistakes->len > mistakes)
 		return;
-	if (!directory_check(import->copy, entry, &error) ||
-		!control_check_changes(import->copy, import->set, entry, &error))
-		import_complain(import, item->section->where, "%s", error->message);
-	else if (item->kind == PTN_ACCOUNT && directory_entry_get(entry, "password") == NULL)
-		import_complain(import, item->section->where,
-			"account %s has no password: give the hash that export writes, or \"*\" for none", item->name);
-	else if (directory_save(import->copy, entry, NULL, CLOCK_NEVER) == PTN_OK)
-		import_report(import, item, before, entry);
+	if (directory_save(import->copy, entry, NULL, CLOCK_NEVER) == PTN_OK)
+		item->before = g_steal_pointer(&before);
 	else
 		import_complain(import, item->section->where, "\"%s\" cannot be the name of an entry", item->name);
+}
+
+/* What refers to a wrong entry is wrong, too: it is as it was before. */
+static void
+import_undo(Import *import, const Item *item)
+{
+	g_autoptr(DirectoryEntry) was = directory_entry_new(item->kind, item->name);
+
+	(void)directory_remove(import->copy, item->kind, item->name, NULL, CLOCK_NEVER);
+	if (directory_entry_version(item->before) == 0)
+		return;
+	for (const char *const *name = directory_entry_names(item->before); *name != NULL; name++)
+		directory_entry_set(was, *name, directory_entry_get(item->before, *name));
+	(void)directory_save(import->copy, was, NULL, CLOCK_NEVER);
+}
+
+/* All entries are in the copy by now. */
+static void
+import_try(Import *import, const Item *item)
+{
+	g_autoptr(DirectoryEntry) entry = item->before != NULL ? import_open(import->copy, item) : NULL;
+	DirectoryEntry *before = entry != NULL && directory_entry_version(item->before) != 0 ? item->before : NULL;
+	g_autoptr(GError) error = NULL;
+
+	if (entry == NULL)
+		return;
+	if (directory_check(import->copy, entry, &error) &&
+		control_check_changes(import->copy, import->set, before, entry, &error) && item->kind == PTN_ACCOUNT &&
+		directory_entry_get(entry, "password") == NULL)
+		(void)error_set(&error, POSTERN_ERROR_INVALID,
+			"account %s has no password: give the hash that export writes, or \"*\" for none", item->name);
+	if (error != NULL) {
+		import_complain(import, item->section->where, "%s", error->message);
+		import_undo(import, item);
+		return;
+	}
+	(void)directory_save(import->copy, entry, NULL, CLOCK_NEVER);
+	import_report(import, item, item->before, entry);
 }
 
 static bool
@@ -195,7 +239,7 @@ import_write(Import *import, const Item *item, GError **error)
 
 	if (before == NULL || entry == NULL)
 		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "the directory cannot be read now");
-	import_fill(import, entry, item->section);
+	import_fill(import, import->daemon->engine.directory, entry, item->section);
 	names = import_differences(before, entry);
 	if (names[0] == '\0' && directory_entry_version(before) != 0)
 		return true;
@@ -294,18 +338,41 @@ import_tell_mistakes(const Import *import, char *name)
 	answer_fail(import->answer, "%u mistake%s; nothing was written.", n, n == 1 ? "" : "s");
 }
 
+/* Of the entries that are not written yet, those that have all they refer to; how many.  `error`: why the first of the others cannot
+ * be written, and *left it. */
+static guint
+import_write_ready(Import *import, const Item **left, GError **error)
+{
+	guint written = 0;
+
+	*left = NULL;
+	for (guint i = 0; i < import->items->len; i++) {
+		Item *item = &g_array_index(import->items, Item, i);
+
+		if (item->is_written)
+			continue;
+		item->is_written = import_write(import, item, *left == NULL ? error : NULL);
+		written += item->is_written;
+		if (!item->is_written && *left == NULL)
+			*left = item;
+	}
+	return written;
+}
+
+/* What refers to an entry that stands behind it is written after that. */
 static bool
 import_write_all(Import *import, GError **error)
 {
-	for (guint i = 0; i < import->items->len; i++) {
-		const Item *item = &g_array_index(import->items, Item, i);
+	const Item *left = NULL;
+	guint written;
 
-		if (!import_write(import, item, error)) {
-			g_prefix_error(error, "%s: what stands before it was written; then: ", item->section->where);
-			return false;
-		}
-	}
-	return true;
+	do {
+		g_clear_error(error);
+		written = import_write_ready(import, &left, error);
+	} while (left != NULL && written > 0);
+	if (left != NULL)
+		g_prefix_error(error, "%s: the entries without a mistake were written; but: ", left->section->where);
+	return left == NULL;
 }
 
 static bool
@@ -317,6 +384,8 @@ import_run(Import *import, const Request *request, GError **error)
 	import_sort(import, sections);
 	if (!import_copy_all(import, error))
 		return false;
+	for (guint i = 0; i < import->items->len; i++)
+		import_put(import, &g_array_index(import->items, Item, i));
 	for (guint i = 0; i < import->items->len; i++)
 		import_try(import, &g_array_index(import->items, Item, i));
 	if (import->mistakes->len > 0) {
@@ -348,6 +417,7 @@ control_import(Daemon *daemon, const Request *request, Answer *answer)
 		.answer = answer,
 		.actor = request->actor };
 
+	g_array_set_clear_func(items, import_clear_item);
 	if (request->words[1] == NULL || request->words[2] != NULL || request->input == NULL)
 		error_set(&error, POSTERN_ERROR_INVALID, "import wants one file, with something in it");
 	else if (copy != NULL && import_run(&import, request, &error))

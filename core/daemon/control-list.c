@@ -4,13 +4,14 @@
 #include "base/error.h"
 #include "daemon/control-directory.h"
 #include "engine/stay.h"
+#include "proto/idn.h"
 #include "proto/path.h"
 
 enum { LIST_PAGE = 1000 };
 
 typedef struct {
 	char *name;        /* in full */
-	const char *value; /* NULL: a column */
+	char *value;       /* in the form that is stored; NULL: a column */
 } ListOption;
 
 typedef struct {
@@ -24,15 +25,31 @@ typedef struct {
 static void
 list_option_clear(void *data)
 {
-	g_free(((ListOption *)data)->name);
+	ListOption *option = data;
+
+	g_free(option->name);
+	g_free(option->value);
 }
 
 /* ---- the words ---- */
 
+/* What a value of the option is compared with: "1" finds "yes", and a domain is found in letters.  New. */
+static char *
+list_filter_value(PluginSet *set, const char *name, const char *value)
+{
+	const PtnOption boolean = { .name = "filter", .type = PTN_BOOL };
+	g_autoptr(OptionValue) parsed = NULL;
+
+	if (control_option_type(set, name) != CELL_BOOLEAN)
+		return idn_address_to_ascii(value);
+	parsed = option_parse(&boolean, value, NULL);
+	return g_strdup(parsed == NULL ? value : parsed->number != 0 ? "yes" : "no");
+}
+
 static bool
 list_add_option(Listing *list, GArray *options, const char *name, const char *value, GError **error)
 {
-	const ListOption option = { control_full_name(list->set, list->kind, name), value };
+	ListOption option = { control_full_name(list->set, list->kind, name), NULL };
 	const OptionPlaces nobody = { 0 };
 	g_autofree char *text = NULL;
 	g_autofree char *from = NULL;
@@ -43,6 +60,7 @@ list_add_option(Listing *list, GArray *options, const char *name, const char *va
 		g_free(option.name);
 		return control_unknown_option(list->set, list->kind, name, error);
 	}
+	option.value = value != NULL ? list_filter_value(list->set, option.name, value) : NULL;
 	g_array_append_val(options, option);
 	return true;
 }
@@ -52,10 +70,11 @@ list_read_word(Listing *list, const char *word, GError **error)
 {
 	const char *equals = strchr(word, '=');
 	g_autofree char *name = equals != NULL ? g_strndup(word, (size_t)(equals - word)) : NULL;
+	g_autofree char *ascii = idn_to_ascii(word, strlen(word));
 	g_auto(GStrv) names = NULL;
 
-	if (name == NULL && list->kind == PTN_RECIPIENT && domain_is_valid(word))
-		return list_add_option(list, list->filters, "domain", word, error);
+	if (name == NULL && list->kind == PTN_RECIPIENT && ascii != NULL && domain_is_valid(ascii))
+		return list_add_option(list, list->filters, "domain", ascii, error);
 	if (name == NULL)
 		return error_set(
 			error, POSTERN_ERROR_INVALID, "\"%s\" is neither OPTION=VALUE nor columns=OPTION,…", word);
@@ -91,7 +110,14 @@ list_value(const Listing *list, DirectoryEntry *entry, const char *name)
 	else
 		(void)host_show_option(list->set, name, &places, &text, &from);
 	control_clear_places(entry, &places);
-	return text != NULL ? text : g_strdup("");
+	if (text == NULL)
+		return g_strdup("");
+	if (control_option_type(list->set, name) == CELL_BOOLEAN) { /* in the configuration it may be "on" */
+		g_autofree char *given = text;
+
+		text = list_filter_value(list->set, name, given);
+	}
+	return text;
 }
 
 /* A list has the value if one of its words is it. */

@@ -270,8 +270,23 @@ selector_passes_summary(const Test *test, const SpoolSummary *summary, int64_t n
 	}
 }
 
+/* Of the customer that the account belongs to now; the note is of the time when the message came, and counts for an account that is
+ * gone. */
 static bool
-selector_passes_message(const Test *test, const SpoolMessage *message)
+selector_matches_customer(const Test *test, const SpoolMessage *message, Directory *directory)
+{
+	const char *login = envelope_note(message->envelope, "account");
+	const char *customer = envelope_note(message->envelope, "customer");
+	g_autoptr(DirectoryEntry) account = NULL;
+
+	if (customer != NULL && login != NULL &&
+		directory_find(directory, PTN_ACCOUNT, login, CLOCK_NEVER, &account) == PTN_OK)
+		customer = directory_entry_get(account, "customer");
+	return selector_matches_text(test, customer);
+}
+
+static bool
+selector_passes_message(const Test *test, const SpoolMessage *message, Directory *directory)
 {
 	if (test->by >= BY_STATE)
 		return true;
@@ -279,8 +294,9 @@ selector_passes_message(const Test *test, const SpoolMessage *message)
 		return false;
 	switch (test->by) {
 	case BY_ACCOUNT:
+		return selector_matches_text(test, envelope_note(message->envelope, "account"));
 	case BY_CUSTOMER:
-		return selector_matches_text(test, envelope_note(message->envelope, selector_names[test->by].name));
+		return selector_matches_customer(test, message, directory);
 	case BY_SENDER:
 		return selector_matches_text(test, message->envelope->sender);
 	default:
@@ -321,10 +337,10 @@ selector_collect(void *data, const SpoolSummary *summary)
 }
 
 static bool
-selector_passes_all(const Selector *selector, const SpoolMessage *message)
+selector_passes_all(const Selector *selector, const SpoolMessage *message, Directory *directory)
 {
 	for (guint i = 0; i < selector->tests->len; i++)
-		if (!selector_passes_message(&g_array_index(selector->tests, Test, i), message))
+		if (!selector_passes_message(&g_array_index(selector->tests, Test, i), message, directory))
 			return false;
 	return true;
 }
@@ -346,7 +362,7 @@ selector_each(
 
 		/* Gone since the index was read: delivered. */
 		if (g_error_matches(error, POSTERN_ERROR, POSTERN_ERROR_NOT_FOUND) ||
-			!selector_passes_all(selector, message))
+			!selector_passes_all(selector, message, daemon->engine.directory))
 			continue;
 		each(data, &selected);
 		n++;

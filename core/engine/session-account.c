@@ -28,18 +28,20 @@ session_load_account(Session *session)
 	return status;
 }
 
-/* The numbers are read before the entries: what changes in between is seen the next time. */
+/* A domain that changes hands takes its accounts along.  The numbers are read before the entries: what changes in
+ * between is seen the next time. */
 PtnStatus
 session_read_account(Session *session)
 {
-	uint64_t accounts, customers;
+	uint64_t accounts, customers, domains;
 	PtnStatus status;
 
 	if (directory_changes(session->engine->directory, PTN_ACCOUNT, CLOCK_NEVER, &accounts) == PTN_UNSURE ||
-		directory_changes(session->engine->directory, PTN_CUSTOMER, CLOCK_NEVER, &customers) == PTN_UNSURE)
+		directory_changes(session->engine->directory, PTN_CUSTOMER, CLOCK_NEVER, &customers) == PTN_UNSURE ||
+		directory_changes(session->engine->directory, PTN_DOMAIN, CLOCK_NEVER, &domains) == PTN_UNSURE)
 		return PTN_UNSURE;
 	if (session->has_read_account && accounts == session->account_changes &&
-		customers == session->customer_changes)
+		customers == session->customer_changes && domains == session->domain_changes)
 		return session->facts.account != NULL ? PTN_OK : PTN_NONE;
 	status = session_load_account(session);
 	if (status == PTN_UNSURE)
@@ -47,6 +49,7 @@ session_read_account(Session *session)
 	session->has_read_account = true;
 	session->account_changes = accounts;
 	session->customer_changes = customers;
+	session->domain_changes = domains;
 	return status;
 }
 

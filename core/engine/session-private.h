@@ -76,7 +76,7 @@ struct Session {
 	SaslStep sasl;
 	char *sasl_login, *sasl_password;
 	char *identified;          /* by the AUTH stage */
-	uint64_t account_changes, customer_changes; /* of the directory when the account was read */
+	uint64_t account_changes, customer_changes, domain_changes; /* of the directory when the account was read */
 	/* the reverse name, looked up beside everything else */
 	DnsQuery *name_query; /* of `lookups` */
 	bool is_confirming_name, has_looked_up_name;

@@ -200,11 +200,42 @@ api_unshare(PtnEntry *entry)
 	return true;
 }
 
+/* The plugin's own option by its row, any other by what holds for all; an own yes or no, or choice, gets its one word.  New; NULL:
+ * `error` says why it cannot be set. */
+static char *
+api_checked_value(PtnEntry *entry, const char *name, const char *value, GError **error)
+{
+	const Instance *instance = entry->h->instance;
+	const size_t length = strlen(instance->plugin->name);
+	const PtnOption *option = NULL;
+	g_autoptr(OptionValue) parsed = NULL;
+
+	if (!directory_check_value(name, value, error))
+		return NULL;
+	if (strncmp(name, instance->plugin->name, length) == 0 && name[length] == '.')
+		option = instance_option(instance, name + length + 1, false);
+	if (option == NULL)
+		return g_strdup(value);
+	parsed = option_parse(option, value, error);
+	if (parsed == NULL) {
+		g_prefix_error(error, "%s: ", name);
+		return NULL;
+	}
+	return option->type == PTN_BOOL     ? g_strdup(parsed->number != 0 ? "yes" : "no")
+		   : option->type == PTN_CHOICE ? g_strdup(option->choices[parsed->number])
+										: g_strdup(value);
+}
+
 void
 ptn_set(PtnEntry *entry, const char *name, const char *value)
 {
-	if (api_unshare(entry))
-		directory_entry_set(entry->entry, name, value);
+	g_autoptr(GError) error = NULL;
+	g_autofree char *checked = value != NULL ? api_checked_value(entry, name, value, &error) : NULL;
+
+	if (error != NULL && entry->complaint == NULL)
+		entry->complaint = region_strdup(entry->h->call->region, error->message);
+	if (error == NULL && api_unshare(entry))
+		directory_entry_set(entry->entry, name, checked);
 }
 
 /* The person whose command it is changes the entry, else the plugin. */
@@ -229,8 +260,8 @@ ptn_save(PtnHook *h, PtnEntry *entry)
 		h->call->would_have_waited = true;
 		return PTN_UNSURE;
 	}
-	if (!directory_check(directory, entry->entry, &error)) {
-		ptn_log(h, PTN_WARNING, "ptn_save(): %s", error->message);
+	if (entry->complaint != NULL || !directory_check(directory, entry->entry, &error)) {
+		ptn_log(h, PTN_WARNING, "ptn_save(): %s", entry->complaint != NULL ? entry->complaint : error->message);
 		return PTN_UNSURE;
 	}
 	if (call_is_rehearsed(h))

@@ -132,7 +132,14 @@ host_canonical_value(PluginSet *set, const char *name, PtnKind kind, const char 
 			"%s: \"%s\": values are read from files in the configuration file only", name, value);
 	else if ((parsed = option_parse(option, value, error)) == NULL)
 		g_prefix_error(error, "%s: ", name);
-	return parsed == NULL ? NULL : g_strdup(g_str_is_ascii(value) ? value : parsed->text);
+	if (parsed == NULL)
+		return NULL;
+	/* One word for one value, for whoever compares texts. */
+	if (option->type == PTN_BOOL)
+		return g_strdup(parsed->number != 0 ? "yes" : "no");
+	if (option->type == PTN_CHOICE)
+		return g_strdup(option->choices[parsed->number]);
+	return g_strdup(g_str_is_ascii(value) ? value : parsed->text);
 }
 
 bool

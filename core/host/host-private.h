@@ -63,6 +63,7 @@ struct PtnEntry {
 	PtnHook *h;
 	DirectoryEntry *entry;
 	bool is_shared; /* the session's: copied before it is changed */
+	const char *complaint; /* of the first value that was set and cannot be; NULL: none */
 };
 
 struct PtnStream {

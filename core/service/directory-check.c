@@ -6,14 +6,14 @@
 #include "base/ip.h"
 #include "base/region.h"
 #include "proto/command.h"
-#include "service/directory.h"
+#include "service/directory-private.h"
 #include "service/option.h"
 
-enum { CHECK_NAME_MAX = 64, CHECK_PAGE = 200, CHECK_SHOWN = 3, CHECK_PORT_MAX = 65535 };
+enum { CHECK_NAME_MAX = 64, CHECK_PORT_MAX = 65535 };
 
 #define CHECK_PATIENCE (5 * CLOCK_SECOND)
 
-static int64_t
+int64_t
 directory_deadline(void)
 {
 	return clock_monotonic(clock_system()) + CHECK_PATIENCE;
@@ -36,16 +36,37 @@ directory_is_domain(const char *text)
 }
 
 static bool
-directory_check_booleans(const DirectoryEntry *entry, GError **error)
+directory_check_booleans(DirectoryEntry *entry, GError **error)
 {
-	static const char *const names[] = { "enabled", "outbound", "clear-received", "valid-recipients" };
+	for (const char *const *name = directory_entry_names(entry); *name != NULL; name++) {
+		const char *value = directory_entry_get(entry, *name);
 
-	for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
-		const char *value = directory_entry_get(entry, names[i]);
-
-		if (value != NULL && strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
-			return error_set(error, POSTERN_ERROR_INVALID, "%s is yes or no, not \"%s\"", names[i], value);
+		if (directory_is_boolean(*name) && strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
+			return error_set(error, POSTERN_ERROR_INVALID, "%s is yes or no, not \"%s\"", *name, value);
 	}
+	return true;
+}
+
+bool
+directory_check_value(const char *name, const char *value, GError **error)
+{
+	const size_t most = strcmp(name, "reason") == 0 ? DIRECTORY_REASON_MAX : DIRECTORY_VALUE_MAX;
+
+	if (!escape_is_plain(value))
+		return error_set(error, POSTERN_ERROR_INVALID,
+			"%s: a value is one line of UTF-8, without control characters and marks of direction", name);
+	if (strlen(value) > most)
+		return error_set(error, POSTERN_ERROR_INVALID, "%s: the value has %zu octets, at most %zu are allowed",
+			name, strlen(value), most);
+	return true;
+}
+
+static bool
+directory_check_values(DirectoryEntry *entry, GError **error)
+{
+	for (const char *const *name = directory_entry_names(entry); *name != NULL; name++)
+		if (!directory_check_value(*name, directory_entry_get(entry, *name), error))
+			return false;
 	return true;
 }
 
@@ -316,32 +337,38 @@ directory_check_action(DirectoryEntry *entry, GError **error)
 	return action == NULL || directory_check_choice("on-refusal", action, actions, error);
 }
 
+/* Of an account or a recipient: what it says itself must agree with its domain. */
+static bool
+directory_check_owner(DirectoryEntry *entry, const DirectoryEntry *domain, GError **error)
+{
+	const char *name = directory_entry_name(domain), *owner = directory_entry_get(domain, "customer");
+	const char *given = directory_entry_get(entry, "domain"), *customer = directory_entry_get(entry, "customer");
+
+	if (given != NULL && g_ascii_strcasecmp(given, name) != 0)
+		return error_set(error, POSTERN_ERROR_INVALID, "domain: \"%s\" is not the domain of %s \"%s\"", given,
+			directory_entry_kind(entry) == PTN_ACCOUNT ? "login" : "recipient", directory_entry_name(entry));
+	if (owner == NULL)
+		return error_set(error, POSTERN_ERROR_NOT_FOUND, "domain %s has no customer", name);
+	if (directory_entry_states_customer(entry) && g_strcmp0(customer, owner) != 0)
+		return error_set(
+			error, POSTERN_ERROR_INVALID, "%s is a domain of customer %s, not of %s", name, owner, customer);
+	directory_entry_set(entry, "domain", name);
+	directory_entry_set(entry, "customer", owner);
+	return true;
+}
+
 static bool
 directory_check_account(Directory *directory, DirectoryEntry *entry, GError **error)
 {
 	const char *login = directory_entry_name(entry);
 	const LoginForm form = directory_login_form(login);
 	const char *domain = form == LOGIN_SERVER ? login : strrchr(login, '@') + 1;
-	const char *given = directory_entry_get(entry, "domain"), *customer, *owner;
 	g_autoptr(DirectoryEntry) served = NULL;
 
-	if (!directory_check_login(login, form, domain, error) || !directory_check_type(entry, form, error) ||
-		!directory_check_password(entry, error) || !directory_check_action(entry, error) ||
-		!directory_check_exists(directory, PTN_DOMAIN, domain, &served, error))
-		return false;
-	if (given != NULL && g_ascii_strcasecmp(given, domain) != 0)
-		return error_set(
-			error, POSTERN_ERROR_INVALID, "domain: \"%s\" is not the domain of login \"%s\"", given, login);
-	customer = directory_entry_get(entry, "customer");
-	owner = directory_entry_get(served, "customer");
-	if (owner == NULL)
-		return error_set(error, POSTERN_ERROR_NOT_FOUND, "domain %s has no customer", domain);
-	if (customer != NULL && g_ascii_strcasecmp(customer, owner) != 0)
-		return error_set(
-			error, POSTERN_ERROR_INVALID, "%s is a domain of customer %s, not of %s", domain, owner, customer);
-	directory_entry_set(entry, "domain", domain);
-	directory_entry_set(entry, "customer", owner);
-	return true;
+	return directory_check_login(login, form, domain, error) && directory_check_type(entry, form, error) &&
+		   directory_check_password(entry, error) && directory_check_action(entry, error) &&
+		   directory_check_exists(directory, PTN_DOMAIN, domain, &served, error) &&
+		   directory_check_owner(entry, served, error);
 }
 
 /* ---- recipients ---- */
@@ -355,17 +382,14 @@ directory_check_recipient(Directory *directory, DirectoryEntry *entry, GError **
 	if (!directory_is_mailbox(address))
 		return error_set(
 			error, POSTERN_ERROR_INVALID, "\"%s\" is not a mail address (local-part@domain)", address);
-	if (!directory_check_exists(directory, PTN_DOMAIN, strrchr(address, '@') + 1, &domain, error))
-		return false;
-	directory_entry_set(entry, "domain", directory_entry_name(domain));
-	directory_entry_set(entry, "customer", directory_entry_get(domain, "customer"));
-	return true;
+	return directory_check_exists(directory, PTN_DOMAIN, strrchr(address, '@') + 1, &domain, error) &&
+		   directory_check_owner(entry, domain, error);
 }
 
 bool
 directory_check(Directory *directory, DirectoryEntry *entry, GError **error)
 {
-	if (!directory_check_booleans(entry, error))
+	if (!directory_check_values(entry, error) || !directory_check_booleans(entry, error))
 		return false;
 	switch (directory_entry_kind(entry)) {
 	case PTN_CUSTOMER:
@@ -377,105 +401,4 @@ directory_check(Directory *directory, DirectoryEntry *entry, GError **error)
 	default:
 		return directory_check_account(directory, entry, error);
 	}
-}
-
-/* ---- removing ---- */
-
-/* Names of the entries of `kind` whose `option` is `value`; NULL: the directory cannot tell. */
-static GPtrArray *
-directory_names_with(Directory *directory, PtnKind kind, const char *option, const char *value, GError **error)
-{
-	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-	g_autofree char *after = NULL;
-	guint read;
-
-	do {
-		g_autoptr(GPtrArray) page = NULL;
-
-		if (directory_list(directory, kind, option, after, CHECK_PAGE, directory_deadline(), &page) != PTN_OK) {
-			(void)error_set(error, POSTERN_ERROR_UNAVAILABLE, "the directory cannot be listed now");
-			return NULL;
-		}
-		read = page->len;
-		for (guint i = 0; i < read; i++) {
-			const DirectoryEntry *entry = g_ptr_array_index(page, i);
-
-			if (g_ascii_strcasecmp(directory_entry_get(entry, option), value) == 0)
-				g_ptr_array_add(names, g_strdup(directory_entry_name(entry)));
-		}
-		if (read > 0) {
-			g_free(after);
-			after = g_strdup(directory_entry_name(g_ptr_array_index(page, read - 1)));
-		}
-	} while (read == CHECK_PAGE);
-	return g_steal_pointer(&names);
-}
-
-static bool
-directory_remove_one(Directory *directory, PtnKind kind, const char *name, Actor *actor, GPtrArray *removed,
-	GError **error)
-{
-	const char *word = directory_kind_name(kind);
-
-	switch (directory_remove(directory, kind, name, actor, directory_deadline())) {
-	case PTN_OK:
-		g_ptr_array_add(removed, g_strdup_printf("%s %s", word, name));
-		return true;
-	case PTN_NONE:
-		return error_set(error, POSTERN_ERROR_NOT_FOUND, "there is no %s \"%s\"", word, name);
-	default:
-		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "%s %s cannot be removed now", word, name);
-	}
-}
-
-static bool
-directory_refuse_in_use(Directory *directory, const char *customer, GError **error)
-{
-	g_autoptr(GPtrArray) domains = directory_names_with(directory, PTN_DOMAIN, "customer", customer, error);
-	g_autofree char *shown = NULL;
-	guint left;
-
-	if (domains == NULL || domains->len == 0)
-		return domains != NULL;
-	left = domains->len > CHECK_SHOWN ? domains->len - CHECK_SHOWN : 0;
-	g_ptr_array_set_size(domains, (int)(domains->len - left));
-	g_ptr_array_add(domains, NULL);
-	shown = g_strjoinv(", ", (char **)domains->pdata);
-	if (left > 0)
-		return error_set(error, POSTERN_ERROR_EXISTS,
-			"customer %s has domains (%s and %u more); remove them first", customer, shown, left);
-	return error_set(
-		error, POSTERN_ERROR_EXISTS, "customer %s has domains (%s); remove them first", customer, shown);
-}
-
-static bool
-directory_remove_those_of(
-	Directory *directory, PtnKind kind, const char *domain, Actor *actor, GPtrArray *removed, GError **error)
-{
-	g_autoptr(GPtrArray) names = directory_names_with(directory, kind, "domain", domain, error);
-
-	for (guint i = 0; names != NULL && i < names->len; i++) {
-		g_autoptr(GError) why = NULL;
-
-		/* Gone in between is as good as removed. */
-		if (!directory_remove_one(directory, kind, g_ptr_array_index(names, i), actor, removed, &why) &&
-			why->code != POSTERN_ERROR_NOT_FOUND) {
-			g_propagate_error(error, g_steal_pointer(&why));
-			return false;
-		}
-	}
-	return names != NULL;
-}
-
-bool
-directory_remove_checked(Directory *directory, PtnKind kind, const char *name, Actor *actor, GPtrArray *removed,
-	GError **error)
-{
-	if (kind == PTN_CUSTOMER && !directory_refuse_in_use(directory, name, error))
-		return false;
-	if (kind == PTN_DOMAIN &&
-		(!directory_remove_those_of(directory, PTN_ACCOUNT, name, actor, removed, error) ||
-			!directory_remove_those_of(directory, PTN_RECIPIENT, name, actor, removed, error)))
-		return false;
-	return directory_remove_one(directory, kind, name, actor, removed, error);
 }

@@ -3,6 +3,7 @@
 
 #include "service/directory-cache.h"
 #include "service/directory.h"
+#include "service/option.h"
 
 struct Directory {
 	Store *store;
@@ -13,6 +14,25 @@ struct Directory {
 	DirectoryHide *hide;
 	void *hide_data;
 };
+
+/* The form in which the value of an option of the core is stored: owners ("customer", "domain") in lower case and A-labels,
+ * booleans as "yes" and "no"; any other value, and what has no such form, as it is.  New. */
+char *directory_form(const char *name, const char *value);
+/* The same of a value that was read: older versions, and other writers of the store, left values that are more than a line, or
+ * too long.  New. */
+char *directory_repair(const char *name, const char *value);
+/* True: an option of the core that is yes or no. */
+bool directory_is_boolean(const char *name);
+/* A moment from now until which a check or a removal waits for the store. */
+int64_t directory_deadline(void);
+/* Whether entries of the kind have the customer of their domain. */
+bool directory_has_owner(PtnKind kind);
+/* Sets the domain by the name, and, unless it is NULL, the customer, as copies. */
+void directory_take_owner(DirectoryEntry *entry, const char *customer);
+/* A name or value as a record has it. */
+void directory_put_escaped(GString *text, const char *value);
+/* New, or NULL: no record.  The owner is as the record has it. */
+DirectoryEntry *directory_parse_record(PtnKind kind, const char *name, const char *text, uint64_t version);
 
 /* New. */
 char *directory_key(PtnKind kind, const char *name);

@@ -7,8 +7,7 @@
 #include "proto/idn.h"
 
 enum {
-	DIRECTORY_NAME_MAX = 400, /* an address has at most 320 octets, a key of the store 500 */
-	DIRECTORY_PAGE = 200
+	DIRECTORY_NAME_MAX = 400 /* an address has at most 320 octets, a key of the store 500 */
 };
 
 struct DirectoryEntry {
@@ -18,6 +17,7 @@ struct DirectoryEntry {
 	GHashTable *values;
 	GHashTable *lists; /* split values, made when asked for */
 	char **names;      /* the same */
+	bool states_customer;
 };
 
 const char *
@@ -188,9 +188,17 @@ directory_entry_set(DirectoryEntry *entry, const char *name, const char *value)
 	g_clear_pointer(&entry->names, g_strfreev);
 	g_hash_table_remove(entry->lists, name);
 	if (value != NULL)
-		g_hash_table_replace(entry->values, g_strdup(name), g_strdup(value));
+		g_hash_table_replace(entry->values, g_strdup(name), directory_form(name, value));
 	else
 		g_hash_table_remove(entry->values, name);
+	if (strcmp(name, "customer") == 0)
+		entry->states_customer = value != NULL;
+}
+
+bool
+directory_entry_states_customer(const DirectoryEntry *entry)
+{
+	return entry->states_customer;
 }
 
 static int
@@ -221,7 +229,7 @@ directory_entry_names(DirectoryEntry *entry)
 /* ---- records ---- */
 
 /* A line ends at "\n", a name at "=": both, and the escape, are written "\n", "\e", "\\". */
-static void
+void
 directory_put_escaped(GString *text, const char *value)
 {
 	for (; *value != '\0'; value++) {
@@ -273,8 +281,7 @@ directory_format_record(DirectoryEntry *entry)
 	return g_string_free(text, FALSE);
 }
 
-/* New, or NULL: no record. */
-static DirectoryEntry *
+DirectoryEntry *
 directory_parse_record(PtnKind kind, const char *name, const char *text, uint64_t version)
 {
 	g_autoptr(DirectoryEntry) entry = directory_entry_new(kind, name);
@@ -284,11 +291,13 @@ directory_parse_record(PtnKind kind, const char *name, const char *text, uint64_
 		const size_t length = strcspn(text, "\n"), left = strcspn(text, "=\n");
 		g_autofree char *key = directory_unescape(text, left);
 		g_autofree char *value = NULL;
+		g_autofree char *repaired = NULL;
 
 		if (text[left] != '=')
 			return NULL;
 		value = directory_unescape(text + left + 1, length - left - 1);
-		g_hash_table_replace(entry->values, g_steal_pointer(&key), g_steal_pointer(&value));
+		repaired = directory_repair(key, value);
+		g_hash_table_replace(entry->values, g_steal_pointer(&key), g_steal_pointer(&repaired));
 		text += length + (text[length] != '\0');
 	}
 	return g_steal_pointer(&entry);
@@ -318,8 +327,8 @@ directory_read_kept(
 }
 
 static PtnStatus
-directory_find_by(Directory *directory, DirectoryRead *read, PtnKind kind, const char *name, int64_t deadline_us,
-	DirectoryEntry **entry)
+directory_find_record(Directory *directory, DirectoryRead *read, PtnKind kind, const char *name,
+	int64_t deadline_us, DirectoryEntry **entry)
 {
 	g_autofree char *key = directory_key(kind, name);
 	g_autofree char *text = NULL;
@@ -337,6 +346,62 @@ directory_find_by(Directory *directory, DirectoryRead *read, PtnKind kind, const
 		return PTN_UNSURE;
 	*entry = found;
 	return PTN_OK;
+}
+
+/* ---- owners ---- */
+
+const char *
+directory_domain_of(const char *name)
+{
+	const char *at = strrchr(name, '@');
+
+	return at != NULL ? at + 1 : name;
+}
+
+bool
+directory_has_owner(PtnKind kind)
+{
+	return kind == PTN_ACCOUNT || kind == PTN_RECIPIENT;
+}
+
+void
+directory_take_owner(DirectoryEntry *entry, const char *customer)
+{
+	directory_entry_set(entry, "domain", directory_domain_of(entry->name));
+	if (customer != NULL)
+		directory_entry_set(entry, "customer", customer);
+	entry->states_customer = false;
+}
+
+/* Of an account or a recipient, from the entry of its domain; without one the copy in the record is all there is. */
+static PtnStatus
+directory_read_owner(Directory *directory, DirectoryRead *read, DirectoryEntry *entry, int64_t deadline_us)
+{
+	g_autoptr(DirectoryEntry) domain = NULL;
+	PtnStatus status;
+
+	if (!directory_has_owner(entry->kind))
+		return PTN_OK;
+	status = directory_find_record(
+		directory, read, PTN_DOMAIN, directory_domain_of(entry->name), deadline_us, &domain);
+	if (status == PTN_UNSURE)
+		return PTN_UNSURE;
+	directory_take_owner(entry, domain != NULL ? directory_entry_get(domain, "customer") : NULL);
+	return PTN_OK;
+}
+
+static PtnStatus
+directory_find_by(Directory *directory, DirectoryRead *read, PtnKind kind, const char *name, int64_t deadline_us,
+	DirectoryEntry **entry)
+{
+	g_autoptr(DirectoryEntry) found = NULL;
+	PtnStatus status = directory_find_record(directory, read, kind, name, deadline_us, &found);
+
+	if (status == PTN_OK)
+		status = directory_read_owner(directory, read, found, deadline_us);
+	if (status == PTN_OK)
+		*entry = g_steal_pointer(&found);
+	return status;
 }
 
 PtnStatus
@@ -395,75 +460,6 @@ directory_remove(Directory *directory, PtnKind kind, const char *name, Actor *ac
 	if (status == PTN_OK)
 		directory_audit(directory, actor, kind, before != NULL ? before->name : name, before, NULL);
 	return status;
-}
-
-static void
-directory_free_element(void *entry)
-{
-	directory_entry_free(entry);
-}
-
-/* Whether a record may have the option: most have not, and need not be read for that.  Values have their line ends
- * escaped, so only a name begins a line. */
-static bool
-directory_has_line(const char *text, const char *start)
-{
-	const size_t length = strlen(start);
-
-	for (; text != NULL; text = strchr(text, '\n')) {
-		text += *text == '\n';
-		if (strncmp(text, start, length) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Appends what a page of the store has and `with_option` wants. */
-static void
-directory_take_page(PtnKind kind, const GPtrArray *page, const char *with_option, size_t limit, GPtrArray *entries)
-{
-	g_autofree char *prefix = directory_prefix(kind);
-	g_autoptr(GString) start = g_string_new(NULL);
-
-	if (with_option != NULL) {
-		directory_put_escaped(start, with_option);
-		g_string_append_c(start, '=');
-	}
-	for (guint i = 0; i < page->len && entries->len < limit; i++) {
-		const StoreItem *item = g_ptr_array_index(page, i);
-		DirectoryEntry *entry = NULL;
-
-		if (with_option == NULL || directory_has_line(item->value, start->str))
-			entry = directory_parse_record(kind, item->key + strlen(prefix), item->value, item->version);
-		if (entry != NULL)
-			g_ptr_array_add(entries, entry);
-	}
-}
-
-PtnStatus
-directory_list(Directory *directory, PtnKind kind, const char *with_option, const char *after, size_t limit,
-	int64_t deadline_us, GPtrArray **entries)
-{
-	g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(directory_free_element);
-	g_autofree char *prefix = directory_prefix(kind);
-	g_autofree char *last = after != NULL ? directory_key(kind, after) : NULL;
-	guint read;
-
-	do {
-		g_autoptr(GPtrArray) page = NULL;
-		const PtnStatus status = store_list(directory->store, prefix, last, DIRECTORY_PAGE, deadline_us, &page);
-
-		if (status != PTN_OK)
-			return status;
-		directory_take_page(kind, page, with_option, limit, found);
-		read = page->len;
-		if (read > 0) {
-			g_free(last);
-			last = g_strdup(((const StoreItem *)g_ptr_array_index(page, read - 1))->key);
-		}
-	} while (read == DIRECTORY_PAGE && found->len < limit);
-	*entries = g_steal_pointer(&found);
-	return PTN_OK;
 }
 
 PtnStatus

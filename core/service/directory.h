@@ -8,7 +8,10 @@
  * reason; recipient (an address that a domain with valid-recipients = yes takes): domain customer.  Plugins add
  * "PLUGIN.option".  Types: single any server.  Modes: directory_modes.  A setting keeps its meaning in every mode, so a
  * change of mode and back loses none.
- * Booleans are "yes" and "no"; not set, an entry is enabled and outbound is allowed. */
+ *
+ * The customer of an account or a recipient is that of its domain, read with the entry; what the record itself has is a copy for
+ * older readers, and counts only while the domain cannot be found.  Owners are in lower case and A-labels, booleans "yes" or "no",
+ * values one line, whatever was written: see directory-form.c.  Not set, an entry is enabled and outbound is allowed. */
 #pragma once
 
 #include <glib.h>
@@ -17,6 +20,11 @@
 #include "plugin-api.h"
 #include "service/audit.h"
 #include "service/store.h"
+
+enum {
+	DIRECTORY_REASON_MAX = 200,   /* octets: it stands in replies of one line */
+	DIRECTORY_VALUE_MAX = 65536, /* octets of any other value                */
+};
 
 typedef struct Directory Directory;
 typedef struct DirectoryEntry DirectoryEntry;
@@ -85,7 +93,11 @@ const char *directory_entry_name(const DirectoryEntry *entry);
 uint64_t directory_entry_version(const DirectoryEntry *entry);
 const char *directory_entry_get(const DirectoryEntry *entry, const char *name);          /* NULL: not set */
 const char *const *directory_entry_get_list(DirectoryEntry *entry, const char *name);    /* never NULL    */
+/* True: the customer was set since the entry was made or read, so it is a statement and no copy. */
+bool directory_entry_states_customer(const DirectoryEntry *entry);
 void directory_entry_set(DirectoryEntry *entry, const char *name, const char *value);    /* NULL: unset   */
+/* The domain of an account's login, or of a recipient; within `name`. */
+const char *directory_domain_of(const char *name);
 /* "customer", "domain", "account", "recipient". */
 const char *directory_kind_name(PtnKind kind);
 /* All names set, sorted; NULL-terminated, lives until the entry changes. */
@@ -97,7 +109,17 @@ const char *const *directory_entry_names(DirectoryEntry *entry);
  * Fills in what follows: an account's type (server must be given), domain and customer; "HOST:PORT" as destination of a
  * domain becomes destination and port.  Error codes: INVALID, NOT_FOUND (what it refers to), UNAVAILABLE. */
 bool directory_check(Directory *directory, DirectoryEntry *entry, GError **error);
-/* A domain removed takes its accounts and recipients with it; a customer with domains is refused.
+/* What holds of the value of any option, the core's or a plugin's: it stands in replies, log lines, cells of tables and lines of an
+ * export, so it is one line of UTF-8 that hides nothing, of at most DIRECTORY_VALUE_MAX octets ("reason": DIRECTORY_REASON_MAX).
+ * directory_check() asks for all; this is for who can say where the value came from.  INVALID. */
+bool directory_check_value(const char *name, const char *value, GError **error);
+/* Domains other than `domain` whose mode forwards to an address of it; with `mailbox` only those that forward into a mailbox, which
+ * are right only while it is hosted.  New array of names that frees; NULL: the directory cannot be read.  May block. */
+GPtrArray *directory_forwarders(Directory *directory, const char *domain, bool mailbox, GError **error);
+/* The names, at most three of them and how many more.  New. */
+char *directory_show_names(const GPtrArray *names);
+/* A domain removed takes its accounts and recipients with it; a customer with domains is refused, and so is a
+ * domain into whose mailboxes others forward.
  * `removed` (elements are freed by g_free) gets "account NAME", "domain NAME" of what went. */
 bool directory_remove_checked(Directory *directory, PtnKind kind, const char *name, Actor *actor,
 	GPtrArray *removed, GError **error);

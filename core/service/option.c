@@ -21,16 +21,22 @@ typedef bool OptionCheck(const PtnOption *option, const char *text, OptionValue 
 static bool
 option_check_text(const PtnOption *option, const char *text, OptionValue *value, GError **error)
 {
-	(void)option, (void)value;
+	(void)value;
 	if (!g_utf8_validate(text, -1, NULL))
 		return error_set(error, POSTERN_ERROR_INVALID, "the value is not valid UTF-8");
+	for (const char *c = text; *c != '\0'; c++)
+		if (((unsigned char)*c < ' ' && *c != '\t') || *c == 0x7f)
+			return error_set(error, POSTERN_ERROR_INVALID, "the value has control characters");
+	if (option->type == PTN_TEXT && option->most != 0 && (int64_t)strlen(text) > option->most)
+		return error_set(error, POSTERN_ERROR_INVALID, "the value has %zu octets, at most %d are allowed",
+			strlen(text), (int)option->most);
 	return true;
 }
 
 static bool
 option_check_bool(const PtnOption *option, const char *text, OptionValue *value, GError **error)
 {
-	static const char *const words[] = { "no", "yes", "false", "true", "off", "on" };
+	static const char *const words[] = { "no", "yes", "false", "true", "off", "on", "0", "1" };
 
 	(void)option;
 	for (size_t i = 0; i < G_N_ELEMENTS(words); i++) {

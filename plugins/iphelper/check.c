@@ -108,7 +108,8 @@ tell(PtnHook *h, const Helper *helper, PtnEntry *domain, const Outcome *outcome)
 	PtnEntry *customer = NULL;
 	const char *to = NULL;
 
-	if (g_strcmp0(ptn_get(domain, "iphelper.alert"), "yes") != 0)
+	ptn_options_of(h, domain);
+	if (ptn_option_number(h, "alert") == 0)
 		return;
 	if (name != NULL && ptn_find(h, PTN_CUSTOMER, name, &customer) == PTN_OK)
 		to = ptn_get(customer, "alert");

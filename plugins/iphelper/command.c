@@ -51,9 +51,12 @@ command_port_complaint(PtnHook *h, const char *port)
 static const char *
 alert_complaint(PtnHook *h, const char *alert)
 {
-	return strcmp(alert, "yes") == 0 || strcmp(alert, "no") == 0
-			   ? NULL
-			   : ptn_format(h, "\"%s\" is neither yes nor no", alert);
+	static const char *const words[] = { "yes", "no", "true", "false", "on", "off", "1", "0" };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
+		if (g_ascii_strcasecmp(alert, words[i]) == 0)
+			return NULL;
+	return ptn_format(h, "\"%s\" is neither yes nor no", alert);
 }
 
 static const struct {
@@ -144,9 +147,10 @@ show_row(PtnHook *h, PtnEntry *domain, bool is_list)
 {
 	const char *name = ptn_get(domain, "name"), *mode = ptn_get(domain, "mode");
 	const bool is_redirect = g_strcmp0(mode, "redirect") == 0;
-	const char *last, *next, *found, *alert = ptn_get(domain, "iphelper.alert");
+	const char *last, *next, *found;
 	State state = { 0 };
 
+	ptn_options_of(h, domain);
 	(void)state_read(h, name, &state);
 	last = time_text(h, state.last);
 	next = state.next == 0 ? "next scan" : time_text(h, state.next);
@@ -154,7 +158,7 @@ show_row(PtnHook *h, PtnEntry *domain, bool is_list)
 	ptn_row(h, "domain", name, "host", or_empty(ptn_get(domain, "iphelper.host")), "port:number",
 		or_empty(ptn_get(domain, "iphelper.port")), "mode", or_empty(mode), "address",
 		is_redirect ? or_empty(ptn_get(domain, "destination")) : "", "last:time", last, "next:time", next,
-		"alert:boolean", alert != NULL ? alert : "no", is_list ? NULL : "found", found, NULL);
+		"alert:boolean", ptn_option_number(h, "alert") != 0 ? "yes" : "no", is_list ? NULL : "found", found, NULL);
 	state_clear(&state);
 }
 

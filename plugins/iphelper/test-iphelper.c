@@ -378,6 +378,11 @@ test_no_alert(void)
 	pass(test, 5 * MINUTE);
 	ASSERT_TEXT(mode(test), "hold");
 	CU_ASSERT_EQUAL(ptn_test_queued(test), 0);
+	ptn_test_entry(test, PTN_DOMAIN, DOMAIN, "iphelper.alert", "On", NULL); /* as a record of an older version may have it */
+	ptn_test_dns(test, HOST, PTN_A, PTN_OK, "1.2.3.4", NULL);
+	pass(test, 5 * MINUTE);
+	ASSERT_TEXT(mode(test), "redirect");
+	CU_ASSERT_EQUAL(ptn_test_queued(test), 1);
 	ptn_test_free(test);
 }
 

@@ -3,7 +3,7 @@ import subprocess
 
 import pytest
 
-from postern import LOGIN, PASSWORD, SOURCE, Dialog
+from postern import LOGIN, PASSWORD, SOURCE, Dialog, wait_until
 
 
 def reply_to_login(postern, login=LOGIN, password=PASSWORD):
@@ -229,3 +229,130 @@ def test_O_08_outside_of_automatic_mail_may_be_lost_and_it_says_so(shared):  # O
     assert "mail may be lost" in shared.ctl("account", "set", "action@example.net", "on-refusal=defer")
     assert "lost" not in shared.ctl("account", "set", "action@example.net", "on-refusal=automatic")
     assert "automatic, reject" in shared.ctl("account", "set", "action@example.net", "on-refusal=never", code=1)
+
+
+@pytest.fixture
+def moved(shared):
+    """Domain moved.example with two accounts, just set from customer acme to customer new."""
+    shared.ctl("customer", "add", "new", "postmaster=pm@new.example")
+    shared.ctl("domain", "add", "moved.example", "customer=acme", "mode=outbound-only")
+    for login in ("u@moved.example", "@moved.example"):
+        shared.add_account(login, PASSWORD)
+    shared.ctl("recipient", "add", "r@moved.example")
+    shared.ctl("domain", "set", "moved.example", "customer=NEW")
+    yield shared
+    shared.ctl("domain", "remove", "moved.example")
+    shared.ctl("customer", "remove", "new")
+
+
+def test_P_13_accounts_follow_their_domain_to_another_customer(moved):  # P-13
+    for kind, name in (("account", "u@moved.example"), ("account", "@moved.example"), ("recipient", "r@moved.example")):
+        assert moved.options(kind, name)["customer"] == ("new", kind)
+    assert {row["account"] for row in moved.ctl("account", "list", "customer=new", json=True)} == {
+        "u@moved.example", "@moved.example"}
+    moved.ctl("account", "disable", "u@moved.example")
+    assert reply_to_login(moved, "u@moved.example").code == 535
+    moved.ctl("account", "enable", "u@moved.example")
+    moved.set_password("u@moved.example", "another secret")
+    assert reply_to_login(moved, "u@moved.example", "another secret").code == 235
+    text = moved.ctl("export")
+    assert "0 added, 0 changed" in moved.ctl("import", "-", input=text)
+
+
+def test_P_13_the_new_customer_rules_sessions_that_are_open(moved):  # P-13
+    moved.ctl("domain", "set", "moved.example", "customer=acme")
+    with moved.session("u@moved.example") as dialog:
+        dialog.mail("u@moved.example")
+        moved.ctl("domain", "set", "moved.example", "customer=new")
+        moved.ctl("customer", "disable", "new")
+        assert dialog.ask("MAIL FROM:<u@moved.example>").code >= 400 and dialog.is_closed()
+    assert reply_to_login(moved, "u@moved.example").code == 535
+    assert reply_to_login(moved).code == 235
+    moved.ctl("customer", "enable", "new")
+
+
+def test_P_13_waiting_mail_belongs_to_the_customer_of_now(make_postern, sink):  # P-13
+    postern = make_postern(sink=sink)
+    postern.ctl("customer", "add", "new")
+    sink.replies["RCPT"] = "450 4.2.1 later"
+    postern.send()
+    postern.wait_queue(1, "customer=acme")
+    postern.ctl("domain", "set", "example.net", "customer=new")
+    assert len(postern.queue("customer=new")) == 1 and not postern.queue("customer=acme")
+
+
+def test_P_14_names_of_owners_are_in_one_form(shared):  # P-14
+    shared.ctl("customer", "add", "Bell")
+    shared.ctl("domain", "add", "Bell.Example", "customer=BELL", "mode=outbound-only")
+    shared.ctl("domain", "add", "bücher.example", "customer=Bell", "mode=hosted", "valid-recipients=1")
+    shared.add_account("u@bell.example", PASSWORD)
+    shared.ctl("recipient", "add", "r@BÜCHER.example")
+    assert shared.options("domain", "bell.example")["customer"] == ("bell", "domain")
+    for domain in ("BÜCHER.example", "bücher.example", "XN--BCHER-KVA.EXAMPLE", "domain=Bücher.example"):
+        assert len(shared.ctl("recipient", "list", domain, json=True)) == 1, domain
+    assert len(shared.ctl("domain", "list", "customer=BeLL", json=True)) == 2
+    assert "has domains" in shared.ctl("customer", "remove", "BELL", code=1)
+    for domain in ("bell.example", "bücher.example"):
+        shared.ctl("domain", "remove", domain)
+    shared.ctl("customer", "remove", "bell")
+
+
+@pytest.mark.parametrize("reason", ["two\nlines", "cr\rhere", "x\n[account evil@example.net]\npassword = *", "tab\there", "x" * 201,
+                                    "x" * 1000, "ä" * 101, "\x1b[2J", "\u202egnitirw"])
+def test_P_15_a_reason_is_one_line_through_every_door(shared, reason):  # P-15
+    before = shared.ctl("export")
+    for words in (["account", "disable", LOGIN, "reason=" + reason], ["account", "set", LOGIN, "reason=" + reason],
+                  ["customer", "disable", "acme", "reason=" + reason], ["customer", "set", "acme", "reason=" + reason],
+                  ["block", "add", "192.0.2.77", "reason=" + reason],
+                  ["customer", "set", "acme", "level=" + reason + "\n"]):
+        complaint = shared.ctl(*words, code=1)
+        assert "one line" in complaint or "at most 200" in complaint, words
+    if len(reason) > 200:
+        assert "at most 200" in shared.ctl("import", "-", input="[account %s]\nreason = %s\n" % (LOGIN, reason), code=1)
+    assert shared.ctl("export") == before
+    assert reply_to_login(shared).code == 235
+
+
+def test_P_15_the_longest_reason_is_told_at_login(shared):  # P-15
+    reason = "x" * 200
+    shared.ctl("account", "disable", LOGIN, "reason=" + reason)
+    reply = reply_to_login(shared)
+    assert reply.code == 535 and reason in reply
+    shared.ctl("account", "enable", LOGIN)
+
+
+def test_P_16_yes_and_no_in_all_their_words(shared):  # P-16
+    for word, value in (("1", True), ("on", True), ("TRUE", True), ("yes", True), ("0", False), ("off", False), ("false", False)):
+        shared.ctl("account", "set", LOGIN, "clear-received=" + word)
+        assert shared.options("account", LOGIN)["clear-received"] == (value, "account"), word
+        shared.ctl("account", "set", LOGIN, "enabled=" + word)
+        assert reply_to_login(shared).code == (235 if value else 535), word
+        assert (LOGIN in [row["account"] for row in shared.ctl("account", "list", "enabled=" + word, json=True)])
+    shared.ctl("account", "set", LOGIN, "enabled=", "clear-received=")
+    assert "yes or no" in shared.ctl("account", "set", LOGIN, "enabled=2", code=1)
+
+
+def test_P_19_a_domain_that_mail_is_held_for_is_not_removed_by_a_slip(make_postern, sink):  # P-19
+    postern = make_postern(sink=sink)
+    postern.ctl("domain", "add", "held.example", "customer=acme", "mode=hold")
+    postern.send("r@held.example")
+    wait_until(lambda: postern.options("domain", "held.example")["held"][0] == 1, "held mail")
+    complaint = postern.ctl("domain", "remove", "HELD.example", code=1)
+    assert "1 held message for it would be bounced" in complaint and "--yes" in complaint
+    assert postern.options("domain", "held.example")["held"][0] == 1
+    assert "removed domain" in postern.ctl("domain", "remove", "held.example", "--yes")
+    assert "takes no --yes" in postern.ctl("domain", "set", "example.net", "mode=hold", "--yes", code=1)
+
+
+def test_P_19_targets_of_forwards_stay(shared):  # P-19
+    shared.ctl("domain", "add", "boxes.example", "customer=acme", "mode=hosted")
+    shared.ctl("domain", "add", "to-box.example", "customer=acme", "mode=forward-mailbox", "forward-to=box@Boxes.example")
+    for words in (["remove", "boxes.example"], ["remove", "boxes.example", "--yes"], ["set", "BOXES.example", "mode=hold"]):
+        complaint = shared.ctl("domain", *words, code=1)
+        assert "to-box.example" in complaint, words
+    shared.ctl("domain", "set", "to-box.example", "valid-recipients=yes")
+    shared.ctl("domain", "set", "to-box.example", "mode=forward")
+    assert "mail of to-box.example is forwarded to it" in shared.ctl("domain", "remove", "boxes.example", code=1)
+    shared.ctl("domain", "remove", "boxes.example", "--yes")
+    shared.ctl("domain", "set", "to-box.example", "valid-recipients=no")
+    shared.ctl("domain", "remove", "to-box.example")

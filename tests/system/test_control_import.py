@@ -1,4 +1,6 @@
 """posternctl export and import."""
+import random
+
 import pytest
 
 from postern import LOGIN, PASSWORD
@@ -117,3 +119,49 @@ def test_a_mistake_of_one_entry_shows_in_those_that_need_it(postern):
 def test_an_empty_file_is_none(postern):
     assert "something in it" in imported(postern, "", code=1)
     assert "No such file" in postern.ctl("import", postern.place / "nowhere", code=1)
+
+
+def test_P_18_entries_may_refer_to_later_ones(make_postern, sink):
+    """P-18 a domain forwards into one that stands behind it: the export makes the same directory, in any order."""
+    postern = make_postern(sink=sink)
+    postern.ctl("domain", "add", "zz.example", "customer=acme", "mode=hosted")
+    postern.ctl("domain", "add", "aa.example", "customer=acme", "mode=forward-mailbox", "forward-to=box@zz.example")
+    postern.ctl("recipient", "add", "r@zz.example")
+    text = postern.ctl("export")
+    sections = ["[" + part for part in text.split("[")[1:]]
+    seen = random.Random(13)
+    for n in range(4):
+        other = make_postern(sink=sink, with_account=False)
+        if n:
+            seen.shuffle(sections)
+        assert "%d would be added" % len(sections) in imported(other, "".join(sections), "--dry-run")
+        assert "%d added, 0 changed" % len(sections) in imported(other, "".join(sections))
+        assert other.ctl("export") == text
+        assert "%d were so already" % len(sections) in imported(other, "".join(sections))
+
+
+def test_P_18_all_entries_change_hands_in_one_import(postern):
+    """P-18 P-13 each of the two domains is right only when the other one was written."""
+    postern.ctl("domain", "add", "zz.example", "customer=acme", "mode=hosted")
+    postern.ctl("domain", "add", "aa.example", "customer=acme", "mode=forward-mailbox", "forward-to=box@zz.example")
+    text = "[domain aa.example]\ncustomer = New\n[domain zz.example]\ncustomer = NEW\n[customer new]\n"
+    assert "1 added, 2 changed" in imported(postern, text)
+    assert {row["domain"] for row in postern.ctl("domain", "list", "customer=new", json=True)} == {"aa.example", "zz.example"}
+
+
+def test_P_18_a_reference_to_nothing_is_a_mistake(postern):
+    """P-18 with every line, and nothing is written."""
+    before = postern.ctl("export")
+    errors = imported(postern, "[domain aa.example]\ncustomer = acme\nmode = forward-mailbox\nforward-to = box@zz.example\n"
+                               "[domain zz.example]\ncustomer = acme\nmode = hold\n", code=1)
+    assert "customers.ini:1" in errors and "zz.example is no hosted domain" in errors and "1 mistake;" in errors
+    assert postern.ctl("export") == before
+
+
+@pytest.mark.parametrize("value", ["x" * 201, "x" * 1000, "tab\\there\x01"])
+def test_P_15_import_checks_reasons(postern, value):
+    """P-15"""
+    before = postern.ctl("export")
+    errors = imported(postern, "[account %s]\nreason = %s\n" % (LOGIN, value), code=1)
+    assert "customers.ini:2" in errors and ("at most 200" in errors or "control character" in errors)
+    assert postern.ctl("export") == before

@@ -65,3 +65,28 @@ def test_held_goes_as_windows_allow(gate, sink):
     if len(held) == 5:  # else the machine was so slow that the first ones were of two windows
         assert arrived[3] - arrived[min(arrived)] > 1 and arrived[6] - arrived[3] > 1, "three in each window"
     wait_until(lambda: " spool 0 messages" in postern.ctl("status"), "an empty spool")
+
+
+def test_P_17_words_are_added_to_the_list_that_holds(make_postern, sink):  # P-17
+    postern = make_postern({"server": {"plugins": "auth sender-rules limits"},
+                            "level big": {"limits.messages": "500/1h 5000/1d"}}, sink=sink)
+
+    def messages():
+        return postern.options("account", LOGIN)["limits.messages"]
+
+    postern.ctl("customer", "set", "acme", "level=big")
+    postern.ctl("account", "set", LOGIN, "limits.messages+=50000/7d")
+    assert messages() == (["500/1h", "5000/1d", "50000/7d"], "account")
+    postern.ctl("account", "set", LOGIN, "limits.messages-=500/60m, 50000/168h")
+    assert messages() == (["5000/1d"], "account")
+    assert "is not in the list" in postern.ctl("account", "set", LOGIN, "limits.messages-=1/1h", code=1)
+    assert "no word of the list" in postern.ctl("account", "set", LOGIN, "limits.messages-=5000/1D", code=1)
+    assert messages() == (["5000/1d"], "account")
+    postern.ctl("account", "set", LOGIN, "limits.messages=")
+    postern.ctl("account", "set", LOGIN, "limits.messages-=500/1h")
+    assert messages() == (["5000/1d"], "account")
+    postern.ctl("customer", "set", "acme", "limits.messages+=7/1h")
+    assert postern.options("customer", "acme")["limits.messages"][0] == ["500/1h", "5000/1d", "7/1h"]
+    assert "is not a list" in postern.ctl("account", "set", LOGIN, "reason+=more", code=1)
+    postern.add_account("other@example.net", "secret", "limits.messages+=9/1h")
+    assert postern.options("account", "other@example.net")["limits.messages"][0] == ["500/1h", "5000/1d", "7/1h", "9/1h"]

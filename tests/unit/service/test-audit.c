@@ -103,7 +103,7 @@ test_changes(void)
 	directory_entry_set(entry, "customer", "other");
 	directory_entry_set(entry, "password", "$6$another");
 	directory_entry_set(entry, "plugin.key", NULL);
-	directory_entry_set(entry, "reason", "two\nlines = \\1");
+	directory_entry_set(entry, "reason", "two lines = \\1");
 	save(&f, entry, &alice);
 	save(&f, entry, &alice); /* as it was: no record */
 	f.clock.now_us += CLOCK_SECOND;
@@ -112,11 +112,11 @@ test_changes(void)
 	CU_ASSERT_EQUAL(alice.records, 2);
 	assert_records(&f, (AuditFilter){ 0 },
 		"daemon/- (null): account u@example.net [customer domain password reason] of other example.net: "
-		"customer=other domain=example.net password=(hidden) reason=two\nlines = \\1 -> nothing\n"
+		"customer=other domain=example.net password=(hidden) reason=two lines = \\1 -> nothing\n"
 		"root/alice account set: account u@example.net [customer password reason plugin.key] of other acme "
 		"example.net: "
 		"customer=acme password=(hidden) plugin.key=(hidden) -> "
-		"customer=other password=(hidden) reason=two\nlines = \\1\n"
+		"customer=other password=(hidden) reason=two lines = \\1\n"
 		"root/alice account set: account u@example.net [customer domain password plugin.key] of acme example.net: "
 		"nothing -> customer=acme domain=example.net password=(hidden) plugin.key=(hidden)\n");
 	fixture_close(&f);
