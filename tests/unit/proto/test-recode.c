@@ -176,12 +176,54 @@ breaks_long_lines(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(out, line)); /* of the header; it has no blank */
 }
 
+static unsigned
+count(const char *text, const char *word)
+{
+	unsigned n = 0;
+
+	for (const char *at = text; (at = strstr(at, word)) != NULL; at++)
+		n++;
+	return n;
+}
+
+/* What a content scanner saw as text must not become a part on the way. */
+static void
+makes_no_delimiters(void)
+{
+	static const struct {
+		const char *boundary, *fields, *before, *text;
+		size_t fill; /* octets in front of the text, on the same line */
+		bool is_around;
+	} cases[] = {
+		{ "b", "", UE "\r\n", "--b", 75, false },
+		{ "b", "Content-Transfer-Encoding: quoted-printable\r\n", UE "\r\n", "--b", 75, false },
+		{ "b", "", "", "--b", 998, true },
+		{ "b?c", "", "", "--b\xe4" "c", 0, true },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autofree char *fill = g_strnfill(cases[i].fill, 'x');
+		g_autofree char *hostile = g_strdup_printf("%s%s%s\r\nContent-Type: application/x-evil\r\n\r\nevil\r\n",
+			cases[i].before, fill, cases[i].text);
+		g_autofree char *message = g_strdup_printf("Content-Type: multipart/mixed; boundary=\"%s\"\r\n\r\n%s--%s\r\n"
+			"Content-Type: text/plain\r\n%s\r\n%s--%s--\r\n", cases[i].boundary, cases[i].is_around ? hostile : "",
+			cases[i].boundary, cases[i].fields, cases[i].is_around ? "" : hostile, cases[i].boundary);
+		g_autofree char *out = recoded(message, false, 1000);
+		g_autofree char *delimiter = g_strdup_printf("\r\n--%s", cases[i].boundary);
+
+		CU_ASSERT_PTR_NOT_NULL(strstr(out, "evil"));
+		CU_ASSERT_STRING_NOT_EQUAL(out, message);
+		CU_ASSERT_EQUAL(count(out, delimiter), 2);
+	}
+}
+
 static const UnitTest tests[] = {
 	{ "E-23 8-bit bodies become quoted-printable or base64", encodes_bodies },
 	{ "E-23 in parts, too, however they are nested", encodes_parts },
 	{ "E-23 what is encoded already, and has other octets in it", mends_encoded_bodies },
 	{ "E-23 signed parts stay as they are", leaves_signed_parts },
 	{ "E-23 long lines are encoded or folded", breaks_long_lines },
+	{ "E-23 nothing becomes a delimiter by it", makes_no_delimiters },
 	{ 0 },
 };
 
