@@ -9,6 +9,7 @@
 
 typedef struct {
 	char *boundary;
+	size_t boundary_size;
 	Entity entity; /* the multipart */
 	unsigned depth;
 	bool is_digest;
@@ -76,9 +77,11 @@ entity_is_identity(EntityEncoding encoding)
 static void
 entity_open(EntityWalk *walk, const char *type, char *boundary)
 {
-	const OpenMultipart opened = { boundary, walk->entity, ++walk->depth,
-		g_ascii_strcasecmp(type, "multipart/digest") == 0 };
-
+	const OpenMultipart opened = { .boundary = boundary,
+		.boundary_size = strlen(boundary),
+		.entity = walk->entity,
+		.depth = ++walk->depth,
+		.is_digest = g_ascii_strcasecmp(type, "multipart/digest") == 0 };
 	Entity *inside;
 
 	walk->entity.kind = ENTITY_MULTIPART;
@@ -119,7 +122,7 @@ entity_judge(EntityWalk *walk, const char *type)
 	if (!may_nest || g_ascii_strncasecmp(type, "multipart/", strlen("multipart/")) != 0)
 		return;
 	boundary = content_type_parameter(walk->type->str, "boundary");
-	if (boundary == NULL || g_strchomp(boundary)[0] == '\0')
+	if (boundary == NULL || g_strchomp(boundary)[0] == '\0' || strlen(boundary) > ENTITY_BOUNDARY_MAX)
 		g_free(boundary);
 	else
 		entity_open(walk, type, boundary);
@@ -236,7 +239,7 @@ entity_take_header(EntityWalk *walk, const Fragment *fragment)
 static bool
 entity_is_delimiter(const OpenMultipart *open, const Fragment *line, bool *is_last)
 {
-	const size_t size = strlen(open->boundary);
+	const size_t size = open->boundary_size;
 	size_t at = 2 + size;
 
 	if (line->size < at || memcmp(line->text, "--", 2) != 0 || memcmp(line->text + 2, open->boundary, size) != 0)

@@ -217,6 +217,20 @@ makes_no_delimiters(void)
 	}
 }
 
+/* A delimiter is a line, and no line of a message may be longer. */
+static void
+takes_boundaries_of_a_line(void)
+{
+	for (size_t size = 994; size < 996; size++) {
+		g_autofree char *boundary = g_strnfill(size, 'b');
+		g_autofree char *message = g_strdup_printf(
+			"Content-Type: multipart/mixed; boundary=%s\r\n\r\n--%s\r\n\r\n" UE "\r\n--%s--\r\n", boundary, boundary, boundary);
+		g_autoptr(RecodePlan) plan = plan_for(message, false, 1000);
+
+		CU_ASSERT_EQUAL(recode_plan_is_impossible(plan), size > 994);
+	}
+}
+
 static const UnitTest tests[] = {
 	{ "E-23 8-bit bodies become quoted-printable or base64", encodes_bodies },
 	{ "E-23 in parts, too, however they are nested", encodes_parts },
@@ -224,6 +238,7 @@ static const UnitTest tests[] = {
 	{ "E-23 signed parts stay as they are", leaves_signed_parts },
 	{ "E-23 long lines are encoded or folded", breaks_long_lines },
 	{ "E-23 nothing becomes a delimiter by it", makes_no_delimiters },
+	{ "a boundary longer than a line is none", takes_boundaries_of_a_line },
 	{ 0 },
 };
 
