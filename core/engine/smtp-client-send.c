@@ -406,10 +406,8 @@ smtp_client_send_task(SmtpClient *client, const SmtpTask *task, const SmtpTask *
 	g_autoptr(GError) unread = NULL;
 	g_auto(SendForm) form = { 0 };
 
-	for (guint i = 0; i < task->n; i++) {
+	for (guint i = 0; i < task->n; i++)
 		chosen[i] = i;
-		results[i].is_cut_off = false;
-	}
 	if (!send_form_find(&form, client, task, &unread)) {
 		g_autofree char *text = g_strdup_printf("4.3.0 the message cannot be read: %s", unread->message);
 
