@@ -30,6 +30,7 @@ struct EntityWalk {
 	char line[ENTITY_FRAGMENT];
 	size_t used;
 	bool is_within; /* the fragment that comes does not begin its line */
+	bool is_over;   /* the fragment that comes is the last one; BDAT may end a message within a line */
 };
 
 static void
@@ -287,7 +288,7 @@ entity_take_delimiter(EntityWalk *walk, const Fragment *line)
 {
 	bool is_last;
 
-	if (!line->begins || !line->ends || line->size < 3 || line->text[0] != '-' || line->text[1] != '-')
+	if (!line->begins || (!line->ends && !walk->is_over) || line->size < 3 || line->text[0] != '-' || line->text[1] != '-')
 		return false;
 	for (guint level = walk->open->len; level-- > 0;) {
 		if (!entity_is_delimiter(&g_array_index(walk->open, OpenMultipart, level), line, &is_last))
@@ -319,7 +320,7 @@ entity_take(EntityWalk *walk, const Fragment *fragment)
 static void
 entity_flush(EntityWalk *walk, bool ends)
 {
-	const bool keeps_cr = walk->used > 0 && walk->line[walk->used - 1] == '\r';
+	const bool keeps_cr = walk->used > 0 && !walk->is_over && walk->line[walk->used - 1] == '\r';
 	const Fragment fragment = { walk->line, walk->used - keeps_cr, !walk->is_within, ends };
 
 	if (fragment.size > 0 || ends)
@@ -355,6 +356,7 @@ entity_walk_add(EntityWalk *walk, const char *octets, size_t size)
 void
 entity_walk_end(EntityWalk *walk)
 {
+	walk->is_over = true;
 	if (walk->used > 0)
 		entity_flush(walk, false);
 	entity_end_body(walk, false);

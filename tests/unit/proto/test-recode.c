@@ -231,6 +231,18 @@ takes_boundaries_of_a_line(void)
 	}
 }
 
+/* By BDAT: the delimiter that closes the multipart is not part of what is encoded. */
+static void
+ends_without_line_end(void)
+{
+	check("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: image/x\r\n\r\n\xff\xfe\r\n--b--", false,
+		"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: image/x\r\n"
+		"Content-Transfer-Encoding: base64\r\n\r\n//4=\r\n--b--");
+	check("Subject: a\r\n\r\n" UE "\r", false,
+		"Subject: a\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+		"Content-Transfer-Encoding: quoted-printable\r\n\r\n=C3=BC=0D");
+}
+
 static const UnitTest tests[] = {
 	{ "E-23 8-bit bodies become quoted-printable or base64", encodes_bodies },
 	{ "E-23 in parts, too, however they are nested", encodes_parts },
@@ -238,6 +250,7 @@ static const UnitTest tests[] = {
 	{ "E-23 signed parts stay as they are", leaves_signed_parts },
 	{ "E-23 long lines are encoded or folded", breaks_long_lines },
 	{ "E-23 nothing becomes a delimiter by it", makes_no_delimiters },
+	{ "E-23 a message that does not end with CRLF", ends_without_line_end },
 	{ "a boundary longer than a line is none", takes_boundaries_of_a_line },
 	{ 0 },
 };
