@@ -64,7 +64,7 @@ cmd_etrn_check(Session *session, const Command *command)
 	const char *named = command->argument + strspn(command->argument, "@#");
 	g_autofree char *domain = idn_to_ascii(named, strlen(named));
 
-	if (domain == NULL || !domain_is_valid(domain)) {
+	if (domain == NULL) {
 		session_reject(session, PTN_PROTOCOL, 501, NULL, "Error: invalid parameter syntax");
 		return false;
 	}

@@ -85,19 +85,28 @@ delivery_task(const Job *job)
 		.ways = job->active->ways };
 }
 
+static DeliveryRecipient *
+hosts_recipient(const Job *job, guint i)
+{
+	return &job->active->recipients[g_array_index(job->places, guint, i)];
+}
+
+static void
+hosts_take_result(const DeliveryThread *thread, DeliveryRecipient *recipient, const SentResult *result)
+{
+	g_free(recipient->peer);
+	g_free(recipient->result.reply);
+	recipient->has_result = true;
+	recipient->peer = g_strdup(smtp_client_peer(thread->client));
+	recipient->can_dsn = smtp_client_relays_dsn(thread->client);
+	recipient->result = *result;
+}
+
 void
 delivery_take_results(DeliveryThread *thread, const Job *job, const SentResult *results)
 {
-	for (guint i = 0; i < job->places->len; i++) {
-		DeliveryRecipient *recipient = &job->active->recipients[g_array_index(job->places, guint, i)];
-
-		g_free(recipient->peer);
-		g_free(recipient->result.reply);
-		recipient->has_result = true;
-		recipient->peer = g_strdup(smtp_client_peer(thread->client));
-		recipient->can_dsn = smtp_client_relays_dsn(thread->client);
-		recipient->result = results[i];
-	}
+	for (guint i = 0; i < job->places->len; i++)
+		hosts_take_result(thread, hosts_recipient(job, i), &results[i]);
 }
 
 /* ---- the next server ---- */
@@ -115,12 +124,9 @@ hosts_left(const Job *job)
 {
 	GArray *left = g_array_new(FALSE, FALSE, sizeof(guint));
 
-	for (guint i = 0; i < job->places->len; i++) {
-		const guint place = g_array_index(job->places, guint, i);
-
-		if (hosts_may_ask_again(&job->active->recipients[place].result))
-			g_array_append_val(left, place);
-	}
+	for (guint i = 0; i < job->places->len; i++)
+		if (hosts_may_ask_again(&hosts_recipient(job, i)->result))
+			g_array_append_val(left, g_array_index(job->places, guint, i));
 	return left;
 }
 
@@ -135,7 +141,15 @@ hosts_is_stopping(const DeliveryThread *thread)
 	return is_stopping;
 }
 
-/* A server that says nothing of a recipient leaves it what another one said. */
+/* The server said nothing of the recipient: it hung up, or is one that this message cannot go to (as it has no SMTPUTF8, say),
+ * while an earlier one may take it later. */
+static bool
+hosts_is_no_answer(const SentResult *result, const SentResult *before)
+{
+	return !result->is_remote && (result->status == SENT_FAILED || (result->is_cut_off && before->is_remote));
+}
+
+/* A recipient of whom the server says nothing keeps the result it has. */
 static void
 hosts_send(DeliveryThread *thread, const Job *part)
 {
@@ -144,12 +158,13 @@ hosts_send(DeliveryThread *thread, const Job *part)
 
 	(void)smtp_client_send(thread->client, &task, NULL, results);
 	for (guint i = 0; i < task.n; i++) {
-		const SentResult *before = &part->active->recipients[task.places[i]].result;
+		DeliveryRecipient *recipient = hosts_recipient(part, i);
 
-		if (results[i].is_cut_off && !results[i].is_remote && before->is_remote)
-			sent_result_set(&results[i], SENT_DEFERRED, true, before->reply);
+		if (hosts_is_no_answer(&results[i], &recipient->result))
+			g_free(results[i].reply);
+		else
+			hosts_take_result(thread, recipient, &results[i]);
 	}
-	delivery_take_results(thread, part, results);
 }
 
 void
@@ -161,6 +176,7 @@ delivery_ask_others(DeliveryThread *thread, const Job *job)
 	};
 	g_autoptr(GPtrArray) addresses = NULL;
 	Job part = { .active = job->active, .places = hosts_left(job), .sender = job->sender };
+	const guint n_tried = thread->tried->len;
 	g_autofree char *unused = NULL;
 
 	if (part.places->len > 0 && thread->destination->hop->path == NULL &&
@@ -177,4 +193,5 @@ delivery_ask_others(DeliveryThread *thread, const Job *job)
 		}
 	}
 	g_array_unref(part.places);
+	g_ptr_array_set_size(thread->tried, (int)n_tried); /* the next message may be offered to those again */
 }

@@ -4,28 +4,22 @@
 #include <string.h>
 
 #include "base/ip.h"
+#include "proto/octets.h"
+#include "proto/transfer.h"
 #include "proto/xtext.h"
 
 enum {
 	DSN_FOLD_AT = 250,  /* octets of a field's line; one without blanks may have … */
 	DSN_WORD_MOST = 900, /* … so many, and is broken there */
-	DSN_QUOTED_MOST = 75, /* of a line of quoted-printable, before its "=" */
 };
 
 bool
 dsn_has_long_line(const char *text, size_t size)
 {
-	const char *end = text + size;
+	OctetFacts facts = { 0 };
 
-	while (text < end) {
-		const char *newline = memchr(text, '\n', (size_t)(end - text));
-		const char *line_end = newline != NULL ? newline : end;
-
-		if (line_end - text > DSN_LINE_MOST + (newline != NULL ? 1 : 0)) /* before the LF stands a CR */
-			return true;
-		text = line_end + 1;
-	}
-	return false;
+	octets_note(&facts, text, size);
+	return facts.has_long;
 }
 
 /* ---- fields ---- */
@@ -74,56 +68,35 @@ dsn_put_field(GString *out, bool is_global, const char *name, const char *value)
 
 /* ---- bodies ---- */
 
-/* A blank at the end of a line would be lost on the way. */
-static bool
-dsn_is_plain(const char *at, const char *end)
+static void
+dsn_append(void *data, const char *octets, size_t size)
 {
-	const unsigned char c = (unsigned char)*at;
-	const bool is_last = at + 1 == end || at[1] == '\r' || at[1] == '\n';
-
-	return (c > ' ' && c <= '~' && c != '=') || ((c == ' ' || c == '\t') && !is_last);
+	g_string_append_len(data, octets, (gssize)size);
 }
 
 static void
 dsn_quote(GString *out, const char *text, size_t size)
 {
-	const char *end = text + size;
-	size_t length = 0;
+	Transfer transfer = { .kind = TRANSFER_QP, .sink = dsn_append, .data = out };
 
-	for (; text < end; text++) {
-		const bool is_plain = dsn_is_plain(text, end);
-		const size_t needs = is_plain ? 1 : 3;
+	while (size > 0) {
+		const char *newline = memchr(text, '\n', size);
+		const size_t line = newline != NULL ? (size_t)(newline - text) : size;
+		const bool has_cr = newline != NULL && line > 0 && text[line - 1] == '\r';
 
-		if (*text == '\n' || (*text == '\r' && text + 1 < end && text[1] == '\n')) {
-			g_string_append_c(out, *text);
-			length = 0;
-			continue;
-		}
-		if (length + needs > DSN_QUOTED_MOST) {
-			g_string_append(out, "=\r\n");
-			length = 0;
-		}
-		if (is_plain)
-			g_string_append_c(out, *text);
-		else
-			g_string_append_printf(out, "=%02X", (unsigned char)*text);
-		length += needs;
+		transfer_text(&transfer, text, line - has_cr);
+		if (newline != NULL)
+			transfer_line_end(&transfer);
+		text += line + (newline != NULL);
+		size -= line + (newline != NULL);
 	}
-}
-
-static bool
-dsn_is_ascii(const char *text, size_t size)
-{
-	for (size_t i = 0; i < size; i++)
-		if ((unsigned char)text[i] > 0x7f)
-			return false;
-	return true;
+	transfer_end(&transfer, false);
 }
 
 void
 dsn_put_body(GString *out, const char *text, size_t size)
 {
-	if (dsn_is_ascii(text, size) && !dsn_has_long_line(text, size)) {
+	if (octets_are_ascii(text, size) && !dsn_has_long_line(text, size)) {
 		g_string_append(out, "\r\n");
 		g_string_append_len(out, text, (gssize)size);
 		return;
@@ -134,13 +107,13 @@ dsn_put_body(GString *out, const char *text, size_t size)
 
 /* ---- addresses ---- */
 
-/* QCHAR of RFC 6533 3 and what is embedded; `keeps_escapes`: a backslash begins such a thing already. */
+/* RFC 6533 3: QCHAR stands for itself, everything else is embedded. */
 static void
-dsn_embed(GString *out, const char *address, bool keeps_escapes)
+dsn_embed(GString *out, const char *address)
 {
 	for (; *address != '\0'; address = g_utf8_next_char(address)) {
 		const gunichar c = g_utf8_get_char(address);
-		const bool is_plain = c > ' ' && c <= '~' && c != '+' && c != '=' && (c != '\\' || keeps_escapes);
+		const bool is_plain = c > ' ' && c <= '~' && c != '+' && c != '=' && c != '\\';
 
 		if (is_plain)
 			g_string_append_c(out, (char)c);
@@ -160,7 +133,7 @@ dsn_address(bool is_global, const char *address)
 	if (is_global || !g_utf8_validate(address, -1, NULL))
 		g_string_append(text, address);
 	else
-		dsn_embed(text, address, false);
+		dsn_embed(text, address);
 	return g_string_free(text, FALSE);
 }
 
@@ -169,26 +142,15 @@ dsn_original(bool is_global, const char *orcpt)
 {
 	const char *semicolon = strchr(orcpt, ';');
 	const size_t type = semicolon != NULL ? (size_t)(semicolon - orcpt) : 0;
-	g_autoptr(Region) region = NULL;
+	g_autoptr(Region) region = region_new();
 	const char *decoded;
-	GString *text;
 
 	if (type == 0)
 		return NULL;
-	text = g_string_new_len(orcpt, (gssize)type + 1);
-	if (type == strlen("utf-8") && g_ascii_strncasecmp(orcpt, "utf-8", type) == 0) {
-		if (is_global || !g_utf8_validate(orcpt, -1, NULL))
-			g_string_append(text, semicolon + 1);
-		else
-			dsn_embed(text, semicolon + 1, true);
-		return g_string_free(text, FALSE);
-	}
-	region = region_new();
+	if (type == strlen("utf-8") && g_ascii_strncasecmp(orcpt, "utf-8", type) == 0)
+		return g_strdup(is_global || !g_utf8_validate(orcpt, -1, NULL) ? orcpt : orcpt_to_ascii(region, orcpt));
 	decoded = xtext_decode(region, semicolon + 1);
-	if (decoded == NULL)
-		return g_string_free(text, TRUE);
-	g_string_append(text, decoded);
-	return g_string_free(text, FALSE);
+	return decoded != NULL ? g_strdup_printf("%.*s;%s", (int)type, orcpt, decoded) : NULL;
 }
 
 char *

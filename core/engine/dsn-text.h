@@ -6,8 +6,6 @@
 #include <glib.h>
 #include <stdbool.h>
 
-enum { DSN_LINE_MOST = 998 };
-
 /* True: a line of it, which CRLF ends, is longer. */
 bool dsn_has_long_line(const char *text, size_t size);
 /* A header field and its CRLF, folded where it is long (RFC 5322 2.2.3).  Unless `is_global`, what is not ASCII becomes '?'. */

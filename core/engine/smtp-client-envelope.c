@@ -200,15 +200,22 @@ sending_take_mail(Sending *sending, ServerReply *reply, bool *is_accepted)
 	return true;
 }
 
-/* Too many for one transaction, which says nothing of this recipient (RFC 5321 4.5.3.1.10: 552 is old for 452). */
+/* Too many for one transaction (RFC 5321 4.5.3.1.10: 552 is old for 452), or, without an enhanced code, a mailbox that is full. */
 static bool
-sending_is_surplus(const ServerReply *reply)
+sending_may_mean_too_many(const ServerReply *reply)
 {
 	if (reply->code == 552)
 		return reply->enhanced[0] == '\0' || strcmp(reply->enhanced, "5.5.3") == 0;
 	if (reply->code / 100 != 4)
 		return false;
 	return strcmp(reply->enhanced, "4.5.3") == 0 || (reply->code == 452 && reply->enhanced[0] == '\0');
+}
+
+/* Where none was accepted before it, only an enhanced code says that the reply is not about this one recipient. */
+static bool
+sending_is_surplus(const Sending *sending, const ServerReply *reply)
+{
+	return sending_may_mean_too_many(reply) && (sending->accepted > 0 || reply->enhanced[0] != '\0');
 }
 
 static bool
@@ -227,9 +234,10 @@ sending_take_rcpt(Sending *sending, guint i, ServerReply *reply, bool is_mail_ac
 	if (sending_is_confused(sending, reply))
 		return sending_fail_confused(sending, reply);
 	text = sending_text(reply);
-	sending->is_surplus[i] = sending_is_surplus(reply);
+	sending->is_surplus[i] = sending_is_surplus(sending, reply);
 	sending->surplus += sending->is_surplus[i];
-	sending_settle(sending, i, sending->is_surplus[i] ? SENT_DEFERRED : sending_status(reply->code), true, text);
+	sending->refused += !sending->is_surplus[i];
+	sending_settle(sending, i, sending_may_mean_too_many(reply) ? SENT_DEFERRED : sending_status(reply->code), true, text);
 	return true;
 }
 

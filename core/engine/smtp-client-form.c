@@ -1,16 +1,10 @@
-/* smtp-client-form.c - the form in which a message goes over a connection: as it is, or encoded anew, and what MAIL says of it.
+/* smtp-client-form.c - the form in which a message goes over a connection: as it is, or encoded differently, and what MAIL says of it.
  *
  * Most messages are looked at no further than spool_read_content() did: they are ASCII with short lines, or the server takes 8-bit
  * content.  Of the others the whole is read once more to find out, and once again to know the size of what becomes of them. */
 #include <string.h>
 
 #include "engine/smtp-client-private.h"
-
-static bool
-form_is_ascii(const char *text)
-{
-	return octets_are_ascii(text, strlen(text));
-}
 
 bool
 send_form_is_utf8_recipient(const SmtpTask *task, guint i)
@@ -19,14 +13,14 @@ send_form_is_utf8_recipient(const SmtpTask *task, guint i)
 	const char *other = task->ways != NULL ? task->ways[place].recipient : NULL;
 	const Recipient *recipient = g_ptr_array_index(task->message->envelope->recipients, place);
 
-	return !form_is_ascii(other != NULL ? other : recipient->address);
+	return !g_str_is_ascii(other != NULL ? other : recipient->address);
 }
 
 /* RFC 6531 3.2: an address of the envelope. */
 static bool
 form_has_utf8_address(const SmtpTask *task)
 {
-	if (!form_is_ascii(task->sender != NULL ? task->sender : task->message->envelope->sender))
+	if (!g_str_is_ascii(task->sender != NULL ? task->sender : task->message->envelope->sender))
 		return true;
 	for (guint i = 0; i < task->n; i++)
 		if (send_form_is_utf8_recipient(task, i))
@@ -139,6 +133,8 @@ smtp_client_send(SmtpClient *client, const SmtpTask *task, const SmtpTask *next,
 	SmtpTask part = *task;
 	bool goes_on;
 
+	for (guint i = 0; i < task->n; i++) /* of an attempt over another connection */
+		results[i].is_cut_off = false;
 	part.places = places;
 	part.n = 0;
 	for (guint i = 0; i < task->n && !(client->capabilities & SMTP_SMTPUTF8); i++)

@@ -69,9 +69,10 @@ typedef struct {
 	const guint *chosen;   /* the task's recipients that this transaction is for … */
 	guint n;               /* … and how many they are */
 	bool *is_open;         /* the same */
-	bool *is_surplus;      /* of those that were one too many for one transaction; they are not open */
+	bool *is_surplus;      /* of those that were too many for one transaction; they are not open */
 	const SendForm *form;  /* of the task's message */
 	guint accepted, surplus;
+	guint refused;         /* RCPT was, for another reason than surplus */
 	bool is_past_envelope; /* DATA was answered */
 	bool is_confused;      /* a burst was answered as if it were something else */
 	bool is_ended;         /* the final dot may be out */

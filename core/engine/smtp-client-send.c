@@ -307,7 +307,7 @@ send_once(Sending *sending)
 
 /* ---- as many as it takes ---- */
 
-/* Those that were one too many remain in `chosen`, in their order, before those that were not offered yet. */
+/* Those that were too many remain in `chosen`, in their order, before those that were not offered yet. */
 static guint
 send_keep_surplus(Sending *sending, guint *chosen, guint n)
 {
@@ -319,9 +319,12 @@ send_keep_surplus(Sending *sending, guint *chosen, guint n)
 	return kept;
 }
 
+/* False: all were deferred by MAIL, DATA or the final dot, or are surplus; the next transaction would fare no better. */
 static bool
 send_has_progressed(const Sending *sending)
 {
+	if (sending->refused > 0)
+		return true;
 	for (guint i = 0; i < sending->n; i++)
 		if (sending->results[sending->chosen[i]].status != SENT_DEFERRED)
 			return true;
@@ -337,7 +340,7 @@ send_defer_rest(const Sending *sending, const guint *chosen, guint n)
 	for (guint i = sending->n; i < n; i++) {
 		SentResult *result = &sending->results[chosen[i]];
 
-		if (result->reply != NULL) /* it was one too many in an earlier transaction */
+		if (result->reply != NULL) /* of a transaction before, where it was too many */
 			continue;
 		sent_result_set(result, SENT_DEFERRED, false, NULL);
 		result->reply = other->status == SENT_DEFERRED
@@ -348,7 +351,7 @@ send_defer_rest(const Sending *sending, const guint *chosen, guint n)
 	}
 }
 
-/* So many were taken before the first that was one too many.  Who counted our further ones as errors, and hung up, is not
+/* So many were accepted besides those that were too many.  A server that counts the latter as errors, and hangs up, is not
  * offered them again. */
 static void
 send_note_most(const Sending *sending)
@@ -403,10 +406,8 @@ smtp_client_send_task(SmtpClient *client, const SmtpTask *task, const SmtpTask *
 	g_autoptr(GError) unread = NULL;
 	g_auto(SendForm) form = { 0 };
 
-	for (guint i = 0; i < task->n; i++) {
+	for (guint i = 0; i < task->n; i++)
 		chosen[i] = i;
-		results[i].is_cut_off = false;
-	}
 	if (!send_form_find(&form, client, task, &unread)) {
 		g_autofree char *text = g_strdup_printf("4.3.0 the message cannot be read: %s", unread->message);
 

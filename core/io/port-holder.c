@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { HOLDER_LISTENS = 10, HOLDER_DEPTH = 16 };  /* TCP_LISTEN; groups below groups */
+enum { HOLDER_DEPTH = 16 }; /* groups below groups */
 
 typedef struct {
 	const IpAddress *address;
@@ -32,7 +32,7 @@ holder_ask(int fd, unsigned char family)
 	} request = { .head = { .nlmsg_len = sizeof request,
 					  .nlmsg_type = SOCK_DIAG_BY_FAMILY,
 					  .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
-		.body = { .sdiag_family = family, .sdiag_protocol = IPPROTO_TCP, .idiag_states = 1u << HOLDER_LISTENS } };
+		.body = { .sdiag_family = family, .sdiag_protocol = IPPROTO_TCP, .idiag_states = 1u << TCP_LISTEN } };
 
 	return send(fd, &request, sizeof request, 0) == (ssize_t)sizeof request;
 }

@@ -273,7 +273,7 @@ wire_read_line(Wire *wire, size_t most, GError **error)
 	}
 }
 
-/* Everything up to `size` was taken;. */
+/* The first `size` octets, without a CR at their end, as text of at most `keep`; they and their LF count as taken. */
 static const char *
 wire_cut(Wire *wire, size_t size, size_t keep)
 {
@@ -303,7 +303,7 @@ wire_read_cut(Wire *wire, size_t keep, size_t *left, const char **line, GError *
 			wire->in->len > looked ? memchr(wire->in->data + looked, '\n', wire->in->len - looked) : NULL;
 
 		if (end != NULL) {
-			*left -= (size_t)(end - wire->in->data);
+			*left -= (size_t)(end - wire->in->data) + 1;
 			*line = wire_cut(wire, (size_t)(end - wire->in->data), keep);
 			return true;
 		}

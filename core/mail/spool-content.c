@@ -154,6 +154,7 @@ spool_read_small(SpoolMessage *message, const SpoolReader *reader, int fd, const
 	if (crc32c(0, octets, place->size) != place->crc)
 		return spool_content_is_wrong(message, error);
 	octets[place->size] = '\0';
+	message->facts = (OctetFacts){ 0 };
 	octets_note(&message->facts, octets, place->size);
 	message->octets = g_steal_pointer(&octets);
 	message->content = message->octets;

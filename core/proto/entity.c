@@ -9,6 +9,7 @@
 
 typedef struct {
 	char *boundary;
+	size_t boundary_size;
 	Entity entity; /* the multipart */
 	unsigned depth;
 	bool is_digest;
@@ -29,6 +30,7 @@ struct EntityWalk {
 	char line[ENTITY_FRAGMENT];
 	size_t used;
 	bool is_within; /* the fragment that comes does not begin its line */
+	bool is_over;   /* the fragment that comes is the last one; BDAT may end a message within a line */
 };
 
 static void
@@ -76,9 +78,11 @@ entity_is_identity(EntityEncoding encoding)
 static void
 entity_open(EntityWalk *walk, const char *type, char *boundary)
 {
-	const OpenMultipart opened = { boundary, walk->entity, ++walk->depth,
-		g_ascii_strcasecmp(type, "multipart/digest") == 0 };
-
+	const OpenMultipart opened = { .boundary = boundary,
+		.boundary_size = strlen(boundary),
+		.entity = walk->entity,
+		.depth = ++walk->depth,
+		.is_digest = g_ascii_strcasecmp(type, "multipart/digest") == 0 };
 	Entity *inside;
 
 	walk->entity.kind = ENTITY_MULTIPART;
@@ -119,7 +123,7 @@ entity_judge(EntityWalk *walk, const char *type)
 	if (!may_nest || g_ascii_strncasecmp(type, "multipart/", strlen("multipart/")) != 0)
 		return;
 	boundary = content_type_parameter(walk->type->str, "boundary");
-	if (boundary == NULL || g_strchomp(boundary)[0] == '\0')
+	if (boundary == NULL || g_strchomp(boundary)[0] == '\0' || strlen(boundary) > ENTITY_BOUNDARY_MAX)
 		g_free(boundary);
 	else
 		entity_open(walk, type, boundary);
@@ -236,7 +240,7 @@ entity_take_header(EntityWalk *walk, const Fragment *fragment)
 static bool
 entity_is_delimiter(const OpenMultipart *open, const Fragment *line, bool *is_last)
 {
-	const size_t size = strlen(open->boundary);
+	const size_t size = open->boundary_size;
 	size_t at = 2 + size;
 
 	if (line->size < at || memcmp(line->text, "--", 2) != 0 || memcmp(line->text + 2, open->boundary, size) != 0)
@@ -284,7 +288,7 @@ entity_take_delimiter(EntityWalk *walk, const Fragment *line)
 {
 	bool is_last;
 
-	if (!line->begins || !line->ends || line->size < 3 || line->text[0] != '-' || line->text[1] != '-')
+	if (!line->begins || (!line->ends && !walk->is_over) || line->size < 3 || line->text[0] != '-' || line->text[1] != '-')
 		return false;
 	for (guint level = walk->open->len; level-- > 0;) {
 		if (!entity_is_delimiter(&g_array_index(walk->open, OpenMultipart, level), line, &is_last))
@@ -316,7 +320,7 @@ entity_take(EntityWalk *walk, const Fragment *fragment)
 static void
 entity_flush(EntityWalk *walk, bool ends)
 {
-	const bool keeps_cr = walk->used > 0 && walk->line[walk->used - 1] == '\r';
+	const bool keeps_cr = walk->used > 0 && !walk->is_over && walk->line[walk->used - 1] == '\r';
 	const Fragment fragment = { walk->line, walk->used - keeps_cr, !walk->is_within, ends };
 
 	if (fragment.size > 0 || ends)
@@ -352,6 +356,7 @@ entity_walk_add(EntityWalk *walk, const char *octets, size_t size)
 void
 entity_walk_end(EntityWalk *walk)
 {
+	walk->is_over = true;
 	if (walk->used > 0)
 		entity_flush(walk, false);
 	entity_end_body(walk, false);

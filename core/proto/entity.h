@@ -9,6 +9,7 @@
 
 enum {
 	ENTITY_FRAGMENT = 4096,   /* octets of a line that are seen together         */
+	ENTITY_BOUNDARY_MAX = 994, /* a delimiter, "--BOUNDARY--", is a line of at most 998 octets */
 	ENTITY_DEPTH_MAX = 50,    /* multiparts and messages in each other           */
 	ENTITY_FIELD_MAX = 65536, /* octets of a field that is read; the rest is not */
 };

@@ -81,7 +81,7 @@ tlv_take_ssl(const Tlv *ssl, ProxyTlvs *tlvs)
 static bool
 tlv_checksum_fits(const char *header, size_t size, const Tlv *tlv)
 {
-	const unsigned char *told = (const unsigned char *)tlv->value;
+	const unsigned char *sent = (const unsigned char *)tlv->value;
 	const size_t before = (size_t)(tlv->value - header);
 	uint32_t crc;
 
@@ -90,7 +90,7 @@ tlv_checksum_fits(const char *header, size_t size, const Tlv *tlv)
 	crc = crc32c(0, header, before);
 	crc = crc32c(crc, "\0\0\0\0", 4);
 	crc = crc32c(crc, tlv->value + 4, size - before - 4);
-	return crc == ((uint32_t)told[0] << 24 | (uint32_t)told[1] << 16 | (uint32_t)told[2] << 8 | told[3]);
+	return crc == ((uint32_t)sent[0] << 24 | (uint32_t)sent[1] << 16 | (uint32_t)sent[2] << 8 | sent[3]);
 }
 
 ProxyTlvResult

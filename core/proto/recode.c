@@ -128,7 +128,23 @@ recoder_header_end(void *data, const Entity *entity, const Fragment *empty)
 
 /* ---- bodies ---- */
 
-/* Around the parts of a multipart nothing means anything (RFC 2046 5.1.1). */
+/* A line of the text around parts must not become a delimiter when it is broken or loses octets. */
+static void
+recoder_fill_octet(Recoder *recoder, const char *octet)
+{
+	if (recoder->column == LINE_CONTENT_MAX) {
+		recoder_put(recoder, "\r\n", 2);
+		recoder->column = 0;
+	}
+	if (recoder->column == 0 && *octet == '-') {
+		recoder_put(recoder, " ", 1);
+		recoder->column++;
+	}
+	recoder_put(recoder, octet, 1);
+	recoder->column++;
+}
+
+/* The text around the parts of a multipart has no meaning (RFC 2046 5.1.1). */
 static void
 recoder_fill(Recoder *recoder, const Fragment *fragment)
 {
@@ -137,11 +153,7 @@ recoder_fill(Recoder *recoder, const Fragment *fragment)
 	for (size_t i = 0; i < fragment->size; i++) {
 		const bool is_8bit = (fragment->text[i] & 0x80) != 0 && !recode_plan_takes_8bit(recoder->plan);
 
-		if (recoder->column++ == LINE_CONTENT_MAX) {
-			recoder_put(recoder, "\r\n", 2);
-			recoder->column = 1;
-		}
-		recoder_put(recoder, is_8bit ? "?" : fragment->text + i, 1);
+		recoder_fill_octet(recoder, is_8bit ? "?" : fragment->text + i);
 	}
 	if (fragment->ends)
 		recoder_put(recoder, "\r\n", 2);

@@ -43,9 +43,14 @@ transfer_put_quoted(Transfer *transfer, char c)
 	transfer_put(transfer, quoted, sizeof quoted);
 }
 
+/* A "-" behind a soft line break would stand at the start of a line, where it may begin a delimiter (RFC 2046 5.1.1). */
 static void
 transfer_put_plain(Transfer *transfer, char c)
 {
+	if (c == '-' && transfer->column + 1 >= TRANSFER_LINE) {
+		transfer_put_quoted(transfer, c);
+		return;
+	}
 	transfer_make_room(transfer, 1);
 	transfer_put(transfer, &c, 1);
 }
@@ -76,10 +81,12 @@ transfer_mend_qp(Transfer *transfer, char c)
 	transfer->token = c == '=' ? 2 : 0;
 	if ((unsigned char)c >= 0x80) {
 		transfer_put_quoted(transfer, c);
-		return;
+	} else if (c == '=') {
+		transfer_make_room(transfer, 3);
+		transfer_put(transfer, &c, 1);
+	} else {
+		transfer_put_plain(transfer, c);
 	}
-	transfer_make_room(transfer, c == '=' ? 3 : 1);
-	transfer_put(transfer, &c, 1);
 }
 
 /* ---- base64 ---- */

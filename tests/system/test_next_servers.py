@@ -80,6 +80,31 @@ def test_both_defer(make_postern, sink, hosts, pair):
     assert two.messages == []
 
 
+def test_next_exchanger_that_does_not_help(make_postern, sink, hosts, pair):
+    """Q-33 a second exchanger that hangs up, or cannot carry the message, leaves a recipient what the first one said."""
+    one, two = pair
+    one.replies, two.replies = {"RCPT": "450 4.2.0 grey"}, {"MAIL": ""}
+    postern = make_postern({**hosts, **LATER}, sink=sink)
+    postern.send("a@pair.hosts.test")
+    postern.wait_log(r"deferred .*to=a@pair.hosts.test .*relay=one.hosts.test.*reply=\"450 4.2.0 grey\"")
+    two.replies, two.extensions = {}, ["SIZE 10"]
+    postern.send("b@pair.hosts.test")
+    postern.wait_log(r"deferred .*to=b@pair.hosts.test .*relay=one.hosts.test.*reply=\"450 4.2.0 grey\"")
+    assert sink.messages == []
+
+
+def test_next_exchanger_for_each_message(make_postern, sink, hosts, pair):
+    """Q-33 over a connection that is kept, each message's deferred recipients are offered to the second exchanger."""
+    one, two = pair
+    one.replies = {"RCPT": lambda argument: "450 4.2.0 grey" if "grey" in argument else None}
+    postern = make_postern({**hosts, **LATER}, sink=sink)
+    with postern.session() as dialog:
+        for i in range(3):
+            dialog.mail(recipients=["good%d@pair.hosts.test" % i, "grey%d@pair.hosts.test" % i])
+    assert sorted(message.recipients[0] for message in two.wait(3)) == ["grey%d@pair.hosts.test" % i for i in range(3)]
+    assert len(one.wait(3)) == 3 and one.connections < 3 and "deferred" not in postern.log()
+
+
 # ---- what was said before the end ----
 
 @pytest.mark.parametrize("verb, reply, event", [

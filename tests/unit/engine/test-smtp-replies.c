@@ -13,7 +13,7 @@ typedef struct {
 	const char *name;
 	HopKind kind;
 	bool is_usable; /* the connection afterwards */
-	const char *script[24];
+	const char *script[32];
 	struct {
 		SentStatus status;
 		const char *reply; /* how it begins; NULL: there is no such recipient */
@@ -168,6 +168,16 @@ test_surplus(void)
 			{ HELLO, "S: 250 mx", "C: MAIL", "S: 250 ok", "C: RCPT TO:<r0@", "S: 250 ok", "C: RCPT TO:<r1@",
 				"S: 452 4.3.1 disk", "C: DATA", "S: 354 go", "C: CONTENT", "S: 250 ok 0", "C: QUIT", NULL },
 			{ { SENT_OK, "250 ok 0", false }, { SENT_DEFERRED, "452 4.3.1 disk", false } } },
+		{ "452 for the first alone", HOP_SMTP, true,
+			{ HELLO, "S: 250 mx", "C: MAIL", "S: 250 ok", "C: RCPT TO:<r0@", "S: 452 full", "C: RCPT TO:<r1@", "S: 250 ok",
+				"C: DATA", "S: 354 go", "C: CONTENT", "S: 250 ok 1", "C: QUIT", NULL },
+			{ { SENT_DEFERRED, "452 full", false }, { SENT_OK, "250 ok 1", false } } },
+		{ "452 for the second alone", HOP_SMTP, true,
+			{ HELLO, "S: 250 mx", "C: MAIL", "S: 250 ok", "C: RCPT TO:<r0@", "S: 250 ok", "C: RCPT TO:<r1@", "S: 452 full",
+				"C: DATA", "S: 354 go", "C: CONTENT", "S: 250 ok 0", "C: MAIL", "S: 250 ok", "C: RCPT TO:<r1@", "S: 452 full",
+				"C: RSET", "S: 250 ok", "C: MAIL", "S: 250 ok", "C: RCPT TO:<r2@", "S: 250 ok", "C: DATA", "S: 354 go",
+				"C: CONTENT", "S: 250 ok 2", "C: QUIT", NULL },
+			{ { SENT_OK, "250 ok 0", false }, { SENT_DEFERRED, "452 full", false }, { SENT_OK, "250 ok 2", false } } },
 		{ "gone in the second transaction", HOP_SMTP, false,
 			{ HELLO, "S: 250 mx", "C: MAIL", "S: 250 ok", "C: RCPT TO:<r0@", "S: 250 ok", "C: RCPT TO:<r1@",
 				"S: 452 too many", "C: DATA", "S: 354 go", "C: CONTENT", "S: 250 ok 0", "C: MAIL", NULL },

@@ -137,12 +137,44 @@ test_last_words(void)
 	world_end(&world);
 }
 
+/* What is thrown away, and the ends of empty lines, count too. */
+static void
+test_cut(void)
+{
+	static const char sent[] = "12345\r\n\n\nabc";
+	static const struct {
+		const char *line;
+		size_t left;
+	} expected[] = { { "123", 93 }, { "", 92 }, { "", 91 } };
+	g_autoptr(Wire) wire = NULL;
+	size_t left = 100;
+	const char *line;
+	World world;
+	int peer;
+
+	world_start(&world, 5);
+	wire = wire_open_unix(world.path, soon(5 * CLOCK_SECOND), NULL);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(wire);
+	peer = accept(world.listener, NULL, NULL);
+	CU_ASSERT_EQUAL(send(peer, sent, sizeof sent - 1, 0), sizeof sent - 1);
+	(void)close(peer);
+	for (size_t i = 0; i < G_N_ELEMENTS(expected); i++) {
+		CU_ASSERT_TRUE(wire_read_cut(wire, 3, &left, &line, NULL));
+		CU_ASSERT_STRING_EQUAL(line, expected[i].line);
+		CU_ASSERT_EQUAL(left, expected[i].left);
+	}
+	CU_ASSERT_FALSE(wire_read_cut(wire, 3, &left, &line, NULL));
+	CU_ASSERT_STRING_EQUAL(line, "abc");
+	world_end(&world);
+}
+
 static const UnitTest tests[] = {
 	{ "a Unix socket", test_unix },
 	{ "a Unix socket that is not there, or cannot be", test_no_unix },
 	{ "a Unix socket whose queue is full", test_full_queue },
 	{ "a reader of a silent server is back at its deadline", test_deadline },
 	{ "the last words of a server that takes no more", test_last_words },
+	{ "lines of which only the start is kept", test_cut },
 	{ NULL, NULL },
 };
 

@@ -176,12 +176,82 @@ breaks_long_lines(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(out, line)); /* of the header; it has no blank */
 }
 
+static unsigned
+count(const char *text, const char *word)
+{
+	unsigned n = 0;
+
+	for (const char *at = text; (at = strstr(at, word)) != NULL; at++)
+		n++;
+	return n;
+}
+
+/* What a content scanner saw as text must not become a part on the way. */
+static void
+makes_no_delimiters(void)
+{
+	static const struct {
+		const char *boundary, *fields, *before, *text;
+		size_t fill; /* octets in front of the text, on the same line */
+		bool is_around;
+	} cases[] = {
+		{ "b", "", UE "\r\n", "--b", 75, false },
+		{ "b", "Content-Transfer-Encoding: quoted-printable\r\n", UE "\r\n", "--b", 75, false },
+		{ "b", "", "", "--b", 998, true },
+		{ "b?c", "", "", "--b\xe4" "c", 0, true },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autofree char *fill = g_strnfill(cases[i].fill, 'x');
+		g_autofree char *hostile = g_strdup_printf("%s%s%s\r\nContent-Type: application/x-evil\r\n\r\nevil\r\n",
+			cases[i].before, fill, cases[i].text);
+		g_autofree char *message = g_strdup_printf("Content-Type: multipart/mixed; boundary=\"%s\"\r\n\r\n%s--%s\r\n"
+			"Content-Type: text/plain\r\n%s\r\n%s--%s--\r\n", cases[i].boundary, cases[i].is_around ? hostile : "",
+			cases[i].boundary, cases[i].fields, cases[i].is_around ? "" : hostile, cases[i].boundary);
+		g_autofree char *out = recoded(message, false, 1000);
+		g_autofree char *delimiter = g_strdup_printf("\r\n--%s", cases[i].boundary);
+
+		CU_ASSERT_PTR_NOT_NULL(strstr(out, "evil"));
+		CU_ASSERT_STRING_NOT_EQUAL(out, message);
+		CU_ASSERT_EQUAL(count(out, delimiter), 2);
+	}
+}
+
+/* A delimiter is a line, and no line of a message may be longer. */
+static void
+takes_boundaries_of_a_line(void)
+{
+	for (size_t size = 994; size < 996; size++) {
+		g_autofree char *boundary = g_strnfill(size, 'b');
+		g_autofree char *message = g_strdup_printf(
+			"Content-Type: multipart/mixed; boundary=%s\r\n\r\n--%s\r\n\r\n" UE "\r\n--%s--\r\n", boundary, boundary, boundary);
+		g_autoptr(RecodePlan) plan = plan_for(message, false, 1000);
+
+		CU_ASSERT_EQUAL(recode_plan_is_impossible(plan), size > 994);
+	}
+}
+
+/* By BDAT: the delimiter that closes the multipart is not part of what is encoded. */
+static void
+ends_without_line_end(void)
+{
+	check("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: image/x\r\n\r\n\xff\xfe\r\n--b--", false,
+		"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: image/x\r\n"
+		"Content-Transfer-Encoding: base64\r\n\r\n//4=\r\n--b--");
+	check("Subject: a\r\n\r\n" UE "\r", false,
+		"Subject: a\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+		"Content-Transfer-Encoding: quoted-printable\r\n\r\n=C3=BC=0D");
+}
+
 static const UnitTest tests[] = {
 	{ "E-23 8-bit bodies become quoted-printable or base64", encodes_bodies },
 	{ "E-23 in parts, too, however they are nested", encodes_parts },
 	{ "E-23 what is encoded already, and has other octets in it", mends_encoded_bodies },
 	{ "E-23 signed parts stay as they are", leaves_signed_parts },
 	{ "E-23 long lines are encoded or folded", breaks_long_lines },
+	{ "E-23 nothing becomes a delimiter by it", makes_no_delimiters },
+	{ "E-23 a message that does not end with CRLF", ends_without_line_end },
+	{ "a boundary longer than a line is none", takes_boundaries_of_a_line },
 	{ 0 },
 };
 
