@@ -6,6 +6,11 @@
 
 #include <string.h>
 
+enum {
+	BCC_FIELDS_MOST = 10, /* of the client that a mirror keeps */
+	BCC_OCTETS_MOST = 65536,
+};
+
 /* ---- what is allowed, what is used ---- */
 
 static size_t
@@ -100,16 +105,22 @@ copy_to_bcc(PtnHook *h, Copying *copying, const char *recipient)
 	copying->copies++;
 }
 
-/* What the client sent goes into its Sent folder alone: the message itself has lost it by now. */
+/* What the client sent goes into its Sent folder alone: the message itself has lost it by now.
+ * A message has one such field (RFC 5322 3.6); each costs another pass over the header. */
 static void
 keep_bcc(PtnHook *h, PtnCopy *copy)
 {
 	const char *value;
+	size_t left = BCC_OCTETS_MOST;
 
 	if (!ptn_option_number(h, "keep-bcc") || ptn_header(h, "Bcc", 0) != NULL)
 		return;
-	for (size_t i = 0; (value = ptn_header_received(h, "Bcc", i)) != NULL; i++)
+	for (size_t i = 0; i < BCC_FIELDS_MOST && (value = ptn_header_received(h, "Bcc", i)) != NULL; i++) {
+		if (strlen(value) > left)
+			return;
+		left -= strlen(value);
 		ptn_copy_header(copy, "Bcc", value + strspn(value, " \t"));
+	}
 }
 
 static void

@@ -7,7 +7,10 @@
 #include "plugins/mime/mime.h"
 #include "plugins/mime/reading.h"
 
-enum { SECTIONS_MOST = 64 };
+enum {
+	SECTIONS_MOST = 64,
+	NAMES_OCTETS_MOST = 2 * FIELD_MOST, /* that may be looked at for names, in the fields of a part */
+};
 
 /* A parameter as it stands: "name*1*=value". */
 typedef struct {
@@ -28,6 +31,13 @@ typedef struct {
 	char *text;
 } Section;
 
+/* Of a value, from its beginning to its end; each octet is looked at once, whatever is in it. */
+typedef struct {
+	const char *at;
+	const char *semicolon, *end; /* the next one, and where the blanks before it begin; NULL: not sought */
+	bool has_open_quote;         /* a quote that nothing closes was seen */
+} Scan;
+
 static bool
 is_name_octet(char c)
 {
@@ -40,43 +50,49 @@ skip_blanks(const char *at)
 	return at + strspn(at, " \t\r\n");
 }
 
-/* `at` is at a quote: the one that closes it; NULL: none does. */
+/* If `at` is at a quote, the one that closes it; else, or if none does, NULL.  Then none closes a
+ * later one either: all that follow are behind backslashes. */
 static const char *
-quote_end(const char *at)
+scan_quote(Scan *scan, const char *at)
 {
+	if (*at != '"' || scan->has_open_quote)
+		return NULL;
 	for (at++; *at != '\0' && *at != '"'; at++)
 		if (*at == '\\' && at[1] != '\0')
 			at++;
+	scan->has_open_quote = *at == '\0';
 	return *at == '"' ? at : NULL;
 }
 
-/* The next semicolon without the blanks before it. */
+/* The next semicolon from `at` on, without the blanks before it. */
 static const char *
-trimmed_end(const char *at)
+scan_end(Scan *scan, const char *at)
 {
-	const char *end = at + strcspn(at, ";");
-
-	while (end > at && g_ascii_isspace(end[-1]))
-		end--;
-	return end;
+	if (scan->semicolon == NULL || scan->semicolon < at) {
+		scan->semicolon = scan->end = at + strcspn(at, ";");
+		while (scan->end > at && g_ascii_isspace(scan->end[-1]))
+			scan->end--;
+	}
+	return MAX(scan->end, at);
 }
 
-/* Sets the value that begins at `at`; returns what is behind it. */
-static const char *
-loose_value(Loose *loose, const char *at)
+/* Sets the value that begins at `scan->at`, and goes behind it. */
+static void
+loose_value(Loose *loose, Scan *scan)
 {
-	const char *close = *at == '"' ? quote_end(at) : NULL;
+	const char *at = scan->at, *close = scan_quote(scan, at);
 
 	loose->is_quoted = close != NULL;
 	if (close != NULL) {
 		loose->value = at + 1;
 		loose->end = close;
-		loose->more = trimmed_end(close + 1);
-		return close + 1;
+		loose->more = scan_end(scan, close + 1);
+		scan->at = close + 1;
+		return;
 	}
 	loose->value = at;
-	loose->end = loose->more = trimmed_end(at);
-	return at + strcspn(at, "; \t");
+	loose->end = loose->more = scan_end(scan, at);
+	scan->at = at + strcspn(at, "; \t");
 }
 
 static bool
@@ -87,15 +103,14 @@ is_behind_semicolon(const char *begin, const char *at)
 	return at > begin && at[-1] == ';';
 }
 
-/* The next "name=" outside of quotes, with or without a semicolon in front.  NULL: there is none;
- * else what is behind it. */
-static const char *
-loose_next(Loose *loose, const char *at)
+/* The next "name=" outside of quotes, with or without a semicolon in front.  False: there is none. */
+static bool
+loose_next(Loose *loose, Scan *scan)
 {
-	const char *begin = at;
+	const char *begin = scan->at, *at = begin;
 
 	while (*at != '\0') {
-		const char *close = *at == '"' ? quote_end(at) : NULL, *end = at;
+		const char *close = scan_quote(scan, at), *end = at;
 
 		*loose = (Loose){ .name = at };
 		while (is_name_octet(*end))
@@ -114,10 +129,13 @@ loose_next(Loose *loose, const char *at)
 			loose->is_extended = !loose->has_number || *at == '*';
 			at += *at == '*';
 		}
-		if (*skip_blanks(at) == '=')
-			return loose_value(loose, skip_blanks(skip_blanks(at) + 1));
+		if (*skip_blanks(at) == '=') {
+			scan->at = skip_blanks(skip_blanks(at) + 1);
+			loose_value(loose, scan);
+			return true;
+		}
 	}
-	return NULL;
+	return false;
 }
 
 static bool
@@ -197,6 +215,15 @@ without_quotes(char *text)
 			*out++ = *at;
 	*out = '\0';
 	return text;
+}
+
+/* Without semicolons between them each name goes to the end of the field. */
+static bool
+loose_takes_name(Fields *fields, const Loose *loose)
+{
+	fields->name_octets += (size_t)(loose->more - loose->value);
+	fields->is_cut |= fields->name_octets > NAMES_OCTETS_MOST;
+	return fields->name_octets <= NAMES_OCTETS_MOST;
 }
 
 static void
@@ -286,11 +313,14 @@ static void
 loose_parameters(Fields *fields, const char *value)
 {
 	g_autoptr(GArray) sections = g_array_new(FALSE, FALSE, sizeof(Section));
+	Scan scan = { .at = value };
 	Loose loose;
 
-	for (const char *at = value; (at = loose_next(&loose, at)) != NULL;) {
+	while (loose_next(&loose, &scan)) {
 		const bool is_name = loose_is(&loose, "name") || loose_is(&loose, "filename");
 
+		if (is_name && !loose_takes_name(fields, &loose))
+			continue;
 		if (is_name && loose.has_number && sections->len < SECTIONS_MOST) {
 			const Section section = { loose.number, loose.is_extended, loose_verbatim(&loose) };
 

@@ -151,8 +151,8 @@ fields_plain_disposition(Fields *fields, const char *value)
 	return true;
 }
 
-static bool
-fields_plain_encoding(Fields *fields, const char *value)
+bool
+fields_parse_plain_encoding(Fields *fields)
 {
 	static const struct {
 		const char *name;
@@ -160,9 +160,13 @@ fields_plain_encoding(Fields *fields, const char *value)
 	} encodings[] = { { "7bit", GMIME_CONTENT_ENCODING_7BIT }, { "8bit", GMIME_CONTENT_ENCODING_8BIT },
 		{ "binary", GMIME_CONTENT_ENCODING_BINARY }, { "base64", GMIME_CONTENT_ENCODING_BASE64 },
 		{ "quoted-printable", GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE } };
-	Reader reader = { value };
+	Reader reader = { fields->values[2] };
 	g_autofree char *name = NULL;
 
+	if (fields->values[2] == NULL)
+		return true;
+	if (fields->raw[2].is_late)
+		return false;
 	reader_skip_blanks(&reader);
 	name = reader_token(&reader);
 	reader_skip_blanks(&reader);
@@ -178,9 +182,8 @@ bool
 fields_parse_plain(Fields *fields)
 {
 	const char *type = fields->values[0], *disposition = fields->values[1];
-	const char *encoding = fields->values[2];
 
-	return (encoding == NULL || (!fields->raw[2].is_late && fields_plain_encoding(fields, encoding))) &&
+	return fields_parse_plain_encoding(fields) &&
 		   (disposition == NULL || fields_plain_disposition(fields, disposition)) &&
 		   (type == NULL || fields_plain_type(fields, type));
 }

@@ -163,15 +163,21 @@ fields_forget(Fields *fields)
 void
 fields_parse(Fields *fields)
 {
-	if ((fields->reading & READING_BY_LIBRARY) == 0 && fields_parse_plain(fields))
+	const bool is_plain = fields_parse_plain(fields);
+	const bool has_odd_encoding = !is_plain && !fields_parse_plain_encoding(fields);
+
+	if (is_plain && (fields->reading & READING_BY_LIBRARY) == 0)
 		return;
 	fields_forget(fields);
-	fields->doubts |= READING_BY_LIBRARY | (fields->values[2] != NULL ? READING_RAW : 0);
+	if (!is_plain)
+		fields->doubts |= READING_BY_LIBRARY;
+	if (has_odd_encoding)
+		fields->doubts |= READING_RAW;
 	if ((fields->reading & READING_BY_LIBRARY) != 0)
 		fields_parse_library(fields);
 	else
 		fields_parse_loose(fields);
-	if ((fields->reading & READING_RAW) != 0)
+	if (has_odd_encoding && (fields->reading & READING_RAW) != 0)
 		fields->encoding = GMIME_CONTENT_ENCODING_DEFAULT;
 }
 

@@ -27,6 +27,7 @@ typedef struct {
 	const char *type;
 	char *own_type, *boundary, *charset, *names[FIELD_NAMES_MOST + 1];
 	unsigned n_names;
+	size_t name_octets; /* of field-loose.c: what was looked at for names */
 	GMimeContentEncoding encoding;
 	bool is_cut;
 } Fields;
@@ -40,6 +41,8 @@ void fields_begin_parse(Fields *fields);
 /* "type/subtype; name=value; name=\"value\"" of printable ASCII without comments or continuations, encoded words in names of files
  * alone (mime_words()), and the encodings that transfer.h knows.  False: one has another form. */
 bool fields_parse_plain(Fields *fields);
+/* Of these the encoding alone.  True: there is none, too. */
+bool fields_parse_plain_encoding(Fields *fields);
 /* As `reading` takes them, and adds the doubts about it. */
 void fields_parse(Fields *fields);
 /* For both and field-loose.c. */

@@ -24,8 +24,9 @@ typedef struct {
 	const MimeLimits *limits;
 	MimeMeans means;
 	unsigned reading, doubts; /* reading.h */
-	GTree *visited;           /* by other readings: keys of parts; NULL: they are not compared */
-	MimeVisit *visit;         /* NULL: it only looks whether the message is plain */
+	Readings *readings;       /* NULL: it is the only one */
+	const char *begin, *within; /* keys of parts have their offsets, and the encoded message around them */
+	MimeVisit *visit;           /* NULL: it only looks whether the message is plain */
 	void *data;
 	Level levels[MIME_DEPTH_MAX + 1];
 	unsigned n_levels;
@@ -59,15 +60,10 @@ is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r';
 }
 
-/* "BOUNDARY" or, closing, "BOUNDARY--"; blanks behind it do not count, unless the boundary itself
- * ends with one. */
+/* "BOUNDARY" or, closing, "BOUNDARY--". */
 static bool
 level_has_delimiter(const Level *level, const char *line, size_t size, bool *is_close)
 {
-	const bool has_blanks = is_blank(level->boundary[level->size - 1]);
-
-	while (size > 0 && (has_blanks ? line[size - 1] == '\r' : is_blank(line[size - 1])))
-		size--;
 	if ((size != level->size && size != level->size + 2) ||
 		memcmp(line, level->boundary, level->size) != 0)
 		return false;
@@ -75,15 +71,24 @@ level_has_delimiter(const Level *level, const char *line, size_t size, bool *is_
 	return !*is_close || memcmp(line + level->size, "--", 2) == 0;
 }
 
-/* The level whose delimiter this line is, or -1.  `line` begins behind "--". */
+/* The level whose delimiter this line is, or -1.  `line` begins behind "--".  Blanks at its end do
+ * not count, unless the boundary itself ends with one. */
 static int
 walk_level_of(const Walk *walk, const char *line, size_t size, bool *is_close)
 {
+	size_t trimmed;
+
+	while (size > 0 && line[size - 1] == '\r')
+		size--;
+	for (trimmed = size; trimmed > 0 && is_blank(line[trimmed - 1]);)
+		trimmed--;
 	for (unsigned n = 0; n < walk->n_levels; n++) {
 		const unsigned i = (walk->reading & READING_OUTER_FIRST) != 0 ? n : walk->n_levels - 1 - n;
+		const Level *level = &walk->levels[i];
+		const bool has_blanks = is_blank(level->boundary[level->size - 1]);
 
-		if (line[0] == walk->levels[i].boundary[0] &&
-			level_has_delimiter(&walk->levels[i], line, size, is_close))
+		if (line[0] == level->boundary[0] &&
+			level_has_delimiter(level, line, has_blanks ? size : trimmed, is_close))
 			return (int)i;
 	}
 	return -1;
@@ -229,29 +234,61 @@ part_is_plain(const MimePart *part)
 	return size < 2 || (memcmp(begin, "\xff\xfe", 2) != 0 && memcmp(begin, "\xfe\xff", 2) != 0);
 }
 
-/* Whether another reading showed the same. */
-static bool
-walk_was_visited(Walk *walk, const MimePart *part)
+/* Its octets, and how they are decoded. */
+static GString *
+walk_key(const Walk *walk, const MimePart *part)
 {
-	unsigned habits = 0;
+	const unsigned doubts = mime_transfer_doubts(part->encoding, part->data, part->size);
+	const unsigned habits = doubts != 0 ? part->reading & (doubts | READING_BY_LIBRARY) : 0;
+	GString *key = g_string_new(walk->within);
+
+	g_string_append_printf(key, "%zx %zx %x %d/", (size_t)(part->data - walk->begin), part->size, habits,
+		(int)part->encoding);
+	return key;
+}
+
+/* With its length, since a sender chooses it: else parts with different texts could have one key. */
+static void
+key_add(GString *key, const char *text)
+{
+	g_string_append_printf(key, "%zu %s", strlen(text), text);
+}
+
+/* False: this is beyond what all readings together may visit. */
+static bool
+walk_spend(Walk *walk, size_t octets)
+{
+	if (walk->readings == NULL)
+		return true;
+	if (octets > walk->readings->octets) {
+		walk->is_cut = true;
+		return false;
+	}
+	walk->readings->octets -= octets;
+	return true;
+}
+
+/* Whether another reading showed the same; or there are too many. */
+static bool
+walk_leaves_out(Walk *walk, const MimePart *part)
+{
+	Readings *readings = walk->readings;
 	GString *key;
 
-	if (walk->visited == NULL)
+	if (readings == NULL)
 		return false;
-	if (mime_transfer_doubts(part->encoding, part->data, part->size) != 0)
-		habits = part->reading & READING_OF_TRANSFER;
-	key = g_string_new(NULL);
-	g_string_printf(key, "%zx %zx %x %d %s;%s", (size_t)part->data, part->size, habits,
-		(int)part->encoding, part->type, part->charset != NULL ? part->charset : "");
+	key = walk_key(walk, part);
+	key_add(key, part->type);
+	key_add(key, part->charset != NULL ? part->charset : "");
 	for (const char *const *name = part->names; *name != NULL; name++)
-		g_string_append_printf(key, ";%s", *name);
-	if (g_tree_lookup(walk->visited, key->str) != NULL) {
+		key_add(key, *name);
+	if (g_tree_lookup(readings->visited, key->str) != NULL) {
 		g_string_free(key, TRUE);
 		return true;
 	}
-	g_tree_insert(walk->visited, key->str, key->str);
+	g_tree_insert(readings->visited, key->str, key->str);
 	(void)g_string_free(key, FALSE);
-	return false;
+	return !walk_spend(walk, part->size);
 }
 
 static void
@@ -262,7 +299,7 @@ walk_give(Walk *walk, const MimePart *part)
 			walk_stop(walk);
 		return;
 	}
-	if (!walk_was_visited(walk, part))
+	if (!walk_leaves_out(walk, part))
 		walk->visit(part, walk->data);
 }
 
@@ -326,11 +363,14 @@ walk_encoded_message(Walk *outer, const Fields *fields, size_t size, unsigned de
 		.means = outer->means,
 		.reading = outer->reading };
 	g_autofree char *decoded = NULL;
+	g_autoptr(GString) key = walk_key(outer, &part);
 	size_t decoded_size;
 	Walk walk = { .limits = outer->limits,
 		.means = outer->means,
 		.reading = outer->reading,
 		.doubts = READING_RAW | mime_transfer_doubts(fields->encoding, outer->at, size),
+		.readings = outer->readings,
+		.within = key->str,
 		.visit = outer->visit,
 		.data = outer->data,
 		.parts = outer->parts,
@@ -342,8 +382,10 @@ walk_encoded_message(Walk *outer, const Fields *fields, size_t size, unsigned de
 		walk_stop(outer);
 		return;
 	}
+	if (!walk_spend(outer, size))
+		return;
 	decoded = mime_decode(&part, ENCODED_SIZE_MOST, &decoded_size);
-	walk.at = decoded;
+	walk.at = walk.begin = decoded;
 	walk.end = decoded + decoded_size;
 	walk_run(&walk, depth + 1);
 	outer->doubts |= walk.doubts;
@@ -475,34 +517,38 @@ walk_result(const Walk *walk)
 	return walk->is_not_plain ? MIME_NOT_PLAIN : walk->is_cut ? MIME_CUT : MIME_WHOLE;
 }
 
-/* A walk from the beginning: the parts and octets of fields that it may see are its own.  Returns
- * its state at the end. */
+/* A walk from the beginning: the parts that it may see are its own.  Returns its state at the end. */
 static Walk
-walk_message(const Message *message, unsigned reading, MimeVisit *visit, void *data, GTree *visited)
+walk_message(const Message *message, unsigned reading, MimeVisit *visit, void *data, Readings *readings)
 {
+	const size_t most = readings != NULL ? MIN(readings->field_octets, FIELDS_MOST_OCTETS) : FIELDS_MOST_OCTETS;
 	unsigned parts = 0;
-	size_t field_octets = FIELDS_MOST_OCTETS;
+	size_t field_octets = most;
 	Walk walk = { .at = message->content,
+		.begin = message->content,
+		.within = "",
 		.end = message->content + message->size,
 		.limits = message->limits,
 		.means = message->means,
 		.reading = reading,
-		.visited = visited,
+		.readings = readings,
 		.visit = visit,
 		.data = data,
 		.parts = &parts,
 		.field_octets = &field_octets };
 
 	walk_run(&walk, 0);
+	if (readings != NULL)
+		readings->field_octets -= most - field_octets;
 	return walk;
 }
 
 ReadingResult
 mime_walk_reading(const char *content, size_t size, const MimeLimits *limits, unsigned reading,
-	GTree *visited, MimeVisit *visit, void *data)
+	Readings *readings, MimeVisit *visit, void *data)
 {
 	const Message message = { content, size, limits, MIME_LIBRARY };
-	const Walk walk = walk_message(&message, reading, visit, data, visited);
+	const Walk walk = walk_message(&message, reading, visit, data, readings);
 
 	return (ReadingResult){ walk_result(&walk), walk.doubts };
 }

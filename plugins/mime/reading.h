@@ -45,22 +45,35 @@ typedef enum {
 	READING_ALL = (1 << READING_HABITS) - 1,
 	READING_OF_BOUNDARIES = READING_VERBATIM | READING_WITH_BLANKS | READING_FINAL_BLANKS,
 	READING_OF_PADDING = READING_GOES_ON | READING_IGNORES_PADDING,
-	/* Those that matter once a part is found. */
-	READING_OF_TRANSFER = READING_OF_PADDING | READING_SOFT_BLANKS | READING_BY_LIBRARY,
 } Reading;
 
-/* So many walks of a message; so many octets walked, or as many as so many times the message. */
-enum { READINGS_MOST = 64, READINGS_OCTETS = 32 << 20, READINGS_SIZES = 4 };
+enum {
+	/* Walks of a message; octets walked, or as many as so many times the message. */
+	READINGS_MOST = 64,
+	READINGS_OCTETS = 16 << 20,
+	READINGS_SIZES = 4,
+	/* Octets of parts that are visited, and of encoded messages that are decoded: so many times the
+	 * message.  One reading takes three times its size at most. */
+	READINGS_VISITS = 10,
+	READINGS_FIELD_OCTETS = 1 << 19, /* of all of them; of each FIELDS_MOST_OCTETS */
+};
+
+/* What the readings of a message share. */
+typedef struct {
+	GTree *visited; /* keys of parts */
+	/* What is left: of parts, as they stand in the message, and of fields. */
+	size_t octets, field_octets;
+} Readings;
 
 typedef struct {
 	MimeResult result;
 	unsigned doubts;
 } ReadingResult;
 
-/* One of them, in a parser.  `visited`: keys of the parts that were, new ones are added, and those in
- * it are not visited again; NULL: all are. */
+/* One of them, in a parser.  What others visited is not visited again, nor what is beyond the limits
+ * of `readings`; NULL: all parts are visited. */
 ReadingResult mime_walk_reading(const char *content, size_t size, const MimeLimits *limits,
-	unsigned reading, GTree *visited, MimeVisit *visit, void *data);
+	unsigned reading, Readings *readings, MimeVisit *visit, void *data);
 /* All that the message gives reason to; what is left out for the limits above counts as cut. */
 MimeResult mime_walk_readings(
 	const char *content, size_t size, const MimeLimits *limits, MimeVisit *visit, void *data);

@@ -8,10 +8,11 @@ static bool
 reading_is_sensible(unsigned reading)
 {
 	static const unsigned own = READING_OF_BOUNDARIES | READING_LAST_PARAMETER | READING_SEMICOLONS |
-								READING_OF_PADDING;
+								READING_OF_PADDING | READING_SOFT_BLANKS;
 
 	return (reading & READING_OF_PADDING) != READING_OF_PADDING &&
-		   ((reading & READING_BY_LIBRARY) == 0 || (reading & own) == 0);
+		   ((reading & READING_BY_LIBRARY) == 0 || (reading & own) == 0) &&
+		   ((reading & READING_RAW) == 0 || (reading & READING_OF_PADDING) == 0);
 }
 
 /* The next one of these doubts that was not tried, those with few habits first; READING_ALL + 1:
@@ -19,12 +20,17 @@ reading_is_sensible(unsigned reading)
 static unsigned
 reading_next(unsigned doubts, const bool *tried)
 {
-	for (int habits = 0; habits <= READING_HABITS; habits++)
-		for (unsigned reading = 0; reading <= READING_ALL; reading++)
-			if ((reading & ~doubts) == 0 && !tried[reading] &&
-				__builtin_popcount(reading) == habits && reading_is_sensible(reading))
-				return reading;
-	return READING_ALL + 1;
+	unsigned next = READING_ALL + 1, reading = 0;
+	int fewest = READING_HABITS + 1;
+
+	do {
+		reading = (reading - doubts) & doubts; /* each subset of the doubts, the empty one at last */
+		if (__builtin_popcount(reading) < fewest && !tried[reading] && reading_is_sensible(reading)) {
+			fewest = __builtin_popcount(reading);
+			next = reading;
+		}
+	} while (reading != 0);
+	return next;
 }
 
 static int
@@ -41,6 +47,7 @@ mime_walk_readings(
 	const size_t most_octets = MAX(READINGS_OCTETS, READINGS_SIZES * size);
 	bool tried[READING_ALL + 1] = { false }, is_cut = false;
 	g_autoptr(GTree) visited = g_tree_new_full(key_compare, NULL, g_free, NULL);
+	Readings readings = { visited, READINGS_VISITS * size, READINGS_FIELD_OCTETS };
 	unsigned doubts = 0, reading = 0;
 
 	for (size_t n = 0; reading <= READING_ALL; n++) {
@@ -48,11 +55,11 @@ mime_walk_readings(
 
 		if (n == READINGS_MOST || n * size > most_octets)
 			return MIME_CUT;
-		found = mime_walk_reading(content, size, limits, reading, visited, visit, data);
+		found = mime_walk_reading(content, size, limits, reading, &readings, visit, data);
 		tried[reading] = true;
 		doubts |= found.doubts;
 		is_cut |= found.result == MIME_CUT;
-		reading = doubts == 0 ? READING_ALL + 1 : reading_next(doubts, tried);
+		reading = reading_next(doubts, tried);
 	}
 	return is_cut ? MIME_CUT : MIME_WHOLE;
 }

@@ -9,6 +9,7 @@
 #include "plugins/mime/charset.h"
 #include "plugins/mime/mime.h"
 #include "plugins/mime/reading.h"
+#include "plugins/mime/test-readings.h"
 #include "unit/unit.h"
 
 enum { MAILS = 20000, SEED = 18, DEPTH_MOST = 3, TEXT_MOST = 1 << 20 };
@@ -573,7 +574,7 @@ static const UnitSuite suite = { "mime", tests };
 int
 main(int argc, char **argv)
 {
-	static const UnitSuite *const suites[] = { &suite, NULL };
+	static const UnitSuite *const suites[] = { &suite, &suite_of_readings, NULL };
 
 	return unit_main(argc, argv, suites);
 }

@@ -81,10 +81,45 @@ cost_of_zip(const char *name, unsigned entries, unsigned length)
 	return took;
 }
 
+/* Headers of a zip file whose names, or extra fields that are names, go on over all that follow. */
+static double
+cost_of_overlap(const char *name, const char *header, size_t size)
+{
+	GString *zip = g_string_new(NULL);
+	double took;
+
+	while (zip->len < ATTACHMENT_MOST)
+		g_string_append_len(zip, header, (gssize)size);
+	took = cost_of_attachment(name, zip->str, zip->len);
+	g_string_free(zip, TRUE);
+	return took;
+}
+
+/* An extra field of 1,000 octets in each of them. */
+static double
+cost_of_extras(const char *name)
+{
+	g_autoptr(GString) zip = g_string_new(NULL);
+
+	while (zip->len < ATTACHMENT_MOST) {
+		for (unsigned i = 0; i < 32; i++)
+			g_string_append_len(zip, "PK\3\4\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\0\xff\xff" "a", 31);
+		for (unsigned i = 0; i < 31; i++) /* wherever the fields of a header begin */
+			g_string_append_len(zip, "up\xe8\3\1", 5);
+	}
+	return cost_of_attachment(name, zip->str, zip->len);
+}
+
 double
 content_more(int n_files, char **files)
 {
+	static const char names[] = "PK\3\4\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\x7f\x7f\1\1\xcc";
+	static const char extras[] = "PK\3\4\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\0\xff\xff" "aup\xff\0\xcc";
 	double worst = MAX(cost_of_zip("zip of small files", 990, 8), cost_of_zip("zip of long names", 700, 1000));
+
+	worst = MAX(worst, cost_of_overlap("zip of names in each other", names, sizeof names - 1));
+	worst = MAX(worst, cost_of_overlap("zip of extra fields in each other", extras, sizeof extras - 1));
+	worst = MAX(worst, cost_of_extras("zip of extra fields"));
 
 	for (int i = 0; i < n_files; i++) {
 		g_autofree char *octets = NULL;

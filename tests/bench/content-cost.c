@@ -55,6 +55,26 @@ fill_nested(GString *text, const char *piece)
 	fill(text, piece);
 }
 
+/* A part that makes readers differ, so that all is read as often as may be. */
+#define MISTAKES                                                                                     \
+	"--a\r\nFrom a b\r\nContent-Type: image/png\r\nContent-Type: text/plain; charset=a; charset=b c=d\r\n"  \
+	"Content-Transfer-Encoding: base64 (x)\r\nnonsense\r\n\r\nYQ==YQ==YQ\r\n"
+
+/* Parts whose type is followed by as many pieces as are looked at. */
+static void
+fill_fields(GString *text, const char *piece)
+{
+	g_string_append(text, "Content-Type: multipart/mixed; boundary=a\r\n\r\n" MISTAKES);
+	while (text->len < MESSAGE_SIZE) {
+		const gsize begin = text->len;
+
+		g_string_append(text, "--a\r\nContent-Type: text/plain; ");
+		while (text->len < begin + 4096)
+			g_string_append(text, piece);
+		g_string_append(text, "\r\n\r\n");
+	}
+}
+
 #define PLAIN "Content-Type: text/plain\r\n\r\n"
 #define HTML "Content-Type: text/html; charset=utf-8\r\n\r\n"
 #define MIXED "Content-Type: multipart/mixed; boundary=a\r\n\r\n"
@@ -80,6 +100,21 @@ static const Kind kinds[] = {
 	{ "messages in messages", "", "Content-Type: message/rfc822\r\n\r\n", fill },
 	{ "encoded messages", "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n",
 		"--a\r\nb:c\r\n\r\nx.com\r\n", fill_encoded },
+	{ "mistakes", MIXED MISTAKES, "The quick brown fox jumps over the lazy dog, as it does.\r\n", fill },
+	{ "mistakes, parts", MIXED MISTAKES, "--a\r\nContent-Type : text/plain; charset=a charset=b c\r\n\r\nx.com\r\n", fill },
+	{ "mistakes, names", MIXED MISTAKES, "--a\r\nContent-Disposition: a filename=a; filename=b\r\n\r\n", fill },
+	{ "mistakes, parameters", "", ";a=b", fill_fields },
+	{ "mistakes, base64", MIXED MISTAKES "--a\r\nContent-Type: text/html; charset=a; charset=b c\r\nContent-Type: text/html; charset=d; charset=e f\r\n"
+		"Content-Transfer-Encoding: base64\r\n\r\nYQ==\r\n", "<a href=//a.co>\n", fill_encoded },
+	{ "mistakes, encoded messages", MIXED MISTAKES "--a\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n",
+		"--a\r\nb:c\r\n\r\nx.com\r\n", fill_encoded },
+	{ "mistakes, lines like delimiters", MIXED MISTAKES, "--b\r\n", fill },
+	{ "quotes that are not closed", "", "\\\"", fill_fields },
+	{ "parameters without semicolons", "", "a=b ", fill_fields },
+	{ "names without semicolons", "", "name=b ", fill_fields },
+	{ "names in words without semicolons", "", "name==?a?q?b?= ", fill_fields },
+	{ "sections without semicolons", "", "name*0=b ", fill_fields },
+	{ "base64 with padding in it", "Content-Type: text/html\r\nContent-Transfer-Encoding: base64\r\n\r\nYQ==\r\n", "<a href=//a.co>\n", fill_encoded },
 	{ "links", PLAIN, "http://a.b ", fill },
 	{ "links, all different", PLAIN, "http://a#.com ", fill_numbered },
 	{ "links without scheme", PLAIN, "a.co ", fill },

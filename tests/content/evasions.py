@@ -127,6 +127,8 @@ EVASIONS = {
     "filename in the type": attached("Content-Type: application/octet-stream; filename=shown.exe"),
     "name in the type, another in the disposition": attached("Content-Type: application/octet-stream; name=shown.exe",
                                                              "Content-Disposition: attachment; filename=a.txt"),
+    "character set of one type that looks like the name of another": attached(
+        'Content-Type: text/plain; charset="utf-8;shown.exe"', "Content-Type: text/plain; charset=utf-8; name=shown.exe"),
     "two dispositions, the first holds": attached("Content-Disposition: attachment; filename=shown.exe", "Content-Disposition: inline"),
     "two dispositions, the last holds": attached("Content-Disposition: inline; filename=a.txt",
                                                  "Content-Disposition: attachment; filename=shown.exe"),
