@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """lint - the rules of the design that a script can prove: floors, sizes, banned calls, writable globals, options
-against the manual, symbols of plugins, the catalogue of behaviours.  Run by make check; prints each breach with file and line."""
+against the manual, symbols of plugins, the catalogue of behaviours, the tests of doc/compat.md.  Run by make check; prints each breach with file and line."""
 import os
 import re
 import subprocess
 import sys
 
+import compat
 import names
 
 TOP = os.environ.get("TOP_SRCDIR", ".")
@@ -256,9 +257,17 @@ def check_behaviours():
         breach(catalogue, known[behaviour], f"{behaviour} is named by no test")
 
 
+def check_compat():
+    """Each test that doc/compat.md names exists."""
+    path = os.path.join(TOP, "doc/compat.md")
+    with open(path, encoding="utf-8") as file:
+        for line, text in compat.check(file.read(), compat.files_of(TOP)):
+            breach(path, line, text)
+
+
 def main():
     for check in (check_floors, check_sizes, check_calls, check_hashes, check_writable, check_manual, check_limits, check_alarms, check_plugin_manuals, check_symbols,
-                  check_behaviours):
+                  check_behaviours, check_compat):
         check()
     print("\n".join(breaches))
     print(f"{len(breaches)} breaches")

@@ -398,6 +398,10 @@ class Postern:
         """Of an entry: {option: (value, from)}."""
         return {row["option"]: (row["value"], row["from"]) for row in self.ctl(kind, "show", name, json=True)}
 
+    def alarms(self):
+        """Those that are raised: {name: text}."""
+        return {row["alarm"]: row["text"] for row in self.ctl("alarms", json=True)}
+
     def queue(self, *selectors):
         return self.ctl("queue", "list", *selectors, json=True)
 

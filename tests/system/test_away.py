@@ -58,19 +58,16 @@ def test_certificate_of_next_hop(make_postern, make_sink, tmp_path):
     sink = make_sink(extensions=("STARTTLS",), certificate=wrong)
     postern = make_postern({"route all": {"tls": "verify"}, "delivery": {"trust": tmp_path / "trust.pem", "retry": "1s .. 1s"}}, sink=sink)
     name = "delivery.certificate.smtp:[127.0.0.1]:%d" % sink.port
-
-    def alarms():
-        return {row["alarm"]: row["text"] for row in postern.ctl("alarms", json=True)}
     postern.send()
-    text = wait_until(lambda: alarms().get(name), "the alarm")
+    text = wait_until(lambda: postern.alarms().get(name), "the alarm")
     assert "IP address mismatch" in text and name in postern.ctl("status") and sink.messages == []
     sink.tls.load_cert_chain(*good)
     sink.wait(1)
-    wait_until(lambda: name not in alarms(), "the end of the alarm")
+    wait_until(lambda: name not in postern.alarms(), "the end of the alarm")
 
     sink.tls.load_cert_chain(*wrong)
     postern.restart()
     postern.send("other@example.org")
-    wait_until(lambda: name in alarms(), "the alarm again")
+    wait_until(lambda: name in postern.alarms(), "the alarm again")
     postern.reload({"route all": {"tls": "encrypt"}})
-    wait_until(lambda: name not in alarms() and len(sink.messages) == 2, "the mail over another route")
+    wait_until(lambda: name not in postern.alarms() and len(sink.messages) == 2, "the mail over another route")

@@ -249,20 +249,17 @@ def test_level_that_entries_have(make_postern, sink, tmp_path):
 def test_level_that_vanished(make_postern, sink):
     """A customer whose level went out of the configuration is an alarm: after a reload, after a start, and until it has another."""
     postern = make_postern({"level big": {}, "level small": {}}, sink=sink)
-
-    def alarms():
-        return {row["alarm"]: row["text"] for row in postern.ctl("alarms", json=True)}
     postern.ctl("customer", "set", "acme", "level=big")
     postern.reload({"level big": None})
-    wait_until(lambda: "there is no [level big], which customer acme has" in alarms().get("level.missing", ""), "the alarm")
+    wait_until(lambda: "there is no [level big], which customer acme has" in postern.alarms().get("level.missing", ""), "the alarm")
     postern.restart()
-    wait_until(lambda: "level.missing" in alarms(), "the alarm after a start")
+    wait_until(lambda: "level.missing" in postern.alarms(), "the alarm after a start")
     postern.ctl("customer", "set", "acme", "level=small")
-    wait_until(lambda: "level.missing" not in alarms(), "the end of the alarm")
+    wait_until(lambda: "level.missing" not in postern.alarms(), "the end of the alarm")
     postern.ctl("customer", "add", "other", "level=nosuch")
-    wait_until(lambda: "customer other" in alarms().get("level.missing", ""), "the alarm of the other")
+    wait_until(lambda: "customer other" in postern.alarms().get("level.missing", ""), "the alarm of the other")
     postern.reload({"level nosuch": {}})
-    wait_until(lambda: "level.missing" not in alarms(), "the end of that")
+    wait_until(lambda: "level.missing" not in postern.alarms(), "the end of that")
 
 
 # ---- reload ----

@@ -61,7 +61,7 @@ def answer(gate, message="Subject: test\n\nHello.\n", recipients=("rcpt@example.
 
 
 def alarm(gate):
-    return {row["alarm"]: row["text"] for row in gate.ctl("alarms", json=True)}.get("clamav.servers")
+    return gate.alarms().get("clamav.servers")
 
 
 def message_with(octets, filename="a.bin"):

@@ -70,10 +70,6 @@ def test_adopt_says_what_is_wrong(postern):
     assert "spool knows" in postern.ctl("spool", "adopt", code=1)
 
 
-def alarms(postern):
-    return {row["alarm"]: row["text"] for row in postern.ctl("alarms", json=True)}
-
-
 def test_a_segment_is_set_aside(make_postern, make_sink):
     """What it says, what it refuses, and that the daemon starts and says that there is damage."""
     postern = make_postern(sink=later(make_sink))
@@ -87,4 +83,4 @@ def test_a_segment_is_set_aside(make_postern, make_sink):
     assert "segment 1 of" in postern.ctl("spool", "set-aside", "1")
     postern.start()
     assert len(postern.queue()) == 1  # it could be read after all
-    assert "segment 1 was set aside" in wait_until(lambda: alarms(postern).get("spool.damage"), "the alarm")
+    assert "segment 1 was set aside" in wait_until(lambda: postern.alarms().get("spool.damage"), "the alarm")

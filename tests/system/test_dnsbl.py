@@ -150,10 +150,6 @@ def answer(gate, client, recipient="rcpt@example.org"):
         return dialog.data("Subject: x\n\ny\n")
 
 
-def alarms(gate):
-    return {row["alarm"]: row["text"] for row in gate.ctl("alarms", json=True)}
-
-
 def metric(gate, name):
     rows = {row["metric"]: int(row["value"]) for row in gate.ctl("metrics", json=True)}
     return rows.get("plugin.dnsbl." + name, 0)
@@ -208,10 +204,10 @@ def test_error_codes(gate, code):
     """D-06 an error code lists nobody; it is logged, and an alarm until the list answers properly."""
     assert answer(gate, "203.0.113.%d" % (code - 200)).code == 250
     text = "list xbl (xbl.test) answers 127.255.255.%d" % code
-    assert text in alarms(gate)["dnsbl.xbl.error"] and text in gate.log()
+    assert text in gate.alarms()["dnsbl.xbl.error"] and text in gate.log()
     assert answer(gate, "203.0.113.200").code == 250
     assert answer(gate, "203.0.113.201").code == 250
-    assert "dnsbl.xbl.error" not in alarms(gate)
+    assert "dnsbl.xbl.error" not in gate.alarms()
 
 
 def test_ipv6(gate):
@@ -302,9 +298,9 @@ def test_self_test(make_postern, sink, lists):
     """D-06 a list that lists everything is left out, one without its test entry raises an alarm; others go on."""
     items = {**LISTS, "plugin dnsbl/all": {"zone": "all.test", "ipv6": "no"}, "plugin dnsbl/gone": {"zone": "gone.test", "ipv6": "no"}}
     gate = make_postern(settings(dict.fromkeys(ZONES, lists), items), sink=sink)
-    wait_until(lambda: {"dnsbl.all.health", "dnsbl.gone.health"} <= set(alarms(gate)), "alarms")
-    assert "lists 127.0.0.1" in alarms(gate)["dnsbl.all.health"]
-    assert "127.0.0.2" in alarms(gate)["dnsbl.gone.health"]
+    wait_until(lambda: {"dnsbl.all.health", "dnsbl.gone.health"} <= set(gate.alarms()), "alarms")
+    assert "lists 127.0.0.1" in gate.alarms()["dnsbl.all.health"]
+    assert "127.0.0.2" in gate.alarms()["dnsbl.gone.health"]
     assert answer(gate, "203.0.113.200").code == 250
     assert answer(gate, "203.0.113.4").text.startswith(BLOCKED)
     assert answer(gate, "203.0.113.99").text.startswith(BLOCKED)
@@ -334,7 +330,7 @@ def test_dead_lists_delay_nobody_at_the_door(make_postern, sink, make_slow):
     print("greeting and EHLO, ms:", [[round(1000 * t, 1) for t in pair] for pair in waits])
     assert min(greeting for greeting, _ in waits) < 0.1 and min(hello for _, hello in waits) < 0.1  # the machine may be busy
     assert "did not answer" in gate.log() and "does not answer" in gate.log()
-    wait_until(lambda: len([name for name in alarms(gate) if name.endswith(".health")]) == 5, "alarms")
+    wait_until(lambda: len([name for name in gate.alarms() if name.endswith(".health")]) == 5, "alarms")
     begun = time.monotonic()
     assert answer(gate, "203.0.113.110").code == 250
     assert time.monotonic() - begun < 1
@@ -414,11 +410,11 @@ def test_a_list_comes_back(make_postern, sink, tmp_path):
     gate = make_postern(settings({"xbl.test": port}, {"plugin dnsbl/xbl": {"zone": "xbl.test", "codes": "127.0.0.4-127.0.0.7"}},
                                  patience="1", pause="1s", **{"pause-most": "2s"}), sink=sink)
     assert answer(gate, "203.0.113.4").code == 250
-    wait_until(lambda: "dnsbl.xbl.health" in alarms(gate), "an alarm")
+    wait_until(lambda: "dnsbl.xbl.health" in gate.alarms(), "an alarm")
     assert "dnsbl.xbl.health" in gate.ctl("status")
     process = run_rbldnsd(tmp_path, port, {"xbl.test": ZONES["xbl.test"]})
     try:
-        wait_until(lambda: "dnsbl.xbl.health" not in alarms(gate), "the end of the alarm")
+        wait_until(lambda: "dnsbl.xbl.health" not in gate.alarms(), "the end of the alarm")
         assert answer(gate, "203.0.113.4").text.startswith(BLOCKED)
         assert "answers again" in gate.log()
     finally:
@@ -429,7 +425,7 @@ def test_a_list_comes_back(make_postern, sink, tmp_path):
 def test_a_reload_lowers_the_alarms_of_lists_that_are_gone(make_postern, sink, lists):
     """D-10 a list that is taken out of the configuration takes its alarms along."""
     gate = make_postern(settings(dict.fromkeys(ZONES, lists), {**LISTS, "plugin dnsbl/gone": {"zone": "gone.test"}}), sink=sink)
-    wait_until(lambda: "dnsbl.gone.health" in alarms(gate), "an alarm")
+    wait_until(lambda: "dnsbl.gone.health" in gate.alarms(), "an alarm")
     gate.reload({"plugin dnsbl/gone": None})
-    wait_until(lambda: "dnsbl.gone.health" not in alarms(gate), "the end of the alarm")
+    wait_until(lambda: "dnsbl.gone.health" not in gate.alarms(), "the end of the alarm")
     assert answer(gate, "203.0.113.99").code == 250

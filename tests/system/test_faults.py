@@ -94,16 +94,12 @@ def release_for_two_crashes(postern, queue_id):
     raise AssertionError("no release of %s came to the disk" % queue_id)
 
 
-def alarms(postern):
-    return {row["alarm"]: row["text"] for row in postern.ctl("alarms", json=True)}
-
-
 def wait_alarm(postern, name, pattern):
-    return wait_until(lambda: re.search(pattern, alarms(postern).get(name, "")), "alarm %s: %s" % (name, pattern))
+    return wait_until(lambda: re.search(pattern, postern.alarms().get(name, "")), "alarm %s: %s" % (name, pattern))
 
 
 def wait_no_alarm(postern, name):
-    wait_until(lambda: name not in alarms(postern), "the end of alarm " + name)
+    wait_until(lambda: name not in postern.alarms(), "the end of alarm " + name)
 
 
 def say(postern, stage):
@@ -148,7 +144,7 @@ def test_a_crash_names_its_plugin(with_fault, name, stage, thread):
     postern.change({"plugin " + name: {"act": "none"}})
     postern.start()
     wait_alarm(postern, "crash", r"plugin %s at stage %s \(SIGSEGV\)" % (name, stage))
-    assert "crash.held" not in alarms(postern)
+    assert "crash.held" not in postern.alarms()
     postern.stop()
     postern.start()  # it is not forgotten by another restart
     wait_alarm(postern, "crash", r"plugin %s" % name)
@@ -297,7 +293,7 @@ def test_one_crash_holds_nothing(with_fault, sink):
     postern.start()
     sink.wait(1)
     postern.settle()
-    assert "crash.held" not in alarms(postern)
+    assert "crash.held" not in postern.alarms()
     postern.restart()
     assert not re.search(r"[0-9A-Z]{13}$", (postern.place / "crashes").read_text(), re.M)  # no message is named
     wait_alarm(postern, "crash", "bad-fault at stage route")
@@ -311,7 +307,7 @@ def test_a_damaged_record_of_crashes(with_fault, sink):
     postern.stop()
     (postern.place / "crashes").write_bytes(b"crash\ncrash x y\n\0\xff\nheld 1 - - - - - 0000000000000\ncrash 99999999999999999999 - ")
     postern.start()
-    assert alarms(postern) == {}
+    assert postern.alarms() == {}
     wait_until(lambda: (postern.place / "crashes").read_bytes() == b"", "an empty record")
     postern.stop()
 
@@ -377,7 +373,7 @@ def test_orphaned_hooks_are_an_alarm(with_fault):
         dialog.expect("421")
     wait_alarm(postern, "hooks.orphaned", r"plugin bad-fault \(stage mail\)")
     postern.wait_log("hook does not return thread=worker .*plugin=bad-fault stage=mail session=")
-    assert "thread.stuck" not in alarms(postern)
+    assert "thread.stuck" not in postern.alarms()
     assert postern.lives(2) >= 2  # the loops come round
     postern.release.touch()
     wait_no_alarm(postern, "hooks.orphaned")

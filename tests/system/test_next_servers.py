@@ -1,6 +1,6 @@
 """Real servers at the other end: several exchangers, replies before the end of a connection, limits, TLS and loops."""
+import contextlib
 import ssl
-import threading
 
 import pytest
 
@@ -9,7 +9,6 @@ from postern import LOGIN, Sink, free_port, make_certificate, wait_until
 
 ZONE = {"hosts.test": """pair IN MX 10 one
 pair IN MX 20 two
-only IN MX 10 one
 us IN MX 10 one
 us IN MX 20 here
 us IN MX 20 two
@@ -18,8 +17,12 @@ local IN MX 10 localhost
 localhost IN A 127.0.0.1
 one IN A 127.0.3.1
 two IN A 127.0.3.2
+both IN A 127.0.0.1
+both IN AAAA ::1
+six IN AAAA ::1
 """}
 LATER = {"delivery": {"retry": "300s .. 4000s"}}
+ONE_BY_ONE = {"delivery": {**LATER["delivery"], "per-connection": "1"}}  # messages of a connection
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +35,7 @@ def hosts(tmp_path_factory):
 @pytest.fixture
 def pair(make_sink):
     """The exchangers of pair.hosts.test."""
-    try:
-        return make_sink(host="127.0.3.1", port=25), make_sink(host="127.0.3.2", port=25)
-    except OSError:
-        pytest.skip("port 25 cannot be had")
+    return make_sink(host="127.0.3.1", port=25), make_sink(host="127.0.3.2", port=25)
 
 
 @pytest.mark.parametrize("verb, reply", [
@@ -131,7 +131,7 @@ def test_421_in_a_kept_session(make_postern, make_sink):
         count[session] = count.get(session, 0) + 1
         return "421 4.7.0 three are enough" if count[session] > 3 else None
     sink = make_sink({"MAIL": mail})
-    postern = make_postern({**LATER, "delivery": {"retry": "300s .. 4000s", "per-destination": "1"}}, sink=sink)
+    postern = make_postern({"delivery": {**LATER["delivery"], "per-destination": "1"}}, sink=sink)
     with postern.session() as dialog:
         for i in range(20):
             dialog.mail(content="Subject: %d\n\nx\n" % i)
@@ -162,20 +162,22 @@ def test_hundred_at_a_time(make_postern, make_sink, extensions):
 
 # ---- TLS and pipelining that break ----
 
-class TlsThatRefuses:
-    """An SMTP server whose TLS demands a certificate of the client; in clear it is the sink behind it."""
-
-    def __init__(self, tmp_path, version):
-        self.sink = Sink(extensions=("STARTTLS",), certificate=make_certificate(tmp_path, "sink.example.org"))
-        self.sink.tls.verify_mode = ssl.CERT_REQUIRED
-        self.sink.tls.minimum_version = self.sink.tls.maximum_version = version
+@pytest.fixture
+def demanding(make_sink, tmp_path):
+    """Makes servers whose TLS, of one version, demands a certificate of the client."""
+    def make(version, is_wrapped=False):
+        sink = make_sink(extensions=("STARTTLS",), certificate=make_certificate(tmp_path, "sink.example.org"), is_wrapped=is_wrapped)
+        sink.tls.verify_mode = ssl.CERT_REQUIRED
+        sink.tls.minimum_version = sink.tls.maximum_version = version
+        return sink
+    return make
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_client_certificate_demanded(make_postern, tmp_path, version):
+def test_client_certificate_demanded(make_postern, demanding, version):
     """Q-36 the alert of TLS 1.3 comes behind our handshake: in clear, then, and at once the next time."""
-    sink = TlsThatRefuses(tmp_path, version).sink
-    postern = make_postern({"route all": {"tls": "may"}, "delivery": {"retry": "300s .. 4000s", "per-connection": "1"}}, sink=sink)
+    sink = demanding(version)
+    postern = make_postern({"route all": {"tls": "may"}, **ONE_BY_ONE}, sink=sink)
     postern.send()
     assert sink.wait(1)[0].tls is None
     postern.wait_log("next hop limited .*without=STARTTLS")
@@ -187,7 +189,6 @@ def test_client_certificate_demanded(make_postern, tmp_path, version):
     postern.send("encrypted@example.org")
     postern.wait_log("deferred .*to=encrypted@example.org")
     assert len(sink.messages) == 2
-    sink.close()
 
 
 @pytest.mark.parametrize("reply", [("454 4.7.0 not now", "close"), ("421 4.7.0 bye", "close"), ("220 go", "close"),
@@ -200,37 +201,22 @@ def test_starttls_that_breaks(make_postern, make_sink, reply):
     assert sink.wait(1)[0].tls is None and "deferred" not in postern.log()
 
 
-class OneCommandAtATime(threading.Thread):
+class OneCommandAtATime(Sink):
     """Offers PIPELINING; what comes behind the first line of a packet is lost, or ends the connection."""
-
-    def __init__(self, closes):
-        super().__init__(daemon=True)
-        self.closes, self.messages, self.connections = closes, 0, 0
-        import socket
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.start()
-
-    def run(self):
-        while True:
-            try:
-                connection = self.listener.accept()[0]
-            except OSError:
-                return
-            self.connections += 1
-            try:
-                self.serve(connection)
-            except OSError:
-                pass
-            connection.close()
+    closes = False
 
     def serve(self, connection):
+        with connection, contextlib.suppress(ConnectionError):
+            self.talk(connection)
+
+    def talk(self, connection):
         connection.sendall(b"220 odd\r\n")
         in_data = False
         while octets := connection.recv(65536):
             if in_data:
                 if octets.endswith(b"\r\n.\r\n"):
-                    self.messages, in_data = self.messages + 1, False
+                    in_data = False
+                    self.take(octets)
                     connection.sendall(b"250 2.0.0 taken\r\n")
                 continue
             verb = octets.split(b"\r\n")[0].split()[0].upper()
@@ -243,15 +229,17 @@ class OneCommandAtATime(threading.Thread):
 @pytest.mark.parametrize("closes", [True, False])
 def test_broken_pipelining(make_postern, sink, closes):
     """Q-36 a server that offers PIPELINING and loses what comes in one burst gets its mail command by command."""
-    odd = OneCommandAtATime(closes)
+    odd = OneCommandAtATime()
+    odd.closes = closes
     postern = make_postern({"route odd": {"to": "example.org", "next-hop": "smtp:[127.0.0.1]:%d" % odd.port},
-                            "delivery": {"retry": "300s .. 4000s", "command-timeout": "2s", "per-connection": "1"}}, sink=sink)
+                            "delivery": {**ONE_BY_ONE["delivery"], "command-timeout": "2s"}}, sink=sink)
     postern.send()
-    wait_until(lambda: odd.messages == 1, "the message")
+    odd.wait(1)
     postern.wait_log("next hop limited .*without=PIPELINING")
     postern.send()
-    wait_until(lambda: odd.messages == 2, "the second message")
+    odd.wait(2)
     assert odd.connections == 3 and "deferred" not in postern.log()
+    odd.close()
 
 
 # ---- loops ----
@@ -303,13 +291,11 @@ def test_smtps(make_postern, make_sink, tmp_path):
 
 @pytest.mark.parametrize("scheme, is_wrapped", [("smtp", False), ("smtps", True)])
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_client_certificate(make_postern, make_sink, tmp_path, scheme, is_wrapped, version):
+def test_client_certificate(make_postern, demanding, tmp_path, scheme, is_wrapped, version):
     """Q-38 a next hop that demands a certificate gets that of the route."""
     ours = make_certificate(tmp_path, "mail.example.net")
-    sink = make_sink(extensions=("STARTTLS",), certificate=make_certificate(tmp_path, "sink.example.org"), is_wrapped=is_wrapped)
-    sink.tls.verify_mode = ssl.CERT_REQUIRED
+    sink = demanding(version, is_wrapped)
     sink.tls.load_verify_locations(ours[0])
-    sink.tls.minimum_version = sink.tls.maximum_version = version
     postern = make_postern(by(sink, scheme, tls="encrypt"), sink=sink)
     postern.send("first@example.org")
     postern.wait_log("deferred .*to=first@example.org")
@@ -327,7 +313,7 @@ def test_sources(make_postern, make_sink, sink):
     """Q-38 all from-addresses are used; a route has its own."""
     other = make_sink()
     addresses = ["127.0.4.1", "127.0.4.2", "127.0.4.3"]
-    postern = make_postern({"delivery": {"from-addresses": " ".join(addresses), "per-connection": "1"},
+    postern = make_postern({"delivery": {**ONE_BY_ONE["delivery"], "from-addresses": " ".join(addresses)},
                             "route other": {"to": "other.example", "next-hop": "smtp:[127.0.0.1]:%d" % other.port,
                                             "from-addresses": "127.0.4.9"}}, sink=sink)
     for _ in range(3):
@@ -343,22 +329,19 @@ def test_sources(make_postern, make_sink, sink):
     assert "nobody" in postern.ctl("reload", code=1)
 
 
-def test_family(make_postern, make_sink, tmp_path):
+def test_family(make_postern, make_sink, hosts):
     """Q-38 with IPv4 sources alone nothing goes out by IPv6."""
     port = free_port()
     try:
         six, four = make_sink(host="::1", port=port), make_sink(host="127.0.0.1", port=port)
     except OSError:
         pytest.skip("no IPv6")
-    nsd = Nsd(tmp_path / "nsd", {"family.test": "both IN A 127.0.0.1\nboth IN AAAA ::1\nsix IN AAAA ::1\n"})
-    postern = make_postern({"dns": {"stub-zones": nsd.stub_zones()}, **LATER,
-                            "delivery": {"from-addresses": "127.0.4.1", "retry": "300s .. 4000s", "per-connection": "1"},
-                            "route both": {"to": "both.example", "next-hop": "smtp://both.family.test:%d" % port},
-                            "route six": {"to": "six.example", "next-hop": "smtp://six.family.test:%d" % port}}, sink=four)
+    postern = make_postern({**hosts, "delivery": {**ONE_BY_ONE["delivery"], "from-addresses": "127.0.4.1"},
+                            "route both": {"to": "both.example", "next-hop": "smtp://both.hosts.test:%d" % port},
+                            "route six": {"to": "six.example", "next-hop": "smtp://six.hosts.test:%d" % port}}, sink=four)
     for i in range(5):
         postern.send("a@both.example")
     four.wait(5)
     postern.send("a@six.example")
-    postern.wait_log("deferred .*to=a@six.example .*4.4.1 six.family.test has only addresses of a family")
+    postern.wait_log("deferred .*to=a@six.example .*4.4.1 six.hosts.test has only addresses of a family")
     assert six.connections == 0
-    nsd.close()

@@ -10,7 +10,7 @@ needs_redis = pytest.mark.skipif(not shutil.which("redis-server"), reason="needs
 
 
 def alarm(postern, name):
-    return next((row["text"] for row in postern.ctl("alarms", json=True) if row["alarm"] == name), None)
+    return postern.alarms().get(name)
 
 
 @needs_redis

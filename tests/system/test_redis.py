@@ -107,8 +107,7 @@ def test_redis_is_gone(make_postern, sink, redis):
         queued = dialog.mail(LOGIN, "rcpt@example.org")
         sink.wait_command("MAIL", 1)
         redis.signal(signal.SIGSTOP)
-        wait_until(lambda: {row["alarm"] for row in postern.ctl("alarms", json=True)} >= {"directory.away", "store.away"},
-                   "the alarms")
+        wait_until(lambda: postern.alarms().keys() >= {"directory.away", "store.away"}, "the alarms")
         assert re.search(r"AWAY.* alarms: .*directory\.away.*store\.away", postern.ctl("status"))
         postern.ctl("queue", "retry", queued)
         sink.wait(1)

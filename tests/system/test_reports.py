@@ -1,6 +1,7 @@
 """Q-39: every kind of report, as Python's email package and a validator of RFC 3464 (dsn_check.py) read it."""
 import email
 import re
+from pathlib import Path
 
 import pytest
 
@@ -132,8 +133,8 @@ def test_returned(start, content, kind, encoding):
     _, whole = check(sink.wait(1)[0])
     part = whole.get_payload()[2]
     assert part.get_content_type() == kind and part["Content-Transfer-Encoding"] == encoding
-    text = str(part) if encoding is None else ""
-    assert not text or "Subject: x" in text
+    octets = content if isinstance(content, bytes) else content.encode()
+    assert octets.partition(b"\n")[0] in (part.get_payload()[0].as_bytes() if part.is_multipart() else part.get_payload(decode=True))
 
 
 def test_many_recipients(start):
@@ -145,9 +146,9 @@ def test_many_recipients(start):
 
 
 def test_the_validator_itself():
-    """What was sent before has the faults that were reported."""
-    old = open(__file__.replace("test_reports.py", "dsn_old.eml"), "rb").read()
+    """dsn_old.eml, a report of an earlier version, has the faults that were reported then."""
+    old = Path(__file__).with_name("dsn_old.eml").read_bytes()
     faults = "\n".join(dsn_check.check(re.sub(rb"\r?\n", b"\r\n", old)))
     for fault in ("boundary ", "8-bit octets in message/delivery-status", "a line of 1", "no SMTP reply", "no name of an MTA",
-                  "a global report" if "global" in faults else "8-bit octets in a message"):
+                  "8-bit octets in a message"):
         assert fault in faults, faults

@@ -1,4 +1,4 @@
-"""--json: numbers, booleans and times are what they are, in the rows of every command of the daemon."""
+"""--json: each value has the type of its column, in the rows of every command that shows something."""
 import datetime
 import json
 import re
@@ -7,21 +7,20 @@ import socket
 
 import pytest
 
-from control_table import COMMANDS, PLUGINS
-from postern import LOGIN, PASSWORD, wait_until
+from control_table import COMMANDS, LOOK, PLUGINS
+from postern import LOGIN, PASSWORD
 
 TYPES = {"text": str, "number": (int, float), "percent": (int, float), "boolean": bool, "time": str, "octets": int,
          "duration": (int, float), "list": list}
 ZONED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d")
-# What a string of JSON may not be: a number, a boolean, or a time, unless its column is one of names.
+# What a string of JSON may not look like, unless its column is one of names.
 LIKE_A_VALUE = re.compile(r"-?\d+(\.\d+)?%?|yes|no|true|false|\d{4}-\d\d-\d\d[ T]\d\d:\d\d.*")
 NAMES = {"id", "session", "node", "version", "submit-id", "domain", "customer", "text", "base64",
-         # a record of a change says what was written, in one line
-         "before", "after", "name"}
-# Null in all rows of this test; the reason is the state that would fill them.
-UNSEEN = {("iphelper list", "last"), ("iphelper show", "last"),   # no scan yet; see test_iphelper.py
+         "before", "after", "name"}  # of a change: the options as they were written
+# Null in all rows of this test.
+UNSEEN = {("iphelper list", "last"), ("iphelper show", "last"),   # filled by a scan, see test_iphelper.py
           ("iphelper list", "next"), ("iphelper show", "next"),
-          ("clients", "deliveries"), ("clients", "destinations")}  # nothing is being delivered; see test_budgets.py
+          ("clients", "deliveries"), ("clients", "destinations")}  # of messages that are being delivered, see test_budgets.py
 OPTIONS = {"plugin standing": {}, "plugin limits": {"messages": "100/1h"},
            "plugin bcc-mirror": {"secret": "a secret for the test", "bounce-domain": "copies.example.net"}}
 
@@ -45,12 +44,13 @@ class Asked:
         self.postern.ctl("queue", "hold", self.id)
 
     def words(self, command):
+        """As it is typed, with arguments for which there are rows."""
         line = {"why": "why %s" % LOGIN, "clients": "clients", "block show": "block show 192.0.2.7"}.get(command, COMMANDS[command][1])
         return shlex.split(line.format(id=self.id, lost=self.place / "lost", backup=self.place / "backup",
                                        **{"import": self.place / "import.txt"}))
 
     def tables(self, words):
-        """What the daemon declares: [(column: type, …)] of each table that is for programs."""
+        """What the daemon declares, straight from its socket: [{column: type}] of each table that programs get."""
         asked = socket.socket(socket.AF_UNIX)
         asked.connect(str(self.postern.place / "control"))
         asked.sendall(("%d\n" % len(words) + "".join("%d\n%s" % (len(word.encode()), word) for word in words) + "0\n").encode())
@@ -76,9 +76,7 @@ def asked(make_postern):
     return Asked(make_postern)
 
 
-READS = [name for name in COMMANDS if name.split()[-1] in (
-    "list", "show", "status", "alarms", "plugins", "hooks", "metrics", "listeners", "clients", "why", "audit", "explain", "usage",
-    "queue", "spool", "help", "doctor", "cat")]
+READS = [name for name, (need, _) in COMMANDS.items() if need == LOOK] + ["queue cat"]
 
 
 def test_every_cell_is_of_the_type_of_its_column(asked):
@@ -103,7 +101,7 @@ def test_every_cell_is_of_the_type_of_its_column(asked):
                     assert is_of_type(kind, value), (command, column, kind, value)
                 if isinstance(value, str) and column not in NAMES and not (kind == "time" or ZONED.fullmatch(value)):
                     assert not LIKE_A_VALUE.fullmatch(value), (command, column, kind, value)
-    # a cell that is no value of its type is null: so each column with a type has to be seen with one
+    # the daemon makes null of what is no value of the column's type, so each column has to be seen with a value
     never = {(command, column) for command, column, kind in null - seen if kind != "text"}
     assert never <= UNSEEN, never - UNSEEN
 

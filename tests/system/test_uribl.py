@@ -234,10 +234,6 @@ def wildcard_lists(dns, *names):
             **{"plugin uribl/" + name: {"zone": name + ".test"} for name in names}}
 
 
-def alarms(gate):
-    return {row["alarm"]: row["text"] for row in gate.ctl("alarms", json=True)}
-
-
 def test_lists_everything_from_the_first_second(make_postern, sink, wildcards):
     """U-26 a zone that answers every query refuses no mail, also before the self-test had its turn."""
     gate = make_postern(wildcard_lists(wildcards, "all", "ads", "quota"), sink=sink)
@@ -248,8 +244,8 @@ def test_lists_everything(make_postern, sink, wildcards):
     """U-26 U-06 after the self-test either; alarms say what is wrong, other lists go on."""
     gate = make_postern(wildcard_lists(wildcards, "all", "ads", "quota", "empty", "one"), sink=sink)
     wanted = {"uribl.all.health", "uribl.ads.error", "uribl.quota.error", "uribl.empty.health"}
-    wait_until(lambda: wanted <= set(alarms(gate)), "alarms")
-    raised = alarms(gate)
+    wait_until(lambda: wanted <= set(gate.alarms()), "alarms")
+    raised = gate.alarms()
     assert "lists INVALID" in raised["uribl.all.health"] and "192.0.2.80" in raised["uribl.ads.error"]
     assert "127.255.255.254" in raised["uribl.quota.error"] and "127.0.0.2 or TEST" in raised["uribl.empty.health"]
     assert not {"uribl.one.health", "uribl.one.error", "uribl.ads.health"} & set(raised)
@@ -268,5 +264,5 @@ def test_lists_everything(make_postern, sink, wildcards):
 def test_left_out_lists_and_on_error_defer(make_postern, sink, wildcards):
     """U-16 U-26 with on-error = defer nobody passes a list that is left out for listing everything."""
     gate = make_postern({**wildcard_lists(wildcards, "all"), "plugin uribl": {"on-error": "defer"}}, sink=sink)
-    wait_until(lambda: "uribl.all.health" in alarms(gate), "an alarm")
+    wait_until(lambda: "uribl.all.health" in gate.alarms(), "an alarm")
     assert answer(gate, text("http://clean.example/")).text.startswith("451 4.3.0")
