@@ -268,7 +268,7 @@ test_loop(void)
 	loop_free(loop);
 }
 
-enum { KILL_ROUNDS = 40, KILL_READERS = 4 };
+enum { KILL_ROUNDS = 15, KILL_READERS = 4 };
 
 typedef struct {
 	Store *store;
@@ -300,14 +300,20 @@ test_killed_connections(void)
 
 	if (server == NULL)
 		return;
-	killed.store = open_at(server, true);
+	{
+		g_autofree char *url = redis_server_url(server);
+		const StoreSettings settings = { .url = url, .clock = clock_system(), .deadline_us = PATIENCE_US };
+
+		killed.store = store_open_with(&settings, NULL);
+	}
+	CU_ASSERT_PTR_NOT_NULL_FATAL(killed.store);
 	CU_ASSERT_TRUE(is_set(killed.store, "a", "1"));
 	for (int i = 0; i < KILL_READERS; i++)
 		threads[i] = g_thread_new("reader", read_on, &killed);
 	for (int i = 0; i < KILL_ROUNDS; i++) {
 		g_free(redis_server_ask(server, "CLIENT KILL TYPE normal"));
 		CU_ASSERT_FALSE(store_is_away(killed.store));
-		g_usleep(50000);
+		g_usleep(200000); /* longer than it takes to connect again */
 	}
 	atomic_store(&killed.is_over, true);
 	for (int i = 0; i < KILL_READERS; i++)
