@@ -166,8 +166,12 @@ test_other_codes(void)
 		CU_ASSERT_TRUE(is_ok(mail_from(test, CLIENT)));
 	}
 	CU_ASSERT_PTR_NULL(ptn_test_alarm(test, "dnsbl.xbl.error"));
-	ptn_test_dns(test, REVERSED "xbl.example", PTN_A, PTN_OK, "127.0.0.10", "127.0.0.4", NULL);
-	ASSERT_TEXT(mail_from(test, CLIENT), BLOCKED "xbl.example\n");
+	for (size_t i = 0; i < 2; i++) { /* one that counts is enough, wherever it stands */
+		static const char *const both[] = { "127.0.0.10", "127.0.0.4" };
+
+		ptn_test_dns(test, REVERSED "xbl.example", PTN_A, PTN_OK, both[i], both[1 - i], NULL);
+		ASSERT_TEXT(mail_from(test, CLIENT), BLOCKED "xbl.example\n");
+	}
 	ptn_test_free(test);
 }
 
@@ -178,17 +182,18 @@ test_error_codes(void)
 		"192.0.2.1", "128.0.0.4", "0.0.0.0" };
 	PtnTest *test = new_test("[plugin dnsbl/any]\nzone = xbl.example\ncodes = 127.0.0.0-127.255.254.255\n");
 
-	for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+	for (size_t i = 0; i < 2 * sizeof codes / sizeof codes[0]; i++) { /* before a code that counts, and behind it */
+		const char *const both[] = { "127.0.0.4", codes[i / 2] };
 		const char *alarm;
 
-		ptn_test_dns(test, REVERSED "xbl.example", PTN_A, PTN_OK, "127.0.0.4", codes[i], NULL);
+		ptn_test_dns(test, REVERSED "xbl.example", PTN_A, PTN_OK, both[i % 2], both[1 - i % 2], NULL);
 		CU_ASSERT_TRUE(is_ok(mail_from(test, CLIENT)));
 		alarm = ptn_test_alarm(test, "dnsbl.any.error");
 		CU_ASSERT_PTR_NOT_NULL_FATAL(alarm);
-		CU_ASSERT_PTR_NOT_NULL(strstr(alarm, codes[i]));
+		CU_ASSERT_PTR_NOT_NULL(strstr(alarm, codes[i / 2]));
 		CU_ASSERT_PTR_NOT_NULL(strstr(alarm, "xbl.example"));
 	}
-	CU_ASSERT_EQUAL(count(test, "error.any"), (int64_t)(sizeof codes / sizeof codes[0]));
+	CU_ASSERT_EQUAL(count(test, "error.any"), (int64_t)(2 * sizeof codes / sizeof codes[0]));
 	CU_ASSERT_EQUAL(count(test, "listed"), 0);
 	CU_ASSERT_TRUE(is_ok(mail_from(test, "203.0.113.8"))); /* a proper answer ends it */
 	CU_ASSERT_PTR_NULL(ptn_test_alarm(test, "dnsbl.any.error"));

@@ -271,6 +271,26 @@ test_ttl(void)
 	ptn_test_free(test);
 }
 
+/* Whichever family comes first: the least TTL of all that is used. */
+static void
+test_least_ttl(void)
+{
+	for (int shorter = 0; shorter < 2; shorter++) {
+		PtnTest *test = new_helper("[plugin iphelper]\nipv6 = yes\n");
+
+		ptn_test_dns(test, HOST, PTN_A, PTN_OK, "1.2.3.4", NULL);
+		ptn_test_dns(test, HOST, PTN_AAAA, PTN_OK, "2600::25", NULL);
+		ptn_test_dns_ttl(test, HOST, PTN_A, (shorter == 0 ? 5 : 50) * MINUTE);
+		ptn_test_dns_ttl(test, HOST, PTN_AAAA, (shorter == 1 ? 5 : 50) * MINUTE);
+		pass(test, PTN_SECOND);
+		pass(test, 4 * MINUTE);
+		CU_ASSERT_EQUAL(checks(test), 1);
+		pass(test, MINUTE);
+		CU_ASSERT_EQUAL(checks(test), 2);
+		ptn_test_free(test);
+	}
+}
+
 static void
 test_settings(void)
 {
@@ -422,6 +442,7 @@ static const UnitTest tests[] = {
 	{ "I-07 I-08 I-09 I-10 I-11 I-12 I-19 I-20 what each answer means, and when the next check is", test_answers },
 	{ "I-32 AAAA records count with ipv6 = yes only", test_ipv6 },
 	{ "I-15 I-16 I-17 I-18 the TTL says when the next check is, a scan is each minute", test_ttl },
+	{ "I-33 the least TTL counts, whichever family has it", test_least_ttl },
 	{ "I-19 I-20 the times until the next check can be set", test_settings },
 	{ "I-21 a check that is asked for is made at the next scan", test_check_now },
 	{ "I-22 Last and Next are shown", test_list },
