@@ -21,7 +21,7 @@ held_count(void *data, const SpoolSummary *summary)
 {
 	HeldOld *old = data;
 
-	if (!summary->is_held || summary->arrived_us > old->before_us)
+	if ((!summary->is_held && !summary->has_held) || summary->arrived_us > old->before_us)
 		return true;
 	if (old->messages++ == 0)
 		old->oldest = summary->id; /* they come oldest first */

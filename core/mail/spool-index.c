@@ -149,6 +149,7 @@ spool_index_apply(SpoolEntry *entry, const SpoolRow *row)
 	entry->n_recipients = row->n_recipients;
 	entry->attempts = row->attempts;
 	entry->is_held = row->is_held;
+	entry->has_held = row->has_held;
 }
 
 bool

@@ -91,7 +91,7 @@ struct SpoolEntry {
 	StatePut *pending;      /* its latest state, not yet durable; NULL: it is */
 	int64_t next_us, arrived_us;
 	uint32_t n_pending, n_recipients, attempts;
-	bool is_held, is_finished, is_moving;
+	bool is_held, has_held, is_finished, is_moving;
 	bool is_stuck; /* the disk could not read it when it was to be moved: later again */
 	SpoolEntry *older, *newer;         /* of all */
 	SpoolEntry *before, *after;        /* of its segment */

@@ -128,7 +128,8 @@ typedef struct {
 	int64_t next_us; /* of a held message: when it is released, or CLOCK_NEVER */
 	int64_t arrived_us;
 	unsigned n_pending, n_recipients, attempts;
-	bool is_held;
+	bool is_held;  /* the message    */
+	bool has_held; /* a recipient by itself, while the message is not */
 	uint64_t version;
 } SpoolSummary;
 

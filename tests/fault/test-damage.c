@@ -239,7 +239,7 @@ test_version(void)
 	gsize size;
 
 	CU_ASSERT(g_file_get_contents(format, &text, NULL, NULL));
-	other = g_strdup_printf("postern-spool 3%s", text + strlen("postern-spool 2"));
+	other = g_strdup_printf("postern-spool 4%s", text + strlen("postern-spool 3"));
 	CU_ASSERT(g_file_set_contents(format, other, -1, NULL));
 	damage_expect_refusal(directory, "format version 3");
 	CU_ASSERT(g_file_set_contents(format, text, -1, NULL));

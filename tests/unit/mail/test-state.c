@@ -11,7 +11,7 @@ state_full(void)
 	state->version = 9;
 	state->next_us = -5;
 	state->attempts = 4;
-	state->is_held = state->is_warned = true;
+	state->is_held = true;
 	state->hold_reason = g_strdup("by hand");
 	state->release_at_us = 123;
 	state->held_since_us = 12;
@@ -32,7 +32,7 @@ test_round_trip(void)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(back);
 	CU_ASSERT_EQUAL(back->version, 9);
 	CU_ASSERT_EQUAL(back->next_us, -5);
-	CU_ASSERT(back->is_held && back->is_warned);
+	CU_ASSERT(back->is_held);
 	ASSERT_TEXT(back->hold_reason, "by hand");
 	ASSERT_TEXT(back->recipients[1].reply, "550 5.1.1 no");
 	CU_ASSERT_PTR_NULL(back->recipients[2].reply);
