@@ -198,6 +198,7 @@ queue_list(Daemon *daemon, const Request *request, Answer *answer, GError **erro
 
 	if (selector == NULL)
 		return false;
+	selector_take_partly_held(selector);
 	answer_columns(answer, "id", "state", "arrived:time", "size:octets", "account", "sender", "recipients:list",
 		"more:number", "attempts:number", "next:time", "reason", NULL);
 	(void)selector_each(selector, daemon, queue_list_one, answer);

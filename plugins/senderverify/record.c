@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SKEW (300 * PTN_SECOND) /* of other nodes' clocks; what is later was written before ours was set back */
+
 static const char *const names[] = { [VERDICT_NONE] = "unknown",
 	[VERDICT_GOOD] = "good",
 	[VERDICT_BAD] = "bad",
@@ -74,6 +76,12 @@ verify_record_refresh_at(PtnHook *h, const Record *record)
 	return record->asked + ptn_option_number(h, refresh_option(record));
 }
 
+bool
+verify_record_is_due(PtnHook *h, const Record *record)
+{
+	return ptn_now(h) >= verify_record_refresh_at(h, record) || record->asked > ptn_now(h) + SKEW;
+}
+
 int64_t
 verify_record_expires_at(PtnHook *h, const Record *record)
 {
@@ -117,7 +125,10 @@ verify_record_read(PtnHook *h, const char *key, Record *record)
 
 	if (status != PTN_OK)
 		return status;
-	return parse(h, text, record) && ptn_now(h) < verify_record_expires_at(h, record) ? PTN_OK : PTN_NONE;
+	return parse(h, text, record) && ptn_now(h) < verify_record_expires_at(h, record) &&
+				   record->since <= ptn_now(h) + SKEW
+			   ? PTN_OK
+			   : PTN_NONE;
 }
 
 static void

@@ -116,6 +116,23 @@ check_expiry(Fixture *f)
 	assert_value(s, "a", "2");
 }
 
+/* Claims that no clock but a wrong one can have made are over; what is shorter than a minute or unending stays. */
+static void
+check_clock_set_back(Fixture *f)
+{
+	Store *s = f->store;
+
+	CU_ASSERT_EQUAL(store_claim(s, "a", "1", 600 * CLOCK_SECOND, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(store_claim(s, "endless", "1", 0, CLOCK_NEVER), PTN_OK);
+	fixture_move_clock(f, -50 * CLOCK_SECOND);
+	CU_ASSERT_EQUAL(store_claim(s, "a", "2", 600 * CLOCK_SECOND, CLOCK_NEVER), PTN_TAKEN);
+	fixture_move_clock(f, -3600 * CLOCK_SECOND);
+	CU_ASSERT_EQUAL(store_claim(s, "a", "2", 600 * CLOCK_SECOND, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(store_claim(s, "a", "3", 600 * CLOCK_SECOND, CLOCK_NEVER), PTN_TAKEN);
+	CU_ASSERT_EQUAL(store_claim(s, "endless", "2", 0, CLOCK_NEVER), PTN_TAKEN);
+	assert_value(s, "a", "2");
+}
+
 static void
 check_versions(Fixture *f)
 {
@@ -536,9 +553,18 @@ check_sweep_unless_redis(Fixture *f)
 		check_sweep(f);
 }
 
+/* A redis has a clock of its own. */
+static void
+check_clock_unless_redis(Fixture *f)
+{
+	if (f->redis == NULL)
+		check_clock_set_back(f);
+}
+
 #define STORE_SUITE(KIND, WHICH) \
 	static void KIND##_set(void) { store_run(WHICH, check_set); } \
 	static void KIND##_expiry(void) { store_run(WHICH, check_expiry); } \
+	static void KIND##_clock(void) { store_run(WHICH, check_clock_unless_redis); } \
 	static void KIND##_versions(void) { store_run(WHICH, check_versions); } \
 	static void KIND##_counters(void) { store_run(WHICH, check_counters); } \
 	static void KIND##_tally(void) { store_run(WHICH, check_tally); } \
@@ -552,6 +578,7 @@ check_sweep_unless_redis(Fixture *f)
 	static void KIND##_describe(void) { store_run(WHICH, check_describe); } \
 	static const UnitTest KIND##_tests[] = { \
 		{ "get, set, remove", KIND##_set }, { "expiry by the clock; claim", KIND##_expiry }, \
+		{ "I-41 claims after the clock was set back", KIND##_clock }, \
 		{ "versions rise, replace compares them", KIND##_versions }, \
 		{ "counters over aligned windows", KIND##_counters }, \
 		{ "several counters under one key: all or none", KIND##_tally }, { "lists by prefix, in pages", KIND##_list }, \
