@@ -155,6 +155,15 @@ stay_read_again(Engine *engine)
 	stay->unread_us = clock_monotonic(engine->clock) + STAY_READ_AGAIN_US;
 }
 
+static void
+stay_take_noted(Stay *stay)
+{
+	g_mutex_lock(&stay->lock);
+	g_array_append_vals(stay->deferred, stay->noted->data, stay->noted->len);
+	g_array_set_size(stay->noted, 0);
+	g_mutex_unlock(&stay->lock);
+}
+
 void
 stay_fill_more(Engine *engine)
 {
@@ -162,6 +171,7 @@ stay_fill_more(Engine *engine)
 	GArray *deferred = engine->stay->deferred;
 
 	stay_read_again(engine);
+	stay_take_noted(engine->stay);
 	while (deferred->len > 0 && g_get_monotonic_time() < until_us) {
 		const QueueId id = g_array_index(deferred, QueueId, deferred->len - 1);
 		const StayAnswer answer = stay_fill_one(engine, id);

@@ -24,6 +24,7 @@ struct Stay {
 	GHashTable *of;      /* id -> GSList* of StayDomain* */
 	uint64_t changes;    /* of the directory's domains, when they were looked at */
 	bool has_new, looks_again;
+	GArray *noted;       /* of QueueId: stay_note() */
 
 	/* Of the thread that looks. */
 	GArray *deferred;    /* of QueueId: messages that the start has still to look at, the next one last */

@@ -22,7 +22,7 @@ stay_reason(const char *domain)
 bool
 stay_is_ours(const char *hold_reason)
 {
-	return hold_reason != NULL && g_str_has_suffix(hold_reason, STAY_REASON_END) &&
+	return hold_reason != NULL && !spool_is_adopting(hold_reason) && g_str_has_suffix(hold_reason, STAY_REASON_END) &&
 		   strstr(hold_reason, STAY_REASON_START) != NULL;
 }
 

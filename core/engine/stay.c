@@ -36,6 +36,7 @@ stay_new(void)
 	g_mutex_init(&stay->lock);
 	stay->domains = g_hash_table_new_full(keyed_hash_text, g_str_equal, NULL, stay_free_domain);
 	stay->of = g_hash_table_new_full(spool_id_hash, g_int64_equal, g_free, stay_free_list);
+	stay->noted = g_array_new(FALSE, FALSE, sizeof(QueueId));
 	stay->deferred = g_array_new(FALSE, FALSE, sizeof(QueueId));
 	stay->unread = g_array_new(FALSE, FALSE, sizeof(QueueId));
 	return stay;
@@ -48,6 +49,7 @@ stay_free(Stay *stay)
 		return;
 	g_hash_table_unref(stay->domains);
 	g_hash_table_unref(stay->of);
+	g_array_unref(stay->noted);
 	g_array_unref(stay->deferred);
 	g_array_unref(stay->unread);
 	g_mutex_clear(&stay->lock);
@@ -139,6 +141,14 @@ stay_forget(Stay *stay, QueueId id)
 {
 	g_mutex_lock(&stay->lock);
 	stay_forget_locked(stay, id);
+	g_mutex_unlock(&stay->lock);
+}
+
+void
+stay_note(Stay *stay, QueueId id)
+{
+	g_mutex_lock(&stay->lock);
+	g_array_append_val(stay->noted, id);
 	g_mutex_unlock(&stay->lock);
 }
 

@@ -56,6 +56,8 @@ GPtrArray *stay_held_domains(Stay *stay);
 /* Enters what is held, at start; reads the envelopes of these messages, and notes which others are to be looked at, as
  * they were deferred before.  Once, before the first stay_look(). */
 void stay_fill(Engine *engine);
+/* The message came by an adoption: the next looks see which domains it waits for. */
+void stay_note(Stay *stay, QueueId id);
 /* Looks at domains that may have changed, and at some of the messages that were deferred before the start: what waited
  * for a domain whose way is another now is due at once.  One thread at a time; waits for the directory and the disk. */
 void stay_look(Engine *engine);

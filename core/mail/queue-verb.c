@@ -136,7 +136,9 @@ queue_apply_wants(MessageState *state, const QueueWants *wants, int64_t now_us)
 	if ((wants->verbs & WANTS_RETRY) != 0)
 		is_changed |= message_state_hurry(state, now_us);
 	if ((wants->verbs & WANTS_HOLD) != 0) {
-		message_state_hold(state, wants->reason, 0, now_us);
+		g_autofree char *reason = spool_hold_behind(state->hold_reason, wants->reason);
+
+		message_state_hold(state, reason, 0, now_us);
 		is_changed = true;
 	}
 	if ((wants->verbs & WANTS_REMOVE) != 0)

@@ -41,6 +41,17 @@ spool_index_find(Spool *spool, QueueId id)
 	return g_hash_table_lookup(spool->index, &id);
 }
 
+bool
+spool_knows_id(Spool *spool, QueueId id)
+{
+	bool is_known;
+
+	g_mutex_lock(&spool->index_lock);
+	is_known = spool_index_find(spool, id) != NULL;
+	g_mutex_unlock(&spool->index_lock);
+	return is_known;
+}
+
 SpoolFile *
 spool_index_file(Spool *spool, uint64_t number)
 {
