@@ -61,7 +61,8 @@ queue_count(Summary *summary, const Selected *selected, QueueState state, int64_
 /* A recipient counts as what it is, not as what its message is: its domain may hold it, or its next attempt may be
  * later. */
 static void
-queue_count_recipient(Summary *summary, const Selected *selected, const RecipientState *recipient, const char *domain)
+queue_count_recipient(
+	Summary *summary, const Selected *selected, const RecipientState *recipient, const char *domain)
 {
 	QueueState state = selected->state;
 	int64_t next_us = selected->summary.next_us;
@@ -88,7 +89,8 @@ queue_count_message(void *data, const Selected *selected)
 		const Recipient *recipient = g_ptr_array_index(message->envelope->recipients, i);
 
 		if (recipient_state_is_open(&message->state->recipients[i]))
-			queue_count_recipient(data, selected, &message->state->recipients[i], mailbox_domain(recipient->address));
+			queue_count_recipient(
+				data, selected, &message->state->recipients[i], mailbox_domain(recipient->address));
 	}
 }
 

@@ -13,7 +13,8 @@ report_recipient(const ActiveMessage *active, guint place, DsnAction action)
 {
 	const DeliveryRecipient *recipient = &active->recipients[place];
 	const char *reply = active->state->recipients[place].reply;
-	const int64_t held_us = message_state_held_us(active->state, place, clock_wall(active->delivery->engine->clock));
+	const int64_t now_us = clock_wall(active->delivery->engine->clock);
+	const int64_t held_us = message_state_held_us(active->state, place, now_us);
 	DsnRecipient reported = { .place = place,
 		.action = action,
 		.reply = reply,

@@ -57,7 +57,8 @@ stay_fill_message(const Engine *engine, const SpoolSummary *summary, const Spool
 	for (unsigned i = 0; i < state->n_recipients; i++) {
 		const RecipientState *recipient = &state->recipients[i];
 		const Recipient *to = g_ptr_array_index(message->envelope->recipients, i);
-		const bool is_ours = state->is_held || (recipient_state_is_held(recipient) && stay_is_ours(recipient->reply));
+		const bool is_ours =
+			state->is_held || (recipient_state_is_held(recipient) && stay_is_ours(recipient->reply));
 		StayAnswer one;
 
 		if (recipient->status != RECIPIENT_PENDING)

@@ -22,8 +22,8 @@ stay_reason(const char *domain)
 bool
 stay_is_ours(const char *hold_reason)
 {
-	return hold_reason != NULL && !spool_is_adopting(hold_reason) && g_str_has_suffix(hold_reason, STAY_REASON_END) &&
-		   strstr(hold_reason, STAY_REASON_START) != NULL;
+	return hold_reason != NULL && !spool_is_adopting(hold_reason) &&
+		   g_str_has_suffix(hold_reason, STAY_REASON_END) && strstr(hold_reason, STAY_REASON_START) != NULL;
 }
 
 /* ---- one domain ---- */

@@ -58,7 +58,8 @@ spool_adopt_note(GHashTable *table, QueueId there, QueueId here)
 
 /* By the line there.  One copy has the claim of the line; spools of before claims may have several that do. */
 static bool
-spool_adopt_resolve_taken(Adoption *adoption, MessageState *state, const SpoolHold *hold, QueueId there, const char *heir)
+spool_adopt_resolve_taken(
+	Adoption *adoption, MessageState *state, const SpoolHold *hold, QueueId there, const char *heir)
 {
 	const bool is_ours = (hold->by[0] == '\0' || strcmp(heir, hold->by) == 0) &&
 						 !g_hash_table_contains(adoption->released, &there);
@@ -73,7 +74,8 @@ spool_adopt_resolve_taken(Adoption *adoption, MessageState *state, const SpoolHo
 
 /* Nobody took it by a line. */
 static bool
-spool_adopt_resolve_untaken(Adoption *adoption, MessageState *state, const SpoolHold *hold, QueueId there)
+spool_adopt_resolve_untaken(
+	Adoption *adoption, MessageState *state, const SpoolHold *hold, QueueId there)
 {
 	SpoolSummary summary;
 

@@ -271,19 +271,6 @@ local_set(void *data, const char *key, const char *value, int64_t ttl_us, int64_
 	return status;
 }
 
-#define LOCAL_CLOCK_SLACK_US (60 * CLOCK_SECOND) /* a clock that is set back by less prolongs claims by that */
-
-/* A claim that ends later than one of now would was made before the clock was set back, and is over: else what it is for
- * would not be done for hours. */
-static bool
-local_is_free(Local *local, const char *key, int64_t expires_us)
-{
-	const TableItem *item = store_table_find(local->table, key);
-
-	return item == NULL || (item->expires_us != CLOCK_NEVER && expires_us != CLOCK_NEVER &&
-							   item->expires_us - LOCAL_CLOCK_SLACK_US > expires_us);
-}
-
 static PtnStatus
 local_claim(void *data, const char *key, const char *value, int64_t ttl_us, int64_t deadline_us)
 {
@@ -292,7 +279,7 @@ local_claim(void *data, const char *key, const char *value, int64_t ttl_us, int6
 
 	(void)deadline_us;
 	local_begin(local);
-	if (local_is_free(local, key, local_expiry(local, ttl_us)))
+	if (store_table_is_free(local->table, key, local_expiry(local, ttl_us)))
 		status = local_put(local, key, value, local_expiry(local, ttl_us));
 	local_end(local);
 	return status;
