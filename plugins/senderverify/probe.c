@@ -112,7 +112,7 @@ ask_exchangers(PtnHook *h, const PtnAnswer *exchangers, const char *address, boo
 static void
 keep_domain(PtnHook *h, const char *key, const Outcome *outcome)
 {
-	const int64_t now = ptn_now(h);
+	const int64_t now = ptn_store_now(h);
 	Record known, fresh = { outcome->domain, now, now, outcome->by, outcome->text };
 	const bool is_known = verify_record_read(h, key, &known) == PTN_OK;
 
@@ -138,7 +138,7 @@ may_learn(PtnHook *h, const char *key)
 static void
 keep(PtnHook *h, const char *address, const Outcome *outcome, Record *record)
 {
-	const int64_t now = ptn_now(h);
+	const int64_t now = ptn_store_now(h);
 
 	*record = (Record){ outcome->verdict, now, now, outcome->by, outcome->text };
 	verify_record_write(h, verify_address_key(h, address), record);

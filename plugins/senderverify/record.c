@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SKEW (300 * PTN_SECOND) /* of other nodes' clocks; what is later was written before ours was set back */
+#define SKEW (300 * PTN_SECOND) /* what is later than that was written before the clock was set back */
 
 static const char *const names[] = { [VERDICT_NONE] = "unknown",
 	[VERDICT_GOOD] = "good",
@@ -79,7 +79,9 @@ verify_record_refresh_at(PtnHook *h, const Record *record)
 bool
 verify_record_is_due(PtnHook *h, const Record *record)
 {
-	return ptn_now(h) >= verify_record_refresh_at(h, record) || record->asked > ptn_now(h) + SKEW;
+	const int64_t now = ptn_store_now(h);
+
+	return now >= verify_record_refresh_at(h, record) || record->asked > now + SKEW;
 }
 
 int64_t
@@ -125,8 +127,8 @@ verify_record_read(PtnHook *h, const char *key, Record *record)
 
 	if (status != PTN_OK)
 		return status;
-	return parse(h, text, record) && ptn_now(h) < verify_record_expires_at(h, record) &&
-				   record->since <= ptn_now(h) + SKEW
+	return parse(h, text, record) && ptn_store_now(h) < verify_record_expires_at(h, record) &&
+				   record->since <= ptn_store_now(h) + SKEW
 			   ? PTN_OK
 			   : PTN_NONE;
 }
@@ -134,7 +136,7 @@ verify_record_read(PtnHook *h, const char *key, Record *record)
 static void
 store(PtnHook *h, const char *key, const Record *record)
 {
-	const int64_t left = verify_record_expires_at(h, record) - ptn_now(h);
+	const int64_t left = verify_record_expires_at(h, record) - ptn_store_now(h);
 	const char *text =
 		ptn_format(h, "%s %" PRId64 " %" PRId64 " %s %s", names[record->verdict], record->since / PTN_SECOND,
 			record->asked / PTN_SECOND, record->by[0] != '\0' ? record->by : "-", record->text);
