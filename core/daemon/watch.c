@@ -33,9 +33,10 @@ watch_adoptions(Daemon *daemon)
 	}
 	if (n > 0) {
 		from = spool_adopting_from(daemon->engine.spool);
-		text = g_strdup_printf("%zu message%s held by an adoption that was not finished, from spool %s: run "
-							   "posternctl spool adopt DIRECTORY for each of these spools; of a spool that is gone for good, "
-							   "release or remove them (posternctl queue list state=held)",
+		text = g_strdup_printf(
+			"%zu message%s held by an adoption that was not finished, from spool %s: run posternctl spool adopt "
+			"DIRECTORY for each of these spools; of a spool that is gone for good, release or remove them "
+			"(posternctl queue list state=held)",
 			n, n == 1 ? " is" : "s are", from);
 	}
 	metrics_alarm(daemon->engine.metrics, "spool.adoption", text);
