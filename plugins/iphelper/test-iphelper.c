@@ -311,6 +311,28 @@ test_settings(void)
 	ptn_test_free(test);
 }
 
+/* The clock is set back by hours: what was planned by the other one is due now, and the scans go on. */
+static void
+test_clock_set_back(void)
+{
+	PtnTest *test = new_helper(NULL);
+
+	ptn_test_dns(test, HOST, PTN_A, PTN_OK, "1.2.3.4", NULL);
+	ptn_test_dns_ttl(test, HOST, PTN_A, 3600 * PTN_SECOND);
+	pass(test, PTN_SECOND);
+	CU_ASSERT_EQUAL(checks(test), 1);
+	ptn_test_dns(test, HOST, PTN_A, PTN_OK, "5.6.7.8", NULL);
+	pass(test, -5 * 3600 * PTN_SECOND);
+	pass(test, PTN_SECOND);
+	ASSERT_TEXT(destination(test), "5.6.7.8");
+	CU_ASSERT_EQUAL(checks(test), 2);
+	CU_ASSERT_TRUE(
+		says(ptn_test_command(test, "iphelper", "check", DOMAIN, NULL), "at the next scan, within 60 s"));
+	pass(test, MINUTE);
+	CU_ASSERT_EQUAL(checks(test), 3);
+	ptn_test_free(test);
+}
+
 static void
 test_check_now(void)
 {
@@ -444,6 +466,7 @@ static const UnitTest tests[] = {
 	{ "I-15 I-16 I-17 I-18 the TTL says when the next check is, a scan is each minute", test_ttl },
 	{ "I-33 the least TTL counts, whichever family has it", test_least_ttl },
 	{ "I-19 I-20 the times until the next check can be set", test_settings },
+	{ "I-41 a clock that is set back stops neither scans nor checks", test_clock_set_back },
 	{ "I-21 a check that is asked for is made at the next scan", test_check_now },
 	{ "I-22 Last and Next are shown", test_list },
 	{ "I-23 I-24 a mode change is told, in four lines", test_alert },
