@@ -155,6 +155,50 @@ test_times(void)
 	ptn_test_free(test);
 }
 
+/* A window of a day: the failures that led to a block lead to no second one. */
+static void
+test_full_threshold(void)
+{
+	PtnTest *test = new_test("auth-failures = 3/1d\nfirst = 1m\n" OTHERS_OFF);
+
+	fail(test, CLIENT, 3);
+	for (int repeat = 2; repeat <= 3; repeat++) {
+		assert_blocked(test, CLIENT, repeat == 2 ? "offence 1" : "offence 2");
+		ptn_test_advance(test, repeat == 2 ? 2 * MINUTE : 25 * 60 * MINUTE);
+		fail(test, CLIENT, 2);
+		assert_blocked(test, CLIENT, NULL);
+		fail(test, CLIENT, 1);
+		assert_blocked(test, CLIENT, repeat == 2 ? "offence 2" : "offence 3");
+	}
+	ptn_test_free(test);
+}
+
+/* What one misdeed brings to its threshold begins again with what blocked. */
+static void
+test_all_begin_again(void)
+{
+	PtnTest *test = new_test("auth-failures = 3/1d\nprobes = 4/1d\nlogins = 3/1d\nfirst = 1m\nlisted = off\n"
+							 "connections = off\nerrors = off\nnot-smtp = off\nrelay-attempts = off\nrejects = off\n"
+							 "content = off\n");
+
+	for (int i = 0; i < 6; i++) { /* more than it needs, all under way at once */
+		char login[32];
+
+		(void)snprintf(login, sizeof login, "user%d@example.net", i);
+		ptn_test_connect(test, CLIENT);
+		(void)ptn_test_say(test, "EHLO client.example");
+		(void)ptn_test_login(test, login, "wrong");
+	}
+	assert_blocked(test, CLIENT, "(offence 1)");
+	ptn_test_advance(test, 2 * MINUTE);
+	fail_once(test, CLIENT, "another@example.net");
+	fail_once(test, CLIENT, "third@example.net");
+	assert_blocked(test, CLIENT, NULL);
+	fail_once(test, CLIENT, "fourth@example.net");
+	assert_blocked(test, CLIENT, "(offence 2)");
+	ptn_test_free(test);
+}
+
 /* What was long ago is forgotten: the next block is a first one. */
 static void
 test_memory(void)
@@ -399,6 +443,25 @@ test_reasons(void)
 	}
 }
 
+/* `on-refusal` changes what the client is told, not what it did. */
+static void
+test_on_refusal(void)
+{
+	PtnTest *test = new_test("rejects = 3/10m\nauth-failures = off\nlogins = off\nconnections = off\n");
+
+	ptn_test_entry(test, PTN_ACCOUNT, LOGIN, "on-refusal", "reject", NULL);
+	for (int i = 0; i < 5; i++)
+		submit(test, "slow@example.net", "a\r\n");
+	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_reply(test), "550 5.1.8"));
+	assert_blocked(test, CLIENT, NULL);
+	ptn_test_entry(test, PTN_ACCOUNT, LOGIN, "on-refusal", "defer", NULL);
+	for (int i = 0; i < 3; i++)
+		submit(test, "bad@example.net", "a\r\n");
+	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_reply(test), "450 4.7.1"));
+	assert_blocked(test, CLIENT, "against the rules");
+	ptn_test_free(test);
+}
+
 /* ---- what good clients do ---- */
 
 #define NARROW \
@@ -544,12 +607,15 @@ static const UnitTest tests[] = {
 	{ "K-01 K-06 failed authentications block the address, and no other", test_auth_failures },
 	{ "K-01 open sessions of a blocked client end", test_open_session },
 	{ "K-02 K-03 K-04 minutes, then hours, then until it is lifted", test_times },
+	{ "K-18 after a block a full threshold is needed again", test_full_threshold },
+	{ "K-18 all counters of a client begin again with its block", test_all_begin_again },
 	{ "K-03 an offence is remembered for a while", test_memory },
 	{ "K-07 times and thresholds are left to chance, within their ceilings", test_chance },
 	{ "K-06 IPv6 clients count by their prefix", test_ipv6 },
 	{ "K-13 networks that are never blocked", test_never },
 	{ "K-11 success forgets failures and shortens no block", test_success },
 	{ "K-10 each reason alone", test_reasons },
+	{ "O-10 K-10 on-refusal changes no count", test_on_refusal },
 	{ "K-14 logins and accepted mail are no offence, however many connections they come by", test_work },
 	{ "K-15 refusals by rules are no violations of the protocol", test_refusals },
 	{ "K-16 QUIT in reply to the greeting is no offence", test_quit },
