@@ -48,11 +48,15 @@ services_open_stores(Daemon *daemon, GError **error)
 	if (daemon->directory_store == NULL)
 		return false;
 	daemon->engine.directory = directory_new(daemon->directory_store);
+	directory_set_clock(daemon->engine.directory, daemon->engine.clock);
 	directory_set_cached(daemon->engine.directory,
 		(size_t)config_number(config_section(daemon->config, "directory", NULL), "cached"));
 	daemon->engine.store = services_open_store(daemon, "store", false, error);
 	if (daemon->engine.store == NULL)
 		return false;
+	daemon->engine.counts = counts_new(&(CountsSettings){ .store = daemon->engine.store,
+		.clock = daemon->engine.clock,
+		.metrics = daemon->engine.metrics });
 	daemon->engine.blocks = blocks_new(daemon->engine.store, daemon->engine.clock);
 	blocks_look(daemon->engine.blocks);
 	return true;

@@ -197,6 +197,13 @@ action_stop(PtnHook *h)
 
 /* ---- the account ---- */
 
+/* What was accepted until now counts no more.  Each is later than the one before, whatever the clock does. */
+static const char *
+next_beginning(PtnHook *h, PtnEntry *entry)
+{
+	return place_time_text(h, MAX(ptn_now(h), place_time(ptn_get(entry, "standing.since")) + 1));
+}
+
 /* TAKEN: somebody else did it first, and tells. */
 static PtnStatus
 action_change(PtnHook *h, const char *login, bool is_hold, const char *reason)
@@ -214,6 +221,8 @@ action_change(PtnHook *h, const char *login, bool is_hold, const char *reason)
 			return PTN_TAKEN;
 		if (!is_hold)
 			ptn_set(entry, "enabled", "no");
+		else
+			ptn_set(entry, "standing.since", next_beginning(h, entry));
 		ptn_set(entry, is_hold ? "standing.hold" : "reason", reason);
 		status = ptn_save(h, entry);
 	}
@@ -245,7 +254,7 @@ action_warn(PtnHook *h, const char *login, const char *reason, const char *detai
 }
 
 PtnStatus
-action_take(PtnHook *h, const char *login, const char *option, const char *reason, const char *detail)
+action_take(PtnHook *h, const char *login, const Place *place, const char *option, const char *reason, const char *detail)
 {
 	const int64_t action = ptn_option_number(h, option);
 	const char *state = action == ACTION_HOLD ? "held" : "disabled";
@@ -261,7 +270,7 @@ action_take(PtnHook *h, const char *login, const char *option, const char *reaso
 			reason);
 	if (status != PTN_OK)
 		return status == PTN_TAKEN ? PTN_OK : status;
-	counters_forget(h, login);
+	counters_forget(h, login, place);
 	ptn_log(h, PTN_WARNING, "%s %s: %s", login, what, reason);
 	ptn_count(h, state, 1);
 	action_alarm(h, login, disabled_text(h, login, state, reason));

@@ -3,6 +3,36 @@
 
 extern const PtnPlugin ptn_plugin_standing;
 
+/* ---- a store that does not answer ---- */
+
+typedef enum { STORE_ANSWERS, STORE_FAILS, STORE_SILENT } StoreWay;
+
+static StoreWay store_way;
+static bool store_is_remote;
+
+PtnStatus __real_store_tally_shared(void *store, const char *key, void *tallies, size_t n, int64_t deadline_us);
+PtnStatus __wrap_store_tally_shared(void *store, const char *key, void *tallies, size_t n, int64_t deadline_us);
+bool __real_store_is_local(const void *store);
+bool __wrap_store_is_local(const void *store);
+
+PtnStatus
+__wrap_store_tally_shared(void *store, const char *key, void *tallies, size_t n, int64_t deadline_us)
+{
+	PtnStatus status = PTN_UNSURE;
+
+	if (store_way != STORE_FAILS)
+		status = __real_store_tally_shared(store, key, tallies, n, deadline_us);
+	return store_way == STORE_ANSWERS ? status : PTN_UNSURE;
+}
+
+bool
+__wrap_store_is_local(const void *store)
+{
+	return !store_is_remote && __real_store_is_local(store);
+}
+
+/* ---- mail ---- */
+
 #define SHARES "least = 5\nmost-undeliverable = 30\nmost-errors = 100\n"
 
 /* Places in the queue of `n` messages to friend@example.org that LOGIN sends now. */
@@ -115,11 +145,48 @@ test_enabled_by_operator(void)
 	}
 }
 
+/* Whether what was not answered was stored or not: 2 bounces of 20 are no 2 of 5. */
+static void
+test_unanswered(void)
+{
+	for (StoreWay way = STORE_FAILS; way <= STORE_SILENT; way++) {
+		PtnTest *t = gateway_new(SHARES);
+		size_t lost[15], known[5];
+
+		store_is_remote = true;
+		store_way = way;
+		send_messages(t, 15, lost);
+		ptn_test_advance(t, 11 * PTN_SECOND);
+		for (int i = 0; i < 3; i++) /* something that asks the store at once */
+			(void)gateway_try(t, LOGIN, "no-a@example.org", TEXT);
+		ptn_test_finish_work(t);
+		store_way = STORE_ANSWERS;
+		send_messages(t, 5, known);
+		bounce_all(t, 2, known);
+		CU_ASSERT_FALSE(gateway_is_disabled(t, LOGIN));
+		ASSERT_SAYS(ptn_test_command(t, "standing", "show", LOGIN, NULL),
+			"of=undeliverable mail count=2 of 20 recipients");
+		ASSERT_SAYS(ptn_test_command(t, "standing", "show", LOGIN, NULL), "of=errors count=3 of 23 attempts");
+		bounce_all(t, 3, known + 2);
+		store_way = way;
+		bounce_all(t, 2, lost);
+		CU_ASSERT_FALSE(gateway_is_disabled(t, LOGIN)); /* nobody knows how many there are */
+		store_way = STORE_ANSWERS;
+		ptn_test_advance(t, 11 * PTN_SECOND); /* judged, though nothing more bounces */
+		CU_ASSERT_TRUE(gateway_is_disabled(t, LOGIN));
+		ASSERT_TEXT(
+			ptn_test_get(t, PTN_ACCOUNT, LOGIN, "reason"), "excessive undeliverable mail: 7 of 20 recipients");
+		ptn_test_free(t);
+		store_is_remote = false;
+	}
+}
+
 static const UnitTest tests[] = {
 	{ "R-20 a bounce counts in the window of its message", test_window_of_message },
 	{ "R-20 late bounces, and those that are too late", test_late_bounces },
 	{ "R-21 an account that is enabled again is not judged by older mail", test_enabled_again },
 	{ "R-21 whoever enables it, and with the customer", test_enabled_by_operator },
+	{ "R-22 what the store did not answer is counted once, and judged", test_unanswered },
 	{ NULL, NULL },
 };
 
