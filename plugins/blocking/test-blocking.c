@@ -60,6 +60,48 @@ static const PtnPlugin door = { PTN_HEAD("door"), .version = "1", .summary = "on
 static const PtnHookRow dnsbl_hooks[] = { { PTN_HELO, list_client, PTN_INLINE }, { 0 } };
 static const PtnPlugin dnsbl = { PTN_HEAD("dnsbl"), .version = "1", .summary = "lists one", .hooks = dnsbl_hooks };
 
+/* ---- a store that does not answer ---- */
+
+static bool store_is_silent;
+
+PtnStatus __real_store_tally_shared(void *store, const char *key, void *tallies, size_t n, int64_t deadline_us);
+PtnStatus __wrap_store_tally_shared(void *store, const char *key, void *tallies, size_t n, int64_t deadline_us);
+PtnStatus __real_store_get(void *store, const char *key, int64_t deadline_us, char **value, uint64_t *version);
+PtnStatus __wrap_store_get(void *store, const char *key, int64_t deadline_us, char **value, uint64_t *version);
+PtnStatus __real_store_remove(void *store, const char *key, int64_t deadline_us);
+PtnStatus __wrap_store_remove(void *store, const char *key, int64_t deadline_us);
+bool __wrap_store_is_local(const void *store);
+
+PtnStatus
+__wrap_store_tally_shared(void *store, const char *key, void *tallies, size_t n, int64_t deadline_us)
+{
+	return store_is_silent ? PTN_UNSURE : __real_store_tally_shared(store, key, tallies, n, deadline_us);
+}
+
+PtnStatus
+__wrap_store_get(void *store, const char *key, int64_t deadline_us, char **value, uint64_t *version)
+{
+	return store_is_silent && strncmp(key, "plugin/", 7) == 0
+			   ? PTN_UNSURE
+			   : __real_store_get(store, key, deadline_us, value, version);
+}
+
+PtnStatus
+__wrap_store_remove(void *store, const char *key, int64_t deadline_us)
+{
+	return store_is_silent ? PTN_UNSURE : __real_store_remove(store, key, deadline_us);
+}
+
+/* What is not answered by a local store is not tried again. */
+bool
+__wrap_store_is_local(const void *store)
+{
+	(void)store;
+	return false;
+}
+
+/* ---- a gateway ---- */
+
 static PtnTest *
 new_test(const char *options)
 {
@@ -196,6 +238,39 @@ test_all_begin_again(void)
 	assert_blocked(test, CLIENT, NULL);
 	fail_once(test, CLIENT, "fourth@example.net");
 	assert_blocked(test, CLIENT, "(offence 2)");
+	ptn_test_free(test);
+}
+
+/* It still blocks by what this node sees, forgets no offence, and needs no fewer failures when the store is back. */
+static void
+test_store_unsure(void)
+{
+	PtnTest *test = new_test("auth-failures = 3/1d\nfirst = 1m\nrepeat = 1m\n" OTHERS_OFF);
+
+	fail(test, CLIENT, 2);
+	store_is_silent = true;
+	fail(test, CLIENT, 1);
+	assert_blocked(test, CLIENT, NULL);
+	store_is_silent = false;
+	fail(test, "203.0.113.77", 1); /* of another key */
+	assert_blocked(test, CLIENT, NULL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_command(test, "blocking", "show", CLIENT, NULL),
+		"what=auth-failures value=3"));
+	fail(test, CLIENT, 1);
+	assert_blocked(test, CLIENT, "(offence 1)");
+	ptn_test_advance(test, 2 * MINUTE);
+	fail(test, CLIENT, 3);
+	assert_blocked(test, CLIENT, "(offence 2)");
+	ptn_test_advance(test, 2 * MINUTE);
+	store_is_silent = true;
+	fail(test, CLIENT, 3);
+	assert_blocked(test, CLIENT, "(offence 1)"); /* what it can tell now */
+	ptn_test_advance(test, 20 * MINUTE);
+	store_is_silent = false;
+	fail(test, CLIENT, 2);
+	assert_blocked(test, CLIENT, NULL);
+	fail(test, CLIENT, 1);
+	assert_blocked(test, CLIENT, "(offence 4)");
 	ptn_test_free(test);
 }
 
@@ -609,6 +684,7 @@ static const UnitTest tests[] = {
 	{ "K-02 K-03 K-04 minutes, then hours, then until it is lifted", test_times },
 	{ "K-18 after a block a full threshold is needed again", test_full_threshold },
 	{ "K-18 all counters of a client begin again with its block", test_all_begin_again },
+	{ "K-18 R-22 a store that does not answer", test_store_unsure },
 	{ "K-03 an offence is remembered for a while", test_memory },
 	{ "K-07 times and thresholds are left to chance, within their ceilings", test_chance },
 	{ "K-06 IPv6 clients count by their prefix", test_ipv6 },
