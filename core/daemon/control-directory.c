@@ -15,8 +15,8 @@ static const char *const directory_names[][10] = {
 		NULL },
 	[PTN_DOMAIN] = { "customer", "mode", "destination", "port", "forward-to", "valid-recipients",
 		"on-missing-host", NULL },
-	[PTN_ACCOUNT] = { "type", "customer", "domain", "enabled", "enabled-since", "reason", "on-refusal", "clear-received",
-		NULL },
+	[PTN_ACCOUNT] = { "type", "customer", "domain", "enabled", "enabled-since", "reason", "on-refusal",
+		"clear-received", NULL },
 	[PTN_RECIPIENT] = { "customer", "domain", NULL },
 };
 

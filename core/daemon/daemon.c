@@ -467,7 +467,8 @@ static void
 daemon_store_counts(Daemon *daemon)
 {
 	if (!counts_flush(daemon->engine.counts, g_get_monotonic_time() + DAEMON_COUNTS_US))
-		log_event(LOG_LEVEL_WARNING, "counts are lost", "reason", "the store did not take them before the stop", NULL);
+		log_event(LOG_LEVEL_WARNING, "counts are lost", "reason",
+			"the store did not take them before the stop", NULL);
 }
 
 /* Something still runs: nothing that it may use is freed. */

@@ -104,7 +104,8 @@ key_is_idle(void *name, void *data, void *user)
 static void
 key_draw_mark(Counts *counts, Key *key)
 {
-	g_snprintf(key->mark, sizeof key->mark, "batch-%08x-%" G_GINT64_MODIFIER "x", counts->process, ++counts->marks);
+	g_snprintf(
+		key->mark, sizeof key->mark, "batch-%08x-%" G_GINT64_MODIFIER "x", counts->process, ++counts->marks);
 	key->batches = 0;
 }
 

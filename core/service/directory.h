@@ -75,8 +75,8 @@ void directory_entry_free(DirectoryEntry *entry);
 /* Since when a customer or an account may send again, that was barred (enabled or outbound = no) before; wall clock.  False: it
  * never was. */
 bool directory_enabled_since(const DirectoryEntry *entry, int64_t *us);
-/* The entry gets its new version, and "enabled-since" where it may send again from now on.  All changes pass through these two, and leave a record each that says it was `actor`
- * (NULL: the daemon itself). */
+/* The entry gets its new version, and "enabled-since" where it may send again from now on.  All changes pass through these two,
+ * and leave a record each that says it was `actor` (NULL: the daemon itself). */
 PtnStatus directory_save(Directory *directory, DirectoryEntry *entry, Actor *actor, int64_t deadline_us);
 PtnStatus directory_remove(
 	Directory *directory, PtnKind kind, const char *name, Actor *actor, int64_t deadline_us);

@@ -21,7 +21,9 @@ count(PtnHook *h, CounterNumber number)
 {
 	const char *who = offender(h, ptn_client(h));
 
-	if (!offender_is_exempt(h, ptn_client(h)) && ptn_fact(h, "client.blocked") == NULL && counter_add(h, number, who))
+	if (offender_is_exempt(h, ptn_client(h)) || ptn_fact(h, "client.blocked") != NULL)
+		return;
+	if (counter_add(h, number, who))
 		offence(h, ((Blocking *)ptn_instance(h))->offences, who, counters[number].reason);
 }
 
@@ -143,6 +145,13 @@ take_end(PtnHook *h)
 	return PTN_NEXT;
 }
 
+static PtnVerdict
+tick(PtnHook *h)
+{
+	offences_settle(h, ((Blocking *)ptn_instance(h))->offences);
+	return PTN_NEXT;
+}
+
 /* ---- posternctl ---- */
 
 static PtnVerdict
@@ -159,8 +168,9 @@ show(PtnHook *h)
 	ptn_row(h, "what", "counted as", "value:value", ptn_format(h, "text:%s", who), "limit:value", "", NULL);
 	ptn_row(h, "what", "never blocked", "value:value",
 		offender_is_exempt(h, client) ? "boolean:yes" : "boolean:no", "limit:value", "", NULL);
-	ptn_row(h, "what", "offences", "value:value", ptn_format(h, "number:%ld", offences_read(h, blocking->offences, who)),
-		"limit:value", ptn_format(h, "number:%lld", (long long)ptn_option_number(h, "forever-after")), NULL);
+	ptn_row(h, "what", "offences", "value:value",
+		ptn_format(h, "number:%ld", offences_read(h, blocking->offences, who)), "limit:value",
+		ptn_format(h, "number:%lld", (long long)ptn_option_number(h, "forever-after")), NULL);
 	counters_read(h, who, totals);
 	for (CounterNumber i = 0; i < COUNTERS; i++)
 		ptn_row(h, "what", counters[i].name, "value:value",
@@ -210,6 +220,7 @@ stop(PtnHook *h)
 {
 	Blocking *blocking = ptn_instance(h);
 
+	offences_settle(h, blocking->offences);
 	g_hash_table_unref(blocking->failed);
 	offences_free(blocking->offences);
 	g_mutex_clear(&blocking->lock);
@@ -249,7 +260,7 @@ static const PtnOption options[] = {
 };
 
 static const PtnHookRow hooks[] = { { PTN_EVENT, take_event, 0 }, { PTN_REPLY, take_reply, 0 },
-	{ PTN_DISCONNECT, take_end, 0 }, { PTN_QUEUED, forget_failures, 0 }, { 0 } };
+	{ PTN_DISCONNECT, take_end, 0 }, { PTN_QUEUED, forget_failures, 0 }, { PTN_TICK, tick, 0 }, { 0 } };
 
 static const PtnCommand commands[] = {
 	{ "show", "ADDRESS", "what is counted of a client", show, .reads_only = true },
@@ -265,6 +276,7 @@ PTN_PLUGIN(blocking) = {
 	.hooks = hooks,
 	.commands = commands,
 	.instance_size = sizeof(Blocking),
+	.tick = 10 * PTN_SECOND,
 	.passes_on_error = true,
 	.start = start,
 	.stop = stop,

@@ -207,6 +207,38 @@ history_add(PtnHook *h, Offences *offences, const char *who)
 	return known + 1;
 }
 
+/* The store's own are read anew: another node may have added one. */
+static void
+history_write_owed(PtnHook *h, Offences *offences, const char *who)
+{
+	const History owed = history_owed(offences, who);
+	History history;
+
+	if (owed.count == 0 || history_read(h, offences, who, &history) == PTN_UNSURE)
+		return;
+	if (ptn_store_set(h, history_key(h, who), ptn_format(h, "%ld %lld", history.count, (long long)history.last),
+			ptn_option_number(h, "memory")) == PTN_OK)
+		history_settle(offences, who);
+}
+
+void
+offences_settle(PtnHook *h, Offences *offences)
+{
+	g_autoptr(GPtrArray) clients = g_ptr_array_new_with_free_func(g_free);
+	GHashTableIter iter;
+	void *who;
+
+	g_mutex_lock(&offences->lock);
+	g_hash_table_iter_init(&iter, offences->owed);
+	while (g_hash_table_iter_next(&iter, &who, NULL))
+		g_ptr_array_add(clients, g_strdup(who));
+	g_mutex_unlock(&offences->lock);
+	if (ptn_fact(h, "store.away") != NULL)
+		return;
+	for (guint i = 0; i < clients->len && ptn_time_left(h) > PTN_SECOND; i++)
+		history_write_owed(h, offences, clients->pdata[i]);
+}
+
 /* Anywhere between the two ends of a range. */
 static int64_t
 time_within(PtnHook *h, const char *option)

@@ -19,4 +19,6 @@ void offences_free(Offences *offences);
 void offence(PtnHook *h, Offences *offences, const char *who, const char *reason);
 /* How many there are; 0: none within the memory. */
 long offences_read(PtnHook *h, Offences *offences, const char *who);
+/* Writes what the store did not take; for a tick. */
+void offences_settle(PtnHook *h, Offences *offences);
 void offences_forget(PtnHook *h, Offences *offences, const char *who);

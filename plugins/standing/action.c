@@ -254,7 +254,8 @@ action_warn(PtnHook *h, const char *login, const char *reason, const char *detai
 }
 
 PtnStatus
-action_take(PtnHook *h, const char *login, const Place *place, const char *option, const char *reason, const char *detail)
+action_take(PtnHook *h, const char *login, const Place *place, const char *option, const char *reason,
+	const char *detail)
 {
 	const int64_t action = ptn_option_number(h, option);
 	const char *state = action == ACTION_HOLD ? "held" : "disabled";

@@ -123,7 +123,8 @@ take_complaint(PtnHook *h, const Complaint *complaint)
 		return status;
 	ptn_log(h, PTN_INFO, "complaint about %s by %s, Submit ID %s, %s%s", complaint->login, complaint->by,
 		complaint->submit[0] != '\0' ? complaint->submit : "unknown", complaint->type,
-		status == PTN_NONE ? ": not counted, it is about mail of before the account was enabled or held, or too old" : "");
+		status == PTN_NONE ? ": not counted, its message is of before the account was enabled or held, or too old"
+						   : "");
 	ptn_count(h, status == PTN_OK ? "complaints" : "late", 1);
 	remember_complaint(h, complaint);
 	return status;
@@ -329,8 +330,8 @@ complaint_command_add(PtnHook *h)
 		ptn_row(h, "login", complaint.login, "result", "counted before", NULL);
 		return PTN_NEXT;
 	case PTN_NONE:
-		ptn_row(h, "login", complaint.login, "result", "not counted: the account was enabled or held since, or it is too old",
-			NULL);
+		ptn_row(h, "login", complaint.login, "result",
+			"not counted: the account was enabled or held since, or it is too old", NULL);
 		return PTN_NEXT;
 	default:
 		return ptn_fail(h, "it cannot be counted now");

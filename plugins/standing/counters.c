@@ -63,7 +63,8 @@ counters_remember(PtnHook *h, const char *login, const Place *place, int64_t rec
 	if (place_is_open(h, place))
 		ptn_store_count_later(h, place_shares_key(h, place, login), accepted, G_N_ELEMENTS(accepted));
 	if (place_is_open_for_complaints(h, place))
-		ptn_store_count_later(h, place_complaints_key(h, place, login), complained_of, G_N_ELEMENTS(complained_of));
+		ptn_store_count_later(
+			h, place_complaints_key(h, place, login), complained_of, G_N_ELEMENTS(complained_of));
 }
 
 /* ---- reporters ---- */
@@ -143,8 +144,8 @@ counters_judge(PtnHook *h, const Counters *counters, Rule rules[RULES])
 
 /* Acts by the rules from `first` to before `last`.  `place`: in whose windows they were passed. */
 static PtnStatus
-counters_act(PtnHook *h, const char *login, const Place *place, const Counters *counters, size_t first, size_t last,
-	const char *detail)
+counters_act(PtnHook *h, const char *login, const Place *place, const Counters *counters, size_t first,
+	size_t last, const char *detail)
 {
 	Rule rules[RULES];
 

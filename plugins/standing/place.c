@@ -37,7 +37,8 @@ place_beginning(PtnEntry *account, PtnEntry *customer)
 	int64_t beginning = 0;
 
 	if (account != NULL)
-		beginning = MAX(place_time(ptn_get(account, "enabled-since")), place_time(ptn_get(account, "standing.since")));
+		beginning = MAX(
+			place_time(ptn_get(account, "enabled-since")), place_time(ptn_get(account, "standing.since")));
 	return customer != NULL ? MAX(beginning, place_time(ptn_get(customer, "enabled-since"))) : beginning;
 }
 

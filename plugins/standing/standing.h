@@ -82,7 +82,8 @@ GHashTable *later_new(void);
 /* ---- action.c ---- */
 /* Disables the account, holds its mail, or raises the alarm alone, as this option of it says; tells customer and postmaster;
  * once.  `place`: what led to it, and is forgotten. */
-PtnStatus action_take(PtnHook *h, const char *login, const Place *place, const char *option, const char *reason, const char *detail);
+PtnStatus action_take(PtnHook *h, const char *login, const Place *place, const char *option, const char *reason,
+	const char *detail);
 /* Ends alarms whose account may send again; at first raises those of accounts that were disabled or
  * held before the start. */
 void action_tick(PtnHook *h);
