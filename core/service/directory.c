@@ -447,7 +447,7 @@ directory_save(Directory *directory, DirectoryEntry *entry, Actor *actor, int64_
 		before = directory_before(directory, entry->kind, entry->name, deadline_us);
 	directory_note_enabled(directory, before, entry);
 	text = directory_format_record(entry);
-	status = store_replace(directory->store, key, text, &entry->version, deadline_us);
+	status = store_replace(directory->store, key, text, 0, &entry->version, deadline_us);
 	directory_forget(directory, entry->kind, key);
 	if (status == PTN_OK)
 		directory_audit(directory, actor, entry->kind, entry->name, before, entry);
