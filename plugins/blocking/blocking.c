@@ -165,6 +165,7 @@ show(PtnHook *h)
 	if (client == NULL)
 		return ptn_fail(h, "which address?");
 	who = offender(h, client);
+	offences_settle(h, blocking->offences);
 	ptn_row(h, "what", "counted as", "value:value", ptn_format(h, "text:%s", who), "limit:value", "", NULL);
 	ptn_row(h, "what", "never blocked", "value:value",
 		offender_is_exempt(h, client) ? "boolean:yes" : "boolean:no", "limit:value", "", NULL);

@@ -204,9 +204,20 @@ next_beginning(PtnHook *h, PtnEntry *entry)
 	return place_time_text(h, MAX(ptn_now(h), place_time(ptn_get(entry, "standing.since")) + 1));
 }
 
-/* TAKEN: somebody else did it first, and tells. */
+/* Enabled since, on another node perhaps, of which this one learns with a save that is TAKEN. */
+static bool
+is_of_before(PtnHook *h, PtnEntry *account, const Place *place)
+{
+	PtnEntry *customer = NULL;
+
+	if (ptn_get(account, "customer") != NULL)
+		(void)ptn_find(h, PTN_CUSTOMER, ptn_get(account, "customer"), &customer);
+	return place_at(h, account, customer, ptn_now(h)).beginning > place->beginning;
+}
+
+/* TAKEN: somebody else did it first, and tells, or the account has begun anew. */
 static PtnStatus
-action_change(PtnHook *h, const char *login, bool is_hold, const char *reason)
+action_change(PtnHook *h, const char *login, const Place *place, bool is_hold, const char *reason)
 {
 	PtnStatus status = PTN_TAKEN;
 
@@ -216,7 +227,7 @@ action_change(PtnHook *h, const char *login, bool is_hold, const char *reason)
 		status = ptn_find(h, PTN_ACCOUNT, login, &entry);
 		if (status != PTN_OK)
 			return status;
-		if (g_strcmp0(ptn_get(entry, "enabled"), "no") == 0 ||
+		if (g_strcmp0(ptn_get(entry, "enabled"), "no") == 0 || is_of_before(h, entry, place) ||
 			(is_hold && ptn_get(entry, "standing.hold") != NULL))
 			return PTN_TAKEN;
 		if (!is_hold)
@@ -263,7 +274,7 @@ action_take(PtnHook *h, const char *login, const Place *place, const char *optio
 	PtnStatus status = PTN_NONE;
 
 	if (action != ACTION_ALARM)
-		status = action_change(h, login, action == ACTION_HOLD, reason);
+		status = action_change(h, login, place, action == ACTION_HOLD, reason);
 	if (status == PTN_NONE)
 		return action_warn(h, login, reason, detail);
 	if (status == PTN_UNSURE)

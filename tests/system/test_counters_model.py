@@ -1,7 +1,8 @@
 """Random traffic, windows, refusals, holds, restarts and store failures on one node, and a reference that counts along (R-20, R-21,
-R-22, K-18).  COUNTERS_SEED gives the seed again that a failure names, COUNTERS_STEPS how many steps there are (default 60)."""
+R-22, K-18), and two nodes.  COUNTERS_SEED gives the seed again that a failure names, COUNTERS_STEPS how many steps there are (default 60)."""
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -10,7 +11,7 @@ import time
 import pytest
 
 from counters_model import FAILURES, LEAST, MOST_ERRORS, MOST_UNDELIVERABLE, Account, Client
-from postern import PASSWORD, Postern, wait_until
+from postern import LOGIN, PASSWORD, Postern, wait_until
 from test_blocking import greeting
 from test_redis import Redis
 from test_reliability import Clock
@@ -325,3 +326,73 @@ def test_counters_model(tmp_path, sink):
         raise AssertionError("COUNTERS_SEED=%d COUNTERS_STEPS=%d, after %s: %s" % (seed, steps, " ".join(done), error)) from error
     finally:
         world.close()
+
+
+@pytest.fixture
+def nodes(tmp_path, sink):
+    """Two that share directory and store, and one clock."""
+    clock = Clock(tmp_path / "clock")
+    redis = ClockedRedis(tmp_path / "redis", clock)
+    made = []
+    for number in ("1", "2"):
+        made.append(Postern(tmp_path / ("node" + number), {
+            "server": {"plugins": "blocking auth standing sender-rules", "node": number},
+            "directory": {"at": redis.url(0)}, "store": {"at": redis.url(1)},
+            "plugin blocking": {"auth-failures": "%d/1d" % FAILURES, "first": "5m", "repeat": "5m", **OFF},
+            "plugin standing": {"least": "4", "most-undeliverable": "30"},
+            "delivery": {"retry": "1h .. 1h", "private-networks": "127.0.0.0/8"}},
+            sink=sink, with_account=number == "1", environment=clock.environment()))
+    yield made, clock
+    for each in made:
+        each.stop()
+    redis.stop()
+
+
+def fail_login(postern, client, n):
+    for _ in range(n):
+        with postern.smtp(source=client) as dialog:
+            dialog.hello()
+            assert dialog.auth(LOGIN, "wrong").code == 535
+
+
+def counted(postern, client):
+    return {row["what"]: row["value"] for row in postern.ctl("blocking", "show", client, json=True)}
+
+
+def test_full_threshold_of_all_nodes(nodes):
+    """K-18 nodes count together, and what blocked on one starts again on all."""
+    (one, other), clock = nodes
+    client = CLIENTS[0]
+    for offence in (1, 2):
+        fail_login(one, client, 2)
+        wait_until(lambda: counted(other, client)["auth-failures"] == 2, "two failures")
+        assert greeting(other, client).startswith("220")
+        fail_login(other, client, 1)
+        for node in (one, other):
+            wait_until(lambda: not greeting(node, client).startswith("220"), "the block, number %d" % offence)
+            assert counted(node, client) | {"auth-failures": 0, "offences": offence} == counted(node, client)
+        clock.set(offence * 7200)
+        for node in (one, other):
+            wait_until(lambda: greeting(node, client).startswith("220"), "the end of the block")
+
+
+def test_beginning_of_all_nodes(nodes, sink):
+    """R-21 enabled on one node, an account is not judged by what the other accepted before."""
+    (one, other), _ = nodes
+    sink.replies["RCPT"] = lambda argument: "450 4.2.0 later" if "late" in argument else None
+    one.send(["late%d@example.org" % i for i in range(4)])
+    one.wait_queue(1, "state=deferred")
+    other.ctl("account", "disable", LOGIN)
+    other.ctl("account", "enable", LOGIN)
+    since = other.options("account", LOGIN)["enabled-since"][0]
+    wait_until(lambda: one.options("account", LOGIN).get("enabled-since", [""])[0] == since, "the other node to know")
+    one.send(["ok%d@example.org" % i for i in range(4)])
+    sink.wait(1)
+    sink.replies["RCPT"] = "550 5.1.1 no such user"
+    one.ctl("queue", "retry", "recipient=*@example.org", "--yes")
+    wait_until(lambda: len(re.findall("bounced .* to=late", one.log())) == 4, "four bounces")
+    one.send(["gone@example.org"])     # observed behind those
+    wait_until(lambda: "1 of 5 recipients" in one.ctl("standing", "show", LOGIN), "the last bounce")
+    for node in (one, other):
+        assert node.options("account", LOGIN)["enabled"][0] is True
+    assert "1 of 5 recipients" in other.ctl("standing", "show", LOGIN)
