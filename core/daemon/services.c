@@ -55,7 +55,6 @@ services_open_stores(Daemon *daemon, GError **error)
 	if (daemon->engine.store == NULL)
 		return false;
 	daemon->engine.counts = counts_new(&(CountsSettings){ .store = daemon->engine.store,
-		.clock = daemon->engine.clock,
 		.metrics = daemon->engine.metrics });
 	daemon->engine.blocks = blocks_new(daemon->engine.store, daemon->engine.clock);
 	blocks_look(daemon->engine.blocks);

@@ -145,7 +145,7 @@ key_find_counter(const Key *key, const char *name)
 static void
 key_keep(const Counts *counts, Key *key, const StoreTally *tally)
 {
-	const int64_t window = clock_wall(counts->settings.clock) / tally->window_us;
+	const int64_t window = store_wall(counts->settings.store) / tally->window_us;
 	Counter *counter = key_find_counter(key, tally->name);
 
 	if (counter == NULL) {
@@ -166,7 +166,7 @@ key_keep(const Counts *counts, Key *key, const StoreTally *tally)
 static int64_t
 key_left(const Counts *counts, const Key *key, const StoreTally *tally)
 {
-	const int64_t window = clock_wall(counts->settings.clock) / tally->window_us;
+	const int64_t window = store_wall(counts->settings.store) / tally->window_us;
 	const Counter *counter = key_find_counter(key, tally->name);
 
 	if (counter == NULL)
@@ -229,7 +229,7 @@ key_drop_old(const Key *key, int64_t now_us)
 static Batch
 batch_new_locked(Counts *counts, Key *key)
 {
-	const int64_t now_us = clock_wall(counts->settings.clock);
+	const int64_t now_us = store_wall(counts->settings.store);
 	Batch batch = { .tallies = g_new0(StoreTally, key->counters->len + 1),
 		.has_mark = !store_is_local(counts->settings.store) };
 	int64_t longest_us = 1;

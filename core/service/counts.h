@@ -16,8 +16,7 @@
 typedef struct Counts Counts;
 
 typedef struct {
-	Store *store;       /* borrowed, as all here; outlives the table */
-	const Clock *clock;
+	Store *store;       /* borrowed, as all here; outlives the table; windows go by its clock */
 	Metrics *metrics;   /* "counts.kept": keys with something that is not stored; "counts.lost"; alarm "counts.lost" */
 	size_t most_keys;   /* that are known at a time; 0: 20,000 */
 } CountsSettings;

@@ -128,7 +128,7 @@ test_open_services(PtnTest *test)
 	engine->directory = directory_new(test->directory_store);
 	directory_set_clock(engine->directory, engine->clock);
 	engine->counts = counts_new(
-		&(CountsSettings){ .store = engine->store, .clock = engine->clock, .metrics = engine->metrics });
+		&(CountsSettings){ .store = engine->store, .metrics = engine->metrics });
 	engine->blocks = blocks_new(engine->store, engine->clock);
 	engine->clients = client_budgets_new(engine->clock, 100);
 	engine->accounts = account_budgets_new();

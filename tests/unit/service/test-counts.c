@@ -117,7 +117,7 @@ fixture_open(Fixture *f, size_t most_keys)
 	f->store = store_open("memory:", false, &f->clock.clock, NULL);
 	f->metrics = metrics_new();
 	f->counts = counts_new(&(CountsSettings){
-		.store = f->store, .clock = &f->clock.clock, .metrics = f->metrics, .most_keys = most_keys });
+		.store = f->store, .metrics = f->metrics, .most_keys = most_keys });
 	late_calls = g_ptr_array_new_with_free_func(late_call_free);
 	is_remote = true;
 	is_away = false;
