@@ -462,13 +462,16 @@ daemon_take_set(Daemon *daemon)
 	return set;
 }
 
-/* The last of what was counted; after that it is lost. */
+/* The last of what was counted: into the store, or into a file for the next process. */
 static void
 daemon_store_counts(Daemon *daemon)
 {
-	if (!counts_flush(daemon->engine.counts, g_get_monotonic_time() + DAEMON_COUNTS_US))
-		log_event(LOG_LEVEL_WARNING, "counts are lost", "reason",
-			"the store did not take them before the stop", NULL);
+	g_autofree char *path = g_build_filename(daemon->state_directory, COUNTS_FILE, NULL);
+	g_autoptr(GError) error = NULL;
+
+	(void)counts_flush(daemon->engine.counts, g_get_monotonic_time() + DAEMON_COUNTS_US);
+	if (!counts_save(daemon->engine.counts, path, &error))
+		log_event(LOG_LEVEL_WARNING, "counts are lost", "reason", error->message, NULL);
 }
 
 /* Something still runs: nothing that it may use is freed. */

@@ -1,48 +1,16 @@
 /* counts.c - the table of keys with what is kept of each; see counts.h. */
-#include "service/counts.h"
+#include "service/counts-private.h"
 
 #include <string.h>
 
 #include "base/keyed-hash.h"
 #include "base/random.h"
 
-enum { COUNTS_KEYS = 20000, COUNTS_MARK_SIZE = 40 };
+enum { COUNTS_KEYS = 20000 };
 
 #define COUNTS_LATER_US (10 * CLOCK_SECOND) /* how long what is added later may wait */
 #define COUNTS_AGAIN_US CLOCK_SECOND        /* between two attempts of the background */
 #define COUNTS_ALARM_US (3600 * CLOCK_SECOND)
-
-/* One counter of a key.  A number counts in the window beside it only. */
-typedef struct {
-	char *name;
-	int64_t window_us;
-	int64_t kept, kept_window;       /* not sent yet */
-	int64_t doubtful, doubtful_window; /* sent, and not answered */
-} Counter;
-
-typedef struct {
-	char *key;
-	char mark[COUNTS_MARK_SIZE]; /* name of the counter of batches */
-	int64_t batches;   /* that the store is known to have */
-	GArray *counters;  /* of Counter; they only grow */
-	unsigned users;    /* threads that hold a pointer to it while the lock is not theirs */
-	bool is_busy;      /* one of them asks the store; the others wait */
-	bool is_doubtful;  /* a batch, number `batches` + 1, is not answered */
-	bool was_sent;     /* that one was sent, and so may be in the store */
-	bool is_restarting; /* the store still has what is to be forgotten */
-	bool is_kept;      /* something is kept */
-	int64_t due_us;    /* monotonic: of the background */
-} Key;
-
-struct Counts {
-	CountsSettings settings;
-	uint32_t process;  /* drawn: no other process has its marks */
-	GMutex lock;       /* guards what follows; never held while the store is asked */
-	GCond is_idle;     /* a key is not busy any more */
-	GHashTable *keys;  /* key -> Key* */
-	uint64_t marks;    /* drawn so far */
-	int64_t lost_us;   /* monotonic: when something was lost last, 0: the alarm is down */
-};
 
 static void
 counter_clear(void *data)
@@ -88,7 +56,7 @@ counts_free(Counts *counts)
 
 /* ---- keys; the lock is held ---- */
 
-static bool
+bool
 key_is_left(const Key *key)
 {
 	return key->is_doubtful || key->is_restarting || key->is_kept;
@@ -109,8 +77,7 @@ key_draw_mark(Counts *counts, Key *key)
 	key->batches = 0;
 }
 
-/* NULL: there are too many of which something is kept. */
-static Key *
+Key *
 counts_find_locked(Counts *counts, const char *name)
 {
 	Key *key = g_hash_table_lookup(counts->keys, name);
@@ -142,18 +109,26 @@ key_find_counter(const Key *key, const char *name)
 	return NULL;
 }
 
+Counter *
+key_take_counter(const Key *key, const char *name)
+{
+	const Counter fresh = { .name = g_strdup(name) };
+	Counter *counter = key_find_counter(key, name);
+
+	if (counter != NULL) {
+		g_free(fresh.name);
+		return counter;
+	}
+	g_array_append_val(key->counters, fresh);
+	return &g_array_index(key->counters, Counter, key->counters->len - 1);
+}
+
 static void
 key_keep(const Counts *counts, Key *key, const StoreTally *tally)
 {
 	const int64_t window = store_wall(counts->settings.store) / tally->window_us;
-	Counter *counter = key_find_counter(key, tally->name);
+	Counter *counter = key_take_counter(key, tally->name);
 
-	if (counter == NULL) {
-		const Counter fresh = { .name = g_strdup(tally->name) };
-
-		g_array_append_val(key->counters, fresh);
-		counter = &g_array_index(key->counters, Counter, key->counters->len - 1);
-	}
 	if (counter->window_us != tally->window_us || counter->kept_window != window)
 		counter->kept = 0;
 	counter->window_us = tally->window_us;

@@ -23,7 +23,7 @@ typedef struct {
 
 /* New. */
 Counts *counts_new(const CountsSettings *settings);
-/* What is still kept is lost: counts_flush() before. */
+/* What is still kept is lost: counts_flush() and counts_save() before. */
 void counts_free(Counts *counts);
 
 /* Adds to counters of `key`; those of earlier calls that are still kept first.  `most` of a tally is not looked at.  OK: it is
@@ -39,5 +39,10 @@ PtnStatus counts_restart(Counts *counts, const char *key, int64_t deadline_us);
 /* Stores what is due, or all that is kept, as far as the store takes it; false: something is left. */
 bool counts_flush_due(Counts *counts, int64_t deadline_us);
 bool counts_flush(Counts *counts, int64_t deadline_us);
+
+/* Writes what is kept to a file, for the next process; nothing kept is no file.  Blocks on the disk. */
+bool counts_save(Counts *counts, const char *path, GError **error);
+/* Keeps it again, and removes the file; before anybody counts.  No file is nothing. */
+bool counts_load(Counts *counts, const char *path, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Counts, counts_free)

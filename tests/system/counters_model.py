@@ -43,6 +43,10 @@ class Account:
                 counted.clear()
         self.touched.clear()
 
+    def restart(self):
+        """What waits to be judged is in memory alone; the next event is judged with all that was counted."""
+        self.touched.clear()
+
     def enable(self):
         if not self.is_enabled:
             self.beginning += 1
@@ -59,8 +63,8 @@ class Client:
     """One address that fails to log in; the window is a day."""
 
     def __init__(self):
-        self.counted, self.alone, self.offences = Counter(), 0, 0
-        self.blocked_until, self.is_known = 0, False
+        self.counted, self.alone, self.offences, self.owed = Counter(), 0, 0, 0
+        self.blocked_until, self.is_known, self.is_block_alone = 0, False, False
 
     def fail(self, now, is_alone):
         """`is_alone`: the store does not answer, and the node goes by what it saw itself since."""
@@ -69,6 +73,8 @@ class Client:
         self.alone = self.alone + 1 if is_alone else 0
         if (self.alone if is_alone else self.counted[int(now // DAY)]) >= FAILURES:
             self.offences += 1
+            self.owed += is_alone
+            self.is_block_alone = is_alone
             self.counted.clear()
             self.alone = 0
             self.blocked_until = now + 300
@@ -78,6 +84,15 @@ class Client:
             self.counted[int(now // DAY)] = 0
         self.is_known = False
 
-    def heal(self, now):
+    def heal(self):
         """The store has all of it again; the next failure is judged by that."""
-        self.alone = 0
+        self.alone = self.owed = 0
+        self.is_block_alone = False
+
+    def restart(self):
+        """Offences and blocks that the store does not know of are in memory alone."""
+        if self.is_block_alone:
+            self.blocked_until = 0
+        self.is_known = False
+        self.offences -= self.owed
+        self.owed = 0

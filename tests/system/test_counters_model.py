@@ -43,7 +43,7 @@ class World:
         self.random, self.sink, self.ahead, self.outage = random.Random(seed), sink, 0, None
         self.clock = Clock(place / "clock")
         self.redis = ClockedRedis(place / "redis", self.clock)
-        self.is_late_over, self.number, self.markers, self.late = False, 0, 0, []
+        self.is_late_over, self.is_blind, self.number, self.markers, self.late = False, False, 0, 0, []
         self.bounced = self.accepted = 0
         sink.replies["RCPT"] = self.answer_rcpt
         self.postern = Postern(place / "postern", {
@@ -209,24 +209,24 @@ class World:
             self.redis.start()
         else:
             self.redis.signal(signal.SIGCONT)
-        self.outage = None
+        self.outage, self.is_blind = None, False
         for client in self.clients.values():
-            client.heal(self.now())
+            client.heal()
         self.judge()
 
     def restart(self):
-        """A clean stop, or a crash when nothing is kept."""
+        """A clean stop, also while the store does not answer; or a crash when nothing is kept."""
         if self.outage:
-            return
-        self.wait_stored()
-        if self.random.random() < 0.5:
+            self.wait_observed()
             self.postern.stop()
+            self.is_blind = True   # blocks are in the store
         else:
-            self.postern.kill()
+            self.wait_stored()
+            self.postern.stop() if self.random.random() < 0.5 else self.postern.kill()
         self.postern.start()
         self.bounced = 0   # the metric begins anew
-        for client in self.clients.values():
-            client.is_known = False
+        for each in [*self.clients.values(), *self.accounts.values()]:
+            each.restart()
 
     # -- what must hold --
 
@@ -277,6 +277,8 @@ class World:
     def check_client(self, name):
         client = self.clients[name]
         is_blocked = client.blocked_until > self.now()
+        if is_blocked and self.is_blind:
+            return
         wait_until(lambda: greeting(self.postern, name).startswith("220") != is_blocked,
                    "%s to be %s" % (name, "blocked" if is_blocked else "free"), 20)
         if self.outage:
@@ -303,7 +305,7 @@ class World:
 
 
 STEPS = [("send", 12), ("refuse", 6), ("fail", 5), ("bounce_late", 3), ("move_clock", 3), ("succeed", 2), ("hold", 1), ("switch", 3),
-         ("fail_store", 2), ("heal_store", 4), ("restart", 1)]
+         ("fail_store", 2), ("heal_store", 4), ("restart", 2)]
 
 
 def test_counters_model(tmp_path, sink):

@@ -1,4 +1,5 @@
 /* test-counts.c - counting over a store that does not answer, or does and does not say so, or does later. */
+#include <glib/gstdio.h>
 #include <string.h>
 
 #include "service/counts.h"
@@ -333,6 +334,49 @@ test_bound(void)
 	fixture_close(&f);
 }
 
+/* A stop while the store does not answer: the next process stores it, once. */
+static void
+test_file(void)
+{
+	g_autofree char *folder = g_dir_make_tmp("counts-XXXXXX", NULL);
+	g_autofree char *path = g_build_filename(folder, "counts", NULL);
+	Fixture f;
+
+	for (RemoteWay way = REMOTE_FAILS; way < REMOTE_WAYS; way++) {
+		int64_t total;
+
+		fixture_open(&f, 0);
+		assert_add(&f, 5, PTN_OK, 5);
+		CU_ASSERT_TRUE(counts_save(f.counts, path, NULL));
+		CU_ASSERT_FALSE(g_file_test(path, G_FILE_TEST_EXISTS)); /* nothing is kept */
+		remote_way = way;
+		assert_add(&f, 2, PTN_UNSURE, 2);
+		is_away = true;
+		assert_add(&f, 3, PTN_UNSURE, 5);
+		CU_ASSERT_EQUAL(add(&f, "plugin/one/b", 1, &total), PTN_UNSURE);
+		CU_ASSERT_TRUE(counts_save(f.counts, path, NULL));
+		counts_free(f.counts);
+		f.counts = counts_new(&(CountsSettings){ .store = f.store, .metrics = f.metrics });
+		CU_ASSERT_TRUE(counts_load(f.counts, path, NULL));
+		CU_ASSERT_FALSE(g_file_test(path, G_FILE_TEST_EXISTS));
+		assert_add(&f, 1, PTN_UNSURE, 6);
+		is_away = false;
+		remote_way = REMOTE_ANSWERS;
+		do_late_calls(&f);
+		CU_ASSERT_TRUE(counts_flush(f.counts, soon()));
+		assert_add(&f, 0, PTN_OK, 11);
+		CU_ASSERT_EQUAL(add(&f, "plugin/one/b", 0, &total), PTN_OK);
+		CU_ASSERT_EQUAL(total, 1);
+		fixture_close(&f);
+	}
+	fixture_open(&f, 0); /* what is no such file is not believed */
+	CU_ASSERT_TRUE(g_file_set_contents(path, "a\tb\nc\td\te\tk\tname\t0\t1\t2\t3\t4\n\n\t\t\t\t", -1, NULL));
+	CU_ASSERT_TRUE(counts_load(f.counts, path, NULL));
+	assert_add(&f, 1, PTN_OK, 1);
+	fixture_close(&f);
+	(void)g_rmdir(folder);
+}
+
 /* Any order of failures: in the end the store has what was counted, once. */
 static void
 test_random(void)
@@ -410,6 +454,7 @@ static const UnitTest counts_tests[] = {
 	{ "K-18 counters that start again, whenever the store hears of it", test_restart },
 	{ "R-22 a store that lost everything, and other nodes", test_others },
 	{ "R-22 what is kept is bounded, what is lost is said", test_bound },
+	{ "R-22 a stop while the store does not answer loses nothing", test_file },
 	{ "R-22 any order of failures", test_random },
 	{ "R-22 several threads", test_threads },
 	{ NULL, NULL },
