@@ -6,7 +6,7 @@
 enum { KNOWN_MOST = 20000 };
 
 typedef struct {
-	int64_t until;
+	int64_t since, until; /* before `since`: the clock was set back, and the window is another one */
 	char *words;
 } Passed;
 
@@ -43,7 +43,7 @@ known_add(PtnHook *h, Scope scope, const char *who, const Limit *limit)
 	Limits *limits = ptn_instance(h);
 	const char *key = known_key(h, scope, who);
 	char *words = g_strdup(limit->words);
-	const Passed passed = { limit->ends, words };
+	const Passed passed = { ptn_now(h), limit->ends, words };
 
 	g_mutex_lock(&limits->lock);
 	if (g_hash_table_size(limits->passed) >= KNOWN_MOST)
@@ -70,11 +70,12 @@ known_find(PtnHook *h, Scope scope, const char *who)
 {
 	Limits *limits = ptn_instance(h);
 	const char *key = known_key(h, scope, who), *words = NULL;
+	const int64_t now = ptn_now(h);
 	const Passed *passed;
 
 	g_mutex_lock(&limits->lock);
 	passed = g_hash_table_lookup(limits->passed, key);
-	if (passed != NULL && passed->until > ptn_now(h))
+	if (passed != NULL && passed->since <= now && now < passed->until)
 		words = ptn_format(h, "%s", passed->words);
 	else if (passed != NULL)
 		g_hash_table_remove(limits->passed, key);
