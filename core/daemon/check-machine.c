@@ -325,6 +325,8 @@ machine_check_plugins(const Loaded *loaded, Daemon *trial, GPtrArray *mistakes)
 
 	engine->metrics = metrics_new(); /* their alarms alone */
 	engine->store = store_open("memory:", false, engine->clock, NULL);
+	engine->counts = counts_new(
+		&(CountsSettings){ .store = engine->store, .metrics = engine->metrics });
 	trial->directory_store = store_open("memory:", true, engine->clock, NULL);
 	engine->directory = directory_new(trial->directory_store);
 	engine->blocks = blocks_new(engine->store, engine->clock);
@@ -339,6 +341,7 @@ machine_check_plugins(const Loaded *loaded, Daemon *trial, GPtrArray *mistakes)
 	blocks_free(engine->blocks);
 	directory_free(engine->directory);
 	store_close(trial->directory_store);
+	counts_free(engine->counts);
 	store_close(engine->store);
 	metrics_free(engine->metrics);
 }

@@ -11,10 +11,12 @@
 
 /* Core's names per kind; those of plugins are added to them. */
 static const char *const directory_names[][10] = {
-	[PTN_CUSTOMER] = { "level", "primary", "postmaster", "alert", "outbound", "enabled", "reason", NULL },
+	[PTN_CUSTOMER] = { "level", "primary", "postmaster", "alert", "outbound", "enabled", "enabled-since", "reason",
+		NULL },
 	[PTN_DOMAIN] = { "customer", "mode", "destination", "port", "forward-to", "valid-recipients",
 		"on-missing-host", NULL },
-	[PTN_ACCOUNT] = { "type", "customer", "domain", "enabled", "reason", "on-refusal", "clear-received", NULL },
+	[PTN_ACCOUNT] = { "type", "customer", "domain", "enabled", "enabled-since", "reason", "on-refusal",
+		"clear-received", NULL },
 	[PTN_RECIPIENT] = { "customer", "domain", NULL },
 };
 

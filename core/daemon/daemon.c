@@ -26,6 +26,7 @@
 #define DAEMON_DRAIN_US (30 * CLOCK_SECOND)   /* for sessions in the middle of a message */
 #define DAEMON_DELIVER_US (30 * CLOCK_SECOND) /* for deliveries under way               */
 #define DAEMON_WORK_US (10 * CLOCK_SECOND)
+#define DAEMON_COUNTS_US (2 * CLOCK_SECOND)
 #define DAEMON_STOP_US (80 * CLOCK_SECOND)     /* for all of these together; what is then known is written */
 #define DAEMON_END_US (100 * CLOCK_SECOND)     /* then the process ends, whatever still runs: before TimeoutStopSec= */
 #define DAEMON_FREE_US (15 * CLOCK_SECOND)     /* for stop() of plugins; nothing is lost any more */
@@ -461,12 +462,25 @@ daemon_take_set(Daemon *daemon)
 	return set;
 }
 
+/* The last of what was counted: into the store, or into a file for the next process. */
+static void
+daemon_store_counts(Daemon *daemon)
+{
+	g_autofree char *path = g_build_filename(daemon->state_directory, COUNTS_FILE, NULL);
+	g_autoptr(GError) error = NULL;
+
+	(void)counts_flush(daemon->engine.counts, g_get_monotonic_time() + DAEMON_COUNTS_US);
+	if (!counts_save(daemon->engine.counts, path, &error))
+		log_event(LOG_LEVEL_WARNING, "counts are lost", "reason", error->message, NULL);
+}
+
 /* Something still runs: nothing that it may use is freed. */
 static void G_GNUC_NORETURN
 daemon_leave(Daemon *daemon)
 {
 	g_autofree char *hooks = watchdog_name_hooks();
 
+	daemon_store_counts(daemon);
 	(void)store_flush(daemon->engine.store);
 	claim_release(daemon);
 	log_event(LOG_LEVEL_WARNING, "stopped with work left behind; the queue has it", "hooks", hooks, NULL);
@@ -516,6 +530,8 @@ daemon_stop(Daemon *daemon, bool is_in_use, const volatile bool *is_hasty)
 	audit_free(daemon->audit);
 	store_close(daemon->directory_store);
 	blocks_free(daemon->engine.blocks);
+	daemon_store_counts(daemon);
+	counts_free(daemon->engine.counts);
 	store_close(daemon->engine.store);
 	watchdog_free(daemon->watchdog);
 	kept_alarms_close(daemon->alarms);

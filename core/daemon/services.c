@@ -1,6 +1,7 @@
 /* services.c - what sessions and deliveries use, opened by the configuration: spool, stores, DNS, threads. */
 #include "daemon/services.h"
 
+#include "base/log.h"
 #include "daemon/claim.h"
 #include "engine/etrn.h"
 #include "engine/observer.h"
@@ -41,6 +42,19 @@ services_open_store(Daemon *daemon, const char *name, bool is_durable, GError **
 	return store_open_with(&settings, error);
 }
 
+/* With what an earlier process could not store. */
+static void
+services_open_counts(Daemon *daemon)
+{
+	const CountsSettings settings = { .store = daemon->engine.store, .metrics = daemon->engine.metrics };
+	g_autofree char *path = g_build_filename(daemon->state_directory, COUNTS_FILE, NULL);
+	g_autoptr(GError) error = NULL;
+
+	daemon->engine.counts = counts_new(&settings);
+	if (!counts_load(daemon->engine.counts, path, &error))
+		log_event(LOG_LEVEL_WARNING, "counts are lost", "reason", error->message, NULL);
+}
+
 static bool
 services_open_stores(Daemon *daemon, GError **error)
 {
@@ -48,11 +62,13 @@ services_open_stores(Daemon *daemon, GError **error)
 	if (daemon->directory_store == NULL)
 		return false;
 	daemon->engine.directory = directory_new(daemon->directory_store);
+	directory_set_clock(daemon->engine.directory, daemon->engine.clock);
 	directory_set_cached(daemon->engine.directory,
 		(size_t)config_number(config_section(daemon->config, "directory", NULL), "cached"));
 	daemon->engine.store = services_open_store(daemon, "store", false, error);
 	if (daemon->engine.store == NULL)
 		return false;
+	services_open_counts(daemon);
 	daemon->engine.blocks = blocks_new(daemon->engine.store, daemon->engine.clock);
 	blocks_look(daemon->engine.blocks);
 	return true;

@@ -3,6 +3,9 @@
 
 #include "daemon/daemon.h"
 
+/* In the state directory: what could not be counted before the stop; see service/counts.h. */
+#define COUNTS_FILE "counts"
+
 /* Opens spool, stores, rejection log and DNS, takes the claim of this node (daemon/claim.h), and starts the threads for hooks.
  * False: an error; what was opened until then is in the daemon.  Blocks: it reads the spool.  The main thread. */
 bool services_open(Daemon *daemon, GError **error);

@@ -1,4 +1,5 @@
-/* watch.c - domains and blocks that changed, held mail that is old, the claim on our number, unfinished adoptions, resolvers. */
+/* watch.c - domains and blocks that changed, held mail that is old, the claim on our number,
+ * unfinished adoptions, resolvers, counts that are not stored. */
 #include "daemon/watch.h"
 
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "engine/stay.h"
 
 #define WATCH_ADOPTIONS_US (3600 * CLOCK_SECOND)
+#define WATCH_COUNTS_US (CLOCK_SECOND / 2) /* others are looked at here, too */
 #define WATCH_DNS_US (10 * CLOCK_SECOND)
 
 /* What is held by an adoption that was not finished is nobody's until it is.  Held mail is read for that: so after the
@@ -81,6 +83,7 @@ watch_look(void *data)
 	Daemon *daemon = data;
 
 	blocks_look(daemon->engine.blocks);
+	(void)counts_flush_due(daemon->engine.counts, g_get_monotonic_time() + WATCH_COUNTS_US);
 	stay_look(&daemon->engine);
 	held_look(daemon);
 	claim_check(daemon);

@@ -22,7 +22,7 @@ cmd_auth_count(Session *session)
 {
 	const EngineSettings *settings = session->snapshot->settings;
 
-	if (session->reply_code < 500 || session->was_told_disabled)
+	if (session->refused_code < 500 || session->was_told_disabled)
 		return;
 	session_event(session, "auth-failure");
 	if (session->is_closing)

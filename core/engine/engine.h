@@ -20,6 +20,7 @@
 #include "service/dns.h"
 #include "service/metrics.h"
 #include "service/refusals.h"
+#include "service/counts.h"
 #include "service/store.h"
 
 typedef struct Observer Observer;
@@ -35,6 +36,7 @@ typedef struct {
 	Spool *spool;
 	Queue *queue;
 	Store *store;
+	Counts *counts;      /* with the store */
 	Directory *directory;
 	Blocks *blocks;
 	ClientBudgets *clients;   /* NULL: nothing is counted of clients */

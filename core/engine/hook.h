@@ -106,7 +106,7 @@ struct HookCall {
 	bool may_wait;               /* false on a loop: services answer UNSURE instead */
 	bool would_have_waited;
 	const atomic_bool *is_gone;  /* the client; services fail then.  NULL: there is none */
-	/* What it said. */
+	/* What it said; of a REPLY, before the account's on-refusal. */
 	PtnCause cause;
 	int code;
 	const char *enhanced, *text;

@@ -58,7 +58,7 @@ struct Session {
 	uint64_t steps;            /* see session_steps() */
 	unsigned commands, errors, refusals, junk, auth_failures; /* see session-errors.c */
 	const CommandRow *command; /* that was taken last; NULL: none was */
-	int reply_code;            /* of the last refusal */
+	int refused_code;          /* of the last refusal, before the account's on-refusal */
 	bool is_closing, is_secured, skips_line, failed_recipient;
 	bool failed_mail;          /* MAIL or a chunk was refused, and neither RSET nor EHLO came since */
 	bool failed_data;          /* DATA was refused behind a refusal, and neither MAIL nor RCPT came since */

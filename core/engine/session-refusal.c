@@ -42,8 +42,9 @@ session_may_log_refusal(const Session *session, const Refused *refused)
 	return session_may_log(session, reason);
 }
 
+/* `before`: what the rule wanted, where `reply` is what the account's on-refusal made of it; else NULL. */
 static void
-session_note_refusal(Session *session, const Refused *refused, const char *reply)
+session_note_refusal(Session *session, const Refused *refused, const char *reply, const char *before)
 {
 	const Transaction *transaction = session->transaction;
 	const Recipient *last = session->pending;
@@ -70,34 +71,46 @@ session_note_refusal(Session *session, const Refused *refused, const char *reply
 		refusals_note(session->engine->refusals, &refusal);
 	log_event(LOG_LEVEL_INFO, "refused", "session", refusal.session, "queue", refusal.queue_id, "client",
 		refusal.client, "login", refusal.login, "from", refusal.sender, "to", refusal.recipient, "stage",
-		refusal.stage, "plugin", refusal.plugin, "cause", refusal.cause, "reply", reply, NULL);
+		refusal.stage, "plugin", refusal.plugin, "cause", refusal.cause, "reply", reply, "before-on-refusal",
+		before, NULL);
 }
 
+/* "450 4.7.1 later".  New. */
+static char *
+session_refusal_text(int code, const char *enhanced, const char *text)
+{
+	return g_strdup_printf("%d%s%s %s", code, enhanced[0] != '\0' ? " " : "", enhanced, text);
+}
+
+/* An account's on-refusal changes what the client is told, and nothing else: whatever counts or observes a refusal goes by the
+ * code of the rule, or one option would make a violation of the rules unseen, and a refusal for now one for good. */
 static void
 session_refuse(Session *session, const Refused *refused)
 {
 	g_autofree char *support =
 		refusal_support(session->snapshot->settings, session->facts.id, refused->cause);
+	const char *rule_enhanced = refused->enhanced != NULL ? refused->enhanced : "";
 	char enhanced[REFUSAL_ENHANCED_SIZE];
+	g_autofree char *before = session_refusal_text(refused->code, rule_enhanced, refused->text);
 	g_autofree char *reply = NULL;
 	int code = refused->code;
 
-	(void)g_strlcpy(enhanced, refused->enhanced != NULL ? refused->enhanced : "", sizeof enhanced);
+	(void)g_strlcpy(enhanced, rule_enhanced, sizeof enhanced);
 	refusal_map(refusal_action(session->facts.account), refused->cause, &code, enhanced);
-	reply = g_strdup_printf("%d%s%s %s", code, enhanced[0] != '\0' ? " " : "", enhanced, refused->text);
-	session->reply_code = code;
+	reply = session_refusal_text(code, enhanced, refused->text);
+	session->refused_code = refused->code;
 	session->was_told_disabled = g_strcmp0(refused->enhanced, "5.7.13") == 0;
 	session_put_line(session, code, support != NULL ? '-' : ' ', enhanced, refused->text);
 	if (support != NULL)
 		session_put_line(session, code, ' ', enhanced, support);
-	session_note_refusal(session, refused, reply);
+	session_note_refusal(session, refused, reply, code != refused->code ? before : NULL);
 	session_observe(session, (Observation){ .stage = PTN_REPLY,
 								 .cause = refused->cause,
-								 .code = code,
-								 .enhanced = enhanced,
+								 .code = refused->code,
+								 .enhanced = rule_enhanced,
 								 .text = refused->text,
 								 .about = refused->plugin });
-	metrics_add(session->engine->metrics, code < 500 ? "replies.4xx" : "replies.5xx", 1);
+	metrics_add(session->engine->metrics, refused->code < 500 ? "replies.4xx" : "replies.5xx", 1);
 }
 
 void
@@ -110,7 +123,7 @@ session_reject(Session *session, PtnCause cause, int code, const char *enhanced,
 	text = g_strdup_vprintf(format, arguments);
 	va_end(arguments);
 	session_refuse(session, &(Refused){ session_stage_now(session), cause, code, enhanced, text, NULL });
-	session_count_error(session, cause, session->reply_code);
+	session_count_error(session, cause, session->refused_code);
 }
 
 void
@@ -126,7 +139,7 @@ session_reject_by(Session *session, const char *plugin)
 
 	session_refuse(session,
 		&(Refused){ session_stage_now(session), call->cause, call->code, call->enhanced, call->text, plugin });
-	session_count_error(session, call->cause, session->reply_code);
+	session_count_error(session, call->cause, session->refused_code);
 }
 
 void
@@ -199,6 +212,6 @@ session_tell_kept(Session *session)
 		return false;
 	session_refuse(
 		session, &(Refused){ kept->stage, kept->cause, kept->code, kept->enhanced, kept->text, kept->plugin });
-	session_count_error(session, kept->cause, session->reply_code);
+	session_count_error(session, kept->cause, session->refused_code);
 	return true;
 }

@@ -81,6 +81,15 @@ api_queue_id(PtnHook *h)
 									 : NULL;
 }
 
+static bool
+api_client_is_blocked(PtnHook *h)
+{
+	const Engine *engine = h->instance->services->engine;
+
+	return engine != NULL && engine->blocks != NULL &&
+		   blocks_test(engine->blocks, &h->call->facts->client) != BLOCKS_FREE;
+}
+
 static const char *
 api_session_fact(PtnHook *h, const char *name)
 {
@@ -92,6 +101,8 @@ api_session_fact(PtnHook *h, const char *name)
 		return facts->client_name;
 	if (strcmp(name, "client.monitor") == 0)
 		return facts->is_monitor ? "yes" : NULL;
+	if (strcmp(name, "client.blocked") == 0)
+		return api_client_is_blocked(h) ? "yes" : NULL;
 	if (strcmp(name, "client.port") == 0)
 		return region_printf(h->call->region, "%u", facts->client_port);
 	if (strcmp(name, "listener") == 0)

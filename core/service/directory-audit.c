@@ -14,13 +14,11 @@ directory_set_audit(Directory *directory, Audit *audit, DirectoryHide *hide, voi
 }
 
 DirectoryEntry *
-directory_audit_before(Directory *directory, PtnKind kind, const char *name, int64_t deadline_us)
+directory_before(Directory *directory, PtnKind kind, const char *name, int64_t deadline_us)
 {
 	DirectoryEntry *before = NULL;
 
-	if (directory->audit == NULL || directory_find_now(directory, kind, name, deadline_us, &before) != PTN_OK)
-		return NULL;
-	return before;
+	return directory_find_now(directory, kind, name, deadline_us, &before) == PTN_OK ? before : NULL;
 }
 
 /* ---- differences ---- */

@@ -62,6 +62,16 @@ directory_check_value(const char *name, const char *value, GError **error)
 }
 
 static bool
+directory_check_since(const DirectoryEntry *entry, GError **error)
+{
+	const char *text = directory_entry_get(entry, "enabled-since");
+	int64_t since_us;
+
+	return text == NULL || directory_enabled_since(entry, &since_us) ||
+		   error_set(error, POSTERN_ERROR_INVALID, "enabled-since: \"%s\" is no time of RFC 3339", text);
+}
+
+static bool
 directory_check_values(DirectoryEntry *entry, GError **error)
 {
 	for (const char *const *name = directory_entry_names(entry); *name != NULL; name++)
@@ -389,7 +399,8 @@ directory_check_recipient(Directory *directory, DirectoryEntry *entry, GError **
 bool
 directory_check(Directory *directory, DirectoryEntry *entry, GError **error)
 {
-	if (!directory_check_values(entry, error) || !directory_check_booleans(entry, error))
+	if (!directory_check_values(entry, error) || !directory_check_booleans(entry, error) ||
+		!directory_check_since(entry, error))
 		return false;
 	switch (directory_entry_kind(entry)) {
 	case PTN_CUSTOMER:

@@ -7,6 +7,7 @@
 
 struct Directory {
 	Store *store;
+	const Clock *clock;    /* of "enabled-since" */
 	GMutex lock;           /* guards `secrets` */
 	GHashTable *secrets;   /* by name; they never change */
 	DirectoryCache *cache; /* NULL: the store is local */
@@ -38,9 +39,10 @@ DirectoryEntry *directory_parse_record(PtnKind kind, const char *name, const cha
 char *directory_key(PtnKind kind, const char *name);
 char *directory_prefix(PtnKind kind);
 
-/* The entry as it is before a change, for directory_audit(); NULL: there is none, it cannot be read, or nothing is recorded.
- * New. */
-DirectoryEntry *directory_audit_before(Directory *directory, PtnKind kind, const char *name, int64_t deadline_us);
+/* The entry as it is before a change; NULL: there is none, or it cannot be read.  New. */
+DirectoryEntry *directory_before(Directory *directory, PtnKind kind, const char *name, int64_t deadline_us);
+/* Sets "enabled-since" of a customer or an account that `before` barred and `entry` does not; NULL: it is new. */
+void directory_note_enabled(Directory *directory, const DirectoryEntry *before, DirectoryEntry *entry);
 /* Records what differs; NULL: there was, or is now, no such entry.  Where nothing differs there is no record. */
 void directory_audit(Directory *directory, Actor *actor, PtnKind kind, const char *name, DirectoryEntry *before,
 	DirectoryEntry *after);

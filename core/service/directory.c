@@ -67,6 +67,7 @@ directory_new(Store *store)
 	Directory *directory = g_new0(Directory, 1);
 
 	directory->store = store;
+	directory->clock = clock_system();
 	g_mutex_init(&directory->lock);
 	directory->secrets = g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, g_free);
 	for (PtnKind kind = PTN_CUSTOMER; kind <= PTN_RECIPIENT; kind++) {
@@ -77,6 +78,12 @@ directory_new(Store *store)
 	if (!store_is_local(store))
 		directory->cache = directory_cache_new(store);
 	return directory;
+}
+
+void
+directory_set_clock(Directory *directory, const Clock *clock)
+{
+	directory->clock = clock;
 }
 
 void
@@ -429,7 +436,7 @@ PtnStatus
 directory_save(Directory *directory, DirectoryEntry *entry, Actor *actor, int64_t deadline_us)
 {
 	g_autofree char *key = directory_key(entry->kind, entry->name);
-	g_autofree char *text = directory_format_record(entry);
+	g_autofree char *text = NULL;
 	g_autoptr(DirectoryEntry) before = NULL;
 	PtnStatus status;
 
@@ -437,7 +444,9 @@ directory_save(Directory *directory, DirectoryEntry *entry, Actor *actor, int64_
 		return PTN_UNSURE;
 	/* If somebody else saves in between, this save is TAKEN: so it is what was replaced. */
 	if (entry->version != 0)
-		before = directory_audit_before(directory, entry->kind, entry->name, deadline_us);
+		before = directory_before(directory, entry->kind, entry->name, deadline_us);
+	directory_note_enabled(directory, before, entry);
+	text = directory_format_record(entry);
 	status = store_replace(directory->store, key, text, 0, &entry->version, deadline_us);
 	directory_forget(directory, entry->kind, key);
 	if (status == PTN_OK)
@@ -454,7 +463,8 @@ directory_remove(Directory *directory, PtnKind kind, const char *name, Actor *ac
 
 	if (!directory_name_is_possible(name))
 		return PTN_NONE;
-	before = directory_audit_before(directory, kind, name, deadline_us);
+	if (directory->audit != NULL)
+		before = directory_before(directory, kind, name, deadline_us);
 	status = store_remove(directory->store, key, deadline_us);
 	directory_forget(directory, kind, key);
 	if (status == PTN_OK)

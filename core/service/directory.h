@@ -3,9 +3,9 @@
  * An entry is a set of named text values with a version.  A DirectoryEntry handed out is a private copy:
  * its owner may change it and save it; save answers TAKEN when somebody else saved in between.
  *
- * Core names - customer: level primary postmaster alert enabled reason outbound; domain: customer mode
+ * Core names - customer: level primary postmaster alert enabled enabled-since reason outbound; domain: customer mode
  * destination port forward-to valid-recipients on-missing-host; account: customer domain type password enabled
- * reason; recipient (an address that a domain with valid-recipients = yes takes): domain customer.  Plugins add
+ * enabled-since reason; recipient (an address that a domain with valid-recipients = yes takes): domain customer.  Plugins add
  * "PLUGIN.option".  Types: single any server.  Modes: directory_modes.  A setting keeps its meaning in every mode, so a
  * change of mode and back loses none.
  *
@@ -52,6 +52,8 @@ typedef char *DirectoryHide(void *data, PtnKind kind, const char *name, const ch
 /* From now on each entry saved or removed leaves a record in `audit`, which is borrowed and may be NULL: none.  Passwords
  * are hidden whatever `hide` says, which may be NULL.  Before anybody changes something. */
 void directory_set_audit(Directory *directory, Audit *audit, DirectoryHide *hide, void *data);
+/* The clock of "enabled-since", borrowed; preset is the system's. */
+void directory_set_clock(Directory *directory, const Clock *clock);
 /* How many entries of a remote store are remembered, those that do not exist included; before anybody asks. */
 void directory_set_cached(Directory *directory, size_t most);
 /* How many there are. */
@@ -70,8 +72,11 @@ PtnStatus directory_find_now(Directory *directory, PtnKind kind, const char *nam
 /* New, empty, not saved; saving it answers TAKEN if the name exists. */
 DirectoryEntry *directory_entry_new(PtnKind kind, const char *name);
 void directory_entry_free(DirectoryEntry *entry);
-/* The entry gets its new version.  All changes pass through these two, and leave a record each that says it was `actor`
- * (NULL: the daemon itself). */
+/* Since when a customer or an account may send again, that was barred (enabled or outbound = no) before; wall clock.  False: it
+ * never was. */
+bool directory_enabled_since(const DirectoryEntry *entry, int64_t *us);
+/* The entry gets its new version, and "enabled-since" where it may send again from now on.  All changes pass through these two,
+ * and leave a record each that says it was `actor` (NULL: the daemon itself). */
 PtnStatus directory_save(Directory *directory, DirectoryEntry *entry, Actor *actor, int64_t deadline_us);
 PtnStatus directory_remove(
 	Directory *directory, PtnKind kind, const char *name, Actor *actor, int64_t deadline_us);

@@ -167,16 +167,30 @@ store_replace(
 	return store->backend->replace(store->data, key, value, ttl_us, version, deadline_us);
 }
 
+static bool
+store_tallies_are_valid(const char *key, const StoreTally *tallies, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (tallies[i].window_us <= 0)
+			return false;
+	return n > 0 && store_key_is_valid(key);
+}
+
+PtnStatus
+store_tally_shared(Store *store, const char *key, StoreTally *tallies, size_t n, int64_t deadline_us)
+{
+	if (!store_tallies_are_valid(key, tallies, n))
+		return PTN_UNSURE;
+	return store->backend->tally(store->data, key, tallies, n, deadline_us);
+}
+
 PtnStatus
 store_tally(Store *store, const char *key, StoreTally *tallies, size_t n, int64_t deadline_us)
 {
 	PtnStatus status;
 
-	if (!store_key_is_valid(key) || n == 0)
+	if (!store_tallies_are_valid(key, tallies, n))
 		return PTN_UNSURE;
-	for (size_t i = 0; i < n; i++)
-		if (tallies[i].window_us <= 0)
-			return PTN_UNSURE;
 	status = store->backend->tally(store->data, key, tallies, n, deadline_us);
 	return store_goes_on(store, status) ? store_away_tally(store->away, key, tallies, n) : status;
 }

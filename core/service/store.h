@@ -115,6 +115,8 @@ typedef struct {
 
 /* Adds to all of them in one step; TAKEN: one would go beyond its `most`, and none was added.  Such a key holds nothing else. */
 PtnStatus store_tally(Store *store, const char *key, StoreTally *tallies, size_t n, int64_t deadline_us);
+/* The same, but never answered by the memory of this node while the store is away: then UNSURE. */
+PtnStatus store_tally_shared(Store *store, const char *key, StoreTally *tallies, size_t n, int64_t deadline_us);
 /* Items whose keys start with `prefix`, in order, after the key `after` (NULL: from the start), at most
  * `limit`.  A new array of StoreItem* that frees them.  Never on a hot path; with redis only prefixes that are watched, or
  * begin with one that is, cost no more than what they find: any other looks at every key of the server. */

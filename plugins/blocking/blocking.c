@@ -12,15 +12,19 @@ enum { BLOCKING_KNOWN = 10000 }; /* addresses with failures that this node remem
 typedef struct {
 	GMutex lock;
 	GHashTable *failed; /* addresses whose failures were counted here: a success of others has nothing to forget */
+	Offences *offences; /* that the store does not know of */
 } Blocking;
 
+/* What a blocked client had under way is part of what it was blocked for. */
 static void
 count(PtnHook *h, CounterNumber number)
 {
 	const char *who = offender(h, ptn_client(h));
 
-	if (!offender_is_exempt(h, ptn_client(h)) && counter_add(h, number, who))
-		offence(h, who, counters[number].reason);
+	if (offender_is_exempt(h, ptn_client(h)) || ptn_fact(h, "client.blocked") != NULL)
+		return;
+	if (counter_add(h, number, who))
+		offence(h, ((Blocking *)ptn_instance(h))->offences, who, counters[number].reason);
 }
 
 /* ---- failed authentications ---- */
@@ -141,26 +145,37 @@ take_end(PtnHook *h)
 	return PTN_NEXT;
 }
 
+static PtnVerdict
+tick(PtnHook *h)
+{
+	offences_settle(h, ((Blocking *)ptn_instance(h))->offences);
+	return PTN_NEXT;
+}
+
 /* ---- posternctl ---- */
 
 static PtnVerdict
 show(PtnHook *h)
 {
+	Blocking *blocking = ptn_instance(h);
 	const char *client = ptn_arguments(h)[0];
+	int64_t totals[COUNTERS];
 	const char *who;
-	int64_t last;
 
 	if (client == NULL)
 		return ptn_fail(h, "which address?");
 	who = offender(h, client);
+	offences_settle(h, blocking->offences);
 	ptn_row(h, "what", "counted as", "value:value", ptn_format(h, "text:%s", who), "limit:value", "", NULL);
 	ptn_row(h, "what", "never blocked", "value:value",
 		offender_is_exempt(h, client) ? "boolean:yes" : "boolean:no", "limit:value", "", NULL);
-	ptn_row(h, "what", "offences", "value:value", ptn_format(h, "number:%ld", offences(h, who, &last)),
-		"limit:value", ptn_format(h, "number:%lld", (long long)ptn_option_number(h, "forever-after")), NULL);
+	ptn_row(h, "what", "offences", "value:value",
+		ptn_format(h, "number:%ld", offences_read(h, blocking->offences, who)), "limit:value",
+		ptn_format(h, "number:%lld", (long long)ptn_option_number(h, "forever-after")), NULL);
+	counters_read(h, who, totals);
 	for (CounterNumber i = 0; i < COUNTERS; i++)
 		ptn_row(h, "what", counters[i].name, "value:value",
-			ptn_format(h, "number:%lld", (long long)counter_read(h, i, who)), "limit:value",
+			ptn_format(h, "number:%lld", (long long)totals[i]), "limit:value",
 			ptn_format(h, "text:%s", ptn_option(h, counters[i].name)), NULL);
 	return PTN_NEXT;
 }
@@ -168,15 +183,15 @@ show(PtnHook *h)
 static PtnVerdict
 forget(PtnHook *h)
 {
+	Blocking *blocking = ptn_instance(h);
 	const char *client = ptn_arguments(h)[0];
 	const char *who;
 
 	if (client == NULL)
 		return ptn_fail(h, "which address?");
 	who = offender(h, client);
-	offences_forget(h, who);
-	for (CounterNumber i = 0; i < COUNTERS; i++)
-		counter_forget(h, i, who);
+	offences_forget(h, blocking->offences, who);
+	counters_forget(h, who);
 	ptn_row(h, "address", who, "what", "its history is forgotten; a block that runs is not: posternctl block lift",
 		NULL);
 	return PTN_NEXT;
@@ -197,6 +212,7 @@ start(PtnHook *h)
 
 	g_mutex_init(&blocking->lock);
 	blocking->failed = g_hash_table_new_full(ptn_hash, g_str_equal, g_free, NULL);
+	blocking->offences = offences_new();
 	return PTN_NEXT;
 }
 
@@ -205,7 +221,9 @@ stop(PtnHook *h)
 {
 	Blocking *blocking = ptn_instance(h);
 
+	offences_settle(h, blocking->offences);
 	g_hash_table_unref(blocking->failed);
+	offences_free(blocking->offences);
 	g_mutex_clear(&blocking->lock);
 	return PTN_NEXT;
 }
@@ -243,7 +261,7 @@ static const PtnOption options[] = {
 };
 
 static const PtnHookRow hooks[] = { { PTN_EVENT, take_event, 0 }, { PTN_REPLY, take_reply, 0 },
-	{ PTN_DISCONNECT, take_end, 0 }, { PTN_QUEUED, forget_failures, 0 }, { 0 } };
+	{ PTN_DISCONNECT, take_end, 0 }, { PTN_QUEUED, forget_failures, 0 }, { PTN_TICK, tick, 0 }, { 0 } };
 
 static const PtnCommand commands[] = {
 	{ "show", "ADDRESS", "what is counted of a client", show, .reads_only = true },
@@ -259,6 +277,7 @@ PTN_PLUGIN(blocking) = {
 	.hooks = hooks,
 	.commands = commands,
 	.instance_size = sizeof(Blocking),
+	.tick = 10 * PTN_SECOND,
 	.passes_on_error = true,
 	.start = start,
 	.stop = stop,

@@ -1,4 +1,4 @@
-/* counters.c - counting over windows of the store, shared by the cluster. */
+/* counters.c - counting over windows of the store, shared by the cluster; all counters of a client under one key. */
 #include "plugins/blocking/counters.h"
 
 const Counter counters[COUNTERS] = {
@@ -15,9 +15,41 @@ const Counter counters[COUNTERS] = {
 };
 
 static const char *
-counter_key(PtnHook *h, CounterNumber number, const char *who)
+counters_key(PtnHook *h, const char *who)
 {
-	return ptn_format(h, "count/%s/%s", counters[number].name, who);
+	return ptn_format(h, "client/%s", who);
+}
+
+typedef struct {
+	PtnTally tallies[COUNTERS];
+	size_t n;
+	size_t places[COUNTERS]; /* of each counter in `tallies`; COUNTERS: it is off */
+	int64_t most[COUNTERS];
+} Tallies;
+
+/* A counter over another time is another one. */
+static void
+tallies_init(PtnHook *h, Tallies *tallies)
+{
+	*tallies = (Tallies){ 0 };
+	for (CounterNumber i = 0; i < COUNTERS; i++) {
+		PtnRate rate;
+
+		tallies->places[i] = COUNTERS;
+		if (ptn_option_rates(h, counters[i].name, &rate, 1) == 0)
+			continue;
+		tallies->most[i] = rate.most;
+		tallies->places[i] = tallies->n;
+		tallies->tallies[tallies->n++] =
+			(PtnTally){ .name = ptn_format(h, "%s/%lld", counters[i].name, (long long)(rate.window / PTN_SECOND)),
+				.window = rate.window };
+	}
+}
+
+static PtnStatus
+tallies_store(PtnHook *h, const char *who, Tallies *tallies)
+{
+	return tallies->n > 0 ? ptn_store_count(h, counters_key(h, who), tallies->tallies, tallies->n) : PTN_OK;
 }
 
 /* The chance is such that each threshold from three quarters of `most` to `most` is as likely as any other. */
@@ -34,29 +66,51 @@ is_too_much(PtnHook *h, int64_t total, int64_t most)
 bool
 counter_add(PtnHook *h, CounterNumber number, const char *who)
 {
-	PtnRate rate;
-	int64_t total;
+	Tallies tallies;
+	PtnTally *tally;
 
-	if (ptn_option_rates(h, counters[number].name, &rate, 1) == 0 ||
-		ptn_store_add(h, counter_key(h, number, who), 1, rate.window, &total) != PTN_OK)
+	tallies_init(h, &tallies);
+	if (tallies.places[number] == COUNTERS)
 		return false;
-	return is_too_much(h, total, rate.most);
-}
-
-int64_t
-counter_read(PtnHook *h, CounterNumber number, const char *who)
-{
-	PtnRate rate;
-	int64_t total;
-
-	if (ptn_option_rates(h, counters[number].name, &rate, 1) == 0 ||
-		ptn_store_add(h, counter_key(h, number, who), 0, rate.window, &total) != PTN_OK)
-		return 0;
-	return total;
+	tally = &tallies.tallies[tallies.places[number]];
+	tally->n = 1;
+	(void)tallies_store(h, who, &tallies);
+	if (!is_too_much(h, tally->total, tallies.most[number]))
+		return false;
+	counters_forget(h, who);
+	return true;
 }
 
 void
+counters_read(PtnHook *h, const char *who, int64_t totals[COUNTERS])
+{
+	Tallies tallies;
+
+	tallies_init(h, &tallies);
+	(void)tallies_store(h, who, &tallies);
+	for (CounterNumber i = 0; i < COUNTERS; i++)
+		totals[i] = tallies.places[i] < COUNTERS ? tallies.tallies[tallies.places[i]].total : 0;
+}
+
+/* Others may count meanwhile: what was there is taken away, no more. */
+void
 counter_forget(PtnHook *h, CounterNumber number, const char *who)
 {
-	(void)ptn_store_remove(h, counter_key(h, number, who));
+	Tallies tallies;
+	PtnTally *tally;
+
+	tallies_init(h, &tallies);
+	if (tallies.places[number] == COUNTERS)
+		return;
+	tally = &tallies.tallies[tallies.places[number]];
+	(void)tallies_store(h, who, &tallies);
+	tally->n = -tally->total;
+	if (tally->n != 0)
+		(void)tallies_store(h, who, &tallies);
+}
+
+void
+counters_forget(PtnHook *h, const char *who)
+{
+	(void)ptn_store_count_anew(h, counters_key(h, who));
 }

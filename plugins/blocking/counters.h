@@ -24,9 +24,11 @@ typedef enum {
 
 extern const Counter counters[COUNTERS];
 
-/* Counts one more of `who`; true: it is too much now.  The threshold wanders below what is configured, so that nobody can
- * stay just under it. */
+/* Counts one more of `who`; true: it is too much now, and all counters of `who` have started again, so that the next block needs
+ * as much again.  The threshold wanders below what is configured, so that nobody can stay just under it.  While the store does not
+ * answer, what this node has counted alone is compared. */
 bool counter_add(PtnHook *h, CounterNumber number, const char *who);
-/* What is counted of `who` now; 0 where it cannot be told. */
-int64_t counter_read(PtnHook *h, CounterNumber number, const char *who);
+/* What is counted of `who` now; all 0 where it cannot be told. */
+void counters_read(PtnHook *h, const char *who, int64_t totals[COUNTERS]);
 void counter_forget(PtnHook *h, CounterNumber number, const char *who);
+void counters_forget(PtnHook *h, const char *who);

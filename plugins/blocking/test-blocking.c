@@ -1,19 +1,5 @@
 /* test-blocking.c - who is blocked, why, and for how long (letter K). */
-#include <stdio.h>
-#include <string.h>
-
-#include "plugin-test.h"
-#include "unit/unit.h"
-
-extern const PtnPlugin ptn_plugin_blocking;
-
-#define CLIENT "203.0.113.9"
-#define LOGIN "user@example.net"
-#define MINUTE (60 * PTN_SECOND)
-/* A threshold of three is always three: a quarter of it is nothing. */
-#define OTHERS_OFF \
-	"logins = off\nlisted = off\nconnections = off\nerrors = off\nnot-smtp = off\nprobes = off\n" \
-	"relay-attempts = off\nrejects = off\ncontent = off\n"
+#include "plugins/blocking/test-blocking.h"
 
 /* Stands for auth: one password. */
 static PtnVerdict
@@ -60,8 +46,10 @@ static const PtnPlugin door = { PTN_HEAD("door"), .version = "1", .summary = "on
 static const PtnHookRow dnsbl_hooks[] = { { PTN_HELO, list_client, PTN_INLINE }, { 0 } };
 static const PtnPlugin dnsbl = { PTN_HEAD("dnsbl"), .version = "1", .summary = "lists one", .hooks = dnsbl_hooks };
 
-static PtnTest *
-new_test(const char *options)
+/* ---- a gateway ---- */
+
+PtnTest *
+gateway_new(const char *options)
 {
 	static const PtnPlugin *const plugins[] = { &ptn_plugin_blocking, &door, &dnsbl, NULL };
 	char config[2000];
@@ -73,8 +61,8 @@ new_test(const char *options)
 	return test;
 }
 
-static void
-fail_once(PtnTest *test, const char *client, const char *login)
+void
+gateway_fail_once(PtnTest *test, const char *client, const char *login)
 {
 	ptn_test_connect(test, client);
 	(void)ptn_test_say(test, "EHLO client.example");
@@ -83,15 +71,15 @@ fail_once(PtnTest *test, const char *client, const char *login)
 	ptn_test_finish_work(test);
 }
 
-static void
-fail(PtnTest *test, const char *client, int n)
+void
+gateway_fail(PtnTest *test, const char *client, int n)
 {
 	for (int i = 0; i < n; i++)
-		fail_once(test, client, LOGIN);
+		gateway_fail_once(test, client, LOGIN);
 }
 
-static void
-assert_blocked(PtnTest *test, const char *client, const char *reason)
+void
+gateway_assert_blocked(PtnTest *test, const char *client, const char *reason)
 {
 	const char *blocked;
 
@@ -106,13 +94,13 @@ assert_blocked(PtnTest *test, const char *client, const char *reason)
 static void
 test_auth_failures(void)
 {
-	PtnTest *test = new_test("auth-failures = 3/10m\n" OTHERS_OFF);
+	PtnTest *test = gateway_new("auth-failures = 3/10m\n" OTHERS_OFF);
 
-	fail(test, CLIENT, 2);
-	assert_blocked(test, CLIENT, NULL);
-	fail(test, CLIENT, 1);
-	assert_blocked(test, CLIENT, "blocking: failed authentications (offence 1)");
-	assert_blocked(test, "203.0.113.10", NULL);
+	gateway_fail(test, CLIENT, 2);
+	gateway_assert_blocked(test, CLIENT, NULL);
+	gateway_fail(test, CLIENT, 1);
+	gateway_assert_blocked(test, CLIENT, "blocking: failed authentications (offence 1)");
+	gateway_assert_blocked(test, "203.0.113.10", NULL);
 	ptn_test_free(test);
 }
 
@@ -120,13 +108,13 @@ test_auth_failures(void)
 static void
 test_open_session(void)
 {
-	PtnTest *test = new_test("auth-failures = 3/10m\n" OTHERS_OFF);
+	PtnTest *test = gateway_new("auth-failures = 3/10m\n" OTHERS_OFF);
 
 	ptn_test_connect(test, CLIENT);
 	(void)ptn_test_say(test, "EHLO client.example");
 	for (int i = 0; i < 3; i++)
 		(void)ptn_test_login(test, LOGIN, "wrong");
-	assert_blocked(test, CLIENT, "failed");
+	gateway_assert_blocked(test, CLIENT, "failed");
 	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_login(test, LOGIN, "right"), "421 4.7.0"));
 	CU_ASSERT_TRUE(ptn_test_is_closed(test));
 	ptn_test_free(test);
@@ -135,23 +123,23 @@ test_open_session(void)
 static void
 test_times(void)
 {
-	PtnTest *test = new_test("auth-failures = 3/10m\nforever-after = 2\n" OTHERS_OFF);
+	PtnTest *test = gateway_new("auth-failures = 3/10m\nforever-after = 2\n" OTHERS_OFF);
 
-	fail(test, CLIENT, 3);
+	gateway_fail(test, CLIENT, 3);
 	ptn_test_advance(test, 5 * MINUTE - PTN_SECOND);
-	assert_blocked(test, CLIENT, "offence 1");
+	gateway_assert_blocked(test, CLIENT, "offence 1");
 	ptn_test_advance(test, 10 * MINUTE + 2 * PTN_SECOND);
-	assert_blocked(test, CLIENT, NULL);
+	gateway_assert_blocked(test, CLIENT, NULL);
 	for (int repeat = 2; repeat <= 3; repeat++) {
-		fail(test, CLIENT, 3);
+		gateway_fail(test, CLIENT, 3);
 		ptn_test_advance(test, 59 * MINUTE);
-		assert_blocked(test, CLIENT, repeat == 2 ? "offence 2" : "offence 3");
+		gateway_assert_blocked(test, CLIENT, repeat == 2 ? "offence 2" : "offence 3");
 		ptn_test_advance(test, 23 * 60 * MINUTE + 2 * MINUTE);
-		assert_blocked(test, CLIENT, NULL);
+		gateway_assert_blocked(test, CLIENT, NULL);
 	}
-	fail(test, CLIENT, 3);
+	gateway_fail(test, CLIENT, 3);
 	ptn_test_advance(test, 300 * 24 * 60 * MINUTE);
-	assert_blocked(test, CLIENT, "offence 4");
+	gateway_assert_blocked(test, CLIENT, "offence 4");
 	ptn_test_free(test);
 }
 
@@ -159,13 +147,13 @@ test_times(void)
 static void
 test_memory(void)
 {
-	PtnTest *test = new_test("auth-failures = 3/10m\n" OTHERS_OFF);
+	PtnTest *test = gateway_new("auth-failures = 3/10m\n" OTHERS_OFF);
 
-	fail(test, CLIENT, 3);
-	assert_blocked(test, CLIENT, "offence 1");
+	gateway_fail(test, CLIENT, 3);
+	gateway_assert_blocked(test, CLIENT, "offence 1");
 	ptn_test_advance(test, 7 * 24 * 60 * MINUTE + MINUTE);
-	fail(test, CLIENT, 3);
-	assert_blocked(test, CLIENT, "offence 1");
+	gateway_fail(test, CLIENT, 3);
+	gateway_assert_blocked(test, CLIENT, "offence 1");
 	ptn_test_free(test);
 }
 
@@ -173,7 +161,7 @@ test_memory(void)
 static void
 test_chance(void)
 {
-	PtnTest *test = new_test("auth-failures = 8/10m\nfirst = 1m .. 1h\n" OTHERS_OFF);
+	PtnTest *test = gateway_new("auth-failures = 8/10m\nfirst = 1m .. 1h\n" OTHERS_OFF);
 	int early = 0, least = 100, most = 0;
 
 	for (int i = 0; i < 60; i++) {
@@ -182,7 +170,7 @@ test_chance(void)
 
 		(void)snprintf(client, sizeof client, "203.0.113.%d", i + 1);
 		do {
-			fail(test, client, 1);
+			gateway_fail(test, client, 1);
 			n++;
 		} while (n < 20 && ptn_test_blocked(test, client) == NULL);
 		least = n < least ? n : least;
@@ -204,36 +192,36 @@ test_chance(void)
 static void
 test_ipv6(void)
 {
-	PtnTest *test = new_test("auth-failures = 3/10m\n" OTHERS_OFF);
+	PtnTest *test = gateway_new("auth-failures = 3/10m\n" OTHERS_OFF);
 
-	fail(test, "2001:db8:1:2::1", 1);
-	fail(test, "2001:db8:1:2::2", 1);
-	fail(test, "2001:db8:1:2:ffff::3", 1);
-	assert_blocked(test, "2001:db8:1:2::77", "failed");
-	assert_blocked(test, "2001:db8:1:3::1", NULL);
+	gateway_fail(test, "2001:db8:1:2::1", 1);
+	gateway_fail(test, "2001:db8:1:2::2", 1);
+	gateway_fail(test, "2001:db8:1:2:ffff::3", 1);
+	gateway_assert_blocked(test, "2001:db8:1:2::77", "failed");
+	gateway_assert_blocked(test, "2001:db8:1:3::1", NULL);
 	ptn_test_free(test);
-	test = new_test("auth-failures = 3/10m\nipv6-as = /128\n" OTHERS_OFF);
-	fail(test, "2001:db8:1:2::1", 3);
-	assert_blocked(test, "2001:db8:1:2::1", "failed");
-	assert_blocked(test, "2001:db8:1:2::2", NULL);
+	test = gateway_new("auth-failures = 3/10m\nipv6-as = /128\n" OTHERS_OFF);
+	gateway_fail(test, "2001:db8:1:2::1", 3);
+	gateway_assert_blocked(test, "2001:db8:1:2::1", "failed");
+	gateway_assert_blocked(test, "2001:db8:1:2::2", NULL);
 	ptn_test_free(test);
 }
 
 static void
 test_never(void)
 {
-	PtnTest *test = new_test("auth-failures = 3/10m\nnever = 203.0.113.0/28 2001:db8::/32\n" OTHERS_OFF);
+	PtnTest *test = gateway_new("auth-failures = 3/10m\nnever = 203.0.113.0/28 2001:db8::/32\n" OTHERS_OFF);
 
-	fail(test, CLIENT, 5);
-	fail(test, "2001:db8::1", 5);
-	fail(test, "127.0.0.7", 5); /* `never` adds to [server] monitors */
-	fail(test, "::1", 5);
-	fail(test, "203.0.113.99", 3);
-	assert_blocked(test, CLIENT, NULL);
-	assert_blocked(test, "2001:db8::1", NULL);
-	assert_blocked(test, "127.0.0.7", NULL);
-	assert_blocked(test, "::1", NULL);
-	assert_blocked(test, "203.0.113.99", "failed");
+	gateway_fail(test, CLIENT, 5);
+	gateway_fail(test, "2001:db8::1", 5);
+	gateway_fail(test, "127.0.0.7", 5); /* `never` adds to [server] monitors */
+	gateway_fail(test, "::1", 5);
+	gateway_fail(test, "203.0.113.99", 3);
+	gateway_assert_blocked(test, CLIENT, NULL);
+	gateway_assert_blocked(test, "2001:db8::1", NULL);
+	gateway_assert_blocked(test, "127.0.0.7", NULL);
+	gateway_assert_blocked(test, "::1", NULL);
+	gateway_assert_blocked(test, "203.0.113.99", "failed");
 	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_command(test, "blocking", "show", "127.0.0.7", NULL),
 		"what=never blocked value=yes"));
 	CU_ASSERT_PTR_NOT_NULL(
@@ -247,22 +235,22 @@ test_never(void)
 static void
 test_success(void)
 {
-	PtnTest *test = new_test("auth-failures = 3/10m\n" OTHERS_OFF);
+	PtnTest *test = gateway_new("auth-failures = 3/10m\n" OTHERS_OFF);
 
-	fail(test, CLIENT, 2);
+	gateway_fail(test, CLIENT, 2);
 	ptn_test_connect(test, CLIENT);
 	(void)ptn_test_say(test, "EHLO client.example");
 	(void)ptn_test_login(test, LOGIN, "right");
 	CU_ASSERT_PTR_NOT_NULL(
 		strstr(ptn_test_submit(test, LOGIN, "x@example.org", "Subject: a\r\n\r\nb\r\n"), "250"));
 	ptn_test_finish_work(test);
-	fail(test, CLIENT, 2);
-	assert_blocked(test, CLIENT, NULL);
-	fail(test, CLIENT, 1);
-	assert_blocked(test, CLIENT, "failed");
+	gateway_fail(test, CLIENT, 2);
+	gateway_assert_blocked(test, CLIENT, NULL);
+	gateway_fail(test, CLIENT, 1);
+	gateway_assert_blocked(test, CLIENT, "failed");
 	ptn_test_connect(test, CLIENT); /* as a session that was open before the block */
 	(void)ptn_test_say(test, "EHLO client.example");
-	assert_blocked(test, CLIENT, "failed");
+	gateway_assert_blocked(test, CLIENT, "failed");
 	ptn_test_free(test);
 }
 
@@ -275,10 +263,10 @@ many_logins(PtnTest *test)
 
 	for (int i = 0; i < 3; i++) {
 		(void)snprintf(login, sizeof login, "user%d@example.net", i % 2);
-		fail_once(test, CLIENT, login);
+		gateway_fail_once(test, CLIENT, login);
 	}
-	assert_blocked(test, CLIENT, NULL); /* two different ones */
-	fail_once(test, CLIENT, "USER2@example.net");
+	gateway_assert_blocked(test, CLIENT, NULL); /* two different ones */
+	gateway_fail_once(test, CLIENT, "USER2@example.net");
 }
 
 static void
@@ -338,8 +326,8 @@ relay_attempts(PtnTest *test)
 	}
 }
 
-static void
-submit(PtnTest *test, const char *sender, const char *content)
+void
+gateway_submit(PtnTest *test, const char *sender, const char *content)
 {
 	ptn_test_connect(test, CLIENT);
 	(void)ptn_test_say(test, "EHLO client.example");
@@ -352,17 +340,17 @@ static void
 rejects(PtnTest *test)
 {
 	for (int i = 0; i < 5; i++)
-		submit(test, "slow@example.net", "a\r\n");
-	assert_blocked(test, CLIENT, NULL); /* what may pass by itself counts for nothing */
+		gateway_submit(test, "slow@example.net", "a\r\n");
+	gateway_assert_blocked(test, CLIENT, NULL); /* what may pass by itself counts for nothing */
 	for (int i = 0; i < 3; i++)
-		submit(test, "bad@example.net", "a\r\n");
+		gateway_submit(test, "bad@example.net", "a\r\n");
 }
 
 static void
 content(PtnTest *test)
 {
 	for (int i = 0; i < 3; i++)
-		submit(test, LOGIN, "X-Spam: yes\r\n\r\na\r\n");
+		gateway_submit(test, LOGIN, "X-Spam: yes\r\n\r\na\r\n");
 }
 
 static void
@@ -392,9 +380,9 @@ test_reasons(void)
 			(void)snprintf(options + n, sizeof options - n, "%s = %s\n", all[k],
 				strcmp(all[k], cases[i].option) == 0 ? "3/10m" : "off");
 		}
-		test = new_test(options);
+		test = gateway_new(options);
 		cases[i].misbehave(test);
-		assert_blocked(test, cases[i].client, cases[i].reason);
+		gateway_assert_blocked(test, cases[i].client, cases[i].reason);
 		ptn_test_free(test);
 	}
 }
@@ -409,18 +397,18 @@ test_reasons(void)
 static void
 test_work(void)
 {
-	PtnTest *test = new_test(NARROW);
+	PtnTest *test = gateway_new(NARROW);
 
 	for (int i = 0; i < 20; i++)
-		submit(test, LOGIN, "Subject: a\r\n\r\nb\r\n");
+		gateway_submit(test, LOGIN, "Subject: a\r\n\r\nb\r\n");
 	CU_ASSERT_EQUAL(ptn_test_queued(test), 20);
-	assert_blocked(test, CLIENT, NULL);
+	gateway_assert_blocked(test, CLIENT, NULL);
 	for (int i = 0; i < 20; i++) { /* a client that looks whether its password is right */
 		ptn_test_connect(test, CLIENT);
 		(void)ptn_test_say(test, "EHLO client.example");
 		(void)ptn_test_login(test, LOGIN, "right");
 	}
-	assert_blocked(test, CLIENT, NULL);
+	gateway_assert_blocked(test, CLIENT, NULL);
 	ptn_test_free(test);
 }
 
@@ -428,7 +416,7 @@ test_work(void)
 static void
 test_refusals(void)
 {
-	PtnTest *test = new_test("errors = 3/10m\nconnections = 3/10m\nprobes = 3/10m\n");
+	PtnTest *test = gateway_new("errors = 3/10m\nconnections = 3/10m\nprobes = 3/10m\n");
 
 	for (int session = 0; session < 4; session++) {
 		ptn_test_connect(test, CLIENT);
@@ -443,20 +431,20 @@ test_refusals(void)
 			strstr(ptn_test_submit(test, LOGIN, "x@example.org", "Subject: a\r\n\r\nb\r\n"), "250"));
 	}
 	CU_ASSERT_EQUAL(ptn_test_count(test, "event.too-many-errors"), 0);
-	assert_blocked(test, CLIENT, NULL);
+	gateway_assert_blocked(test, CLIENT, NULL);
 	ptn_test_free(test);
 }
 
 static void
 test_quit(void)
 {
-	PtnTest *test = new_test(NARROW);
+	PtnTest *test = gateway_new(NARROW);
 
 	for (int i = 0; i < 20; i++) {
 		ptn_test_connect(test, CLIENT);
 		(void)ptn_test_say(test, "QUIT");
 	}
-	assert_blocked(test, CLIENT, NULL);
+	gateway_assert_blocked(test, CLIENT, NULL);
 	ptn_test_free(test);
 }
 
@@ -465,7 +453,7 @@ static void
 test_handshake_in_clear(void)
 {
 	static const char hello[] = "\x16\x03\x01\x00\xc8\x01\x00\n\x00";
-	PtnTest *test = new_test("errors = 3/10m\nnot-smtp = 3/10m\nprobes = off\nconnections = off\n");
+	PtnTest *test = gateway_new("errors = 3/10m\nnot-smtp = 3/10m\nprobes = off\nconnections = off\n");
 
 	for (int i = 0; i < 10; i++) {
 		ptn_test_connect(test, CLIENT);
@@ -474,7 +462,7 @@ test_handshake_in_clear(void)
 	}
 	CU_ASSERT_EQUAL(ptn_test_count(test, "event.tls-failure"), 10);
 	CU_ASSERT_EQUAL(ptn_test_count(test, "event.bare-newline"), 0);
-	assert_blocked(test, CLIENT, NULL);
+	gateway_assert_blocked(test, CLIENT, NULL);
 	ptn_test_free(test);
 }
 
@@ -482,22 +470,22 @@ test_handshake_in_clear(void)
 static void
 test_monitor(void)
 {
-	PtnTest *test = new_test(NARROW);
+	PtnTest *test = gateway_new(NARROW);
 
 	for (int i = 0; i < 20; i++) {
 		ptn_test_connect(test, "127.0.0.9");
 		(void)ptn_test_say(test, i % 2 == 0 ? "GET / HTTP/1.1" : "EHLO client.example");
-		fail(test, "127.0.0.9", 1);
+		gateway_fail(test, "127.0.0.9", 1);
 	}
-	assert_blocked(test, "127.0.0.9", NULL);
+	gateway_assert_blocked(test, "127.0.0.9", NULL);
 	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_command(test, "blocking", "show", "127.0.0.9", NULL),
 		"what=auth-failures value=0"));
 	ptn_test_free(test);
-	test = new_test(NARROW "[server]\nmonitors = 192.0.2.0/24\n"); /* replaces the default */
-	fail(test, "192.0.2.9", 5);
-	assert_blocked(test, "192.0.2.9", NULL);
-	fail(test, "127.0.0.9", 3);
-	assert_blocked(test, "127.0.0.9", "failed");
+	test = gateway_new(NARROW "[server]\nmonitors = 192.0.2.0/24\n"); /* replaces the default */
+	gateway_fail(test, "192.0.2.9", 5);
+	gateway_assert_blocked(test, "192.0.2.9", NULL);
+	gateway_fail(test, "127.0.0.9", 3);
+	gateway_assert_blocked(test, "127.0.0.9", "failed");
 	ptn_test_free(test);
 }
 
@@ -526,16 +514,16 @@ test_mistakes(void)
 static void
 test_commands(void)
 {
-	PtnTest *test = new_test("auth-failures = 3/10m\n" OTHERS_OFF);
+	PtnTest *test = gateway_new("auth-failures = 3/10m\n" OTHERS_OFF);
 
-	fail(test, "2001:db8::5", 2);
+	gateway_fail(test, "2001:db8::5", 2);
 	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_command(test, "blocking", "show", "2001:db8::7", NULL),
 		"what=auth-failures value=2 limit=3/10m"));
 	CU_ASSERT_PTR_NOT_NULL(
 		strstr(ptn_test_command(test, "blocking", "show", "2001:db8::7", NULL), "2001:db8::/64"));
 	(void)ptn_test_command(test, "blocking", "forget", "2001:db8::5", NULL);
-	fail(test, "2001:db8::5", 2);
-	assert_blocked(test, "2001:db8::5", NULL);
+	gateway_fail(test, "2001:db8::5", 2);
+	gateway_assert_blocked(test, "2001:db8::5", NULL);
 	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_command(test, "blocking", "show", NULL), "error:"));
 	ptn_test_free(test);
 }
@@ -564,7 +552,7 @@ int
 main(int argc, char **argv)
 {
 	static const UnitSuite suite = { "blocking", tests };
-	static const UnitSuite *const suites[] = { &suite, NULL };
+	static const UnitSuite *const suites[] = { &suite, &test_threshold, NULL };
 
 	return unit_main(argc, argv, suites);
 }

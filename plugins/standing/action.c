@@ -197,9 +197,27 @@ action_stop(PtnHook *h)
 
 /* ---- the account ---- */
 
-/* TAKEN: somebody else did it first, and tells. */
+/* What was accepted until now counts no more.  Each is later than the one before, whatever the clock does. */
+static const char *
+next_beginning(PtnHook *h, PtnEntry *entry)
+{
+	return place_time_text(h, MAX(ptn_now(h), place_time(ptn_get(entry, "standing.since")) + 1));
+}
+
+/* Enabled since, on another node perhaps, of which this one learns with a save that is TAKEN. */
+static bool
+is_of_before(PtnHook *h, PtnEntry *account, const Place *place)
+{
+	PtnEntry *customer = NULL;
+
+	if (ptn_get(account, "customer") != NULL)
+		(void)ptn_find(h, PTN_CUSTOMER, ptn_get(account, "customer"), &customer);
+	return place_at(h, account, customer, ptn_now(h)).beginning > place->beginning;
+}
+
+/* TAKEN: somebody else did it first, and tells, or the account has begun anew. */
 static PtnStatus
-action_change(PtnHook *h, const char *login, bool is_hold, const char *reason)
+action_change(PtnHook *h, const char *login, const Place *place, bool is_hold, const char *reason)
 {
 	PtnStatus status = PTN_TAKEN;
 
@@ -209,11 +227,13 @@ action_change(PtnHook *h, const char *login, bool is_hold, const char *reason)
 		status = ptn_find(h, PTN_ACCOUNT, login, &entry);
 		if (status != PTN_OK)
 			return status;
-		if (g_strcmp0(ptn_get(entry, "enabled"), "no") == 0 ||
+		if (g_strcmp0(ptn_get(entry, "enabled"), "no") == 0 || is_of_before(h, entry, place) ||
 			(is_hold && ptn_get(entry, "standing.hold") != NULL))
 			return PTN_TAKEN;
 		if (!is_hold)
 			ptn_set(entry, "enabled", "no");
+		else
+			ptn_set(entry, "standing.since", next_beginning(h, entry));
 		ptn_set(entry, is_hold ? "standing.hold" : "reason", reason);
 		status = ptn_save(h, entry);
 	}
@@ -245,7 +265,8 @@ action_warn(PtnHook *h, const char *login, const char *reason, const char *detai
 }
 
 PtnStatus
-action_take(PtnHook *h, const char *login, const char *option, const char *reason, const char *detail)
+action_take(PtnHook *h, const char *login, const Place *place, const char *option, const char *reason,
+	const char *detail)
 {
 	const int64_t action = ptn_option_number(h, option);
 	const char *state = action == ACTION_HOLD ? "held" : "disabled";
@@ -253,7 +274,7 @@ action_take(PtnHook *h, const char *login, const char *option, const char *reaso
 	PtnStatus status = PTN_NONE;
 
 	if (action != ACTION_ALARM)
-		status = action_change(h, login, action == ACTION_HOLD, reason);
+		status = action_change(h, login, place, action == ACTION_HOLD, reason);
 	if (status == PTN_NONE)
 		return action_warn(h, login, reason, detail);
 	if (status == PTN_UNSURE)
@@ -261,7 +282,7 @@ action_take(PtnHook *h, const char *login, const char *option, const char *reaso
 			reason);
 	if (status != PTN_OK)
 		return status == PTN_TAKEN ? PTN_OK : status;
-	counters_forget(h, login);
+	counters_forget(h, login, place);
 	ptn_log(h, PTN_WARNING, "%s %s: %s", login, what, reason);
 	ptn_count(h, state, 1);
 	action_alarm(h, login, disabled_text(h, login, state, reason));

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "plugins/standing/claim.h"
 #include "plugins/standing/feedback.h"
 #include "plugins/standing/standing.h"
 #include "plugins/standing/tag.h"
@@ -59,7 +60,7 @@ person_key(PtnHook *h, const Complaint *complaint)
 }
 
 /* A message counts once, and so does a person.  TAKEN: it is known already.  `keys`: what was claimed, in order.
- * Reporters are counted with the account, and forgotten with it: counters_add_complaint(). */
+ * Reporters are counted with the account: counters_add_complaint(). */
 static PtnStatus
 claim_complaint(PtnHook *h, const Complaint *complaint, const char *keys[CLAIMS])
 {
@@ -68,19 +69,40 @@ claim_complaint(PtnHook *h, const Complaint *complaint, const char *keys[CLAIMS]
 
 	if (complaint->submit[0] != '\0') {
 		keys[n] = claim_key(h, complaint->submit);
-		status = ptn_store_claim(h, keys[n], "1", CLAIM_KEPT);
+		status = claim_begin(h, keys[n], CLAIM_KEPT);
 		n += status == PTN_OK;
 	}
 	if (status == PTN_OK && complaint->is_named) {
 		keys[n] = person_key(h, complaint);
-		status = ptn_store_claim(h, keys[n], "1", CLAIM_KEPT);
+		status = claim_begin(h, keys[n], CLAIM_KEPT);
 		n += status == PTN_OK;
 	}
 	keys[n] = NULL;
 	return status;
 }
 
-/* TAKEN: it is known already. */
+/* When the message was accepted that it is about. */
+static int64_t
+complaint_time(PtnHook *h, const Complaint *complaint)
+{
+	int64_t time;
+
+	return tag_time(complaint->submit, &time) ? time : ptn_now(h);
+}
+
+static PtnStatus
+count_complaint(PtnHook *h, const Complaint *complaint)
+{
+	const Event event = { .login = complaint->login,
+		.count = COUNT_COMPLAINTS,
+		.at = complaint_time(h, complaint) };
+
+	return counters_add_complaint(h, &event, complaint->reporter,
+		ptn_format(h, "by %s about the message with Submit ID %s", complaint->by,
+			complaint->submit[0] != '\0' ? complaint->submit : "unknown"));
+}
+
+/* TAKEN: it is known already; NONE: it is about mail that does not count any more. */
 static PtnStatus
 take_complaint(PtnHook *h, const Complaint *complaint)
 {
@@ -90,19 +112,22 @@ take_complaint(PtnHook *h, const Complaint *complaint)
 	if (status == PTN_TAKEN)
 		return status;
 	if (status == PTN_OK)
-		status = counters_add_complaint(h, complaint->login, complaint->reporter,
-			ptn_format(h, "by %s about the message with Submit ID %s", complaint->by,
-				complaint->submit[0] != '\0' ? complaint->submit : "unknown"));
-	if (status != PTN_OK) {
-		for (size_t i = 0; keys[i] != NULL; i++)
+		status = count_complaint(h, complaint);
+	for (size_t i = 0; keys[i] != NULL; i++) {
+		if (status == PTN_UNSURE)
 			(void)ptn_store_remove(h, keys[i]);
-		return PTN_UNSURE;
+		else
+			claim_end(h, keys[i], CLAIM_KEPT);
 	}
-	ptn_log(h, PTN_INFO, "complaint about %s by %s, Submit ID %s, %s", complaint->login, complaint->by,
-		complaint->submit[0] != '\0' ? complaint->submit : "unknown", complaint->type);
-	ptn_count(h, "complaints", 1);
+	if (status == PTN_UNSURE)
+		return status;
+	ptn_log(h, PTN_INFO, "complaint about %s by %s, Submit ID %s, %s%s", complaint->login, complaint->by,
+		complaint->submit[0] != '\0' ? complaint->submit : "unknown", complaint->type,
+		status == PTN_NONE ? ": not counted, its message is of before the account was enabled or held, or too old"
+						   : "");
+	ptn_count(h, status == PTN_OK ? "complaints" : "late", 1);
 	remember_complaint(h, complaint);
-	return PTN_OK;
+	return status;
 }
 
 /* ---- the mailbox of feedback loops ---- */
@@ -123,6 +148,20 @@ complaint_at_rcpt(PtnHook *h)
 	return PTN_NEXT;
 }
 
+/* Where the message counts, and all that is heard of it later. */
+static void
+note_place(PtnHook *h)
+{
+	const char *submit = ptn_fact(h, "submit-id");
+	Place place;
+	int64_t at;
+
+	if (submit == NULL || !tag_time(submit, &at))
+		return;
+	place = place_at(h, ptn_account(h), ptn_customer(h), at);
+	place_note(h, &place);
+}
+
 /* What comes is kept in memory, and sent on whole. */
 PtnVerdict
 complaint_at_message(PtnHook *h)
@@ -138,6 +177,8 @@ complaint_at_message(PtnHook *h)
 			ptn_note(h, "client", ptn_client(h)); /* who reports: in the queue there is no session any more */
 	if (ptn_login(h) != NULL && ptn_option(h, "hold") != NULL)
 		ptn_hold(h, ptn_option(h, "hold"), 0);
+	if (ptn_login(h) != NULL)
+		note_place(h);
 	tag_sign(h);
 	return PTN_NEXT;
 }
@@ -188,15 +229,6 @@ keep_for_human(PtnHook *h, const char *why)
 	return PTN_DONE;
 }
 
-/* Before the walk: a report that comes again and again costs none. */
-static bool
-is_known(PtnHook *h, const char *submit)
-{
-	const char *value;
-
-	return ptn_store_get(h, claim_key(h, submit), &value) == PTN_OK;
-}
-
 /* The network of a feedback loop that the report came from; NULL: it came from somebody else. */
 static const char *
 reporter_of(PtnHook *h)
@@ -224,12 +256,12 @@ deliver_complaint(PtnHook *h, const Feedback *feedback)
 		return keep_for_human(h, "its tag is forged");
 	if (complaint.reporter == NULL)
 		return keep_for_human(h, "it comes from no feedback loop that is known (reporters)");
-	if (!is_known(h, feedback->submit))
+	if (!claim_is_known(h, claim_key(h, feedback->submit))) /* a report that comes again and again costs no walk */
 		status = tag_find(h, feedback->submit, feedback->tag, &complaint.login);
 	if (status == PTN_NONE)
 		return keep_for_human(h, "its account is gone");
 	if (status == PTN_OK)
-		status = take_complaint(h, &complaint);
+		status = take_complaint(h, &complaint); /* NONE: it is too late to count */
 	if (status == PTN_UNSURE)
 		return ptn_refuse(h, PTN_LOCAL, 451, "4.3.0", "complaints cannot be counted now");
 	if (status == PTN_TAKEN) {
@@ -296,6 +328,10 @@ complaint_command_add(PtnHook *h)
 		return PTN_NEXT;
 	case PTN_TAKEN:
 		ptn_row(h, "login", complaint.login, "result", "counted before", NULL);
+		return PTN_NEXT;
+	case PTN_NONE:
+		ptn_row(h, "login", complaint.login, "result",
+			"not counted: the account was enabled or held since, or it is too old", NULL);
 		return PTN_NEXT;
 	default:
 		return ptn_fail(h, "it cannot be counted now");

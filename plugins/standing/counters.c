@@ -1,108 +1,70 @@
-/* counters.c - counting per account over a window, all counters of an account under one key; and the rules. */
+/* counters.c - counting per account, the counters of a place under two keys: those of shares and those of complaints; and the
+ * rules.  What the store does not take is kept by ptn_store_count(). */
 #include <string.h>
 
+#include "plugins/standing/claim.h"
 #include "plugins/standing/standing.h"
-
-enum { WAITS_MOST = 100000 };
-
-typedef struct {
-	int64_t messages, recipients;
-} Waiting;
-
-/* ---- accepted mail ---- */
-
-void
-counters_remember(PtnHook *h, const char *login, int64_t recipients)
-{
-	Standing *own = ptn_instance(h);
-	Waiting *waiting;
-
-	g_mutex_lock(&own->lock);
-	waiting = g_hash_table_lookup(own->waits, login);
-	if (waiting == NULL && g_hash_table_size(own->waits) < WAITS_MOST) {
-		waiting = g_new0(Waiting, 1);
-		g_hash_table_insert(own->waits, g_strdup(login), waiting);
-	}
-	if (waiting != NULL) {
-		waiting->messages++;
-		waiting->recipients += recipients;
-	}
-	g_mutex_unlock(&own->lock);
-}
-
-static Waiting
-counters_take(PtnHook *h, const char *login)
-{
-	Standing *own = ptn_instance(h);
-	Waiting taken = { 0 };
-	const Waiting *waiting;
-
-	g_mutex_lock(&own->lock);
-	waiting = g_hash_table_lookup(own->waits, login);
-	if (waiting != NULL)
-		taken = *waiting;
-	g_hash_table_remove(own->waits, login);
-	g_mutex_unlock(&own->lock);
-	return taken;
-}
 
 /* ---- the store ---- */
 
-static const char *
-counters_key(PtnHook *h, const char *login)
-{
-	return ptn_format(h, "account/%s", login);
-}
-
-static Counters
-counters_of(const Waiting *waiting)
-{
-	Counters counters = { { waiting->messages, waiting->recipients } };
-
-	counters.totals[COUNT_COMPLAINED_OF] = waiting->recipients;
-	return counters;
-}
-
-/* Over which complaints are counted. */
-static int64_t
-complaints_window(PtnHook *h)
-{
-	PtnRate rate = { .window = 7 * DAY };
-
-	(void)ptn_option_rates(h, "complaints", &rate, 1);
-	return rate.window;
-}
-
+/* The first key has the counters of shares, the second those of complaints. */
 static PtnStatus
-counters_tally(PtnHook *h, const char *login, const Counters *added, Counters *counters)
+counters_tally(PtnHook *h, const char *key, int64_t end, size_t first, size_t last, Counters *counters)
 {
 	static const char *const names[COUNTS] = { "messages", "recipients", "errors", "unverified", "undeliverable",
 		"complaints", "reporters", "complained-of" };
-	const int64_t window = ptn_option_number(h, "window");
-	const int64_t of_complaints = complaints_window(h);
 	PtnTally tallies[COUNTS];
 	PtnStatus status;
 
-	for (size_t i = 0; i < COUNTS; i++) {
-		const int64_t own = i >= COUNT_COMPLAINTS ? of_complaints : window;
-
-		tallies[i] = (PtnTally){ .name = ptn_format(h, "%s/%lld", names[i], (long long)(own / PTN_SECOND)),
-			.n = added->totals[i],
-			.window = own };
-	}
-	status = ptn_store_tally(h, counters_key(h, login), tallies, COUNTS);
-	for (size_t i = 0; i < COUNTS; i++)
+	for (size_t i = first; i < last; i++)
+		tallies[i] = (PtnTally){ .name = names[i], .n = counters->totals[i], .window = end };
+	status = ptn_store_count(h, key, tallies + first, last - first);
+	for (size_t i = first; i < last; i++)
 		counters->totals[i] = tallies[i].total;
 	return status;
 }
 
-PtnStatus
-counters_read(PtnHook *h, const char *login, Counters *counters)
+/* Adds what `counters` has, which then is what there is. */
+static PtnStatus
+counters_tally_shares(PtnHook *h, const char *login, const Place *place, Counters *counters)
 {
-	const Waiting waiting = counters_take(h, login);
-	const Counters added = counters_of(&waiting);
+	return counters_tally(
+		h, place_shares_key(h, place, login), place_shares_end(place), 0, COUNT_COMPLAINTS, counters);
+}
 
-	return counters_tally(h, login, &added, counters);
+static PtnStatus
+counters_tally_complaints(PtnHook *h, const char *login, const Place *place, Counters *counters)
+{
+	return counters_tally(
+		h, place_complaints_key(h, place, login), place_complaints_end(place), COUNT_COMPLAINTS, COUNTS, counters);
+}
+
+PtnStatus
+counters_read(PtnHook *h, const char *login, const Place *place, Counters *counters)
+{
+	PtnStatus status;
+
+	*counters = (Counters){ 0 };
+	status = counters_tally_shares(h, login, place, counters);
+	return status == PTN_OK ? counters_tally_complaints(h, login, place, counters) : status;
+}
+
+void
+counters_remember(PtnHook *h, const char *login, const Place *place, int64_t recipients)
+{
+	const int64_t shares = place_shares_end(place), complaints = place_complaints_end(place);
+	const PtnTally accepted[] = { { .name = "messages", .n = 1, .window = shares },
+		{ .name = "recipients", .n = recipients, .window = shares }, { .name = "errors", .window = shares },
+		{ .name = "unverified", .window = shares }, { .name = "undeliverable", .window = shares } };
+	const PtnTally complained_of[] = { { .name = "complaints", .window = complaints },
+		{ .name = "reporters", .window = complaints },
+		{ .name = "complained-of", .n = recipients, .window = complaints } };
+
+	if (place_is_open(h, place))
+		ptn_store_count_later(h, place_shares_key(h, place, login), accepted, G_N_ELEMENTS(accepted));
+	if (place_is_open_for_complaints(h, place))
+		ptn_store_count_later(
+			h, place_complaints_key(h, place, login), complained_of, G_N_ELEMENTS(complained_of));
 }
 
 /* ---- reporters ---- */
@@ -113,34 +75,29 @@ generation_key(PtnHook *h, const char *login)
 	return ptn_format(h, "generation/%s", login);
 }
 
-/* One key for each account and reporter, of any length: another one in each window, and when the counters were forgotten
- * within it.  NULL: it cannot be told. */
+/* One key for each account, reporter and place, of any length; another one when the place was forgotten.  NULL: it cannot be
+ * told. */
 static const char *
-reporter_key(PtnHook *h, const char *login, const char *reporter)
+reporter_key(PtnHook *h, const char *login, const Place *place, const char *reporter)
 {
-	const int64_t window = complaints_window(h);
-	const char *generation = NULL;
+	const char *generation = "", *words;
 	const PtnStatus status = ptn_store_get(h, generation_key(h, login), &generation);
-	g_autofree char *words = NULL, *digest = NULL;
+	g_autofree char *digest = NULL;
 
 	if (status != PTN_OK && status != PTN_NONE)
 		return NULL;
-	words = g_strdup_printf("%s\n%s\n%s\n%" G_GINT64_FORMAT "\n%" G_GINT64_FORMAT, login, reporter,
-		status == PTN_OK ? generation : "", (gint64)window, (gint64)(ptn_now(h) / window));
+	words = ptn_format(h, "%s\n%s\n%s", reporter, place_complaints_key(h, place, login), generation);
 	digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, words, -1);
 	return ptn_format(h, "reporter/%s", digest);
 }
 
 void
-counters_forget(PtnHook *h, const char *login)
+counters_forget(PtnHook *h, const char *login, const Place *place)
 {
-	const int64_t window = complaints_window(h);
-
-	(void)counters_take(h, login);
-	(void)ptn_store_remove(h, counters_key(h, login));
-	/* until the window ends: the next one has reporters of its own */
+	(void)ptn_store_count_anew(h, place_shares_key(h, place, login));
+	(void)ptn_store_count_anew(h, place_complaints_key(h, place, login));
 	(void)ptn_store_set(h, generation_key(h, login), ptn_format(h, "%lld", (long long)ptn_now(h)),
-		window - ptn_now(h) % window);
+		place_complaints_end(place) - ptn_now(h));
 }
 
 /* ---- the rules ---- */
@@ -185,96 +142,131 @@ counters_judge(PtnHook *h, const Counters *counters, Rule rules[RULES])
 
 /* ---- counting ---- */
 
-/* Whose options hold from here on; false: it may not send anyway, and counting begins when it may again. */
-static bool
-counters_open(PtnHook *h, const char *login, bool *is_exempt)
-{
-	PtnEntry *entry;
-
-	*is_exempt = false;
-	if (ptn_find(h, PTN_ACCOUNT, login, &entry) != PTN_OK)
-		return true;
-	ptn_options_of(h, entry);
-	*is_exempt = ptn_option_number(h, "exempt") != 0;
-	return g_strcmp0(ptn_get(entry, "enabled"), "no") != 0;
-}
-
-/* Whoever reported before in this window counts as no other reporter. */
+/* Acts by the rules from `first` to before `last`.  `place`: in whose windows they were passed. */
 static PtnStatus
-counters_tally_complaint(
-	PtnHook *h, const char *login, const char *reporter, Counters *added, Counters *counters)
+counters_act(PtnHook *h, const char *login, const Place *place, const Counters *counters, size_t first,
+	size_t last, const char *detail)
 {
-	const char *key = reporter != NULL ? reporter_key(h, login, reporter) : NULL;
-	PtnStatus claimed = PTN_OK, status;
-
-	if (reporter != NULL)
-		claimed = key != NULL ? ptn_store_claim(h, key, "1", complaints_window(h)) : PTN_UNSURE;
-	if (claimed != PTN_OK && claimed != PTN_TAKEN)
-		return PTN_UNSURE;
-	added->totals[COUNT_REPORTERS] += claimed == PTN_OK;
-	status = counters_tally(h, login, added, counters);
-	if (status != PTN_OK && key != NULL && claimed == PTN_OK)
-		(void)ptn_store_remove(h, key);
-	return status;
-}
-
-static PtnStatus
-counters_add_one(PtnHook *h, const char *login, Count count, const char *reporter, const char *detail)
-{
-	PtnStatus status;
 	Rule rules[RULES];
-	Counters counters, added;
-	Waiting waiting;
-	bool is_exempt;
 
-	if (!counters_open(h, login, &is_exempt))
-		return PTN_OK;
-	waiting = counters_take(h, login);
-	added = counters_of(&waiting);
-	added.totals[count]++;
-	status = count == COUNT_COMPLAINTS ? counters_tally_complaint(h, login, reporter, &added, &counters)
-									   : counters_tally(h, login, &added, &counters);
-	if (status != PTN_OK)
-		return PTN_UNSURE;
-	counters_judge(h, &counters, rules);
-	for (size_t i = 0; i < RULES && !is_exempt; i++)
+	counters_judge(h, counters, rules);
+	for (size_t i = first; i < last; i++) {
+		const bool is_share = i + 1 < RULES;
+		const char *when = is_share ? place_words(h, place->window, place->start)
+									: place_words(h, place->complaints_window, place->complaints_start);
+
 		if (rules[i].is_passed)
-			return action_take(h, login, i + 1 < RULES ? "action" : "complaint-action",
-				ptn_format(h, "excessive %s: %s", rules[i].what, rules[i].words), detail);
+			return action_take(h, login, place, is_share ? "action" : "complaint-action",
+				ptn_format(h, "excessive %s: %s%s", rules[i].what, rules[i].words, when), detail);
+	}
 	return PTN_OK;
 }
 
-PtnStatus
-counters_add(PtnHook *h, const char *login, Count count)
-{
-	return counters_add_one(h, login, count, NULL, "");
-}
-
-PtnStatus
-counters_add_complaint(PtnHook *h, const char *login, const char *reporter, const char *detail)
-{
-	return counters_add_one(h, login, COUNT_COMPLAINTS, reporter, detail);
-}
-
-void
-counters_flush(PtnHook *h)
-{
-	Standing *own = ptn_instance(h);
-	g_autoptr(GPtrArray) logins = g_ptr_array_new_with_free_func(g_free);
-	Counters counters;
-	GHashTableIter iter;
-	void *login;
+typedef struct {
+	Place place;
 	bool is_exempt;
+} Opened;
 
-	g_mutex_lock(&own->lock);
-	g_hash_table_iter_init(&iter, own->waits);
-	while (g_hash_table_iter_next(&iter, &login, NULL))
-		g_ptr_array_add(logins, g_strdup(login));
-	g_mutex_unlock(&own->lock);
-	for (guint i = 0; i < logins->len && ptn_time_left(h) > PTN_SECOND; i++) {
-		if (counters_open(h, logins->pdata[i], &is_exempt))
-			(void)counters_read(h, logins->pdata[i], &counters);
-		else
-			(void)counters_take(h, logins->pdata[i]);
+/* The place of an event, and whose options hold from here on.  NONE: it does not count: the account may not send anyway, or may
+ * again since. */
+static PtnStatus
+counters_open(PtnHook *h, const Event *event, Opened *opened)
+{
+	PtnEntry *account = NULL, *customer = NULL;
+	PtnStatus status = ptn_find(h, PTN_ACCOUNT, event->login, &account);
+	const char *owner = status == PTN_OK ? ptn_get(account, "customer") : NULL;
+
+	*opened = (Opened){ .place = event->place };
+	if (owner != NULL && ptn_find(h, PTN_CUSTOMER, owner, &customer) == PTN_UNSURE)
+		status = PTN_UNSURE;
+	if (status == PTN_UNSURE)
+		return PTN_UNSURE;
+	if (account != NULL) {
+		ptn_options_of(h, account);
+		opened->is_exempt = ptn_option_number(h, "exempt") != 0;
+		if (g_strcmp0(ptn_get(account, "enabled"), "no") == 0)
+			return PTN_NONE;
 	}
+	opened->place = place_at(h, account, customer, event->at);
+	if ((event->has_place ? event->place.beginning : event->at) < opened->place.beginning)
+		return PTN_NONE;
+	if (event->has_place)
+		opened->place = event->place;
+	return PTN_OK;
+}
+
+/* While the store does not answer nothing is judged: what this node has kept is a part of what there is. */
+static PtnStatus
+counters_add_share(PtnHook *h, const Event *event, const Opened *opened)
+{
+	Counters counters = { 0 };
+
+	if (!place_is_open(h, &opened->place))
+		return PTN_OK;
+	counters.totals[event->count] = event->is_counted ? 0 : 1;
+	if (counters_tally_shares(h, event->login, &opened->place, &counters) != PTN_OK) {
+		later_judge(h, event, &opened->place);
+		return PTN_UNSURE;
+	}
+	if (opened->is_exempt)
+		return PTN_OK;
+	return counters_act(h, event->login, &opened->place, &counters, 0, RULE_COMPLAINTS, "");
+}
+
+PtnStatus
+counters_add(PtnHook *h, const Event *event)
+{
+	Opened opened;
+	PtnStatus status = counters_open(h, event, &opened);
+
+	/* what came before comes first; then other options are at hand */
+	if (status == PTN_OK && !event->has_waited && later_tick(h))
+		status = counters_open(h, event, &opened);
+	if (status == PTN_OK)
+		status = counters_add_share(h, event, &opened);
+	else if (status == PTN_UNSURE)
+		later_count(h, event);
+	return status == PTN_UNSURE ? PTN_UNSURE : PTN_OK;
+}
+
+/* Whoever reported before in this place counts as no other reporter.  `key`: what claim_end() wants; NULL: nothing. */
+static PtnStatus
+counters_claim_reporter(PtnHook *h, const Event *event, const Place *place, const char *reporter, const char **key)
+{
+	PtnStatus status;
+
+	*key = NULL;
+	if (reporter == NULL)
+		return PTN_OK;
+	*key = reporter_key(h, event->login, place, reporter);
+	status = *key != NULL ? claim_begin(h, *key, place_complaints_end(place) - ptn_now(h)) : PTN_UNSURE;
+	if (status != PTN_OK)
+		*key = NULL;
+	return status;
+}
+
+/* What is kept of a complaint is judged with the next one. */
+PtnStatus
+counters_add_complaint(PtnHook *h, const Event *event, const char *reporter, const char *detail)
+{
+	Counters counters = { .totals[COUNT_COMPLAINTS] = 1 };
+	PtnStatus status, claimed;
+	const char *key;
+	Opened opened;
+
+	status = counters_open(h, event, &opened);
+	if (status != PTN_OK)
+		return status;
+	if (!place_is_open_for_complaints(h, &opened.place))
+		return PTN_NONE;
+	claimed = counters_claim_reporter(h, event, &opened.place, reporter, &key);
+	if (claimed == PTN_UNSURE)
+		return PTN_UNSURE;
+	counters.totals[COUNT_REPORTERS] = claimed == PTN_OK;
+	status = counters_tally_complaints(h, event->login, &opened.place, &counters);
+	if (key != NULL)
+		claim_end(h, key, place_complaints_end(&opened.place) - ptn_now(h));
+	if (status == PTN_OK && !opened.is_exempt)
+		(void)counters_act(h, event->login, &opened.place, &counters, RULE_COMPLAINTS, RULES, detail);
+	return PTN_OK;
 }

@@ -1,7 +1,7 @@
 /* standing - how an account stands: who fails too often, sends to nobody, or is complained about may not send any more.
  *
- * Observers count, on a worker, and delay nobody.  What was accepted waits in memory for the next tick: alone what counts
- * against an account costs the store a step of its own, and only then is anything judged. */
+ * Observers count, on a worker, and delay nobody.  What was accepted is stored some seconds later: alone what counts against an
+ * account costs the store a step of its own, and only then is anything judged. */
 #include "plugins/standing/standing.h"
 
 #include <string.h>
@@ -13,8 +13,10 @@ enum { TOLD_MOST = 20000 };
 static PtnVerdict
 count_accepted(PtnHook *h)
 {
-	if (ptn_login(h) != NULL)
-		counters_remember(h, ptn_login(h), (int64_t)ptn_recipients(h));
+	Place place;
+
+	if (ptn_login(h) != NULL && place_noted(h, &place))
+		counters_remember(h, ptn_login(h), &place, (int64_t)ptn_recipients(h));
 	return PTN_NEXT;
 }
 
@@ -51,27 +53,30 @@ count_refusal(PtnHook *h)
 	if (!is_unverified && (code < 500 || (cause != PTN_POLICY && cause != PTN_REMOTE && cause != PTN_CONTENT)))
 		return PTN_NEXT;
 	if (!is_told_again(h, text))
-		(void)counters_add(h, ptn_login(h), is_unverified ? COUNT_UNVERIFIED : COUNT_ERRORS);
+		(void)counters_add(h, &(Event){ .login = ptn_login(h),
+								  .count = is_unverified ? COUNT_UNVERIFIED : COUNT_ERRORS,
+								  .at = ptn_now(h) });
 	return PTN_NEXT;
 }
 
-/* Copies have no Submit ID: what becomes of them is not the submitter's doing. */
+/* Copies have no place: what becomes of them is not the submitter's doing. */
 static PtnVerdict
 count_undeliverable(PtnHook *h)
 {
+	Event event = { .login = ptn_login(h), .count = COUNT_UNDELIVERABLE, .has_place = true };
 	bool is_ours;
 	int code;
 
 	(void)ptn_reply(h, &code, NULL, &is_ours);
-	if (ptn_login(h) != NULL && ptn_fact(h, "submit-id") != NULL && !is_ours && code >= 500)
-		(void)counters_add(h, ptn_login(h), COUNT_UNDELIVERABLE);
+	if (event.login != NULL && !is_ours && code >= 500 && place_noted(h, &event.place))
+		(void)counters_add(h, &event);
 	return PTN_NEXT;
 }
 
 static PtnVerdict
 tick(PtnHook *h)
 {
-	counters_flush(h);
+	(void)later_tick(h);
 	action_tick(h);
 	return PTN_NEXT;
 }
@@ -95,7 +100,8 @@ show(PtnHook *h)
 	const char *login = ptn_arguments(h)[0], *reason = NULL, *held = NULL, *last;
 	Counters counters;
 	Rule rules[RULES];
-	PtnEntry *entry;
+	PtnEntry *entry = NULL, *customer = NULL;
+	Place place;
 
 	if (login == NULL)
 		return ptn_fail(h, "of which account?");
@@ -105,8 +111,11 @@ show(PtnHook *h)
 		if (g_strcmp0(ptn_get(entry, "enabled"), "no") == 0)
 			reason = ptn_get(entry, "reason") != NULL ? ptn_get(entry, "reason") : "no reason given";
 		held = ptn_get(entry, "standing.hold");
+		if (ptn_get(entry, "customer") != NULL)
+			(void)ptn_find(h, PTN_CUSTOMER, ptn_get(entry, "customer"), &customer);
 	}
-	if (counters_read(h, login, &counters) != PTN_OK)
+	place = place_at(h, entry, customer, ptn_now(h));
+	if (counters_read(h, login, &place, &counters) != PTN_OK)
 		return ptn_fail(h, "the store cannot be reached");
 	counters_judge(h, &counters, rules);
 	for (size_t i = 0; i < RULES; i++)
@@ -142,7 +151,7 @@ start(PtnHook *h)
 			? "the secret is the one of the sample configuration: anybody can forge complaints"
 			: NULL);
 	g_mutex_init(&own->lock);
-	own->waits = g_hash_table_new_full(ptn_hash, g_str_equal, g_free, g_free);
+	own->later = later_new();
 	own->told = g_hash_table_new_full(ptn_hash, g_str_equal, g_free, NULL);
 	own->alarms = action_alarms_new();
 	return PTN_NEXT;
@@ -153,9 +162,9 @@ stop(PtnHook *h)
 {
 	Standing *own = ptn_instance(h);
 
-	counters_flush(h);
+	(void)later_tick(h);
 	action_stop(h);
-	g_hash_table_unref(own->waits);
+	g_hash_table_unref(own->later);
 	g_hash_table_unref(own->told);
 	g_hash_table_unref(own->alarms);
 	g_mutex_clear(&own->lock);
@@ -168,6 +177,8 @@ check(PtnHook *h, const char *option, const char *value)
 	(void)h;
 	if (strcmp(option, "secret") == 0 && strlen(value) < 16)
 		return "a secret has at least 16 characters";
+	if (strcmp(option, "since") == 0 && place_time(value) == 0)
+		return "not a time of RFC 3339 (2026-11-29T05:24:22Z)";
 	return NULL;
 }
 
@@ -196,6 +207,8 @@ static const PtnOption options[] = {
 		0, 0, action_words },
 	{ "hold", PTN_TEXT, PTN_IN_ACCOUNT, NULL, "why all mail of this account is held; unset: it is not", 0,
 		200, NULL },
+	{ "since", PTN_TEXT, PTN_IN_ACCOUNT, NULL,
+		"what was accepted before does not count; set when the account is held", 0, 40, NULL },
 	{ "action", PTN_CHOICE, OF_ACCOUNTS, "disable", "what becomes of an account that passes a threshold", 0, 0,
 		action_words },
 	{ "exempt", PTN_BOOL, OF_ACCOUNTS, "no", "it is counted, and never judged" },

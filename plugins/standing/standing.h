@@ -4,6 +4,7 @@
 #include <glib.h>
 
 #include "plugin-api.h"
+#include "plugins/standing/place.h"
 
 #define DAY (86400 * PTN_SECOND)
 
@@ -32,35 +33,57 @@ typedef struct {
 	const char *words; /* "40 of 120 recipients" */
 } Rule;
 
-enum { RULES = 4 };
+enum { RULE_COMPLAINTS = 3, RULES };
+
+/* Something that speaks against an account. */
+typedef struct {
+	const char *login;
+	Count count;
+	int64_t at;      /* when it happened, or when the message was accepted that it is about */
+	bool has_place;  /* it is about a message that was counted there */
+	Place place;
+	bool is_counted; /* it is to be judged only */
+	bool has_waited; /* in later.c */
+} Event;
 
 typedef struct {
 	GMutex lock;        /* guards all below */
-	GHashTable *waits;  /* login -> Waiting*: accepted mail that the store does not know of yet */
+	GHashTable *later;  /* name -> Event*: see later.c */
+	uint64_t postponed; /* events so far, for their names */
 	GHashTable *told;   /* queue id and reply: refusals of one verdict at several recipients count once */
 	GHashTable *alarms; /* login -> text, until the account may send again */
 	bool has_restored;  /* the alarms of accounts that were disabled before the start; the tick's alone */
 } Standing;
 
 /* ---- counters.c ---- */
-/* Accepted mail is remembered, and written by the next tick, or with the next of what counts against the account. */
-void counters_remember(PtnHook *h, const char *login, int64_t recipients);
-void counters_flush(PtnHook *h);
-/* One more of `count`; judges.  UNSURE: neither. */
-PtnStatus counters_add(PtnHook *h, const char *login, Count count);
-/* One more complaint.  `reporter`: counts once in a window, until counters_forget(); NULL: each time.  `detail`: for the
- * notice. */
-PtnStatus counters_add_complaint(PtnHook *h, const char *login, const char *reporter, const char *detail);
-/* All, as they are. */
-PtnStatus counters_read(PtnHook *h, const char *login, Counters *counters);
-void counters_forget(PtnHook *h, const char *login);
+/* Mail that was accepted: written within ten seconds, or with the next event. */
+void counters_remember(PtnHook *h, const char *login, const Place *place, int64_t recipients);
+/* Counts, and judges.  UNSURE: the directory or the store does not answer now; it is counted, or judged, when they do. */
+PtnStatus counters_add(PtnHook *h, const Event *event);
+/* One more complaint.  `reporter`: counts once in a place; NULL: each time.  `detail`: for the notice.  NONE: it is about mail of
+ * before a beginning, or too old; UNSURE: it is not counted. */
+PtnStatus counters_add_complaint(PtnHook *h, const Event *event, const char *reporter, const char *detail);
+/* All of a place, as they are. */
+PtnStatus counters_read(PtnHook *h, const char *login, const Place *place, Counters *counters);
+/* Of this place nothing counts any more, and who complained may do so again. */
+void counters_forget(PtnHook *h, const char *login, const Place *place);
 /* By the options at hand: ptn_options_of(). */
 void counters_judge(PtnHook *h, const Counters *counters, Rule rules[RULES]);
 
+/* ---- later.c ---- */
+/* The event waits until the directory answers. */
+void later_count(PtnHook *h, const Event *event);
+/* What was counted in this place is judged when the store answers. */
+void later_judge(PtnHook *h, const Event *event, const Place *place);
+/* Tries what waits; false: nothing does. */
+bool later_tick(PtnHook *h);
+GHashTable *later_new(void);
+
 /* ---- action.c ---- */
 /* Disables the account, holds its mail, or raises the alarm alone, as this option of it says; tells customer and postmaster;
- * once. */
-PtnStatus action_take(PtnHook *h, const char *login, const char *option, const char *reason, const char *detail);
+ * once.  `place`: what led to it, and is forgotten. */
+PtnStatus action_take(PtnHook *h, const char *login, const Place *place, const char *option, const char *reason,
+	const char *detail);
 /* Ends alarms whose account may send again; at first raises those of accounts that were disabled or
  * held before the start. */
 void action_tick(PtnHook *h);

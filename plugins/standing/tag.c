@@ -45,6 +45,24 @@ tag_sign(PtnHook *h)
 	ptn_add_header(h, tag_header(h, "Account"), "%s%s", owner, check);
 }
 
+/* pid.sec.usec.n, in hex. */
+bool
+tag_time(const char *submit, int64_t *time)
+{
+	const char *dot = strchr(submit, '.');
+	char *end;
+	int64_t seconds, rest;
+
+	if (dot == NULL)
+		return false;
+	seconds = g_ascii_strtoll(dot + 1, &end, 16);
+	if (*end != '.' || seconds <= 0 || seconds > INT64_MAX / (2 * PTN_SECOND))
+		return false;
+	rest = g_ascii_strtoll(end + 1, &end, 16);
+	*time = seconds * PTN_SECOND + CLAMP(rest, 0, PTN_SECOND - 1);
+	return *end == '.';
+}
+
 bool
 tag_is_good(PtnHook *h, const char *submit, const char *tag)
 {

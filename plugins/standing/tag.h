@@ -13,5 +13,7 @@ const char *tag_header(PtnHook *h, const char *which);
 void tag_sign(PtnHook *h);
 /* We made it, for this Submit ID. */
 bool tag_is_good(PtnHook *h, const char *submit, const char *tag);
+/* When the message with this Submit ID was accepted, in µs since 1970; false: it is none of ours. */
+bool tag_time(const char *submit, int64_t *time);
 /* Whose it is.  NONE: not good, or of an account that is gone. */
 PtnStatus tag_find(PtnHook *h, const char *submit, const char *tag, const char **login);

@@ -281,6 +281,41 @@ test_reporters_again(void)
 	ptn_test_free(t);
 }
 
+/* What was sent last week is judged by what was sent then; what was sent before the account was enabled, by nobody. */
+static void
+test_complaints_of_message(void)
+{
+	PtnTest *t = gateway_new("complaints = 2/7d\ncomplaint-share = 500\ncomplaint-reporters = 1\n");
+	g_autofree char *first = sent(t), *second = sent(t), *third = sent(t), *fourth = NULL;
+
+	gateway_submit(t);
+	ptn_test_advance(t, 7 * DAY);
+	fourth = sent(t);
+	ASSERT_TEXT(report_by(t, "203.0.113.9", "a@far.example", first), "250 2.0.0 delivered");
+	ASSERT_TEXT(report_by(t, "203.0.113.9", "b@far.example", second), "250 2.0.0 delivered");
+	CU_ASSERT_FALSE(is_held(t)); /* 2 of 4 */
+	ASSERT_SAYS(shown(t), "of=complaints count=0 about 1 recipients");
+	ptn_test_entry(t, PTN_ACCOUNT, LOGIN, "enabled", "no", NULL);
+	ptn_test_advance(t, PTN_SECOND);
+	ptn_test_entry(t, PTN_ACCOUNT, LOGIN, "enabled", NULL, NULL);
+	ASSERT_TEXT(report_by(t, "203.0.113.9", "c@far.example", third), "250 2.0.0 delivered");
+	ASSERT_TEXT(report_by(t, "203.0.113.9", "d@far.example", fourth), "250 2.0.0 delivered");
+	CU_ASSERT_FALSE(is_held(t));
+	CU_ASSERT_EQUAL(ptn_test_count(t, "plugin.standing.late"), 2);
+	ptn_test_free(t);
+	t = gateway_new("complaints = 2/7d\ncomplaint-share = 500\ncomplaint-reporters = 1\n");
+	g_clear_pointer(&first, g_free);
+	g_clear_pointer(&second, g_free);
+	first = sent(t);
+	second = sent(t);
+	ptn_test_advance(t, 7 * DAY);
+	ASSERT_TEXT(report_by(t, "203.0.113.9", "a@far.example", first), "250 2.0.0 delivered");
+	ASSERT_TEXT(report_by(t, "203.0.113.9", "b@far.example", second), "250 2.0.0 delivered");
+	CU_ASSERT_TRUE(is_held(t)); /* 2 of 2 */
+	ASSERT_SAYS(ptn_test_get(t, PTN_ACCOUNT, LOGIN, "standing.hold"), "accepted in the window from ");
+	ptn_test_free(t);
+}
+
 /* Two of 1,000 recipients always complain. */
 static void
 test_share(void)
@@ -414,6 +449,7 @@ static const UnitTest tests[] = {
 	{ "R-19 reports that anybody could make hold and disable nobody", test_self_made },
 	{ "R-19 different people by different loops: mail is held", test_held },
 	{ "R-19 who reported before counts again in a new window, and after a hold", test_reporters_again },
+	{ "R-20 R-21 a complaint counts in the window of its message, and not before its beginning", test_complaints_of_message },
 	{ "R-19 complaints are judged by their share", test_share },
 	{ "R-17 what is no report is kept for a human", test_kept },
 	{ "R-17 the mailbox of feedback loops", test_address },

@@ -418,6 +418,24 @@ test_directory(void)
 	ptn_test_free(t);
 }
 
+/* `on-refusal` changes what the client is told, not what it did. */
+static void
+test_on_refusal(void)
+{
+	PtnTest *t = gateway_new("least = 3\n");
+
+	ptn_test_entry(t, PTN_ACCOUNT, LOGIN, "on-refusal", "reject", NULL);
+	for (int i = 0; i < 6; i++)
+		ASSERT_STARTS(gateway_try(t, LOGIN, "later@example.org", TEXT), "550");
+	ASSERT_SAYS(shown(t), "of=errors count=0 of 0 attempts");
+	CU_ASSERT_FALSE(gateway_is_disabled(t, LOGIN));
+	ptn_test_entry(t, PTN_ACCOUNT, LOGIN, "on-refusal", "defer", NULL);
+	for (int i = 0; i < 3; i++)
+		ASSERT_STARTS(gateway_try(t, LOGIN, "no-a@example.org", TEXT), "450");
+	CU_ASSERT_TRUE(gateway_is_disabled(t, LOGIN));
+	ptn_test_free(t);
+}
+
 /* A login that another server verified has no entry: there is an alarm. */
 static void
 test_not_in_directory(void)
@@ -447,6 +465,7 @@ static const UnitTest tests[] = {
 	{ "R-12 levels and accounts", test_places },
 	{ "R-12 accepted mail is counted", test_accepted },
 	{ "R-12 a directory that changes meanwhile, or is away", test_directory },
+	{ "O-10 R-12 on-refusal changes no count", test_on_refusal },
 	{ "R-12 an account that is not in the directory", test_not_in_directory },
 	{ NULL, NULL },
 };
@@ -456,7 +475,7 @@ const UnitSuite test_shares = { "standing-shares", tests };
 int
 main(int argc, char **argv)
 {
-	static const UnitSuite *const suites[] = { &test_shares, &test_complaints, NULL };
+	static const UnitSuite *const suites[] = { &test_shares, &test_windows, &test_complaints, NULL };
 
 	return unit_main(argc, argv, suites);
 }

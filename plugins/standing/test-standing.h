@@ -33,4 +33,4 @@ size_t gateway_last(PtnTest *t, const char *recipient);
 const char *gateway_first(const char *text, size_t n);
 void gateway_assert_says(const char *text, const char *part);
 
-extern const UnitSuite test_shares, test_complaints;
+extern const UnitSuite test_shares, test_windows, test_complaints;

@@ -128,6 +128,8 @@ test_open_services(PtnTest *test)
 	engine->store = store_open("memory:", false, engine->clock, &error);
 	test->directory_store = store_open("memory:", true, engine->clock, &error);
 	engine->directory = directory_new(test->directory_store);
+	directory_set_clock(engine->directory, engine->clock);
+	engine->counts = counts_new(&(CountsSettings){ .store = engine->store, .metrics = engine->metrics });
 	engine->blocks = blocks_new(engine->store, engine->clock);
 	engine->clients = client_budgets_new(engine->clock, 100);
 	engine->accounts = account_budgets_new();
@@ -330,6 +332,7 @@ ptn_test_free(PtnTest *test)
 	spool_close(engine->spool);
 	directory_free(engine->directory);
 	store_close(test->directory_store);
+	counts_free(engine->counts);
 	store_close(engine->store);
 	dns_free(test->services.dns);
 	tls_client_free(test->services.tls);

@@ -44,6 +44,15 @@ judge_content(PtnHook *h)
 	return refuse_at(h, 5);
 }
 
+static int observed_code;
+
+static PtnVerdict
+observe(PtnHook *h)
+{
+	(void)ptn_reply(h, &observed_code, NULL, NULL);
+	return PTN_NEXT;
+}
+
 static const PtnOption options[] = {
 	{ "at", PTN_CHOICE, PTN_IN_SERVER, "none", "where", 0, 0, stages },
 	{ "code", PTN_NUMBER, PTN_IN_SERVER, "450", "with what", 400, 599 },
@@ -52,7 +61,7 @@ static const PtnOption options[] = {
 };
 static const PtnHookRow hooks[] = { { PTN_AUTH, identify, PTN_INLINE }, { PTN_CONNECT, refuse_connect, PTN_INLINE },
 	{ PTN_HELO, refuse_helo, PTN_INLINE }, { PTN_MAIL, refuse_mail, PTN_INLINE }, { PTN_RCPT, refuse_rcpt, PTN_INLINE },
-	{ PTN_DATA, refuse_data, PTN_INLINE }, { PTN_MESSAGE, judge_content, PTN_INLINE }, { 0 } };
+	{ PTN_DATA, refuse_data, PTN_INLINE }, { PTN_MESSAGE, judge_content, PTN_INLINE }, { PTN_REPLY, observe, 0 }, { 0 } };
 static const PtnPlugin refuser = { PTN_HEAD("refuser"), .version = "1", .summary = "refuses", .options = options, .hooks = hooks };
 
 static PtnTest *
@@ -95,6 +104,30 @@ test_actions(void)
 	check_mapped("reject", PTN_POLICY, 553, "553 5.7.1 No\n");
 	check_mapped("defer", PTN_POLICY, 553, "450 4.7.1 No\n");
 	check_mapped("defer", PTN_POLICY, 554, "451 4.7.1 No\n");
+}
+
+/* Whatever counts goes by the rule. */
+static void
+test_counted_as_the_rule_has_it(void)
+{
+	static const struct {
+		const char *action;
+		int code, now, good;
+	} cases[] = { { "reject", 450, 1, 0 }, { "defer", 550, 0, 1 }, { "automatic", 450, 1, 0 } };
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		PtnTest *test = new_test("rcpt", cases[i].code, PTN_POLICY, cases[i].action);
+
+		ptn_test_connect(test, "192.0.2.1");
+		(void)ptn_test_login(test, "user@example.net", "x");
+		(void)ptn_test_say(test, "MAIL FROM:<user@example.net>");
+		(void)ptn_test_say(test, "RCPT TO:<x@example.org>");
+		ptn_test_finish_work(test);
+		CU_ASSERT_EQUAL(ptn_test_count(test, "replies.4xx"), cases[i].now);
+		CU_ASSERT_EQUAL(ptn_test_count(test, "replies.5xx"), cases[i].good);
+		CU_ASSERT_EQUAL(observed_code, cases[i].code);
+		ptn_test_free(test);
+	}
 }
 
 static void
@@ -276,6 +309,7 @@ test_inbound(void)
 
 static const UnitTest tests[] = {
 	{ "O-01 O-02 O-05 each cause of the rules is mapped as the account wants", test_actions },
+	{ "O-10 metrics and observers have the code of the rule", test_counted_as_the_rule_has_it },
 	{ "O-03 protocol, credentials and our own troubles stay as they are", test_causes_that_stay },
 	{ "O-03 the end of a session stays", test_end_of_session_stays },
 	{ "O-04 a success stays", test_success_stays },
