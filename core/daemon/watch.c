@@ -1,4 +1,5 @@
-/* watch.c - domains and blocks that changed, held mail that is old, the claim on our number, unfinished adoptions, resolvers. */
+/* watch.c - what was counted without the store, domains and blocks that changed, held mail that is
+ * old, the claim on our number, unfinished adoptions, resolvers. */
 #include "daemon/watch.h"
 
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "engine/stay.h"
 
 #define WATCH_ADOPTIONS_US (3600 * CLOCK_SECOND)
+#define WATCH_SETTLE_US (CLOCK_SECOND)
 #define WATCH_DNS_US (10 * CLOCK_SECOND)
 
 /* What is held by an adoption that was not finished is nobody's until it is.  Held mail is read for that: so after the
@@ -75,6 +77,7 @@ watch_look(void *data)
 {
 	Daemon *daemon = data;
 
+	store_settle(daemon->engine.store, g_get_monotonic_time() + WATCH_SETTLE_US);
 	blocks_look(daemon->engine.blocks);
 	stay_look(&daemon->engine);
 	held_look(daemon);

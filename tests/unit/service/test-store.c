@@ -148,7 +148,8 @@ check_versions(Fixture *f)
 static void
 assert_tally(Store *s, int64_t hour, int64_t day, PtnStatus status, int64_t hour_total, int64_t day_total)
 {
-	StoreTally tallies[] = { { "m/1h", hour, HOUR, 3, -1 }, { "m/1d", day, 24 * HOUR, 0, -1 } };
+	StoreTally tallies[] = { { .name = "m/1h", .n = hour, .window_us = HOUR, .most = 3 },
+		{ .name = "m/1d", .n = day, .window_us = 24 * HOUR } };
 
 	CU_ASSERT_EQUAL(store_tally(s, "t", tallies, G_N_ELEMENTS(tallies), CLOCK_NEVER), status);
 	CU_ASSERT_EQUAL(tallies[0].total, hour_total);
@@ -158,8 +159,10 @@ assert_tally(Store *s, int64_t hour, int64_t day, PtnStatus status, int64_t hour
 static void
 check_tally(Fixture *f)
 {
-	StoreTally more[] = { { "m/1d", 1, 24 * HOUR, 0, -1 }, { "b", INT64_C(1) << 40, HOUR, 0, -1 } };
-	StoreTally wrong = { "x", 1, 0, 0, 0 };
+	StoreTally more[] = { { .name = "m/1d", .n = 1, .window_us = 24 * HOUR },
+		{ .name = "b", .n = INT64_C(1) << 40, .window_us = HOUR } };
+	StoreTally hour = { .name = "h", .n = 1, .window_us = HOUR };
+	StoreTally wrong = { .name = "x", .n = 1 };
 
 	fixture_move_clock(f, HOUR - CLOCK_SECOND);
 	assert_tally(f->store, 0, 0, PTN_OK, 0, 0);
@@ -173,6 +176,12 @@ check_tally(Fixture *f)
 	CU_ASSERT_EQUAL(store_tally(f->store, "t", more, 2, CLOCK_NEVER), PTN_OK); /* the configuration changed */
 	CU_ASSERT_EQUAL(more[0].total, 8);
 	CU_ASSERT_EQUAL(more[1].total, INT64_C(1) << 40);
+	assert_tally(f->store, 1, 1, PTN_OK, 2, 9); /* the hour was not named meanwhile */
+	fixture_move_clock(f, 2 * HOUR);
+	assert_tally(f->store, 0, 1, PTN_OK, 0, 10);
+	CU_ASSERT_EQUAL(store_tally(f->store, "t", &hour, 1, CLOCK_NEVER), PTN_OK);
+	fixture_move_clock(f, 2 * HOUR); /* the last counter of the value has ended, the day has not */
+	assert_tally(f->store, 0, 0, PTN_OK, 0, 10);
 	CU_ASSERT_EQUAL(store_tally(f->store, "t", &wrong, 1, CLOCK_NEVER), PTN_UNSURE);
 	CU_ASSERT_EQUAL(store_tally(f->store, "t", &wrong, 0, CLOCK_NEVER), PTN_UNSURE);
 }
