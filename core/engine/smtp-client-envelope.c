@@ -237,7 +237,8 @@ sending_take_rcpt(Sending *sending, guint i, ServerReply *reply, bool is_mail_ac
 	sending->is_surplus[i] = sending_is_surplus(sending, reply);
 	sending->surplus += sending->is_surplus[i];
 	sending->refused += !sending->is_surplus[i];
-	sending_settle(sending, i, sending_may_mean_too_many(reply) ? SENT_DEFERRED : sending_status(reply->code), true, text);
+	sending_settle(sending, i,
+		sending_may_mean_too_many(reply) ? SENT_DEFERRED : sending_status(reply->code), true, text);
 	return true;
 }
 

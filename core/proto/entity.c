@@ -288,7 +288,8 @@ entity_take_delimiter(EntityWalk *walk, const Fragment *line)
 {
 	bool is_last;
 
-	if (!line->begins || (!line->ends && !walk->is_over) || line->size < 3 || line->text[0] != '-' || line->text[1] != '-')
+	if (!line->begins || (!line->ends && !walk->is_over) || line->size < 3 ||
+		memcmp(line->text, "--", 2) != 0)
 		return false;
 	for (guint level = walk->open->len; level-- > 0;) {
 		if (!entity_is_delimiter(&g_array_index(walk->open, OpenMultipart, level), line, &is_last))

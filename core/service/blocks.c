@@ -1,38 +1,8 @@
 /* blocks.c - the table of blocks: a hash per network, asked once for each length of prefix in use. */
-#include "service/blocks.h"
-
-#include <stdatomic.h>
 #include <string.h>
 
 #include "base/keyed-hash.h"
-#include "base/log.h"
-
-enum { BLOCKS_LENGTHS = 129, BLOCKS_PAGE = 1000 };
-
-#define BLOCKS_PREFIX "block/"
-#define BLOCKS_LIFTED "lifted"
-#define BLOCKS_LIFTED_US (86400 * CLOCK_SECOND) /* how long a node that was away may still bring it back */
-#define BLOCKS_PATIENCE_US (2 * CLOCK_SECOND)
-#define BLOCKS_ALL_US (600 * CLOCK_SECOND) /* how long changes alone are read */
-
-typedef struct {
-	Block block;
-	bool is_written; /* the store has it */
-	bool is_seen;    /* by the listing that is being read */
-} Entry;
-
-struct Blocks {
-	Store *store;
-	const Clock *clock;
-	atomic_size_t count;
-	GRWLock lock;                     /* guards the three below */
-	GHashTable *entries;              /* IpNetwork -> Entry* */
-	unsigned lengths[BLOCKS_LENGTHS]; /* how many entries have this length */
-	int64_t next_end_us;
-	uint64_t changes; /* of the store when it was read; the rest is of blocks_look() alone */
-	int64_t read_all_us;
-	bool has_read, has_unwritten;
-};
+#include "service/blocks-private.h"
 
 /* Whole, because a network has no octets between its fields. */
 static guint
@@ -60,10 +30,10 @@ block_free(Block *block)
 	g_free(block);
 }
 
-static void
-blocks_free_entry(void *data)
+void
+block_entry_free(void *data)
 {
-	Entry *entry = data;
+	BlockEntry *entry = data;
 
 	g_free(entry->block.by);
 	g_free(entry->block.reason);
@@ -79,7 +49,7 @@ blocks_new(Store *store, const Clock *clock)
 	blocks->clock = clock;
 	blocks->next_end_us = CLOCK_NEVER;
 	g_rw_lock_init(&blocks->lock);
-	blocks->entries = g_hash_table_new_full(blocks_hash, blocks_equal, NULL, blocks_free_entry);
+	blocks->entries = g_hash_table_new_full(blocks_hash, blocks_equal, NULL, block_entry_free);
 	store_watch(store, BLOCKS_PREFIX);
 	return blocks;
 }
@@ -100,11 +70,11 @@ blocks_free(Blocks *blocks)
 static const Block *
 blocks_find_locked(Blocks *blocks, const IpAddress *client)
 {
-	const int64_t now_us = clock_wall(blocks->clock);
+	const int64_t now_us = store_wall(blocks->store);
 	const Block *found = NULL;
 
 	for (unsigned bits = 0; bits < BLOCKS_LENGTHS; bits++) {
-		const Entry *entry = NULL;
+		const BlockEntry *entry = NULL;
 		IpNetwork network;
 
 		if (blocks->lengths[bits] == 0)
@@ -137,7 +107,7 @@ blocks_test(Blocks *blocks, const IpAddress *client)
 
 /* ---- changing the table; the writer's lock is held ---- */
 
-static void
+void
 blocks_drop(Blocks *blocks, const IpNetwork *network)
 {
 	const unsigned bits = network->bits;
@@ -147,9 +117,8 @@ blocks_drop(Blocks *blocks, const IpNetwork *network)
 	atomic_store(&blocks->count, g_hash_table_size(blocks->entries));
 }
 
-/* Takes. */
-static void
-blocks_put(Blocks *blocks, Entry *entry)
+void
+blocks_put(Blocks *blocks, BlockEntry *entry)
 {
 	const IpNetwork network = entry->block.network;
 
@@ -161,77 +130,46 @@ blocks_put(Blocks *blocks, Entry *entry)
 	atomic_store(&blocks->count, g_hash_table_size(blocks->entries));
 }
 
-static bool
+bool
 blocks_ends_later(int64_t until_us, int64_t than_us)
 {
 	return than_us != 0 && (until_us == 0 || until_us > than_us);
 }
 
-/* ---- records: "SINCE UNTIL BY REASON" ---- */
-
-static char *
-blocks_key(const IpNetwork *network)
+void
+blocks_put_later(Blocks *blocks, BlockEntry *entry)
 {
-	g_autofree char *text = ip_network_format(network);
+	const BlockEntry *before = g_hash_table_lookup(blocks->entries, &entry->block.network);
 
-	return g_strconcat(BLOCKS_PREFIX, text, NULL);
-}
-
-static char *
-blocks_format(const Block *block)
-{
-	return g_strdup_printf("%" G_GINT64_FORMAT " %" G_GINT64_FORMAT " %s %s", block->since_us, block->until_us,
-		block->by, block->reason);
-}
-
-/* New; NULL: no block, or one that was lifted. */
-static Entry *
-blocks_parse(const StoreItem *item)
-{
-	g_auto(GStrv) words = g_strsplit(item->value, " ", 4);
-	IpNetwork network;
-	Entry *entry;
-
-	if (g_strv_length(words) != 4 || !ip_network_parse(item->key + strlen(BLOCKS_PREFIX), &network, NULL))
-		return NULL;
-	entry = g_new0(Entry, 1);
-	entry->block.network = network;
-	entry->block.since_us = g_ascii_strtoll(words[0], NULL, 10);
-	entry->block.until_us = g_ascii_strtoll(words[1], NULL, 10);
-	entry->block.by = g_strdup(words[2]);
-	entry->block.reason = g_strdup(words[3]);
-	entry->is_written = true;
-	return entry;
-}
-
-static int64_t
-blocks_deadline(void)
-{
-	return g_get_monotonic_time() + BLOCKS_PATIENCE_US;
-}
-
-/* A block is on disk when this returns, where the store is a file. */
-static PtnStatus
-blocks_write(Blocks *blocks, const Block *block)
-{
-	const int64_t left_us = block->until_us - clock_wall(blocks->clock);
-	g_autofree char *key = blocks_key(&block->network);
-	g_autofree char *value = blocks_format(block);
-	const int64_t time_us = block->until_us == 0 ? 0 : MAX(left_us, 1);
-	const PtnStatus status = store_set(blocks->store, key, value, time_us, blocks_deadline());
-
-	return status == PTN_OK && !store_flush(blocks->store) ? PTN_UNSURE : status;
+	if (before != NULL && blocks_ends_later(before->block.until_us, entry->block.until_us))
+		block_entry_free(entry);
+	else
+		blocks_put(blocks, entry);
 }
 
 /* ---- verbs ---- */
 
-static Block
-blocks_copy(const Block *block)
+Block *
+block_copy(const Block *block)
 {
-	Block copy = *block;
+	Block *copy = g_new(Block, 1);
 
-	copy.by = g_strdup(block->by);
-	copy.reason = g_strdup(block->reason);
+	*copy = *block;
+	copy->by = g_strdup(block->by);
+	copy->reason = g_strdup(block->reason);
+	return copy;
+}
+
+/* For those who look: by the clock of this node. */
+static Block *
+blocks_show(Blocks *blocks, const Block *block)
+{
+	const int64_t ahead_us = clock_wall(blocks->clock) - store_wall(blocks->store);
+	Block *copy = block_copy(block);
+
+	copy->since_us += ahead_us;
+	if (copy->until_us != 0)
+		copy->until_us += ahead_us;
 	return copy;
 }
 
@@ -243,10 +181,8 @@ blocks_find(Blocks *blocks, const IpAddress *client)
 
 	g_rw_lock_reader_lock(&blocks->lock);
 	block = blocks_find_locked(blocks, client);
-	if (block != NULL) {
-		copy = g_new(Block, 1);
-		*copy = blocks_copy(block);
-	}
+	if (block != NULL)
+		copy = blocks_show(blocks, block);
 	g_rw_lock_reader_unlock(&blocks->lock);
 	return copy;
 }
@@ -262,23 +198,10 @@ blocks_one_line(const char *text)
 	return line;
 }
 
-static void
-blocks_set_written(Blocks *blocks, const IpNetwork *network, bool is_written)
-{
-	Entry *entry;
-
-	g_rw_lock_writer_lock(&blocks->lock);
-	entry = g_hash_table_lookup(blocks->entries, network);
-	if (entry != NULL)
-		entry->is_written = is_written;
-	blocks->has_unwritten |= !is_written;
-	g_rw_lock_writer_unlock(&blocks->lock);
-}
-
 static bool
 blocks_is_longer(Blocks *blocks, const Block *block)
 {
-	const Entry *before;
+	const BlockEntry *before;
 	bool is_longer;
 
 	g_rw_lock_reader_lock(&blocks->lock);
@@ -292,21 +215,26 @@ blocks_is_longer(Blocks *blocks, const Block *block)
 PtnStatus
 blocks_add(Blocks *blocks, const IpNetwork *network, int64_t time_us, const char *by, const char *reason)
 {
-	const int64_t now_us = clock_wall(blocks->clock);
-	Entry *entry = g_new0(Entry, 1);
+	const int64_t now_us = store_wall(blocks->store);
+	BlockEntry *entry = g_new0(BlockEntry, 1), *theirs = NULL;
 	PtnStatus status;
 
 	entry->block =
 		(Block){ *network, now_us, time_us > 0 ? now_us + time_us : 0, g_strdup(by), blocks_one_line(reason) };
 	if (!blocks_is_longer(blocks, &entry->block)) {
-		blocks_free_entry(entry);
+		block_entry_free(entry);
 		return PTN_OK;
 	}
-	status = blocks_write(blocks, &entry->block);
+	status = blocks_share(blocks, &entry->block, true, &theirs);
+	if (status == PTN_TAKEN) {
+		block_entry_free(entry);
+		entry = theirs;
+		status = PTN_OK;
+	}
 	entry->is_written = status == PTN_OK;
 	g_rw_lock_writer_lock(&blocks->lock);
 	blocks->has_unwritten |= status != PTN_OK;
-	blocks_put(blocks, entry);
+	blocks_put_later(blocks, entry);
 	g_rw_lock_writer_unlock(&blocks->lock);
 	return status;
 }
@@ -314,17 +242,14 @@ blocks_add(Blocks *blocks, const IpNetwork *network, int64_t time_us, const char
 PtnStatus
 blocks_lift(Blocks *blocks, const IpNetwork *network)
 {
-	g_autofree char *key = blocks_key(network);
 	bool is_there;
-	PtnStatus status;
 
 	g_rw_lock_writer_lock(&blocks->lock);
 	is_there = g_hash_table_contains(blocks->entries, network);
 	g_rw_lock_writer_unlock(&blocks->lock);
 	if (!is_there)
 		return PTN_NONE;
-	status = store_set(blocks->store, key, BLOCKS_LIFTED, BLOCKS_LIFTED_US, blocks_deadline());
-	if (status != PTN_OK || !store_flush(blocks->store))
+	if (blocks_share_lift(blocks, network) != PTN_OK)
 		return PTN_UNSURE;
 	g_rw_lock_writer_lock(&blocks->lock);
 	blocks_drop(blocks, network);
@@ -345,22 +270,19 @@ GPtrArray *
 blocks_list(Blocks *blocks, const IpAddress *client)
 {
 	GPtrArray *list = g_ptr_array_new_with_free_func((GDestroyNotify)block_free);
-	const int64_t now_us = clock_wall(blocks->clock);
+	const int64_t now_us = store_wall(blocks->store);
 	GHashTableIter each;
 	gpointer value;
 
 	g_rw_lock_reader_lock(&blocks->lock);
 	g_hash_table_iter_init(&each, blocks->entries);
 	while (g_hash_table_iter_next(&each, NULL, &value)) {
-		const Block *block = &((const Entry *)value)->block;
-		Block *copy;
+		const Block *block = &((const BlockEntry *)value)->block;
 
 		if ((block->until_us != 0 && block->until_us <= now_us) ||
 			(client != NULL && !ip_network_contains(&block->network, client)))
 			continue;
-		copy = g_new(Block, 1);
-		*copy = blocks_copy(block);
-		g_ptr_array_add(list, copy);
+		g_ptr_array_add(list, blocks_show(blocks, block));
 	}
 	g_rw_lock_reader_unlock(&blocks->lock);
 	g_ptr_array_sort(list, blocks_compare);
@@ -371,189 +293,4 @@ size_t
 blocks_count(Blocks *blocks)
 {
 	return atomic_load(&blocks->count);
-}
-
-/* ---- looking ---- */
-
-static gboolean
-blocks_has_ended(gpointer key, gpointer value, gpointer data)
-{
-	Blocks *blocks = data;
-	const Block *block = &((Entry *)value)->block;
-
-	(void)key;
-	if (block->until_us != 0 && block->until_us <= clock_wall(blocks->clock)) {
-		blocks->lengths[block->network.bits]--;
-		return TRUE;
-	}
-	if (block->until_us != 0)
-		blocks->next_end_us = MIN(blocks->next_end_us, block->until_us);
-	return FALSE;
-}
-
-static void
-blocks_expire(Blocks *blocks)
-{
-	g_rw_lock_writer_lock(&blocks->lock);
-	if (blocks->next_end_us <= clock_wall(blocks->clock)) {
-		blocks->next_end_us = CLOCK_NEVER;
-		g_hash_table_foreach_remove(blocks->entries, blocks_has_ended, blocks);
-		atomic_store(&blocks->count, g_hash_table_size(blocks->entries));
-	}
-	g_rw_lock_writer_unlock(&blocks->lock);
-}
-
-/* One item of the store; the writer's lock is held. */
-static void
-blocks_take_item(Blocks *blocks, const StoreItem *item)
-{
-	Entry *entry = blocks_parse(item);
-	const Entry *ours;
-	IpNetwork network;
-
-	if (!ip_network_parse(item->key + strlen(BLOCKS_PREFIX), &network, NULL))
-		return;
-	ours = g_hash_table_lookup(blocks->entries, &network);
-	if (ours != NULL && !ours->is_written) { /* it is newer than what the store has, and will be written */
-		if (entry != NULL)
-			blocks_free_entry(entry);
-	} else if (entry != NULL) {
-		entry->is_seen = true;
-		blocks_put(blocks, entry);
-	} else if (strcmp(item->value, BLOCKS_LIFTED) == 0) {
-		blocks_drop(blocks, &network);
-	}
-}
-
-static bool
-blocks_read(Blocks *blocks)
-{
-	g_autofree char *after = NULL;
-	guint n;
-
-	do {
-		g_autoptr(GPtrArray) page = NULL;
-
-		if (store_list(blocks->store, BLOCKS_PREFIX, after, BLOCKS_PAGE, blocks_deadline(), &page) != PTN_OK)
-			return false;
-		n = page->len;
-		g_rw_lock_writer_lock(&blocks->lock);
-		for (guint i = 0; i < n; i++)
-			blocks_take_item(blocks, g_ptr_array_index(page, i));
-		g_rw_lock_writer_unlock(&blocks->lock);
-		if (n > 0) {
-			g_free(after);
-			after = g_strdup(((const StoreItem *)g_ptr_array_index(page, n - 1))->key);
-		}
-	} while (n == BLOCKS_PAGE);
-	return true;
-}
-
-/* What changed since the last look; false: all is to be read.  A thousand nodes that read a long table for each block would be
- * more than a store can bear; but behind a failover all of it is read, as some of it may be lost. */
-static bool
-blocks_read_changed(Blocks *blocks, uint64_t changes)
-{
-	g_autoptr(GPtrArray) keys = NULL;
-
-	if (!blocks->has_read || changes < blocks->changes ||
-		store_changed(blocks->store, BLOCKS_PREFIX, blocks->changes, blocks_deadline(), &keys) != PTN_OK)
-		return false;
-	for (guint i = 0; i < keys->len; i++) {
-		StoreItem item = { .key = g_ptr_array_index(keys, i) };
-		const PtnStatus status = store_get(blocks->store, item.key, blocks_deadline(), &item.value, &item.version);
-
-		if (status == PTN_OK) {
-			g_rw_lock_writer_lock(&blocks->lock);
-			blocks_take_item(blocks, &item);
-			g_rw_lock_writer_unlock(&blocks->lock);
-			g_free(item.value);
-		} else {
-			return false; /* it is lost, or cannot be told */
-		}
-	}
-	blocks->changes = changes;
-	return true;
-}
-
-/* Of all entries; afterwards those that the store did not have are not written. */
-static void
-blocks_note_seen(Blocks *blocks, bool is_begin)
-{
-	GHashTableIter each;
-	gpointer value;
-
-	g_rw_lock_writer_lock(&blocks->lock);
-	g_hash_table_iter_init(&each, blocks->entries);
-	while (g_hash_table_iter_next(&each, NULL, &value)) {
-		Entry *entry = value;
-
-		if (is_begin) {
-			entry->is_seen = false;
-		} else if (!entry->is_seen) {
-			entry->is_written = false;
-			blocks->has_unwritten = true;
-		}
-	}
-	g_rw_lock_writer_unlock(&blocks->lock);
-}
-
-/* What the store lost, or could not be told, is told again. */
-static void
-blocks_assert(Blocks *blocks)
-{
-	g_autoptr(GPtrArray) lost = g_ptr_array_new_with_free_func((GDestroyNotify)block_free);
-	GHashTableIter each;
-	gpointer value;
-
-	g_rw_lock_writer_lock(&blocks->lock);
-	g_hash_table_iter_init(&each, blocks->entries);
-	while (blocks->has_unwritten && g_hash_table_iter_next(&each, NULL, &value)) {
-		const Entry *entry = value;
-
-		if (!entry->is_written) {
-			Block *copy = g_new(Block, 1);
-
-			*copy = blocks_copy(&entry->block);
-			g_ptr_array_add(lost, copy);
-		}
-	}
-	blocks->has_unwritten = false;
-	g_rw_lock_writer_unlock(&blocks->lock);
-	for (guint i = 0; i < lost->len; i++) {
-		const Block *block = g_ptr_array_index(lost, i);
-
-		blocks_set_written(blocks, &block->network, blocks_write(blocks, block) == PTN_OK);
-	}
-}
-
-static bool
-blocks_read_all(Blocks *blocks, uint64_t changes)
-{
-	blocks_note_seen(blocks, true);
-	blocks->has_read = blocks_read(blocks);
-	if (!blocks->has_read)
-		return false;
-	blocks->changes = changes;
-	blocks->read_all_us = clock_monotonic(blocks->clock);
-	blocks_note_seen(blocks, false);
-	return true;
-}
-
-void
-blocks_look(Blocks *blocks)
-{
-	uint64_t changes;
-
-	blocks_expire(blocks);
-	if (store_changes(blocks->store, BLOCKS_PREFIX, blocks_deadline(), &changes) != PTN_OK) {
-		blocks->has_read = false;
-		return;
-	}
-	if (clock_monotonic(blocks->clock) - blocks->read_all_us > BLOCKS_ALL_US)
-		blocks->has_read = false;
-	if ((!blocks->has_read || changes != blocks->changes) && !blocks_read_changed(blocks, changes) &&
-		!blocks_read_all(blocks, changes))
-		return;
-	blocks_assert(blocks);
 }

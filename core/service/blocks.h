@@ -1,6 +1,7 @@
 /* blocks.h - client addresses that may not connect: a table in memory, shared by the nodes through the store.
  *
- * A block is a network with a reason and an end; nodes see those of others within a second (blocks_look()).  What a
+ * A block is a network with a reason and an end, which is counted by the store's clock, so that nodes whose clocks differ agree.  Of
+ * two blocks of a network the one that ends later holds.  Nodes see those of others within a second (blocks_look()).  What a
  * store lost (a failover, an eviction) is written again by the nodes that know it; what was lifted is remembered as lifted for
  * a day, so that it is not. */
 #pragma once
@@ -16,7 +17,7 @@ typedef struct Blocks Blocks;
 
 typedef struct {
 	IpNetwork network;
-	int64_t since_us, until_us; /* wall clock; until_us 0: until it is lifted */
+	int64_t since_us, until_us; /* wall clock of this node; until_us 0: until it is lifted */
 	char *by;                   /* one word: a plugin, or "operator" */
 	char *reason;               /* one line */
 } Block;

@@ -30,6 +30,7 @@ typedef struct {
 struct DirectoryCache {
 	Store *store;
 	Thread *thread;
+	char *prefixes[CACHE_KINDS];
 	bool was_interrupted; /* the thread's own: it may be another server now, which lost the last changes */
 	GMutex lock;          /* guards all that follows */
 	GCond closing;
@@ -193,58 +194,49 @@ directory_cache_changes(DirectoryCache *cache, PtnKind kind, uint64_t *number)
 
 /* ---- looking for changes ---- */
 
-/* `keys` NULL: which ones changed is not known. */
 static void
-cache_take_changes(DirectoryCache *cache, PtnKind kind, uint64_t number, const GPtrArray *keys)
+cache_take_changes(DirectoryCache *cache, PtnKind kind, const StoreFeed *feed)
 {
 	CacheKind *of = &cache->kinds[kind];
 
 	g_mutex_lock(&cache->lock);
-	if (keys == NULL)
+	if (feed->keys == NULL)
 		cache_drop_all(cache);
-	for (guint i = 0; keys != NULL && i < keys->len; i++)
-		cache_drop(cache, kind, g_ptr_array_index(keys, i));
-	of->number = number;
+	for (guint i = 0; feed->keys != NULL && i < feed->keys->len; i++)
+		cache_drop(cache, kind, g_ptr_array_index(feed->keys, i));
+	of->number = feed->number;
 	of->is_heard = true;
 	g_mutex_unlock(&cache->lock);
 }
 
-/* A number that is smaller is that of another server, which lost something: see store_changes(). */
-static bool
-cache_look_at(DirectoryCache *cache, PtnKind kind)
+/* After an interruption it may be another server, which lost something: no number is believed then. */
+static void
+cache_begin_look(DirectoryCache *cache, StoreFeed feeds[CACHE_KINDS])
 {
-	g_autofree char *prefix = directory_prefix(kind);
-	g_autoptr(GPtrArray) keys = NULL;
-	PtnStatus status = PTN_NONE;
-	uint64_t number;
-	CacheKind of;
-
 	g_mutex_lock(&cache->lock);
-	of = cache->kinds[kind];
+	for (int kind = PTN_CUSTOMER; kind < CACHE_KINDS; kind++) {
+		feeds[kind].prefix = cache->prefixes[kind];
+		feeds[kind].has_since = cache->kinds[kind].is_heard && !cache->was_interrupted;
+		feeds[kind].since = cache->kinds[kind].number;
+	}
 	g_mutex_unlock(&cache->lock);
-	if (store_changes(cache->store, prefix, CLOCK_NEVER, &number) != PTN_OK)
-		return false;
-	if (of.is_heard && !cache->was_interrupted && number == of.number)
-		return true;
-	if (of.is_heard && !cache->was_interrupted && number > of.number)
-		status = store_changed(cache->store, prefix, of.number, CLOCK_NEVER, &keys);
-	if (status == PTN_UNSURE)
-		return false;
-	cache_take_changes(cache, kind, number, keys);
-	return true;
 }
 
 static void
 cache_look(DirectoryCache *cache)
 {
 	const int64_t begun_us = g_get_monotonic_time();
-	bool is_done = true;
+	StoreFeed feeds[CACHE_KINDS] = { 0 };
 
-	for (int kind = PTN_CUSTOMER; is_done && kind < CACHE_KINDS; kind++)
-		is_done = cache_look_at(cache, (PtnKind)kind);
-	cache->was_interrupted = !is_done;
-	if (!is_done)
+	cache_begin_look(cache, feeds);
+	cache->was_interrupted =
+		store_feed(cache->store, feeds + PTN_CUSTOMER, CACHE_KINDS - PTN_CUSTOMER, CLOCK_NEVER) != PTN_OK;
+	if (cache->was_interrupted)
 		return;
+	for (int kind = PTN_CUSTOMER; kind < CACHE_KINDS; kind++) {
+		cache_take_changes(cache, (PtnKind)kind, &feeds[kind]);
+		g_clear_pointer(&feeds[kind].keys, g_ptr_array_unref);
+	}
 	g_mutex_lock(&cache->lock);
 	cache->heard_us = begun_us;
 	g_mutex_unlock(&cache->lock);
@@ -279,6 +271,8 @@ directory_cache_new(Store *store)
 
 	cache->store = store;
 	cache->most = DIRECTORY_CACHED / 2;
+	for (int kind = PTN_CUSTOMER; kind < CACHE_KINDS; kind++)
+		cache->prefixes[kind] = directory_prefix((PtnKind)kind);
 	g_mutex_init(&cache->lock);
 	g_cond_init(&cache->closing);
 	cache->young = cache_table_new();
@@ -317,6 +311,8 @@ directory_cache_free(DirectoryCache *cache)
 	g_cond_signal(&cache->closing);
 	g_mutex_unlock(&cache->lock);
 	thread_join(cache->thread);
+	for (int kind = PTN_CUSTOMER; kind < CACHE_KINDS; kind++)
+		g_free(cache->prefixes[kind]);
 	g_hash_table_unref(cache->young);
 	g_hash_table_unref(cache->old);
 	g_cond_clear(&cache->closing);

@@ -438,7 +438,7 @@ directory_save(Directory *directory, DirectoryEntry *entry, Actor *actor, int64_
 	/* If somebody else saves in between, this save is TAKEN: so it is what was replaced. */
 	if (entry->version != 0)
 		before = directory_audit_before(directory, entry->kind, entry->name, deadline_us);
-	status = store_replace(directory->store, key, text, &entry->version, deadline_us);
+	status = store_replace(directory->store, key, text, 0, &entry->version, deadline_us);
 	directory_forget(directory, entry->kind, key);
 	if (status == PTN_OK)
 		directory_audit(directory, actor, entry->kind, entry->name, before, entry);

@@ -18,7 +18,6 @@ enum { LINK_READ = 16 * 1024, LINK_LOOK_MS = 250 };
 #define LINK_CONNECT_US (CLOCK_SECOND)
 #define LINK_BACK_OFF_US (CLOCK_SECOND / 10)
 #define LINK_BACK_OFF_MAX_US (2 * CLOCK_SECOND)
-#define LINK_STEADY_US (5 * CLOCK_SECOND) /* up for so long, the next break is a new story */
 
 struct RedisLink {
 	RedisPool *pool;
@@ -186,7 +185,7 @@ redis_link_send(RedisLink *link, size_t n, const char *const *words)
 }
 
 redisReply *
-redis_link_wait(RedisLink *link, RedisRequest *request, int64_t deadline_us)
+redis_link_wait(RedisLink *link, RedisRequest *request, int64_t deadline_us, bool *is_lost)
 {
 	redisReply *reply;
 
@@ -194,6 +193,7 @@ redis_link_wait(RedisLink *link, RedisRequest *request, int64_t deadline_us)
 	while (!request->is_over && g_cond_wait_until(&request->done, &link->lock, deadline_us))
 		;
 	reply = g_steal_pointer(&request->reply);
+	*is_lost = request->is_over && reply == NULL;
 	g_mutex_unlock(&link->lock);
 	redis_request_unref(request);
 	return reply;
@@ -233,9 +233,9 @@ redis_link_log_in(RedisLink *link, RedisWire *wire, GError **error)
 	return url->database == 0 || selected != NULL;
 }
 
-/* Behind Sentinel it is soon another one; by itself it will not become the master. */
+/* It may become the master; behind Sentinel another one does. */
 static bool
-redis_link_check_role(RedisLink *link, RedisWire *wire, GError **error)
+redis_link_check_role(RedisWire *wire, GError **error)
 {
 	const int64_t until_us = g_get_monotonic_time() + LINK_CONNECT_US;
 	g_autoptr(GError) failure = NULL;
@@ -249,9 +249,7 @@ redis_link_check_role(RedisLink *link, RedisWire *wire, GError **error)
 	}
 	if (role == NULL || strcmp(role, "master") == 0)
 		return true;
-	return error_set(error,
-		link->pool->settings.url->master != NULL ? POSTERN_ERROR_UNAVAILABLE : POSTERN_ERROR_INVALID,
-		"it is a replica, which cannot be written");
+	return error_set(error, POSTERN_ERROR_UNAVAILABLE, "it is a replica, which cannot be written");
 }
 
 static RedisWire *
@@ -262,7 +260,7 @@ redis_link_greet(RedisLink *link, const RedisPlace *place, GError **error)
 	g_autoptr(GError) failure = NULL;
 	g_autoptr(RedisWire) wire = redis_wire_open(place, link->pool->tls, until_us, &failure);
 
-	if (wire != NULL && redis_link_log_in(link, wire, &failure) && redis_link_check_role(link, wire, &failure) &&
+	if (wire != NULL && redis_link_log_in(link, wire, &failure) && redis_link_check_role(wire, &failure) &&
 		settings->greet(settings->data, wire, &failure) && !wire->is_out_of_step)
 		return g_steal_pointer(&wire);
 	if (failure == NULL)
@@ -349,14 +347,18 @@ static void
 redis_link_clean(RedisLink *link)
 {
 	RedisRequest *request;
+	bool has_lost;
 
 	g_mutex_lock(&link->lock);
 	atomic_store(&link->is_up, false);
+	has_lost = !g_queue_is_empty(&link->under_way);
 	while ((request = g_queue_pop_head(&link->under_way)) != NULL)
 		redis_request_end(request, NULL);
 	g_byte_array_set_size(link->out, 0);
 	g_clear_pointer(&link->wire, redis_wire_close);
 	g_mutex_unlock(&link->lock);
+	if (has_lost)
+		redis_pool_broke(link->pool);
 }
 
 /* Between half and all of it, so that many nodes do not come at once. */
@@ -388,19 +390,15 @@ redis_link_run(void *data)
 	int64_t back_off_us = LINK_BACK_OFF_US;
 
 	do {
-		const int64_t begun_us = g_get_monotonic_time();
-
 		if (redis_link_open(link)) {
 			while (redis_link_step(link))
 				;
 			redis_link_clean(link);
-			if (g_get_monotonic_time() - begun_us > LINK_STEADY_US)
-				back_off_us = LINK_BACK_OFF_US;
+			back_off_us = LINK_BACK_OFF_US;
+		} else {
+			back_off_us = MIN(2 * back_off_us, LINK_BACK_OFF_MAX_US);
 		}
-		if (!redis_link_pause(link, back_off_us))
-			break;
-		back_off_us = MIN(2 * back_off_us, LINK_BACK_OFF_MAX_US);
-	} while (true);
+	} while (redis_link_pause(link, back_off_us));
 	return NULL;
 }
 

@@ -47,6 +47,13 @@ redis_pool_count_failure(RedisPool *pool)
 }
 
 void
+redis_pool_broke(RedisPool *pool)
+{
+	if (!atomic_load(&pool->is_away))
+		redis_pool_count_failure(pool);
+}
+
+void
 redis_pool_came_up(RedisPool *pool)
 {
 	bool was_away;
@@ -159,10 +166,10 @@ redis_pool_distrust(RedisPool *pool, RedisShape shape, const char *command, cons
 }
 
 static redisReply *
-redis_pool_ask_once(RedisPool *pool, RedisLink *link, int64_t deadline_us, RedisRequest *request)
+redis_pool_ask_once(RedisPool *pool, RedisLink *link, int64_t deadline_us, RedisRequest *request, bool *is_lost)
 {
 	const int64_t sent_us = request->sent_us;
-	redisReply *reply = redis_link_wait(link, request, deadline_us);
+	redisReply *reply = redis_link_wait(link, request, deadline_us, is_lost);
 
 	if (reply == NULL)
 		return NULL;
@@ -172,9 +179,10 @@ redis_pool_ask_once(RedisPool *pool, RedisLink *link, int64_t deadline_us, Redis
 	return reply;
 }
 
-/* NULL: no reply, one of another shape, or one that turned us away each time. */
+/* NULL: no reply, one of another shape, or one that turned us away each time; `is_lost`: the connection broke, which may have
+ * been before or after the command was done. */
 static redisReply *
-redis_pool_try(RedisPool *pool, int64_t until_us, RedisShape shape, size_t n, const char *const *words)
+redis_pool_try(RedisPool *pool, int64_t until_us, const RedisQuestion *question, bool *is_lost)
 {
 	for (int attempt = 0; attempt < POOL_ATTEMPTS; attempt++) {
 		g_autoptr(redisReply) reply = NULL;
@@ -183,16 +191,16 @@ redis_pool_try(RedisPool *pool, int64_t until_us, RedisShape shape, size_t n, co
 
 		if (link == NULL)
 			return NULL;
-		request = redis_link_send(link, n, words);
+		request = redis_link_send(link, question->n, question->words);
 		if (request == NULL)
 			continue;
-		reply = redis_pool_ask_once(pool, link, until_us, request);
-		if (redis_pool_is_turned_away(reply))
+		reply = redis_pool_ask_once(pool, link, until_us, request, is_lost);
+		if (redis_pool_is_turned_away(reply) || (*is_lost && question->may_repeat))
 			continue;
-		if (redis_reply_fits(reply, shape))
+		if (redis_reply_fits(reply, question->shape))
 			atomic_store(&pool->failures, 0);
 		else if (reply != NULL) {
-			redis_pool_distrust(pool, shape, words[0], reply);
+			redis_pool_distrust(pool, question->shape, question->words[0], reply);
 			g_clear_pointer(&reply, redis_reply_free);
 		}
 		return g_steal_pointer(&reply);
@@ -200,14 +208,16 @@ redis_pool_try(RedisPool *pool, int64_t until_us, RedisShape shape, size_t n, co
 	return NULL;
 }
 
-/* A caller that had hardly any time left says nothing about the server. */
+/* A caller that had hardly any time left says nothing about the server; of those whose connection broke redis_pool_broke() has
+ * counted one. */
 redisReply *
-redis_pool_ask(RedisPool *pool, int64_t deadline_us, RedisShape shape, size_t n, const char *const *words)
+redis_pool_ask(RedisPool *pool, int64_t deadline_us, const RedisQuestion *question)
 {
 	const int64_t ours_us = g_get_monotonic_time() + pool->settings.deadline_us;
-	redisReply *reply = redis_pool_try(pool, MIN(deadline_us, ours_us), shape, n, words);
+	bool is_lost = false;
+	redisReply *reply = redis_pool_try(pool, MIN(deadline_us, ours_us), question, &is_lost);
 
-	if (reply == NULL && deadline_us >= ours_us && !atomic_load(&pool->is_away))
+	if (reply == NULL && !is_lost && deadline_us >= ours_us && !atomic_load(&pool->is_away))
 		redis_pool_count_failure(pool);
 	return reply;
 }

@@ -36,10 +36,16 @@ typedef struct {
 RedisPool *redis_pool_new(const RedisPoolSettings *settings, GError **error);
 /* No call may be under way. */
 void redis_pool_free(RedisPool *pool);
-/* One command of `n` words; a new reply of `shape`, or an error of the command; NULL: no answer in time, or one of
- * another shape (a write may still be done).  `deadline_us`: monotonic, at most the pool's from now. */
-redisReply *redis_pool_ask(
-	RedisPool *pool, int64_t deadline_us, RedisShape shape, size_t n, const char *const *words);
+typedef struct {
+	RedisShape shape;
+	size_t n;
+	const char *const *words;
+	bool may_repeat; /* done twice it does what it does once: asked again when the connection breaks */
+} RedisQuestion;
+
+/* A new reply of the shape, or an error of the command; NULL: no answer in time, or one of another shape (a write may still be
+ * done).  `deadline_us`: monotonic, at most the pool's from now. */
+redisReply *redis_pool_ask(RedisPool *pool, int64_t deadline_us, const RedisQuestion *question);
 /* It counts as away from now on, for this reason, until a new connection has been greeted. */
 void redis_pool_give_up(RedisPool *pool, const char *why);
 bool redis_pool_is_away(RedisPool *pool);

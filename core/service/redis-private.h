@@ -42,12 +42,15 @@ void redis_link_free(RedisLink *link);
 bool redis_link_is_up(RedisLink *link);
 /* NULL: it is not up.  The caller waits by redis_link_wait(). */
 RedisRequest *redis_link_send(RedisLink *link, size_t n, const char *const *words);
-/* Until the reply is there or lost, or the deadline.  Takes the request; the reply is new. */
-redisReply *redis_link_wait(RedisLink *link, RedisRequest *request, int64_t deadline_us);
+/* Until the reply is there or lost (`is_lost`: the connection broke), or the deadline.  Takes the request; the reply is
+ * new. */
+redisReply *redis_link_wait(RedisLink *link, RedisRequest *request, int64_t deadline_us, bool *is_lost);
 /* Gives the connection up: what is under way by it is lost. */
 void redis_link_drop(RedisLink *link, const char *why);
 
 /* ---- what a connection tells its pool ---- */
 void redis_pool_came_up(RedisPool *pool);
+/* One broke that was up, with commands under way. */
+void redis_pool_broke(RedisPool *pool);
 /* A connection could not be made. */
 void redis_pool_failed(RedisPool *pool, const GError *error);

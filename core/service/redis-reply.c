@@ -7,7 +7,6 @@
 
 enum { ITEM_PARTS = 4 };
 
-#define SCORE_MOST 9007199254740992.0 /* 2^53: a double holds no larger whole numbers one by one */
 
 void
 redis_reply_free(redisReply *reply)
@@ -39,24 +38,6 @@ redis_reply_version(const redisReply *reply, uint64_t *number)
 	const char *text = redis_reply_text(reply);
 
 	return text != NULL && g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT64, number, NULL);
-}
-
-bool
-redis_reply_score(const redisReply *reply, uint64_t *number)
-{
-	const char *text = redis_reply_text(reply);
-	char *end;
-	double score;
-
-	if (redis_reply_version(reply, number))
-		return true;
-	if (text == NULL || !g_ascii_isdigit(text[0]))
-		return false;
-	score = g_ascii_strtod(text, &end);
-	if (*end != '\0' || !(score <= SCORE_MOST) || (double)(uint64_t)score != score)
-		return false;
-	*number = (uint64_t)score;
-	return true;
 }
 
 bool
@@ -166,14 +147,6 @@ is_version(const redisReply *reply)
 }
 
 static bool
-is_score(const redisReply *reply)
-{
-	uint64_t score;
-
-	return redis_reply_score(reply, &score);
-}
-
-static bool
 is_array(const redisReply *reply)
 {
 	return reply->type == REDIS_REPLY_ARRAY;
@@ -245,8 +218,6 @@ has_kind(const redisReply *reply, RedisKind kind)
 		return redis_reply_is_nil(reply) || (n == 2 && are_all(reply, is_text));
 	case REDIS_IS_PAIR_OR_NONE:
 		return (n == 0 || n == 2) && are_all(reply, is_text);
-	case REDIS_IS_NUMBERED_OR_NONE:
-		return is_array(reply) && (n == 0 || (n == 2 && is_text(first) && is_score(second)));
 	case REDIS_IS_ITEM:
 		return is_item(reply);
 	case REDIS_IS_ITEMS:
@@ -289,7 +260,6 @@ redis_reply_misfit(const redisReply *reply, RedisShape shape)
 		[REDIS_IS_TEXTS] = "an array of texts",
 		[REDIS_IS_PAIR_OR_NIL] = "an array of two texts or nil",
 		[REDIS_IS_PAIR_OR_NONE] = "an array of two texts or none",
-		[REDIS_IS_NUMBERED_OR_NONE] = "an array of a text and a number or none",
 		[REDIS_IS_ITEM] = "an array of an item's fields",
 		[REDIS_IS_ITEMS] = "an array of items",
 		[REDIS_IS_PAGE] = "a cursor and an array of texts",

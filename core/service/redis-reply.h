@@ -19,10 +19,9 @@ typedef enum {
 	REDIS_IS_NUMBER,           /* our scripts */
 	REDIS_IS_NUMBER_OR_NIL,    /* our scripts */
 	REDIS_IS_NUMBERS,          /* an array of numbers: our scripts */
-	REDIS_IS_TEXTS,            /* an array of texts: SMEMBERS, ZRANGEBYSCORE */
+	REDIS_IS_TEXTS,            /* an array of texts: SMEMBERS, our scripts */
 	REDIS_IS_PAIR_OR_NIL,      /* two texts, or nil: SENTINEL get-master-addr-by-name */
 	REDIS_IS_PAIR_OR_NONE,     /* two texts, or an empty array: CONFIG GET of one name */
-	REDIS_IS_NUMBERED_OR_NONE, /* a text and a number, or an empty array: ZREVRANGE 0 0 WITHSCORES */
 	REDIS_IS_ITEM,             /* HMGET v n [e]: a text, a number, a number, each of them or nil */
 	REDIS_IS_ITEMS,            /* name, value, version, expiry or "", …: our script PAGE */
 	REDIS_IS_PAGE,             /* a number and an array of texts: SCAN */
@@ -54,8 +53,6 @@ bool redis_reply_is_nil(const redisReply *reply);
 /* Sets `number` and returns true if it is one; a version has no sign. */
 bool redis_reply_number(const redisReply *reply, int64_t *number);
 bool redis_reply_version(const redisReply *reply, uint64_t *number);
-/* A score of a sorted set that is a whole number; some versions of Redis write 1.79e+15. */
-bool redis_reply_score(const redisReply *reply, uint64_t *number);
 /* Element `i` of an array; NULL: there is none. */
 const redisReply *redis_reply_at(const redisReply *reply, size_t i);
 /* Of an array; 0 of anything else. */

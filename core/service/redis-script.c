@@ -41,6 +41,11 @@ static const char redis_script_prelude[] =
 	"  if KEYS[2] then note(value) end\n"
 	"  return n\n"
 	"end\n"
+	"local function show(found, name, i)\n"
+	"  if not i[1] or (i[3] and tonumber(i[3]) <= now) then return false end\n"
+	"  for _, part in ipairs({ name, i[1], i[2], i[3] or '' }) do found[#found + 1] = part end\n"
+	"  return true\n"
+	"end\n"
 	"local function behind(ttl)\n"
 	"  ttl = tonumber(ttl)\n"
 	"  if ttl == 0 then return 0 end\n"
@@ -54,10 +59,10 @@ static const char *const redis_scripts[SCRIPT_COUNT] = {
 	[SCRIPT_CLAIM] = "local i = item()\n"
 					 "if i[1] then return false end\n"
 					 "return write(ARGV[2], behind(ARGV[3]), i[2])\n",
-	/* name, version it must have or 0, value (none: to remove); nil: it has another one */
+	/* name, version it must have or 0, ttl, value (none: to remove); nil: it has another one */
 	[SCRIPT_REPLACE] = "local i = item()\n"
 					   "if (i[1] and i[2] or '0') ~= ARGV[2] then return false end\n"
-					   "return write(ARGV[3] or false, 0, i[2])\n",
+					   "return write(ARGV[4] or false, behind(ARGV[3]), i[2])\n",
 	/* name; nil: there was nothing */
 	[SCRIPT_REMOVE] = "local i = item()\n"
 					  "if not i[1] then return false end\n"
@@ -95,9 +100,8 @@ static const char *const redis_scripts[SCRIPT_COUNT] = {
 		"  if #names == 0 then break end\n"
 		"  for _, name in ipairs(names) do\n"
 		"    local i = redis.call('HMGET', ARGV[1] .. name, 'v', 'n', 'e')\n"
-		"    if i[1] and not (i[3] and tonumber(i[3]) <= now) then\n"
+		"    if show(found, name, i) then\n"
 		"      n = n + 1\n"
-		"      for _, part in ipairs({ name, i[1], i[2], i[3] or '' }) do found[#found + 1] = part end\n"
 		"    elseif not i[1] then\n"
 		"      redis.call('ZREM', KEYS[1], name)\n"
 		"    end\n"
@@ -105,7 +109,41 @@ static const char *const redis_scripts[SCRIPT_COUNT] = {
 		"  end\n"
 		"end\n"
 		"return found\n",
+	/* KEYS[1] is the index.  What the names of items begin with in Redis, then names; as PAGE. */
+	[SCRIPT_READ] = "local found = {}\n"
+					"for a = 2, #ARGV do\n"
+					"  show(found, ARGV[a], redis.call('HMGET', ARGV[1] .. ARGV[a], 'v', 'n', 'e'))\n"
+					"end\n"
+					"return found\n",
+	/* KEYS are the latest changes of classes here, ARGV the number since when of each, "": it is not known.  The time; then of
+	 * each class its number, how many names changed (-1: that is not known), and these. */
+	[SCRIPT_FEED] = "local said = { text(now) }\n"
+					"for k, changes in ipairs(KEYS) do\n"
+					"  local top = redis.call('ZREVRANGE', changes, 0, 0, 'WITHSCORES')\n"
+					"  local number, since, names = tonumber(top[2]) or 0, tonumber(ARGV[k]), false\n"
+					"  if since and number == since then names = {} end\n"
+					"  if since and number > since then\n"
+					"    names = redis.call('ZRANGEBYSCORE', changes, '(' .. ARGV[k], '+inf')\n"
+					"    if #names >= 1000 then names = false end\n"
+					"  end\n"
+					"  said[#said + 1] = text(number)\n"
+					"  said[#said + 1] = names and text(#names) or '-1'\n"
+					"  for _, name in ipairs(names or {}) do said[#said + 1] = name end\n"
+					"end\n"
+					"return said\n",
 };
+
+bool
+redis_script_only_reads(RedisScript script)
+{
+	return script == SCRIPT_PAGE || script == SCRIPT_READ || script == SCRIPT_FEED;
+}
+
+bool
+redis_script_may_repeat(RedisScript script)
+{
+	return redis_script_only_reads(script) || script == SCRIPT_SET || script == SCRIPT_LOAD;
+}
 
 char *
 redis_script_text(RedisScript script)

@@ -37,8 +37,6 @@ call_store(const Call *call, const LedgerPage *page, StoreTally *tallies, size_t
 	g_mutex_unlock(&ledger->lock);
 	status = call->backend->tally(call->data, page->key, tallies, n, book, call->deadline_us);
 	g_mutex_lock(&ledger->lock);
-	if (book->now_us > 0)
-		ledger->skew_us = book->now_us - clock_wall(ledger->clock);
 	return status;
 }
 
@@ -257,6 +255,7 @@ store_ledger_tally(StoreLedger *ledger, const StoreBackend *backend, void *data,
 	if (loop_is_here())
 		return PTN_UNSURE;
 	g_mutex_lock(&ledger->lock);
+	ledger->skew_us = backend->wall(data) - clock_wall(ledger->clock);
 	page = ledger_page_of(ledger, key);
 	if (page != NULL) {
 		page->users++;

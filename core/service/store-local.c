@@ -5,37 +5,10 @@
 #include <string.h>
 
 #include "base/keyed-hash.h"
-#include "base/thread.h"
-#include "service/store-file.h"
-#include "service/store-private.h"
+#include "service/store-local.h"
 #include "service/store-tally.h"
-#include "service/store-table.h"
 
 enum { LOCAL_PAGE = 1000, LOCAL_VERSION_GAP = 1000 * 1000 };
-
-typedef struct {
-	char *prefix;
-	uint64_t number; /* the version of the last change */
-} Watch;
-
-typedef struct {
-	const Clock *clock;
-	StoreFile *file; /* NULL: memory only */
-	bool is_durable;
-	size_t most_items; /* their keys come from peers */
-	GMutex write_lock; /* one user of `file` at a time; taken before `lock` */
-	GMutex lock;       /* guards all that follows; never held while the disk is waited for */
-	StoreTable *table;
-	uint64_t version;
-	GArray *watches;
-	GHashTable *dirty; /* keys whose rows differ from the file's */
-	char *trouble;     /* why the last writing failed, or NULL */
-	Metrics *metrics;  /* NULL: none */
-	char *alarm;       /* its name */
-	bool is_closing;
-	GCond closing;
-	Thread *writer;
-} Local;
 
 static void
 local_watch_clear(void *watch)
@@ -75,140 +48,6 @@ local_apply(Local *local, const StoreRow *row)
 		if (g_str_has_prefix(row->key, watch->prefix))
 			watch->number = row->version;
 	}
-}
-
-/* ---- the file; with the write lock held ---- */
-
-static void
-local_note_trouble(Local *local, const GError *error)
-{
-	const char *effect = local->is_durable ? "no change is accepted" : "counters and caches go on in memory";
-	g_autofree char *text = NULL;
-
-	if (error != NULL)
-		text = g_strdup_printf("the file cannot be written: %s; %s", error->message, effect);
-	g_mutex_lock(&local->lock);
-	g_free(local->trouble);
-	local->trouble = error != NULL ? g_strdup(error->message) : NULL;
-	g_mutex_unlock(&local->lock);
-	if (local->metrics != NULL)
-		metrics_alarm(local->metrics, local->alarm, text);
-}
-
-static bool
-local_write_one(Local *local, const StoreRow *row)
-{
-	g_autoptr(GError) error = NULL;
-
-	if (!store_file_begin(local->file, &error) || !store_file_put(local->file, row, &error) ||
-		!store_file_commit(local->file, row->version, &error))
-		store_file_rollback(local->file);
-	local_note_trouble(local, error);
-	return error == NULL;
-}
-
-static bool
-local_write_key(Local *local, const char *key, GError **error)
-{
-	g_autofree char *value = NULL;
-	StoreRow row = { .key = (char *)(uintptr_t)key };
-	const TableItem *item;
-
-	g_mutex_lock(&local->lock);
-	item = store_table_find_any(local->table, key);
-	if (item != NULL) {
-		row.value = value = g_strdup(item->value);
-		row.version = item->version;
-		row.expires_us = item->expires_us;
-	}
-	g_mutex_unlock(&local->lock);
-	return store_file_put(local->file, &row, error);
-}
-
-static bool
-local_write_keys(Local *local, GHashTable *keys, GError **error)
-{
-	GHashTableIter iter;
-	uint64_t version;
-	void *key;
-
-	if (!store_file_begin(local->file, error))
-		return false;
-	g_hash_table_iter_init(&iter, keys);
-	while (g_hash_table_iter_next(&iter, &key, NULL))
-		if (!local_write_key(local, key, error))
-			return false;
-	g_mutex_lock(&local->lock);
-	version = local->version;
-	g_mutex_unlock(&local->lock);
-	return store_file_commit(local->file, version, error);
-}
-
-static void
-local_mark_again(Local *local, GHashTable *keys)
-{
-	GHashTableIter iter;
-	void *key;
-
-	g_mutex_lock(&local->lock);
-	g_hash_table_iter_init(&iter, keys);
-	while (g_hash_table_iter_next(&iter, &key, NULL)) {
-		g_hash_table_iter_steal(&iter);
-		g_hash_table_add(local->dirty, key);
-	}
-	g_mutex_unlock(&local->lock);
-}
-
-static bool
-local_write_dirty(Local *local)
-{
-	g_autoptr(GHashTable) keys = g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, NULL);
-	g_autoptr(GError) error = NULL;
-	GHashTable *dirty;
-
-	g_mutex_lock(&local->lock);
-	dirty = local->dirty;
-	local->dirty = g_steal_pointer(&keys);
-	keys = dirty;
-	g_mutex_unlock(&local->lock);
-	if (g_hash_table_size(keys) == 0)
-		return true;
-	if (!local_write_keys(local, keys, &error)) {
-		store_file_rollback(local->file);
-		local_mark_again(local, keys);
-	}
-	local_note_trouble(local, error);
-	return error == NULL;
-}
-
-static bool
-local_flush(void *data)
-{
-	Local *local = data;
-	bool is_written;
-
-	if (local->file == NULL)
-		return true;
-	g_mutex_lock(&local->write_lock);
-	is_written = local_write_dirty(local);
-	g_mutex_unlock(&local->write_lock);
-	return is_written;
-}
-
-static void *
-local_writer(void *data)
-{
-	Local *local = data;
-
-	g_mutex_lock(&local->lock);
-	while (!local->is_closing) {
-		(void)g_cond_wait_until(&local->closing, &local->lock, g_get_monotonic_time() + G_USEC_PER_SEC);
-		g_mutex_unlock(&local->lock);
-		(void)local_flush(local);
-		g_mutex_lock(&local->lock);
-	}
-	g_mutex_unlock(&local->lock);
-	return NULL;
 }
 
 /* ---- writing ---- */
@@ -286,7 +125,8 @@ local_claim(void *data, const char *key, const char *value, int64_t ttl_us, int6
 }
 
 static PtnStatus
-local_replace(void *data, const char *key, const char *value, uint64_t *version, int64_t deadline_us)
+local_replace(
+	void *data, const char *key, const char *value, int64_t ttl_us, uint64_t *version, int64_t deadline_us)
 {
 	Local *local = data;
 	PtnStatus status = PTN_TAKEN;
@@ -296,7 +136,7 @@ local_replace(void *data, const char *key, const char *value, uint64_t *version,
 	local_begin(local);
 	item = store_table_find(local->table, key);
 	if ((item != NULL ? item->version : 0) == *version) {
-		status = local_put(local, key, value, CLOCK_NEVER);
+		status = local_put(local, key, value, local_expiry(local, ttl_us));
 		if (status == PTN_OK)
 			*version = local->version;
 	}
@@ -471,19 +311,57 @@ local_watch(void *data, const char *prefix)
 	g_mutex_unlock(&local->lock);
 }
 
+/* Which keys changed is not remembered: all of them are here. */
 static PtnStatus
-local_changes(void *data, const char *prefix, int64_t deadline_us, uint64_t *number)
+local_feed(void *data, StoreFeed *feeds, size_t n, int64_t deadline_us)
 {
 	Local *local = data;
-	const Watch *watch;
+	PtnStatus status = PTN_OK;
 
 	(void)deadline_us;
 	g_mutex_lock(&local->lock);
-	watch = local_find_watch(local, prefix);
-	if (watch != NULL)
-		*number = watch->number;
+	for (size_t i = 0; i < n; i++) {
+		const Watch *watch = local_find_watch(local, feeds[i].prefix);
+
+		if (watch == NULL)
+			status = PTN_NONE;
+		else
+			feeds[i].number = watch->number;
+		if (watch != NULL && feeds[i].has_since && feeds[i].since == watch->number)
+			feeds[i].keys = g_ptr_array_new_with_free_func(g_free);
+	}
 	g_mutex_unlock(&local->lock);
-	return watch != NULL ? PTN_OK : PTN_NONE;
+	return status;
+}
+
+static PtnStatus
+local_read(void *data, const char *prefix, const GPtrArray *keys, int64_t deadline_us, GPtrArray **items)
+{
+	Local *local = data;
+
+	(void)prefix, (void)deadline_us;
+	*items = g_ptr_array_new_with_free_func(store_item_free);
+	g_mutex_lock(&local->lock);
+	for (guint i = 0; i < keys->len; i++) {
+		const TableItem *found = store_table_find(local->table, g_ptr_array_index(keys, i));
+		StoreItem *item;
+
+		if (found == NULL)
+			continue;
+		item = store_item_new(g_strdup(found->key), g_strdup(found->value), found->version);
+		item->expires_us = found->expires_us;
+		g_ptr_array_add(*items, item);
+	}
+	g_mutex_unlock(&local->lock);
+	return PTN_OK;
+}
+
+static int64_t
+local_wall(void *data)
+{
+	const Local *local = data;
+
+	return clock_wall(local->clock);
 }
 
 static char *
@@ -589,7 +467,8 @@ local_open_sqlite(const StoreSettings *settings, const char *path, GError **erro
 	.is_local = true, .close = local_close, .flush = local_flush, .get = local_get, .set = local_set, \
 	.claim = local_claim, .replace = local_replace, .add = local_add, .tally = local_tally, \
 	.remove = local_remove, .list = local_list, .watch = local_watch, \
-	.changes = local_changes, .each = local_each, .load = local_load, .describe = local_describe
+	.feed = local_feed, .read = local_read, .wall = local_wall, .each = local_each, .load = local_load, \
+	.describe = local_describe
 
 const StoreBackend store_memory = { .scheme = "memory:", .open = local_open_memory, LOCAL_FUNCTIONS };
 const StoreBackend store_sqlite = { .scheme = "sqlite:", .open = local_open_sqlite, LOCAL_FUNCTIONS };

@@ -33,7 +33,8 @@ struct StoreBackend {
 	PtnStatus (*get)(void *data, const char *key, int64_t deadline_us, char **value, uint64_t *version);
 	PtnStatus (*set)(void *data, const char *key, const char *value, int64_t ttl_us, int64_t deadline_us);
 	PtnStatus (*claim)(void *data, const char *key, const char *value, int64_t ttl_us, int64_t deadline_us);
-	PtnStatus (*replace)(void *data, const char *key, const char *value, uint64_t *version, int64_t deadline_us);
+	PtnStatus (*replace)(void *data, const char *key, const char *value, int64_t ttl_us, uint64_t *version,
+		int64_t deadline_us);
 	PtnStatus (*add)(
 		void *data, const char *key, int64_t n, int64_t window_us, int64_t deadline_us, int64_t *total);
 	/* `book`: NULL with local ones.  NONE: the store does not know what this node counted; it is to settle first. */
@@ -43,8 +44,10 @@ struct StoreBackend {
 	PtnStatus (*list)(
 		void *data, const char *prefix, const char *after, size_t limit, int64_t deadline_us, GPtrArray **items);
 	void (*watch)(void *data, const char *prefix);
-	PtnStatus (*changes)(void *data, const char *prefix, int64_t deadline_us, uint64_t *number);
-	PtnStatus (*changed)(void *data, const char *prefix, uint64_t since, int64_t deadline_us, GPtrArray **keys);
+	PtnStatus (*feed)(void *data, StoreFeed *feeds, size_t n, int64_t deadline_us);
+	PtnStatus (*read)(void *data, const char *prefix, const GPtrArray *keys, int64_t deadline_us,
+		GPtrArray **items);
+	int64_t (*wall)(void *data);
 	PtnStatus (*each)(void *data, bool (*each)(void *each_data, const StoreItem *item), void *each_data);
 	PtnStatus (*load)(void *data, const StoreItem *item, int64_t deadline_us);
 	char *(*describe)(void *data);

@@ -1,4 +1,4 @@
-/* store-redis-list.c - lists, and the change feed.
+/* store-redis-list.c - lists of items.
  *
  * A watched class is listed by its index.  Anything else is looked for in the whole database: for people, never where many
  * wait. */
@@ -9,7 +9,6 @@
 #include "base/keyed-hash.h"
 
 enum {
-	LIST_CHANGES_MAX = 1000,      /* names that a class remembers as changed */
 	LIST_PAGE_MAX = 100 * 1000,   /* items that are asked for at once */
 	LIST_SCANS_MAX = 1000 * 1000, /* pages of SCAN: a server whose cursor never ends is not followed */
 };
@@ -64,18 +63,10 @@ list_ask_index(
 	return list_ask_page(store, class, range, limit, deadline_us);
 }
 
+/* Adds what PAGE and READ answer; UNSURE: it is no such thing. */
 static PtnStatus
-list_by_index(StoreRedis *store, const char *class, const char *prefix, const char *after, size_t limit,
-	int64_t deadline_us, GPtrArray *found)
+list_take(const redisReply *reply, const char *class, GPtrArray *found)
 {
-	g_autoptr(redisReply) reply = NULL;
-	const char *last = after;
-
-	if (after != NULL && strcmp(after, prefix) >= 0 && !g_str_has_prefix(after, class))
-		return PTN_OK; /* behind all of them */
-	reply = list_ask_index(store, class, prefix, after, limit, deadline_us);
-	if (reply == NULL || redis_reply_size(reply) / 4 > MIN(limit, (size_t)LIST_PAGE_MAX))
-		return PTN_UNSURE;
 	for (size_t i = 0; i < redis_reply_size(reply); i += 4) {
 		char *key = g_strconcat(class, redis_reply_text(redis_reply_at(reply, i)), NULL);
 		StoreItem *item = list_make_item(
@@ -84,10 +75,60 @@ list_by_index(StoreRedis *store, const char *class, const char *prefix, const ch
 		if (item == NULL)
 			return PTN_UNSURE;
 		g_ptr_array_add(found, item);
+	}
+	return reply != NULL ? PTN_OK : PTN_UNSURE;
+}
+
+/* Who pages through the list would otherwise never come to an end. */
+static bool
+list_is_in_order(const GPtrArray *found, const char *prefix, const char *after)
+{
+	const char *last = after;
+
+	for (guint i = 0; i < found->len; i++) {
+		const StoreItem *item = g_ptr_array_index(found, i);
+
 		if (!g_str_has_prefix(item->key, prefix) || (last != NULL && strcmp(item->key, last) <= 0))
-			return PTN_UNSURE; /* who pages through the list would never come to an end */
+			return false;
 		last = item->key;
 	}
+	return true;
+}
+
+static PtnStatus
+list_by_index(StoreRedis *store, const char *class, const char *prefix, const char *after, size_t limit,
+	int64_t deadline_us, GPtrArray *found)
+{
+	g_autoptr(redisReply) reply = NULL;
+
+	if (after != NULL && strcmp(after, prefix) >= 0 && !g_str_has_prefix(after, class))
+		return PTN_OK; /* behind all of them */
+	reply = list_ask_index(store, class, prefix, after, limit, deadline_us);
+	if (list_take(reply, class, found) != PTN_OK || found->len > MIN(limit, (size_t)LIST_PAGE_MAX))
+		return PTN_UNSURE;
+	return list_is_in_order(found, prefix, after) ? PTN_OK : PTN_UNSURE;
+}
+
+PtnStatus
+store_redis_read(void *data, const char *prefix, const GPtrArray *keys, int64_t deadline_us, GPtrArray **items)
+{
+	StoreRedis *store = data;
+	g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(store_item_free);
+	g_autoptr(GPtrArray) words = g_ptr_array_new();
+	g_autofree char *index = store_redis_beside(store, prefix, 'x');
+	g_autofree char *base = store_redis_item(store, prefix, prefix);
+	g_autoptr(redisReply) reply = NULL;
+	const char *const first[] = { "1", index, base };
+
+	g_ptr_array_set_size(words, 2);
+	for (size_t i = 0; i < G_N_ELEMENTS(first); i++)
+		g_ptr_array_add(words, (void *)(uintptr_t)first[i]);
+	for (guint i = 0; i < keys->len; i++)
+		g_ptr_array_add(words, (char *)g_ptr_array_index(keys, i) + strlen(prefix));
+	reply = store_redis_eval(store, SCRIPT_READ, (RedisShape){ REDIS_IS_ITEMS, 0 }, deadline_us, words);
+	if (list_take(reply, prefix, found) != PTN_OK || found->len > keys->len)
+		return PTN_UNSURE;
+	*items = g_steal_pointer(&found);
 	return PTN_OK;
 }
 
@@ -220,72 +261,4 @@ store_redis_each(void *data, bool (*each)(void *each_data, const StoreItem *item
 			store_item_free(item);
 	}
 	return status;
-}
-
-/* ---- the change feed ---- */
-
-static bool
-list_is_watched(StoreRedis *store, const char *prefix)
-{
-	const char *class = store_redis_class(store, prefix);
-
-	return class != NULL && strcmp(class, prefix) == 0;
-}
-
-/* The set of classes is for those that open the store without knowing them.  A greeting puts it right if this fails. */
-void
-store_redis_watch(void *data, const char *prefix)
-{
-	StoreRedis *store = data;
-	g_autofree char *all = g_strconcat(store->prefix, "classes", NULL);
-	const char *const words[] = { "SADD", all, prefix };
-
-	if (list_is_watched(store, prefix))
-		return;
-	g_mutex_lock(&store->lock);
-	g_ptr_array_add(store->classes, g_strdup(prefix));
-	g_mutex_unlock(&store->lock);
-	redis_reply_free(
-		store_redis_ask(store, CLOCK_NEVER, (RedisShape){ REDIS_IS_COUNT, 0 }, G_N_ELEMENTS(words), words));
-}
-
-PtnStatus
-store_redis_changes(void *data, const char *prefix, int64_t deadline_us, uint64_t *number)
-{
-	StoreRedis *store = data;
-	g_autofree char *changes = store_redis_beside(store, prefix, 'c');
-	const char *const words[] = { "ZREVRANGE", changes, "0", "0", "WITHSCORES" };
-	g_autoptr(redisReply) reply = NULL;
-
-	if (!list_is_watched(store, prefix))
-		return PTN_NONE;
-	store_redis_try_write(store, deadline_us);
-	reply = store_redis_ask(
-		store, deadline_us, (RedisShape){ REDIS_IS_NUMBERED_OR_NONE, 0 }, G_N_ELEMENTS(words), words);
-	if (reply == NULL)
-		return PTN_UNSURE;
-	if (!redis_reply_score(redis_reply_at(reply, 1), number))
-		*number = 0; /* nothing has changed yet */
-	return PTN_OK;
-}
-
-PtnStatus
-store_redis_changed(void *data, const char *prefix, uint64_t since, int64_t deadline_us, GPtrArray **keys)
-{
-	StoreRedis *store = data;
-	g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(g_free);
-	g_autofree char *changes = store_redis_beside(store, prefix, 'c');
-	g_autofree char *least = g_strdup_printf("(%" G_GUINT64_FORMAT, since);
-	const char *const words[] = { "ZRANGEBYSCORE", changes, least, "+inf" };
-	g_autoptr(redisReply) reply =
-		store_redis_ask(store, deadline_us, (RedisShape){ REDIS_IS_TEXTS, 0 }, G_N_ELEMENTS(words), words);
-
-	if (reply == NULL)
-		return PTN_UNSURE;
-	if (redis_reply_size(reply) >= LIST_CHANGES_MAX)
-		return PTN_NONE;
-	for (size_t i = 0; i < redis_reply_size(reply); i++)
-		g_ptr_array_add(found, g_strconcat(prefix, redis_reply_text(redis_reply_at(reply, i)), NULL));
-	*keys = g_steal_pointer(&found);
-	return PTN_OK;
 }

@@ -275,6 +275,7 @@ open_new(const StoreSettings *settings)
 	store->metric_trips = g_strconcat(store->name, ".round-trips", NULL);
 	store->metric_errors = g_strconcat(store->name, ".errors", NULL);
 	store->metric_time = g_strconcat(store->name, ".time-us", NULL);
+	store->clock = settings->clock;
 	store->deadline_us = settings->deadline_us > 0 ? settings->deadline_us : OPEN_DEADLINE_US;
 	store->told = settings->told;
 	store->told_data = settings->told_data;

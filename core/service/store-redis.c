@@ -111,14 +111,14 @@ store_redis_judge(StoreRedis *store, bool is_write, const redisReply *reply)
 
 /* An error is a reply here. */
 static redisReply *
-store_redis_ask_once(StoreRedis *store, int64_t deadline_us, RedisShape shape, size_t n, const char *const *words)
+store_redis_ask_once(StoreRedis *store, int64_t deadline_us, const RedisQuestion *question)
 {
 	const int64_t begun_us = g_get_monotonic_time();
 	redisReply *reply;
 
 	if (loop_is_here())
 		return NULL;
-	reply = redis_pool_ask(store->pool, deadline_us, shape, n, words);
+	reply = redis_pool_ask(store->pool, deadline_us, question);
 	if (store->metrics != NULL) {
 		metrics_add(store->metrics, reply != NULL ? store->metric_trips : store->metric_errors, 1);
 		metrics_add(store->metrics, store->metric_time, g_get_monotonic_time() - begun_us);
@@ -139,25 +139,29 @@ store_redis_no_error(StoreRedis *store, bool is_write, redisReply *reply)
 redisReply *
 store_redis_ask(StoreRedis *store, int64_t deadline_us, RedisShape shape, size_t n, const char *const *words)
 {
-	return store_redis_no_error(store, false, store_redis_ask_once(store, deadline_us, shape, n, words));
+	const RedisQuestion question = { shape, n, words, true };
+
+	return store_redis_no_error(store, false, store_redis_ask_once(store, deadline_us, &question));
 }
 
 /* A server that lost its scripts (SCRIPT FLUSH) is given the text. */
 redisReply *
 store_redis_eval(StoreRedis *store, RedisScript script, RedisShape shape, int64_t deadline_us, GPtrArray *words)
 {
-	const bool is_write = script != SCRIPT_PAGE;
+	const bool is_write = !redis_script_only_reads(script);
+	const RedisQuestion question = { shape, words->len, (const char *const *)words->pdata,
+		redis_script_may_repeat(script) };
 	redisReply *reply;
 
 	words->pdata[0] = (void *)(uintptr_t) "EVALSHA";
 	words->pdata[1] = store->shas[script];
-	reply = store_redis_ask_once(store, deadline_us, shape, words->len, (const char *const *)words->pdata);
+	reply = store_redis_ask_once(store, deadline_us, &question);
 	if (!redis_reply_is_error(reply, "NOSCRIPT"))
 		return store_redis_no_error(store, is_write, reply);
 	redis_reply_free(reply);
 	words->pdata[0] = (void *)(uintptr_t) "EVAL";
 	words->pdata[1] = store->scripts[script];
-	reply = store_redis_ask_once(store, deadline_us, shape, words->len, (const char *const *)words->pdata);
+	reply = store_redis_ask_once(store, deadline_us, &question);
 	return store_redis_no_error(store, is_write, reply);
 }
 
@@ -263,13 +267,15 @@ store_redis_claim(void *data, const char *key, const char *value, int64_t ttl_us
 }
 
 static PtnStatus
-store_redis_replace(void *data, const char *key, const char *value, uint64_t *version, int64_t deadline_us)
+store_redis_replace(
+	void *data, const char *key, const char *value, int64_t ttl_us, uint64_t *version, int64_t deadline_us)
 {
-	char number[24];
-	const char *const arguments[] = { number, value, NULL };
+	char number[24], ttl[24];
+	const char *const arguments[] = { number, ttl, value, NULL };
 	g_autoptr(redisReply) reply = NULL;
 
 	g_snprintf(number, sizeof number, "%" G_GUINT64_FORMAT, *version);
+	store_redis_format_ttl(ttl_us, ttl);
 	reply = store_redis_run(data, SCRIPT_REPLACE, is_number_or_nil, key, deadline_us, arguments);
 	if (reply == NULL)
 		return PTN_UNSURE;
@@ -414,8 +420,9 @@ const StoreBackend store_redis = { .scheme = "redis",
 	.remove = store_redis_remove,
 	.list = store_redis_list,
 	.watch = store_redis_watch,
-	.changes = store_redis_changes,
-	.changed = store_redis_changed,
+	.feed = store_redis_feed,
+	.read = store_redis_read,
+	.wall = store_redis_wall,
 	.each = store_redis_each,
 	.load = store_redis_load,
 	.describe = store_redis_describe,

@@ -19,6 +19,8 @@ typedef struct {
 	char *scripts[SCRIPT_COUNT];
 	char shas[SCRIPT_COUNT][STORE_REDIS_SHA];
 	int64_t deadline_us;
+	const Clock *clock;
+	atomic_llong ahead_us; /* of its wall clock before the monotonic one of this node; 0: not known yet */
 	atomic_bool is_refused, has_said_unchecked;
 	atomic_bool refuses_writes; /* the last one was refused */
 	atomic_llong tried_us;      /* when it was last tried whether it takes writes again; monotonic */
@@ -38,7 +40,7 @@ char *store_redis_item(const StoreRedis *store, const char *class, const char *k
 char *store_redis_beside(const StoreRedis *store, const char *class, char which);
 /* The key of an item by what Redis calls it; new, NULL: it is none. */
 char *store_redis_key_of(const StoreRedis *store, const char *redis_key);
-/* A new reply of `shape`, no error; NULL: there is none. */
+/* A new reply of `shape`, no error; NULL: there is none.  The command is asked again when its connection breaks. */
 redisReply *store_redis_ask(
 	StoreRedis *store, int64_t deadline_us, RedisShape shape, size_t n, const char *const *words);
 /* Tries, once a second, whether it takes writes again. */
@@ -53,10 +55,13 @@ redisReply *store_redis_eval(
 PtnStatus store_redis_list(
 	void *data, const char *prefix, const char *after, size_t limit, int64_t deadline_us, GPtrArray **items);
 PtnStatus store_redis_each(void *data, bool (*each)(void *each_data, const StoreItem *item), void *each_data);
+PtnStatus store_redis_read(
+	void *data, const char *prefix, const GPtrArray *keys, int64_t deadline_us, GPtrArray **items);
+
+/* ---- store-redis-feed.c ---- */
 void store_redis_watch(void *data, const char *prefix);
-PtnStatus store_redis_changes(void *data, const char *prefix, int64_t deadline_us, uint64_t *number);
-PtnStatus store_redis_changed(
-	void *data, const char *prefix, uint64_t since, int64_t deadline_us, GPtrArray **keys);
+PtnStatus store_redis_feed(void *data, StoreFeed *feeds, size_t n, int64_t deadline_us);
+int64_t store_redis_wall(void *data);
 
 /* ---- store-redis-open.c ---- */
 void *store_redis_open(const StoreSettings *settings, const char *rest, GError **error);

@@ -171,11 +171,12 @@ store_claim(Store *store, const char *key, const char *value, int64_t ttl_us, in
 }
 
 PtnStatus
-store_replace(Store *store, const char *key, const char *value, uint64_t *version, int64_t deadline_us)
+store_replace(
+	Store *store, const char *key, const char *value, int64_t ttl_us, uint64_t *version, int64_t deadline_us)
 {
 	if (!store_pair_is_valid(key, value != NULL ? value : ""))
 		return PTN_UNSURE;
-	return store->backend->replace(store->data, key, value, version, deadline_us);
+	return store->backend->replace(store->data, key, value, ttl_us, version, deadline_us);
 }
 
 static bool
@@ -252,15 +253,37 @@ store_watch(Store *store, const char *prefix)
 PtnStatus
 store_changes(Store *store, const char *prefix, int64_t deadline_us, uint64_t *number)
 {
-	return store->backend->changes(store->data, prefix, deadline_us, number);
+	StoreFeed feed = { .prefix = prefix };
+	const PtnStatus status = store_feed(store, &feed, 1, deadline_us);
+
+	if (status == PTN_OK)
+		*number = feed.number;
+	return status;
 }
 
 PtnStatus
-store_changed(Store *store, const char *prefix, uint64_t since, int64_t deadline_us, GPtrArray **keys)
+store_feed(Store *store, StoreFeed *feeds, size_t n, int64_t deadline_us)
 {
-	if (store->backend->changed == NULL)
-		return PTN_NONE;
-	return store->backend->changed(store->data, prefix, since, deadline_us, keys);
+	PtnStatus status;
+
+	for (size_t i = 0; i < n; i++)
+		feeds[i].keys = NULL;
+	status = store->backend->feed(store->data, feeds, n, deadline_us);
+	for (size_t i = 0; i < n && status != PTN_OK; i++)
+		g_clear_pointer(&feeds[i].keys, g_ptr_array_unref);
+	return status;
+}
+
+PtnStatus
+store_read(Store *store, const char *prefix, const GPtrArray *keys, int64_t deadline_us, GPtrArray **items)
+{
+	return store->backend->read(store->data, prefix, keys, deadline_us, items);
+}
+
+int64_t
+store_wall(Store *store)
+{
+	return store->backend->wall(store->data);
 }
 
 PtnStatus

@@ -97,8 +97,9 @@ PtnStatus store_set(Store *store, const char *key, const char *value, int64_t tt
 /* If absent, else TAKEN: also how a lease is taken. */
 PtnStatus store_claim(Store *store, const char *key, const char *value, int64_t ttl_us, int64_t deadline_us);
 /* If its version is still `*version` (0: if absent), else TAKEN.  `value` NULL removes.  `*version` gets the new one.
- * The new value has no expiry. */
-PtnStatus store_replace(Store *store, const char *key, const char *value, uint64_t *version, int64_t deadline_us);
+ * `ttl_us`: 0 for ever. */
+PtnStatus store_replace(
+	Store *store, const char *key, const char *value, int64_t ttl_us, uint64_t *version, int64_t deadline_us);
 /* NONE: there was nothing. */
 PtnStatus store_remove(Store *store, const char *key, int64_t deadline_us);
 /* Adds to the counter of the present window (windows are aligned to 1970); `total` (may be NULL) gets the new sum; `n` 0
@@ -144,9 +145,25 @@ PtnStatus store_list(
  * another: what was written under it before is not listed by it. */
 void store_watch(Store *store, const char *prefix);
 PtnStatus store_changes(Store *store, const char *prefix, int64_t deadline_us, uint64_t *number);
-/* The keys under `prefix`, watched, that changed since it had the number `since`: a new array that frees them.  NONE: that
- * is not known any more, or not for this back end: everything may have changed. */
-PtnStatus store_changed(Store *store, const char *prefix, uint64_t since, int64_t deadline_us, GPtrArray **keys);
+
+/* A watched prefix, and what changed under it since its number was read. */
+typedef struct {
+	const char *prefix;
+	bool has_since;  /* `since` is a number that was read before, from a server that is to be believed */
+	uint64_t since;
+	uint64_t number; /* the answer: as store_changes() */
+	GPtrArray *keys; /* the answer: those that changed, new and freed by it; NULL: any may have changed */
+} StoreFeed;
+
+/* All of them in one round trip; NONE: one is not watched. */
+PtnStatus store_feed(Store *store, StoreFeed *feeds, size_t n, int64_t deadline_us);
+/* The items of `keys` that are there, all under `prefix`, which is watched: a new array of StoreItem* that frees them, in
+ * one round trip. */
+PtnStatus store_read(
+	Store *store, const char *prefix, const GPtrArray *keys, int64_t deadline_us, GPtrArray **items);
+/* The wall clock by which the store counts expiry, in µs: of a remote one the server's, as store_feed() learned it, to half a
+ * round trip; before that, and of a local one, this node's.  For times that nodes compare.  Never waits. */
+int64_t store_wall(Store *store);
 /* Every item, in no order; ends when `each` returns false (TAKEN).  For copies; what is written meanwhile may be missed. */
 PtnStatus store_each(Store *store, bool (*each)(void *data, const StoreItem *item), void *data);
 /* Writes an item of another store: value and expiry, to the µs, so that a counter goes on.  Its version is a new one. */

@@ -104,7 +104,8 @@ static const Kind kinds[] = {
 	{ "mistakes, parts", MIXED MISTAKES, "--a\r\nContent-Type : text/plain; charset=a charset=b c\r\n\r\nx.com\r\n", fill },
 	{ "mistakes, names", MIXED MISTAKES, "--a\r\nContent-Disposition: a filename=a; filename=b\r\n\r\n", fill },
 	{ "mistakes, parameters", "", ";a=b", fill_fields },
-	{ "mistakes, base64", MIXED MISTAKES "--a\r\nContent-Type: text/html; charset=a; charset=b c\r\nContent-Type: text/html; charset=d; charset=e f\r\n"
+	{ "mistakes, base64", MIXED MISTAKES "--a\r\nContent-Type: text/html; charset=a; charset=b c\r\n"
+		"Content-Type: text/html; charset=d; charset=e f\r\n"
 		"Content-Transfer-Encoding: base64\r\n\r\nYQ==\r\n", "<a href=//a.co>\n", fill_encoded },
 	{ "mistakes, encoded messages", MIXED MISTAKES "--a\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n",
 		"--a\r\nb:c\r\n\r\nx.com\r\n", fill_encoded },
@@ -114,7 +115,8 @@ static const Kind kinds[] = {
 	{ "names without semicolons", "", "name=b ", fill_fields },
 	{ "names in words without semicolons", "", "name==?a?q?b?= ", fill_fields },
 	{ "sections without semicolons", "", "name*0=b ", fill_fields },
-	{ "base64 with padding in it", "Content-Type: text/html\r\nContent-Transfer-Encoding: base64\r\n\r\nYQ==\r\n", "<a href=//a.co>\n", fill_encoded },
+	{ "base64 with padding in it", "Content-Type: text/html\r\nContent-Transfer-Encoding: base64\r\n\r\nYQ==\r\n",
+		"<a href=//a.co>\n", fill_encoded },
 	{ "links", PLAIN, "http://a.b ", fill },
 	{ "links, all different", PLAIN, "http://a#.com ", fill_numbered },
 	{ "links without scheme", PLAIN, "a.co ", fill },

@@ -34,7 +34,7 @@ call_replace(Store *store)
 {
 	uint64_t version = 1;
 
-	return store_replace(store, "a", "1", &version, CLOCK_NEVER);
+	return store_replace(store, "a", "1", 0, &version, CLOCK_NEVER);
 }
 
 static PtnStatus
@@ -134,17 +134,39 @@ call_changes(Store *store)
 }
 
 static PtnStatus
-call_changed(Store *store)
+call_feed(Store *store)
 {
-	GPtrArray *keys = NULL;
+	StoreFeed feeds[] = { { .prefix = "block/", .has_since = true }, { .prefix = "audit/" } };
 	PtnStatus status;
 
 	store_watch(store, "block/");
-	status = store_changed(store, "block/", 0, CLOCK_NEVER, &keys);
-	g_assert((status == PTN_OK) == (keys != NULL));
-	for (guint i = 0; keys != NULL && i < keys->len; i++)
-		g_assert(g_str_has_prefix(g_ptr_array_index(keys, i), "block/"));
-	g_clear_pointer(&keys, g_ptr_array_unref);
+	store_watch(store, "audit/");
+	status = store_feed(store, feeds, G_N_ELEMENTS(feeds), CLOCK_NEVER);
+	for (size_t i = 0; i < G_N_ELEMENTS(feeds); i++) {
+		const GPtrArray *keys = feeds[i].keys;
+
+		g_assert(status == PTN_OK || keys == NULL);
+		for (guint k = 0; keys != NULL && k < keys->len; k++)
+			g_assert(g_str_has_prefix(g_ptr_array_index(keys, k), feeds[i].prefix));
+		g_clear_pointer(&feeds[i].keys, g_ptr_array_unref);
+	}
+	return status;
+}
+
+static PtnStatus
+call_read(Store *store)
+{
+	g_autoptr(GPtrArray) keys = g_ptr_array_new();
+	GPtrArray *items = NULL;
+	char key[] = "block/a";
+	PtnStatus status;
+
+	store_watch(store, "block/");
+	g_ptr_array_add(keys, key);
+	status = store_read(store, "block/", keys, CLOCK_NEVER, &items);
+	g_assert((status == PTN_OK) == (items != NULL));
+	g_assert(items == NULL || items->len <= 1);
+	g_clear_pointer(&items, g_ptr_array_unref);
 	return status;
 }
 
@@ -161,8 +183,9 @@ const RedisCall redis_calls[] = {
 	{ "scan", "SCAN", 0, NULL, call_scan },
 	{ "each", "SCAN", 0, NULL, call_each },
 	{ "watch", "SADD", 0, NULL, call_watch },
-	{ "changes", "ZREVRANGE", 0, NULL, call_changes },
-	{ "changed", "ZRANGEBYSCORE", 0, NULL, call_changed },
+	{ "changes", "EVALSHA", 1, NULL, call_changes },
+	{ "feed", "EVALSHA", 1, NULL, call_feed },
+	{ "read", "EVALSHA", 1, NULL, call_read },
 	{ "password", "AUTH", 0, "redis://:secret@127.0.0.1:%u/1", NULL },
 	{ "database", "SELECT", 0, "redis://:secret@127.0.0.1:%u/1", NULL },
 	{ "role", "ROLE", 0, NULL, NULL },

@@ -3,7 +3,8 @@
 
 #include "unit/unit.h"
 
-extern const UnitSuite suite_audit, suite_blocks, suite_client_budget, suite_config, suite_directory, suite_directory_owner, suite_dns,
+extern const UnitSuite suite_audit, suite_blocks, suite_blocks_share, suite_client_budget,
+	suite_config, suite_directory, suite_directory_owner, suite_dns,
 	suite_dns_cache, suite_dns_health, suite_metrics,
 	suite_option, suite_password, suite_refusals, suite_spf, suite_template;
 extern const UnitSuite suite_store_memory, suite_store_sqlite, suite_store_durable, suite_store_redis,

@@ -1,5 +1,6 @@
 /* test-redis.c - the store over Redis when that is slow, gone, changed, or not the right one. */
 #include <glib.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -152,7 +153,7 @@ check_while_away(Store *store)
 	CU_ASSERT_EQUAL(store_add(store, "count", 1, 3600 * CLOCK_SECOND, CLOCK_NEVER, &total), PTN_OK);
 	CU_ASSERT_EQUAL(total, 3);
 	CU_ASSERT_EQUAL(store_claim(store, "lease", "me", CLOCK_SECOND, CLOCK_NEVER), PTN_UNSURE);
-	CU_ASSERT_EQUAL(store_replace(store, "cache", "x", &version, CLOCK_NEVER), PTN_UNSURE);
+	CU_ASSERT_EQUAL(store_replace(store, "cache", "x", 0, &version, CLOCK_NEVER), PTN_UNSURE);
 	CU_ASSERT_EQUAL(store_remove(store, "cache", CLOCK_NEVER), PTN_UNSURE);
 	assert_value(store, "cache", "NONE");
 	CU_ASSERT_EQUAL(store_set(store, "block/a", "x", 0, CLOCK_NEVER), PTN_UNSURE);
@@ -267,6 +268,56 @@ test_loop(void)
 	loop_free(loop);
 }
 
+enum { KILL_ROUNDS = 40, KILL_READERS = 4 };
+
+typedef struct {
+	Store *store;
+	atomic_bool is_over;
+	atomic_int failures;
+} Killed;
+
+static void *
+read_on(void *data)
+{
+	Killed *killed = data;
+
+	while (!atomic_load(&killed->is_over)) {
+		g_autofree char *value = value_of(killed->store, "a");
+
+		if (strcmp(value, "1") != 0)
+			atomic_fetch_add(&killed->failures, 1);
+	}
+	return NULL;
+}
+
+/* Connections that somebody kills are opened again at once, whatever was under way is read again, and the Redis is not away. */
+static void
+test_killed_connections(void)
+{
+	RedisServer *server = skips() ? NULL : redis_server_new(NULL, false);
+	GThread *threads[KILL_READERS];
+	Killed killed = { 0 };
+
+	if (server == NULL)
+		return;
+	killed.store = open_at(server, true);
+	CU_ASSERT_TRUE(is_set(killed.store, "a", "1"));
+	for (int i = 0; i < KILL_READERS; i++)
+		threads[i] = g_thread_new("reader", read_on, &killed);
+	for (int i = 0; i < KILL_ROUNDS; i++) {
+		g_free(redis_server_ask(server, "CLIENT KILL TYPE normal"));
+		CU_ASSERT_FALSE(store_is_away(killed.store));
+		g_usleep(50000);
+	}
+	atomic_store(&killed.is_over, true);
+	for (int i = 0; i < KILL_READERS; i++)
+		(void)g_thread_join(threads[i]);
+	CU_ASSERT_EQUAL(atomic_load(&killed.failures), 0);
+	CU_ASSERT_TRUE(is_set(killed.store, "a", "2"));
+	store_close(killed.store);
+	redis_server_free(server);
+}
+
 /* ---- not the right one ---- */
 
 /* 0.0.0.0 leads to this machine, too, and is not loopback by its text. */
@@ -334,13 +385,22 @@ static void
 test_replica(void)
 {
 	RedisServer *master = skips() ? NULL : redis_server_new(NULL, false), *replica;
-	g_autofree char *options = NULL;
+	g_autofree char *options = NULL, *why = NULL;
+	g_autoptr(Store) store = NULL;
 
 	if (master == NULL)
 		return;
 	options = g_strdup_printf("--replicaof 127.0.0.1 %u", master->port);
 	replica = redis_server_new(options, false);
-	assert_refused(replica, NULL, NULL, "replica");
+	store = open_at(replica, true);
+	CU_ASSERT_TRUE(store_is_away(store));
+	why = store_describe(store);
+	CU_ASSERT_PTR_NOT_NULL(strstr(why, "it is a replica, which cannot be written"));
+	CU_ASSERT_FALSE(is_set(store, "a", "1"));
+	g_free(redis_server_ask(replica, "REPLICAOF NO ONE"));
+	CU_ASSERT_TRUE(redis_server_becomes(store, false));
+	CU_ASSERT_TRUE(is_set(store, "a", "1"));
+	g_clear_pointer(&store, store_close);
 	redis_server_free(replica);
 	redis_server_free(master);
 }
@@ -523,7 +583,8 @@ static const UnitTest tests[] = {
 	{ "passwords and ACL users", test_passwords },
 	{ "a password is not sent in clear to another machine", test_password_in_clear },
 	{ "one that evicts is no directory", test_eviction },
-	{ "a replica is refused", test_replica },
+	{ "a replica is away until it is the master", test_replica },
+	{ "connections that are killed are opened again", test_killed_connections },
 	{ "a master that becomes a replica", test_becomes_replica },
 	{ "keys of a newer schema", test_schema },
 	{ "TLS, by a certificate that is trusted", test_tls },

@@ -70,7 +70,7 @@ run_reopened(bool is_durable)
 	CU_ASSERT_EQUAL(store_set(store, "short", "1", 2 * CLOCK_SECOND, CLOCK_NEVER), PTN_OK);
 	CU_ASSERT_EQUAL(store_set(store, "long", "1", 20 * CLOCK_SECOND, CLOCK_NEVER), PTN_OK);
 	CU_ASSERT_EQUAL(store_add(store, "count", 5, 3600 * CLOCK_SECOND, CLOCK_NEVER, NULL), PTN_OK);
-	CU_ASSERT_EQUAL(store_replace(store, "gone", "1", &before, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(store_replace(store, "gone", "1", 0, &before, CLOCK_NEVER), PTN_OK);
 	CU_ASSERT_EQUAL(store_remove(store, "gone", CLOCK_NEVER), PTN_OK);
 	store_close(store);
 	place.clock.now_us += 10 * CLOCK_SECOND;
@@ -81,7 +81,7 @@ run_reopened(bool is_durable)
 	assert_holds(store, "gone", NULL);
 	CU_ASSERT_EQUAL(store_add(store, "count", 2, 3600 * CLOCK_SECOND, CLOCK_NEVER, NULL), PTN_OK);
 	assert_holds(store, "count", "7");
-	CU_ASSERT_EQUAL(store_replace(store, "gone", "2", &after, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(store_replace(store, "gone", "2", 0, &after, CLOCK_NEVER), PTN_OK);
 	CU_ASSERT_TRUE(after > before + 1);
 	store_close(store);
 	place_free(&place);

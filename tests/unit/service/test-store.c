@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "service/store-table.h"
 #include "service/store.h"
 #include "unit/service/fake-clock.h"
 #include "unit/service/redis-server.h"
@@ -123,24 +122,24 @@ check_versions(Fixture *f)
 	g_autofree char *value = NULL;
 	uint64_t version = 0, stale, read;
 
-	CU_ASSERT_EQUAL(store_replace(s, "a", "1", &version, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(store_replace(s, "a", "1", 0, &version, CLOCK_NEVER), PTN_OK);
 	CU_ASSERT_TRUE(version > 0);
 	CU_ASSERT_EQUAL(store_get(s, "a", CLOCK_NEVER, &value, &read), PTN_OK);
 	CU_ASSERT_EQUAL(read, version);
 	stale = version;
-	CU_ASSERT_EQUAL(store_replace(s, "a", "2", &version, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(store_replace(s, "a", "2", 0, &version, CLOCK_NEVER), PTN_OK);
 	CU_ASSERT_TRUE(version > stale);
-	CU_ASSERT_EQUAL(store_replace(s, "a", "3", &stale, CLOCK_NEVER), PTN_TAKEN);
+	CU_ASSERT_EQUAL(store_replace(s, "a", "3", 0, &stale, CLOCK_NEVER), PTN_TAKEN);
 	read = 0;
-	CU_ASSERT_EQUAL(store_replace(s, "a", "3", &read, CLOCK_NEVER), PTN_TAKEN);
+	CU_ASSERT_EQUAL(store_replace(s, "a", "3", 0, &read, CLOCK_NEVER), PTN_TAKEN);
 	assert_value(s, "a", "2");
 	stale = version;
-	CU_ASSERT_EQUAL(store_replace(s, "a", NULL, &version, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(store_replace(s, "a", NULL, 0, &version, CLOCK_NEVER), PTN_OK);
 	assert_value(s, "a", NULL);
-	CU_ASSERT_EQUAL(store_replace(s, "a", "4", &stale, CLOCK_NEVER), PTN_TAKEN);
+	CU_ASSERT_EQUAL(store_replace(s, "a", "4", 0, &stale, CLOCK_NEVER), PTN_TAKEN);
 	fixture_move_clock(f, f->grain_us); /* a redis remembers no version of what is gone: there they are times */
 	read = 0;
-	CU_ASSERT_EQUAL(store_replace(s, "a", "4", &read, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(store_replace(s, "a", "4", 0, &read, CLOCK_NEVER), PTN_OK);
 	CU_ASSERT_TRUE(read > version);
 }
 
@@ -298,6 +297,91 @@ check_changes(Fixture *f)
 	CU_ASSERT_EQUAL(third, second);
 }
 
+static bool
+has_key(const GPtrArray *keys, const char *key)
+{
+	bool has = false;
+
+	for (guint i = 0; i < keys->len; i++)
+		has |= strcmp(g_ptr_array_index(keys, i), key) == 0;
+	return has;
+}
+
+/* Which keys changed since a number; a back end that does not know says that any may have. */
+static void
+check_feed(Fixture *f)
+{
+	Store *s = f->store;
+	StoreFeed feeds[] = { { .prefix = "block/" }, { .prefix = "audit/" } };
+
+	CU_ASSERT_EQUAL(store_feed(s, feeds, 2, CLOCK_NEVER), PTN_NONE);
+	store_watch(s, "block/");
+	store_watch(s, "audit/");
+	CU_ASSERT_EQUAL(store_set(s, "audit/1", "1", 0, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(store_feed(s, feeds, 2, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_PTR_NULL(feeds[0].keys);
+	CU_ASSERT_PTR_NULL(feeds[1].keys);
+	for (int round = 0; round < 3; round++) {
+		for (size_t i = 0; i < G_N_ELEMENTS(feeds); i++) {
+			feeds[i].has_since = true;
+			feeds[i].since = feeds[i].number;
+		}
+		if (round > 0)
+			CU_ASSERT_EQUAL(store_set(s, "block/a", "1", HOUR, CLOCK_NEVER), PTN_OK);
+		if (round > 1)
+			CU_ASSERT_EQUAL(store_set(s, "block/b", "1", HOUR, CLOCK_NEVER), PTN_OK);
+		CU_ASSERT_EQUAL(store_feed(s, feeds, 2, CLOCK_NEVER), PTN_OK);
+		CU_ASSERT_EQUAL(feeds[0].number == feeds[0].since, round == 0);
+		CU_ASSERT_EQUAL(feeds[1].number, feeds[1].since);
+		CU_ASSERT_TRUE(feeds[1].keys != NULL && feeds[1].keys->len == 0);
+		CU_ASSERT_TRUE(feeds[0].keys == NULL ? round > 0 : feeds[0].keys->len == (guint)round);
+		CU_ASSERT_TRUE(feeds[0].keys == NULL || round < 2 || has_key(feeds[0].keys, "block/b"));
+		for (size_t i = 0; i < G_N_ELEMENTS(feeds); i++)
+			g_clear_pointer(&feeds[i].keys, g_ptr_array_unref);
+	}
+	feeds[0].since = feeds[0].number + 1; /* of a server that lost the last change */
+	CU_ASSERT_EQUAL(store_feed(s, feeds, 1, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_PTR_NULL(feeds[0].keys);
+	CU_ASSERT_TRUE(ABS(store_wall(s) - f->clock.now_us) < CLOCK_SECOND);
+}
+
+static void
+check_read(Fixture *f)
+{
+	Store *s = f->store;
+	g_autoptr(GPtrArray) keys = g_ptr_array_new(), items = NULL;
+	char all[][16] = { "block/a", "block/b", "block/none" };
+	const StoreItem *item;
+
+	store_watch(s, "block/");
+	for (size_t i = 0; i < G_N_ELEMENTS(all); i++)
+		g_ptr_array_add(keys, all[i]);
+	CU_ASSERT_EQUAL(store_set(s, "block/a", "1", HOUR, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(store_set(s, "block/b", "2", CLOCK_SECOND, CLOCK_NEVER), PTN_OK);
+	fixture_move_clock(f, 2 * CLOCK_SECOND);
+	CU_ASSERT_EQUAL(store_read(s, "block/", keys, CLOCK_NEVER, &items), PTN_OK);
+	CU_ASSERT_EQUAL_FATAL(items->len, 1);
+	item = g_ptr_array_index(items, 0);
+	ASSERT_TEXT(item->key, "block/a");
+	ASSERT_TEXT(item->value, "1");
+	CU_ASSERT_TRUE(ABS(item->expires_us - f->clock.now_us - HOUR) < 3 * CLOCK_SECOND);
+}
+
+static void
+check_replace_expires(Fixture *f)
+{
+	Store *s = f->store;
+	uint64_t version = 0;
+
+	CU_ASSERT_EQUAL(store_replace(s, "a", "1", CLOCK_SECOND, &version, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(store_replace(s, "a", "2", HOUR, &version, CLOCK_NEVER), PTN_OK);
+	fixture_move_clock(f, 2 * CLOCK_SECOND);
+	assert_value(s, "a", "2");
+	fixture_move_clock(f, HOUR);
+	assert_value(s, "a", NULL);
+	CU_ASSERT_EQUAL(store_replace(s, "a", "3", 0, &version, CLOCK_NEVER), PTN_TAKEN);
+}
+
 /* What is copied: all that is there, with its expiry, into a store where it goes on. */
 static bool
 copy_one(void *data, const StoreItem *item)
@@ -367,115 +451,6 @@ check_sweep(Fixture *f)
 	fixture_move_clock(f, -2 * CLOCK_SECOND);
 	left = list_keys(f->store, "", NULL, 1000);
 	ASSERT_TEXT(left, "new");
-}
-
-/* A cache whose keys come from strangers, and live long, against counters that do not. */
-static void
-test_eviction(void)
-{
-	FakeClock clock = fake_clock();
-	StoreTable *table = store_table_new(&clock.clock);
-	const int64_t now_us = clock_wall(&clock.clock);
-	size_t counters = 0, evicted = 0;
-	char key[64], value[] = "1";
-
-	for (int i = 0; i < 12000; i++) {
-		const bool is_counter = i < 1000;
-		const StoreRow row = { key, value, (uint64_t)i + 1, now_us + (is_counter ? HOUR : 30 * 24 * HOUR) };
-
-		g_snprintf(key, sizeof key, is_counter ? "plugin/blocking/c/%d" : "plugin/senderverify/a/%d", i);
-		store_table_apply(table, &row);
-		if (store_table_size(table) > 3000) {
-			g_autofree char *gone = store_table_evict(table);
-
-			CU_ASSERT_TRUE(gone != NULL && g_str_has_prefix(gone, "plugin/senderverify/"));
-			evicted++;
-		}
-	}
-	for (int i = 0; i < 1000; i++) {
-		g_snprintf(key, sizeof key, "plugin/blocking/c/%d", i);
-		counters += store_table_find(table, key) != NULL;
-	}
-	CU_ASSERT_EQUAL(counters, 1000);
-	CU_ASSERT_EQUAL(evicted, 9000);
-	store_table_free(table);
-	table = store_table_new(&clock.clock); /* what is kept for ever is not evicted, whoever has the most of it */
-	for (int i = 0; i < 40; i++) {
-		const StoreRow row = { key, value, (uint64_t)i + 1, i < 30 ? CLOCK_NEVER : now_us + HOUR };
-
-		g_snprintf(key, sizeof key, i < 30 ? "block/%d" : i < 35 ? "plain%d" : "plugin/x/%d", i);
-		store_table_apply(table, &row);
-	}
-	for (int i = 0; i < 40; i++) {
-		g_autofree char *gone = store_table_evict(table);
-
-		CU_ASSERT_TRUE(gone == NULL || !g_str_has_prefix(gone, "block/"));
-	}
-	CU_ASSERT_EQUAL(store_table_size(table), 30);
-	store_table_free(table);
-}
-
-/* A store that was opened with fewer items than its file has comes down to them. */
-static void
-test_most_items(void)
-{
-	g_autofree char *directory = unit_new_directory();
-	g_autofree char *url = g_strdup_printf("sqlite:%s/s.db", directory);
-	FakeClock clock = fake_clock();
-	StoreSettings settings = { .url = url, .clock = &clock.clock, .most_items = 200 };
-	g_autoptr(GPtrArray) items = NULL;
-	Store *store;
-
-	for (int opened = 0; opened < 2; opened++) {
-		store = store_open_with(&settings, NULL);
-		for (int i = 0; i < 300; i++) {
-			g_autofree char *key = g_strdup_printf("plugin/a/%d/%d", opened, i);
-
-			CU_ASSERT_EQUAL(store_set(store, key, "v", HOUR, CLOCK_NEVER), PTN_OK);
-		}
-		g_clear_pointer(&items, g_ptr_array_unref);
-		CU_ASSERT_EQUAL(store_list(store, "plugin/", NULL, 1000, CLOCK_NEVER, &items), PTN_OK);
-		CU_ASSERT_EQUAL(items->len, settings.most_items);
-		store_close(store);
-		settings.most_items = 50;
-	}
-	unit_remove_directory(directory);
-}
-
-static void
-table_put(StoreTable *table, const char *key, int64_t expires_us)
-{
-	char value[] = "1";
-	g_autofree char *own = g_strdup(key);
-	const StoreRow row = { own, value, 1, expires_us };
-
-	store_table_apply(table, &row);
-}
-
-/* The sweep of an owner ends at the items of the next one, which may go at any time. */
-static void
-test_eviction_beside_another(void)
-{
-	FakeClock clock = fake_clock();
-	StoreTable *table = store_table_new(&clock.clock);
-	const int64_t then_us = clock_wall(&clock.clock) + HOUR;
-
-	for (int i = 0; i < 16; i++) {
-		g_autofree char *key = g_strdup_printf("plugin/a/%02d", i);
-
-		table_put(table, key, then_us + i);
-	}
-	table_put(table, "plugin/b/1", then_us);
-	table_put(table, "plugin/b/2", then_us);
-	for (int i = 0; i < 2; i++) {
-		const StoreRow gone = { .key = (char[]){ "plugin/b/1" } };
-		g_autofree char *expected = g_strdup_printf("plugin/a/%02d", i);
-		g_autofree char *evicted = store_table_evict(table);
-
-		ASSERT_TEXT(evicted, expected);
-		store_table_apply(table, &gone);
-	}
-	store_table_free(table);
 }
 
 static void *
@@ -554,6 +529,9 @@ check_sweep_unless_redis(Fixture *f)
 	static void KIND##_list(void) { store_run(WHICH, check_list); } \
 	static void KIND##_watched(void) { store_run(WHICH, check_list_watched); } \
 	static void KIND##_changes(void) { store_run(WHICH, check_changes); } \
+	static void KIND##_feed(void) { store_run(WHICH, check_feed); } \
+	static void KIND##_read(void) { store_run(WHICH, check_read); } \
+	static void KIND##_replaced(void) { store_run(WHICH, check_replace_expires); } \
 	static void KIND##_copy(void) { store_run(WHICH, check_copy); } \
 	static void KIND##_odd(void) { store_run(WHICH, check_odd_keys); } \
 	static void KIND##_sweep(void) { store_run(WHICH, check_sweep_unless_redis); } \
@@ -565,6 +543,8 @@ check_sweep_unless_redis(Fixture *f)
 		{ "counters over aligned windows", KIND##_counters }, \
 		{ "several counters under one key: all or none", KIND##_tally }, { "lists by prefix, in pages", KIND##_list }, \
 		{ "the same of a watched prefix", KIND##_watched }, { "the change feed", KIND##_changes }, \
+		{ "which keys changed, and the store's clock", KIND##_feed }, \
+		{ "several items at once", KIND##_read }, { "what replaces has an expiry of its own", KIND##_replaced }, \
 		{ "every item, and its copy", KIND##_copy }, { "keys and values out of bounds", KIND##_odd }, \
 		{ "the expired are swept", KIND##_sweep }, { "many threads", KIND##_threads }, \
 		{ "says that it is well", KIND##_describe }, { NULL, NULL } }; \
@@ -574,12 +554,3 @@ STORE_SUITE(memory, STORE_MEMORY)
 STORE_SUITE(sqlite, STORE_SQLITE)
 STORE_SUITE(durable, STORE_DURABLE)
 STORE_SUITE(redis, STORE_REDIS)
-
-static const UnitTest table_tests[] = {
-	{ "as many items as there may be, also after a start with fewer", test_most_items },
-	{ "who owns the most items gives when there are too many", test_eviction },
-	{ "an item that goes leaves no owner's sweep at it", test_eviction_beside_another },
-	{ NULL, NULL },
-};
-
-const UnitSuite suite_store_table = { "store-table", table_tests };
