@@ -8,7 +8,7 @@
  * item.  An earlier version writes back the totals that it names, and nothing else: then a node is
  * asked to settle before it counts, and adds its debt.
  *
- * Arguments: name of the item, number of the node, its instance, its generation, whether it settles
+ * Arguments: name of the item, number of the node ("": nobody keeps a ledger of it), its instance, its generation, whether it settles
  * ("1"), and of each counter seven: name, n, window in µs, most or 0, and what the node says of
  * itself: number of the window, own, debt (store-ledger.h).
  * Answer: "1": added, "0": one would go beyond its most, "2": the node is to settle first; the time
@@ -34,6 +34,7 @@
 	"  have[place], ends[place] = n, e\n" \
 	"end\n" \
 	"local is_settling, is_within, is_write = ARGV[5] == '1', true, ARGV[5] == '1'\n" \
+	"local is_plain = ARGV[2] == ''\n" \
 	"local must_settle = seat and tonumber(ARGV[4]) < generation\n" \
 	"if seat ~= ARGV[3] then\n" \
 	"  for _, place in ipairs(names) do\n" \
@@ -72,7 +73,7 @@
 	"for k, c in ipairs(counted) do\n" \
 	"  if c[3] ~= 0 then\n" \
 	"    set(c[1], (have[c[1]] or 0) + c[3], c[4])\n" \
-	"    set(c[2], (have[c[2]] or 0) + c[3], c[4])\n" \
+	"    if not is_plain then set(c[2], (have[c[2]] or 0) + c[3], c[4]) end\n" \
 	"    said[k] = text(have[c[1]])\n" \
 	"  end\n" \
 	"end\n" \
@@ -84,6 +85,7 @@
 	"    parts[#parts + 1] = place .. ':' .. text(have[place]) .. ':' .. text(ends[place])\n" \
 	"  end\n" \
 	"end\n" \
-	"parts[#parts + 1] = who .. ':' .. ARGV[3] .. ':' .. ARGV[4] .. ':' .. text(finish)\n" \
+	"local own = who .. ':' .. ARGV[3] .. ':' .. ARGV[4] .. ':' .. text(finish)\n" \
+	"if not is_plain then parts[#parts + 1] = own end\n" \
 	"if finish > now then write(table.concat(parts, ' '), finish, i[2]) end\n" \
 	"return answer('1')\n"

@@ -229,28 +229,13 @@ count_on_page(const Call *call, LedgerPage *page, StoreTally *tallies, size_t n)
 	return PTN_UNSURE;
 }
 
-/* There is no room to remember what was counted: with the store only. */
-static PtnStatus
-count_without_page(const Call *call, const char *key, StoreTally *tallies, size_t n)
-{
-	LedgerPage *page = ledger_page_new(call->ledger, key);
-	g_autofree StoreOwn *owns = g_new0(StoreOwn, n);
-	StoreBook book = { .owns = owns };
-	PtnStatus status = PTN_UNSURE;
-
-	if (!call_is_away(call))
-		status = call_store(call, page, tallies, n, &book);
-	ledger_page_free(page);
-	return status == PTN_NONE ? PTN_UNSURE : status;
-}
-
 PtnStatus
 store_ledger_tally(StoreLedger *ledger, const StoreBackend *backend, void *data, const char *key,
 	StoreTally *tallies, size_t n, int64_t deadline_us)
 {
 	const Call call = { ledger, backend, data, deadline_us };
+	PtnStatus status = PTN_UNSURE;
 	LedgerPage *page;
-	PtnStatus status;
 
 	if (loop_is_here())
 		return PTN_UNSURE;
@@ -261,9 +246,10 @@ store_ledger_tally(StoreLedger *ledger, const StoreBackend *backend, void *data,
 		page->users++;
 		status = count_on_page(&call, page, tallies, n);
 		page->users--;
-	} else
-		status = count_without_page(&call, key, tallies, n);
+	}
 	g_mutex_unlock(&ledger->lock);
+	if (page == NULL) /* no room to remember what is counted: with the store only */
+		status = backend->tally(data, key, tallies, n, NULL, deadline_us);
 	return status;
 }
 

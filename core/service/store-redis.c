@@ -294,8 +294,11 @@ add_number(GPtrArray *words, int64_t number)
 static GPtrArray *
 store_redis_tally_words(const StoreTally *tallies, size_t n, const StoreBook *book)
 {
+	static const StoreBook none = { .node = "" };
 	GPtrArray *words = g_ptr_array_new_with_free_func(g_free);
 
+	if (book == NULL)
+		book = &none;
 	g_ptr_array_add(words, g_strdup(book->node));
 	add_number(words, (int64_t)book->instance);
 	add_number(words, (int64_t)book->generation);
@@ -305,9 +308,9 @@ store_redis_tally_words(const StoreTally *tallies, size_t n, const StoreBook *bo
 		add_number(words, tallies[i].n);
 		add_number(words, MIN(tallies[i].window_us, STORE_REDIS_TTL_MAX));
 		add_number(words, tallies[i].most);
-		add_number(words, book->owns[i].window);
-		add_number(words, book->owns[i].own);
-		add_number(words, book->owns[i].debt);
+		add_number(words, book->owns != NULL ? book->owns[i].window : 0);
+		add_number(words, book->owns != NULL ? book->owns[i].own : 0);
+		add_number(words, book->owns != NULL ? book->owns[i].debt : 0);
 	}
 	g_ptr_array_add(words, NULL);
 	return words;
@@ -321,15 +324,19 @@ store_redis_tally(
 	g_autoptr(redisReply) reply = store_redis_run(data, SCRIPT_TALLY, (RedisShape){ REDIS_IS_NUMBERS, n + 3 }, key,
 		deadline_us, (const char *const *)words->pdata);
 	int64_t status, now_us;
+	uint64_t known;
 
 	if (reply == NULL || !redis_reply_number(redis_reply_at(reply, 0), &status) ||
 		!redis_reply_number(redis_reply_at(reply, 1), &now_us) || now_us <= 0 ||
-		!redis_reply_version(redis_reply_at(reply, 2), &book->known))
+		!redis_reply_version(redis_reply_at(reply, 2), &known))
 		return PTN_UNSURE;
 	for (size_t i = 0; i < n; i++)
 		if (!redis_reply_number(redis_reply_at(reply, i + 3), &tallies[i].total))
 			return PTN_UNSURE;
-	book->now_us = now_us;
+	if (book != NULL) {
+		book->now_us = now_us;
+		book->known = known;
+	}
 	return status == 1 ? PTN_OK : status == 0 ? PTN_TAKEN : PTN_NONE;
 }
 
