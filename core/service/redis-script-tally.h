@@ -1,91 +1,88 @@
 /* redis-script-tally.h - the script of store_tally(), for redis-script.c.
  *
  * The value of the item is "NAME:WINDOW:TOTAL:END …": WINDOW is the number of the window since
- * 1970, END the µs at which it ends.  Beside the totals it has, of each node N that counts here:
- *     "NAME@N:WINDOW:OWN:END"            what the node added to that total
- *     "@N:INSTANCE:GENERATION:END"       which instance of the node it was, and its last generation
- * Values of earlier versions have totals only, without END; such a counter stays as long as the
- * item.  An earlier version writes back the totals that it names, and nothing else: then a node is
- * asked to settle before it counts, and adds its debt.
+ * 1970, END the µs at which it ends.  The item has a further field "oN" for each node N that counts
+ * here: "INSTANCE GENERATION NAME:WINDOW:OWN:END …", which instance of the node it was, its last
+ * generation, and what it added to each total.
  *
- * Arguments: name of the item, number of the node ("": nobody keeps a ledger of it), its instance, its generation, whether it settles
- * ("1"), and of each counter seven: name, n, window in µs, most or 0, and what the node says of
- * itself: number of the window, own, debt (store-ledger.h).
+ * Values of earlier versions have no END; such a counter stays as long as the item.  An earlier
+ * version writes the totals that it names, and nothing else: then a node is asked to settle before
+ * it counts, and adds its debt.
+ *
+ * Arguments: name of the item, number of the node ("": nobody keeps a ledger), its instance, its
+ * generation, whether it settles ("1"), and of each counter seven: name, n, window in µs, most or 0,
+ * and what the node says of itself: number of the window, own, debt (store-ledger.h).
  * Answer: "1": added, "0": one would go beyond its most, "2": the node is to settle first; the time
  * in µs; the generation of the node that is known; the totals. */
 #pragma once
 
 #define REDIS_SCRIPT_TALLY \
 	"local i = item()\n" \
-	"local who, last = '@' .. ARGV[2], tonumber(i[3]) or 0\n" \
-	"local have, ends, names, seat, generation = {}, {}, {}, nil, 0\n" \
-	"for name, w, total, e in string.gmatch(i[1] or '', '([^ :]+):(%d+):(-?%d+):?(%d*)') do\n" \
-	"  e = tonumber(e) or last\n" \
-	"  local place = name .. ':' .. w\n" \
-	"  if name == who then\n" \
-	"    seat, generation = w, tonumber(total)\n" \
-	"  elseif e > now then\n" \
-	"    have[place], ends[place] = tonumber(total), e\n" \
-	"    names[#names + 1] = place\n" \
+	"local is_settling, is_plain = ARGV[5] == '1', ARGV[2] == ''\n" \
+	"local field, last = 'o' .. ARGV[2], tonumber(i[3]) or 0\n" \
+	"local function read(list)\n" \
+	"  local counters = {}\n" \
+	"  for name, w, n, e in string.gmatch(list or '', '([^ :]+):(%d+):(-?%d+):?(%d*)') do\n" \
+	"    e = tonumber(e) or last\n" \
+	"    if e > now then counters[name .. ':' .. w] = { tonumber(n), e } end\n" \
 	"  end\n" \
+	"  return counters\n" \
 	"end\n" \
-	"local function set(place, n, e)\n" \
-	"  if not have[place] then names[#names + 1] = place end\n" \
-	"  have[place], ends[place] = n, e\n" \
-	"end\n" \
-	"local is_settling, is_within, is_write = ARGV[5] == '1', true, ARGV[5] == '1'\n" \
-	"local is_plain = ARGV[2] == ''\n" \
-	"local must_settle = seat and tonumber(ARGV[4]) < generation\n" \
-	"if seat ~= ARGV[3] then\n" \
-	"  for _, place in ipairs(names) do\n" \
-	"    if string.match(place, '@(%d+):') == ARGV[2] then have[place] = nil end\n" \
-	"  end\n" \
-	"end\n" \
-	"local counted, said = {}, {}\n" \
+	"local totals, own = read(i[1]), i[1] and not is_plain and redis.call('HGET', KEYS[1], field)\n" \
+	"local seat, known = string.match(own or '', '^(%d+) (%d+)')\n" \
+	"own = seat == ARGV[3] and read(own) or {}\n" \
+	"local must_settle = seat and tonumber(ARGV[4]) < tonumber(known)\n" \
+	"local is_within, is_write, counted, said = true, is_settling, {}, {}\n" \
 	"for a = 6, #ARGV, 7 do\n" \
-	"  local name, n, window = ARGV[a], tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2])\n" \
-	"  local most, w = tonumber(ARGV[a + 3]), math.floor(now / window)\n" \
-	"  local own, debt = tonumber(ARGV[a + 5]), tonumber(ARGV[a + 6])\n" \
-	"  local place, mine = name .. ':' .. text(w), name .. who .. ':' .. text(w)\n" \
-	"  local e = (w + 1) * window\n" \
+	"  local n, window, most = tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3])\n" \
+	"  local w = math.floor(now / window)\n" \
+	"  local place, e = ARGV[a] .. ':' .. text(w), (w + 1) * window\n" \
+	"  local total, mine = totals[place], own[place]\n" \
 	"  if ARGV[a + 4] == text(w) then\n" \
-	"    local more = debt\n" \
-	"    if not have[place] then more = own elseif have[mine] then more = own - have[mine] end\n" \
-	"    if is_settling and (more ~= 0 or own ~= 0) then\n" \
-	"      set(place, (have[place] or 0) + more, e)\n" \
-	"      set(mine, own, e)\n" \
-	"    elseif own ~= 0 and not have[mine] then\n" \
+	"    local counts, more = tonumber(ARGV[a + 5]), tonumber(ARGV[a + 6])\n" \
+	"    if not total then more = counts elseif mine then more = counts - mine[1] end\n" \
+	"    if is_settling and (more ~= 0 or counts ~= 0) then\n" \
+	"      total, own[place] = { (total and total[1] or 0) + more, e }, { counts, e }\n" \
+	"      totals[place] = total\n" \
+	"    elseif counts ~= 0 and not mine then\n" \
 	"      must_settle = true\n" \
 	"    end\n" \
 	"  end\n" \
-	"  local total = have[place] or 0\n" \
+	"  total = total and total[1] or 0\n" \
 	"  if most > 0 and n ~= 0 and total + n > most then is_within = false end\n" \
 	"  if n ~= 0 then is_write = true end\n" \
 	"  said[#said + 1] = text(total)\n" \
-	"  counted[#counted + 1] = { place, mine, n, e }\n" \
+	"  counted[#counted + 1] = { place, n, e }\n" \
 	"end\n" \
 	"local function answer(status)\n" \
-	"  return { status, text(now), text(generation), unpack(said) }\n" \
+	"  return { status, text(now), known or '0', unpack(said) }\n" \
 	"end\n" \
 	"if must_settle then return answer('2') end\n" \
 	"if not is_within then return answer('0') end\n" \
 	"if not is_write then return answer('1') end\n" \
 	"for k, c in ipairs(counted) do\n" \
-	"  if c[3] ~= 0 then\n" \
-	"    set(c[1], (have[c[1]] or 0) + c[3], c[4])\n" \
-	"    if not is_plain then set(c[2], (have[c[2]] or 0) + c[3], c[4]) end\n" \
-	"    said[k] = text(have[c[1]])\n" \
+	"  if c[2] ~= 0 then\n" \
+	"    local total, mine = totals[c[1]] or { 0 }, own[c[1]] or { 0 }\n" \
+	"    totals[c[1]] = { total[1] + c[2], c[3] }\n" \
+	"    own[c[1]] = { mine[1] + c[2], c[3] }\n" \
+	"    said[k] = text(totals[c[1]][1])\n" \
 	"  end\n" \
 	"end\n" \
-	"local parts, is_there, finish = {}, {}, 0\n" \
-	"for _, place in ipairs(names) do\n" \
-	"  if have[place] and not is_there[place] then\n" \
-	"    is_there[place] = true\n" \
-	"    finish = math.max(finish, ends[place])\n" \
-	"    parts[#parts + 1] = place .. ':' .. text(have[place]) .. ':' .. text(ends[place])\n" \
+	"local finish = 0\n" \
+	"local function list(counters)\n" \
+	"  local parts = {}\n" \
+	"  for place, c in pairs(counters) do\n" \
+	"    finish = math.max(finish, c[2])\n" \
+	"    parts[#parts + 1] = place .. ':' .. text(c[1]) .. ':' .. text(c[2])\n" \
+	"  end\n" \
+	"  table.sort(parts)\n" \
+	"  return table.concat(parts, ' ')\n" \
+	"end\n" \
+	"local value = list(totals)\n" \
+	"if finish > 0 then\n" \
+	"  write(value, finish, i[2], i[1])\n" \
+	"  if not is_plain then\n" \
+	"    redis.call('HSET', KEYS[1], field, ARGV[3] .. ' ' .. ARGV[4] .. ' ' .. list(own))\n" \
 	"  end\n" \
 	"end\n" \
-	"local own = who .. ':' .. ARGV[3] .. ':' .. ARGV[4] .. ':' .. text(finish)\n" \
-	"if not is_plain then parts[#parts + 1] = own end\n" \
-	"if finish > now then write(table.concat(parts, ' '), finish, i[2]) end\n" \
 	"return answer('1')\n"

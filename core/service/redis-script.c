@@ -1,6 +1,6 @@
 /* redis-script.c - what Redis does in one step for the store.
  *
- * An item is a hash: v its value, n its version, e when it expires (µs, absent: never).  The time is the server's.
+ * An item is a hash: v its value, n its version, e when it expires (µs, absent: never); tallies have more fields.  The time is the server's.
  * KEYS[1] is the item.  Items of a watched class have KEYS[2], the index (a sorted set of names, all of score 0), and
  * KEYS[3], the latest changes (a sorted set of names, by the number of the change), all three in one hash slot.
  * ARGV[1] is the item's name in its class.  Versions and numbers are times, or one more than the last: they rise, also behind
@@ -28,9 +28,9 @@ static const char redis_script_prelude[] =
 	"  redis.call('ZADD', KEYS[3], text(math.max(now, (tonumber(top[2]) or 0) + 1)), ARGV[1])\n"
 	"  redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -1002)\n"
 	"end\n"
-	"local function write(value, ends, old)\n"
+	"local function write(value, ends, old, keeps)\n"
 	"  local n = text(old and math.max(now, old + 1) or now)\n"
-	"  if old then redis.call('DEL', KEYS[1]) end\n"
+	"  if old and not keeps then redis.call('DEL', KEYS[1]) end\n"
 	"  if value and ends > 0 then\n"
 	"    redis.call('HSET', KEYS[1], 'v', value, 'n', n, 'e', text(ends))\n"
 	"    local last = math.max(math.ceil(ends / 1000) - 1, math.floor(now / 1000) + 1)\n"

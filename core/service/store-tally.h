@@ -1,8 +1,8 @@
 /* store-tally.h - several counters under one key: the value "NAME:WINDOW:TOTAL:END …".
  *
  * WINDOW is the number of the window since 1970, END the µs since 1970 at which it ends.  Values
- * of earlier versions have no END; such a counter stays as long as the value does.  Names with
- * "@" are what nodes of a remote store counted; see redis-script.c, which has the same format. */
+ * of earlier versions have no END; such a counter stays as long as the value does.
+ * redis-script-tally.h has the same format. */
 #pragma once
 
 #include "service/store.h"

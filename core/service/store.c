@@ -184,7 +184,7 @@ store_tallies_are_valid(const char *key, const StoreTally *tallies, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (tallies[i].window_us <= 0 || strlen(tallies[i].name) > STORE_TALLY_NAME_MAX ||
-			strpbrk(tallies[i].name, " :@") != NULL)
+			strpbrk(tallies[i].name, " :") != NULL)
 			return false;
 	return store_key_is_valid(key) && n > 0;
 }

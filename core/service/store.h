@@ -108,7 +108,7 @@ PtnStatus store_remove(Store *store, const char *key, int64_t deadline_us);
 PtnStatus store_add(
 	Store *store, const char *key, int64_t n, int64_t window_us, int64_t deadline_us, int64_t *total);
 /* One of several counters under one key; windows are aligned to 1970, by the store's clock.  What is not given is 0.
- * `name`: a word without ":" and "@", at most 60 octets. */
+ * `name`: a word without ":", at most 60 octets. */
 typedef struct {
 	const char *name;
 	int64_t n;         /* to add; 0 reads only */

@@ -37,8 +37,8 @@ class Link:
 
     def cut(self):
         """Connections end; new ones end at once."""
-        self.is_up = False
         with self.lock:
+            self.is_up = False
             pairs, self.pairs = self.pairs, []
         for pair in pairs:
             for end in pair:
@@ -80,7 +80,13 @@ class Link:
             for end in (near, far):
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self.lock:
-                self.pairs.append((near, far))
+                is_up = self.is_up  # it may have been cut meanwhile
+                if is_up:
+                    self.pairs.append((near, far))
+            if not is_up:
+                near.close()
+                far.close()
+                continue
             self.forward(near, far, "out")
             self.forward(far, near, "back")
 
