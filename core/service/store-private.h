@@ -37,7 +37,8 @@ struct StoreBackend {
 		int64_t deadline_us);
 	PtnStatus (*add)(
 		void *data, const char *key, int64_t n, int64_t window_us, int64_t deadline_us, int64_t *total);
-	/* `book`: NULL: nobody keeps a ledger of the key; local ones ignore it.  NONE: the store does not know what this node counted; it is to settle first. */
+	/* `book`: NULL: nobody keeps a ledger of the key; local ones ignore it.  NONE: the store does not
+	 * know what this node counted; it is to settle first. */
 	PtnStatus (*tally)(
 		void *data, const char *key, StoreTally *tallies, size_t n, StoreBook *book, int64_t deadline_us);
 	PtnStatus (*remove)(void *data, const char *key, int64_t deadline_us);

@@ -142,7 +142,7 @@ def test_copies_of_held_mail(make_postern, sink):
         postern.send("r%d@example.org" % i, content="Subject: s%d\n\nx\n" % i)
     sink.wait(6, 30)
     order = [(message.header("Subject")[0], message.recipients[0]) for message in sink.messages]
-    for i in range(3):
+    for i in (1, 2):  # the first was not held
         of = [to for subject, to in order if subject == "s%d" % i]
         assert of == ["r%d@example.org" % i, "mirror@example.com"], order
 
