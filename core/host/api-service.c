@@ -152,6 +152,14 @@ ptn_now(PtnHook *h)
 }
 
 int64_t
+ptn_store_now(PtnHook *h)
+{
+	const Engine *engine = api_engine(h);
+
+	return engine != NULL && engine->store != NULL ? store_wall(engine->store) : ptn_now(h);
+}
+
+int64_t
 ptn_time_left(PtnHook *h)
 {
 	return MAX(h->call->deadline_us - g_get_monotonic_time(), 0);

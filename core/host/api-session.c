@@ -151,6 +151,14 @@ api_content_size(PtnHook *h)
 			   : NULL;
 }
 
+static const char *
+api_instance(PtnHook *h)
+{
+	const Engine *engine = h->instance->services->engine;
+
+	return engine != NULL && engine->spool != NULL ? spool_instance(engine->spool) : "";
+}
+
 static bool
 api_store_is_away(PtnHook *h)
 {
@@ -194,6 +202,8 @@ ptn_fact(PtnHook *h, const char *name)
 		return api_server_text(h, "header-prefix", "X-Postern");
 	if (strcmp(name, "node") == 0)
 		return api_server_text(h, "node", "0");
+	if (strcmp(name, "instance") == 0)
+		return api_instance(h);
 	if (strcmp(name, "monitors") == 0)
 		return api_server_text(h, "monitors", "127.0.0.0/8 ::1");
 	if (strcmp(name, "service-name") == 0)

@@ -57,7 +57,7 @@ scan_instance(PtnHook *h)
 static PtnStatus
 take_lease(PtnHook *h, int64_t time)
 {
-	const char *name = ptn_fact(h, "node"), *holder;
+	const char *name = ptn_format(h, "%s %s", ptn_fact(h, "node"), ptn_fact(h, "instance")), *holder;
 	const PtnStatus status = ptn_store_claim(h, "lease", name, time);
 
 	if (status != PTN_TAKEN)

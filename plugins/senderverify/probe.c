@@ -112,7 +112,7 @@ ask_exchangers(PtnHook *h, const PtnAnswer *exchangers, const char *address, boo
 static void
 keep_domain(PtnHook *h, const char *key, const Outcome *outcome)
 {
-	const int64_t now = ptn_now(h);
+	const int64_t now = ptn_store_now(h);
 	Record known, fresh = { outcome->domain, now, now, outcome->by, outcome->text };
 	const bool is_known = verify_record_read(h, key, &known) == PTN_OK;
 
@@ -132,13 +132,13 @@ may_learn(PtnHook *h, const char *key)
 
 	if (!ptn_option_number(h, "learn-domains"))
 		return false;
-	return verify_record_read(h, key, &known) != PTN_OK || ptn_now(h) >= verify_record_refresh_at(h, &known);
+	return verify_record_read(h, key, &known) != PTN_OK || ptn_store_now(h) >= verify_record_refresh_at(h, &known);
 }
 
 static void
 keep(PtnHook *h, const char *address, const Outcome *outcome, Record *record)
 {
-	const int64_t now = ptn_now(h);
+	const int64_t now = ptn_store_now(h);
 
 	*record = (Record){ outcome->verdict, now, now, outcome->by, outcome->text };
 	verify_record_write(h, verify_address_key(h, address), record);
@@ -194,7 +194,7 @@ work(PtnHook *h)
 	Record record;
 
 	if (verify_record_read(h, verify_address_key(h, address), &record) == PTN_OK &&
-		ptn_now(h) < verify_record_refresh_at(h, &record))
+		ptn_store_now(h) < verify_record_refresh_at(h, &record))
 		(void)ptn_store_remove(h, claim_key(h, address));
 	else
 		(void)probe(h, address, &record);

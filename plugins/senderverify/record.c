@@ -117,13 +117,13 @@ verify_record_read(PtnHook *h, const char *key, Record *record)
 
 	if (status != PTN_OK)
 		return status;
-	return parse(h, text, record) && ptn_now(h) < verify_record_expires_at(h, record) ? PTN_OK : PTN_NONE;
+	return parse(h, text, record) && ptn_store_now(h) < verify_record_expires_at(h, record) ? PTN_OK : PTN_NONE;
 }
 
 static void
 store(PtnHook *h, const char *key, const Record *record)
 {
-	const int64_t left = verify_record_expires_at(h, record) - ptn_now(h);
+	const int64_t left = verify_record_expires_at(h, record) - ptn_store_now(h);
 	const char *text =
 		ptn_format(h, "%s %" PRId64 " %" PRId64 " %s %s", names[record->verdict], record->since / PTN_SECOND,
 			record->asked / PTN_SECOND, record->by[0] != '\0' ? record->by : "-", record->text);
