@@ -158,3 +158,20 @@ def test_a_restart_while_the_store_is_away(make_node):
     assert send_some(node, 5) == 0
     heal(node)
     wait_until(lambda: used(node) == 50, "50", 5)
+
+
+def test_attempts_while_the_store_is_away(make_node, sink):
+    """R-34 R-35 held mail that is released and deferred is counted once, though the store is away at each attempt."""
+    node = make_node({"messages": "1/1d", "nodes": "1", "at-limit": "hold"})
+    node.reload({"delivery": {"retry": "1s .. 1s"}})
+    node.send()
+    held = node.send("held@example.org")
+    sink.wait(1)
+    node.link.cut()
+    wait_until(lambda: is_away(node), "the alarm")
+    sink.replies["RCPT"] = ["450 4.2.1 later"] * 3
+    node.ctl("queue", "release", held)
+    sink.wait(2)
+    assert sum(verb == "RCPT" for verb, _ in sink.commands) == 5
+    heal(node)
+    wait_until(lambda: used(node) == 2, "2", 5)
