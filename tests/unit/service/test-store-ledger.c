@@ -11,7 +11,7 @@
 #define DAY (86400 * CLOCK_SECOND)
 #define DEADLINE_US (CLOCK_SECOND / 5)
 
-enum { OUTAGES = 4, THREADS = 4, ROUNDS = 150 };
+enum { OUTAGES = 3, THREADS = 4, ROUNDS = 150, PAGES = 20000 };
 
 static Store *
 open_node(const RedisServer *server, unsigned node, const char *ledger)
@@ -262,6 +262,33 @@ test_earlier_version(void)
 	redis_server_free(server);
 }
 
+/* Beyond the pages that a node remembers it does not count alone. */
+static void
+test_many_keys(void)
+{
+	RedisServer *server = new_server();
+	StoreTally tally = { .name = "m/1d", .n = 1, .window_us = DAY, .most = 9, .nodes = 1 };
+	char key[24];
+	Store *store;
+	int64_t accepted = 0;
+
+	if (server == NULL)
+		return;
+	store = open_node(server, 1, NULL);
+	go_away(server, store);
+	for (int i = 0; i < PAGES + 5; i++) {
+		(void)snprintf(key, sizeof key, "k%d", i);
+		accepted += store_tally(store, key, &tally, 1, CLOCK_NEVER) == PTN_OK;
+	}
+	CU_ASSERT_EQUAL(accepted, PAGES);
+	CU_ASSERT_EQUAL(store_tally(store, "k0", &tally, 1, CLOCK_NEVER), PTN_OK);
+	come_back(server, store);
+	CU_ASSERT_EQUAL(store_tally(store, key, &tally, 1, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(tally.total, 1);
+	store_close(store);
+	redis_server_free(server);
+}
+
 /* ---- many callers ---- */
 
 typedef struct {
@@ -321,6 +348,7 @@ static const UnitTest ledger_tests[] = {
 	{ "R-31 a settlement that is done twice is booked once", test_late_settlements },
 	{ "R-31 a restart neither forgets nor repeats what was counted alone", test_restart },
 	{ "R-32 nodes of an earlier version, and a Redis that lost everything", test_earlier_version },
+	{ "R-30 keys that a node remembers", test_many_keys },
 	{ "R-31 many callers on two nodes while replies are late", test_callers },
 	{ NULL, NULL },
 };
