@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """lint - the rules of the design that a script can prove: floors, sizes, banned calls, writable globals, options
-against the manual, symbols of plugins, the catalogue of behaviours, the tests of doc/compat.md.  Run by make check; prints each breach with file and line."""
+against the manual, symbols of plugins, the catalogue of behaviours, the tests of doc/compat.md, the mistakes of tests/mutants.  Run by make check; prints each breach with file and line."""
 import os
 import re
 import subprocess
 import sys
+import tomllib
 
 import compat
 import names
@@ -257,6 +258,19 @@ def check_behaviours():
         breach(catalogue, known[behaviour], f"{behaviour} is named by no test")
 
 
+def check_mutants():
+    """Each mistake that tools/mutate plants: its text stands once in its file."""
+    folder = os.path.join(TOP, "tests/mutants")
+    for name in sorted(os.listdir(folder)):
+        with open(os.path.join(folder, name), "rb") as file:
+            mutants = tomllib.load(file)["mutant"]
+        for mutant in mutants:
+            with open(os.path.join(TOP, mutant["file"]), encoding="utf-8") as file:
+                n = file.read().count(mutant["find"])
+            if n != 1:
+                breach(os.path.join(folder, name), 1, f"{mutant['name']}: {mutant['file']} has its text {n} times")
+
+
 def check_compat():
     """Each test that doc/compat.md names exists."""
     path = os.path.join(TOP, "doc/compat.md")
@@ -267,7 +281,7 @@ def check_compat():
 
 def main():
     for check in (check_floors, check_sizes, check_calls, check_hashes, check_writable, check_manual, check_limits, check_alarms, check_plugin_manuals, check_symbols,
-                  check_behaviours, check_compat):
+                  check_behaviours, check_compat, check_mutants):
         check()
     print("\n".join(breaches))
     print(f"{len(breaches)} breaches")
