@@ -289,6 +289,37 @@ test_many_keys(void)
 	redis_server_free(server);
 }
 
+/* Seen by a node that counted nothing itself, and so cannot mend it. */
+static void
+test_last_end(void)
+{
+	RedisServer *server = redis_server_is_there() ? redis_server_new(NULL, true) : NULL;
+	Store *one, *two;
+	char key[24], name[24];
+
+	if (server == NULL)
+		return;
+	one = open_node(server, 1, NULL);
+	two = open_node(server, 2, NULL);
+	for (int pass = 0; pass < 2; pass++) {
+		for (int i = 0; i < 12; i++) {
+			StoreTally tallies[] = { { .name = name, .n = 1, .window_us = DAY },
+				{ .name = "h", .n = 1, .window_us = DAY / 24 } };
+
+			(void)snprintf(key, sizeof key, "t%d", i);
+			(void)snprintf(name, sizeof name, "d%d", i);
+			tallies[0].n = tallies[1].n = pass == 0;
+			CU_ASSERT_EQUAL(store_tally(pass == 0 ? one : two, key, tallies, 2, CLOCK_NEVER), PTN_OK);
+			CU_ASSERT_EQUAL(tallies[0].total, 1);
+			CU_ASSERT_EQUAL(tallies[1].total, pass == 0);
+		}
+		__atomic_fetch_add(server->clock, DAY / 12, __ATOMIC_RELAXED);
+	}
+	store_close(one);
+	store_close(two);
+	redis_server_free(server);
+}
+
 /* ---- many callers ---- */
 
 typedef struct {
@@ -348,6 +379,7 @@ static const UnitTest ledger_tests[] = {
 	{ "R-31 a settlement that is done twice is booked once", test_late_settlements },
 	{ "R-31 a restart neither forgets nor repeats what was counted alone", test_restart },
 	{ "R-32 nodes of an earlier version, and a Redis that lost everything", test_earlier_version },
+	{ "R-32 a value goes when the last of its counters ends", test_last_end },
 	{ "R-30 keys that a node remembers", test_many_keys },
 	{ "R-31 many callers on two nodes while replies are late", test_callers },
 	{ NULL, NULL },
