@@ -45,7 +45,7 @@ const char *ptn_test_mistake(const PtnPlugin *plugin, const char *config);
 const char *ptn_test_get(PtnTest *test, PtnKind kind, const char *name, const char *option);
 /* Takes an entry out of the directory. */
 void ptn_test_remove(PtnTest *test, PtnKind kind, const char *name);
-/* Time passes; ticks of the plugins that come due are run. */
+/* Time passes; ticks of the plugins that come due are run.  Negative: the wall clock is set back, and no time passes. */
 void ptn_test_advance(PtnTest *test, int64_t time);
 /* An account of type "server" may submit though no plugin filters its sources. */
 void ptn_test_open_server_accounts(PtnTest *test);

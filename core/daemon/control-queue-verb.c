@@ -46,9 +46,10 @@ typedef struct {
 } Meant;
 
 static bool
-queue_has_nothing(const Verb *verb, bool is_held)
+queue_has_nothing(const Verb *verb, const SpoolSummary *summary)
 {
-	return verb->verb == QUEUE_RETRY ? is_held : verb->verb == QUEUE_RELEASE && !is_held;
+	return verb->verb == QUEUE_RETRY ? summary->is_held
+									 : verb->verb == QUEUE_RELEASE && !summary->is_held && !summary->has_held;
 }
 
 static void
@@ -58,7 +59,7 @@ queue_mean(void *data, const Selected *selected)
 	const char *account = selected->message != NULL ? envelope_note(selected->message->envelope, "account") : NULL;
 
 	g_array_append_val(meant->ids, selected->summary.id);
-	meant->nothing += queue_has_nothing(meant->verb, selected->summary.is_held);
+	meant->nothing += queue_has_nothing(meant->verb, &selected->summary);
 	if (account != NULL)
 		g_hash_table_add(meant->accounts, g_ascii_strdown(account, -1));
 }
@@ -163,7 +164,7 @@ queue_change_one(Daemon *daemon, const Verb *verb, const Request *request, Queue
 
 	id_format(id, text);
 	if (request->is_dry && spool_summary(daemon->engine.spool, id, &summary)) {
-		if (queue_has_nothing(verb, summary.is_held))
+		if (queue_has_nothing(verb, &summary))
 			queue_explain_one_nothing(verb, text, answer);
 		else
 			answer_text(answer, "would %s %s.", verb->word, text);

@@ -36,26 +36,44 @@ queue_free_group(void *data)
 }
 
 static void
-queue_count(Summary *summary, const Selected *selected, const char *domain)
+queue_count(Summary *summary, const Selected *selected, QueueState state, int64_t next_us, const char *domain)
 {
 	g_autofree char *lower = g_ascii_strdown(domain, -1);
-	g_autofree char *key = g_strdup_printf("%d %s", (int)selected->state, lower);
+	g_autofree char *key = g_strdup_printf("%d %s", (int)state, lower);
 	Group *group = g_hash_table_lookup(summary->groups, key);
 
 	if (group == NULL) {
 		group = g_new0(Group, 1);
 		group->domain = g_steal_pointer(&lower);
-		group->state = selected->state;
+		group->state = state;
 		group->oldest_us = group->next_us = CLOCK_NEVER;
 		g_hash_table_insert(summary->groups, g_steal_pointer(&key), group);
 	}
+	group->next_us = MIN(group->next_us, next_us);
 	if (group->counted == selected->summary.id)
 		return;
 	group->counted = selected->summary.id;
 	group->messages++;
 	group->octets += selected->summary.size;
 	group->oldest_us = MIN(group->oldest_us, selected->summary.arrived_us);
-	group->next_us = MIN(group->next_us, selected->summary.next_us);
+}
+
+/* A recipient counts as what it is, not as what its message is: its domain may hold it, or its next attempt may be
+ * later. */
+static void
+queue_count_recipient(
+	Summary *summary, const Selected *selected, const RecipientState *recipient, const char *domain)
+{
+	QueueState state = selected->state;
+	int64_t next_us = selected->summary.next_us;
+
+	if (!selected->message->state->is_held && recipient_state_is_held(recipient)) {
+		state = QUEUE_IS_HELD;
+		next_us = recipient->next_us;
+	} else if (state == QUEUE_IS_DEFERRED && !selected->message->state->tries_all) {
+		next_us = MAX(next_us, recipient->next_us);
+	}
+	queue_count(summary, selected, state, next_us, domain);
 }
 
 static void
@@ -64,14 +82,15 @@ queue_count_message(void *data, const Selected *selected)
 	const SpoolMessage *message = selected->message;
 
 	if (message == NULL) {
-		queue_count(data, selected, "?");
+		queue_count(data, selected, selected->state, selected->summary.next_us, "?");
 		return;
 	}
 	for (unsigned i = 0; i < message->state->n_recipients; i++) {
 		const Recipient *recipient = g_ptr_array_index(message->envelope->recipients, i);
 
 		if (recipient_state_is_open(&message->state->recipients[i]))
-			queue_count(data, selected, mailbox_domain(recipient->address));
+			queue_count_recipient(
+				data, selected, &message->state->recipients[i], mailbox_domain(recipient->address));
 	}
 }
 
@@ -181,6 +200,7 @@ queue_list(Daemon *daemon, const Request *request, Answer *answer, GError **erro
 
 	if (selector == NULL)
 		return false;
+	selector_take_partly_held(selector);
 	answer_columns(answer, "id", "state", "arrived:time", "size:octets", "account", "sender", "recipients:list",
 		"more:number", "attempts:number", "next:time", "reason", NULL);
 	(void)selector_each(selector, daemon, queue_list_one, answer);
@@ -282,7 +302,8 @@ queue_show_recipients(const SpoolMessage *message, Answer *answer)
 		const Recipient *recipient = g_ptr_array_index(message->envelope->recipients, i);
 		const RecipientState *at = &message->state->recipients[i];
 
-		answer_row(answer, recipient->address, statuses[at->status], queue_or_empty(at->reply), NULL);
+		answer_row(answer, recipient->address, recipient_state_is_held(at) ? "held" : statuses[at->status],
+			queue_or_empty(at->reply), NULL);
 	}
 }
 

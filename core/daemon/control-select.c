@@ -29,6 +29,7 @@ typedef struct {
 struct Selector {
 	GArray *ids;   /* of QueueId */
 	GArray *tests; /* of Test    */
+	bool takes_partly_held;
 };
 
 static const struct {
@@ -186,6 +187,12 @@ selector_new_exact(const char *name, const char *value)
 	return selector;
 }
 
+void
+selector_take_partly_held(Selector *selector)
+{
+	selector->takes_partly_held = true;
+}
+
 bool
 selector_is_empty(const Selector *selector)
 {
@@ -256,11 +263,12 @@ selector_compares(const Test *test, int64_t number)
 
 /* What needs the envelope passes here. */
 static bool
-selector_passes_summary(const Test *test, const SpoolSummary *summary, int64_t now_us)
+selector_passes_summary(const Selector *selector, const Test *test, const SpoolSummary *summary, int64_t now_us)
 {
 	switch (test->by) {
 	case BY_STATE:
-		return (int64_t)queue_state_of(summary, now_us) == test->number;
+		return (int64_t)queue_state_of(summary, now_us) == test->number ||
+			   (selector->takes_partly_held && summary->has_held && test->number == QUEUE_IS_HELD);
 	case BY_AGE:
 		return selector_compares(test, now_us - summary->arrived_us);
 	case BY_SIZE:
@@ -330,7 +338,7 @@ selector_collect(void *data, const SpoolSummary *summary)
 	if (!selector_has_id(search->selector, summary->id))
 		return true;
 	for (guint i = 0; i < tests->len; i++)
-		if (!selector_passes_summary(&g_array_index(tests, Test, i), summary, search->now_us))
+		if (!selector_passes_summary(search->selector, &g_array_index(tests, Test, i), summary, search->now_us))
 			return true;
 	g_array_append_val(search->found, *summary);
 	return true;

@@ -18,6 +18,8 @@ Selector *selector_parse(char *const *words, GError **error);
 Selector *selector_new_exact(const char *name, const char *value);
 void selector_free(Selector *selector);
 bool selector_is_empty(const Selector *selector);
+/* state=held means messages with a recipient that is held by itself, too. */
+void selector_take_partly_held(Selector *selector);
 /* Ids alone, with no test. */
 bool selector_is_one_id(const Selector *selector, QueueId *id);
 

@@ -4,12 +4,14 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "daemon/control.h"
+#include "engine/stay.h"
 
 /* ---- adopting ---- */
 
 typedef struct {
 	GHashTable *before; /* ids of what was not held */
 	GArray *ids;        /* of QueueId: what is not held now, and was not there or held */
+	GArray *waiting;    /* the same: all that is held now */
 	IdSource *source;
 } Adopted;
 
@@ -34,7 +36,9 @@ spool_find_new(void *data, const SpoolSummary *summary)
 	const gint64 id = (gint64)summary->id;
 
 	id_source_pass(adopted->source, summary->id);
-	if (!summary->is_held && !g_hash_table_contains(adopted->before, &id))
+	if (summary->is_held)
+		g_array_append_val(adopted->waiting, summary->id);
+	else if (!g_hash_table_contains(adopted->before, &id))
 		g_array_append_val(adopted->ids, summary->id);
 	return true;
 }
@@ -55,7 +59,8 @@ spool_take_over(Daemon *daemon, const char *directory, Answer *answer, GError **
 {
 	g_autoptr(GHashTable) before = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
 	g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(QueueId));
-	Adopted adopted = { before, ids, daemon->engine.ids };
+	g_autoptr(GArray) waiting = g_array_new(FALSE, FALSE, sizeof(QueueId));
+	Adopted adopted = { before, ids, waiting, daemon->engine.ids };
 	g_autofree char *count = NULL;
 	bool is_whole;
 	size_t n = 0;
@@ -67,6 +72,8 @@ spool_take_over(Daemon *daemon, const char *directory, Answer *answer, GError **
 	spool_each(daemon->engine.spool, spool_find_new, &adopted);
 	atomic_store(&daemon->adopting_us, 0);
 	spool_make_due(daemon, ids);
+	for (guint i = 0; i < waiting->len; i++)
+		stay_note(daemon->engine.stay, g_array_index(waiting, QueueId, i));
 	count = g_strdup_printf("%zu", n);
 	log_event(LOG_LEVEL_INFO, "spool adopted", "from", directory, "messages", count, NULL);
 	if (n > 0 || is_whole)

@@ -134,7 +134,7 @@ value_combine(Directory *directory, PluginSet *set, DirectoryEntry *entry, const
 	const unsigned option = host_option_type(set, name), type = option & ~(unsigned)PTN_LIST;
 	g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
 	g_autoptr(GPtrArray) changed = g_ptr_array_new_with_free_func(g_free);
-	g_autofree char *from = NULL, *canonical = NULL;
+	g_autofree char *from = NULL, *canonical = NULL, *joined = NULL;
 
 	if ((option & PTN_LIST) == 0) {
 		(void)error_set(error, POSTERN_ERROR_INVALID, "%s is not a list; give %s=VALUE", name, name);
@@ -150,7 +150,10 @@ value_combine(Directory *directory, PluginSet *set, DirectoryEntry *entry, const
 	if (how == '-' && (!value_take_words(words, changed, type, name, from, error) ||
 						  (words->len == 0 && !value_may_be_empty(directory, set, entry, name, from, error))))
 		return NULL;
-	return value_join(words);
+	joined = value_join(words);
+	/* the words that came are checked, but together with the others they may be too many */
+	return how == '-' ? g_steal_pointer(&joined)
+					  : host_canonical_value(set, name, directory_entry_kind(entry), joined, error);
 }
 
 /* ---- one value ---- */

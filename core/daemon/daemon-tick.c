@@ -82,7 +82,7 @@ daemon_tick(Daemon *daemon)
 
 	/* a reload may wait for a plugin's start(): the main thread does not, as a stop is its to notice */
 	if (g_mutex_trylock(&daemon->lock)) {
-		host_tick(daemon->set, now_us);
+		host_tick(daemon->set, clock_monotonic(daemon->engine.clock));
 		g_mutex_unlock(&daemon->lock);
 	}
 	crash_record_look(daemon->crashes, daemon->engine.spool, daemon->engine.metrics, now_us);

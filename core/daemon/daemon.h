@@ -33,7 +33,7 @@ typedef struct {
 	Delivery *delivery;
 	Work watch;            /* daemon/watch.h */
 	atomic_bool is_watching;
-	int64_t looked_for_old_us; /* for held mail that is old; wall clock, of that worker */
+	int64_t looked_for_old_us; /* for held mail that is old; monotonic, of that worker; 0: never */
 	int64_t started_us;    /* wall clock */
 	int64_t stopping_us;   /* monotonic, since a stop began */
 	int64_t minute;        /* of the last look at certificates */

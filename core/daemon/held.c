@@ -21,7 +21,7 @@ held_count(void *data, const SpoolSummary *summary)
 {
 	HeldOld *old = data;
 
-	if (!summary->is_held || summary->arrived_us > old->before_us)
+	if ((!summary->is_held && !summary->has_held) || summary->arrived_us > old->before_us)
 		return true;
 	if (old->messages++ == 0)
 		old->oldest = summary->id; /* they come oldest first */
@@ -90,10 +90,10 @@ held_look_for_old(Daemon *daemon, int64_t most_us, int64_t node)
 void
 held_look(Daemon *daemon)
 {
-	const int64_t now_us = clock_wall(daemon->engine.clock);
+	const int64_t now_us = clock_monotonic(daemon->engine.clock);
 	int64_t most_us, node;
 
-	if (now_us - daemon->looked_for_old_us < HELD_HOUR)
+	if (daemon->looked_for_old_us != 0 && now_us - daemon->looked_for_old_us < HELD_HOUR)
 		return;
 	daemon->looked_for_old_us = now_us;
 	g_mutex_lock(&daemon->lock);

@@ -21,6 +21,7 @@ watch_adoptions(Daemon *daemon)
 	const int64_t now_us = g_get_monotonic_time();
 	const int64_t looked_us = atomic_load(&daemon->adopting_us);
 	g_autofree char *text = NULL;
+	g_autofree char *from = NULL;
 	size_t n;
 
 	if (looked_us == CLOCK_NEVER || (looked_us != 0 && now_us - looked_us < WATCH_ADOPTIONS_US))
@@ -32,10 +33,14 @@ watch_adoptions(Daemon *daemon)
 
 		(void)atomic_compare_exchange_strong(&daemon->adopting_us, &seen_us, CLOCK_NEVER);
 	}
-	if (n > 0)
-		text = g_strdup_printf("%zu message%s held by an adoption that was not finished: posternctl queue list "
-							   "state=held names the spool; adopt it (again)",
-			n, n == 1 ? " is" : "s are");
+	if (n > 0) {
+		from = spool_adopting_from(daemon->engine.spool);
+		text = g_strdup_printf(
+			"%zu message%s held by an adoption that was not finished, from spool %s: run posternctl spool adopt "
+			"DIRECTORY for each of these spools; of a spool that is gone for good, release or remove them "
+			"(posternctl queue list state=held)",
+			n, n == 1 ? " is" : "s are", from);
+	}
 	metrics_alarm(daemon->engine.metrics, "spool.adoption", text);
 }
 

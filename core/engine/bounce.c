@@ -151,7 +151,7 @@ dsn_put_recipient_fields(GString *out, const DsnReport *report, guint i)
 	}
 	g_string_append_printf(out, "Last-Attempt-Date: %s\r\n", date_format(report->now_us, date));
 	if (told->action == DSN_DELAYED)
-		g_string_append_printf(out, "Will-Retry-Until: %s\r\n", date_format(report->expires_us, date));
+		g_string_append_printf(out, "Will-Retry-Until: %s\r\n", date_format(told->expires_us, date));
 }
 
 static void

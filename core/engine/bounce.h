@@ -15,6 +15,7 @@ typedef struct {
 	const char *reply;   /* last word of the next hop, or ours */
 	bool is_remote;
 	const char *peer;    /* NULL: no server was reached */
+	int64_t expires_us;  /* wall clock, of DELAYED: it is tried until then */
 } DsnRecipient;
 
 typedef struct {
@@ -24,7 +25,7 @@ typedef struct {
 	guint n;
 	bool has_content;    /* it was read; else the report does not return it */
 	bool is_global;      /* of dsn_write(): in the types of RFC 6533; a caller leaves it false */
-	int64_t now_us, expires_us;
+	int64_t now_us;
 } DsnReport;
 
 /* True if RFC 3461 lets the sender be told of `action` for this recipient; never for a null sender. */

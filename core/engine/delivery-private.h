@@ -50,6 +50,7 @@ typedef struct {
 	DeliveryRecipient *recipients; /* in the order of the envelope */
 	RouteAnswer *ways;             /* the same: how each was routed */
 	Waiting *waiting;              /* recipients that wait for their next hops; NULL: none do */
+	bool is_routed;                /* `ways` has those of all recipients that are pending; else only a report is due */
 
 	atomic_uint jobs;              /* that have not ended; whoever ends the last one has the message alone */
 
@@ -240,9 +241,9 @@ void delivery_hang_up(DeliveryThread *thread);
 /* ---- delivery-settle.c; with the message's lock held, or alone with it ---- */
 /* The result of one recipient goes to the state, the log and the observers. */
 void settle_recipient(ActiveMessage *active, guint place);
-/* True once it is time to warn the sender. */
-bool settle_is_late(const ActiveMessage *active);
-/* No job is left: when the next attempt is, or why the message is held. */
+/* True once it is time to warn the sender that the recipient has to wait. */
+bool settle_is_late(const ActiveMessage *active, guint place);
+/* No job is left: when each recipient is tried again, or why the message is held. */
 void settle_schedule(ActiveMessage *active);
 /* The recipients that are left wait for the next change of their domains, too. */
 void settle_stay(const ActiveMessage *active);

@@ -13,7 +13,12 @@ report_recipient(const ActiveMessage *active, guint place, DsnAction action)
 {
 	const DeliveryRecipient *recipient = &active->recipients[place];
 	const char *reply = active->state->recipients[place].reply;
-	DsnRecipient reported = { .place = place, .action = action, .reply = reply };
+	const int64_t now_us = clock_wall(active->delivery->engine->clock);
+	const int64_t held_us = message_state_held_us(active->state, place, now_us);
+	DsnRecipient reported = { .place = place,
+		.action = action,
+		.reply = reply,
+		.expires_us = active->message->envelope->arrived_us + active->snapshot->delivery->expire_us + held_us };
 
 	if (recipient->has_result) {
 		reported.is_remote = recipient->result.is_remote;
@@ -51,8 +56,7 @@ report_write(ActiveMessage *active, const GArray *recipients, QueueId *id)
 		.settings = active->snapshot->delivery,
 		.recipients = (const DsnRecipient *)(void *)recipients->data,
 		.n = recipients->len,
-		.now_us = clock_wall(active->delivery->engine->clock),
-		.expires_us = envelope->arrived_us + active->snapshot->delivery->expire_us };
+		.now_us = clock_wall(active->delivery->engine->clock) };
 	const char letter[] = { report_letter(report.recipients[0].action), '\0' };
 	g_autofree char *text = NULL;
 	char name[ID_TEXT_SIZE + sizeof letter];
@@ -144,14 +148,18 @@ report_delay(ActiveMessage *active)
 {
 	g_autoptr(GArray) recipients = report_new_list();
 
-	if (active->deferred == 0 || !settle_is_late(active))
-		return;
-	for (guint i = 0; i < active->state->n_recipients; i++)
+	for (guint i = 0; i < active->state->n_recipients && active->deferred > 0; i++)
 		if (active->recipients[i].has_result && active->recipients[i].result.status == SENT_DEFERRED &&
-			dsn_is_wanted(active->message->envelope, i, DSN_DELAYED))
+			settle_is_late(active, i) && dsn_is_wanted(active->message->envelope, i, DSN_DELAYED))
 			report_add(active, recipients, i, DSN_DELAYED);
-	if (recipients->len > 0 && report_commit(active, recipients, NULL))
-		active->state->is_warned = true;
+	if (recipients->len == 0 || !report_commit(active, recipients, NULL))
+		return;
+	for (guint k = 0; k < recipients->len; k++) {
+		RecipientState *recipient =
+			&active->state->recipients[g_array_index(recipients, DsnRecipient, k).place];
+
+		recipient->is_warned = recipient->is_changed = true;
+	}
 }
 
 /* ---- failures ---- */

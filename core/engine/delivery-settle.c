@@ -69,24 +69,27 @@ settle_failed(ActiveMessage *active, guint i)
 	settle_observe(active, i, PTN_BOUNCED);
 }
 
-/* The time that a message was held does not count.  While it is not known that the clock is right nothing expires: see
- * queue_was_attempted(). */
+/* The time that a recipient was held does not count.  `failures`: attempts for it that failed; one that failed for the
+ * first time is not old, however late the attempt came.  While it is not known that the clock is right nothing expires:
+ * see queue_was_attempted(). */
 static bool
-settle_is_older(const ActiveMessage *active, int64_t most_us)
+settle_is_older(const ActiveMessage *active, guint i, unsigned failures, int64_t most_us)
 {
 	const Engine *engine = active->delivery->engine;
-	const int64_t age_us = clock_wall(engine->clock) - active->message->envelope->arrived_us -
-						   active->state->held_total_us;
+	const int64_t now_us = clock_wall(engine->clock);
+	const int64_t age_us = now_us - active->message->envelope->arrived_us -
+						   message_state_held_us(active->state, i, now_us);
 
-	return age_us > most_us && queue_was_attempted(engine->queue, active->state->id);
+	return failures > 1 && age_us > most_us && queue_was_attempted(engine->queue, active->state->id);
 }
 
 static void
 settle_deferred(ActiveMessage *active, guint i)
 {
 	SentResult *result = &active->recipients[i].result;
+	RecipientState *recipient = &active->state->recipients[i];
 
-	if (settle_is_older(active, active->snapshot->delivery->expire_us)) {
+	if (settle_is_older(active, i, recipient->attempts + 1, active->snapshot->delivery->expire_us)) {
 		g_autofree char *reply = g_strdup_printf("4.4.7 it could not be delivered in time; last: %s",
 			result->reply != NULL ? result->reply : "it was never tried");
 
@@ -95,11 +98,49 @@ settle_deferred(ActiveMessage *active, guint i)
 		return;
 	}
 	message_state_set_recipient(active->state, i, RECIPIENT_PENDING, result->reply);
+	recipient->attempts++;
+	recipient->way = stay_digest(active->ways[i].ways);
 	active->has_changes = true;
 	active->deferred++;
 	settle_log(active, i, "deferred");
 	settle_count(active, "messages.deferred");
 	settle_observe(active, i, PTN_DEFERRED);
+}
+
+/* Why the recipient is held, and until when; CLOCK_NEVER: until its domain changes.  New. */
+static char *
+settle_hold_reason(const ActiveMessage *active, guint i, int64_t now_us, int64_t *until_us)
+{
+	const RouteAnswer *way = &active->ways[i];
+	g_autofree char *reason = NULL;
+
+	if (way->result == ROUTE_HELD) {
+		*until_us = way->release_at_us != 0 ? way->release_at_us : CLOCK_NEVER;
+		return g_strdup(way->reply);
+	}
+	/* its host does not exist; one day it may */
+	*until_us = now_us + active->snapshot->delivery->retry_most_us;
+	reason = stay_reason(stay_last_domain(way->ways));
+	return g_strdup_printf("%s: %s", active->recipients[i].result.reply, reason);
+}
+
+static void
+settle_held(ActiveMessage *active, guint i)
+{
+	const int64_t now_us = clock_wall(active->delivery->engine->clock);
+	RecipientState *recipient = &active->state->recipients[i];
+	const uint64_t way = stay_digest(active->ways[i].ways);
+	int64_t until_us;
+	g_autofree char *reason = settle_hold_reason(active, i, now_us, &until_us);
+
+	active->held++;
+	if (recipient_state_is_held(recipient) && recipient->next_us == until_us && recipient->way == way &&
+		g_strcmp0(recipient->reply, reason) == 0)
+		return;
+	message_state_set_recipient(active->state, i, RECIPIENT_PENDING, reason);
+	message_state_hold_recipient(active->state, i, until_us, now_us);
+	recipient->way = way;
+	active->has_changes = true;
 }
 
 void
@@ -110,6 +151,8 @@ settle_recipient(ActiveMessage *active, guint place)
 	if (!recipient->has_result || recipient->is_settled)
 		return;
 	recipient->is_settled = true;
+	if (recipient->result.status != SENT_HELD)
+		message_state_end_hold(active->state, place, clock_wall(active->delivery->engine->clock));
 	switch (recipient->result.status) {
 	case SENT_OK:
 		settle_delivered(active, place);
@@ -121,7 +164,7 @@ settle_recipient(ActiveMessage *active, guint place)
 		settle_deferred(active, place);
 		break;
 	case SENT_HELD:
-		active->held++;
+		settle_held(active, place);
 		break;
 	}
 }
@@ -129,64 +172,68 @@ settle_recipient(ActiveMessage *active, guint place)
 /* ---- the message ---- */
 
 bool
-settle_is_late(const ActiveMessage *active)
+settle_is_late(const ActiveMessage *active, guint i)
 {
 	const int64_t warn_after_us = active->snapshot->delivery->warn_after_us;
+	const RecipientState *recipient = &active->state->recipients[i];
 
-	return warn_after_us > 0 && !active->state->is_warned && settle_is_older(active, warn_after_us);
+	return warn_after_us > 0 && !recipient->is_warned &&
+		   settle_is_older(active, i, recipient->attempts, warn_after_us);
 }
 
-/* Doubling from the least to the most, a tenth of it by chance, so that what failed together does not come back
+/* Doubling from the least to the most, a tenth of it by chance (`share`), so that what failed together does not come back
  * together. */
 static int64_t
-settle_back_off(const DeliverySettings *settings, unsigned attempts)
+settle_back_off(const DeliverySettings *settings, unsigned attempts, double share)
 {
 	int64_t wait_us = settings->retry_least_us;
 
 	for (unsigned i = 1; i < attempts && wait_us < settings->retry_most_us; i++)
 		wait_us *= 2;
 	wait_us = MIN(wait_us, settings->retry_most_us);
-	return wait_us - (int64_t)(g_random_double() * (double)wait_us / 10);
+	return wait_us - (int64_t)(share * (double)wait_us / 10);
 }
 
-/* The reason is the last one's; released it is when the first of them wants that. */
+/* Recipients of one message with equally many attempts stay together.  One that was to be tried in this attempt, and was
+ * not, is due still. */
 static void
-settle_hold_for(ActiveMessage *active, guint i)
+settle_times(ActiveMessage *active, int64_t now_us)
 {
-	const RouteAnswer *way = &active->ways[i];
-	const DeliveryRecipient *recipient = &active->recipients[i];
+	const double share = g_random_double();
 	MessageState *state = active->state;
-	int64_t release_at_us = way->release_at_us;
 
-	if (!recipient->has_result || recipient->result.status != SENT_HELD)
-		return;
-	g_free(state->hold_reason);
-	if (way->result == ROUTE_HELD) {
-		state->hold_reason = g_strdup(way->reply);
-	} else { /* its host does not exist; one day it may */
-		g_autofree char *reason = stay_reason(way->way.domain);
+	for (unsigned i = 0; i < state->n_recipients; i++) {
+		const DeliveryRecipient *result = &active->recipients[i];
+		RecipientState *recipient = &state->recipients[i];
 
-		state->hold_reason = g_strdup_printf("%s: %s", recipient->result.reply, reason);
-		release_at_us = state->held_since_us + active->snapshot->delivery->retry_most_us;
+		if (recipient->status != RECIPIENT_PENDING)
+			continue;
+		state->attempts = MAX(state->attempts, recipient->attempts);
+		if (result->has_result && result->result.status == SENT_DEFERRED)
+			recipient->next_us = now_us + settle_back_off(active->snapshot->delivery, recipient->attempts, share);
+		else if (!result->has_result && state->tries_all && recipient->held_since_us == 0)
+			recipient->next_us = 0;
+		else
+			continue;
+		recipient->is_changed = true;
 	}
-	if (release_at_us != 0 && (state->release_at_us == 0 || release_at_us < state->release_at_us))
-		state->release_at_us = release_at_us;
+	state->tries_all = false;
 }
 
-/* What was not tried in this attempt, as it waits for its next hop or the attempt was broken off, is not held. */
-static bool
-settle_is_all_held(const ActiveMessage *active)
+/* All recipients that are left are held: the message is, for the reason of the last one, until the first wants to be
+ * released. */
+static void
+settle_hold_all(ActiveMessage *active, int64_t now_us)
 {
-	const MessageState *state = active->state;
+	MessageState *state = active->state;
+	const int64_t first_us = message_state_first(state);
+	const char *reason = NULL;
 
-	for (guint i = 0; i < state->n_recipients; i++) {
-		const DeliveryRecipient *recipient = &active->recipients[i];
-
-		if (state->recipients[i].status == RECIPIENT_PENDING &&
-			(!recipient->has_result || recipient->result.status != SENT_HELD))
-			return false;
-	}
-	return active->held > 0;
+	for (unsigned i = 0; i < state->n_recipients; i++)
+		if (recipient_state_is_held(&state->recipients[i]))
+			reason = state->recipients[i].reply;
+	message_state_hold(state, reason, first_us != CLOCK_NEVER ? first_us : 0, now_us);
+	active->has_changes = true;
 }
 
 void
@@ -195,20 +242,29 @@ settle_schedule(ActiveMessage *active)
 	const int64_t now_us = clock_wall(active->delivery->engine->clock);
 	MessageState *state = active->state;
 
-	if (active->deferred > 0) {
-		state->attempts++;
-		state->next_us = now_us + settle_back_off(active->snapshot->delivery, state->attempts);
-	} else if (settle_is_all_held(active)) {
-		active->has_changes = true;
-		state->is_held = true;
-		state->held_since_us = now_us;
-		for (guint i = 0; i < state->n_recipients; i++)
-			settle_hold_for(active, i);
-	}
+	if (!active->is_routed || message_state_count(state, RECIPIENT_PENDING) == 0)
+		return;
+	settle_times(active, now_us);
+	if (message_state_is_all_held(state))
+		settle_hold_all(active, now_us);
+	else
+		state->next_us = message_state_first(state);
 	if (delivery_is_cut_off(active))
 		state->next_us = now_us;
 }
 
+/* Domains on the way of a recipient; what is held counts where its way ends. */
+static void
+settle_stay_recipient(const ActiveMessage *active, guint i, const SpoolSummary *summary)
+{
+	const GPtrArray *ways = active->ways[i].ways;
+	const bool is_held = active->state->is_held || recipient_state_is_held(&active->state->recipients[i]);
+
+	for (guint k = 0; ways != NULL && k < ways->len; k++)
+		stay_add(active->delivery->engine->stay, ways->pdata[k], summary, is_held && k + 1 == ways->len);
+}
+
+/* What was noted at an earlier attempt holds until now, while the message is under way. */
 void
 settle_stay(const ActiveMessage *active)
 {
@@ -217,7 +273,10 @@ settle_stay(const ActiveMessage *active)
 		.size = active->message->size,
 		.arrived_us = active->message->envelope->arrived_us };
 
-	for (guint i = 0; i < state->n_recipients; i++)
-		if (state->recipients[i].status == RECIPIENT_PENDING && active->ways[i].way.domain != NULL)
-			stay_add(active->delivery->engine->stay, &active->ways[i].way, &summary, state->is_held);
+	if (!active->is_routed)
+		return;
+	stay_forget(active->delivery->engine->stay, state->id);
+	for (unsigned i = 0; i < state->n_recipients; i++)
+		if (state->recipients[i].status == RECIPIENT_PENDING)
+			settle_stay_recipient(active, i, &summary);
 }

@@ -129,14 +129,22 @@ delivery_add_way(GPtrArray *ways, ActiveMessage *active, guint place)
 	g_array_append_val(way->job->places, place);
 }
 
-static void
-delivery_route_one(ActiveMessage *active, GPtrArray *ways, guint i)
+static const RouteAnswer *
+delivery_route(ActiveMessage *active, guint i)
 {
 	RouteAnswer *way = &active->ways[i];
 
 	route_answer_clear(way);
 	route_recipient(active->delivery->engine, active->snapshot, active->snapshot->delivery,
 		active->message->envelope, i, way);
+	return way;
+}
+
+static void
+delivery_route_one(ActiveMessage *active, GPtrArray *ways, guint i)
+{
+	const RouteAnswer *way = delivery_route(active, i);
+
 	switch (way->result) {
 	case ROUTE_FOUND:
 		delivery_add_way(ways, active, i);
@@ -165,15 +173,14 @@ delivery_is_pending(ActiveMessage *active, guint place)
 	return is_pending;
 }
 
-/* `places`: the recipients that are to be tried; NULL: all that are pending. */
+/* `places`: the recipients that are to be tried. */
 static GPtrArray *
 delivery_route_all(ActiveMessage *active, const GArray *places)
 {
 	GPtrArray *ways = g_ptr_array_new_with_free_func(delivery_free_way);
-	const guint n = places != NULL ? places->len : active->message->envelope->recipients->len;
 
-	for (guint i = 0; i < n; i++) {
-		const guint place = places != NULL ? g_array_index(places, guint, i) : i;
+	for (guint i = 0; i < places->len; i++) {
+		const guint place = g_array_index(places, guint, i);
 
 		if (delivery_is_pending(active, place))
 			delivery_route_one(active, ways, place);
@@ -250,7 +257,7 @@ delivery_start_jobs(ActiveMessage *active, const GPtrArray *ways, unsigned jobs)
 	g_mutex_unlock(&delivery->lock);
 }
 
-/* Recipients become jobs; the caller has a job of the message, and no more.  `since_us` as above. */
+/* These recipients become jobs; the caller has a job of the message, and no more.  `since_us` as above. */
 static void
 delivery_distribute(ActiveMessage *active, const GArray *places, int64_t since_us)
 {
@@ -263,6 +270,56 @@ delivery_distribute(ActiveMessage *active, const GArray *places, int64_t since_u
 	} else {
 		delivery_job_done(active, places);
 	}
+}
+
+/* Those that are due, or (with `way`) waited: all that are pending, where that says none.  New array of guint. */
+static GArray *
+delivery_choose(ActiveMessage *active, const WaitingWay *way)
+{
+	const MessageState *state = active->state;
+	const int64_t now_us = clock_wall(active->delivery->engine->clock);
+	GArray *places = g_array_new(FALSE, FALSE, sizeof(guint));
+
+	if (way != NULL && way->places != NULL) {
+		g_array_append_vals(places, way->places->data, way->places->len);
+		return places;
+	}
+	for (guint i = 0; i < state->n_recipients; i++)
+		if (way != NULL || message_state_is_due(state, i, now_us, active->snapshot->delivery->retry_most_us))
+			g_array_append_val(places, i);
+	return places;
+}
+
+/* The others are routed, too: they wait for changes of the domains on their ways, and a domain that holds its mail now
+ * holds theirs.  `can_hold`: none of them waits for a next hop. */
+static void
+delivery_route_others(ActiveMessage *active, const GArray *places, bool can_hold)
+{
+	const guint n = active->state->n_recipients;
+	g_autofree bool *is_chosen = g_new0(bool, n);
+
+	for (guint i = 0; i < places->len; i++)
+		is_chosen[g_array_index(places, guint, i)] = true;
+	for (guint i = 0; i < n; i++) {
+		const RouteAnswer *way;
+
+		if (is_chosen[i] || active->state->recipients[i].status != RECIPIENT_PENDING)
+			continue;
+		way = delivery_route(active, i);
+		if (can_hold && way->result == ROUTE_HELD)
+			delivery_set_result(active, i, SENT_HELD, way->reply);
+	}
+}
+
+/* Nobody else has the message yet. */
+static void
+delivery_begin_routing(ActiveMessage *active, const WaitingWay *way)
+{
+	g_autoptr(GArray) places = delivery_choose(active, way);
+
+	active->is_routed = true;
+	delivery_route_others(active, places, way == NULL);
+	delivery_distribute(active, places, way != NULL ? way->since_us : 0);
 }
 
 /* Failures that an earlier attempt could not report are reported when they are due, and recipients that are not due then
@@ -312,14 +369,13 @@ delivery_begin(Delivery *delivery, QueueId id, const WaitingWay *way)
 		queue_postpone(delivery->engine->queue, id, DELIVERY_SPREAD_US);
 		return;
 	}
-	stay_forget(delivery->engine->stay, id);
 	active = delivery_activate(delivery, message);
 	if (way != NULL)
 		delivery_resume(active, way->of);
 	if (delivery_is_only_reported(active))
 		delivery_job_done(active, NULL);
 	else
-		delivery_distribute(active, way != NULL ? way->places : NULL, way != NULL ? way->since_us : 0);
+		delivery_begin_routing(active, way);
 }
 
 /* ---- the scheduler ---- */
@@ -336,6 +392,15 @@ delivery_wait(Delivery *delivery, int64_t due_us)
 		if (!g_cond_wait_until(&delivery->wake, &delivery->lock, until_us))
 			break;
 	delivery->is_awake = false;
+}
+
+/* Of a message that is under way: all its recipients are those of the way. */
+static void
+delivery_distribute_way(ActiveMessage *active, const WaitingWay *way)
+{
+	g_autoptr(GArray) places = way->places != NULL ? g_array_ref(way->places) : delivery_choose(active, way);
+
+	delivery_distribute(active, places, way->since_us);
 }
 
 /* A way whose next hop has room; false: there is none. */
@@ -357,7 +422,7 @@ delivery_begin_way(Delivery *delivery)
 		return false;
 	activity_set_queue(id);
 	if (active != NULL)
-		delivery_distribute(active, way->places, way->since_us);
+		delivery_distribute_way(active, way);
 	else if (queue_unpark(delivery->engine->queue, id) != NULL)
 		delivery_begin(delivery, id, way);
 	return true;
@@ -476,67 +541,4 @@ delivery_figures(Delivery *delivery, DeliveryFigures *figures)
 	while (g_hash_table_iter_next(&each, NULL, &destination))
 		figures->waiting += ((Destination *)destination)->ways.length;
 	g_mutex_unlock(&delivery->lock);
-}
-
-/* ---- ETRN ---- */
-
-static bool
-delivery_collect_id(void *data, const SpoolSummary *summary)
-{
-	if (!summary->is_held)
-		g_array_append_val((GArray *)data, summary->id);
-	return true;
-}
-
-static bool
-delivery_is_for(const SpoolMessage *message, const char *domain)
-{
-	for (guint i = 0; i < message->state->n_recipients; i++) {
-		const Recipient *recipient = g_ptr_array_index(message->envelope->recipients, i);
-
-		if (message->state->recipients[i].status == RECIPIENT_PENDING &&
-			g_ascii_strcasecmp(mailbox_domain(recipient->address), domain) == 0)
-			return true;
-	}
-	return false;
-}
-
-typedef struct {
-	Work work;
-	Delivery *delivery;
-	char *domain;
-} Retry;
-
-static void
-delivery_run_retry(void *data)
-{
-	Retry *retry = data;
-	g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(QueueId));
-
-	spool_each(retry->delivery->engine->spool, delivery_collect_id, ids);
-	for (guint i = 0; i < ids->len; i++) {
-		g_autoptr(SpoolMessage) message =
-			spool_read(retry->delivery->engine->spool, g_array_index(ids, QueueId, i), NULL);
-
-		if (message != NULL && delivery_is_for(message, retry->domain))
-			(void)queue_do(retry->delivery->engine->queue, g_array_index(ids, QueueId, i), QUEUE_RETRY, NULL);
-	}
-	g_free(retry->domain);
-	g_free(retry);
-}
-
-void
-delivery_retry_domain(void *data, const char *domain)
-{
-	Delivery *delivery = data;
-	Retry *retry = g_new0(Retry, 1);
-
-	retry->delivery = delivery;
-	retry->domain = g_strdup(domain);
-	retry->work.run = delivery_run_retry;
-	retry->work.data = retry;
-	if (!workers_run(delivery->engine->waiters, &retry->work)) {
-		g_free(retry->domain);
-		g_free(retry);
-	}
 }

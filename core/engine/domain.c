@@ -48,11 +48,36 @@ domain_judge_user(const Engine *engine, const DirectoryEntry *domain, const char
 	}
 }
 
+/* Mail that is forwarded is held where the way ends, and counts there. */
+static DomainAnswer
+domain_judge_room(const Engine *engine, uint64_t most_held, const DirectoryEntry *domain)
+{
+	g_autoptr(DirectoryEntry) last = NULL;
+	const char *to;
+
+	for (unsigned steps = 0; (to = domain_forwards_to(domain)) != NULL && steps < DOMAIN_FORWARDS; steps++) {
+		g_autofree char *name = g_ascii_strdown(mailbox_domain(to), -1);
+		DirectoryEntry *next = NULL;
+		PtnStatus status;
+
+		(void)domain_mode(engine, name, &status, &next);
+		if (next == NULL)
+			return status == PTN_UNSURE ? DOMAIN_UNSURE : DOMAIN_TAKES;
+		g_clear_pointer(&last, directory_entry_free);
+		domain = last = next;
+	}
+	return domain_is(directory_entry_get(domain, "mode"), MODE_HOLD) &&
+				   stay_octets(engine->stay, directory_entry_name(domain)) >= most_held
+			   ? DOMAIN_IS_FULL
+			   : DOMAIN_TAKES;
+}
+
 DomainAnswer
 domain_judge(const Engine *engine, uint64_t most_held, const char *address)
 {
 	g_autoptr(DirectoryEntry) entry = NULL;
 	const char *domain = mailbox_domain(address);
+	DomainAnswer user;
 	PtnStatus status;
 	const char *mode = domain_mode(engine, domain, &status, &entry);
 
@@ -60,12 +85,21 @@ domain_judge(const Engine *engine, uint64_t most_held, const char *address)
 		return DOMAIN_UNSURE;
 	if (mode == NULL || domain_is(mode, MODE_OUTBOUND_ONLY))
 		return DOMAIN_FOREIGN;
-	if (domain_is(mode, MODE_HOLD) && most_held > 0 && stay_octets(engine->stay, domain) >= most_held)
-		return DOMAIN_IS_FULL;
-	return domain_judge_user(engine, entry, address);
+	user = domain_judge_user(engine, entry, address);
+	return user == DOMAIN_TAKES && most_held > 0 ? domain_judge_room(engine, most_held, entry) : user;
 }
 
 /* ---- passing it on ---- */
+
+const char *
+domain_forwards_to(const DirectoryEntry *entry)
+{
+	const char *mode = directory_entry_get(entry, "mode");
+
+	return domain_is(mode, MODE_FORWARD) || domain_is(mode, MODE_FORWARD_MAILBOX)
+			   ? directory_entry_get(entry, "forward-to")
+			   : NULL;
+}
 
 static void
 domain_redirect(const DeliverySettings *settings, const DirectoryEntry *entry, RouteAnswer *answer)

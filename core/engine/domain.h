@@ -4,11 +4,13 @@
 #include "engine/engine.h"
 #include "engine/route.h"
 
+enum { DOMAIN_FORWARDS = 5 }; /* from domain to domain; more are a loop */
+
 typedef enum {
 	DOMAIN_FOREIGN, /* not in the directory, or it only sends */
 	DOMAIN_TAKES,
 	DOMAIN_NO_USER, /* its table of valid recipients does not have the address */
-	DOMAIN_IS_FULL, /* it has its share of the disk in held mail               */
+	DOMAIN_IS_FULL, /* it, or where it forwards to, has its share of the disk in held mail */
 	DOMAIN_UNSURE,  /* the directory cannot tell now                           */
 } DomainAnswer;
 
@@ -18,6 +20,8 @@ DomainAnswer domain_judge(const Engine *engine, uint64_t most_held, const char *
 /* The mode of the domain, NULL: it is not in the directory (or its entry says none).  `status`: UNSURE: it cannot tell now.  The
  * entry is the caller's. */
 const char *domain_mode(const Engine *engine, const char *domain, PtnStatus *status, DirectoryEntry **entry);
+/* Where all mail of the domain is forwarded to; NULL: nowhere.  The entry's. */
+const char *domain_forwards_to(const DirectoryEntry *entry);
 /* What the entry of the domain says of the way of its mail from `sender`; true: the answer has it, false: it does not say. */
 bool domain_route(const Engine *engine, const DeliverySettings *settings, const char *sender,
 	const DirectoryEntry *entry, RouteAnswer *answer);

@@ -11,7 +11,6 @@
 #include "proto/path.h"
 
 enum {
-	ROUTE_FORWARDS = 5,
 	ROUTE_ADDRESSES = 50, /* of exchangers; more are not looked up */
 };
 
@@ -95,7 +94,7 @@ route_answer_clear(RouteAnswer *answer)
 	g_clear_pointer(&answer->reply, g_free);
 	g_clear_pointer(&answer->recipient, g_free);
 	g_clear_pointer(&answer->sender, g_free);
-	stay_way_clear(&answer->way);
+	g_clear_pointer(&answer->ways, g_ptr_array_unref);
 }
 
 /* ---- which way ---- */
@@ -217,10 +216,8 @@ route_matches(const Route *route, bool is_for_all, const RouteDomain *domain)
 
 /* It goes on as soon as the directory is known again. */
 static void
-route_defer(const RouteDomain *domain, RouteAnswer *answer)
+route_defer(RouteAnswer *answer)
 {
-	stay_way_clear(&answer->way);
-	answer->way.domain = g_strdup(domain->name);
 	answer->result = ROUTE_DEFERRED;
 	answer->reply = g_strdup("4.3.0 the directory cannot be reached");
 }
@@ -236,7 +233,7 @@ route_ask_config(const RouteTask *task, bool is_for_all, const RouteDomain *doma
 		if (match == MATCHES_NOT)
 			continue;
 		if (match == MATCHES_PERHAPS) {
-			route_defer(domain, answer);
+			route_defer(answer);
 			return true;
 		}
 		answer->hop = next_hop_copy(route->hop);
@@ -250,16 +247,11 @@ static bool
 route_ask_directory(const RouteTask *task, const RouteDomain *domain, RouteAnswer *answer)
 {
 	if (domain->status == PTN_UNSURE) {
-		route_defer(domain, answer);
+		route_defer(answer);
 		return true;
 	}
-	if (domain->mode == NULL ||
-		!domain_route(task->engine, task->settings, task->envelope->sender, domain->entry, answer))
-		return false;
-	stay_way_clear(&answer->way);
-	answer->way.domain = g_strdup(domain->name);
-	answer->way.way = stay_way(domain->entry);
-	return true;
+	return domain->mode != NULL &&
+		   domain_route(task->engine, task->settings, task->envelope->sender, domain->entry, answer);
 }
 
 /* One step; ROUTE_FORWARDED: another one, for `answer->recipient`. */
@@ -277,6 +269,8 @@ route_step(const RouteTask *task, const char *address, RouteAnswer *answer)
 	domain.name = name;
 	domain.mode = domain_mode(task->engine, name, &domain.status, &entry);
 	domain.entry = entry;
+	if (domain.status != PTN_NONE)
+		stay_ways_add(&answer->ways, name, entry);
 	if (route_ask_config(task, false, &domain, answer) || route_ask_directory(task, &domain, answer) ||
 		route_ask_config(task, true, &domain, answer))
 		return;
@@ -302,7 +296,7 @@ route_recipient(const Engine *engine, Snapshot *snapshot, const DeliverySettings
 		route_step(&task, address, answer);
 		if (answer->result != ROUTE_FORWARDED && steps > 0)
 			answer->recipient = g_steal_pointer(&address);
-	} while (answer->result == ROUTE_FORWARDED && ++steps <= ROUTE_FORWARDS);
+	} while (answer->result == ROUTE_FORWARDED && ++steps <= DOMAIN_FORWARDS);
 	if (answer->result == ROUTE_FORWARDED) {
 		answer->result = ROUTE_REFUSED;
 		answer->reply = g_strdup("5.4.6 mail is forwarded from domain to domain without an end");

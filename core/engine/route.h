@@ -62,7 +62,8 @@ typedef struct {
 	char *reply;           /* new, of the others: "5.4.6 …" */
 	int64_t release_at_us; /* of HELD */
 	char *recipient, *sender; /* new, where the mail is forwarded: instead of those of the envelope; else NULL */
-	StayWay way;           /* new, where a domain of the directory decided; its name is NULL where none did */
+	GPtrArray *ways;       /* of StayWay*, frees them: domains of the directory on the way, in the order of forwards;
+	                          NULL: there are none */
 } RouteAnswer;
 
 void route_answer_clear(RouteAnswer *answer);

@@ -51,7 +51,7 @@ PluginSet *host_ref(PluginSet *set);
 void host_unref(void *set);
 /* The chain of the set; new. */
 Chain *host_chain(PluginSet *set);
-/* Runs the ticks that are due, on workers. */
+/* Runs the ticks that are due, on workers.  `now_us`: monotonic. */
 void host_tick(PluginSet *set, int64_t now_us);
 /* The chain in words, for `posternd --hooks`; new. */
 char *host_describe(PluginSet *set);

@@ -90,47 +90,11 @@ queue_keep_wants(Queue *queue, QueueId id, QueueWants *wants)
 /* ---- states ---- */
 
 static bool
-queue_release_state(MessageState *state, int64_t now_us)
-{
-	if (!state->is_held)
-		return false;
-	state->is_held = false;
-	if (state->held_since_us != 0) /* not known of a hold by an adoption */
-		state->held_total_us += MAX(now_us - state->held_since_us, 0);
-	state->held_since_us = 0;
-	state->release_at_us = 0;
-	g_clear_pointer(&state->hold_reason, g_free);
-	state->next_us = now_us;
-	return true;
-}
-
-static bool
-queue_hold_state(MessageState *state, const char *reason, int64_t now_us)
-{
-	if (!state->is_held)
-		state->held_since_us = now_us;
-	state->is_held = true;
-	state->release_at_us = 0;
-	g_free(state->hold_reason);
-	state->hold_reason = g_strdup(reason != NULL ? reason : "");
-	return true;
-}
-
-static bool
-queue_retry_state(MessageState *state, int64_t now_us)
-{
-	if (state->next_us <= now_us)
-		return false;
-	state->next_us = now_us;
-	return true;
-}
-
-static bool
 queue_let_go_state(MessageState *state, bool (*is_ours)(const char *), int64_t now_us)
 {
 	if (!state->is_held)
-		return queue_retry_state(state, now_us);
-	return is_ours(state->hold_reason) && queue_release_state(state, now_us);
+		return message_state_hurry(state, now_us);
+	return is_ours(state->hold_reason) && message_state_release(state, now_us);
 }
 
 /* Pending ones become failed, open ones removed. */
@@ -153,11 +117,11 @@ queue_end_recipients(MessageState *state, RecipientStatus status, const char *re
 static bool
 queue_bounce_state(MessageState *state, const char *reply, int64_t now_us)
 {
-	const bool was_held = queue_release_state(state, now_us);
+	const bool was_held = message_state_release(state, now_us);
 	const bool has_failed =
 		queue_end_recipients(state, RECIPIENT_FAILED, reply != NULL ? reply : queue_bounce_reply);
 
-	return queue_retry_state(state, now_us) || was_held || has_failed;
+	return message_state_hurry(state, now_us) || was_held || has_failed;
 }
 
 bool
@@ -166,13 +130,17 @@ queue_apply_wants(MessageState *state, const QueueWants *wants, int64_t now_us)
 	bool is_changed = false;
 
 	if ((wants->verbs & WANTS_RELEASE) != 0)
-		is_changed |= queue_release_state(state, now_us);
+		is_changed |= message_state_release(state, now_us);
 	if ((wants->verbs & WANTS_LET_GO) != 0)
 		is_changed |= queue_let_go_state(state, wants->is_ours, now_us);
 	if ((wants->verbs & WANTS_RETRY) != 0)
-		is_changed |= queue_retry_state(state, now_us);
-	if ((wants->verbs & WANTS_HOLD) != 0)
-		is_changed |= queue_hold_state(state, wants->reason, now_us);
+		is_changed |= message_state_hurry(state, now_us);
+	if ((wants->verbs & WANTS_HOLD) != 0) {
+		g_autofree char *reason = spool_hold_behind(state->hold_reason, wants->reason);
+
+		message_state_hold(state, reason, 0, now_us);
+		is_changed = true;
+	}
 	if ((wants->verbs & WANTS_REMOVE) != 0)
 		is_changed |= queue_end_recipients(state, RECIPIENT_REMOVED, wants->reason);
 	else if ((wants->verbs & WANTS_BOUNCE) != 0)
@@ -223,7 +191,8 @@ queue_give_up(Queue *queue, QueueId id)
 static bool
 queue_has_nothing_to_do(const MessageState *state, unsigned verbs)
 {
-	return (verbs == WANTS_RETRY && state->is_held) || (verbs == WANTS_RELEASE && !state->is_held);
+	return (verbs == WANTS_RETRY && state->is_held) ||
+		   (verbs == WANTS_RELEASE && !state->is_held && !message_state_has_held(state));
 }
 
 QueueResult

@@ -4,8 +4,11 @@
  * then it is ended there, and released here.  Wherever this is interrupted, one spool alone may deliver it, and the next
  * attempt, of this spool or of one that adopts it, finishes what is left.
  *
- * An id that a message has here already (two nodes had the same number, or an earlier copy is in the way) is never taken
- * for that of the message there: it gets a new one. */
+ * Invariants: 1. Each adoption makes claims of its own; hold and line name the claim, so that a line means one copy alone,
+ * wherever that is by now.  2. An id that a message has had here (two nodes had the same number, an earlier copy is in
+ * the way, or it was taken from here and comes back) is given to no other one: that gets a new id.  3. What is held here
+ * may be changed by others meanwhile: it is changed as it was read, or not.  4. An adoption that goes on takes the state
+ * that the message has there by then. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -13,106 +16,16 @@
 #include "base/error.h"
 #include "base/keyed-hash.h"
 #include "base/log.h"
-#include "mail/spool-private.h"
+#include "base/random.h"
+#include "mail/spool-adopt.h"
 
 enum { ADOPT_AT_ONCE = 100, ADOPT_DEPTH = 8 };
 
 /* One that is here, durably and held, and not ours yet by a line there. */
 typedef struct {
 	QueueId there, here;
+	char claim[2 * SPOOL_ID_SIZE + 1]; /* that the hold here has, and the line there gets */
 } Adoptee;
-
-typedef struct {
-	Spool *to, *from;
-	IdSource *ids;
-	const char *theirs, *ours; /* the ids of the spools */
-	SpoolTaken *taken;
-	GHashTable *begun; /* id there → id here: of an adoption that was interrupted */
-	GArray *adoptees;
-	size_t n, n_damaged, n_unread;
-} Adoption;
-
-/* ---- what is held here already ---- */
-
-static void
-spool_adopt_release(Adoption *adoption, MessageState *state /* takes */)
-{
-	spool_hold_restore(state);
-	spool_put_state(adoption->to, state);
-	adoption->n++;
-}
-
-/* Another spool has it, and no other: what is here is an earlier copy. */
-static void
-spool_adopt_drop(Adoption *adoption, MessageState *state /* takes */, const char *heir)
-{
-	char text[ID_TEXT_SIZE];
-
-	log_event(LOG_LEVEL_INFO, "copy of an adopted message dropped", "queue",
-		id_format(state->id, text), "from", adoption->theirs, "heir", heir, NULL);
-	spool_taken_end(adoption->to, state, heir);
-}
-
-/* Whose it is, by the lines there. */
-static void
-spool_adopt_resolve(Adoption *adoption, MessageState *state /* takes */, const SpoolHold *hold)
-{
-	const QueueId there = hold->old_id != 0 ? hold->old_id : state->id;
-	const char *heir = spool_taken_heir(adoption->taken, there);
-	SpoolSummary summary;
-	const bool is_live = spool_summary(adoption->from, there, &summary);
-
-	if (heir != NULL && hold->by[0] != '\0' && strcmp(heir, hold->by) != 0) {
-		spool_adopt_drop(adoption, state, heir);
-		return;
-	}
-	if (heir != NULL || (hold->by[0] == '\0' && !is_live)) {
-		spool_adopt_release(adoption, state);
-		return;
-	}
-	if (is_live) {
-		g_hash_table_insert(adoption->begun, g_memdup2(&there, sizeof there),
-			g_memdup2(&state->id, sizeof state->id));
-	} else {
-		char text[ID_TEXT_SIZE];
-
-		log_event(LOG_LEVEL_WARNING, "message of an adoption stays held", "queue",
-			id_format(state->id, text), "from", adoption->theirs, "error",
-			"it is not there any more, and no spool has recorded that it took it", NULL);
-	}
-	message_state_free(state);
-}
-
-/* One held here that cannot be read now may be a copy of what is about to be taken: then nothing is. */
-static bool
-spool_adopt_resolve_all(Adoption *adoption, GError **error)
-{
-	g_autoptr(GArray) ids = spool_ids(adoption->to);
-
-	for (guint i = 0; i < ids->len; i++) {
-		g_autoptr(GError) unread = NULL;
-		g_autoptr(SpoolMessage) message = NULL;
-		SpoolSummary summary;
-		SpoolHold hold;
-
-		if (!spool_summary(adoption->to, g_array_index(ids, QueueId, i), &summary) ||
-			!summary.is_held)
-			continue;
-		message = spool_read(adoption->to, summary.id, &unread);
-		if (g_error_matches(unread, POSTERN_ERROR, POSTERN_ERROR_IO)) {
-			char text[ID_TEXT_SIZE];
-
-			return error_set(error, POSTERN_ERROR_IO,
-				"the held message %s cannot be read now, and may be of an adoption: try again, or "
-				"remove it (%s)",
-				id_format(summary.id, text), unread->message);
-		}
-		if (message != NULL && spool_hold_parse(message->state->hold_reason, &hold) &&
-			strcmp(hold.from, adoption->theirs) == 0)
-			spool_adopt_resolve(adoption, g_steal_pointer(&message->state), &hold);
-	}
-	return true;
-}
 
 /* ---- a copy, held ---- */
 
@@ -167,28 +80,47 @@ spool_adopt_reason(const SpoolMessage *message)
 	return spool_hold_format(&before);
 }
 
+/* How the message is held here, by its state there; new. */
+static MessageState *
+spool_adopt_state(
+	const Adoption *adoption, const SpoolMessage *message, QueueId here, const char *claim)
+{
+	const QueueId there = message->envelope->id;
+	g_autofree char *rest = spool_adopt_reason(message);
+	SpoolHold hold = { .rest = rest,
+		.until_us = rest != NULL ? message->state->release_at_us : 0,
+		.old_id = here != there ? there : 0 };
+	MessageState *state = message_state_copy(message->state);
+
+	g_strlcpy(hold.from, adoption->theirs, sizeof hold.from);
+	g_strlcpy(hold.by, claim, sizeof hold.by);
+	spool_hold_set(state, &hold);
+	state->id = here;
+	return state;
+}
+
+/* A message has, or had, the id here. */
+static bool
+spool_adopt_is_used(const Adoption *adoption, QueueId id)
+{
+	return spool_knows_id(adoption->to, id) || spool_taken_heir(adoption->lost, id) != NULL;
+}
+
 static bool
 spool_adopt_commit(Adoption *adoption, const SpoolMessage *message, QueueId *here, GError **error)
 {
 	const QueueId there = message->envelope->id;
-	g_autofree char *rest = spool_adopt_reason(message);
-	SpoolHold hold = { .rest = rest, .until_us = rest != NULL ? message->state->release_at_us : 0 };
 	Content *content = spool_adopt_content(adoption, message, error);
 	SpoolTransaction *transaction;
 	MessageState *state;
 	Envelope *envelope;
-	SpoolSummary summary;
 
 	if (content == NULL)
 		return false;
-	*here = spool_summary(adoption->to, there, &summary) ? id_next(adoption->ids) : there;
-	hold.old_id = *here != there ? there : 0;
-	g_strlcpy(hold.from, adoption->theirs, sizeof hold.from);
-	g_strlcpy(hold.by, adoption->ours, sizeof hold.by);
-	state = message_state_copy(message->state);
-	spool_hold_set(state, &hold);
+	*here = spool_adopt_is_used(adoption, there) ? id_next(adoption->ids) : there;
+	state = spool_adopt_state(adoption, message, *here, adoption->claim);
 	envelope = envelope_copy(message->envelope);
-	envelope->id = state->id = *here;
+	envelope->id = *here;
 	transaction = spool_transaction_new();
 	spool_transaction_set_content(transaction, content);
 	spool_transaction_add(transaction, envelope, state);
@@ -211,30 +143,43 @@ spool_adopt_is_same(const Envelope *a, const Envelope *b)
 	return left->len == right->len && memcmp(left->data + 8, right->data + 8, left->len - 8) == 0;
 }
 
-/* `here`: its id here if an adoption that was interrupted has begun with it, else 0.  If it was another
- * spool's, which was adopted since, the hold says from now on that it is ours: by that the line which is
- * written next is understood. */
+/* A copy of an adoption that was interrupted becomes what the message there is by now; its claim stays.  False: it has
+ * changed meanwhile. */
 static bool
-spool_adopt_take_up(Adoption *adoption, const SpoolMessage *message, QueueId *here, GError **error)
+spool_adopt_renew(Adoption *adoption, const SpoolMessage *message, MessageState *ours, const SpoolHold *hold)
 {
-	const QueueId *begun = g_hash_table_lookup(adoption->begun, &message->envelope->id);
-	g_autoptr(SpoolMessage) ours = NULL;
-	SpoolHold hold;
+	g_autoptr(MessageState) renewed =
+		spool_adopt_state(adoption, message, ours->id, hold->by[0] != '\0' ? hold->by : adoption->claim);
 
-	*here = 0;
-	if (begun == NULL)
-		return true;
-	ours = spool_read(adoption->to, *begun, error);
-	if (ours == NULL)
-		return false;
-	if (!spool_hold_parse(ours->state->hold_reason, &hold) ||
-		!spool_adopt_is_same(ours->envelope, message->envelope))
-		return true;
-	*here = *begun;
-	if (strcmp(hold.by, adoption->ours) != 0) {
-		g_strlcpy(hold.by, adoption->ours, sizeof hold.by);
-		spool_hold_set(ours->state, &hold);
-		spool_put_state(adoption->to, g_steal_pointer(&ours->state));
+	renewed->version = ours->version;
+	return spool_put_unchanged(adoption->to, renewed);
+}
+
+/* `here`: its id here if an adoption that was interrupted has begun with it, else 0. */
+static bool
+spool_adopt_take_up(Adoption *adoption, const SpoolMessage *message, Adoptee *adoptee, GError **error)
+{
+	const QueueId *begun = g_hash_table_lookup(adoption->begun, &adoptee->there);
+	bool is_done = begun == NULL;
+
+	while (!is_done) {
+		SpoolHold hold;
+		g_autoptr(GError) failure = NULL;
+		g_autoptr(SpoolMessage) ours = spool_adopt_find_held(adoption, *begun, &hold, &failure);
+
+		if (failure != NULL) {
+			g_propagate_error(error, g_steal_pointer(&failure));
+			return false;
+		}
+		if (ours == NULL) /* somebody released or removed it meanwhile */
+			return true;
+		if (!spool_adopt_is_same(ours->envelope, message->envelope)) {
+			is_done = spool_adopt_drop(adoption, ours->state, "another copy here");
+			continue;
+		}
+		is_done = spool_adopt_renew(adoption, message, ours->state, &hold);
+		adoptee->here = *begun;
+		g_strlcpy(adoptee->claim, hold.by[0] != '\0' ? hold.by : adoption->claim, sizeof adoptee->claim);
 	}
 	return true;
 }
@@ -256,7 +201,8 @@ spool_adopt_one(Adoption *adoption, QueueId id, GError **error)
 	g_autoptr(SpoolMessage) message = spool_read(adoption->from, id, &unread);
 	Adoptee adoptee = { .there = id };
 
-	if (message == NULL || !spool_adopt_take_up(adoption, message, &adoptee.here, &unread) ||
+	g_strlcpy(adoptee.claim, adoption->claim, sizeof adoptee.claim);
+	if (message == NULL || !spool_adopt_take_up(adoption, message, &adoptee, &unread) ||
 		(adoptee.here == 0 && !spool_read_content(message, &unread))) {
 		spool_adopt_count_failure(adoption, unread);
 		return true;
@@ -273,31 +219,36 @@ static void
 spool_adopt_settle_one(Adoption *adoption, const Adoptee *adoptee)
 {
 	g_autoptr(SpoolMessage) there = spool_read(adoption->from, adoptee->there, NULL);
-	g_autoptr(SpoolMessage) here = spool_read(adoption->to, adoptee->here, NULL);
-	SpoolHold hold;
+	bool is_done = false;
 
 	if (there != NULL)
-		spool_taken_end(adoption->from, g_steal_pointer(&there->state), adoption->ours);
-	/* An administrator may have released or removed it meanwhile. */
-	if (here != NULL && spool_hold_parse(here->state->hold_reason, &hold) &&
-		strcmp(hold.from, adoption->theirs) == 0)
-		spool_adopt_release(adoption, g_steal_pointer(&here->state));
+		spool_taken_end(adoption->from, g_steal_pointer(&there->state), adoptee->claim);
+	while (!is_done) { /* an administrator may have released or removed it meanwhile */
+		SpoolHold hold;
+		g_autoptr(SpoolMessage) here = spool_adopt_find_held(adoption, adoptee->here, &hold, NULL);
+
+		is_done = here == NULL || spool_adopt_release(adoption, here->state);
+	}
 }
 
 /* Durable here first, then the lines there, and then free to go here. */
 static bool
 spool_adopt_settle(Adoption *adoption, GError **error)
 {
-	g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(QueueId));
+	g_autoptr(GArray) lines = g_array_new(FALSE, FALSE, sizeof(SpoolTakenLine));
 
 	if (adoption->adoptees->len == 0)
 		return true;
-	for (guint i = 0; i < adoption->adoptees->len; i++)
-		g_array_append_val(ids, g_array_index(adoption->adoptees, Adoptee, i).there);
+	for (guint i = 0; i < adoption->adoptees->len; i++) {
+		const Adoptee *adoptee = &g_array_index(adoption->adoptees, Adoptee, i);
+		const SpoolTakenLine line = { adoptee->there, adoptee->claim };
+
+		g_array_append_val(lines, line);
+	}
 	if (!spool_flush(adoption->to, CLOCK_NEVER))
 		return error_set(
 			error, POSTERN_ERROR_IO, "the spool %s cannot be written to", adoption->to->directory);
-	if (!spool_taken_add(adoption->from, adoption->taken, ids, adoption->ours, error))
+	if (!spool_taken_add(adoption->from, adoption->taken, lines, error))
 		return false;
 	for (guint i = 0; i < adoption->adoptees->len; i++)
 		spool_adopt_settle_one(adoption, &g_array_index(adoption->adoptees, Adoptee, i));
@@ -340,6 +291,17 @@ spool_adopt_all(Adoption *adoption, GError **error)
 
 /* ---- the spool there ---- */
 
+/* Half of it is the spool's id, so that people see whose it is. */
+static void
+spool_adopt_make_claim(Adoption *adoption)
+{
+	guint64 number;
+
+	random_fill(&number, sizeof number);
+	g_snprintf(adoption->claim, sizeof adoption->claim, "%.16s%016" G_GINT64_MODIFIER "x",
+		spool_instance(adoption->to), number);
+}
+
 static bool
 spool_adopt_from(Spool *spool, const char *directory, IdSource *ids, size_t *n,
 	char theirs[2 * SPOOL_ID_SIZE + 1], GError **error)
@@ -364,15 +326,20 @@ spool_adopt_from(Spool *spool, const char *directory, IdSource *ids, size_t *n,
 	if (adoption.from == NULL)
 		return false;
 	adoption.theirs = spool_instance(adoption.from);
-	adoption.ours = spool_instance(spool);
+	spool_adopt_make_claim(&adoption);
 	g_strlcpy(theirs, adoption.theirs, 2 * SPOOL_ID_SIZE + 1);
 	adoption.begun = g_hash_table_new_full(spool_id_hash, g_int64_equal, g_free, g_free);
 	adoption.adoptees = g_array_new(FALSE, FALSE, sizeof(Adoptee));
-	adoption.taken = spool_taken_open(adoption.from, true, error);
+	adoption.released = g_hash_table_new_full(spool_id_hash, g_int64_equal, g_free, g_free);
+	adoption.is_damaged = spool_has_damage(adoption.from);
+	adoption.lost = spool_taken_open(spool, false, error);
+	adoption.taken = adoption.lost != NULL ? spool_taken_open(adoption.from, true, error) : NULL;
 	is_adopted = adoption.taken != NULL && spool_adopt_all(&adoption, error);
 	*n += adoption.n;
 	spool_taken_free(adoption.from, adoption.taken);
+	spool_taken_free(spool, adoption.lost);
 	g_array_unref(adoption.adoptees);
+	g_hash_table_unref(adoption.released);
 	g_hash_table_unref(adoption.begun);
 	spool_close(adoption.from);
 	return is_adopted;
@@ -409,15 +376,16 @@ spool_adopt_find_other(Spool *spool, GHashTable *done)
 	return NULL;
 }
 
-/* A convenience: without it the administrator adopts that directory again. */
+/* `group`: "adopted", or "begun" of one that is named to people alone.  A convenience: without it the administrator adopts
+ * that directory again. */
 static void
-spool_adopt_remember(Spool *spool, const char *theirs, const char *directory)
+spool_adopt_remember(Spool *spool, const char *group, const char *theirs, const char *directory)
 {
 	g_autofree char *path = g_build_filename(spool->directory, "adopted", NULL);
 	g_autoptr(GKeyFile) list = g_key_file_new();
 
 	(void)g_key_file_load_from_file(list, path, G_KEY_FILE_NONE, NULL);
-	g_key_file_set_string(list, "adopted", theirs, directory);
+	g_key_file_set_string(list, group, theirs, directory);
 	if (!g_key_file_save_to_file(list, path, NULL))
 		log_event(LOG_LEVEL_WARNING, "adopted spool not remembered", "file", path, NULL);
 }
@@ -441,13 +409,19 @@ spool_adopt(Spool *spool, const char *directory, IdSource *ids, size_t *n, GErro
 	char theirs[2 * SPOOL_ID_SIZE + 1] = "";
 
 	*n = 0;
-	if (!spool_adopt_from(spool, directory, ids, n, theirs, error))
+	if (!spool_adopt_from(spool, directory, ids, n, theirs, error)) {
+		if (theirs[0] != '\0')
+			spool_adopt_remember(spool, "begun", theirs, directory);
 		return false;
-	spool_adopt_remember(spool, theirs, directory);
+	}
+	spool_adopt_remember(spool, "adopted", theirs, directory);
 	g_hash_table_add(done, g_strdup(theirs));
 	for (int i = 0; i < ADOPT_DEPTH; i++) {
-		g_autofree char *other = spool_adopt_find_other(spool, done);
+		g_autofree char *other = NULL;
 
+		if (!spool_adopt_own(spool, n, error))
+			return false;
+		other = spool_adopt_find_other(spool, done);
 		if (other == NULL)
 			break;
 		spool_adopt_again(spool, other, ids, n);

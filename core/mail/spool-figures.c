@@ -45,6 +45,7 @@ spool_summarize(const SpoolEntry *entry, SpoolSummary *summary)
 		.n_recipients = entry->n_recipients,
 		.attempts = entry->attempts,
 		.is_held = entry->is_held,
+		.has_held = entry->has_held,
 		.version = entry->version };
 }
 

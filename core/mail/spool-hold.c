@@ -6,9 +6,10 @@
  * a dead heir nests: REASON is then the dead heir's own.  Before 2026 there was no "by", and no UNTIL. */
 #include <string.h>
 
+#include "base/keyed-hash.h"
 #include "mail/spool-private.h"
 
-enum { HOLD_SPOOL = 2 * SPOOL_ID_SIZE, HOLD_ID = 13 };
+enum { HOLD_SPOOL = 2 * SPOOL_ID_SIZE, HOLD_ID = 13, HOLD_NAMED = 5 };
 
 static const char hold_from[] = "adoption from spool ", hold_by[] = " by spool ",
 				  hold_as[] = " as ", hold_held[] = "; held";
@@ -89,6 +90,30 @@ spool_hold_set(MessageState *state, const SpoolHold *hold)
 	state->release_at_us = 0;
 }
 
+bool
+spool_is_adopting(const char *hold_reason)
+{
+	SpoolHold hold;
+
+	return spool_hold_parse(hold_reason, &hold);
+}
+
+/* An adoption from a dead heir nests: the innermost one has what comes after them all. */
+char *
+spool_hold_behind(const char *hold_reason, const char *added)
+{
+	g_autofree char *rest = NULL;
+	SpoolHold hold;
+
+	if (!spool_hold_parse(hold_reason, &hold))
+		return g_strdup(added != NULL ? added : "");
+	rest = spool_hold_behind(hold.rest, added);
+	if (hold.rest == NULL || !spool_is_adopting(hold.rest))
+		hold.until_us = 0;
+	hold.rest = rest;
+	return spool_hold_format(&hold);
+}
+
 void
 spool_hold_restore(MessageState *state)
 {
@@ -104,6 +129,46 @@ spool_hold_restore(MessageState *state)
 	state->release_at_us = reason != NULL ? hold.until_us : 0;
 	if (reason == NULL)
 		state->held_since_us = 0;
+}
+
+/* "ID (DIRECTORY)" once for each. */
+static void
+hold_name_spool(const GKeyFile *places, const char *id, GHashTable *named, GString *text)
+{
+	g_autofree char *place = NULL;
+
+	if (!g_hash_table_add(named, g_strdup(id)))
+		return;
+	place = g_key_file_get_string((GKeyFile *)(uintptr_t)places, "adopted", id, NULL);
+	if (place == NULL)
+		place = g_key_file_get_string((GKeyFile *)(uintptr_t)places, "begun", id, NULL);
+	g_string_append_printf(text, "%s%s", text->len > 0 ? ", " : "", id);
+	if (place != NULL)
+		g_string_append_printf(text, " (%s)", place);
+}
+
+char *
+spool_adopting_from(Spool *spool)
+{
+	g_autofree char *path = g_build_filename(spool->directory, "adopted", NULL);
+	g_autoptr(GHashTable) named = g_hash_table_new_full(keyed_hash_text, g_str_equal, g_free, NULL);
+	g_autoptr(GKeyFile) places = g_key_file_new();
+	g_autoptr(GArray) ids = spool_ids(spool);
+	GString *text = g_string_new(NULL);
+
+	(void)g_key_file_load_from_file(places, path, G_KEY_FILE_NONE, NULL);
+	for (guint i = 0; i < ids->len && g_hash_table_size(named) < HOLD_NAMED; i++) {
+		g_autoptr(SpoolMessage) message = NULL;
+		SpoolSummary summary;
+		SpoolHold hold;
+
+		if (!spool_summary(spool, g_array_index(ids, QueueId, i), &summary) || !summary.is_held)
+			continue;
+		message = spool_read(spool, summary.id, NULL);
+		if (message != NULL && spool_hold_parse(message->state->hold_reason, &hold))
+			hold_name_spool(places, hold.from, named, text);
+	}
+	return g_string_free(text, FALSE);
 }
 
 size_t

@@ -41,6 +41,17 @@ spool_index_find(Spool *spool, QueueId id)
 	return g_hash_table_lookup(spool->index, &id);
 }
 
+bool
+spool_knows_id(Spool *spool, QueueId id)
+{
+	bool is_known;
+
+	g_mutex_lock(&spool->index_lock);
+	is_known = spool_index_find(spool, id) != NULL;
+	g_mutex_unlock(&spool->index_lock);
+	return is_known;
+}
+
 SpoolFile *
 spool_index_file(Spool *spool, uint64_t number)
 {
@@ -149,6 +160,7 @@ spool_index_apply(SpoolEntry *entry, const SpoolRow *row)
 	entry->n_recipients = row->n_recipients;
 	entry->attempts = row->attempts;
 	entry->is_held = row->is_held;
+	entry->has_held = row->has_held;
 }
 
 bool

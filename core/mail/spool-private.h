@@ -91,7 +91,7 @@ struct SpoolEntry {
 	StatePut *pending;      /* its latest state, not yet durable; NULL: it is */
 	int64_t next_us, arrived_us;
 	uint32_t n_pending, n_recipients, attempts;
-	bool is_held, is_finished, is_moving;
+	bool is_held, has_held, is_finished, is_moving;
 	bool is_stuck; /* the disk could not read it when it was to be moved: later again */
 	SpoolEntry *older, *newer;         /* of all */
 	SpoolEntry *before, *after;        /* of its segment */
@@ -281,6 +281,7 @@ bool spool_segment_write_header(Spool *spool, SpoolSegment *segment, uint64_t en
 void spool_index_init(Spool *spool);
 void spool_index_free(Spool *spool);
 SpoolEntry *spool_index_find(Spool *spool, QueueId id);
+bool spool_knows_id(Spool *spool, QueueId id); /* takes `index_lock`; a message that is ending, too */
 SpoolContent *spool_index_content(Spool *spool, const SpoolPlace *place, SpoolSegment *segment);
 void spool_index_add(Spool *spool, const SpoolRow *row, SpoolSegment *segment, SpoolContent *content);
 void spool_index_place(SpoolEntry *entry, const SpoolRow *row, SpoolSegment *segment);
@@ -412,7 +413,12 @@ typedef struct SpoolTaken SpoolTaken;
 SpoolTaken *spool_taken_open(Spool *spool, bool may_create, GError **error); /* new */
 void spool_taken_free(Spool *spool, SpoolTaken *taken);
 const char *spool_taken_heir(const SpoolTaken *taken, QueueId id); /* NULL: nobody took it */
-bool spool_taken_add(Spool *spool, SpoolTaken *taken, const GArray *ids, const char *heir, GError **error); /* durable */
+typedef struct {
+	QueueId id;
+	const char *heir; /* 32 hex digits, borrowed */
+} SpoolTakenLine;
+bool spool_taken_add(Spool *spool, SpoolTaken *taken, const GArray *lines /* of SpoolTakenLine */, GError **error); /* durable */
+void spool_taken_mark(MessageState *state, const char *heir); /* what is open in it is removed */
 void spool_taken_end(Spool *spool, MessageState *state /* takes */, const char *heir);
 bool spool_taken_apply(Spool *spool, GError **error); /* ends what was taken and is live still */
 

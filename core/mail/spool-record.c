@@ -160,6 +160,7 @@ spool_row_from_state(SpoolRow *row, const MessageState *state)
 	spool_row_from_head(row, state);
 	row->n_recipients = state->n_recipients;
 	row->n_pending = message_state_count_open(state);
+	row->has_held = message_state_has_held(state);
 }
 
 void
@@ -295,6 +296,7 @@ spool_changes_row(const uint8_t *record, uint32_t length, SpoolRow *row)
 	spool_row_from_head(row, changes->state);
 	row->n_recipients = changes->n_all;
 	row->n_pending = changes->n_open;
+	row->has_held = changes->marks.has_held;
 	return true;
 }
 
@@ -368,12 +370,14 @@ spool_batch_rows(const uint8_t *data, const SpoolBatchHeader *header, uint64_t b
 	return is_good;
 }
 
+enum { SPOOL_ROW_IS_HELD = 1, SPOOL_ROW_HAS_HELD = 2 };
+
 void
 spool_row_encode(const SpoolRow *row, uint8_t out[SPOOL_ROW])
 {
 	memset(out, 0, SPOOL_ROW);
 	out[0] = (uint8_t)row->type;
-	out[1] = row->is_held;
+	out[1] = (uint8_t)((row->is_held ? SPOOL_ROW_IS_HELD : 0) | (row->has_held ? SPOOL_ROW_HAS_HELD : 0));
 	out[2] = (uint8_t)row->place.kind;
 	bytes_set32(out + 4, row->place.crc);
 	bytes_set64(out + 8, row->id);
@@ -396,7 +400,8 @@ spool_row_decode(const uint8_t data[SPOOL_ROW], SpoolRow *row)
 {
 	memset(row, 0, sizeof *row);
 	row->type = data[0];
-	row->is_held = (data[1] & 1) != 0;
+	row->is_held = (data[1] & SPOOL_ROW_IS_HELD) != 0;
+	row->has_held = (data[1] & SPOOL_ROW_HAS_HELD) != 0;
 	row->place.kind = data[2];
 	row->place.crc = bytes_at32(data + 4);
 	row->id = bytes_at64(data + 8);

@@ -12,7 +12,8 @@
 #include "mail/state-changes.h"
 
 enum {
-	SPOOL_VERSION = 2,        /* of the format of a spool; what it has more than 1: marks, changes, failed recipients */
+	SPOOL_VERSION = 3,        /* of the format of a spool; 2 brought marks, changes, failed recipients; 3 attempts, times
+	                             and holds of each recipient */
 	SPOOL_OLDEST_VERSION = 1, /* that can be read */
 	SPOOL_SEGMENT_VERSION = 1,
 	SPOOL_BLOCK = 4096,
@@ -59,7 +60,7 @@ typedef struct {
 /* What the index needs of a message or state record; of a mark, the id. */
 typedef struct {
 	SpoolRecordType type;
-	bool is_held;
+	bool is_held, has_held;  /* the message; one of its recipients by itself */
 	QueueId id;
 	uint64_t version, batch;
 	uint32_t offset, length; /* of the record in its segment */

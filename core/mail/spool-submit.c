@@ -216,17 +216,21 @@ spool_put_state(Spool *spool, MessageState *state)
 	message_state_free(state);
 }
 
-void
-spool_put_changes(Spool *spool, MessageState *state)
+/* False: there is no such message, or (`only_unchanged`) its state is not the one that this was made of. */
+static bool
+spool_put(Spool *spool, MessageState *state, bool only_unchanged)
 {
+	StatePut *put = NULL;
+	const SpoolEntry *entry;
 	unsigned n_results;
-	StatePut *put;
 
 	g_mutex_lock(&spool->index_lock);
-	put = spool_index_put(spool, state, &n_results);
+	entry = spool_index_find(spool, state->id);
+	if (entry != NULL && (!only_unchanged || entry->given == state->version))
+		put = spool_index_put(spool, state, &n_results);
 	g_mutex_unlock(&spool->index_lock);
 	if (put == NULL)
-		return;
+		return false;
 	g_mutex_lock(&spool->lock);
 	if (spool->states == NULL)
 		spool->states_since_us = g_get_monotonic_time();
@@ -236,4 +240,17 @@ spool_put_changes(Spool *spool, MessageState *state)
 	*spool->last_state = put;
 	spool->last_state = &put->next;
 	g_mutex_unlock(&spool->lock);
+	return true;
+}
+
+void
+spool_put_changes(Spool *spool, MessageState *state)
+{
+	(void)spool_put(spool, state, false);
+}
+
+bool
+spool_put_unchanged(Spool *spool, MessageState *state)
+{
+	return spool_put(spool, state, true);
 }

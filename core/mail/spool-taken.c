@@ -113,34 +113,44 @@ spool_taken_heir(const SpoolTaken *taken, QueueId id)
 }
 
 bool
-spool_taken_add(
-	Spool *spool, SpoolTaken *taken, const GArray *ids, const char *heir, GError **error)
+spool_taken_add(Spool *spool, SpoolTaken *taken, const GArray *added, GError **error)
 {
 	g_autoptr(GString) lines = g_string_new(NULL);
 	struct iovec part;
 	char text[ID_TEXT_SIZE];
 
-	for (guint i = 0; i < ids->len; i++)
-		g_string_append_printf(
-			lines, "%s %s\n", id_format(g_array_index(ids, QueueId, i), text), heir);
+	for (guint i = 0; i < added->len; i++) {
+		const SpoolTakenLine *line = &g_array_index(added, SpoolTakenLine, i);
+
+		g_string_append_printf(lines, "%s %s\n", id_format(line->id, text), line->heir);
+	}
 	part = (struct iovec){ lines->str, lines->len };
 	if (!spool_pwrite(spool->disk, taken->fd, &part, 1, taken->end) ||
 		spool->disk->fsync(spool->disk, taken->fd) != 0)
 		return error_set_errno(error, "cannot write %s/taken", spool->directory);
 	taken->end += lines->len;
-	for (guint i = 0; i < ids->len; i++)
-		spool_taken_set(taken, g_array_index(ids, QueueId, i), heir);
+	for (guint i = 0; i < added->len; i++) {
+		const SpoolTakenLine *line = &g_array_index(added, SpoolTakenLine, i);
+
+		spool_taken_set(taken, line->id, line->heir);
+	}
 	return true;
 }
 
 void
-spool_taken_end(Spool *spool, MessageState *state, const char *heir)
+spool_taken_mark(MessageState *state, const char *heir)
 {
 	g_autofree char *reply = g_strdup_printf("adopted by spool %s", heir);
 
 	for (unsigned i = 0; i < state->n_recipients; i++)
 		if (recipient_state_is_open(&state->recipients[i]))
 			message_state_set_recipient(state, i, RECIPIENT_REMOVED, reply);
+}
+
+void
+spool_taken_end(Spool *spool, MessageState *state, const char *heir)
+{
+	spool_taken_mark(state, heir);
 	spool_put_state(spool, state);
 }
 

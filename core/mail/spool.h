@@ -67,6 +67,8 @@ void spool_put_state(Spool *spool, MessageState *state);
 /* The same of a state that will change further: its version becomes the new one, and its recipients count as unchanged.
  * If it was made of the present state, only what changed in it is written, where that is less. */
 void spool_put_changes(Spool *spool, MessageState *state);
+/* The same; false, and nothing is done: the message has gone, or has another state by now than the one that was read. */
+bool spool_put_unchanged(Spool *spool, MessageState *state);
 /* Waits until everything put so far is durable, at most until `until_us` (monotonic).  False: it is not; a batch
  * failed, the disk is full, or the time is over.  The states are kept and written when that is possible. */
 bool spool_flush(Spool *spool, int64_t until_us);
@@ -128,7 +130,8 @@ typedef struct {
 	int64_t next_us; /* of a held message: when it is released, or CLOCK_NEVER */
 	int64_t arrived_us;
 	unsigned n_pending, n_recipients, attempts;
-	bool is_held;
+	bool is_held;  /* the message    */
+	bool has_held; /* a recipient by itself, while the message is not */
 	uint64_t version;
 } SpoolSummary;
 
@@ -172,6 +175,13 @@ bool spool_set_aside(const SpoolSettings *settings, uint64_t number, GError **er
  * (a daemon owns it), IO, or DAMAGED (what is damaged stays there).  A queue over this spool learns of them by
  * queue_refill(). */
 bool spool_adopt(Spool *spool, const char *directory, IdSource *ids, size_t *n, GError **error);
+/* The message is held because an adoption was not finished: nobody may send it. */
+bool spool_is_adopting(const char *hold_reason /* may be NULL */);
+/* The reason of a hold that comes to a message which is held for `hold_reason`: an adoption goes on behind it, and the
+ * message is held for `added` (NULL: "") when it is finished.  New. */
+char *spool_hold_behind(const char *hold_reason, const char *added);
+/* New: from which spools they are, and where those stood, as far as that is known; for people.  Blocks as well. */
+char *spool_adopting_from(Spool *spool);
 /* How many messages are held because an adoption was not finished.  Blocks: it reads every held message. */
 size_t spool_count_adopting(Spool *spool);
 /* "0123…", 32 hex digits: random, and the same over restarts.  Lives as long as the spool. */

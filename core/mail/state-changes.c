@@ -63,7 +63,8 @@ state_changes_decode(const uint8_t *data, size_t size)
 
 	changes->state = message_state_new(0, 0);
 	changes->places = g_array_new(FALSE, FALSE, sizeof(guint));
-	if (!message_state_decode_head(changes->state, &reader) || !state_changes_read_recipients(changes, &reader))
+	if (!message_state_decode_head(changes->state, &reader, &changes->marks) ||
+		!state_changes_read_recipients(changes, &reader))
 		return NULL;
 	return g_steal_pointer(&changes);
 }
@@ -85,11 +86,10 @@ state_changes_apply(const StateChanges *changes, MessageState *state)
 		return false;
 	message_state_copy_head(changes->state, state);
 	for (guint i = 0; i < changes->places->len; i++) {
-		const RecipientState *changed = &changes->state->recipients[i];
 		const guint place = g_array_index(changes->places, guint, i);
 
-		message_state_set_recipient(state, place, changed->status, changed->reply);
-		state->recipients[place].is_changed = false;
+		recipient_state_copy(&changes->state->recipients[i], &state->recipients[place]);
 	}
+	message_state_share(state, &changes->marks);
 	return true;
 }

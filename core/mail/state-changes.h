@@ -8,6 +8,7 @@ typedef struct {
 	MessageState *state;       /* its recipients are the changed ones, in the order of `places` */
 	GArray *places;            /* of guint, ascending: their places in the envelope */
 	unsigned n_all, n_open;    /* recipients of the message */
+	StateMarks marks;          /* of the head */
 } StateChanges;
 
 /* Places of the recipients that are marked as changed, ascending; new array of guint. */

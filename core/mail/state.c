@@ -1,7 +1,11 @@
 /* state.c - the state of a message and its record (doc/spool-format.md). */
 #include "mail/state.h"
 
-enum { STATE_IS_HELD = 1, STATE_IS_WARNED = 2 };
+#include "base/clock.h"
+
+/* IS_WARNED: in records of version 2 only, which lack BY_RECIPIENT. */
+enum { STATE_IS_HELD = 1, STATE_IS_WARNED = 2, STATE_BY_RECIPIENT = 4, STATE_TRIES_ALL = 8, STATE_HAS_HELD = 16 };
+enum { RECIPIENT_HAS_MORE = 0x80, RECIPIENT_IS_WARNED = 1 };
 
 MessageState *
 message_state_new(QueueId id, unsigned n_recipients)
@@ -39,16 +43,24 @@ message_state_copy_head(const MessageState *from, MessageState *to)
 	to->recipients = recipients;
 }
 
+void
+recipient_state_copy(const RecipientState *from, RecipientState *to)
+{
+	char *reply = g_strdup(from->reply);
+
+	g_free(to->reply);
+	*to = *from;
+	to->reply = reply;
+}
+
 MessageState *
 message_state_copy(const MessageState *state)
 {
 	MessageState *copy = message_state_new(state->id, state->n_recipients);
 
 	message_state_copy_head(state, copy);
-	for (unsigned i = 0; i < state->n_recipients; i++) {
-		message_state_set_recipient(copy, i, state->recipients[i].status, state->recipients[i].reply);
-		copy->recipients[i].is_changed = state->recipients[i].is_changed;
-	}
+	for (unsigned i = 0; i < state->n_recipients; i++)
+		recipient_state_copy(&state->recipients[i], &copy->recipients[i]);
 	return copy;
 }
 
@@ -117,15 +129,35 @@ message_state_encode_head(const MessageState *state, GByteArray *out)
 	bytes_put64(out, (uint64_t)state->held_since_us);
 	bytes_put64(out, (uint64_t)state->held_total_us);
 	bytes_put32(out, state->attempts);
-	bytes_put32(out, (state->is_held ? STATE_IS_HELD : 0) | (state->is_warned ? STATE_IS_WARNED : 0));
+	bytes_put32(out, STATE_BY_RECIPIENT | (state->is_held ? STATE_IS_HELD : 0) |
+			(state->tries_all ? STATE_TRIES_ALL : 0) | (message_state_has_held(state) ? STATE_HAS_HELD : 0));
 	bytes_put_text(out, state->hold_reason);
+}
+
+/* Most recipients have nothing but their status. */
+static bool
+recipient_state_has_more(const RecipientState *recipient)
+{
+	return recipient_state_is_open(recipient) &&
+		   (recipient->attempts != 0 || recipient->is_warned || recipient->next_us != 0 ||
+			   recipient->held_since_us != 0 || recipient->held_total_us != 0 || recipient->way != 0);
 }
 
 void
 message_state_encode_recipient(const RecipientState *recipient, GByteArray *out)
 {
-	bytes_put8(out, (uint8_t)recipient->status);
+	const bool has_more = recipient_state_has_more(recipient);
+
+	bytes_put8(out, (uint8_t)(recipient->status | (has_more ? RECIPIENT_HAS_MORE : 0)));
 	bytes_put_text(out, recipient->reply);
+	if (!has_more)
+		return;
+	bytes_put8(out, recipient->is_warned ? RECIPIENT_IS_WARNED : 0);
+	bytes_put32(out, recipient->attempts);
+	bytes_put64(out, (uint64_t)recipient->next_us);
+	bytes_put64(out, (uint64_t)recipient->held_since_us);
+	bytes_put64(out, (uint64_t)recipient->held_total_us);
+	bytes_put64(out, recipient->way);
 }
 
 void
@@ -140,13 +172,23 @@ message_state_encode(const MessageState *state, GByteArray *out)
 bool
 message_state_decode_recipient(RecipientState *recipient, BytesReader *reader)
 {
-	const uint8_t status = bytes_get8(reader);
+	const uint8_t first = bytes_get8(reader), status = first & ~RECIPIENT_HAS_MORE;
+	uint8_t flags;
 
 	if (status > RECIPIENT_FAILED)
 		return false;
 	recipient->status = status;
 	recipient->reply = bytes_get_text(reader);
-	return true;
+	if ((first & RECIPIENT_HAS_MORE) == 0)
+		return true;
+	flags = bytes_get8(reader);
+	recipient->is_warned = (flags & RECIPIENT_IS_WARNED) != 0;
+	recipient->attempts = bytes_get32(reader);
+	recipient->next_us = (int64_t)bytes_get64(reader);
+	recipient->held_since_us = (int64_t)bytes_get64(reader);
+	recipient->held_total_us = (int64_t)bytes_get64(reader);
+	recipient->way = bytes_get64(reader);
+	return flags <= RECIPIENT_IS_WARNED;
 }
 
 static bool
@@ -165,8 +207,10 @@ message_state_read_recipients(MessageState *state, BytesReader *reader)
 }
 
 bool
-message_state_decode_head(MessageState *state, BytesReader *reader)
+message_state_decode_head(MessageState *state, BytesReader *reader, StateMarks *marks)
 {
+	static const uint32_t shared = STATE_IS_HELD | STATE_IS_WARNED;
+	static const uint32_t own = STATE_IS_HELD | STATE_BY_RECIPIENT | STATE_TRIES_ALL | STATE_HAS_HELD;
 	uint32_t flags;
 
 	state->id = bytes_get64(reader);
@@ -178,9 +222,25 @@ message_state_decode_head(MessageState *state, BytesReader *reader)
 	state->attempts = bytes_get32(reader);
 	flags = bytes_get32(reader);
 	state->is_held = (flags & STATE_IS_HELD) != 0;
-	state->is_warned = (flags & STATE_IS_WARNED) != 0;
+	marks->is_shared = (flags & STATE_BY_RECIPIENT) == 0;
+	marks->is_warned = (flags & STATE_IS_WARNED) != 0;
+	marks->has_held = (flags & STATE_HAS_HELD) != 0;
+	state->tries_all = marks->is_shared || (flags & STATE_TRIES_ALL) != 0;
 	state->hold_reason = bytes_get_text(reader);
-	return !reader->is_bad && flags <= (STATE_IS_HELD | STATE_IS_WARNED);
+	return !reader->is_bad && (flags & ~(marks->is_shared ? shared : own)) == 0;
+}
+
+void
+message_state_share(MessageState *state, const StateMarks *marks)
+{
+	for (unsigned i = 0; marks->is_shared && i < state->n_recipients; i++) {
+		RecipientState *recipient = &state->recipients[i];
+
+		if (recipient->status != RECIPIENT_PENDING)
+			continue;
+		recipient->attempts = state->attempts;
+		recipient->is_warned = marks->is_warned;
+	}
 }
 
 MessageState *
@@ -188,8 +248,10 @@ message_state_decode(const uint8_t *data, size_t size)
 {
 	g_autoptr(MessageState) state = message_state_new(0, 0);
 	BytesReader reader = { data, data + size, false };
+	StateMarks marks;
 
-	if (!message_state_decode_head(state, &reader) || !message_state_read_recipients(state, &reader))
+	if (!message_state_decode_head(state, &reader, &marks) || !message_state_read_recipients(state, &reader))
 		return NULL;
+	message_state_share(state, &marks);
 	return g_steal_pointer(&state);
 }

@@ -118,7 +118,7 @@ local_claim(void *data, const char *key, const char *value, int64_t ttl_us, int6
 
 	(void)deadline_us;
 	local_begin(local);
-	if (store_table_find(local->table, key) == NULL)
+	if (store_table_is_free(local->table, key, local_expiry(local, ttl_us)))
 		status = local_put(local, key, value, local_expiry(local, ttl_us));
 	local_end(local);
 	return status;

@@ -9,6 +9,8 @@
 #include "base/keyed-hash.h"
 #include "service/store-private.h"
 
+#define TABLE_CLOCK_SLACK_US (60 * CLOCK_SECOND) /* a clock that is set back by less prolongs claims by that */
+
 enum {
 	TABLE_LOOK = 4, /* items looked at per sweep: the expired go faster than new ones come */
 	TABLE_SAMPLE = 16
@@ -110,6 +112,15 @@ store_table_find(const StoreTable *table, const char *key)
 	const TableItem *item = store_table_find_any(table, key);
 
 	return item != NULL && item->expires_us > clock_wall(table->clock) ? item : NULL;
+}
+
+bool
+store_table_is_free(const StoreTable *table, const char *key, int64_t expires_us)
+{
+	const TableItem *item = store_table_find(table, key);
+
+	return item == NULL || (item->expires_us != CLOCK_NEVER && expires_us != CLOCK_NEVER &&
+							   item->expires_us - TABLE_CLOCK_SLACK_US > expires_us);
 }
 
 /* The item behind one of the owner's, or NULL where the owner's end: forgetting an item corrects the sweep of its own owner

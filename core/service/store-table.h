@@ -20,6 +20,9 @@ StoreTable *store_table_new(const Clock *clock);
 void store_table_free(StoreTable *table);
 /* NULL: there is none, or it has expired.  Lives until the table changes. */
 const TableItem *store_table_find(const StoreTable *table, const char *key);
+/* Whether a claim until `expires_us` is granted: nobody has one.  One that ends later than that was made before the clock
+ * was set back, and is over, so that what it is for does not stop for hours. */
+bool store_table_is_free(const StoreTable *table, const char *key, int64_t expires_us);
 /* The same, expired ones too. */
 const TableItem *store_table_find_any(const StoreTable *table, const char *key);
 /* Takes over the row, copied; without value it removes. */

@@ -212,11 +212,12 @@ is_remembered(PtnHook *h, const char *login, const char *hash)
 	Auth *auth = ptn_instance(h);
 	g_autofree char *digest = digest_of(auth, login, ptn_password(h), hash);
 	const gint64 *until;
+	const gint64 now = ptn_now(h); /* what is remembered for longer than that was so before the clock was set back */
 	bool is_fresh;
 
 	g_mutex_lock(&auth->lock);
 	until = g_hash_table_lookup(auth->remembered, digest);
-	is_fresh = until != NULL && *until > ptn_now(h);
+	is_fresh = until != NULL && *until > now && *until <= now + ptn_option_number(h, "remember");
 	g_mutex_unlock(&auth->lock);
 	return is_fresh;
 }

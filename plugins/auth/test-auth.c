@@ -420,6 +420,9 @@ test_forgotten(void)
 	ptn_test_advance(test, 2 * PTN_SECOND);
 	CU_ASSERT_TRUE(login_says(test, LOGIN, PASSWORD, "235 2.7.0"));
 	CU_ASSERT_EQUAL(hashes, before + 1);
+	ptn_test_advance(test, -7200 * PTN_SECOND); /* the clock is set back: not remembered for hours */
+	CU_ASSERT_TRUE(login_says(test, LOGIN, PASSWORD, "235 2.7.0"));
+	CU_ASSERT_EQUAL(hashes, before + 2);
 	ptn_test_free(test);
 }
 

@@ -26,13 +26,14 @@ check_address(PtnHook *h, const char *address, BounceAddress *found)
 static bool
 is_known(PtnHook *h, const char *login)
 {
+	const gint64 now = ptn_now(h);
 	BccMirror *own = ptn_instance(h);
 	const gint64 *until;
 	bool is_fresh;
 
 	g_mutex_lock(&own->lock);
 	until = g_hash_table_lookup(own->known, login);
-	is_fresh = until != NULL && *until > ptn_now(h);
+	is_fresh = until != NULL && *until > now && *until <= now + DAY; /* later: the clock was set back */
 	g_mutex_unlock(&own->lock);
 	return is_fresh;
 }

@@ -12,7 +12,7 @@ typedef struct {
 	ClamdAddress address;
 	unsigned failures; /* in a row; of answering, not of scanning */
 	bool is_left_out;
-	int64_t next_test;
+	int64_t next_test, planned; /* `planned`: when that was decided; the clock may have been set back since */
 	char *trouble; /* since its last good answer; NULL: none */
 } Server;
 
@@ -89,6 +89,19 @@ servers_free(PtnHook *h, Servers *servers)
 /* ---- how they do; with the lock held ---- */
 
 static void
+server_test_in(PtnHook *h, Server *server, int64_t wait)
+{
+	server->planned = ptn_now(h);
+	server->next_test = server->planned + wait;
+}
+
+static bool
+server_is_due(const Server *server, int64_t now)
+{
+	return now >= server->next_test || now < server->planned;
+}
+
+static void
 server_is_well(PtnHook *h, Server *server)
 {
 	if (server->trouble != NULL)
@@ -96,7 +109,7 @@ server_is_well(PtnHook *h, Server *server)
 	g_clear_pointer(&server->trouble, g_free);
 	server->failures = 0;
 	server->is_left_out = false;
-	server->next_test = ptn_now(h) + TEST_EVERY;
+	server_test_in(h, server, TEST_EVERY);
 }
 
 static void
@@ -110,7 +123,7 @@ server_is_unwell(PtnHook *h, Server *server, const ClamdAnswer *answer, bool is_
 	g_free(server->trouble);
 	server->trouble = g_strdup(answer->text);
 	/* what made a message fail may have been the message: the test, which follows at once, tells */
-	server->next_test = ptn_now(h) + (is_test ? pause : 0);
+	server_test_in(h, server, is_test ? pause : 0);
 	if (answer->verdict == CLAMD_ERROR) {
 		server->failures = 0;
 		server->is_left_out = false;
@@ -190,13 +203,14 @@ servers_scan(PtnHook *h, Servers *servers, const char *content, size_t size)
 static Server *
 servers_find_due(PtnHook *h, Servers *servers)
 {
+	const int64_t now = ptn_now(h);
 	Server *due = NULL;
 
 	g_mutex_lock(&servers->lock);
 	for (guint i = 0; i < servers->all->len; i++) {
 		Server *server = g_ptr_array_index(servers->all, i);
 
-		if (server->next_test <= ptn_now(h) && (due == NULL || server->next_test < due->next_test))
+		if (server_is_due(server, now) && (due == NULL || server->next_test < due->next_test))
 			due = server;
 	}
 	servers_show_alarm(h, servers);

@@ -166,8 +166,12 @@ test_other_codes(void)
 		CU_ASSERT_TRUE(is_ok(mail_from(test, CLIENT)));
 	}
 	CU_ASSERT_PTR_NULL(ptn_test_alarm(test, "dnsbl.xbl.error"));
-	ptn_test_dns(test, REVERSED "xbl.example", PTN_A, PTN_OK, "127.0.0.10", "127.0.0.4", NULL);
-	ASSERT_TEXT(mail_from(test, CLIENT), BLOCKED "xbl.example\n");
+	for (size_t i = 0; i < 2; i++) { /* one that counts is enough, wherever it stands */
+		static const char *const both[] = { "127.0.0.10", "127.0.0.4" };
+
+		ptn_test_dns(test, REVERSED "xbl.example", PTN_A, PTN_OK, both[i], both[1 - i], NULL);
+		ASSERT_TEXT(mail_from(test, CLIENT), BLOCKED "xbl.example\n");
+	}
 	ptn_test_free(test);
 }
 
@@ -178,17 +182,18 @@ test_error_codes(void)
 		"192.0.2.1", "128.0.0.4", "0.0.0.0" };
 	PtnTest *test = new_test("[plugin dnsbl/any]\nzone = xbl.example\ncodes = 127.0.0.0-127.255.254.255\n");
 
-	for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+	for (size_t i = 0; i < 2 * sizeof codes / sizeof codes[0]; i++) { /* before a code that counts, and behind it */
+		const char *const both[] = { "127.0.0.4", codes[i / 2] };
 		const char *alarm;
 
-		ptn_test_dns(test, REVERSED "xbl.example", PTN_A, PTN_OK, "127.0.0.4", codes[i], NULL);
+		ptn_test_dns(test, REVERSED "xbl.example", PTN_A, PTN_OK, both[i % 2], both[1 - i % 2], NULL);
 		CU_ASSERT_TRUE(is_ok(mail_from(test, CLIENT)));
 		alarm = ptn_test_alarm(test, "dnsbl.any.error");
 		CU_ASSERT_PTR_NOT_NULL_FATAL(alarm);
-		CU_ASSERT_PTR_NOT_NULL(strstr(alarm, codes[i]));
+		CU_ASSERT_PTR_NOT_NULL(strstr(alarm, codes[i / 2]));
 		CU_ASSERT_PTR_NOT_NULL(strstr(alarm, "xbl.example"));
 	}
-	CU_ASSERT_EQUAL(count(test, "error.any"), (int64_t)(sizeof codes / sizeof codes[0]));
+	CU_ASSERT_EQUAL(count(test, "error.any"), (int64_t)(2 * sizeof codes / sizeof codes[0]));
 	CU_ASSERT_EQUAL(count(test, "listed"), 0);
 	CU_ASSERT_TRUE(is_ok(mail_from(test, "203.0.113.8"))); /* a proper answer ends it */
 	CU_ASSERT_PTR_NULL(ptn_test_alarm(test, "dnsbl.any.error"));
@@ -441,6 +446,7 @@ new_left_out(void)
 	return test;
 }
 
+/* In its time, though the clock is set back by hours. */
 static void
 test_comes_back(void)
 {
@@ -450,6 +456,7 @@ test_comes_back(void)
 	ptn_test_advance(test, 50 * PTN_SECOND);
 	CU_ASSERT_TRUE(is_ok(mail_from(test, CLIENT)));
 	CU_ASSERT_PTR_NOT_NULL(ptn_test_alarm(test, "dnsbl.xbl.health"));
+	ptn_test_advance(test, -5 * 3600 * PTN_SECOND);
 	ptn_test_advance(test, 15 * PTN_SECOND);
 	CU_ASSERT_TRUE(comes_true(test, "dnsbl.xbl.health", false));
 	ASSERT_TEXT(mail_from(test, CLIENT), BLOCKED "xbl.example\n");
@@ -573,7 +580,7 @@ static const UnitTest tests[] = {
 	{ "D-10 keys are in no reply and no alarm", test_keys_are_secret },
 	{ "D-10 mistakes are named with their lines, secrets are not", test_mistakes },
 	{ "a list that keeps failing is left out, with an alarm; failures count in a row", test_left_out },
-	{ "a list that was left out comes back by its self-test", test_comes_back },
+	{ "I-41 a list that was left out comes back by its self-test", test_comes_back },
 	{ "a pause grows while the list keeps failing", test_pause_grows },
 	{ "the self-test of RFC 5782 at the start; who lists everything is left out until it does not", test_self_test },
 	{ "the self-test each hour, in the form of IPv6, too", test_self_test_each_hour },

@@ -186,6 +186,13 @@ typedef struct {
 	GPtrArray *under_way; /* started */
 } Work;
 
+/* A check in the future: the clock was set back, and the next one may be hours away. */
+static bool
+is_due(const Helper *helper, int64_t now)
+{
+	return helper->state.next <= now || helper->state.last > now;
+}
+
 /* Those that are due, and not taken up already. */
 static void
 gather(PtnHook *h, Instance *instance, Work *work)
@@ -198,7 +205,7 @@ gather(PtnHook *h, Instance *instance, Work *work)
 	while (g_hash_table_iter_next(&iter, NULL, &value)) {
 		Helper *helper = value;
 
-		if (helper->state.next > now || helper->is_taken_up || helper->scanned == instance->scans)
+		if (!is_due(helper, now) || helper->is_taken_up || helper->scanned == instance->scans)
 			continue;
 		helper->scanned = instance->scans;
 		helper->is_taken_up = true;
@@ -245,6 +252,15 @@ finish_some(PtnHook *h, Work *work)
 	return has_some;
 }
 
+/* A scan that is further away than scans are apart was planned before the clock was set back. */
+static bool
+is_time_to_scan(PtnHook *h, const Instance *instance)
+{
+	const int64_t left = instance->next_scan - ptn_now(h);
+
+	return left <= 0 || left > ptn_option_number(h, "scan");
+}
+
 /* False: the helpers are another node's. */
 static bool
 look_through(PtnHook *h, Instance *instance, Work *work)
@@ -276,7 +292,7 @@ run(PtnHook *h, Instance *instance, Work *work)
 			return true;
 		if (!finish_some(h, work) && !ptn_sleep(h, PAUSE))
 			return false;
-		if (may_start && ptn_now(h) >= instance->next_scan && !look_through(h, instance, work))
+		if (may_start && is_time_to_scan(h, instance) && !look_through(h, instance, work))
 			return false;
 	}
 	return false;
@@ -306,7 +322,7 @@ scan_tick(PtnHook *h)
 
 	if (atomic_exchange(&instance->is_scanning, true))
 		return PTN_NEXT;
-	if (ptn_now(h) < instance->next_scan || !ptn_background(h, scan, NULL, 0))
+	if (!is_time_to_scan(h, instance) || !ptn_background(h, scan, NULL, 0))
 		atomic_store(&instance->is_scanning, false);
 	return PTN_NEXT;
 }

@@ -271,6 +271,26 @@ test_ttl(void)
 	ptn_test_free(test);
 }
 
+/* Whichever family comes first: the least TTL of all that is used. */
+static void
+test_least_ttl(void)
+{
+	for (int shorter = 0; shorter < 2; shorter++) {
+		PtnTest *test = new_helper("[plugin iphelper]\nipv6 = yes\n");
+
+		ptn_test_dns(test, HOST, PTN_A, PTN_OK, "1.2.3.4", NULL);
+		ptn_test_dns(test, HOST, PTN_AAAA, PTN_OK, "2600::25", NULL);
+		ptn_test_dns_ttl(test, HOST, PTN_A, (shorter == 0 ? 5 : 50) * MINUTE);
+		ptn_test_dns_ttl(test, HOST, PTN_AAAA, (shorter == 1 ? 5 : 50) * MINUTE);
+		pass(test, PTN_SECOND);
+		pass(test, 4 * MINUTE);
+		CU_ASSERT_EQUAL(checks(test), 1);
+		pass(test, MINUTE);
+		CU_ASSERT_EQUAL(checks(test), 2);
+		ptn_test_free(test);
+	}
+}
+
 static void
 test_settings(void)
 {
@@ -288,6 +308,28 @@ test_settings(void)
 		CU_ASSERT_EQUAL(checks(test), 2 * i + 2);
 	}
 	CU_ASSERT_PTR_NOT_NULL(ptn_test_mistake(&ptn_plugin_iphelper, "[plugin iphelper]\nscan = 0\n"));
+	ptn_test_free(test);
+}
+
+/* The clock is set back by hours: what was planned by the other one is due now, and the scans go on. */
+static void
+test_clock_set_back(void)
+{
+	PtnTest *test = new_helper(NULL);
+
+	ptn_test_dns(test, HOST, PTN_A, PTN_OK, "1.2.3.4", NULL);
+	ptn_test_dns_ttl(test, HOST, PTN_A, 3600 * PTN_SECOND);
+	pass(test, PTN_SECOND);
+	CU_ASSERT_EQUAL(checks(test), 1);
+	ptn_test_dns(test, HOST, PTN_A, PTN_OK, "5.6.7.8", NULL);
+	pass(test, -5 * 3600 * PTN_SECOND);
+	pass(test, PTN_SECOND);
+	ASSERT_TEXT(destination(test), "5.6.7.8");
+	CU_ASSERT_EQUAL(checks(test), 2);
+	CU_ASSERT_TRUE(
+		says(ptn_test_command(test, "iphelper", "check", DOMAIN, NULL), "at the next scan, within 60 s"));
+	pass(test, MINUTE);
+	CU_ASSERT_EQUAL(checks(test), 3);
 	ptn_test_free(test);
 }
 
@@ -422,7 +464,9 @@ static const UnitTest tests[] = {
 	{ "I-07 I-08 I-09 I-10 I-11 I-12 I-19 I-20 what each answer means, and when the next check is", test_answers },
 	{ "I-32 AAAA records count with ipv6 = yes only", test_ipv6 },
 	{ "I-15 I-16 I-17 I-18 the TTL says when the next check is, a scan is each minute", test_ttl },
+	{ "I-33 the least TTL counts, whichever family has it", test_least_ttl },
 	{ "I-19 I-20 the times until the next check can be set", test_settings },
+	{ "I-41 a clock that is set back stops neither scans nor checks", test_clock_set_back },
 	{ "I-21 a check that is asked for is made at the next scan", test_check_now },
 	{ "I-22 Last and Next are shown", test_list },
 	{ "I-23 I-24 a mode change is told, in four lines", test_alert },

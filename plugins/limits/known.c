@@ -11,7 +11,7 @@
 enum { KNOWN_MOST = 20000 };
 
 typedef struct {
-	int64_t until;
+	int64_t since, until; /* before `since`: the clock was set back, and the window is another one */
 	char *words;
 } Passed;
 
@@ -48,7 +48,8 @@ known_add(PtnHook *h, Scope scope, const char *who, const Limit *limit)
 	Limits *limits = ptn_instance(h);
 	const char *key = known_key(h, scope, who);
 	char *words = g_strdup(limit->words);
-	const Passed passed = { MIN(limit->ends, ptn_now(h) + KNOWN_TIME), words };
+	const int64_t now = ptn_now(h);
+	const Passed passed = { now, MIN(limit->ends, now + KNOWN_TIME), words };
 
 	g_mutex_lock(&limits->lock);
 	if (g_hash_table_size(limits->passed) >= KNOWN_MOST)
@@ -75,11 +76,12 @@ known_find(PtnHook *h, Scope scope, const char *who)
 {
 	Limits *limits = ptn_instance(h);
 	const char *key = known_key(h, scope, who), *words = NULL;
+	const int64_t now = ptn_now(h);
 	const Passed *passed;
 
 	g_mutex_lock(&limits->lock);
 	passed = g_hash_table_lookup(limits->passed, key);
-	if (passed != NULL && passed->until > ptn_now(h))
+	if (passed != NULL && passed->since <= now && now < passed->until)
 		words = ptn_format(h, "%s", passed->words);
 	else if (passed != NULL)
 		g_hash_table_remove(limits->passed, key);

@@ -47,13 +47,20 @@ health_end(PtnHook *h, ListHealth *list)
 /* ---- failures; with the lock held ---- */
 
 static void
+health_test_in(PtnHook *h, ListHealth *list, gint64 wait)
+{
+	list->planned = ptn_now(h);
+	list->next_test = list->planned + wait;
+}
+
+static void
 health_leave_out(PtnHook *h, ListHealth *list)
 {
 	const gint64 most = ptn_option_number(h, "pause-most"), first = ptn_option_number(h, "pause");
 
 	list->pause = list->is_left_out ? MIN(list->pause * 2, MAX(most, first)) : first;
 	list->is_left_out = true;
-	list->next_test = ptn_now(h) + list->pause;
+	health_test_in(h, list, list->pause);
 	health_set_text(&list->trouble,
 		ptn_format(h, "list %s does not answer: it is left out, and tried again every %d s or later", list->label,
 			(int)(first / PTN_SECOND)));
@@ -182,10 +189,11 @@ typedef struct {
 static bool
 health_is_due(PtnHook *h, ListHealth *list)
 {
+	const gint64 now = ptn_now(h);
 	bool is_due;
 
 	g_mutex_lock(&list->lock);
-	is_due = ptn_now(h) >= list->next_test;
+	is_due = now >= list->next_test || now < list->planned;
 	g_mutex_unlock(&list->lock);
 	return is_due;
 }
@@ -236,9 +244,8 @@ health_judge_answers(PtnHook *h, ListHealth *list, const Test *test, const char 
 	list->is_left_out = false;
 	list->is_tested = true;
 	health_set_text(&list->trouble, verdict);
-	list->next_test =
-		ptn_now(h) + (verdict == NULL && error == NULL ? ptn_option_number(h, "test-every")
-													   : MIN(ptn_option_number(h, "test-every"), SOON));
+	health_test_in(h, list, verdict == NULL && error == NULL ? ptn_option_number(h, "test-every")
+															 : MIN(ptn_option_number(h, "test-every"), SOON));
 }
 
 static void
@@ -260,7 +267,7 @@ health_judge(PtnHook *h, ListHealth *list, const Test *test)
 		list->failures++;
 		health_leave_out(h, list);
 	} else {
-		list->next_test = ptn_now(h) + AGAIN;
+		health_test_in(h, list, AGAIN);
 		health_fail(h, list);
 	}
 	health_show_alarms(h, list);

@@ -48,7 +48,7 @@ typedef struct {
 	gint64 pause;      /* the present one, or the next */
 	bool is_left_out, lists_all, is_tested;
 	char *trouble, *error; /* texts of its alarms; NULL: not raised */
-	gint64 next_test;
+	gint64 next_test, planned; /* `planned`: when that was decided; the clock may have been set back since */
 } ListHealth;
 
 /* Of zeroed memory in which the plugin has set its members. */

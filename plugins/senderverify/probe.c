@@ -132,7 +132,7 @@ may_learn(PtnHook *h, const char *key)
 
 	if (!ptn_option_number(h, "learn-domains"))
 		return false;
-	return verify_record_read(h, key, &known) != PTN_OK || ptn_store_now(h) >= verify_record_refresh_at(h, &known);
+	return verify_record_read(h, key, &known) != PTN_OK || verify_record_is_due(h, &known);
 }
 
 static void
@@ -194,7 +194,7 @@ work(PtnHook *h)
 	Record record;
 
 	if (verify_record_read(h, verify_address_key(h, address), &record) == PTN_OK &&
-		ptn_store_now(h) < verify_record_refresh_at(h, &record))
+		!verify_record_is_due(h, &record))
 		(void)ptn_store_remove(h, claim_key(h, address));
 	else
 		(void)probe(h, address, &record);

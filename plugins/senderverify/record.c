@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SKEW (300 * PTN_SECOND) /* what is later than that was written before the clock was set back */
+
 static const char *const names[] = { [VERDICT_NONE] = "unknown",
 	[VERDICT_GOOD] = "good",
 	[VERDICT_BAD] = "bad",
@@ -74,6 +76,14 @@ verify_record_refresh_at(PtnHook *h, const Record *record)
 	return record->asked + ptn_option_number(h, refresh_option(record));
 }
 
+bool
+verify_record_is_due(PtnHook *h, const Record *record)
+{
+	const int64_t now = ptn_store_now(h);
+
+	return now >= verify_record_refresh_at(h, record) || record->asked > now + SKEW;
+}
+
 int64_t
 verify_record_expires_at(PtnHook *h, const Record *record)
 {
@@ -117,7 +127,10 @@ verify_record_read(PtnHook *h, const char *key, Record *record)
 
 	if (status != PTN_OK)
 		return status;
-	return parse(h, text, record) && ptn_store_now(h) < verify_record_expires_at(h, record) ? PTN_OK : PTN_NONE;
+	return parse(h, text, record) && ptn_store_now(h) < verify_record_expires_at(h, record) &&
+				   record->since <= ptn_store_now(h) + SKEW
+			   ? PTN_OK
+			   : PTN_NONE;
 }
 
 static void

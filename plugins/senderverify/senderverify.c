@@ -67,7 +67,7 @@ refuse_domain(PtnHook *h, PtnStatus status)
 static PtnVerdict
 answer_from(PtnHook *h, const Record *record)
 {
-	if (ptn_store_now(h) >= verify_record_refresh_at(h, record))
+	if (verify_record_is_due(h, record))
 		(void)verify_probe_start(h, ptn_sender(h));
 	return record->verdict == VERDICT_GOOD || record->verdict == VERDICT_ACCEPTS ? PTN_NEXT : refuse(h, record);
 }

@@ -48,6 +48,8 @@ PtnStatus verify_record_read(PtnHook *h, const char *key, Record *record);
 void verify_record_write(PtnHook *h, const char *key, const Record *fresh);
 /* When it is to be asked again, and when it is worth nothing any more. */
 int64_t verify_record_refresh_at(PtnHook *h, const Record *record);
+/* It is time to ask anew. */
+bool verify_record_is_due(PtnHook *h, const Record *record);
 int64_t verify_record_expires_at(PtnHook *h, const Record *record);
 
 /* ---- dialog.c ---- */

@@ -5,7 +5,7 @@
 #include "unit/unit.h"
 
 extern const UnitSuite power_suite, failure_suite, damage_suite, full_suite, kill_suite, read_suite, restart_suite,
-	heir_suite, delivery_suite, stay_suite, shares_suite;
+	heir_suite, delivery_suite, stay_suite, shares_suite, recipients_suite;
 
 /* Waits until the spool has the segments that it keeps ready: the keeper makes them behind the back
  * of a test. */

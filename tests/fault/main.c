@@ -23,7 +23,7 @@ int
 main(int argc, char **argv)
 {
 	static const UnitSuite *const suites[] = { &power_suite, &failure_suite, &full_suite, &damage_suite, &kill_suite, &read_suite,
-		&restart_suite, &heir_suite, &delivery_suite, &stay_suite, &shares_suite, NULL };
+		&restart_suite, &heir_suite, &delivery_suite, &stay_suite, &shares_suite, &recipients_suite, NULL };
 
 	/* Thousands of small files come and go: memory is the place for them, where there is some. */
 	if (g_getenv("TMPDIR") == NULL && access("/dev/shm", W_OK) == 0)

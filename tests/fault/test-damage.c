@@ -239,9 +239,9 @@ test_version(void)
 	gsize size;
 
 	CU_ASSERT(g_file_get_contents(format, &text, NULL, NULL));
-	other = g_strdup_printf("postern-spool 3%s", text + strlen("postern-spool 2"));
+	other = g_strdup_printf("postern-spool 4%s", text + strlen("postern-spool 3"));
 	CU_ASSERT(g_file_set_contents(format, other, -1, NULL));
-	damage_expect_refusal(directory, "format version 3");
+	damage_expect_refusal(directory, "format version 4");
 	CU_ASSERT(g_file_set_contents(format, text, -1, NULL));
 	CU_ASSERT_FATAL(g_file_get_contents(path, &segment, &size, NULL));
 	bytes_set32((uint8_t *)segment + 12, 2);

@@ -113,7 +113,35 @@ test_unread_at_change(void)
 	world_with_held_free(world);
 }
 
+/* What is held for its domain behind an adoption that was not finished is not the domain's to release. */
+static void
+test_adopting(void)
+{
+	QueueId id;
+	World *world = world_with_held(&id);
+	g_autofree char *ours = stay_reason(STAY_DOMAIN);
+	SpoolMessage *message = spool_read(world->engine.spool, id, NULL);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(message);
+	g_free(message->state->hold_reason);
+	message->state->hold_reason = g_strconcat("adoption from spool 0123456789abcdef0123456789abcdef by spool "
+											  "fedcba9876543210fedcba9876543210; held 0: ", ours, NULL);
+	spool_put_state(world->engine.spool, g_steal_pointer(&message->state));
+	spool_message_free(message);
+	CU_ASSERT(spool_flush(world->engine.spool, CLOCK_NEVER));
+	stay_fill(&world->engine);
+	CU_ASSERT_EQUAL(held(world), 0);
+	set_mode(world, directory_modes[MODE_OUTBOUND_ONLY]);
+	stay_look(&world->engine);
+	CU_ASSERT(is_held(world, id));
+	CU_ASSERT_EQUAL(queue_let_go(world->engine.queue, id, stay_is_ours), QUEUE_DONE);
+	CU_ASSERT(is_held(world, id));
+	CU_ASSERT_EQUAL(spool_count_adopting(world->engine.spool), 1);
+	world_with_held_free(world);
+}
+
 const UnitSuite stay_suite = { "stay", (const UnitTest[]){
 	{ "I-13 held mail that the start cannot read is found when the disk works again", test_unread_at_start },
 	{ "I-13 a domain that changes while its mail cannot be read releases it later", test_unread_at_change },
+	{ "Q-18 a hold of a domain behind an adoption stays", test_adopting },
 	{ 0 } } };

@@ -12,7 +12,8 @@
 
 typedef struct {
 	Clock clock; /* first: a Clock* leads here */
-	_Atomic int64_t offset_us; /* background work reads it */
+	_Atomic int64_t offset_us;   /* background work reads it */
+	_Atomic int64_t set_back_us; /* of the wall clock alone */
 } TestClock;
 
 typedef struct TestPeers TestPeers;

@@ -29,7 +29,9 @@ test_die(const char *what, const char *why)
 static int64_t
 test_wall(const Clock *clock)
 {
-	return INT64_C(1790000000) * CLOCK_SECOND + ((const TestClock *)clock)->offset_us;
+	const TestClock *test = (const TestClock *)clock;
+
+	return INT64_C(1790000000) * CLOCK_SECOND + test->offset_us - test->set_back_us;
 }
 
 static int64_t
@@ -420,8 +422,11 @@ ptn_test_remove(PtnTest *test, PtnKind kind, const char *name)
 void
 ptn_test_advance(PtnTest *test, int64_t time)
 {
-	test->clock.offset_us += time;
-	host_tick(test->set, clock_wall(&test->clock.clock));
+	if (time < 0)
+		test->clock.set_back_us -= time;
+	else
+		test->clock.offset_us += time;
+	host_tick(test->set, clock_monotonic(&test->clock.clock));
 	metrics_end_alarms(test->engine.metrics, clock_wall(&test->clock.clock));
 	g_usleep(1000);
 }

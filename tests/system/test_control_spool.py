@@ -1,4 +1,6 @@
 """posternctl spool: figures, check, adopting the mail of a lost node, and segments set aside."""
+import pytest
+
 from postern import wait_until
 
 
@@ -61,6 +63,46 @@ def test_the_mail_of_a_lost_node_is_adopted(make_postern, make_sink):
     heir.wait_queue(0)
     lost.start()
     assert lost.queue() == []
+
+
+@pytest.mark.parametrize("order", ["heir first", "lost first"])
+def test_a_third_node_adopts_the_lost_one_and_its_dead_heir(make_postern, make_sink, order):
+    """Q-18 the heir cannot write to the lost node's disk, holds what it copied, raises an alarm that says what to do, and dies;
+    a third node gets everything once, whatever the order, and both others may come back."""
+    sink = make_sink()
+    lost = make_postern({"server": {"node": "1"}}, sink=later(make_sink))
+    heir = make_postern({"server": {"node": "2"}}, sink=later(make_sink))
+    third = make_postern({"server": {"node": "3"}}, sink=sink)
+    with lost.session() as dialog:
+        for i in range(12):
+            dialog.mail("user@example.net", "lost%d@one.example" % i)
+    lost.wait_queue(12, "state=deferred")
+    evidence = lost.queue()[3]["id"]
+    lost.ctl("queue", "hold", evidence, "reason=evidence")
+    lost.kill()
+    heir.send("own@one.example")
+    taken = lost.place / "spool" / "taken"
+    taken.symlink_to("/dev/full")
+    assert "cannot write" in heir.ctl("spool", "adopt", lost.place / "spool", code=1)
+    assert len(heir.queue("state=held")) == 12
+    alarm = wait_until(lambda: heir.alarms().get("spool.adoption"), "the alarm")
+    assert "12 messages are held" in alarm and "(%s)" % (lost.place / "spool") in alarm and "spool adopt" in alarm
+    heir.ctl("queue", "hold", heir.queue("state=held")[0]["id"], "reason=look at it")  # does not make it forget
+    taken.unlink()
+    heir.kill()
+    first, second = (heir, lost) if order == "heir first" else (lost, heir)
+    third.ctl("spool", "adopt", first.place / "spool")
+    if order == "heir first":
+        assert "12 messages are held" in wait_until(lambda: third.alarms().get("spool.adoption"), "the alarm")
+    third.ctl("spool", "adopt", second.place / "spool")
+    third.ctl("queue", "release", "state=held", "--yes")
+    third.settle()
+    wait_until(lambda: "spool.adoption" not in third.alarms(), "the alarm's end")
+    assert sorted(message.recipients[0] for message in sink.messages) == sorted(
+        ["own@one.example"] + ["lost%d@one.example" % i for i in range(12)])
+    for node in (lost, heir):
+        node.start()
+        assert node.queue() == []
 
 
 def test_adopt_says_what_is_wrong(postern):

@@ -1,5 +1,6 @@
 """Mail domains (letter M, I-13, I-14, I-36, V-16 of BEHAVIOURS.md): mail comes in, is held, redirected, forwarded, released."""
 import re
+import sqlite3
 import threading
 import time
 
@@ -217,6 +218,14 @@ def test_held_does_not_expire(gate, make_sink):
     shop.wait(1)
 
 
+def edit_directory(gate, old, new):
+    """Of a daemon that is stopped: every such text in values of its directory."""
+    with sqlite3.connect(gate.place / "directory.db") as db:
+        for table, in db.execute("select name from sqlite_master where type = 'table'").fetchall():
+            if "value" in [row[1] for row in db.execute("pragma table_info(%s)" % table)]:
+                db.execute("update %s set value = replace(value, ?, ?)" % table, (old, new))
+
+
 def test_release_while_down(gate, make_sink):
     """The mode changed while the daemon did not run: what was held goes on at start."""
     shop = make_sink()
@@ -224,12 +233,7 @@ def test_release_while_down(gate, make_sink):
     deliver(gate, "c@shop.example")
     gate.wait_queue(1, "state=held")
     gate.stop()
-    import sqlite3
-    with sqlite3.connect(gate.place / "directory.db") as db:
-        for table, in db.execute("select name from sqlite_master where type = 'table'").fetchall():
-            columns = [row[1] for row in db.execute("pragma table_info(%s)" % table)]
-            if "value" in columns:
-                db.execute("update %s set value = replace(value, 'mode=hold', 'mode=redirect')" % table)
+    edit_directory(gate, "mode=hold", "mode=redirect")
     gate.start()
     shop.wait(1)
 
@@ -292,6 +296,51 @@ def test_share_of_the_disk(gate):
     wait_until(lambda: rcpt(gate, "a@full.example").code == 250)
 
 
+def test_share_through_forwards(gate):
+    """I-13 mail that is forwarded counts where it is held, and its sender gets 452 where that is full."""
+    gate.reload({"spool": {**gate.sections["spool"], "held-per-domain": "20K"}})
+    domain(gate, "full.example", "mode=hold")
+    domain(gate, "second.example", "mode=forward", "forward-to=x@full.example")
+    domain(gate, "first.example", "mode=forward", "forward-to=x@second.example")
+    deliver(gate, "a@first.example", content="Subject: big\n\n" + "x" * 70 * 300 + "\n")
+    gate.wait_queue(1, "state=held")
+    assert shown(gate, "full.example", "held") == 1 and shown(gate, "first.example", "held") == 0
+    for name in ("first", "second", "full"):
+        reply = rcpt(gate, "a@%s.example" % name)
+        assert reply.code == 452 and "4.2.2" in reply
+    gate.ctl("domain", "set", "first.example", "forward-to=x@elsewhere.example")
+    assert gate.sink.wait(1)[0].recipients == ["x@elsewhere.example"]
+    wait_until(lambda: rcpt(gate, "a@full.example").code == 250)
+
+
+def test_held_beside_deferred(gate, make_sink, restarts_too):
+    """Q-40 a message for a domain that holds and one that defers counts as held for the first; each goes on by itself."""
+    shop = make_sink()
+    gate.reload({"delivery": {"retry": "1h .. 2h"}})
+    domain(gate, "shop.example", "mode=hold", "destination=127.0.0.1:%d" % shop.port)
+    domain(gate, "other.example", "mode=redirect", "destination=" + BAD)
+    deliver(gate, ["a@shop.example", "b@other.example"])
+    gate.wait_queue(1, "state=deferred")
+    if restarts_too:
+        gate.restart()
+    wait_until(lambda: shown(gate, "shop.example", "held") == 1)
+    assert shown(gate, "other.example", "held") == 0
+    summary = {row["destination"]: row["state"] for row in gate.ctl("queue", json=True)}
+    assert summary == {"shop.example": "held", "other.example": "deferred"}
+    row, = gate.queue("state=held")
+    assert row["state"] == "deferred"
+    assert re.search(r"a@shop\.example +held", gate.ctl("queue", "show", row["id"]))
+    gate.ctl("domain", "set", "shop.example", "mode=redirect")
+    assert shop.wait(1)[0].recipients == ["a@shop.example"]
+    gate.wait_queue(1, "state=deferred")
+    assert not gate.queue("state=held")
+
+
+@pytest.fixture(params=[False, True], ids=["running", "restarted"])
+def restarts_too(request):
+    return request.param
+
+
 def test_others_holds_stay(gate, make_sink):
     """What the administrator holds is not released by a change of mode."""
     shop = make_sink()
@@ -318,6 +367,25 @@ def test_one_of_two_is_held(gate, make_sink):
     assert shop.wait(1)[0].recipients == ["a@shop.example"]
     gate.settle()
     assert len(other.messages) == 1
+
+
+def test_new_destination_over_restart(gate, make_sink):
+    """I-40 the same when the domain changed while the daemon that had deferred the mail was stopped; other mail keeps its time."""
+    shop, other = make_sink(), make_sink({"RCPT": "450 4.2.0 later"})
+    gate.reload({"delivery": {"retry": "1h .. 2h"}})
+    domain(gate, "shop.example", "mode=forward", "forward-to=x@old.example")
+    domain(gate, "old.example", "mode=redirect", "destination=" + BAD)
+    domain(gate, "new.example", "mode=redirect", "destination=127.0.0.1:%d" % shop.port)
+    domain(gate, "other.example", "mode=redirect", "destination=127.0.0.1:%d" % other.port)
+    deliver(gate, "c@shop.example")
+    deliver(gate, "d@other.example")
+    gate.wait_queue(2, "state=deferred")
+    gate.stop()
+    edit_directory(gate, "x@old.example", "x@new.example")
+    gate.start()
+    assert shop.wait(1)[0].recipients == ["x@new.example"]
+    gate.wait_queue(1, "state=deferred")
+    assert [verb for verb, _ in other.commands].count("RCPT") == 1
 
 
 def test_new_destination(gate, make_sink):

@@ -17,7 +17,8 @@ report(Fixture *fixture, DsnAction action, const char *reply, DsnReturn ret, con
 	Envelope *envelope = envelope_new(ID);
 	g_autoptr(SpoolMessage) message = NULL;
 	g_autoptr(DeliverySettings) settings = delivery_settings_new();
-	const DsnRecipient told = { .place = 0, .action = action, .reply = reply, .is_remote = true, .peer = "mx.example.org[192.0.2.1]:25" };
+	const DsnRecipient told = { .place = 0, .action = action, .reply = reply, .is_remote = true, .peer = "mx.example.org[192.0.2.1]:25",
+		.expires_us = 3000 * CLOCK_SECOND };
 
 	g_free(envelope->sender);
 	envelope->sender = g_strdup("a@example.net");
@@ -33,7 +34,7 @@ report(Fixture *fixture, DsnAction action, const char *reply, DsnReturn ret, con
 	CU_ASSERT_FATAL(message != NULL && spool_read_content(message, NULL));
 	settings->hostname = g_strdup("mail.example.net");
 	return dsn_write(&(DsnReport){ .message = message, .settings = settings, .recipients = &told, .n = 1, .has_content = true,
-		.now_us = 2000 * CLOCK_SECOND, .expires_us = 3000 * CLOCK_SECOND }, "ID42");
+		.now_us = 2000 * CLOCK_SECOND }, "ID42");
 }
 
 static void

@@ -233,8 +233,8 @@ test_older_format(void)
 	g_autofree char *text = NULL, *older = NULL, *after = NULL;
 
 	CU_ASSERT(g_file_get_contents(path, &text, NULL, NULL));
-	CU_ASSERT(g_str_has_prefix(text, "postern-spool 2 "));
-	older = g_strconcat("postern-spool 1 ", text + strlen("postern-spool 2 "), NULL);
+	CU_ASSERT(g_str_has_prefix(text, "postern-spool 3 "));
+	older = g_strconcat("postern-spool 2 ", text + strlen("postern-spool 3 "), NULL);
 	CU_ASSERT(g_file_set_contents(path, older, -1, NULL));
 	fixture_reopen(fixture);
 	CU_ASSERT(state_is(fixture, state));

@@ -115,6 +115,25 @@ check_expiry(Fixture *f)
 	assert_value(s, "a", "2");
 }
 
+/* Claims that no clock but a wrong one can have made are over; what is off by less than a minute, or unending, stays. */
+static void
+check_clock_set_back(Fixture *f)
+{
+	Store *s = f->store;
+
+	if (f->redis != NULL)
+		return; /* it has a clock of its own */
+	CU_ASSERT_EQUAL(store_claim(s, "a", "1", 600 * CLOCK_SECOND, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(store_claim(s, "endless", "1", 0, CLOCK_NEVER), PTN_OK);
+	fixture_move_clock(f, -50 * CLOCK_SECOND);
+	CU_ASSERT_EQUAL(store_claim(s, "a", "2", 600 * CLOCK_SECOND, CLOCK_NEVER), PTN_TAKEN);
+	fixture_move_clock(f, -3600 * CLOCK_SECOND);
+	CU_ASSERT_EQUAL(store_claim(s, "a", "2", 600 * CLOCK_SECOND, CLOCK_NEVER), PTN_OK);
+	CU_ASSERT_EQUAL(store_claim(s, "a", "3", 600 * CLOCK_SECOND, CLOCK_NEVER), PTN_TAKEN);
+	CU_ASSERT_EQUAL(store_claim(s, "endless", "2", 0, CLOCK_NEVER), PTN_TAKEN);
+	assert_value(s, "a", "2");
+}
+
 static void
 check_versions(Fixture *f)
 {
@@ -545,6 +564,7 @@ check_sweep_unless_redis(Fixture *f)
 #define STORE_SUITE(KIND, WHICH) \
 	static void KIND##_set(void) { store_run(WHICH, check_set); } \
 	static void KIND##_expiry(void) { store_run(WHICH, check_expiry); } \
+	static void KIND##_clock(void) { store_run(WHICH, check_clock_set_back); } \
 	static void KIND##_versions(void) { store_run(WHICH, check_versions); } \
 	static void KIND##_counters(void) { store_run(WHICH, check_counters); } \
 	static void KIND##_tally(void) { store_run(WHICH, check_tally); } \
@@ -561,6 +581,7 @@ check_sweep_unless_redis(Fixture *f)
 	static void KIND##_describe(void) { store_run(WHICH, check_describe); } \
 	static const UnitTest KIND##_tests[] = { \
 		{ "get, set, remove", KIND##_set }, { "expiry by the clock; claim", KIND##_expiry }, \
+		{ "I-41 claims after the clock was set back", KIND##_clock }, \
 		{ "versions rise, replace compares them", KIND##_versions }, \
 		{ "counters over aligned windows", KIND##_counters }, \
 		{ "several counters under one key: all or none", KIND##_tally }, { "lists by prefix, in pages", KIND##_list }, \
