@@ -25,6 +25,8 @@ Store *
 services_open_store(Daemon *daemon, const char *name, bool is_durable, GError **error)
 {
 	const ConfigSection *section = config_section(daemon->config, name, NULL);
+	const char *state = is_durable ? NULL : daemon->state_directory;
+	g_autofree char *ledger = state != NULL ? g_build_filename(state, "ledger", NULL) : NULL;
 	const StoreSettings settings = { .url = config_text(section, "at"),
 		.is_durable = is_durable,
 		.must_exist = is_durable, /* without it every login would be refused for ever */
@@ -34,6 +36,8 @@ services_open_store(Daemon *daemon, const char *name, bool is_durable, GError **
 		.password = config_text(section, "password"),
 		.trust = config_text(section, "trust"),
 		.deadline_us = config_number(section, "deadline"),
+		.node = (unsigned)config_number(config_section(daemon->config, "server", NULL), "node"),
+		.ledger = ledger,
 		.connections = (unsigned)config_number(section, "connections"),
 		.metrics = daemon->engine.metrics,
 		.most_items = is_durable ? 0 : (size_t)config_number(section, "items"),

@@ -1,5 +1,5 @@
-/* watch.c - domains and blocks that changed, held mail that is old, the claim on our number,
- * unfinished adoptions, resolvers, counts that are not stored. */
+/* watch.c - counts that are not stored, domains and blocks that changed, held mail that is old, the
+ * claim on our number, unfinished adoptions, resolvers. */
 #include "daemon/watch.h"
 
 #include <string.h>
@@ -10,6 +10,7 @@
 #include "engine/stay.h"
 
 #define WATCH_ADOPTIONS_US (3600 * CLOCK_SECOND)
+#define WATCH_SETTLE_US (CLOCK_SECOND)
 #define WATCH_COUNTS_US (CLOCK_SECOND / 2) /* others are looked at here, too */
 #define WATCH_DNS_US (10 * CLOCK_SECOND)
 
@@ -82,6 +83,7 @@ watch_look(void *data)
 {
 	Daemon *daemon = data;
 
+	store_settle(daemon->engine.store, g_get_monotonic_time() + WATCH_SETTLE_US);
 	blocks_look(daemon->engine.blocks);
 	(void)counts_flush_due(daemon->engine.counts, g_get_monotonic_time() + WATCH_COUNTS_US);
 	stay_look(&daemon->engine);

@@ -145,6 +145,8 @@ transaction_apply(Transaction *transaction, const char *plugin, const Act *act, 
 	case ACT_HOLD:
 		g_free(transaction->hold_reason);
 		transaction->hold_reason = g_strdup(act->text);
+		g_free(transaction->held_by);
+		transaction->held_by = g_strdup(plugin);
 		transaction->release_at_us = act->time_us;
 		break;
 	case ACT_BAR_COPIES:
@@ -350,14 +352,20 @@ transaction_seal_edits(Transaction *transaction, Envelope *envelope, const char 
 	envelope->is_smtputf8 = envelope->is_smtputf8 && transaction_needs_utf8(transaction, envelope, content, size);
 }
 
-/* Whatever held the message holds its copies.  New; NULL: nothing did. */
+/* Whatever held the message holds its copies, and can tell later whose copies they are.  New; NULL: nothing did. */
 static MessageState *
-transaction_seal_hold(const Transaction *transaction, const Envelope *envelope)
+transaction_seal_hold(const Transaction *transaction, Envelope *envelope)
 {
+	char id[ID_TEXT_SIZE], until[24];
 	MessageState *state;
 
 	if (transaction->hold_reason == NULL)
 		return NULL;
+	g_snprintf(until, sizeof until, "%" G_GINT64_FORMAT, (gint64)transaction->release_at_us);
+	envelope_set_note(envelope, "held-by", transaction->held_by);
+	envelope_set_note(envelope, "held-until", until);
+	if (envelope->id != transaction->envelope->id)
+		envelope_set_note(envelope, "original", id_format(transaction->envelope->id, id));
 	state = message_state_new(envelope->id, envelope->recipients->len);
 	state->is_held = true;
 	state->hold_reason = g_strdup(transaction->hold_reason);

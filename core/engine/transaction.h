@@ -26,6 +26,7 @@ struct Transaction {
 	GPtrArray *copies;        /* of TransactionCopy* */
 	char *copies_barred;      /* why none may be made, and those that were are dropped; NULL: they may */
 	char *hold_reason;        /* NULL: not held */
+	char *held_by;            /* the plugin that holds it; NULL: not held */
 	int64_t release_at_us;
 	Region *region;           /* what plugins keep for the message */
 	void **plugin_states;

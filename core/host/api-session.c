@@ -178,6 +178,32 @@ api_store_is_away(PtnHook *h)
 	return engine != NULL && engine->store != NULL && store_is_away(engine->store);
 }
 
+/* What a plugin held at its acceptance is known to it alone. */
+static const char *
+api_hold_note(PtnHook *h, const char *name)
+{
+	const Envelope *envelope = h->call->envelope;
+
+	if (envelope == NULL || g_strcmp0(envelope_note(envelope, "held-by"), h->instance->plugin->name) != 0)
+		return NULL;
+	return envelope_note(envelope, name);
+}
+
+/* NULL, too, when the original has left the queue. */
+static const char *
+api_original(PtnHook *h)
+{
+	const Engine *engine = h->instance->services->engine;
+	const char *original = api_hold_note(h, "original");
+	SpoolSummary summary;
+	QueueId id;
+
+	if (original == NULL || engine == NULL || !id_parse(original, &id) ||
+		!spool_summary(engine->spool, id, &summary))
+		return NULL;
+	return original;
+}
+
 const char *
 ptn_fact(PtnHook *h, const char *name)
 {
@@ -207,6 +233,12 @@ ptn_fact(PtnHook *h, const char *name)
 		return api_copies(h);
 	if (strcmp(name, "store.away") == 0)
 		return api_store_is_away(h) ? "yes" : NULL;
+	if (strcmp(name, "recipient") == 0)
+		return h->call->stage == PTN_ROUTE ? region_printf(h->call->region, "%zu", h->call->recipient) : NULL;
+	if (strcmp(name, "held-until") == 0)
+		return api_hold_note(h, name);
+	if (strcmp(name, "original") == 0)
+		return api_original(h);
 	if (strcmp(name, "event") == 0)
 		return h->call->stage == PTN_EVENT ? h->call->about : NULL;
 	if (strcmp(name, "refused-by") == 0)

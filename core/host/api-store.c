@@ -95,10 +95,10 @@ ptn_store_remove(PtnHook *h, const char *key)
 
 /* A rehearsal only looks. */
 static PtnStatus
-api_rehearse_tally(const PtnTally *wanted, StoreTally *tallies, size_t n)
+api_rehearse_tally(const PtnTally *wanted, const StoreTally *tallies, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (wanted[i].most > 0 && wanted[i].n != 0 && tallies[i].total + wanted[i].n > wanted[i].most)
+		if (wanted[i].most > 0 && wanted[i].n != 0 && tallies[i].total + wanted[i].n > tallies[i].most_now)
 			return PTN_TAKEN;
 	return PTN_OK;
 }
@@ -112,14 +112,20 @@ ptn_store_tally(PtnHook *h, const char *key, PtnTally *tallies, size_t n)
 	PtnStatus status;
 
 	for (size_t i = 0; i < n; i++)
-		asked[i] = (StoreTally){ tallies[i].name, call_is_rehearsed(h) ? 0 : tallies[i].n, tallies[i].window,
-			tallies[i].most, 0 };
+		asked[i] = (StoreTally){ .name = tallies[i].name,
+			.n = call_is_rehearsed(h) ? 0 : tallies[i].n,
+			.window_us = tallies[i].window,
+			.most = tallies[i].most,
+			.nodes = tallies[i].nodes };
 	status = store != NULL ? store_tally(store, full, asked, n, h->call->deadline_us) : PTN_UNSURE;
 	if (status == PTN_OK && call_is_rehearsed(h))
 		status = api_rehearse_tally(tallies, asked, n);
 	call_note(h, "store %s: %s", key, call_status_name(status));
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		tallies[i].total = asked[i].total;
+		tallies[i].most_now = asked[i].most_now;
+		tallies[i].is_alone = asked[i].is_alone;
+	}
 	return status;
 }
 

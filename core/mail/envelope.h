@@ -40,7 +40,8 @@ typedef struct {
 	char *top;             /* header lines put before the content, each ending with CRLF; never NULL */
 	GArray *cuts;          /* of Cut, ascending, not overlapping */
 	char *bottom;          /* header lines put at the end of the header (before the empty line); never NULL */
-	GPtrArray *notes;      /* of Note*, frees them; core's: "account" "customer" "session" "submitted-sender" "hold" */
+	GPtrArray *notes;      /* of Note*, frees them; core's: "account" "customer" "session" "submitted-sender" "hold"; of what
+	                        * was held at its acceptance: "held-by" (plugin), "held-until" (µs), of a copy "original" (queue id) */
 } Envelope;
 
 Envelope *envelope_new(QueueId id);

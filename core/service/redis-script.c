@@ -1,6 +1,6 @@
 /* redis-script.c - what Redis does in one step for the store.
  *
- * An item is a hash: v its value, n its version, e when it expires (µs, absent: never).  The time is the server's.
+ * An item is a hash: v its value, n its version, e when it expires (µs, absent: never); tallies have more fields.  The time is the server's.
  * KEYS[1] is the item.  Items of a watched class have KEYS[2], the index (a sorted set of names, all of score 0), and
  * KEYS[3], the latest changes (a sorted set of names, by the number of the change), all three in one hash slot.
  * ARGV[1] is the item's name in its class.  Versions and numbers are times, or one more than the last: they rise, also behind
@@ -8,6 +8,8 @@
 #include "service/redis-script.h"
 
 #include <glib.h>
+
+#include "service/redis-script-tally.h"
 
 /* Numbers of 53 bits: µs of the year 2255.  PEXPIREAT names the last millisecond: an item goes with the first
  * one that begins at its expiry or after it. */
@@ -26,9 +28,9 @@ static const char redis_script_prelude[] =
 	"  redis.call('ZADD', KEYS[3], text(math.max(now, (tonumber(top[2]) or 0) + 1)), ARGV[1])\n"
 	"  redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -1002)\n"
 	"end\n"
-	"local function write(value, ends, old)\n"
+	"local function write(value, ends, old, keeps)\n"
 	"  local n = text(old and math.max(now, old + 1) or now)\n"
-	"  if old then redis.call('DEL', KEYS[1]) end\n"
+	"  if old and not keeps then redis.call('DEL', KEYS[1]) end\n"
 	"  if value and ends > 0 then\n"
 	"    redis.call('HSET', KEYS[1], 'v', value, 'n', n, 'e', text(ends))\n"
 	"    local last = math.max(math.ceil(ends / 1000) - 1, math.floor(now / 1000) + 1)\n"
@@ -82,30 +84,7 @@ static const char *const redis_scripts[SCRIPT_COUNT] = {
 				   "redis.call('HSET', KEYS[1], 'n', text(math.max(now, (tonumber(i[2]) or 0) + 1)))\n"
 				   "if KEYS[2] then note(true) end\n"
 				   "return redis.call('HGET', KEYS[1], 'v')\n",
-	/* name, then name, n, window in µs, most or 0 of each counter; "1" if they were added, and the totals */
-	[SCRIPT_TALLY] = "local i = item()\n"
-					 "local have, said, parts, ends, within = {}, { '1' }, {}, 0, true\n"
-					 "for name, w, total in string.gmatch(i[1] or '', '([^ :]+):(%d+):(-?%d+)') do\n"
-					 "  have[name .. ':' .. w] = tonumber(total)\n"
-					 "end\n"
-					 "for a = 2, #ARGV, 4 do\n"
-					 "  local n, window = tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2])\n"
-					 "  local most = tonumber(ARGV[a + 3])\n"
-					 "  local w = math.floor(now / window)\n"
-					 "  local place = ARGV[a] .. ':' .. text(w)\n"
-					 "  local total = have[place] or 0\n"
-					 "  if most > 0 and n ~= 0 and total + n > most then within = false end\n"
-					 "  ends = math.max(ends, (w + 1) * window)\n"
-					 "  said[#said + 1] = text(total)\n"
-					 "  parts[#parts + 1] = { place, total, n }\n"
-					 "end\n"
-					 "if not within then said[1] = '0' return said end\n"
-					 "for k, part in ipairs(parts) do\n"
-					 "  said[k + 1] = text(part[2] + part[3])\n"
-					 "  parts[k] = part[1] .. ':' .. said[k + 1]\n"
-					 "end\n"
-					 "write(table.concat(parts, ' '), ends, i[2])\n"
-					 "return said\n",
+	[SCRIPT_TALLY] = REDIS_SCRIPT_TALLY,
 	/* name, value, when it expires or 0: of a copy */
 	[SCRIPT_LOAD] = "local ends = tonumber(ARGV[3])\n"
 					"local old = redis.call('HGET', KEYS[1], 'n')\n"

@@ -112,18 +112,6 @@ store_away_add(StoreAway *away, const char *key, int64_t n, int64_t window_us, i
 	return status;
 }
 
-PtnStatus
-store_away_tally(StoreAway *away, const char *key, StoreTally *tallies, size_t n)
-{
-	PtnStatus status = PTN_UNSURE;
-
-	g_mutex_lock(&away->lock);
-	if (store_away_takes(away, key))
-		status = store_memory.tally(away->data, key, tallies, n, CLOCK_NEVER);
-	g_mutex_unlock(&away->lock);
-	return status;
-}
-
 void
 store_away_remove(StoreAway *away, const char *key)
 {

@@ -212,7 +212,7 @@ local_add(void *data, const char *key, int64_t n, int64_t window_us, int64_t dea
 }
 
 static PtnStatus
-local_tally(void *data, const char *key, StoreTally *tallies, size_t n, int64_t deadline_us)
+local_tally(void *data, const char *key, StoreTally *tallies, size_t n, StoreBook *book, int64_t deadline_us)
 {
 	Local *local = data;
 	g_autofree char *value = NULL;
@@ -220,11 +220,12 @@ local_tally(void *data, const char *key, StoreTally *tallies, size_t n, int64_t 
 	PtnStatus status = PTN_TAKEN;
 	int64_t end_us;
 
+	(void)book;
 	(void)deadline_us;
 	local_begin(local);
 	item = store_table_find(local->table, key);
-	if (store_tally_add(
-			item != NULL ? item->value : NULL, clock_wall(local->clock), tallies, n, &value, &end_us))
+	if (store_tally_add(item != NULL ? item->value : NULL, item != NULL ? item->expires_us : 0,
+			clock_wall(local->clock), tallies, n, &value, &end_us))
 		status = local_put(local, key, value, end_us);
 	local_end(local);
 	return status;

@@ -5,6 +5,23 @@
 
 typedef struct StoreBackend StoreBackend;
 
+/* What a node says of one counter with a call: what it counted in the window, and which part of that is not known to be booked. */
+typedef struct {
+	int64_t window; /* its number since 1970 */
+	int64_t own, debt;
+} StoreOwn;
+
+/* What goes with a tally of a remote store; see store-ledger.h. */
+typedef struct {
+	const char *node; /* a number */
+	uint64_t instance, generation;
+	bool is_settling;     /* the store corrects the totals by `owns` */
+	const StoreOwn *owns; /* one for each tally */
+	/* the answer */
+	int64_t now_us;       /* the store's clock; 0: there was no reply */
+	uint64_t known;       /* the generation that the store has of this node */
+} StoreBook;
+
 /* Keys and values are checked before these are called; the contract is that of store.h. */
 struct StoreBackend {
 	const char *scheme; /* what the URL begins with: "sqlite:" */
@@ -20,7 +37,10 @@ struct StoreBackend {
 		int64_t deadline_us);
 	PtnStatus (*add)(
 		void *data, const char *key, int64_t n, int64_t window_us, int64_t deadline_us, int64_t *total);
-	PtnStatus (*tally)(void *data, const char *key, StoreTally *tallies, size_t n, int64_t deadline_us);
+	/* `book`: NULL: nobody keeps a ledger of the key; local ones ignore it.  NONE: the store does not
+	 * know what this node counted; it is to settle first. */
+	PtnStatus (*tally)(
+		void *data, const char *key, StoreTally *tallies, size_t n, StoreBook *book, int64_t deadline_us);
 	PtnStatus (*remove)(void *data, const char *key, int64_t deadline_us);
 	PtnStatus (*list)(
 		void *data, const char *prefix, const char *after, size_t limit, int64_t deadline_us, GPtrArray **items);
@@ -55,5 +75,8 @@ void store_away_watch(StoreAway *away, const char *prefix);
 PtnStatus store_away_get(StoreAway *away, const char *key, char **value, uint64_t *version);
 PtnStatus store_away_set(StoreAway *away, const char *key, const char *value, int64_t ttl_us);
 PtnStatus store_away_add(StoreAway *away, const char *key, int64_t n, int64_t window_us, int64_t *total);
-PtnStatus store_away_tally(StoreAway *away, const char *key, StoreTally *tallies, size_t n);
 void store_away_remove(StoreAway *away, const char *key);
+
+/* ---- store-ledger.c: see store-ledger.h ---- */
+
+typedef struct StoreLedger StoreLedger;

@@ -284,30 +284,60 @@ store_redis_replace(
 	return redis_reply_version(reply, version) ? PTN_OK : PTN_UNSURE;
 }
 
-/* NAME, number, window, most of each. */
-static PtnStatus
-store_redis_tally(void *data, const char *key, StoreTally *tallies, size_t n, int64_t deadline_us)
+static void
+add_number(GPtrArray *words, int64_t number)
 {
-	g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
-	g_autoptr(redisReply) reply = NULL;
-	int64_t is_within;
+	g_ptr_array_add(words, g_strdup_printf("%" G_GINT64_FORMAT, (gint64)number));
+}
 
+/* The arguments of SCRIPT_TALLY behind the name; new, ends with NULL. */
+static GPtrArray *
+store_redis_tally_words(const StoreTally *tallies, size_t n, const StoreBook *book)
+{
+	static const StoreBook none = { .node = "" };
+	GPtrArray *words = g_ptr_array_new_with_free_func(g_free);
+
+	if (book == NULL)
+		book = &none;
+	g_ptr_array_add(words, g_strdup(book->node));
+	add_number(words, (int64_t)book->instance);
+	add_number(words, (int64_t)book->generation);
+	add_number(words, book->is_settling);
 	for (size_t i = 0; i < n; i++) {
 		g_ptr_array_add(words, g_strdup(tallies[i].name));
-		g_ptr_array_add(words, g_strdup_printf("%" G_GINT64_FORMAT, (gint64)tallies[i].n));
-		g_ptr_array_add(
-			words, g_strdup_printf("%" G_GINT64_FORMAT, (gint64)MIN(tallies[i].window_us, STORE_REDIS_TTL_MAX)));
-		g_ptr_array_add(words, g_strdup_printf("%" G_GINT64_FORMAT, (gint64)tallies[i].most));
+		add_number(words, tallies[i].n);
+		add_number(words, MIN(tallies[i].window_us, STORE_REDIS_TTL_MAX));
+		add_number(words, tallies[i].most);
+		add_number(words, book->owns != NULL ? book->owns[i].window : 0);
+		add_number(words, book->owns != NULL ? book->owns[i].own : 0);
+		add_number(words, book->owns != NULL ? book->owns[i].debt : 0);
 	}
 	g_ptr_array_add(words, NULL);
-	reply = store_redis_run(data, SCRIPT_TALLY, (RedisShape){ REDIS_IS_NUMBERS, n + 1 }, key, deadline_us,
-		(const char *const *)words->pdata);
-	if (reply == NULL || !redis_reply_number(redis_reply_at(reply, 0), &is_within))
+	return words;
+}
+
+static PtnStatus
+store_redis_tally(
+	void *data, const char *key, StoreTally *tallies, size_t n, StoreBook *book, int64_t deadline_us)
+{
+	g_autoptr(GPtrArray) words = store_redis_tally_words(tallies, n, book);
+	g_autoptr(redisReply) reply = store_redis_run(data, SCRIPT_TALLY, (RedisShape){ REDIS_IS_NUMBERS, n + 3 }, key,
+		deadline_us, (const char *const *)words->pdata);
+	int64_t status, now_us;
+	uint64_t known;
+
+	if (reply == NULL || !redis_reply_number(redis_reply_at(reply, 0), &status) ||
+		!redis_reply_number(redis_reply_at(reply, 1), &now_us) || now_us <= 0 ||
+		!redis_reply_version(redis_reply_at(reply, 2), &known))
 		return PTN_UNSURE;
 	for (size_t i = 0; i < n; i++)
-		if (!redis_reply_number(redis_reply_at(reply, i + 1), &tallies[i].total))
+		if (!redis_reply_number(redis_reply_at(reply, i + 3), &tallies[i].total))
 			return PTN_UNSURE;
-	return is_within == 1 ? PTN_OK : PTN_TAKEN;
+	if (book != NULL) {
+		book->now_us = now_us;
+		book->known = known;
+	}
+	return status == 1 ? PTN_OK : status == 0 ? PTN_TAKEN : PTN_NONE;
 }
 
 static PtnStatus

@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "service/store-private.h"
+#include "service/store-ledger.h"
 
-enum { STORE_KEY_MAX = 500, STORE_VALUE_MAX = 1024 * 1024 };
+#define STORE_LAST_SETTLING_US (2 * CLOCK_SECOND)
+
+enum { STORE_KEY_MAX = 500, STORE_VALUE_MAX = 1024 * 1024, STORE_TALLY_NAME_MAX = 60 };
 
 const char *const store_watched[] = { "directory/customer/", "directory/domain/", "directory/account/",
 	"directory/recipient/", "block/", "audit/", NULL };
@@ -14,7 +16,8 @@ const char *const store_watched[] = { "directory/customer/", "directory/domain/"
 struct Store {
 	const StoreBackend *backend;
 	void *data;
-	StoreAway *away; /* NULL: nothing goes on without it */
+	StoreAway *away;     /* NULL: nothing goes on without it */
+	StoreLedger *ledger; /* NULL: the back end is local */
 	void (*told)(void *data, bool is_away);
 	void *told_data;
 };
@@ -27,6 +30,8 @@ store_was_told(void *data, bool is_away)
 
 	if (!is_away && store->away != NULL)
 		store_away_clear(store->away);
+	if (is_away && store->ledger != NULL)
+		store_ledger_save(store->ledger);
 	if (store->told != NULL)
 		store->told(store->told_data, is_away);
 }
@@ -42,12 +47,15 @@ store_open_at(const StoreBackend *backend, const StoreSettings *settings, GError
 	store->told_data = settings->told_data;
 	if (!backend->is_local && !settings->is_durable)
 		store->away = store_away_new(settings);
+	if (!backend->is_local)
+		store->ledger = store_ledger_new(settings);
 	inner.told = store_was_told;
 	inner.told_data = store;
 	store->data = backend->open(&inner, settings->url + strlen(backend->scheme), error);
 	if (store->data != NULL)
 		return store;
 	store_away_free(store->away);
+	store_ledger_free(store->ledger);
 	g_free(store);
 	return NULL;
 }
@@ -78,8 +86,12 @@ store_close(Store *store)
 {
 	if (store == NULL)
 		return;
+	store_settle(store, g_get_monotonic_time() + STORE_LAST_SETTLING_US);
+	if (store->ledger != NULL)
+		store_ledger_save(store->ledger);
 	store->backend->close(store->data);
 	store_away_free(store->away);
+	store_ledger_free(store->ledger);
 	g_free(store);
 }
 
@@ -171,9 +183,10 @@ static bool
 store_tallies_are_valid(const char *key, const StoreTally *tallies, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (tallies[i].window_us <= 0)
+		if (tallies[i].window_us <= 0 || strlen(tallies[i].name) > STORE_TALLY_NAME_MAX ||
+			strpbrk(tallies[i].name, " :") != NULL)
 			return false;
-	return n > 0 && store_key_is_valid(key);
+	return store_key_is_valid(key) && n > 0;
 }
 
 PtnStatus
@@ -181,18 +194,28 @@ store_tally_shared(Store *store, const char *key, StoreTally *tallies, size_t n,
 {
 	if (!store_tallies_are_valid(key, tallies, n))
 		return PTN_UNSURE;
-	return store->backend->tally(store->data, key, tallies, n, deadline_us);
+	return store->backend->tally(store->data, key, tallies, n, NULL, deadline_us);
 }
 
 PtnStatus
 store_tally(Store *store, const char *key, StoreTally *tallies, size_t n, int64_t deadline_us)
 {
-	PtnStatus status;
-
 	if (!store_tallies_are_valid(key, tallies, n))
 		return PTN_UNSURE;
-	status = store->backend->tally(store->data, key, tallies, n, deadline_us);
-	return store_goes_on(store, status) ? store_away_tally(store->away, key, tallies, n) : status;
+	for (size_t i = 0; i < n; i++) {
+		tallies[i].most_now = tallies[i].most;
+		tallies[i].is_alone = false;
+	}
+	if (store->ledger == NULL)
+		return store->backend->tally(store->data, key, tallies, n, NULL, deadline_us);
+	return store_ledger_tally(store->ledger, store->backend, store->data, key, tallies, n, deadline_us);
+}
+
+void
+store_settle(Store *store, int64_t deadline_us)
+{
+	if (store->ledger != NULL && !store_is_away(store))
+		store_ledger_settle(store->ledger, store->backend, store->data, deadline_us);
 }
 
 PtnStatus

@@ -11,7 +11,8 @@
  *
  * A remote store that does not answer is away; it comes back by itself.  While a store that is not durable is away, get, set
  * and add of keys that are not watched go on in the memory of this node, which forgets them when the store is back: a counter
- * then goes on from what the nodes had counted together before.  All else is PTN_UNSURE: a claim that each node could make
+ * then goes on from what the nodes had counted together before.  Tallies go on, too, and are added to the store when it is back.
+ * All else is PTN_UNSURE: a claim that each node could make
  * would be worth nothing, and a list of what this node happens to know would look like all there is.  A durable store
  * answers PTN_UNSURE to everything.
  *
@@ -61,6 +62,8 @@ typedef struct {
 	/* of remote ones only */
 	const char *prefix;                     /* begins all keys; default "postern:" */
 	const char *user, *password;            /* instead of the URL's */
+	unsigned node;                          /* this one among those that share it */
+	const char *ledger; /* the file that keeps what was counted alone over restarts; NULL: none */
 	const char *trust; /* PEM file of certificates to trust with rediss; NULL: the system's */
 	int64_t deadline_us;                    /* of a call; default half a second */
 	unsigned connections;                   /* default 2 */
@@ -104,17 +107,33 @@ PtnStatus store_remove(Store *store, const char *key, int64_t deadline_us);
  * text; TAKEN: the key holds something else. */
 PtnStatus store_add(
 	Store *store, const char *key, int64_t n, int64_t window_us, int64_t deadline_us, int64_t *total);
-/* One of several counters under one key; windows are aligned to 1970.  `name`: a word without ":". */
+/* One of several counters under one key; windows are aligned to 1970, by the store's clock.  What is not given is 0.
+ * `name`: a word without ":", at most 60 octets. */
 typedef struct {
 	const char *name;
 	int64_t n;         /* to add; 0 reads only */
 	int64_t window_us;
 	int64_t most;      /* it may come to; 0: any */
-	int64_t total;     /* the answer; below 2^53 */
+	/* What this node may count in the window while a remote store is unavailable: STORE_NOT_ALONE: nothing, 0: what was left
+	 * of `most` when it saw the total last, else that divided by so many nodes, and at least 1 of a counter of which it saw
+	 * none.  All outages of a window together. */
+	int64_t nodes;
+	int64_t total; /* the answer; below 2^53; without the store: as far as this node knows */
+	int64_t most_now; /* the answer: `most`, or what it may come to on this node without the store */
+	bool is_alone;    /* the answer: this node counted without the store */
 } StoreTally;
 
-/* Adds to all of them in one step; TAKEN: one would go beyond its `most`, and none was added.  Such a key holds nothing else. */
+enum { STORE_NOT_ALONE = -1 };
+
+/* Adds to all of them in one step; TAKEN: one would go beyond its `most`, and none was added.  Such a key holds nothing else.
+ * Counters of the key that the call does not name stay until their windows end.
+ *
+ * With a remote store each count is booked once, whatever replies are lost (store-ledger.h).  While it is unavailable this node
+ * counts alone, as `nodes` says, and settles when the store is back.  Tallies without any `most` and those that only
+ * take back never fail for that: they are kept and settled.  UNSURE: nothing was added. */
 PtnStatus store_tally(Store *store, const char *key, StoreTally *tallies, size_t n, int64_t deadline_us);
+/* Books what this node counted alone, as far as it comes until `deadline_us`; to be called about once a second. */
+void store_settle(Store *store, int64_t deadline_us);
 /* The same, but never answered by the memory of this node while the store is away: then UNSURE. */
 PtnStatus store_tally_shared(Store *store, const char *key, StoreTally *tallies, size_t n, int64_t deadline_us);
 /* Items whose keys start with `prefix`, in order, after the key `after` (NULL: from the start), at most

@@ -1,7 +1,12 @@
-/* known.c - limits that were passed, in memory: what is refused for them anyway costs no store. */
+/* known.c - limits that were passed, in memory: what is refused for them anyway costs no store.
+ *
+ * For some seconds only: a counter falls again when a message is taken back, or when the store learns that one whose reply was
+ * late was refused. */
 #include <string.h>
 
 #include "plugins/limits/limits.h"
+
+#define KNOWN_TIME (5 * PTN_SECOND)
 
 enum { KNOWN_MOST = 20000 };
 
@@ -43,7 +48,8 @@ known_add(PtnHook *h, Scope scope, const char *who, const Limit *limit)
 	Limits *limits = ptn_instance(h);
 	const char *key = known_key(h, scope, who);
 	char *words = g_strdup(limit->words);
-	const Passed passed = { ptn_now(h), limit->ends, words };
+	const int64_t now = ptn_now(h);
+	const Passed passed = { now, MIN(limit->ends, now + KNOWN_TIME), words };
 
 	g_mutex_lock(&limits->lock);
 	if (g_hash_table_size(limits->passed) >= KNOWN_MOST)

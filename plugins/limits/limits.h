@@ -9,8 +9,14 @@ typedef struct {
 	GMutex lock;
 	GHashTable
 		*passed; /* "SCOPE/WHO" -> Passed*: who cannot send before its window ends; so MAIL can say so at once */
-	GHashTable *pages; /* the ledger: key of the store -> Page* */
+	GHashTable *held; /* queue id -> HeldState*: messages that were held, as this node knows */
 } Limits;
+
+/* What is counted of a message. */
+typedef struct {
+	const char *client;
+	int64_t recipients, size, octets; /* `octets`: with its copies */
+} Message;
 
 /* ---- known.c ---- */
 void known_start(Limits *limits);
@@ -20,16 +26,22 @@ void known_add(PtnHook *h, Scope scope, const char *who, const Limit *limit);
 /* In words, new in the hook's memory; NULL: nothing is known of it. */
 const char *known_find(PtnHook *h, Scope scope, const char *who);
 
-/* ---- ledger.c ---- */
-void ledger_start(Limits *limits);
-void ledger_stop(Limits *limits);
-/* The highest total of a shared counter that this node saw in the present window. */
-int64_t ledger_total(PtnHook *h, const char *key, const char *name, int64_t window);
-/* What a tally came to, or, if the store was away, what was counted without it. */
-void ledger_note(PtnHook *h, const char *key, const PtnTally *tallies, size_t n, bool is_alone);
-/* Adds what was counted alone to the shared counters; false: the store cannot be told. */
-bool ledger_settle(PtnHook *h, const char *key);
-PtnVerdict ledger_settle_all(PtnHook *h);
+/* ---- count.c ---- */
+/* How a limit that would be passed is taken: it refuses, or, for mail that was let go, is counted beyond. */
+typedef enum { COUNT_WITHIN, COUNT_BEYOND } CountHow;
+/* Counts the message for the account, the customer, the client and each recipient domain: all of it, or nothing: then `passed`
+ * is the limit, and `whose` its share (both for TAKEN). */
+PtnStatus count_message(PtnHook *h, const Message *message, CountHow how, Limit *passed, Share *whose);
+/* A limit that the message exceeds by itself, so that no window has room for it. */
+bool count_is_too_large(PtnHook *h, const Message *message, Limit *passed, Share *whose);
+
+/* ---- held.c ---- */
+void held_start(Limits *limits);
+void held_stop(Limits *limits);
+/* Holds the message, which is at MESSAGE, until the limit's window ends. */
+void held_begin(PtnHook *h, const Message *message, const Share *whose, const Limit *passed);
+/* ROUTE: what was held goes when it could be counted. */
+PtnVerdict held_route(PtnHook *h);
 
 /* ---- notice.c ---- */
 /* Tells the customer, once a day, that `percent` of a limit are used up; beside, so that the client does not wait. */

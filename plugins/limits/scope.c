@@ -3,7 +3,7 @@
 
 #include "plugins/limits/limits.h"
 
-enum { WINDOWS = LIMITS_MOST / KINDS, NOTHING = -1 }; /* a tally's most of 0 is any */
+enum { WINDOWS = LIMITS_MOST / KINDS };
 
 /* Options of the scopes, by kind. */
 static const char *const options_of[SCOPES][KINDS] = {
@@ -57,17 +57,15 @@ scope_key(PtnHook *h, const Share *share)
 	return ptn_format(h, "%s%s/%s", where, scope_name(share->scope), share->who);
 }
 
-/* While the store is away each node counts alone, and may count to its share of what was left when it saw the total last. */
+/* Among how many nodes a limit is divided while the store is unavailable. */
 static int64_t
-allowed_alone(PtnHook *h, int64_t most, int64_t total)
+nodes_alone(PtnHook *h)
 {
-	const int64_t nodes = is_per_node(h) ? 1 : ptn_option_number(h, "nodes"), left = most - total;
+	const char *when_away = ptn_option(h, "when-away");
 
-	if (strcmp(ptn_option(h, "when-away"), "share") != 0)
-		return most;
-	if (total == 0 && most < nodes)
-		return 1;
-	return left >= nodes ? left / nodes : NOTHING;
+	if (strcmp(when_away, "defer") == 0)
+		return PTN_NOT_ALONE;
+	return is_per_node(h) || strcmp(when_away, "share") != 0 ? 0 : ptn_option_number(h, "nodes");
 }
 
 size_t
@@ -91,47 +89,44 @@ scope_limits(PtnHook *h, Scope scope, Limit *limits)
 	return n;
 }
 
+/* `most_now` of each limit: what it may come to now. */
 static PtnStatus
-scope_tally(PtnHook *h, const Share *share, int sign, Limit *limits, size_t n)
+scope_tally(PtnHook *h, const Share *share, int sign, bool is_beyond, Limit *limits, size_t n, bool *is_alone)
 {
-	const bool is_alone = ptn_fact(h, "store.away") != NULL;
-	const char *key = scope_key(h, share);
 	PtnTally tallies[LIMITS_MOST];
 	PtnStatus status;
 
-	if (!is_alone && !ledger_settle(h, key))
-		return PTN_UNSURE;
-	for (size_t i = 0; i < n; i++) {
-		const char *name = ptn_format(h, "%s/%s", kind_name(limits[i].kind), window_text(h, limits[i].window));
-
-		if (is_alone && share->amounts[limits[i].kind] > 0)
-			limits[i].most = allowed_alone(h, limits[i].most, ledger_total(h, key, name, limits[i].window));
-		tallies[i] = (PtnTally){ .name = name,
+	for (size_t i = 0; i < n; i++)
+		tallies[i] = (PtnTally){
+			.name = ptn_format(h, "%s/%s", kind_name(limits[i].kind), window_text(h, limits[i].window)),
 			.n = sign * share->amounts[limits[i].kind],
 			.window = limits[i].window,
-			.most = sign > 0 ? limits[i].most : 0 };
-	}
-	status = ptn_store_tally(h, key, tallies, n);
-	if (status == PTN_OK || (status == PTN_TAKEN && !is_alone))
-		ledger_note(h, key, tallies, n, is_alone);
-	for (size_t i = 0; i < n; i++)
+			.most = sign > 0 && !is_beyond ? limits[i].most : 0,
+			.nodes = nodes_alone(h)
+		};
+	status = ptn_store_tally(h, scope_key(h, share), tallies, n);
+	for (size_t i = 0; i < n; i++) {
 		limits[i].total = tallies[i].total;
+		limits[i].most_now = tallies[i].most_now;
+	}
+	*is_alone = tallies[0].is_alone;
 	return status;
 }
 
 PtnStatus
-scope_count(PtnHook *h, const Share *share, Limit *limits, size_t *n)
+scope_count(PtnHook *h, const Share *share, bool is_beyond, Limit *limits, size_t *n, bool *is_alone)
 {
 	PtnStatus status;
 
+	*is_alone = false;
 	*n = scope_limits(h, share->scope, limits);
 	if (*n == 0)
 		return PTN_OK;
-	status = scope_tally(h, share, 1, limits, *n);
+	status = scope_tally(h, share, 1, is_beyond, limits, *n, is_alone);
 	for (size_t i = 0; status == PTN_TAKEN && i < *n; i++) {
 		const Limit passed = limits[i];
 
-		if (passed.total + share->amounts[passed.kind] <= passed.most)
+		if (passed.total + share->amounts[passed.kind] <= passed.most_now)
 			continue;
 		limits[i] = limits[0];
 		limits[0] = passed;
@@ -145,7 +140,8 @@ scope_uncount(PtnHook *h, const Share *share)
 {
 	Limit limits[LIMITS_MOST];
 	const size_t n = scope_limits(h, share->scope, limits);
+	bool is_alone;
 
 	if (n > 0)
-		(void)scope_tally(h, share, -1, limits, n);
+		(void)scope_tally(h, share, -1, false, limits, n, &is_alone);
 }

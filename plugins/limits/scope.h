@@ -17,6 +17,7 @@ typedef struct {
 typedef struct {
 	Kind kind;
 	int64_t total, most, window;
+	int64_t most_now;  /* what it may come to on this node now: less than `most` while the store is unavailable */
 	int64_t ends;      /* when its window does */
 	const char *words; /* "200 messages per 1h" */
 } Limit;
@@ -30,7 +31,8 @@ const char *window_text(PtnHook *h, int64_t window);
 /* Those that are set for who is at hand, not counted yet; how many. */
 size_t scope_limits(PtnHook *h, Scope scope, Limit *limits);
 /* Counts the share in all of its windows, or, where one limit would be passed, in none: TAKEN.  `limits` (LIMITS_MOST long) has
- * what was found, `n` how many there are; that which was passed comes first.  A share of nothing only reads. */
-PtnStatus scope_count(PtnHook *h, const Share *share, Limit *limits, size_t *n);
-/* Takes it back. */
+ * what was found, `n` how many there are; that which was passed comes first.  A share of nothing only reads.  `is_beyond`: counts
+ * whatever the limits say.  `is_alone`: this node counted without the store. */
+PtnStatus scope_count(PtnHook *h, const Share *share, bool is_beyond, Limit *limits, size_t *n, bool *is_alone);
+/* Takes it back; what cannot be taken back now is later. */
 void scope_uncount(PtnHook *h, const Share *share);

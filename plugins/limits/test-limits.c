@@ -124,8 +124,8 @@ test_recipients_and_bytes(void)
 	for (int i = 0; i < 4; i++)
 		expect(ptn_test_say(test, i == 0 ? "RCPT TO:<a@example.org>" : "RCPT TO:<b@example.org>"), "250");
 	(void)ptn_test_say(test, "DATA");
-	expect(ptn_test_send(test, TEXT ".\r\n", strlen(TEXT ".\r\n")), "450 4.7.1 Error: too much mail of account "
-																	"user@example.net: 3 recipients");
+	expect(ptn_test_send(test, TEXT ".\r\n", strlen(TEXT ".\r\n")), "550 5.7.1 Error: this message alone is more than "
+																	"account user@example.net may send: 3 recipients");
 	memset(large, 'x', sizeof large);
 	memcpy(large, "Subject: a\r\n\r\n", 14);
 	memcpy(large + 900, "\r\n", 2);
@@ -134,8 +134,7 @@ test_recipients_and_bytes(void)
 	(void)ptn_test_say(test, "EHLO client.example");
 	(void)ptn_test_login(test, OTHER, "mypassword");
 	expect(ptn_test_submit(test, OTHER, "x@example.org", large),
-		"450 4.7.1 Error: too much mail of account other@example.net: "
-		"1024 bytes");
+		"550 5.7.1 Error: this message alone is more than account other@example.net may send: 1024 bytes");
 	expect(send_as(test, OTHER, "192.0.2.1", "x@example.org"), "250"); /* the limit is not used up */
 	ptn_test_free(test);
 }
@@ -218,6 +217,109 @@ test_hold(void)
 	ptn_test_free(test);
 }
 
+/* The message that was held for one more to the domain, `i`th of the queue. */
+static void
+expect_route(PtnTest *test, size_t i, const char *start)
+{
+	const char *way = ptn_test_route(test, i);
+
+	if (start == NULL ? way != NULL && strstr(way, "limit of") != NULL : way == NULL || strstr(way, start) == NULL)
+		ASSERT_TEXT(way, start);
+}
+
+/* The limits that hold at acceptance hold at release, too. */
+static void
+test_release_domains(void)
+{
+	PtnTest *test = new_test("domain-messages = 1/1h\nat-limit = hold\n", false);
+
+	for (size_t i = 0; i < 3; i++)
+		expect(send_as(test, i == 1 ? OTHER : LOGIN, "192.0.2.1", "x@example.org"), "250");
+	ptn_test_advance(test, HOUR);
+	expect_route(test, 1, NULL);
+	expect_route(test, 1, NULL); /* counted once */
+	expect_route(test, 2, "limit of domain example.org: 1 messages per 1h");
+	ptn_test_advance(test, HOUR);
+	expect_route(test, 2, NULL);
+	ptn_test_advance(test, 9 * 24 * HOUR);
+	expect(send_one(test), "250");
+	expect_route(test, 2, NULL);
+	expect_route(test, 3, NULL); /* an attempt after nine days was not counted again */
+	ptn_test_free(test);
+}
+
+/* Before its hold ends it is the operator who releases it: it goes, and is counted. */
+static void
+test_release_early(void)
+{
+	PtnTest *test = new_test("messages = 1/1h\nat-limit = hold\n", false);
+
+	expect(send_one(test), "250");
+	expect(send_as(test, LOGIN, "192.0.2.1", "one@example.org"), "250");
+	expect_route(test, place_of(test, "one@example.org"), NULL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_command(test, "limits", "usage", LOGIN, NULL), "used=2 allowed=1"));
+	expect(send_as(test, LOGIN, "192.0.2.1", "two@example.org"), "250");
+	ptn_test_advance(test, HOUR);
+	expect(send_one(test), "250");
+	expect_route(test, place_of(test, "two@example.org"), "limit of account user@example.net: 1 messages per 1h");
+	expect_route(test, place_of(test, "two@example.org"), NULL); /* its new hold was ended, too */
+	ptn_test_free(test);
+}
+
+static void
+test_hold_copies(void)
+{
+	PtnTest *test = new_test("messages = 1/1h\nat-limit = hold\n", true);
+	size_t copies = 0, original;
+
+	expect(send_one(test), "250");
+	expect(send_as(test, LOGIN, "192.0.2.1", "held@example.org"), "250");
+	original = place_of(test, "held@example.org");
+	ptn_test_advance(test, HOUR);
+	expect(send_one(test), "250");
+	for (size_t i = 0; i < ptn_test_queued(test); i++)
+		if (ptn_test_queued_is_held(test, i) && i != original) {
+			copies++;
+			expect_route(test, i, "which is held");
+		}
+	CU_ASSERT_EQUAL(copies, 2);
+	expect_route(test, original, "limit of account");
+	ptn_test_advance(test, HOUR);
+	expect_route(test, original, NULL);
+	for (size_t i = 0; i < ptn_test_queued(test); i++)
+		if (ptn_test_queued_is_held(test, i))
+			CU_ASSERT_PTR_NULL(strstr(ptn_test_route(test, i), "which is held"));
+	ptn_test_free(test);
+}
+
+/* It would wait for ever; where the limit was lowered later, it goes alone. */
+static void
+test_too_large(void)
+{
+	PtnTest *test = new_test("recipients = 2/1h\nat-limit = hold\n", false);
+
+	ptn_test_connect(test, "192.0.2.1");
+	(void)ptn_test_say(test, "EHLO client.example");
+	(void)ptn_test_login(test, LOGIN, "mypassword");
+	(void)ptn_test_say(test, "MAIL FROM:<" LOGIN ">");
+	for (int i = 0; i < 3; i++)
+		(void)ptn_test_say(test, "RCPT TO:<a@example.org>");
+	(void)ptn_test_say(test, "DATA");
+	expect(ptn_test_send(test, TEXT ".\r\n", strlen(TEXT ".\r\n")), "550 5.7.1");
+	CU_ASSERT_EQUAL(ptn_test_queued(test), 0);
+	expect(send_one(test), "250");
+	expect(send_one(test), "250");
+	(void)ptn_test_say(test, "MAIL FROM:<" LOGIN ">");
+	for (int i = 0; i < 2; i++)
+		(void)ptn_test_say(test, "RCPT TO:<a@example.org>");
+	(void)ptn_test_say(test, "DATA");
+	expect(ptn_test_send(test, TEXT ".\r\n", strlen(TEXT ".\r\n")), "250");
+	ASSERT_TEXT(ptn_test_set(test, PTN_ACCOUNT, LOGIN, "limits.recipients", "1/1h"), NULL);
+	ptn_test_advance(test, HOUR);
+	expect_route(test, 2, NULL);
+	ptn_test_free(test);
+}
+
 static void
 test_copies(void)
 {
@@ -288,6 +390,10 @@ static const UnitTest tests[] = {
 	{ "R-11 customers, clients and recipient domains; all are counted, or none", test_scopes },
 	{ "R-11 levels, customers and accounts have limits of their own, in force at once", test_places },
 	{ "R-11 at-limit = hold", test_hold },
+	{ "R-34 limits of domains hold at release, and a message is counted once", test_release_domains },
+	{ "R-35 what the operator releases goes", test_release_early },
+	{ "R-36 copies go behind their original", test_hold_copies },
+	{ "R-37 a message that exceeds a limit by itself is refused", test_too_large },
 	{ "B-14 copies are counted", test_copies },
 	{ "R-11 the customer is told at 80 and at 100 percent, once a day", test_notices },
 	{ "P-07 what was used of what is allowed", test_usage },

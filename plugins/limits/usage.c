@@ -8,7 +8,8 @@ usage_put(PtnHook *h, const Share *share)
 {
 	Limit limits[LIMITS_MOST];
 	size_t n;
-	const PtnStatus status = scope_count(h, share, limits, &n);
+	bool is_alone;
+	const PtnStatus status = scope_count(h, share, false, limits, &n, &is_alone);
 
 	if (n == 0)
 		ptn_row(h, "of", scope_name(share->scope), "who", share->who, "what", "", "window:duration", "",

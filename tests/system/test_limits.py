@@ -90,3 +90,70 @@ def test_P_17_words_are_added_to_the_list_that_holds(make_postern, sink):  # P-1
     assert "is not a list" in postern.ctl("account", "set", LOGIN, "reason+=more", code=1)
     postern.add_account("other@example.net", "secret", "limits.messages+=9/1h")
     assert postern.options("account", "other@example.net")["limits.messages"][0] == ["500/1h", "5000/1d", "7/1h", "9/1h"]
+
+
+def to_window(seconds):
+    """Waits for the beginning of a window: they are aligned."""
+    while time.time() % seconds > 0.3:
+        time.sleep(0.02)
+
+
+def recipients_of(sink):
+    return [message.recipients[0] for message in list(sink.messages)]
+
+
+def test_limits_of_domains_hold_at_release(gate, sink):
+    """R-34 what is held for a domain's limit is released as that allows, once, whatever fails meanwhile."""
+    postern = gate(**{"domain-messages": "2/2s", "messages": "off", "recipients": "off", "at-limit": "hold"})
+    to_window(2)
+    for i in range(6):
+        postern.send("r%d@example.org" % i)
+    arrived = []
+    while len(arrived) < 6:
+        arrived += [time.time()] * (len(sink.messages) - len(arrived))
+        assert not arrived or time.time() - arrived[0] < 20
+        time.sleep(0.02)
+    assert sorted(recipients_of(sink)) == ["r%d@example.org" % i for i in range(6)]
+    assert arrived[4] - arrived[3] > 1, "two in each window"
+
+
+def test_release_by_the_operator(gate, sink):
+    """R-35 the operator's release is not undone, and counts; a domain's share does not hold it again either."""
+    postern = gate(**{"messages": "1/1d", "domain-messages": "1/1d", "at-limit": "hold"})
+    postern.send("one@example.org")
+    held = postern.send(["two@example.org", "three@example.org"])
+    sink.wait(1)
+    postern.wait_queue(1, "state=held")
+    postern.ctl("queue", "release", held)
+    wait_until(lambda: " spool 0 messages" in postern.ctl("status"), "an empty spool")
+    assert {to for message in sink.messages for to in message.recipients} == {"%s@example.org" % name for name in ("one", "two", "three")}
+    used = [row["used"] for row in postern.ctl("usage", LOGIN, json=True) if row["what"] == "messages"]
+    assert used == [2]
+
+
+def test_copies_of_held_mail(make_postern, sink):
+    """R-36 copies leave behind their original."""
+    postern = make_postern({"server": {"plugins": "auth bcc-mirror limits"},
+                            "plugin bcc-mirror": {"bounce-domain": "bcc.example.net", "secret": "0123456789abcdef"},
+                            "plugin limits": {"messages": "1/3s", "at-limit": "hold"}}, sink=sink)
+    postern.ctl("account", "set", LOGIN, "bcc-mirror.bcc=mirror@example.com")
+    to_window(3)
+    for i in range(3):
+        postern.send("r%d@example.org" % i, content="Subject: s%d\n\nx\n" % i)
+    sink.wait(6, 30)
+    order = [(message.header("Subject")[0], message.recipients[0]) for message in sink.messages]
+    for i in (1, 2):  # the first was not held
+        of = [to for subject, to in order if subject == "s%d" % i]
+        assert of == ["r%d@example.org" % i, "mirror@example.com"], order
+
+
+def test_a_message_that_is_too_large(gate):
+    """R-37 it is refused for good, not held or put off for ever."""
+    for what in ("hold", "defer", "refuse"):
+        postern = gate(**{"recipients": "2/1h", "at-limit": what})
+        with postern.session() as dialog:
+            dialog.expect("250", "MAIL FROM:<%s>" % LOGIN)
+            for i in range(3):
+                dialog.expect("250", "RCPT TO:<r%d@example.org>" % i)
+            reply = dialog.data("Subject: a\n\n")
+            assert reply.code == 550 and "this message alone is more than account" in reply.text
