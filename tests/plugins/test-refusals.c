@@ -31,7 +31,13 @@ refuse_at(PtnHook *h, int stage)
 
 static PtnVerdict refuse_connect(PtnHook *h) { return refuse_at(h, 0); }
 static PtnVerdict refuse_helo(PtnHook *h) { return refuse_at(h, 1); }
-static PtnVerdict refuse_mail(PtnHook *h) { return refuse_at(h, 2); }
+/* One sender is good whatever is refused. */
+static PtnVerdict
+refuse_mail(PtnHook *h)
+{
+	return strcmp(ptn_sender(h), "good@example.net") == 0 ? PTN_NEXT : refuse_at(h, 2);
+}
+
 static PtnVerdict refuse_rcpt(PtnHook *h) { return refuse_at(h, 3); }
 static PtnVerdict refuse_data(PtnHook *h) { return refuse_at(h, 4); }
 
@@ -212,6 +218,27 @@ test_told_at_rcpt(void)
 	check_told_at_rcpt("mail");
 }
 
+/* What MAIL was refused for ends with its message, however that ends. */
+static void
+test_told_for_one_message(void)
+{
+	static const char *const ends[] = { "RSET", "EHLO client.example.net" };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(ends); i++) {
+		PtnTest *test = new_test("mail", 554, PTN_POLICY, NULL);
+
+		test_host_settings(test)->refuses_at_rcpt = true;
+		ptn_test_connect(test, "192.0.2.1");
+		(void)ptn_test_login(test, "user@example.net", "x");
+		(void)ptn_test_say(test, "MAIL FROM:<user@example.net>");
+		ASSERT_TEXT(ptn_test_say(test, "RCPT TO:<x@example.org>"), "554 5.7.1 No\n");
+		(void)ptn_test_say(test, ends[i]);
+		ASSERT_TEXT(ptn_test_say(test, "MAIL FROM:<good@example.net>"), "250 2.1.0 Ok\n");
+		ASSERT_TEXT(ptn_test_say(test, "RCPT TO:<x@example.org>"), "250 2.1.5 Ok\n");
+		ptn_test_free(test);
+	}
+}
+
 static void
 test_told_at_once(void)
 {
@@ -315,6 +342,7 @@ static const UnitTest tests[] = {
 	{ "O-04 a success stays", test_success_stays },
 	{ "O-06 O-07 from the next session on, and only behind AUTH", test_next_session_and_before_auth },
 	{ "refuse-at = rcpt: connect, helo and mail are told at RCPT", test_told_at_rcpt },
+	{ "refuse-at = rcpt: what MAIL was refused for ends with its message", test_told_for_one_message },
 	{ "refuse-at = stage: at once", test_told_at_once },
 	{ "refuse-at = rcpt: as the account wants", test_told_later_as_the_account_wants },
 	{ "U-13 U-14 U-15 X-04 content is exempt if all recipients are", test_exempt },

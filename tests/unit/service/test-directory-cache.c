@@ -7,6 +7,25 @@
 #include "unit/service/redis-server.h"
 #include "unit/service/suites.h"
 
+PtnStatus __real_store_get(Store *store, const char *key, int64_t deadline_us, char **value, uint64_t *version);
+PtnStatus __wrap_store_get(Store *store, const char *key, int64_t deadline_us, char **value, uint64_t *version);
+
+/* What happens between the answer of the store and its way into a table; NULL: nothing. */
+static void (*after_get)(void *data);
+static void *after_get_data;
+
+PtnStatus
+__wrap_store_get(Store *store, const char *key, int64_t deadline_us, char **value, uint64_t *version)
+{
+	const PtnStatus status = __real_store_get(store, key, deadline_us, value, version);
+	void (*then)(void *data) = after_get;
+
+	after_get = NULL; /* once */
+	if (then != NULL)
+		then(after_get_data);
+	return status;
+}
+
 static Store *
 open_at(const RedisServer *server)
 {
@@ -113,6 +132,101 @@ test_directory(void)
 	redis_server_free(server);
 }
 
+typedef struct {
+	RedisServer *server;
+	Store *here, *there;
+	Directory *one, *other;
+} Pair;
+
+static bool
+pair_open(Pair *pair)
+{
+	if (!redis_server_is_there()) {
+		fprintf(stderr, " [skipped: no redis-server] ");
+		return false;
+	}
+	pair->server = redis_server_new(NULL, false);
+	pair->here = open_at(pair->server);
+	pair->there = open_at(pair->server);
+	pair->one = directory_new(pair->here);
+	pair->other = directory_new(pair->there);
+	return true;
+}
+
+static void
+pair_close(Pair *pair)
+{
+	directory_free(pair->one);
+	directory_free(pair->other);
+	store_close(pair->here);
+	store_close(pair->there);
+	redis_server_free(pair->server);
+}
+
+/* Until the other node has looked for changes, and found some or was answered at last. */
+static void
+wait_for_look(const Pair *pair, uint64_t before)
+{
+	const int64_t until_us = g_get_monotonic_time() + 20 * CLOCK_SECOND;
+	uint64_t now = before;
+
+	while (now == before && g_get_monotonic_time() < until_us) {
+		g_usleep(1000);
+		(void)directory_changes(pair->other, PTN_ACCOUNT, CLOCK_NEVER, &now);
+	}
+	CU_ASSERT_NOT_EQUAL(now, before);
+}
+
+static void
+change_meanwhile(void *data)
+{
+	const Pair *pair = data;
+	uint64_t before;
+
+	CU_ASSERT_EQUAL(directory_changes(pair->other, PTN_ACCOUNT, CLOCK_NEVER, &before), PTN_OK);
+	save_account(pair->one, "second");
+	wait_for_look(pair, before);
+}
+
+/* An answer that was given before a change, and comes after it, is not remembered. */
+static void
+test_overtaken(void)
+{
+	Pair pair;
+
+	if (!pair_open(&pair))
+		return;
+	save_account(pair.one, "first");
+	assert_seen(pair.other, "first");
+	g_clear_pointer(&pair.other, directory_free);
+	pair.other = directory_new(pair.there);
+	after_get_data = &pair;
+	after_get = change_meanwhile;
+	assert_password(pair.other, "u@example.net", "first"); /* as it was when it was asked for */
+	assert_password(pair.other, "u@example.net", "second");
+	pair_close(&pair);
+}
+
+/* A server that comes back, or another one in its place, may have lost what was remembered, and have the same number. */
+static void
+test_interrupted(void)
+{
+	Pair pair;
+
+	if (!pair_open(&pair))
+		return;
+	save_account(pair.one, "first");
+	assert_seen(pair.other, "first");
+	redis_server_pause(pair.server, true);
+	CU_ASSERT_TRUE(redis_server_becomes(pair.there, true));
+	assert_password(pair.other, "u@example.net", "first");
+	redis_server_pause(pair.server, false);
+	g_free(redis_server_ask(pair.server, "DEL postern:{directory/account/}i:u@example.net"));
+	CU_ASSERT_TRUE(redis_server_becomes(pair.there, false));
+	assert_seen(pair.other, "NONE");
+	pair_close(&pair);
+}
+
 /* Names of a stranger's choice are remembered, too, that there are none. */
 static void
 test_bound(void)
@@ -141,6 +255,8 @@ test_bound(void)
 
 static const UnitTest tests[] = {
 	{ "remembered; changes of another node within a second; while it is away", test_directory },
+	{ "an answer that a change overtook is not remembered", test_overtaken },
+	{ "after an interruption nothing is believed, whatever the number", test_interrupted },
 	{ "so many entries are remembered", test_bound },
 	{ NULL, NULL },
 };
