@@ -23,6 +23,8 @@ judge_sender(PtnHook *h)
 		return ptn_refuse(h, PTN_POLICY, 553, "5.7.1", "not yours");
 	if (strncmp(ptn_sender(h), "slow", 4) == 0)
 		return ptn_refuse(h, PTN_DNS, 450, "4.1.8", "later");
+	if (strncmp(ptn_sender(h), "soon", 4) == 0)
+		return ptn_refuse(h, PTN_POLICY, 450, "4.7.1", "later");
 	return PTN_NEXT;
 }
 
@@ -412,6 +414,22 @@ test_work(void)
 	ptn_test_free(test);
 }
 
+/* What may pass by itself counts for nothing, whatever the cause. */
+static void
+test_temporary(void)
+{
+	PtnTest *test = gateway_new(NARROW);
+
+	ptn_test_connect(test, CLIENT);
+	(void)ptn_test_say(test, "EHLO client.example");
+	(void)ptn_test_login(test, LOGIN, "right");
+	for (int i = 0; i < 10; i++)
+		CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_say(test, "MAIL FROM:<soon@example.net>"), "450 4.7.1"));
+	gateway_assert_blocked(test, CLIENT, NULL);
+	(void)ptn_test_say(test, "QUIT");
+	ptn_test_free(test);
+}
+
 /* A mail server that pipelines: many refusals by rules in one session, then mail that is accepted. */
 static void
 test_refusals(void)
@@ -539,6 +557,7 @@ static const UnitTest tests[] = {
 	{ "K-11 success forgets failures and shortens no block", test_success },
 	{ "K-10 each reason alone", test_reasons },
 	{ "K-14 logins and accepted mail are no offence, however many connections they come by", test_work },
+	{ "temporary refusals count for nothing", test_temporary },
 	{ "K-15 refusals by rules are no violations of the protocol", test_refusals },
 	{ "K-16 QUIT in reply to the greeting is no offence", test_quit },
 	{ "K-16 a TLS handshake where STARTTLS is wanted is no violation of the protocol", test_handshake_in_clear },

@@ -69,6 +69,7 @@ static void
 test_single(void)
 {
 	static const Case cases[] = { { SINGLE, "250 2.1.0" }, { "other@example.net", "553 5.7.1" },
+		{ "use@example.net", "553 5.7.1" }, { "userx@example.net", "553 5.7.1" },
 		{ "user@elsewhere.example", "553 5.7.1" }, { "user@sub.example.net", "553 5.7.1" }, { "", "250" }, { NULL, NULL } };
 
 	check_all(SINGLE, NULL, NULL, cases);
@@ -132,6 +133,24 @@ test_single_subdomains(void)
 		{ "other@example.net", "553 5.7.1" }, { "user@example.net", "250" }, { NULL, NULL } };
 
 	check_all(SINGLE, "sender-rules.subdomains", NULL, cases);
+}
+
+/* The nearest mail domain at or above the sender's says whose it is. */
+static void
+test_other_owner(void)
+{
+	static const Case cases[] = { { "x@sub.example.net", "553 5.7.1" }, { "x@deep.sub.example.net", "553 5.7.1" },
+		{ "x@a.b.example.net", "250" }, { "x@own.example.net", "250" }, { NULL, NULL } };
+	PtnTest *test = new_session(ANY, "sender-rules.subdomains", NULL);
+
+	ptn_test_entry(test, PTN_CUSTOMER, "other", "postmaster", "postmaster@other.example", NULL);
+	ptn_test_entry(test, PTN_DOMAIN, "example.net", "customer", "acme", "mode", "outbound-only", NULL);
+	ptn_test_entry(test, PTN_DOMAIN, "sub.example.net", "customer", "other", "mode", "outbound-only", NULL);
+	ptn_test_entry(test, PTN_DOMAIN, "own.example.net", "customer", "acme", "mode", "outbound-only", NULL);
+	ptn_test_dns(test, "own.example.net", PTN_A, PTN_OK, "192.0.2.81", NULL);
+	ptn_test_dns(test, "deep.sub.example.net", PTN_A, PTN_OK, "192.0.2.82", NULL);
+	check(test, cases);
+	ptn_test_free(test);
 }
 
 static void
@@ -234,6 +253,7 @@ static const UnitTest tests[] = {
 	{ "S-07, S-08, S-09 any address: any local part at exactly the domain", test_any },
 	{ "S-10, S-11, S-14 any address with subdomains", test_any_subdomains },
 	{ "S-12 single address with subdomains: only the domain is relaxed", test_single_subdomains },
+	{ "a subdomain that is another customer's is not ours", test_other_owner },
 	{ "S-13 single address with both options", test_single_both },
 	{ "S-15, S-16, S-17 a mail server may use any sender", test_server },
 	{ "a mail server whose sources nobody filters may not submit", test_server_closed },
