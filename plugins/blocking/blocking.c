@@ -172,7 +172,7 @@ show(PtnHook *h)
 	ptn_row(h, "what", "offences", "value:value",
 		ptn_format(h, "number:%ld", offences_read(h, blocking->offences, who)), "limit:value",
 		ptn_format(h, "number:%lld", (long long)ptn_option_number(h, "forever-after")), NULL);
-	counters_read(h, who, totals);
+	client_counters_read(h, who, totals);
 	for (CounterNumber i = 0; i < COUNTERS; i++)
 		ptn_row(h, "what", counters[i].name, "value:value",
 			ptn_format(h, "number:%lld", (long long)totals[i]), "limit:value",
@@ -191,7 +191,7 @@ forget(PtnHook *h)
 		return ptn_fail(h, "which address?");
 	who = offender(h, client);
 	offences_forget(h, blocking->offences, who);
-	counters_forget(h, who);
+	client_counters_forget(h, who);
 	ptn_row(h, "address", who, "what", "its history is forgotten; a block that runs is not: posternctl block lift",
 		NULL);
 	return PTN_NEXT;

@@ -77,12 +77,12 @@ counter_add(PtnHook *h, CounterNumber number, const char *who)
 	(void)tallies_store(h, who, &tallies);
 	if (!is_too_much(h, tally->total, tallies.most[number]))
 		return false;
-	counters_forget(h, who);
+	client_counters_forget(h, who);
 	return true;
 }
 
 void
-counters_read(PtnHook *h, const char *who, int64_t totals[COUNTERS])
+client_counters_read(PtnHook *h, const char *who, int64_t totals[COUNTERS])
 {
 	Tallies tallies;
 
@@ -110,7 +110,7 @@ counter_forget(PtnHook *h, CounterNumber number, const char *who)
 }
 
 void
-counters_forget(PtnHook *h, const char *who)
+client_counters_forget(PtnHook *h, const char *who)
 {
 	(void)ptn_store_count_anew(h, counters_key(h, who));
 }

@@ -29,6 +29,6 @@ extern const Counter counters[COUNTERS];
  * answer, what this node has counted alone is compared. */
 bool counter_add(PtnHook *h, CounterNumber number, const char *who);
 /* What is counted of `who` now; all 0 where it cannot be told. */
-void counters_read(PtnHook *h, const char *who, int64_t totals[COUNTERS]);
+void client_counters_read(PtnHook *h, const char *who, int64_t totals[COUNTERS]);
 void counter_forget(PtnHook *h, CounterNumber number, const char *who);
-void counters_forget(PtnHook *h, const char *who);
+void client_counters_forget(PtnHook *h, const char *who);

@@ -237,6 +237,19 @@ def check_symbols():
                     breach(path, 0, f"needs {symbol}")
 
 
+def check_linked():
+    """No global symbol stands in two folders of plugins: the sanitized builds link all of them into the daemon."""
+    folders = {}
+    for base, _, files in os.walk(os.path.join(BUILD, "plugins")):
+        for name in filter(lambda name: name.endswith(".o") and os.path.basename(base) == ".libs", files):
+            shown = subprocess.run(["nm", "-g", "--defined-only", os.path.join(base, name)], capture_output=True, text=True, check=True)
+            for line in shown.stdout.splitlines():
+                folders.setdefault(line.split()[-1], set()).add(os.path.relpath(os.path.dirname(base), BUILD))
+    for symbol, found in sorted(folders.items()):
+        if len(found) > 1:
+            breach(os.path.join(TOP, sorted(found)[0]), 0, f"{symbol} stands in {sorted(found)[1]}, too")
+
+
 def check_behaviours():
     """Tests name lines of the catalogue that exist, and each line of the catalogue is named by a test."""
     catalogue = os.path.join(TOP, "doc/behaviours.md")
@@ -280,7 +293,7 @@ def check_compat():
 
 
 def main():
-    for check in (check_floors, check_sizes, check_calls, check_hashes, check_writable, check_manual, check_limits, check_alarms, check_plugin_manuals, check_symbols,
+    for check in (check_floors, check_sizes, check_calls, check_hashes, check_writable, check_manual, check_limits, check_alarms, check_plugin_manuals, check_symbols, check_linked,
                   check_behaviours, check_compat, check_mutants):
         check()
     print("\n".join(breaches))

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from postern import BUILD, LOGIN, SOURCE, wait_until
-from test_redis import redis  # noqa: F401
+from test_redis import let_look, redis  # noqa: F401
 
 CANNOT = 77
 
@@ -32,6 +32,7 @@ def test_senders_are_verified_while_redis_is_away(make_postern, make_sink, sink,
     exchanger = make_sink(host="127.0.2.1", port=25)
     gate = make_postern(redis.options(**dns, server={"plugins": "auth senderverify"},
                                       **{"plugin senderverify": {"probe-sender": "postmaster@example.net"}}), sink=sink)
+    let_look(gate)  # what it reads now is remembered
     gate.send(sender="boss@one.senders.test")
     redis.signal(signal.SIGSTOP)
     with gate.session() as dialog:

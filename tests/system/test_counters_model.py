@@ -210,7 +210,9 @@ class World:
         else:
             self.redis.signal(signal.SIGCONT)
         self.outage, self.is_blind = None, False
-        for client in self.clients.values():
+        for name, client in self.clients.items():
+            if client.is_block_alone and client.blocked_until > self.now():  # a look later it is in the store, for a restart, too
+                wait_until(lambda: self.redis.ask("EXISTS", "postern:{block/}i:" + name) == "1", "the block of %s in the store" % name)
             client.heal()
         self.judge()
 
