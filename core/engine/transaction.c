@@ -46,6 +46,7 @@ transaction_free(Transaction *transaction)
 	g_clear_pointer(&transaction->copies, g_ptr_array_unref);
 	g_clear_pointer(&transaction->copies_barred, g_free);
 	g_free(transaction->hold_reason);
+	g_free(transaction->held_by);
 	region_free(transaction->region);
 	g_free(transaction->plugin_states);
 	g_free(transaction);

@@ -180,7 +180,7 @@ assert_tally_stays(Fixture *f)
 {
 	for (int pass = 0; pass < 2; pass++) {
 		for (int i = 0; i < 12; i++) {
-			char key[8], names[2][8];
+			char key[16], names[2][16];
 			StoreTally tallies[] = { { .name = names[i % 2], .n = 1, .window_us = 24 * HOUR },
 				{ .name = names[(i + 1) % 2], .n = 1, .window_us = HOUR } };
 
