@@ -1,5 +1,6 @@
 /* test-directory-cache.c - a directory that is elsewhere: what is remembered of it, and for how long. */
 #include <glib.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,19 +11,22 @@
 PtnStatus __real_store_get(Store *store, const char *key, int64_t deadline_us, char **value, uint64_t *version);
 PtnStatus __wrap_store_get(Store *store, const char *key, int64_t deadline_us, char **value, uint64_t *version);
 
-/* What happens between the answer of the store and its way into a table; NULL: nothing. */
-static void (*after_get)(void *data);
-static void *after_get_data;
+typedef struct {
+	void (*run)(void *data);
+	void *data;
+} Then;
+
+/* What happens once between the answer of the store and its way into a table; NULL: nothing. */
+static _Atomic(const Then *) after_get;
 
 PtnStatus
 __wrap_store_get(Store *store, const char *key, int64_t deadline_us, char **value, uint64_t *version)
 {
 	const PtnStatus status = __real_store_get(store, key, deadline_us, value, version);
-	void (*then)(void *data) = after_get;
+	const Then *then = atomic_load(&after_get) != NULL ? atomic_exchange(&after_get, NULL) : NULL;
 
-	after_get = NULL; /* once */
 	if (then != NULL)
-		then(after_get_data);
+		then->run(then->data);
 	return status;
 }
 
@@ -193,6 +197,7 @@ static void
 test_overtaken(void)
 {
 	Pair pair;
+	const Then then = { change_meanwhile, &pair };
 
 	if (!pair_open(&pair))
 		return;
@@ -200,8 +205,7 @@ test_overtaken(void)
 	assert_seen(pair.other, "first");
 	g_clear_pointer(&pair.other, directory_free);
 	pair.other = directory_new(pair.there);
-	after_get_data = &pair;
-	after_get = change_meanwhile;
+	atomic_store(&after_get, &then);
 	assert_password(pair.other, "u@example.net", "first"); /* as it was when it was asked for */
 	assert_password(pair.other, "u@example.net", "second");
 	pair_close(&pair);
