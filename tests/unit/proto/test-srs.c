@@ -91,6 +91,7 @@ room(void)
 	CU_ASSERT_PTR_NULL(srs_seal(SECRET, DAY, "example.org=\"a b\"", "shop.example"));
 	CU_ASSERT_PTR_NULL(srs_seal(SECRET, DAY, "example.org=j\xc3\xb6", "shop.example"));
 	CU_ASSERT_PTR_NULL(srs_seal(SECRET, DAY, "example.org=a..b", "shop.example"));
+	CU_ASSERT_PTR_NULL(srs_seal(SECRET, DAY, "example.org=a.", "shop.example"));
 	CU_ASSERT_EQUAL(strlen(tag), 16);
 	CU_ASSERT(strcmp(tag, other) != 0);
 }
