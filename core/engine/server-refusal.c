@@ -103,9 +103,10 @@ server_blocks(
 								  : "Error: too many errors from your address, try again later",
 		refusal.session);
 	refusal.text = text;
-	server_say(&refusal, listener, fd);
+	/* logged first: of many at once the one that is logged is then the first that was answered */
 	metrics_add(engine->metrics, "connections.blocked", 1);
 	server_log_blocked(&refusal);
+	server_say(&refusal, listener, fd);
 	return true;
 }
 
@@ -158,10 +159,10 @@ server_refuse(Server *server, Snapshot *snapshot, const ListenerSettings *listen
 		.text = text };
 
 	server_name_session(&refusal);
+	server_log_surplus(&refusal, client, why);
 	server_say(&refusal, listener, fd);
 	if (!why->is_of_all)
 		server_observe_refusal(engine, snapshot, client);
 	metrics_add(engine->metrics, "event.too-many-connections", 1);
 	budget_count_refusal(why, engine->metrics);
-	server_log_surplus(&refusal, client, why);
 }
