@@ -394,6 +394,24 @@ test_remembered(void)
 	ptn_test_free(test);
 }
 
+/* Two accounts may have the same hash, copied by an import: what was remembered of one says nothing of the other. */
+static void
+test_remembered_of_one_login(void)
+{
+	PtnTest *test = new_test(NULL);
+	struct crypt_data work = { 0 };
+	const char *hash = __real_crypt_r(PASSWORD, "$6$saltsalt", &work);
+	unsigned before;
+
+	ptn_test_entry(test, PTN_ACCOUNT, "one@example.net", "password", hash, NULL);
+	ptn_test_entry(test, PTN_ACCOUNT, "two@example.net", "password", hash, NULL);
+	CU_ASSERT_TRUE(login_says(test, "one@example.net", PASSWORD, "235 2.7.0"));
+	before = hashes;
+	CU_ASSERT_TRUE(login_says(test, "two@example.net", PASSWORD, "235 2.7.0"));
+	CU_ASSERT_EQUAL(hashes, before + 1);
+	ptn_test_free(test);
+}
+
 static void
 test_changed_password(void)
 {
@@ -465,6 +483,7 @@ static const UnitTest tests[] = {
 	{ "P-11 a customer that may not send: its accounts are refused", test_customer_barred },
 	{ "P-11 its open session ends before the next message", test_customer_barred_meanwhile },
 	{ "a password that was right is not computed again", test_remembered },
+	{ "a password that was right for one login is computed for another one with the same hash", test_remembered_of_one_login },
 	{ "after `remember` it is", test_forgotten },
 	{ NULL, NULL },
 };
