@@ -13,3 +13,6 @@ ListenerSettings *test_host_listener(PtnTest *test);
 void test_host_offer_tls(PtnTest *test);
 /* The client says nothing until its time is over: what the loop does then. */
 void test_host_idle(PtnTest *test);
+/* The envelope of the i-th message of the queue, in one line that names all of it but the queue id, time and edits; it lives
+ * until the next call. */
+const char *test_host_queued_envelope(PtnTest *test, size_t i);
