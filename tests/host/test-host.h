@@ -16,3 +16,5 @@ void test_host_idle(PtnTest *test);
 /* The envelope of the i-th message of the queue, in one line that names all of it but the queue id, time and edits; it lives
  * until the next call. */
 const char *test_host_queued_envelope(PtnTest *test, size_t i);
+/* What an earlier version left in the store: the whole key, "plugin/NAME/KEY". */
+void test_host_store(PtnTest *test, const char *key, const char *value);

@@ -108,6 +108,13 @@ ptn_test_queued_is_held(PtnTest *test, size_t i)
 	return message->state->is_held;
 }
 
+void
+test_host_store(PtnTest *test, const char *key, const char *value)
+{
+	if (store_set(test->engine.store, key, value, 0, CLOCK_NEVER) != PTN_OK)
+		test_die("store", "it cannot be written");
+}
+
 int64_t
 ptn_test_count(PtnTest *test, const char *metric)
 {
