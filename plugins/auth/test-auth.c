@@ -300,6 +300,18 @@ test_disabled(void)
 	ptn_test_free(test);
 }
 
+/* A reply is ASCII, whatever language the reason is in. */
+static void
+test_reason_of_any_language(void)
+{
+	PtnTest *test = new_test(NULL);
+
+	ptn_test_entry(test, PTN_ACCOUNT, LOGIN, "enabled", "no", "reason", "Konto \xc3\xbc berzogen", NULL);
+	CU_ASSERT_TRUE(login_says(test, LOGIN, PASSWORD, "535 5.7.13"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_reply(test), "this account may not send: Konto ?? berzogen\n"));
+	ptn_test_free(test);
+}
+
 static void
 test_disabled_hidden(void)
 {
@@ -470,6 +482,7 @@ static const UnitTest tests[] = {
 	{ "A-06 an unknown login gets the same words, and a hash is computed, too", test_unknown_login },
 	{ "A-07, A-08 a login is the whole name of the account", test_account_forms },
 	{ "A-09 a disabled account: 5.7.13 with the reason, once the password was right", test_disabled },
+	{ "A-09 the reason is one of ASCII in the reply", test_reason_of_any_language },
 	{ "A-09 with hide-disabled it cannot be told from a wrong password", test_disabled_hidden },
 	{ "A-10 a deleted account is refused at once", test_deleted },
 	{ "A-11 a changed password takes effect at once", test_changed_password },
