@@ -19,6 +19,7 @@ typedef struct {
 } State;
 
 static unsigned stale; /* messages that began with something in their state or notes */
+static unsigned resets; /* transactions that plugins were told the end of */
 
 static bool
 is_first(PtnHook *h)
@@ -81,9 +82,17 @@ finish(PtnHook *h)
 	return PTN_NEXT;
 }
 
+static PtnVerdict
+note_reset(PtnHook *h)
+{
+	(void)h;
+	resets++;
+	return PTN_NEXT;
+}
+
 static const PtnHookRow hooks[] = { { PTN_AUTH, identify, PTN_INLINE }, { PTN_MAIL, begin, PTN_INLINE },
 	{ PTN_RCPT, take_recipient, PTN_INLINE }, { PTN_DATA, refuse_data, PTN_INLINE },
-	{ PTN_MESSAGE, finish, PTN_INLINE }, { 0 } };
+	{ PTN_MESSAGE, finish, PTN_INLINE }, { PTN_RESET, note_reset, 0 }, { 0 } };
 static const PtnPlugin marker = {
 	PTN_HEAD("marker"),
 	.version = "1",
@@ -163,7 +172,7 @@ new_test(void)
 
 	test_host_settings(test)->max_message = 400;
 	test_host_settings(test)->max_received = 3;
-	stale = 0;
+	stale = resets = 0;
 	ptn_test_connect(test, "192.0.2.1");
 	(void)ptn_test_login(test, "user@example.net", "x");
 	return test;
@@ -175,6 +184,10 @@ end_first(PtnTest *test, const End *end)
 	for (const Step *step = end->steps; step < end->steps + MOST_STEPS && step->octets != NULL; step++)
 		CU_ASSERT_TRUE(says(test, end->name, step->octets, step->reply));
 	CU_ASSERT_EQUAL(ptn_test_queued(test), end->queued);
+	ptn_test_finish_work(test);
+	if (resets != 1)
+		fprintf(stderr, "\nafter \"%s\": plugins were told %u times that a transaction ended\n", end->name, resets);
+	CU_ASSERT_EQUAL(resets, 1);
 }
 
 /* ---- the second one ---- */
@@ -273,13 +286,17 @@ test_budget_is_given_back(void)
 	test_host_settings(test)->max_message = 1 << 20;
 	test_host_settings(test)->clients.unfinished = STEP;
 	for (size_t i = 0; i < 3; i++) {
-		static const char *const last[] = { "RSET\r\n", "EHLO client.example.net\r\n", "RSET\r\n" };
+		static const char *const last[] = { "RSET\r\n", "EHLO client.example.net\r\n", "NOOP\r\n" }; /* NOOP: the connection ends */
 
+		ptn_test_connect(test, "192.0.2.1");
+		(void)ptn_test_login(test, "user@example.net", "x");
 		CU_ASSERT_TRUE(says(test, "budget", "MAIL FROM:<second@example.net>\r\n", "250"));
 		CU_ASSERT_TRUE(says(test, "budget", "RCPT TO:<one@example.org>\r\n", "250"));
 		CU_ASSERT_TRUE(says(test, "budget", "BDAT 14\r\nSubject: b\r\n\r\n", "250"));
 		CU_ASSERT_TRUE(says(test, "budget", last[i], "250"));
 	}
+	ptn_test_connect(test, "192.0.2.1");
+	(void)ptn_test_login(test, "user@example.net", "x");
 	for (size_t i = 0; i < 2; i++) {
 		CU_ASSERT_TRUE(says(test, "budget", "MAIL FROM:<second@example.net>\r\n", "250"));
 		CU_ASSERT_TRUE(says(test, "budget", "RCPT TO:<one@example.org>\r\n", "250"));

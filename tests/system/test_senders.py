@@ -90,8 +90,15 @@ def test_dns_trouble(make_postern, sink):
 def test_identities_on_another_type(gate):
     """S-06 "allow identities" is a single-address account's: on others it is refused, and they are what they were."""
     for login, why in (("@example.net", "sends with any local part anyway"), ("example.net", "a mail server sends")):
+        before = gate.options("account", login)
         assert why in gate.ctl("account", "set", login, "sender-rules.identities=yes", code=1)
+        assert gate.options("account", login) == before
+        assert why in gate.ctl("import", "-", input="[account %s]\nsender-rules.identities = yes\n" % login, code=1)
+        assert gate.options("account", login) == before
         gate.ctl("account", "set", login, "sender-rules.identities=no")
+    gate.ctl("account", "set", LOGIN, "sender-rules.identities=yes")  # of the type that it is for
+    assert gate.options("account", LOGIN)["sender-rules.identities"] == (True, "account")
+    gate.ctl("account", "set", LOGIN, "sender-rules.identities=")
     assert answer(gate, "@example.net", "x@example.net").code == 250
     assert answer(gate, "@example.net", "x@example.org").text.startswith(MISMATCH)
 
