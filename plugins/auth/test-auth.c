@@ -20,6 +20,9 @@ static char last_method[4]; /* "$y$", "$6$" */
 static bool is_directory_away;
 static bool is_cut_off; /* the directory is elsewhere and away, but what was read of late is remembered */
 
+static void (*while_computing)(PtnTest *test); /* once, while a hash is computed; NULL: nothing */
+static PtnTest *computing;
+
 char *__real_crypt_r(const char *password, const char *setting, struct crypt_data *data);
 char *__wrap_crypt_r(const char *password, const char *setting, struct crypt_data *data);
 PtnStatus __real_directory_find(void *directory, PtnKind kind, const char *name, int64_t deadline_us, void **entry);
@@ -30,7 +33,12 @@ PtnStatus __wrap_directory_find_now(void *directory, PtnKind kind, const char *n
 char *
 __wrap_crypt_r(const char *password, const char *setting, struct crypt_data *data)
 {
+	void (*then)(PtnTest *test) = while_computing;
+
 	hashes++;
+	while_computing = NULL;
+	if (then != NULL)
+		then(computing);
 	(void)snprintf(last_method, sizeof last_method, "%.3s", setting);
 	return __real_crypt_r(password, setting, data);
 }
@@ -406,6 +414,37 @@ test_remembered(void)
 	ptn_test_free(test);
 }
 
+static void
+change_password(PtnTest *test)
+{
+	ptn_test_entry(test, PTN_ACCOUNT, LOGIN, "password", "another one", NULL);
+}
+
+static void
+disable_account(PtnTest *test)
+{
+	ptn_test_entry(test, PTN_ACCOUNT, LOGIN, "enabled", "no", "reason", "ticket 812", NULL);
+}
+
+/* A change between the look into the directory and the end of the computing: a session of the old password would go on, since the
+ * core reads the account behind it. */
+static void
+test_changed_while_computing(void)
+{
+	PtnTest *test = computing = new_test(NULL);
+
+	while_computing = change_password;
+	CU_ASSERT_TRUE(login_says(test, LOGIN, PASSWORD, "454 4.7.0"));
+	CU_ASSERT_PTR_NULL(while_computing);
+	CU_ASSERT_TRUE(login_says(test, LOGIN, PASSWORD, "535 5.7.8"));
+	CU_ASSERT_TRUE(login_says(test, LOGIN, "another one", "235 2.7.0"));
+	ptn_test_free(test);
+	test = computing = new_test(NULL);
+	while_computing = disable_account;
+	CU_ASSERT_TRUE(login_says(test, LOGIN, PASSWORD, "535 5.7.13"));
+	ptn_test_free(test);
+}
+
 /* Two accounts may have the same hash, copied by an import: what was remembered of one says nothing of the other. */
 static void
 test_remembered_of_one_login(void)
@@ -497,6 +536,7 @@ static const UnitTest tests[] = {
 	{ "P-11 its open session ends before the next message", test_customer_barred_meanwhile },
 	{ "a password that was right is not computed again", test_remembered },
 	{ "a password that was right for one login is computed for another one with the same hash", test_remembered_of_one_login },
+	{ "A-11 A-09 a password or an account that is changed while a hash is computed", test_changed_while_computing },
 	{ "after `remember` it is", test_forgotten },
 	{ NULL, NULL },
 };

@@ -383,6 +383,28 @@ test_notice_of_a_long_window(void)
 	ptn_test_free(test);
 }
 
+/* Windows are aligned to 1970: the clock of the test begins 800 s behind the hour. */
+static void
+test_ends_of_windows(void)
+{
+	PtnTest *test = new_test("messages = 1/1h\nat-limit = hold\n", false);
+
+	expect(send_one(test), "250");
+	expect(send_as(test, LOGIN, "192.0.2.1", "held@example.org"), "250");
+	ASSERT_TEXT(ptn_test_queued_note(test, place_of(test, "held@example.org"), "held-until"), "1790002800000000");
+	ptn_test_free(test);
+	test = new_test("messages = 1/1h\n", false);
+	ptn_test_advance(test, (2800 - 2) * PTN_SECOND);
+	expect(send_one(test), "250");
+	expect(send_one(test), "450");
+	ptn_test_advance(test, 3 * PTN_SECOND); /* what is known of a limit ends with its window, too */
+	ptn_test_connect(test, "192.0.2.1");
+	(void)ptn_test_say(test, "EHLO client.example");
+	(void)ptn_test_login(test, LOGIN, "mypassword");
+	expect(ptn_test_say(test, "MAIL FROM:<" LOGIN ">"), "250");
+	ptn_test_free(test);
+}
+
 /* ---- order ---- */
 
 /* What was used of `who`'s limits, as `usage` of the customer shows it. */
@@ -496,6 +518,7 @@ static const UnitTest tests[] = {
 	{ "B-14 copies are counted", test_copies },
 	{ "R-11 the customer is told at 80 and at 100 percent, once a day", test_notices },
 	{ "R-11 the notice is not repeated within a longer window", test_notice_of_a_long_window },
+	{ "R-11 when windows end", test_ends_of_windows },
 	{ "R-11 the order of windows does not matter", test_order_of_windows },
 	{ "R-11 the order and the letter case of recipients do not matter", test_order_of_recipients },
 	{ "P-07 what was used of what is allowed", test_usage },

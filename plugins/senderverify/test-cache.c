@@ -131,6 +131,7 @@ test_golden_records(void)
 	PtnTest *test = new_test("learn-domains = yes\n");
 
 	ptn_test_dns(test, "all.example", PTN_MX, PTN_OK, "10 mx.example.net", NULL);
+	ptn_test_dns(test, "other.example", PTN_MX, PTN_OK, "10 mx.example.net", NULL);
 	ptn_test_dns(test, "closed.example", PTN_MX, PTN_OK, "10 mx.example.net", NULL);
 	test_host_store(test, "plugin/senderverify/address/good@example.net",
 		"good 1789990000 1789990000 mx.example.net mx.example.net said: 250 2.1.5 Ok");
@@ -143,6 +144,11 @@ test_golden_records(void)
 		"refuses-all 1789999000 1789999000 mx.closed.example mx.closed.example said: 550 5.7.1 listed");
 	test_host_store(test, "plugin/senderverify/address/old@example.net",
 		"good 1780000000 1780000000 mx.example.net 250 2.1.5 Ok"); /* its time is over */
+	test_host_store(test, "plugin/senderverify/address/future@other.example",
+		"bad 1790000301 1790000301 mx.example.net mx.example.net said: 550 no"); /* of a clock that was set back since */
+	test_host_store(test, "plugin/senderverify/address/near@example.net",
+		"bad 1790000299 1790000299 mx.example.net mx.example.net said: 550 no"); /* clocks differ by so much */
+	EXPECT("near@example.net", "550");
 	EXPECT("good@example.net", "250");
 	EXPECT("bad@example.net", "550 5.1.7 <bad@example.net>: Sender address rejected: undeliverable address: "
 							  "mx.example.net said: 550 5.1.1 no such user");
@@ -154,6 +160,8 @@ test_golden_records(void)
 	CU_ASSERT(has(ptn_test_command(test, "senderverify", "show", "bad@example.net", NULL), "state=bad"));
 	EXPECT("old@example.net", "250");
 	EXPECT_PROBES(1);
+	EXPECT("future@other.example", "250");
+	EXPECT_PROBES(2);
 	ptn_test_free(test);
 }
 
