@@ -1,5 +1,4 @@
 /* test-cache.c - letter V: what senderverify remembers, of addresses and of domains, and how long one waits for it. */
-#include "host/test-host.h"
 #include "test-senderverify.h"
 
 /* ---- the cache ---- */
@@ -120,47 +119,6 @@ test_key(void)
 	EXPECT("User@example.net", "250");
 	EXPECT_PROBES(1);
 	EXPECT("user@example.net", "250"); /* local parts are their domain's business */
-	EXPECT_PROBES(2);
-	ptn_test_free(test);
-}
-
-/* Records as the first version wrote them: each is read by every later one.  The clock of the test begins at 1790000000. */
-static void
-test_golden_records(void)
-{
-	PtnTest *test = new_test("learn-domains = yes\n");
-
-	ptn_test_dns(test, "all.example", PTN_MX, PTN_OK, "10 mx.example.net", NULL);
-	ptn_test_dns(test, "other.example", PTN_MX, PTN_OK, "10 mx.example.net", NULL);
-	ptn_test_dns(test, "closed.example", PTN_MX, PTN_OK, "10 mx.example.net", NULL);
-	test_host_store(test, "plugin/senderverify/address/good@example.net",
-		"good 1789990000 1789990000 mx.example.net mx.example.net said: 250 2.1.5 Ok");
-	test_host_store(test, "plugin/senderverify/address/bad@example.net",
-		"bad 1789999000 1789999000 mx.example.net mx.example.net said: 550 5.1.1 no such user");
-	test_host_store(test, "plugin/senderverify/address/unsure@example.net",
-		"unsure 1789999900 1789999900 - there was no time to ask");
-	test_host_store(test, "plugin/senderverify/domain/all.example", "accepts-all 1789990000 1789990000 mx.all.example 250 Ok");
-	test_host_store(test, "plugin/senderverify/domain/closed.example",
-		"refuses-all 1789999000 1789999000 mx.closed.example mx.closed.example said: 550 5.7.1 listed");
-	test_host_store(test, "plugin/senderverify/address/old@example.net",
-		"good 1780000000 1780000000 mx.example.net 250 2.1.5 Ok"); /* its time is over */
-	test_host_store(test, "plugin/senderverify/address/future@other.example",
-		"bad 1790000301 1790000301 mx.example.net mx.example.net said: 550 no"); /* of a clock that was set back since */
-	test_host_store(test, "plugin/senderverify/address/near@example.net",
-		"bad 1790000299 1790000299 mx.example.net mx.example.net said: 550 no"); /* clocks differ by so much */
-	EXPECT("near@example.net", "550");
-	EXPECT("good@example.net", "250");
-	EXPECT("bad@example.net", "550 5.1.7 <bad@example.net>: Sender address rejected: undeliverable address: "
-							  "mx.example.net said: 550 5.1.1 no such user");
-	EXPECT("unsure@example.net", "450 4.1.7");
-	EXPECT("x@all.example", "250");
-	EXPECT("x@closed.example", "550 5.1.7 <x@closed.example>: Sender address rejected: undeliverable address: "
-							   "mx.closed.example said: 550 5.7.1 listed");
-	EXPECT_PROBES(0);
-	CU_ASSERT(has(ptn_test_command(test, "senderverify", "show", "bad@example.net", NULL), "state=bad"));
-	EXPECT("old@example.net", "250");
-	EXPECT_PROBES(1);
-	EXPECT("future@other.example", "250");
 	EXPECT_PROBES(2);
 	ptn_test_free(test);
 }
@@ -372,7 +330,6 @@ static const UnitTest tests[] = {
 	{ "V-08 an unsure sender is asked again after 5 minutes", test_unsure_is_cached },
 	{ "V-08 or as unsure-refresh says", test_unsure_setting },
 	{ "V-19 the key is the address, its domain in lower case", test_key },
-	{ "V-15 records of the first version are read", test_golden_records },
 	{ "V-09, V-10 a probe that takes longer is in progress", test_in_progress },
 	{ "V-10 one probe per address, for 1000 s at most", test_claim },
 	{ "a cap per destination", test_cap },
