@@ -17,6 +17,7 @@ extern const PtnPlugin ptn_plugin_auth;
 
 static unsigned hashes;
 static char last_method[4]; /* "$y$", "$6$" */
+static void (*after_find)(PtnTest *test); /* once, behind the next find of an account; NULL: nothing */
 static bool is_directory_away;
 static bool is_cut_off; /* the directory is elsewhere and away, but what was read of late is remembered */
 
@@ -46,7 +47,15 @@ __wrap_crypt_r(const char *password, const char *setting, struct crypt_data *dat
 PtnStatus
 __wrap_directory_find(void *directory, PtnKind kind, const char *name, int64_t deadline_us, void **entry)
 {
-	return is_directory_away ? PTN_UNSURE : __real_directory_find(directory, kind, name, deadline_us, entry);
+	const PtnStatus status =
+		is_directory_away ? PTN_UNSURE : __real_directory_find(directory, kind, name, deadline_us, entry);
+	void (*then)(PtnTest *test) = kind == PTN_ACCOUNT ? after_find : NULL;
+
+	if (then != NULL) {
+		after_find = NULL;
+		then(computing);
+	}
+	return status;
 }
 
 /* What it remembers of entries is there all the same: see is_cut_off. */
@@ -445,6 +454,22 @@ test_changed_while_computing(void)
 	ptn_test_free(test);
 }
 
+/* The same between the session's look at the changes and at the entry: the next message sees it. */
+static void
+test_changed_while_reading(void)
+{
+	PtnTest *test = computing = new_test(NULL);
+
+	CU_ASSERT_TRUE(login_says(test, LOGIN, PASSWORD, "235 2.7.0"));
+	ptn_test_entry(test, PTN_ACCOUNT, LOGIN, "reason", "some change", NULL);
+	after_find = disable_account;
+	CU_ASSERT_TRUE(begins(ptn_test_say(test, "MAIL FROM:<user@example.net>"), "250"));
+	CU_ASSERT_PTR_NULL(after_find);
+	(void)ptn_test_say(test, "RSET");
+	CU_ASSERT_TRUE(begins(ptn_test_say(test, "MAIL FROM:<user@example.net>"), "421 4.7.0"));
+	ptn_test_free(test);
+}
+
 /* Two accounts may have the same hash, copied by an import: what was remembered of one says nothing of the other. */
 static void
 test_remembered_of_one_login(void)
@@ -537,6 +562,7 @@ static const UnitTest tests[] = {
 	{ "a password that was right is not computed again", test_remembered },
 	{ "a password that was right for one login is computed for another one with the same hash", test_remembered_of_one_login },
 	{ "A-11 A-09 a password or an account that is changed while a hash is computed", test_changed_while_computing },
+	{ "A-09 an account that is changed while the session reads it", test_changed_while_reading },
 	{ "after `remember` it is", test_forgotten },
 	{ NULL, NULL },
 };

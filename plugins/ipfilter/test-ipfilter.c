@@ -473,6 +473,24 @@ test_changed_between_messages(void)
 	ptn_test_free(test);
 }
 
+/* Of everything that the verdict was made of. */
+static void
+test_changed_alternate(void)
+{
+	PtnTest *test = new_test(ALTERNATES, SINGLE);
+
+	set(test, SINGLE, "ipfilter.ipv4", "192.0.2.1");
+	set(test, SINGLE, "ipfilter.ipv4-alternate", "203.0.113.7");
+	CU_ASSERT_EQUAL(strncmp(login_from(test, "203.0.113.7", SINGLE), OK, strlen(OK)), 0);
+	CU_ASSERT_EQUAL(strncmp(ptn_test_say(test, "MAIL FROM:<" SINGLE ">"), "250", 3), 0);
+	(void)ptn_test_say(test, "RSET");
+	set(test, SINGLE, "ipfilter.ipv4-alternate", "203.0.113.8");
+	ASSERT_TEXT(ptn_test_say(test, "MAIL FROM:<" SINGLE ">"), DENIED "\n");
+	set(test, SINGLE, "ipfilter.ipv4-alternate", "203.0.113.0/24");
+	CU_ASSERT_EQUAL(strncmp(ptn_test_say(test, "MAIL FROM:<" SINGLE ">"), "250", 3), 0);
+	ptn_test_free(test);
+}
+
 static const UnitTest tests[] = {
 	{ "F-01 without a filter single and any types submit from anywhere", test_no_filter },
 	{ "F-02 a mail server's family without a filter is closed", test_server },
@@ -497,6 +515,7 @@ static const UnitTest tests[] = {
 	{ "F-15 a mismatch is counted", test_mismatch_counts },
 	{ "F-03 a mismatch may be told as a wrong password", test_hidden },
 	{ "a filter that was changed holds from the next message on", test_changed_between_messages },
+	{ "F-09 and an alternate", test_changed_alternate },
 	{ NULL, NULL },
 };
 

@@ -25,6 +25,21 @@ copy(PtnHook *h)
 static const PtnHookRow copier_hooks[] = { { PTN_MESSAGE, copy, PTN_INLINE | PTN_LATE }, { 0 } };
 static const PtnPlugin copier = { PTN_HEAD("copier"), .version = "1", .summary = "copies", .hooks = copier_hooks };
 
+/* ---- a store that does not answer ---- */
+
+static unsigned silent_call; /* which of the next calls has no answer, from 1; 0: all have */
+
+PtnStatus __real_ptn_store_tally(PtnHook *h, const char *key, PtnTally *tallies, size_t n);
+PtnStatus __wrap_ptn_store_tally(PtnHook *h, const char *key, PtnTally *tallies, size_t n);
+
+PtnStatus
+__wrap_ptn_store_tally(PtnHook *h, const char *key, PtnTally *tallies, size_t n)
+{
+	if (silent_call > 0 && --silent_call == 0)
+		return PTN_UNSURE;
+	return __real_ptn_store_tally(h, key, tallies, n);
+}
+
 static PtnTest *
 new_test(const char *options, bool with_copies)
 {
@@ -405,6 +420,26 @@ test_ends_of_windows(void)
 	ptn_test_free(test);
 }
 
+/* The store falls silent between the counters of one message: none of them has it. */
+static void
+test_silent_store(void)
+{
+	for (unsigned call = 1; call <= 3; call++) {
+		PtnTest *test = new_test("messages = 5/1h\ncustomer-messages = 5/1h\nclient-messages = 5/1h\nwhen-away = defer\n", false);
+		const char *usage;
+
+		silent_call = call;
+		expect(send_one(test), "451 4.3.0 Error: mail cannot be counted now, try again later");
+		CU_ASSERT_EQUAL(silent_call, 0);
+		CU_ASSERT_EQUAL(ptn_test_queued(test), 0);
+		expect(send_one(test), "250");
+		usage = ptn_test_command(test, "limits", "usage", "acme", NULL);
+		CU_ASSERT_PTR_NOT_NULL(strstr(usage, "of=customer who=acme what=messages window=1h used=1 "));
+		CU_ASSERT_PTR_NOT_NULL(strstr(usage, "who=user@example.net what=messages window=1h used=1 "));
+		ptn_test_free(test);
+	}
+}
+
 /* ---- order ---- */
 
 /* What was used of `who`'s limits, as `usage` of the customer shows it. */
@@ -519,6 +554,7 @@ static const UnitTest tests[] = {
 	{ "R-11 the customer is told at 80 and at 100 percent, once a day", test_notices },
 	{ "R-11 the notice is not repeated within a longer window", test_notice_of_a_long_window },
 	{ "R-11 when windows end", test_ends_of_windows },
+	{ "R-11 a store that falls silent between the counters of a message", test_silent_store },
 	{ "R-11 the order of windows does not matter", test_order_of_windows },
 	{ "R-11 the order and the letter case of recipients do not matter", test_order_of_recipients },
 	{ "P-07 what was used of what is allowed", test_usage },
