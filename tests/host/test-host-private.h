@@ -43,7 +43,12 @@ struct PtnTest {
 	GString *reply;
 	GPtrArray *texts;    /* handed out, until the next call */
 	bool is_closed;
+	TestCommit *commit;  /* NULL: the spool */
+	void *commit_data;
 };
+
+/* Ends the session, if there is one, and waits until observers were told. */
+void test_end_session(PtnTest *test);
 
 /* Those of the plugins in `rows` (PluginRows*) and [level NAME], ends with an empty row; new. */
 ConfigKind *test_config_kinds(const GPtrArray *rows);

@@ -276,7 +276,7 @@ ptn_test_new(const PtnPlugin *plugin, const char *config)
 	return ptn_test_new_chain(plugins, config);
 }
 
-static void
+void
 test_end_session(PtnTest *test)
 {
 	if (test->session == NULL)
@@ -450,10 +450,25 @@ test_take_output(PtnTest *test)
 
 	if (out == NULL)
 		return;
-	for (size_t i = 0; i < out->len; i++)
-		if (out->str[i] != '\r')
-			g_string_append_c(test->reply, out->str[i]);
+	for (const char *at = out->str, *end = out->str + out->len; at < end; at++) {
+		const char *cr = memchr(at, '\r', (size_t)(end - at));
+
+		g_string_append_len(test->reply, at, (cr != NULL ? cr : end) - at);
+		at = cr != NULL ? cr : end;
+	}
 	g_string_free(out, TRUE);
+}
+
+static SpoolResult
+test_commit(PtnTest *test, SpoolTransaction *transaction /* takes */)
+{
+	SpoolResult result;
+
+	if (test->commit == NULL)
+		return spool_commit_wait(test->engine.spool, transaction);
+	result = test->commit(test->commit_data, transaction);
+	spool_transaction_free(transaction);
+	return result;
 }
 
 static void
@@ -468,8 +483,7 @@ test_run(PtnTest *test)
 		place = need == SESSION_WANTS_CRUNCHER ? ON_CRUNCHER : ON_WORKER;
 		switch (need) {
 		case SESSION_WANTS_COMMIT:
-			session_committed(test->session,
-				spool_commit_wait(test->engine.spool, session_take_transaction(test->session)));
+			session_committed(test->session, test_commit(test, session_take_transaction(test->session)));
 			break;
 		case SESSION_WANTS_TLS:
 			session_secured(test->session, "TLSv1.3", "TLS_TEST", NULL);

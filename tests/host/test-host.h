@@ -4,6 +4,7 @@
 #include "plugin-test.h"
 
 #include "engine/settings.h"
+#include "mail/spool.h"
 
 /* Settings of the engine: to be changed before ptn_test_connect(). */
 EngineSettings *test_host_settings(PtnTest *test);
@@ -13,3 +14,10 @@ ListenerSettings *test_host_listener(PtnTest *test);
 void test_host_offer_tls(PtnTest *test);
 /* The client says nothing until its time is over: what the loop does then. */
 void test_host_idle(PtnTest *test);
+
+/* Messages go to `commit` instead of the spool, which writes and syncs for each; its result is the session's.  The
+ * transaction is borrowed. */
+typedef SpoolResult TestCommit(void *data, const SpoolTransaction *transaction);
+void test_host_commit_by(PtnTest *test, TestCommit *commit, void *data);
+/* Ends the session, and forgets what it queued: the host is as it was before, but for the spool and for counters. */
+void test_host_forget(PtnTest *test);
