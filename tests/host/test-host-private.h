@@ -16,6 +16,8 @@ typedef struct {
 	_Atomic int64_t set_back_us; /* of the wall clock alone */
 } TestClock;
 
+enum { TEST_CLIENTS = 100 }; /* networks that are known at a time */
+
 typedef struct TestPeers TestPeers;
 
 TestPeers *test_peers_new(void);

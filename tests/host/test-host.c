@@ -131,7 +131,7 @@ test_open_services(PtnTest *test)
 	directory_set_clock(engine->directory, engine->clock);
 	engine->counts = counts_new(&(CountsSettings){ .store = engine->store, .metrics = engine->metrics });
 	engine->blocks = blocks_new(engine->store, engine->clock);
-	engine->clients = client_budgets_new(engine->clock, 100);
+	engine->clients = client_budgets_new(engine->clock, TEST_CLIENTS);
 	engine->accounts = account_budgets_new();
 	engine->waiters = workers_new(&pool);
 	engine->crunchers = workers_new(&pool);

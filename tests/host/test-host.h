@@ -19,5 +19,6 @@ void test_host_idle(PtnTest *test);
  * transaction is borrowed. */
 typedef SpoolResult TestCommit(void *data, const SpoolTransaction *transaction);
 void test_host_commit_by(PtnTest *test, TestCommit *commit, void *data);
-/* Ends the session, and forgets what it queued: the host is as it was before, but for the spool and for counters. */
+/* Ends the session, and forgets what it queued and what client and account used of their limits: the next session finds the
+ * host as this one did, but for counters. */
 void test_host_forget(PtnTest *test);
