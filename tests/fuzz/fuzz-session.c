@@ -12,7 +12,7 @@
 #include "host/test-host.h"
 #include "mail/spool-private.h"
 
-enum { FUZZ_HEAD = 2, FUZZ_MOST_MESSAGE = 400 };
+enum { FUZZ_HEAD = 2, FUZZ_MOST_MESSAGE = 200, FUZZ_MOST_PIECES = 20 };
 enum { FUZZ_LOGGED_IN = 0x80, FUZZ_LENIENT = 0x40, FUZZ_STEP = 0x1f };
 enum { FUZZ_STRICT = 1, FUZZ_AT_RCPT = 2, FUZZ_FAILS = 4, FUZZ_FULL = 8, FUZZ_INBOUND = 16, FUZZ_REMOVES = 32 };
 
@@ -32,7 +32,7 @@ static const FuzzRule fuzz_rules[] = { { 'L', "MAIL FROM:<$s>$p\r\n" }, { 'L', "
 	{ 'p', " AUTH=<>$p" }, { 'p', " AUTH=user@example.net$p" },
 	{ 'q', "" }, { 'q', "" }, { 'q', " NOTIFY=NEVER$q" }, { 'q', " NOTIFY=SUCCESS,FAILURE,DELAY$q" },
 	{ 'q', " ORCPT=rfc822;x+2By@example.org$q" }, { 'q', " ORCPT=utf-8;x$q" },
-	{ 'n', "0" }, { 'n', "5" }, { 'n', "100" }, { 'n', "401" }, { 'n', "99999999999999999999" },
+	{ 'n', "0" }, { 'n', "5" }, { 'n', "100" }, { 'n', "201" }, { 'n', "99999999999999999999" },
 	{ 'c', "BDAT 0 LAST\r\n" }, { 'c', "BDAT 5\r\nabc\r\n$c" }, { 'c', "BDAT 15 LAST\r\nSubject: a\r\n\r\nb" },
 	{ 'c', "BDAT 12\r\nSubject: s\r\n$c" }, { 'c', "BDAT $n\r\n" }, { 'c', "BDAT 3 LAST\r\nx\r\n" },
 	{ 'c', "BDAT 1\r\n\r$c" }, { 'c', "BDAT 1\r\n\n$c" },
@@ -235,6 +235,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (data[0] & FUZZ_LOGGED_IN)
 		g_assert(strstr(ptn_test_send(host, login, sizeof login - 1), "\n235 ") != NULL);
 	step = (data[0] & FUZZ_STEP) != 0 ? (size_t)(data[0] & FUZZ_STEP) * (data[0] & FUZZ_STEP) : size;
+	step = MAX(step, size / FUZZ_MOST_PIECES + 1);
 	for (size_t at = FUZZ_HEAD; at < size && !ptn_test_is_closed(host); at += step)
 		queued += fuzz_check_reply(ptn_test_send(host, data + at, MIN(step, size - at)));
 	g_assert(spool.n == queued);
