@@ -1,7 +1,8 @@
 /* fuzz-session.c - whole sessions over the test host: commands, AUTH, DATA, BDAT, pipelined in any pieces.
  *
  * The first octet of an input says how it is fed, and whether the client is logged in, the second how listener and spool
- * behave; the rest is what the client says.  A small plugin stands for auth and edits, so that inputs reach all of a session without paying for password hashes. */
+ * behave; the rest is what the client says.
+ * A small plugin stands for auth and edits, so that inputs reach all of a session without paying for password hashes. */
 #include <ctype.h>
 #include <glib.h>
 #include <stdlib.h>

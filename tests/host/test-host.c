@@ -5,7 +5,6 @@
 #include "test-host-private.h"
 
 #include <glib/gstdio.h>
-#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -349,37 +348,6 @@ ptn_test_free(PtnTest *test)
 	test_remove_directory(test->directory);
 	g_free(test->directory);
 	g_free(test);
-}
-
-EngineSettings *
-test_host_settings(PtnTest *test)
-{
-	return test->settings;
-}
-
-ListenerSettings *
-test_host_listener(PtnTest *test)
-{
-	return test->listener;
-}
-
-void
-test_host_offer_tls(PtnTest *test)
-{
-	g_autofree char *certificate = g_strdup_printf("%s.crt", test->directory);
-	g_autofree char *key = g_strdup_printf("%s.key", test->directory);
-	const TlsCertificate rows[] = { { NULL, certificate, key }, { 0 } };
-	const TlsServerSettings settings = { .certificates = rows, .minimum = TLS1_2_VERSION };
-	g_autoptr(GError) error = NULL;
-
-	if (!tls_make_certificate("test.example.net", certificate, key, &error))
-		test_die("certificate", error->message);
-	test->snapshot->tls = tls_server_new(&settings, &error);
-	if (test->snapshot->tls == NULL)
-		test_die("certificate", error->message);
-	test->listener->tls = LISTENER_TLS_STARTTLS;
-	(void)g_unlink(certificate);
-	(void)g_unlink(key);
 }
 
 void
