@@ -65,15 +65,18 @@ srs_value(char letter)
 SrsResult
 srs_open(const char *secret, int64_t day, int valid_days, const char *address, char **text)
 {
-	const char *given = srs_is(address) ? address + SRS_START : "", *body = given + SRS_HASH + 1;
-	g_autofree char *lower = g_ascii_strdown(given, -1);
+	g_autofree char *lower = NULL;
 	char hash[SRS_HASH + 1];
-	const char *at;
+	const char *given, *body, *at;
 	int64_t age;
 
-	if (strlen(given) < SRS_HASH + 4 || body[-1] != '=' || body[2] != '=' ||
-		srs_value(body[0]) < 0 || srs_value(body[1]) < 0)
+	if (!srs_is(address) || strlen(address) < SRS_START + SRS_HASH + 4)
 		return SRS_FORGED;
+	given = address + SRS_START;
+	body = given + SRS_HASH + 1;
+	if (body[-1] != '=' || body[2] != '=' || srs_value(body[0]) < 0 || srs_value(body[1]) < 0)
+		return SRS_FORGED;
+	lower = g_ascii_strdown(given, SRS_HASH);
 	at = strrchr(body, '@');
 	sign_text(secret, body, hash, SRS_HASH);
 	if (at == NULL || at < body + 3 || !sign_is_same(hash, lower, SRS_HASH))

@@ -378,6 +378,7 @@ fields_parse_loose(Fields *fields)
 		fields->encoding = g_mime_content_encoding_from_string(token);
 	if (disposition != NULL)
 		loose_parameters(fields, disposition);
+	g_clear_pointer(&fields->boundary, g_free); /* only a type has one */
 	if (type == NULL)
 		return;
 	loose_type(fields, type);

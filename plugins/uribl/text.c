@@ -138,7 +138,8 @@ scan_authority(const Scan *scan, const char *at, const char *end, unsigned ends)
 	for (const char *host = decoded; host != NULL;) {
 		add_host(scan, host, decoded_end, LINK_EXPLICIT);
 		host = memchr(host, '@', (size_t)(decoded_end - host));
-		host += host != NULL ? 1 : 0;
+		if (host != NULL)
+			host++;
 	}
 	if (stop < end && *stop == ':')
 		while (stop > at && (class_of(stop[-1]) & C_WORD) != 0)

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz/fuzz.h"
+#include "fuzz/mutate.h"
 #include "service/config.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const fuzz_choices[] = { "enforce", "warn", "off", NULL };
 
@@ -23,6 +23,33 @@ static const ConfigKind fuzz_kinds[] = { { "server", CONFIG_ONCE, fuzz_server, f
 	{ "listener", CONFIG_NAMED, fuzz_server, false }, { "tls", CONFIG_BOTH, fuzz_server, false },
 	{ "level", CONFIG_NAMED, NULL, true }, { "plugin x", CONFIG_ONCE, fuzz_server, false },
 	{ "plugin x/", CONFIG_NAMED, fuzz_server, false }, { NULL, CONFIG_ONCE, NULL, false } };
+
+static const FuzzRule fuzz_rules[] = { { 'L', "[$s]\n" }, { 'L', "[$s]\n$o$o" }, { 'L', "$o" }, { 'L', "$o" }, { 'L', "$o\t$v\n" },
+	{ 'L', "# $v\n" }, { 'L', "\n" }, { 'L', "$n = $v, $v # $v\n" },
+	{ 's', "server" }, { 's', "listener $i" }, { 's', "tls" }, { 's', "tls $i" }, { 's', "level $i" }, { 's', "plugin x" },
+	{ 's', "plugin x/$i" }, { 's', "plugin y" }, { 's', "$v" },
+	{ 'i', "a" }, { 'i', "b" }, { 'i', "a b" }, { 'i', "$v" },
+	{ 'o', "text = $v\n" }, { 'o', "bool = $b\n" }, { 'o', "number = $d\n" }, { 'o', "size = $d$u\n" }, { 'o', "time = $t\n" },
+	{ 'o', "range = $t .. $t\n" }, { 'o', "choice = $c\n" }, { 'o', "file = $f\n" }, { 'o', "host = $h\n" },
+	{ 'o', "domain = $h\n" }, { 'o', "network = $w\n" }, { 'o', "mailbox = $m\n" }, { 'o', "url = $r\n" },
+	{ 'o', "list = $w, $w\n\t$w\n" }, { 'o', "words = $v $v\n" }, { 'o', "$n = $v\n" }, { 'o', "a.b = $v\n" },
+	{ 'n', "text" }, { 'n', "list" }, { 'n', "number" }, { 'n', "words" }, { 'n', "mailbox" }, { 'n', "hots" },
+	{ 'v', "\"a # b\"" }, { 'v', "x" }, { 'v', "\"a\\\"b\\\\\"" }, { 'v', "\"open" }, { 'v', "a b" }, { 'v', "" }, { 'v', "j\xc3\xbc" },
+	{ 'v', "$d" }, { 'v', "$w" }, { 'v', "$m" }, { 'v', "$r" }, { 'v', "@file" },
+	{ 'b', "yes" }, { 'b', "no" }, { 'b', "on" }, { 'b', "$v" },
+	{ 'd', "5" }, { 'd', "0" }, { 'd', "-3" }, { 'd', "1000" }, { 'd', "9223372036854775807" }, { 'd', "99999999999999999999" },
+	{ 'd', "1.5" },
+	{ 'u', "" }, { 'u', "K" }, { 'u', "M" }, { 'u', "T" }, { 'u', "KiB" },
+	{ 't', "$dms" }, { 't', "$ds" }, { 't', "$dm" }, { 't', "$dh" }, { 't', "$dd" }, { 't', "1h30m" }, { 't', "$d" },
+	{ 'c', "enforce" }, { 'c', "warn" }, { 'c', "off" }, { 'c', "$v" },
+	{ 'f', "/x" }, { 'f', "x" }, { 'f', "\"/a b\"" }, { 'f', "/x/../y" },
+	{ 'h', "mail.example.net" }, { 'h', "b\xc3\xbc" "cher.example" }, { 'h', "xn--bcher-kva.example" }, { 'h', "$v" }, { 'h', "a..b" },
+	{ 'h', "$w" },
+	{ 'w', "192.0.2.0/24" }, { 'w', "2001:db8::/32" }, { 'w', "192.0.2.1" }, { 'w', "::ffff:192.0.2.1/120" }, { 'w', "1.2.3.4/33" },
+	{ 'm', "a@b.example" }, { 'm', "\"\\\"a b\\\"@b.example\"" }, { 'm', "<a@b.example>" }, { 'm', "@b.example" },
+	{ 'r', "redis://h:1/0" }, { 'r', "rediss://u:p@h/1" }, { 'r', "unix:/x" }, { 'r', "http://[2001:db8::1]:8/" }, { 0 } };
+
+const FuzzGrammar fuzz_grammar = { 0, fuzz_rules };
 
 /* Values must not be read from files of this machine. */
 static bool

@@ -16,6 +16,8 @@ typedef struct {
 	_Atomic int64_t set_back_us; /* of the wall clock alone */
 } TestClock;
 
+enum { TEST_CLIENTS = 100 }; /* networks that are known at a time */
+
 typedef struct TestPeers TestPeers;
 
 TestPeers *test_peers_new(void);
@@ -43,7 +45,12 @@ struct PtnTest {
 	GString *reply;
 	GPtrArray *texts;    /* handed out, until the next call */
 	bool is_closed;
+	TestCommit *commit;  /* NULL: the spool */
+	void *commit_data;
 };
+
+/* Ends the session, if there is one, and waits until observers were told. */
+void test_end_session(PtnTest *test);
 
 /* Those of the plugins in `rows` (PluginRows*) and [level NAME], ends with an empty row; new. */
 ConfigKind *test_config_kinds(const GPtrArray *rows);

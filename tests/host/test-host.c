@@ -5,7 +5,6 @@
 #include "test-host-private.h"
 
 #include <glib/gstdio.h>
-#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,7 +130,7 @@ test_open_services(PtnTest *test)
 	directory_set_clock(engine->directory, engine->clock);
 	engine->counts = counts_new(&(CountsSettings){ .store = engine->store, .metrics = engine->metrics });
 	engine->blocks = blocks_new(engine->store, engine->clock);
-	engine->clients = client_budgets_new(engine->clock, 100);
+	engine->clients = client_budgets_new(engine->clock, TEST_CLIENTS);
 	engine->accounts = account_budgets_new();
 	engine->waiters = workers_new(&pool);
 	engine->crunchers = workers_new(&pool);
@@ -276,7 +275,7 @@ ptn_test_new(const PtnPlugin *plugin, const char *config)
 	return ptn_test_new_chain(plugins, config);
 }
 
-static void
+void
 test_end_session(PtnTest *test)
 {
 	if (test->session == NULL)
@@ -351,37 +350,6 @@ ptn_test_free(PtnTest *test)
 	g_free(test);
 }
 
-EngineSettings *
-test_host_settings(PtnTest *test)
-{
-	return test->settings;
-}
-
-ListenerSettings *
-test_host_listener(PtnTest *test)
-{
-	return test->listener;
-}
-
-void
-test_host_offer_tls(PtnTest *test)
-{
-	g_autofree char *certificate = g_strdup_printf("%s.crt", test->directory);
-	g_autofree char *key = g_strdup_printf("%s.key", test->directory);
-	const TlsCertificate rows[] = { { NULL, certificate, key }, { 0 } };
-	const TlsServerSettings settings = { .certificates = rows, .minimum = TLS1_2_VERSION };
-	g_autoptr(GError) error = NULL;
-
-	if (!tls_make_certificate("test.example.net", certificate, key, &error))
-		test_die("certificate", error->message);
-	test->snapshot->tls = tls_server_new(&settings, &error);
-	if (test->snapshot->tls == NULL)
-		test_die("certificate", error->message);
-	test->listener->tls = LISTENER_TLS_STARTTLS;
-	(void)g_unlink(certificate);
-	(void)g_unlink(key);
-}
-
 void
 ptn_test_open_server_accounts(PtnTest *test)
 {
@@ -450,10 +418,25 @@ test_take_output(PtnTest *test)
 
 	if (out == NULL)
 		return;
-	for (size_t i = 0; i < out->len; i++)
-		if (out->str[i] != '\r')
-			g_string_append_c(test->reply, out->str[i]);
+	for (const char *at = out->str, *end = out->str + out->len; at < end; at++) {
+		const char *cr = memchr(at, '\r', (size_t)(end - at));
+
+		g_string_append_len(test->reply, at, (cr != NULL ? cr : end) - at);
+		at = cr != NULL ? cr : end;
+	}
 	g_string_free(out, TRUE);
+}
+
+static SpoolResult
+test_commit(PtnTest *test, SpoolTransaction *transaction /* takes */)
+{
+	SpoolResult result;
+
+	if (test->commit == NULL)
+		return spool_commit_wait(test->engine.spool, transaction);
+	result = test->commit(test->commit_data, transaction);
+	spool_transaction_free(transaction);
+	return result;
 }
 
 static void
@@ -468,8 +451,7 @@ test_run(PtnTest *test)
 		place = need == SESSION_WANTS_CRUNCHER ? ON_CRUNCHER : ON_WORKER;
 		switch (need) {
 		case SESSION_WANTS_COMMIT:
-			session_committed(test->session,
-				spool_commit_wait(test->engine.spool, session_take_transaction(test->session)));
+			session_committed(test->session, test_commit(test, session_take_transaction(test->session)));
 			break;
 		case SESSION_WANTS_TLS:
 			session_secured(test->session, "TLSv1.3", "TLS_TEST", NULL);

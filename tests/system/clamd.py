@@ -1,4 +1,5 @@
 """A real clamd with a signature of a test."""
+import contextlib
 import signal
 import socket
 import subprocess
@@ -51,7 +52,7 @@ class Hanging:
     """Accepts, reads, and never answers."""
 
     def __init__(self):
-        self.listener, self.connections = socket.create_server(("127.0.0.1", 0)), 0
+        self.listener, self.connections, self.open = socket.create_server(("127.0.0.1", 0)), 0, set()
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -61,14 +62,20 @@ class Hanging:
                 connection = self.listener.accept()[0]
             except OSError:
                 return
+            self.open.add(connection)
             self.connections += 1
             threading.Thread(target=self.read, args=(connection,), daemon=True).start()
 
     def read(self, connection):
-        with connection:
+        with connection, contextlib.suppress(OSError):
             while connection.recv(65536):
                 pass
+        self.open.discard(connection)
 
     def close(self):
+        """Who still waits for an answer sees the end of the connection."""
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
+        for connection in list(self.open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from postern import LOGIN, PASSWORD, Postern, Sink, free_port
+from postern import LOGIN, PASSWORD, Postern, Sink, free_port, wait_until
 
 OFFERS = ["mail.example.net", "PIPELINING", "SIZE 209715200", "VRFY", "ETRN", "STARTTLS", "AUTH PLAIN LOGIN",
           "AUTH=PLAIN LOGIN", "ENHANCEDSTATUSCODES", "8BITMIME", "DSN", "SMTPUTF8", "CHUNKING"]
@@ -463,7 +463,7 @@ def test_endless_lines(shared):
         assert dialog.reply().text.startswith("250 2.0.0 Ok: queued as ")
         dialog.mail()
         assert shared.accepted() == before + 2
-    arrived = next(message for message in shared.sink.wait(2) if "Subject: x" in message.text)
+    arrived = wait_until(lambda: [message for message in shared.sink.messages if len(message.data) > 2000000], "the message")[0]
     assert "Subject: " + "x" * 2000000 + "\r\n" in arrived.text
     assert email.message_from_bytes(arrived.data).get_payload(decode=True) == b"y" * 2000000 + b"\r\n"
 
