@@ -264,6 +264,32 @@ test_helo(void)
 	}
 }
 
+/* ---- RSET ---- */
+
+/* What was said of the recipient holds, whatever the server says to RSET; only after 2xx another message goes over the
+ * connection. */
+static void
+test_reset(void)
+{
+	for (size_t k = 0; k < G_N_ELEMENTS(codes); k++) {
+		const bool is_usable = codes[k].reply[0] == '2', ends = atoi(codes[k].reply) == 421;
+		g_autoptr(GPtrArray) script = script_one_by_one(AT_RCPT, "550 5.1.1 no");
+		World world;
+
+		add(script, "C", "RSET");
+		add(script, "S", codes[k].reply);
+		if (is_usable || ends)
+			script_end(script, is_usable);
+		else
+			g_ptr_array_add(script, NULL);
+		world_start_smtp(&world, (const char *const *)script->pdata, 1);
+		CU_ASSERT_EQUAL(world_send(&world), is_usable);
+		check_result(&world, 0, 'f', "550 5.1.1 no", codes[k].reply);
+		CU_ASSERT_FALSE(world.results[0].is_cut_off);
+		world_end(&world);
+	}
+}
+
 /* ---- order ---- */
 
 /* What each of four recipients gets, however they stand: 'r' refused, 'l' put off, 'q' over quota, 't' taken. */
@@ -364,6 +390,7 @@ static const UnitTest tests[] = {
 	{ "Q-31 Q-32 Q-36 each code in a burst", test_burst },
 	{ "Q-31 each code as greeting and in reply to EHLO and HELO", test_opening },
 	{ "HELO after each refusal of EHLO", test_helo },
+	{ "Q-31 each code in reply to RSET", test_reset },
 	{ "Q-31 replies to recipients, in every order", test_recipients_in_every_order },
 	{ "LMTP: replies for mailboxes, in every order", test_mailboxes_in_every_order },
 	{ NULL, NULL },
