@@ -316,6 +316,7 @@ test_delay_warning(void)
 
 		scene_start(&scene, 1);
 		scene.settings->warn_after_us = 5 * DAY;
+		scene.settings->expire_us = 50 * DAY;
 		scene_age(&scene, &ages[k], ages[k].attempts);
 		if (settle_is_late(&scene.active, 0) != ages[k].is_old)
 			ASSERT_TEXT(ages[k].name, ages[k].is_old ? "is late" : "is not late");
