@@ -17,8 +17,8 @@ zone_resolve(void *data, const char *name, PtnRecord type)
 {
 	static const struct {
 		const char *name, *address;
-	} hosts[] = { { "mx1.example", "192.0.2.1" }, { "mx2.example", "192.0.2.2" }, { "mx3.example", "192.0.2.3" },
-		{ "us.example", "192.0.2.250" } };
+	} hosts[] = { { "mx1.example", "192.0.2.1" }, { "mx2.example", "192.0.2.2" },
+		{ "mx3.example", "192.0.2.3" }, { "us.example", "192.0.2.250" } };
 	const Zone *zone = data;
 
 	if (strcmp(name, "example.org") == 0 && type == PTN_MX)
@@ -27,7 +27,8 @@ zone_resolve(void *data, const char *name, PtnRecord type)
 		return dns_answer_new(PTN_UNSURE, NULL, CLOCK_SECOND);
 	for (size_t i = 0; i < G_N_ELEMENTS(hosts) && type == PTN_A; i++)
 		if (strcmp(name, hosts[i].name) == 0)
-			return dns_answer_new(PTN_OK, (const char *const[]){ hosts[i].address, NULL }, CLOCK_SECOND);
+			return dns_answer_new(
+				PTN_OK, (const char *const[]){ hosts[i].address, NULL }, CLOCK_SECOND);
 	return dns_answer_new(PTN_NONE, NULL, CLOCK_SECOND);
 }
 
@@ -49,7 +50,8 @@ zone_route(Zone *zone)
 	CU_ASSERT(ip_parse("192.0.2.250", &own) && ip_network_parse("192.0.2.0/24", &examples, NULL));
 	g_array_append_val(settings->own, own);
 	g_array_append_val(settings->private_networks, examples);
-	g_string_append(shown, names[route_addresses(dns, settings, hop, CLOCK_NEVER, &addresses, &reply)]);
+	g_string_append(
+		shown, names[route_addresses(dns, settings, hop, CLOCK_NEVER, &addresses, &reply)]);
 	if (reply != NULL)
 		g_string_append_printf(shown, " %.*s", (int)strcspn(reply, " "), reply);
 	for (guint i = 0; addresses != NULL && i < addresses->len; i++) {
@@ -94,7 +96,8 @@ test_orders(void)
 		const char *mx[MOST + 1], *expected;
 	} cases[] = {
 		{ { "10 mx1.example", "20 mx2.example", "30 mx3.example" }, "OK 1 2 3" },
-		{ { "9 mx1.example", "10 mx2.example", "100 mx3.example" }, "OK 1 2 3" }, /* numbers, not texts */
+		{ { "9 mx1.example", "10 mx2.example", "100 mx3.example" },
+			"OK 1 2 3" }, /* numbers, not texts */
 		{ { "0 mx1.example", "1 mx2.example", "65535 mx3.example" }, "OK 1 2 3" },
 		{ { "10 mx1.example", "20 mx2.example", "30 us.example" }, "OK 1 2" },
 		{ { "10 mx1.example", "20 us.example", "30 mx2.example" }, "OK 1" },

@@ -1,4 +1,4 @@
-/* test-settle.c - what becomes of a recipient, and when it is tried again: tables over a clock that the test moves. */
+/* test-settle.c - what becomes of a recipient, and when it is tried again, by a clock that the test moves. */
 #include <string.h>
 
 #include "engine/delivery-private.h"
@@ -45,7 +45,8 @@ scene_start(Scene *scene, unsigned n)
 	scene->settings = delivery_settings_new();
 	scene->snapshot = snapshot_new(engine_settings_new(), scene->settings, chain_new(), NULL, NULL);
 	scene->message.envelope = fixture_envelope(ID, n);
-	scene->message.envelope->sender = (g_free(scene->message.envelope->sender), g_strdup("a@example.net"));
+	g_free(scene->message.envelope->sender);
+	scene->message.envelope->sender = g_strdup("a@example.net");
 	scene->message.envelope->arrived_us = ARRIVED;
 	scene->message.size = 100;
 	scene->message.state = message_state_new(ID, n);
@@ -145,7 +146,7 @@ test_back_off(void)
 	}
 }
 
-/* From attempt to attempt over five days: no wait beyond the cap, and none shorter than the one before it by more than chance. */
+/* Over five days no pause is longer than the cap, or shorter than the one before it by more than chance. */
 static void
 test_back_off_over_days(void)
 {
@@ -192,8 +193,8 @@ test_spread(void)
 	scene_end(&scene);
 }
 
-/* Each recipient has its own pause, wherever it stands; those with as many attempts stay together, and the message comes with
- * the first of them. */
+/* Each recipient has its own pause, wherever it stands; those with as many attempts stay together, and the
+ * message is due with the first of them. */
 static void
 test_recipients_in_every_order(void)
 {

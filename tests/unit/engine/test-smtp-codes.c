@@ -202,10 +202,11 @@ test_burst(void)
 			script = script_burst(at, codes[k].reply);
 			world_start_smtp(&world, (const char *const *)script->pdata, 1);
 			CU_ASSERT_EQUAL(world_send(&world), !is_421 && !is_confused);
-			check_result(&world, 0, is_confused ? 'd' : codes[k].means[at], is_confused ? "4.4.2 " : codes[k].reply,
-				step_names[at]);
+			check_result(&world, 0, is_confused ? 'd' : codes[k].means[at],
+				is_confused ? "4.4.2 " : codes[k].reply, step_names[at]);
 			CU_ASSERT_EQUAL(world.results[0].is_cut_off, (is_421 && at != AT_DOT) || is_confused);
-			CU_ASSERT_EQUAL(host_quirks_of(world.quirks, world.path), is_confused ? QUIRK_PIPELINING : 0);
+			CU_ASSERT_EQUAL(
+				host_quirks_of(world.quirks, world.path), is_confused ? QUIRK_PIPELINING : 0);
 			world_end(&world);
 		}
 	}
@@ -213,7 +214,7 @@ test_burst(void)
 
 /* ---- the opening ---- */
 
-/* Whatever a server says instead of 2xx, it speaks for itself alone: the mail is offered to others, and tried again. */
+/* Whatever a server says instead of 2xx, it speaks for itself alone: the mail is deferred. */
 static void
 test_opening(void)
 {
@@ -237,7 +238,8 @@ test_opening(void)
 			g_ptr_array_add(script, NULL);
 			world_start_smtp(&world, (const char *const *)script->pdata, 1);
 			CU_ASSERT_PTR_NULL(world.client);
-			if (world.reply == NULL || !g_str_has_prefix(world.reply, "4.4.1 ") || strstr(world.reply, said) == NULL)
+			if (world.reply == NULL || !g_str_has_prefix(world.reply, "4.4.1 ") ||
+				strstr(world.reply, said) == NULL)
 				ASSERT_TEXT(world.reply, codes[k].reply);
 			world_end(&world);
 		}
@@ -273,8 +275,8 @@ test_helo(void)
 
 /* ---- RSET ---- */
 
-/* What was said of the recipient holds, whatever the server says to RSET; only after 2xx another message goes over the
- * connection. */
+/* What was said of the recipient holds, whatever the server says to RSET; only after 2xx another message
+ * goes over the connection. */
 static void
 test_reset(void)
 {
@@ -300,13 +302,17 @@ test_reset(void)
 /* ---- order ---- */
 
 /* What each of four recipients gets, however they stand: 'r' refused, 'l' put off, 'q' over quota, 't' taken. */
-static const char *const lots[] = { "rlqt", "rltq", "rqlt", "rqtl", "rtlq", "rtql", "lrqt", "lrtq", "lqrt", "lqtr", "ltrq", "ltqr",
-	"qrlt", "qrtl", "qlrt", "qltr", "qtrl", "qtlr", "trlq", "trql", "tlrq", "tlqr", "tqrl", "tqlr", "rrrt", "trrr", "rtrt", "tttt" };
+static const char *const lots[] = { "rlqt", "rltq", "rqlt", "rqtl", "rtlq", "rtql", "lrqt", "lrtq",
+	"lqrt", "lqtr", "ltrq", "ltqr", "qrlt", "qrtl", "qlrt", "qltr", "qtrl", "qtlr", "trlq", "trql",
+	"tlrq", "tlqr", "tqrl", "tqlr", "rrrt", "trrr", "rtrt", "tttt" };
 
 static const char *
 reply_to(char lot)
 {
-	return lot == 'r' ? "550 5.1.1 no" : lot == 'l' ? "450 4.2.1 later" : lot == 'q' ? "552 5.2.2 full" : "250 2.0.0 ok";
+	return lot == 'r'   ? "550 5.1.1 no"
+		   : lot == 'l' ? "450 4.2.1 later"
+		   : lot == 'q' ? "552 5.2.2 full"
+						: "250 2.0.0 ok";
 }
 
 static char
@@ -343,7 +349,8 @@ check_order(const char *lot, bool pipelines)
 	world_start_smtp(&world, (const char *const *)script->pdata, 4);
 	CU_ASSERT_TRUE(world_send(&world));
 	for (guint i = 0; i < 4; i++)
-		check_result(&world, i, letter_of(lot[i]), lot[i] == 't' ? "250 2.0.0 ok: queued" : reply_to(lot[i]), lot);
+		check_result(&world, i, letter_of(lot[i]),
+			lot[i] == 't' ? "250 2.0.0 ok: queued" : reply_to(lot[i]), lot);
 	world_end(&world);
 }
 

@@ -11,7 +11,8 @@ foreign_client(const Authority *authority)
 {
 	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
 
-	CU_ASSERT_EQUAL(X509_STORE_add_cert(SSL_CTX_get_cert_store(context), authority->root.certificate), 1);
+	CU_ASSERT_EQUAL(
+		X509_STORE_add_cert(SSL_CTX_get_cert_store(context), authority->root.certificate), 1);
 	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
 	return context;
 }
@@ -27,11 +28,14 @@ serve_names(const Authority *authority, const char *const *names, size_t n, int 
 
 	for (size_t i = 0; i < n; i++) {
 		const char *name = names[i] != NULL ? names[i] : "mail.example.net";
-		g_autofree char *alternative = g_strdup_printf("DNS:%s", name), *file = g_strdup_printf("%zu.pem", i);
+		g_autofree char *alternative = g_strdup_printf("DNS:%s", name),
+						*file = g_strdup_printf("%zu.pem", i);
 		g_autofree char *key_file = g_strdup_printf("%zu.key", i);
-		Pair leaf = authority_issue(&authority->intermediate, &(Request){ name, alternative, VALID, NULL, false });
+		Pair leaf = authority_issue(
+			&authority->intermediate, &(Request){ name, alternative, VALID, NULL, false });
 		const Pair *const shown[] = { &leaf, &authority->intermediate, NULL };
-		char *certificate = authority_write(authority, file, shown), *key = authority_write_key(authority, key_file, &leaf);
+		char *certificate = authority_write(authority, file, shown),
+			 *key = authority_write_key(authority, key_file, &leaf);
 
 		rows[i] = (TlsCertificate){ names[i], certificate, key };
 		g_ptr_array_add(paths, certificate);
@@ -64,7 +68,8 @@ check_server(TlsServer *server, SSL_CTX *context, const char *asked, const char 
 		CU_ASSERT_EQUAL(handshake.verified, X509_V_OK);
 		certificate = SSL_get1_peer_certificate(handshake.client);
 		CU_ASSERT_PTR_NOT_NULL_FATAL(certificate);
-		X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name, sizeof name);
+		X509_NAME_get_text_by_NID(
+			X509_get_subject_name(certificate), NID_commonName, name, sizeof name);
 		X509_free(certificate);
 		CU_ASSERT_EQUAL(sk_X509_num(SSL_get_peer_cert_chain(handshake.client)), 2);
 		ASSERT_TEXT(name, shown);
@@ -76,13 +81,15 @@ static void
 test_server_names(void)
 {
 	static const char *const orders[][3] = { { NULL, "mx.example.net", "smtp.example.org" },
-		{ "mx.example.net", NULL, "smtp.example.org" }, { "smtp.example.org", "mx.example.net", NULL } };
+		{ "mx.example.net", NULL, "smtp.example.org" },
+		{ "smtp.example.org", "mx.example.net", NULL } };
 	static const struct {
 		const char *asked, *shown;
 	} cases[] = { { NULL, "mail.example.net" }, { "mail.example.net", "mail.example.net" },
 		{ "mx.example.net", "mx.example.net" }, { "MX.Example.NET", "mx.example.net" },
 		{ "smtp.example.org", "smtp.example.org" }, { "x.mx.example.net", "mail.example.net" },
-		{ "example.net", "mail.example.net" }, { "mx.example.net.evil.example", "mail.example.net" } };
+		{ "example.net", "mail.example.net" },
+		{ "mx.example.net.evil.example", "mail.example.net" } };
 	Authority authority = authority_new();
 	SSL_CTX *context = foreign_client(&authority);
 
@@ -126,10 +133,12 @@ test_server_files(void)
 	g_autoptr(GError) error = NULL, other_error = NULL;
 
 	CU_ASSERT_FALSE(tls_server_is_stale(server));
-	CU_ASSERT_PTR_NULL(tls_server_new(&(TlsServerSettings){ mixed, TLS1_2_VERSION, false }, &error));
+	CU_ASSERT_PTR_NULL(
+		tls_server_new(&(TlsServerSettings){ mixed, TLS1_2_VERSION, false }, &error));
 	CU_ASSERT_PTR_NOT_NULL_FATAL(error);
 	CU_ASSERT_PTR_NOT_NULL(strstr(error->message, other_key));
-	CU_ASSERT_PTR_NULL(tls_server_new(&(TlsServerSettings){ named, TLS1_2_VERSION, false }, &other_error));
+	CU_ASSERT_PTR_NULL(
+		tls_server_new(&(TlsServerSettings){ named, TLS1_2_VERSION, false }, &other_error));
 	CU_ASSERT_EQUAL(unlink(certificate), 0);
 	CU_ASSERT_TRUE(tls_server_is_stale(server));
 	authority_clear(&authority);
@@ -146,14 +155,16 @@ accept_any(int is_good, X509_STORE_CTX *store)
 static void
 check_own_certificate(const Authority *authority, const TlsClient *client, int n, int version)
 {
-	Pair leaf = authority_issue(&authority->root, &(Request){ "x", "DNS:mx.example.org", VALID, NULL, false });
+	Pair leaf = authority_issue(
+		&authority->root, &(Request){ "x", "DNS:mx.example.org", VALID, NULL, false });
 	SSL_CTX *context = SSL_CTX_new(TLS_server_method());
 	Handshake handshake;
 	X509 *shown;
 
 	CU_ASSERT_EQUAL(SSL_CTX_use_certificate(context, leaf.certificate), 1);
 	CU_ASSERT_EQUAL(SSL_CTX_use_PrivateKey(context, leaf.key), 1);
-	CU_ASSERT_EQUAL(X509_STORE_add_cert(SSL_CTX_get_cert_store(context), authority->root.certificate), 1);
+	CU_ASSERT_EQUAL(
+		X509_STORE_add_cert(SSL_CTX_get_cert_store(context), authority->root.certificate), 1);
 	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, accept_any);
 	SSL_CTX_set_max_proto_version(context, version);
 	handshake_start(&handshake);
@@ -178,12 +189,13 @@ static void
 test_own_certificate(void)
 {
 	Authority authority = authority_new();
-	Pair leaf =
-		authority_issue(&authority.intermediate, &(Request){ "x", "DNS:out.example.net", VALID, NULL, false });
-	g_autofree char *certificate =
-		authority_write(&authority, "own.pem", (const Pair *[]){ &leaf, &authority.intermediate, NULL });
+	Pair leaf = authority_issue(
+		&authority.intermediate, &(Request){ "x", "DNS:out.example.net", VALID, NULL, false });
+	g_autofree char *certificate = authority_write(
+		&authority, "own.pem", (const Pair *[]){ &leaf, &authority.intermediate, NULL });
 	g_autofree char *key = authority_write_key(&authority, "own.key", &leaf);
-	g_autofree char *trust = authority_write(&authority, "trust.pem", (const Pair *[]){ &authority.root, NULL });
+	g_autofree char *trust =
+		authority_write(&authority, "trust.pem", (const Pair *[]){ &authority.root, NULL });
 	g_autoptr(TlsClient) with = NULL, without = NULL;
 
 	with = tls_client_new_with(trust, certificate, key, NULL);
@@ -198,7 +210,8 @@ test_own_certificate(void)
 }
 
 static const UnitTest tests[] = {
-	{ "C-04 C-12 the certificate of the name that was asked for, with its chain", test_server_names },
+	{ "C-04 C-12 the certificate of the name that was asked for, with its chain",
+		test_server_names },
 	{ "the least version, for each name", test_server_minimum },
 	{ "a key of another certificate, and files that change", test_server_files },
 	{ "Q-38 our certificate with its chain, to servers that ask", test_own_certificate },

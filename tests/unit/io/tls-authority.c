@@ -39,12 +39,14 @@ authority_issue(const Pair *issuer, const Request *request)
 		X509_NAME_add_entry_by_txt(
 			subject, "CN", MBSTRING_UTF8, (const unsigned char *)request->common_name, -1, -1, 0);
 	else
-		X509_NAME_add_entry_by_txt(subject, "O", MBSTRING_UTF8, (const unsigned char *)"Nobody", -1, -1, 0);
+		X509_NAME_add_entry_by_txt(
+			subject, "O", MBSTRING_UTF8, (const unsigned char *)"Nobody", -1, -1, 0);
 	X509_set_issuer_name(made.certificate, X509_get_subject_name(by->certificate));
 	add_extension(made.certificate, by->certificate, NID_basic_constraints,
 		request->is_authority ? "critical,CA:TRUE" : "critical,CA:FALSE");
 	if (request->alternatives != NULL)
-		add_extension(made.certificate, by->certificate, NID_subject_alt_name, request->alternatives);
+		add_extension(
+			made.certificate, by->certificate, NID_subject_alt_name, request->alternatives);
 	if (request->usage != NULL)
 		add_extension(made.certificate, by->certificate, NID_ext_key_usage, request->usage);
 	CU_ASSERT_FATAL(X509_sign(made.certificate, by->key, EVP_sha256()) > 0);
@@ -87,8 +89,10 @@ Authority
 authority_new(void)
 {
 	const Request root = { "Test Root", NULL, -AUTHORITY_DAY, 30 * AUTHORITY_DAY, NULL, true };
-	const Request intermediate = { "Test Intermediate", NULL, -AUTHORITY_DAY, 30 * AUTHORITY_DAY, NULL, true };
-	const Request no_authority = { "Test Customer", "DNS:customer.example", -AUTHORITY_DAY, 30 * AUTHORITY_DAY, NULL, false };
+	const Request intermediate = { "Test Intermediate", NULL, -AUTHORITY_DAY, 30 * AUTHORITY_DAY,
+		NULL, true };
+	const Request no_authority = { "Test Customer", "DNS:customer.example", -AUTHORITY_DAY,
+		30 * AUTHORITY_DAY, NULL, false };
 	Authority authority = { .directory = unit_new_directory() };
 
 	authority.root = authority_issue(NULL, &root);

@@ -7,7 +7,13 @@
 #define GOLDEN_DAY (INT64_C(86400) * CLOCK_SECOND)
 #define GOLDEN_NOW (20000 * GOLDEN_DAY)
 
-enum { GOLDEN_FIRST = 1000, GOLDEN_SMALL = 2000, GOLDEN_SMALL_N = 30, GOLDEN_MANY = 20, GOLDEN_LARGE = 20000 };
+enum {
+	GOLDEN_FIRST = 1000,
+	GOLDEN_SMALL = 2000,
+	GOLDEN_SMALL_N = 30,
+	GOLDEN_MANY = 20,
+	GOLDEN_LARGE = 20000
+};
 
 /* ---- what is written ---- */
 
@@ -31,7 +37,8 @@ golden_envelope(QueueId id)
 	envelope->ret = RET_HDRS;
 	envelope->body = BODY_8BITMIME;
 	envelope->is_smtputf8 = true;
-	envelope_add_recipient(envelope, "one@example.org", "rfc822;one+2B@example.org", NOTIFY_SUCCESS | NOTIFY_FAILURE);
+	envelope_add_recipient(
+		envelope, "one@example.org", "rfc822;one+2B@example.org", NOTIFY_SUCCESS | NOTIFY_FAILURE);
 	envelope_add_recipient(envelope, "zw\303\266lf@example.org", NULL, 0);
 	envelope_add_recipient(envelope, "three@example.com", NULL, NOTIFY_NEVER);
 	envelope_add_recipient(envelope, "four@example.com", "rfc822;four@example.com", NOTIFY_DELAY);
@@ -138,11 +145,13 @@ golden_fill_many(Fixture *fixture)
 	MessageState *state;
 
 	CU_ASSERT_EQUAL(
-		fixture_commit(fixture, GOLDEN_FIRST + 3, "Subject: many\r\n\r\nx\r\n", GOLDEN_MANY), SPOOL_COMMITTED);
+		fixture_commit(fixture, GOLDEN_FIRST + 3, "Subject: many\r\n\r\nx\r\n", GOLDEN_MANY),
+		SPOOL_COMMITTED);
 	state = golden_state(fixture, GOLDEN_FIRST + 3);
 	state->next_us = GOLDEN_NOW + 60 * CLOCK_SECOND;
 	for (unsigned i = 0; i < GOLDEN_MANY; i++)
-		message_state_set_recipient(state, i, RECIPIENT_PENDING, "450 4.3.0 a reply of some length");
+		message_state_set_recipient(
+			state, i, RECIPIENT_PENDING, "450 4.3.0 a reply of some length");
 	spool_put_changes(fixture->spool, state);
 	golden_flush(fixture);
 	message_state_set_recipient(state, 5, RECIPIENT_REMOVED, "removed");
@@ -212,7 +221,8 @@ golden_put(GString *out, const char *name, const char *text)
 static void
 golden_put_envelope(GString *out, const Envelope *envelope)
 {
-	g_string_append_printf(out, "  arrived: %" G_GINT64_FORMAT "\n  ret: %d body: %d smtputf8: %d\n", envelope->arrived_us,
+	g_string_append_printf(out,
+		"  arrived: %" G_GINT64_FORMAT "\n  ret: %d body: %d smtputf8: %d\n", envelope->arrived_us,
 		envelope->ret, envelope->body, envelope->is_smtputf8);
 	golden_put(out, "sender", envelope->sender);
 	golden_put(out, "envid", envelope->envid);
@@ -220,32 +230,36 @@ golden_put_envelope(GString *out, const Envelope *envelope)
 	golden_put(out, "bottom", envelope->bottom);
 	for (guint i = 0; i < envelope->cuts->len; i++)
 		g_string_append_printf(out, "  cut: %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT "\n",
-			g_array_index(envelope->cuts, Cut, i).offset, g_array_index(envelope->cuts, Cut, i).length);
+			g_array_index(envelope->cuts, Cut, i).offset,
+			g_array_index(envelope->cuts, Cut, i).length);
 	for (guint i = 0; i < envelope->notes->len; i++)
-		golden_put(out, ((const Note *)envelope->notes->pdata[i])->name, ((const Note *)envelope->notes->pdata[i])->value);
+		golden_put(out, ((const Note *)envelope->notes->pdata[i])->name,
+			((const Note *)envelope->notes->pdata[i])->value);
 }
 
 static void
 golden_put_state(GString *out, const MessageState *state)
 {
 	g_string_append_printf(out,
-		"  version: %" G_GUINT64_FORMAT " next: %" G_GINT64_FORMAT " tries-all: %d attempts: %u\n  held: %d release: %" G_GINT64_FORMAT
+		"  version: %" G_GUINT64_FORMAT " next: %" G_GINT64_FORMAT
+		" tries-all: %d attempts: %u\n  held: %d release: %" G_GINT64_FORMAT
 		" since: %" G_GINT64_FORMAT " total: %" G_GINT64_FORMAT "\n",
-		state->version, state->next_us, state->tries_all, state->attempts, state->is_held, state->release_at_us,
-		state->held_since_us, state->held_total_us);
+		state->version, state->next_us, state->tries_all, state->attempts, state->is_held,
+		state->release_at_us, state->held_since_us, state->held_total_us);
 	golden_put(out, "hold-reason", state->hold_reason);
 }
 
 static void
 golden_put_recipient(GString *out, const Recipient *recipient, const RecipientState *state)
 {
-	g_string_append_printf(out, "  recipient: %s notify: %u original: %s\n", recipient->address, recipient->notify,
-		recipient->original != NULL ? recipient->original : "-");
+	g_string_append_printf(out, "  recipient: %s notify: %u original: %s\n", recipient->address,
+		recipient->notify, recipient->original != NULL ? recipient->original : "-");
 	g_string_append_printf(out,
-		"    status: %d warned: %d attempts: %u next: %" G_GINT64_FORMAT " held-since: %" G_GINT64_FORMAT
-		" held-total: %" G_GINT64_FORMAT " way: %" G_GINT64_MODIFIER "x reply: %s\n",
-		state->status, state->is_warned, state->attempts, state->next_us, state->held_since_us, state->held_total_us,
-		state->way, state->reply != NULL ? state->reply : "-");
+		"    status: %d warned: %d attempts: %u next: %" G_GINT64_FORMAT
+		" held-since: %" G_GINT64_FORMAT " held-total: %" G_GINT64_FORMAT
+		" way: %" G_GINT64_MODIFIER "x reply: %s\n",
+		state->status, state->is_warned, state->attempts, state->next_us, state->held_since_us,
+		state->held_total_us, state->way, state->reply != NULL ? state->reply : "-");
 }
 
 static bool
@@ -263,10 +277,12 @@ golden_put_message(GString *out, Spool *spool, const SpoolSummary *summary)
 	g_autofree char *sum = NULL;
 
 	g_string_append_printf(out,
-		"message %" G_GUINT64_FORMAT "\n  index: size %" G_GUINT64_FORMAT " next %" G_GINT64_FORMAT " arrived %" G_GINT64_FORMAT
+		"message %" G_GUINT64_FORMAT "\n  index: size %" G_GUINT64_FORMAT " next %" G_GINT64_FORMAT
+		" arrived %" G_GINT64_FORMAT
 		" pending %u of %u attempts %u held %d %d version %" G_GUINT64_FORMAT "\n",
-		summary->id, summary->size, summary->next_us, summary->arrived_us, summary->n_pending, summary->n_recipients,
-		summary->attempts, summary->is_held, summary->has_held, summary->version);
+		summary->id, summary->size, summary->next_us, summary->arrived_us, summary->n_pending,
+		summary->n_recipients, summary->attempts, summary->is_held, summary->has_held,
+		summary->version);
 	if (message == NULL) {
 		g_string_append(out, "  cannot be read\n");
 		return;
@@ -274,9 +290,10 @@ golden_put_message(GString *out, Spool *spool, const SpoolSummary *summary)
 	golden_put_envelope(out, message->envelope);
 	golden_put_state(out, message->state);
 	for (guint i = 0; i < message->state->n_recipients; i++)
-		golden_put_recipient(
-			out, g_ptr_array_index(message->envelope->recipients, i), &message->state->recipients[i]);
-	if (!spool_read_content(message, NULL) || !spool_message_pieces(message, golden_piece, shown, NULL)) {
+		golden_put_recipient(out, g_ptr_array_index(message->envelope->recipients, i),
+			&message->state->recipients[i]);
+	if (!spool_read_content(message, NULL) ||
+		!spool_message_pieces(message, golden_piece, shown, NULL)) {
 		g_string_append(out, "  content cannot be read\n");
 		return;
 	}

@@ -1,7 +1,7 @@
 /* golden.h - a small spool with something of everything, and all that is known of a spool as text.
  *
- * What it is written with must stay: the spools of tests/unit/mail/golden were made of the same messages, by the version
- * that had the format. */
+ * golden_fill() must not change: the spools of tests/unit/mail/golden have the same messages, written
+ * by the versions that had the formats. */
 #pragma once
 
 #include "unit/mail/mail.h"

@@ -15,8 +15,8 @@ static char *
 golden_read(unsigned version, const char *end)
 {
 	const char *top = g_getenv("TOP_SRCDIR");
-	g_autofree char *path =
-		g_strdup_printf("%s/tests/unit/mail/golden/spool-%u.%s", top != NULL ? top : ".", version, end);
+	g_autofree char *path = g_strdup_printf(
+		"%s/tests/unit/mail/golden/spool-%u.%s", top != NULL ? top : ".", version, end);
 	char *text = NULL;
 
 	if (!g_file_get_contents(path, &text, NULL, NULL))
@@ -47,7 +47,8 @@ golden_write_row(int fd, const char *at, const char *hex)
 
 	CU_ASSERT_FATAL(n <= sizeof octets);
 	for (size_t i = 0; i < n; i++)
-		octets[i] = (uint8_t)(g_ascii_xdigit_value(hex[2 * i]) << 4 | g_ascii_xdigit_value(hex[2 * i + 1]));
+		octets[i] =
+			(uint8_t)(g_ascii_xdigit_value(hex[2 * i]) << 4 | g_ascii_xdigit_value(hex[2 * i + 1]));
 	CU_ASSERT_EQUAL(pwrite(fd, octets, n, (off_t)strtoull(at, NULL, 16)), (ssize_t)n);
 }
 
@@ -111,12 +112,15 @@ static void
 golden_keep(Fixture *fixture, const char *text, const char *keep)
 {
 	g_autofree char *path = g_strconcat(keep, ".txt", NULL);
-	char *words[] = { (char[]){ "cp" }, (char[]){ "-r" }, fixture->directory, g_strdup(keep), NULL };
+	char *words[] = { (char[]){ "cp" }, (char[]){ "-r" }, fixture->directory, g_strdup(keep),
+		NULL };
 	int status = -1;
 
 	CU_ASSERT(g_file_set_contents(path, text, -1, NULL));
 	spool_close(fixture->spool);
-	CU_ASSERT(g_spawn_sync(NULL, words, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, &status, NULL) && status == 0);
+	CU_ASSERT(g_spawn_sync(
+				  NULL, words, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, &status, NULL) &&
+			  status == 0);
 	fixture->spool = spool_open(&fixture->settings, NULL);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(fixture->spool);
 	g_free(words[3]);
@@ -177,8 +181,7 @@ test_written_now(void)
 	golden_compare(text, expected);
 }
 
-const UnitSuite golden_suite = { "golden", (const UnitTest[]){
-	{ "the same messages written now", test_written_now },
-	{ "Q-02 spools of each format are read, field by field", test_versions },
-	{ "Q-02 spools of each format go on", test_goes_on },
-	{ 0 } } };
+const UnitSuite golden_suite = { "golden",
+	(const UnitTest[]){ { "the same messages written now", test_written_now },
+		{ "Q-02 spools of each format are read, field by field", test_versions },
+		{ "Q-02 spools of each format go on", test_goes_on }, { 0 } } };
