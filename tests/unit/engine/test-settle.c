@@ -72,17 +72,11 @@ scene_end(Scene *scene)
 }
 
 static void
-scene_result(Scene *scene, unsigned i, SentStatus status, const char *reply)
+scene_settle(Scene *scene, unsigned i, SentStatus status, const char *reply)
 {
 	scene->recipients[i].has_result = true;
 	scene->recipients[i].is_settled = false;
 	sent_result_set(&scene->recipients[i].result, status, true, reply);
-}
-
-static void
-scene_settle(Scene *scene, unsigned i, SentStatus status, const char *reply)
-{
-	scene_result(scene, i, status, reply);
 	settle_recipient(&scene->active, i);
 }
 
