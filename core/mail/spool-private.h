@@ -332,6 +332,8 @@ void spool_scan_reset(SpoolScan *scan); /* all but the findings */
 SpoolSummaryResult spool_scan_summary(Spool *spool, const SpoolSegment *segment, SpoolScan *scan);
 /* Batches above `limit` do not count; 0: all do. */
 void spool_scan_batches(Spool *spool, const SpoolSegment *segment, uint64_t limit, SpoolScan *scan);
+/* Reads until `size` octets are there or the file ends, however short single reads are; how many; -1 and errno. */
+ssize_t spool_pread_most(const Disk *disk, int fd, void *data, size_t size, uint64_t offset);
 /* All of it, or false and errno: ENODATA if the file ends before. */
 bool spool_pread(const Disk *disk, int fd, void *data, size_t size, uint64_t offset);
 /* The same for the start: an error is given a second and a third chance, some times. */

@@ -14,25 +14,33 @@ enum {
 
 #define SCAN_PAUSE_US (20 * 1000)
 
-bool
-spool_pread(const Disk *disk, int fd, void *data, size_t size, uint64_t offset)
+ssize_t
+spool_pread_most(const Disk *disk, int fd, void *data, size_t size, uint64_t offset)
 {
-	uint8_t *at = data;
+	size_t done = 0;
 
-	while (size > 0) {
-		const ssize_t got = disk->pread(disk, fd, at, size, (off_t)offset);
+	while (done < size) {
+		const ssize_t got = disk->pread(disk, fd, (uint8_t *)data + done, size - done, (off_t)(offset + done));
 
 		if (got < 0 && errno == EINTR)
 			continue;
-		if (got <= 0) {
-			errno = got == 0 ? ENODATA : errno;
-			return false;
-		}
-		at += got;
-		offset += (uint64_t)got;
-		size -= (size_t)got;
+		if (got < 0)
+			return -1;
+		if (got == 0)
+			break;
+		done += (size_t)got;
 	}
-	return true;
+	return (ssize_t)done;
+}
+
+bool
+spool_pread(const Disk *disk, int fd, void *data, size_t size, uint64_t offset)
+{
+	const ssize_t got = spool_pread_most(disk, fd, data, size, offset);
+
+	if (got >= 0 && (size_t)got < size)
+		errno = ENODATA;
+	return got >= 0 && (size_t)got == size;
 }
 
 bool

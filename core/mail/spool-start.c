@@ -60,7 +60,7 @@ spool_read_format(Spool *spool, GError **error)
 
 	if (fd < 0)
 		return errno == ENOENT ? false : error_set_errno(error, "cannot open %s", path);
-	got = spool->disk->pread(spool->disk, fd, text, sizeof text - 1, 0);
+	got = spool_pread_most(spool->disk, fd, text, sizeof text - 1, 0);
 	(void)spool->disk->close(spool->disk, fd);
 	if (got < 0)
 		return error_set_errno(error, "cannot read %s", path);

@@ -122,7 +122,7 @@ sim_pread(const Disk *disk, int fd, void *data, size_t size, off_t offset)
 
 	g_mutex_lock(&sim->lock);
 	if (sim_fails(sim, SIM_PREAD))
-		size = sim->fault[SIM_PREAD] == SIM_SHORT ? (size + 2) / 3 : 0;
+		size = sim->fault[SIM_PREAD] == SIM_SHORT ? (size + 8) / 9 : 0;
 	else if ((size = sim_readable(sim, sim->fd_file[fd], (uint64_t)offset, size)) < wanted)
 		sim->failures++;
 	if (size > 0 || wanted == 0)

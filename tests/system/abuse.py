@@ -5,7 +5,6 @@ and that of the abusers), a clamd, the honest clients with their next hop, and t
 abuse_acts.py in a cgroup of CPU weight 1.  First the abusers are connected and silent, then all of them
 abuse at once.  abuse_judge.py says what is right."""
 import collections
-import ctypes
 import json
 import os
 import pathlib
@@ -20,7 +19,8 @@ import abuse_honest
 from abuse_acts import ABUSERS, SILENT_HOPS
 from abuse_limits import Sampler
 from clamd import Clamd
-from cluster import CLONE_NEWNET, die_with_parent, libc
+import netns
+from cluster import die_with_parent
 from nsd import Nsd
 from postern import BUILD, LOGIN, PASSWORD, Postern, Sink, free_port, wait_until
 
@@ -90,13 +90,6 @@ class Cage:
         if self.path:
             wait_until(lambda: not (self.path / "cgroup.procs").read_text(), "the end of the abusers")
             self.path.rmdir()
-
-
-def enter_network():
-    """A network namespace of its own, so that its ports and loopback addresses are free; OSError if not permitted."""
-    if libc.unshare(CLONE_NEWNET) != 0:
-        raise OSError(ctypes.get_errno(), "unshare: a network namespace of its own needs root")
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 
 class Gateway(Postern):

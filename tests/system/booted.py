@@ -3,7 +3,6 @@
 The system is made once by debootstrap, from the mirror of this machine, and kept in a cache; each machine works on a
 copy-on-write layer over it.  Needs root, debootstrap, a cgroup 2 hierarchy that may be written, and overlayfs."""
 import contextlib
-import ctypes
 import fcntl
 import hashlib
 import os
@@ -13,16 +12,15 @@ import select
 import shutil
 import signal
 import subprocess
-import threading
 from pathlib import Path
 
+import netns
 from postern import PATIENCE, SOURCE, wait_until
 
 SUITE = "bookworm"
 # beside what an installed Postern needs (tools/packages run): the system, and the programs of the tests and of doc/install.md
 PACKAGES = ["systemd", "systemd-sysv", "openssl", "ca-certificates", "curl", "logrotate"]
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-CLONE_NEWNET = 0x40000000
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", "/var/cache")) / "postern-tests"
 
 
@@ -53,7 +51,7 @@ def make_image(place):
     found = re.search(r"d='(.*)'", archives.stdout)
     if found and Path(found[1]).is_dir():
         words.append("--cache-dir=" + found[1])
-    with open(str(place) + ".log", "wb") as log:
+    with open(str(place) + ".log", "wb") as log, netns.inside(netns.machine):
         code = subprocess.run([*words, SUITE, place, mirror()], stdout=log, stderr=log, check=False).returncode
     assert code == 0, "debootstrap ended with %d: %s" % (code, Path(str(place) + ".log").read_text(errors="replace")[-3000:])
     for name in ("etc/hostname", "etc/resolv.conf"):  # debootstrap copies those of this machine
@@ -105,19 +103,6 @@ def check_possible():
 
 # ---- networks ----
 
-@contextlib.contextmanager
-def network_of(pid):
-    """What this thread does inside belongs to the network of a process: sockets, and programs that it starts."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    with open("/proc/self/task/%d/ns/net" % threading.get_native_id(), "rb") as here, \
-            open("/proc/%d/ns/net" % pid, "rb") as there:
-        assert libc.setns(there.fileno(), CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
-        try:
-            yield
-        finally:
-            assert libc.setns(here.fileno(), CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
-
-
 class Neighbour:
     """Another host, as far as the network goes: `network()`, joined to the machine by a cable of their own."""
 
@@ -137,7 +122,7 @@ class Neighbour:
         subprocess.run(["ip", *map(str, words)], check=True)
 
     def network(self):
-        return network_of(self.holder.pid)
+        return netns.of_process(self.holder.pid)
 
     def close(self):
         self.holder.kill()
@@ -250,7 +235,7 @@ class Machine:
         return self.run("journalctl --no-pager --output=cat" + (" --unit=" + unit if unit else "")).out
 
     def network(self):
-        return network_of(self.init)
+        return netns.of_process(self.init)
 
     # -- the end --
 

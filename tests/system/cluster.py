@@ -4,7 +4,6 @@ tools/cluster.  Needs root.
 Two networks: "mail" (nodes, clients, next hop) and "store" (nodes, Redis), each a bridge, so that a node can be cut off from
 one and not from the other.  The process that makes a Network lives in the clients' namespace from then on."""
 import collections
-import ctypes
 import itertools
 import os
 import re
@@ -14,17 +13,17 @@ import subprocess
 import threading
 import time
 
+import netns
 from postern import Dialog, Postern, Sink, wait_until
 
-CLONE_NEWNET, PR_SET_PDEATHSIG = 0x40000000, 1
+PR_SET_PDEATHSIG = 1
 CLIENT, EXCHANGER, GUESTS = "10.77.0.21", "10.77.0.22", ("10.77.0.31", "10.77.0.32")  # load and next hop; a sender's exchanger; who is blocked
 SINK_PORT, DNS_PORT, REDIS_PORT, SENTINEL_PORT = 2525, 5353, 6379, 26379
 TARGET = re.compile(rb"\nX-Bench-Id: (\d+)\r")
-libc = ctypes.CDLL(None, use_errno=True)
 
 
 def die_with_parent():
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    netns.libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def run(*words):
@@ -88,8 +87,7 @@ class Network:
 
     def enter(self, name):
         with open("/run/netns/" + self.stem + name, encoding="ascii") as file:
-            if libc.setns(file.fileno(), CLONE_NEWNET) != 0:
-                raise OSError(ctypes.get_errno(), "setns")
+            netns.enter(file.fileno())
 
     def inside(self, name, command):
         return ["nsenter", "--net=/run/netns/" + self.stem + name, *map(str, command)]

@@ -1,13 +1,36 @@
 """Fixtures of the system tests; see postern.py."""
+import os
 import shutil
 
 import pytest
 
 import booted
+import netns
 from booted_world import World
 from kit import Installed
 from nsd import Nsd
 from postern import Postern, Sink
+
+
+# Tests of the installed Postern run make in the build directory, and boot one machine: one after the other, in one process.
+INSTALLING = {"world", "installed", "staged", "whole"}
+
+
+def pytest_configure(config):
+    """Each process of "make check-system" has a network of its own: no port is taken by another, or by this machine."""
+    config.addinivalue_line("markers", "xdist_group(name): tests of a group run in one process, one after the other")
+    runs_tests = hasattr(config, "workerinput") or not config.getoption("numprocesses", None)
+    if runs_tests and os.geteuid() == 0:
+        netns.enter_new()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """With xdist's "loadgroup": a file is one group, since its tests share daemons; the longest group begins."""
+    installing = {item.path for item in items if INSTALLING & set(item.fixturenames)}
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("installing" if item.path in installing else item.path.stem))
+    items.sort(key=lambda item: item.path not in installing)
 
 
 @pytest.fixture(autouse=True)

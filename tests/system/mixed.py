@@ -73,10 +73,11 @@ class Gateway(Postern):
 
 
 class Mixed:
-    """`options`: rate (messages a second), largest (octets), seed; see add_options()."""
+    """`options`: rate (messages a second), largest (octets), seed, window; see add_options()."""
 
     def __init__(self, place, options, changes=None, environment=None):
         self.place, self.ends, self.loads, self.hops, self.daemon = place, [], [], [], None
+        self.window = options.window * 1_000_000  # ns, as times of records are
         try:
             self.hops = [Hop(place, name) for name in HOPS]
             self.daemon = Gateway(place / "postern", self.configuration(changes or {}), environment=environment)
@@ -134,7 +135,7 @@ class Mixed:
         for hop in self.hops:
             hop.process.terminate()
             hop.process.wait()
-        judgement = Judgement(self.ends, alarms, left)
+        judgement = Judgement(self.ends, alarms, left, self.window)
         for load, copies in zip(self.loads, ((), COPIES)):
             judgement.read_sent(load.record, copies)
         for hop in self.hops:
@@ -154,5 +155,7 @@ def add_options(parser, rate):
     """What both tools take."""
     parser.add_argument("--rate", type=float, default=rate, help="messages a second, at most (%g)" % rate)
     parser.add_argument("--largest", type=int, default=LARGEST, help="octets of the largest message (5 MiB)")
+    parser.add_argument("--window", type=int, default=200, metavar="MS",
+                        help="what was accepted that long before a kill may come twice (200)")
     parser.add_argument("--seed", type=int, default=None, help="of chance; the one used is printed")
     parser.add_argument("--keep", action="store_true", help="keep the directory")

@@ -80,11 +80,13 @@ class SinkSession:
             return
         if not self.answer("DATA", "", "354 go ahead"):
             return
-        message = Message(self)
+        lines = []
         while (line := self.stream.readline()) != b".\r\n":
             if not line:
                 raise ConnectionError
-            message.data += line[1:] if line.startswith(b".") else line
+            lines.append(line[1:] if line.startswith(b".") else line)
+        message = Message(self)
+        message.data = b"".join(lines)
         if self.answer(".", message, "250 2.0.0 Ok: taken"):
             self.sink.take(message)
         self.sender, self.recipients = None, []
@@ -165,7 +167,7 @@ class Sink:
         self.messages, self.commands, self.connections = [], [], 0
         self.changed = threading.Condition()
         self.open = set()
-        self.listener = socket.create_server((host, port), backlog=200)
+        self.listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=200)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 

@@ -60,8 +60,9 @@ def test_commands_record_words_and_answer(postern):
     postern.sink.close()
     with postern.smtp() as dialog:
         dialog.login()
-        dialog.mail()
-        dialog.mail()
+        for _ in range(2):
+            queue_id = dialog.mail()
+            postern.wait_log("deferred .*queue=" + queue_id)
     postern.ctl("queue", "hold", "account=" + LOGIN, "--yes")
     row = newest(postern, "account=" + LOGIN)
     assert (row["command"], row["name"], row["after"]) == ("queue hold", "account=" + LOGIN, "2 messages of 1 account: 2 held.")

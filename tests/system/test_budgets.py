@@ -334,8 +334,8 @@ def octets_in_kernel(client, port):
 def test_octets_ahead(make_postern, sink, ahead):
     """[server] max-ahead: while a hook waits for its server, so much is read of what the client sends meanwhile."""
     hanging, size = Hanging(), 300000
-    postern = make_postern({"server": {"plugins": "auth clamav", "max-ahead": str(ahead)},
-                            "plugin clamav": {"server": "127.0.0.1:%d" % hanging.port, "deadline": "15s"}}, sink=sink)
+    postern = make_postern({"server": {"plugins": "auth clamav", "max-ahead": str(ahead), "chain-deadline": "10m"},
+                            "plugin clamav": {"server": "127.0.0.1:%d" % hanging.port, "deadline": "1m"}}, sink=sink)
     try:
         with postern.session() as dialog:
             for command in ("MAIL FROM:<%s>" % LOGIN, "RCPT TO:<rcpt@example.org>"):

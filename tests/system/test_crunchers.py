@@ -37,8 +37,8 @@ def gate(make_postern, sink):
 
 
 def test_passwords_do_not_hold_up_messages(gate):
-    """A hundred and fifty guesses at once, from one address: a message of another is answered before half of them."""
-    guessing = [gate.smtp(source=CLIENT) for _ in range(150)]
+    """Eighty guesses at once, from one address: a message of another is answered before half of them."""
+    guessing = [gate.smtp(source=CLIENT) for _ in range(80)]
     for dialog in guessing:
         dialog.hello()
     with gate.session() as session:
@@ -96,7 +96,7 @@ def test_so_many_may_wait(make_postern, sink, own, all_clients, sources):
                          "clients": {"computing": str(own)}}, sink=sink)
     codes = guess_at_once(gate, sources)
     assert set(codes) == {454, 535}
-    assert codes.count(535) >= 4   # one is computed, three wait
+    assert codes.count(535) >= 3   # and a fourth if one of them is computed before it comes
 
 
 @pytest.mark.parametrize("content, passwords", [(3, 5), (0, 0)])

@@ -1,6 +1,5 @@
 """IP address helpers (letter I of BEHAVIOURS.md) from end to end: a real name server whose zone the test changes, public
 addresses, mail that waits and arrives.  All in a network of the test's own, so that the addresses are nobody's."""
-import ctypes
 import datetime
 import functools
 import os
@@ -13,10 +12,10 @@ import time
 
 import pytest
 
+import netns
 from postern import Dialog, Postern, Sink, free_port, wait_until
 from test_redis import redis  # noqa: F401
 
-CLONE_NEWNET = 0x40000000
 ONE, TWO = "1.2.3.4", "5.6.7.8"
 PORT = 2525
 ZONE = "$ORIGIN %s.\n$TTL 1\n@ IN SOA ns hostmaster %d 3600 600 86400 0\n@ IN NS ns\nns IN A 127.0.0.1\n%s\n"
@@ -26,21 +25,13 @@ pytestmark = pytest.mark.skipif(not shutil.which("nsd") or os.geteuid() != 0, re
 
 def in_own_network(test):
     """The test runs in a thread that has a network namespace of its own, as all that it starts has."""
-    def enter():
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.unshare(CLONE_NEWNET) != 0:
-            pytest.skip("needs network namespaces: %s" % os.strerror(ctypes.get_errno()))
-        for command in (["link", "set", "lo", "up"], ["addr", "add", ONE + "/32", "dev", "lo"],
-                        ["addr", "add", TWO + "/32", "dev", "lo"]):
-            subprocess.run(["ip", *command], check=True)
-
     @functools.wraps(test)
     def run(*arguments, **more):
         failure = []
 
         def body():
             try:
-                enter()
+                netns.enter_new(ONE + "/32", TWO + "/32")
                 test(*arguments, **more)
             except BaseException as error:  # told to pytest by the thread that waits
                 failure.append(error)

@@ -85,6 +85,17 @@ def gate(tmp_path_factory):
     sink.close()
 
 
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory):
+    """Its ports with tls = auto wait for a ClientHello longer than any machine takes to send one."""
+    place, sink = tmp_path_factory.mktemp("patient"), Sink()
+    certificate, key = make_certificate(place, "mail.example.net")
+    daemon = start(place, {"tls": {"certificate": certificate, "key": key}, "server": {"auto-tls-wait": "10s"}}, sink)
+    yield daemon
+    daemon.stop()
+    sink.close()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def looked_at(tmp_path_factory):
     """Two daemons whose certificate files changed: one for the better, one not; see the last test."""
@@ -136,9 +147,9 @@ def test_starttls(gate, port):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 @pytest.mark.parametrize("port", ("465",) + AUTO)
-def test_implicit(gate, port, host):
+def test_implicit(patient, port, host):
     """C-04 the handshake first, then 220, and no STARTTLS in EHLO; C-09 the same where TLS is detected."""
-    with Dialog(gate.ports[port], implicit_tls=True, host=host) as dialog:
+    with Dialog(patient.ports[port], implicit_tls=True, host=host) as dialog:
         assert dialog.greeting.raw == ["220 mail.example.net ESMTP Postern"]
         assert "STARTTLS" not in dialog.hello().lines
         dialog.expect("554 5.5.1", "STARTTLS")

@@ -142,16 +142,14 @@ def test_a_crash_is_the_failure_of_one_message(with_prober):
 @needs_prober
 def test_limits_of_parsers(with_prober):
     """Z-10 at most so many at a time, so many uses, so much memory; a reload changes them."""
-    daemon = with_prober({"parsers": "1", "parser-uses": "2", "parser-memory": "256M"}, {"deadline": "3s"})
+    daemon = with_prober({"parsers": "1", "parser-uses": "2", "parser-memory": "256M"}, {"deadline": "1m"})
 
     def pid():
         return daemon.ctl("prober", "parser", "pid").split()[-1]
     pids = [pid() for _ in range(6)]
     assert [pids.count(one) for one in pids] == [2] * 6
-    begun = time.monotonic()
     if not has_sanitizers:
         assert "died" in daemon.ctl("prober", "parser", "memory", code=1)
-        assert time.monotonic() - begun < 3
     assert len(parsers(daemon)) <= 1
     daemon.reload({"sandbox": {"parser-uses": "100"}})
     assert len({pid() for _ in range(6)}) == 1

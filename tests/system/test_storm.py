@@ -22,7 +22,8 @@ pytestmark = pytest.mark.skipif(not LIBRARY.exists() or is_sanitized(), reason='
 
 def test_one_round():
     """Q-02 nothing is lost or changed, and little comes twice, while writes, syncs, reads and renames of the spool fail."""
-    done = subprocess.run([sys.executable, SOURCE / "tools/storm", "0", "--build", BUILD, "--rate", "120", "--largest", "500000"],
+    done = subprocess.run([sys.executable, SOURCE / "tools/storm", "0", "--build", BUILD, "--rate", "120", "--largest", "500000",
+                           "--window", "2000"],
                           capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(done.stdout)

@@ -17,6 +17,10 @@ typedef struct {
 /* Runs all suites (ends with NULL), or those named by the arguments; the program's exit code. */
 int unit_main(int argc, char **argv, const UnitSuite *const *suites);
 
+/* Says that the running test cannot run here, and why: the program ends with 77, which automake counts as skipped,
+ * unless another test failed.  The test returns afterwards. */
+void unit_skip(const char *why);
+
 /* Prints both on failure. */
 void unit_assert_text(const char *file, unsigned line, const char *actual, const char *expected);
 #define ASSERT_TEXT(actual, expected) unit_assert_text(__FILE__, __LINE__, (actual), (expected))

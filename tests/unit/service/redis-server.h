@@ -16,10 +16,10 @@ typedef struct {
 	bool is_sentinel;
 } RedisServer;
 
-/* False: there is no redis-server on this machine. */
+/* False: there is no redis-server on this machine, so that the test is skipped. */
 bool redis_server_is_there(void);
 /* Starts one with an empty database, and waits until it answers.  `options`: words, blanks between them, or NULL.
- * `clock`: it goes by a clock of its own, which begins at 20,000 days. */
+ * NULL: there is none on this machine, and the test is skipped.  `clock`: it goes by a clock of its own, which begins at 20,000 days. */
 RedisServer *redis_server_new(const char *options, bool has_clock);
 /* One that reads `config` as a sentinel. */
 RedisServer *redis_server_new_sentinel(const char *config);

@@ -79,15 +79,6 @@ assert_value(Store *store, const char *key, const char *expected)
 	ASSERT_TEXT(value, expected);
 }
 
-static bool
-skips(void)
-{
-	if (redis_server_is_there())
-		return false;
-	fprintf(stderr, " [skipped: no redis-server] ");
-	return true;
-}
-
 /* ---- slow, gone, back ---- */
 
 /* What is done while it hangs: each call ends by its deadline, soon at once, and caches and counters go on. */
@@ -118,7 +109,7 @@ check_while_away(Store *store)
 static void
 test_hangs(void)
 {
-	RedisServer *server = skips() ? NULL : redis_server_new(NULL, false);
+	RedisServer *server = redis_server_new(NULL, false);
 	g_autoptr(Store) store = NULL;
 	int64_t begun_us;
 
@@ -143,7 +134,7 @@ test_hangs(void)
 static void
 test_restarts(void)
 {
-	RedisServer *server = skips() ? NULL : redis_server_new(NULL, false);
+	RedisServer *server = redis_server_new(NULL, false);
 	g_autoptr(Store) store = NULL;
 
 	if (server == NULL)
@@ -167,7 +158,7 @@ test_restarts(void)
 static void
 test_starts_later(void)
 {
-	RedisServer *server = skips() ? NULL : redis_server_new(NULL, false);
+	RedisServer *server = redis_server_new(NULL, false);
 	g_autoptr(Store) store = NULL;
 	g_autofree char *text = NULL;
 
@@ -200,7 +191,7 @@ ask_on_loop(void *data)
 static void
 test_loop(void)
 {
-	RedisServer *server = skips() ? NULL : redis_server_new(NULL, false);
+	RedisServer *server = redis_server_new(NULL, false);
 	g_autoptr(Store) store = NULL;
 	Loop *loop = loop_new(clock_system(), NULL);
 	void *all[2];
@@ -247,7 +238,7 @@ read_on(void *data)
 static void
 test_killed_connections(void)
 {
-	RedisServer *server = skips() ? NULL : redis_server_new(NULL, false);
+	RedisServer *server = redis_server_new(NULL, false);
 	GThread *threads[KILL_READERS];
 	Killed killed = { 0 };
 
@@ -283,7 +274,7 @@ test_killed_connections(void)
 static void
 test_password_in_clear(void)
 {
-	RedisServer *server = skips() ? NULL : redis_server_new("--requirepass secret --protected-mode no", false);
+	RedisServer *server = redis_server_new("--requirepass secret --protected-mode no", false);
 	g_autofree char *url = NULL;
 	g_autoptr(GError) error = NULL;
 	g_autoptr(Store) store = NULL;
@@ -301,7 +292,7 @@ test_password_in_clear(void)
 static void
 test_passwords(void)
 {
-	RedisServer *server = skips() ? NULL : redis_server_new("--requirepass secret", false);
+	RedisServer *server = redis_server_new("--requirepass secret", false);
 	g_autofree char *why = NULL;
 	Store *store;
 
@@ -329,7 +320,7 @@ test_passwords(void)
 static void
 test_eviction(void)
 {
-	RedisServer *server = skips() ? NULL : redis_server_new("--maxmemory 100mb --maxmemory-policy allkeys-lru", false);
+	RedisServer *server = redis_server_new("--maxmemory 100mb --maxmemory-policy allkeys-lru", false);
 
 	if (server == NULL)
 		return;
@@ -343,7 +334,7 @@ test_eviction(void)
 static void
 test_replica(void)
 {
-	RedisServer *master = skips() ? NULL : redis_server_new(NULL, false), *replica;
+	RedisServer *master = redis_server_new(NULL, false), *replica;
 	g_autofree char *options = NULL, *why = NULL;
 	g_autoptr(Store) store = NULL;
 
@@ -368,7 +359,7 @@ test_replica(void)
 static void
 test_becomes_replica(void)
 {
-	RedisServer *server = skips() ? NULL : redis_server_new(NULL, false);
+	RedisServer *server = redis_server_new(NULL, false);
 	g_autoptr(Store) store = NULL;
 
 	if (server == NULL)
@@ -387,7 +378,7 @@ test_becomes_replica(void)
 static void
 test_schema(void)
 {
-	RedisServer *server = skips() ? NULL : redis_server_new(NULL, false);
+	RedisServer *server = redis_server_new(NULL, false);
 	g_autofree char *schema = NULL;
 
 	if (server == NULL)
@@ -412,7 +403,7 @@ test_tls(void)
 	RedisServer *server;
 	Store *store;
 
-	if (!skips() && tls_make_certificate("localhost", certificate, key, NULL)) {
+	if (redis_server_is_there() && tls_make_certificate("localhost", certificate, key, NULL)) {
 		server = redis_server_new(NULL, false);
 		options = g_strdup_printf("CONFIG SET tls-cert-file %s tls-key-file %s tls-auth-clients no tls-ca-cert-file %s "
 								  "tls-port %u",
@@ -502,7 +493,7 @@ test_failover(void)
 	g_autoptr(GError) error = NULL;
 	int64_t until_us;
 
-	if (skips())
+	if (!redis_server_is_there())
 		return;
 	sentinels_start(&s);
 	{
@@ -526,7 +517,7 @@ test_failover(void)
 static void
 test_unknown_master(void)
 {
-	RedisServer *sentinel = skips() ? NULL : redis_server_new_sentinel("");
+	RedisServer *sentinel = redis_server_new_sentinel("");
 	g_autofree char *url = NULL;
 	g_autoptr(GError) error = NULL;
 
