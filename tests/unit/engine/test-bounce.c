@@ -100,16 +100,24 @@ static void
 test_status(void)
 {
 	static const struct {
+		DsnAction action;
 		const char *reply, *status;
-	} cases[] = { { "550 no code", "Status: 5.0.0\r\n" }, { "450 4.2.1 until it expired", "Status: 4.2.1\r\n" },
-		{ "550 2.1.1 wrong class", "Status: 5.0.0\r\n" },
-		{ "5.4.6 our own words", "Status: 5.4.6\r\n" }, { "550 5.1.1.1.1.1.1 long", "Status: 5.0.0\r\n" }, { NULL, "Status: 5.0.0\r\n" } };
+	} cases[] = { { DSN_FAILED, "550 no code", "Status: 5.0.0\r\n" },
+		{ DSN_FAILED, "450 4.2.1 until it expired", "Status: 4.2.1\r\n" },
+		{ DSN_FAILED, "550 2.1.1 wrong class", "Status: 5.0.0\r\n" },
+		{ DSN_FAILED, "250 2.0.0 of another action", "Status: 5.0.0\r\n" },
+		{ DSN_DELAYED, "550 5.1.1 of another action", "Status: 4.0.0\r\n" },
+		{ DSN_DELAYED, "5.4.6 of another action", "Status: 4.0.0\r\n" },
+		{ DSN_DELIVERED, "450 4.2.1 of another action", "Status: 2.0.0\r\n" },
+		{ DSN_RELAYED, "250 2.1.5 its own", "Status: 2.1.5\r\n" },
+		{ DSN_FAILED, "5.4.6 our own words", "Status: 5.4.6\r\n" },
+		{ DSN_FAILED, "550 5.1.1.1.1.1.1 long", "Status: 5.0.0\r\n" }, { DSN_FAILED, NULL, "Status: 5.0.0\r\n" } };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		const char *const has[] = { cases[i].status, NULL };
 		static const char *const lacks[] = { NULL };
 
-		check(DSN_FAILED, cases[i].reply, RET_NONE, NULL, has, lacks);
+		check(cases[i].action, cases[i].reply, RET_NONE, NULL, has, lacks);
 	}
 }
 
@@ -119,7 +127,9 @@ test_wanted(void)
 	static const struct {
 		unsigned notify;
 		const char *wanted; /* failed, delayed, delivered */
-	} cases[] = { { 0, "yyn" }, { NOTIFY_NEVER, "nnn" }, { NOTIFY_FAILURE, "ynn" }, { NOTIFY_DELAY, "nyn" },
+	} cases[] = { { 0, "yyn" }, { NOTIFY_NEVER, "nnn" },
+		{ NOTIFY_NEVER | NOTIFY_SUCCESS | NOTIFY_FAILURE | NOTIFY_DELAY, "nnn" }, /* NEVER stands alone, or wins */
+		 { NOTIFY_FAILURE, "ynn" }, { NOTIFY_DELAY, "nyn" },
 		{ NOTIFY_SUCCESS, "nny" }, { NOTIFY_SUCCESS | NOTIFY_FAILURE | NOTIFY_DELAY, "yyy" } };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {

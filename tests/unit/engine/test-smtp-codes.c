@@ -299,6 +299,54 @@ test_reset(void)
 	}
 }
 
+/* ---- what is said ---- */
+
+/* Parameters only for what the server offers. */
+static void
+test_parameters(void)
+{
+	static const struct {
+		const char *hello, *mail, *rcpt;
+	} cases[] = {
+		{ "250 mx", "MAIL FROM:<>", "RCPT TO:<r0@example.net>" },
+		{ "250-mx\r\n250 SIZE", "MAIL FROM:<> SIZE=20", "RCPT TO:<r0@example.net>" },
+		{ "250-mx\r\n250 SIZE 1000", "MAIL FROM:<> SIZE=20", "RCPT TO:<r0@example.net>" },
+		{ "250-mx\r\n250 8BITMIME", "MAIL FROM:<> BODY=8BITMIME", "RCPT TO:<r0@example.net>" },
+		{ "250-mx\r\n250 DSN", "MAIL FROM:<> RET=HDRS ENVID=a+2Bb",
+			"RCPT TO:<r0@example.net> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;o@example.net" },
+		{ "250-mx\r\n250-DSN\r\n250-SIZE\r\n250 8BITMIME",
+			"MAIL FROM:<> SIZE=20 BODY=8BITMIME RET=HDRS ENVID=a+2Bb",
+			"RCPT TO:<r0@example.net> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;o@example.net" },
+	};
+
+	for (size_t k = 0; k < G_N_ELEMENTS(cases); k++) {
+		g_autoptr(GPtrArray) script = g_ptr_array_new_with_free_func(g_free);
+		Envelope *envelope;
+		Recipient *recipient;
+		World world;
+
+		add(script, "S", "220 mx");
+		add(script, "C", "EHLO ");
+		add(script, "S", cases[k].hello);
+		add(script, "X", cases[k].mail);
+		add(script, "S", "250 ok");
+		add(script, "X", cases[k].rcpt);
+		add(script, "S", "550 5.1.1 no");
+		script_reset(script);
+		script_end(script, true);
+		world_start_smtp(&world, (const char *const *)script->pdata, 1);
+		envelope = world.message->envelope;
+		recipient = g_ptr_array_index(envelope->recipients, 0);
+		envelope->ret = RET_HDRS;
+		envelope->body = BODY_8BITMIME;
+		envelope->envid = g_strdup("a+2Bb");
+		recipient->notify = NOTIFY_SUCCESS | NOTIFY_DELAY;
+		recipient->original = g_strdup("rfc822;o@example.net");
+		CU_ASSERT_TRUE(world_send(&world));
+		world_end(&world);
+	}
+}
+
 /* ---- order ---- */
 
 /* What each of four recipients gets, however they stand: 'r' refused, 'l' put off, 'q' over quota, 't' taken. */
@@ -405,6 +453,7 @@ static const UnitTest tests[] = {
 	{ "Q-31 each code as greeting and in reply to EHLO and HELO", test_opening },
 	{ "HELO after each refusal of EHLO", test_helo },
 	{ "Q-31 each code in reply to RSET", test_reset },
+	{ "Q-09 E-08 what MAIL and RCPT say, by what the server offers", test_parameters },
 	{ "Q-31 replies to recipients, in every order", test_recipients_in_every_order },
 	{ "LMTP: replies for mailboxes, in every order", test_mailboxes_in_every_order },
 	{ NULL, NULL },
