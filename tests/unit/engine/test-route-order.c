@@ -98,6 +98,7 @@ test_orders(void)
 		{ { "10 mx1.example", "20 mx2.example", "30 mx3.example" }, "OK 1 2 3" },
 		{ { "9 mx1.example", "10 mx2.example", "100 mx3.example" },
 			"OK 1 2 3" }, /* numbers, not texts */
+		{ { "10 mx1.example", "100 us.example", "110 mx2.example" }, "OK 1" },
 		{ { "0 mx1.example", "1 mx2.example", "65535 mx3.example" }, "OK 1 2 3" },
 		{ { "10 mx1.example", "20 mx2.example", "30 us.example" }, "OK 1 2" },
 		{ { "10 mx1.example", "20 us.example", "30 mx2.example" }, "OK 1" },
