@@ -131,6 +131,7 @@ golden_keep(Fixture *fixture, const char *text, const char *keep)
 static void
 test_versions(void)
 {
+	CU_ASSERT(NOTIFY_NEVER == 1 && NOTIFY_SUCCESS == 2 && NOTIFY_FAILURE == 4 && NOTIFY_DELAY == 8);
 	for (unsigned version = SPOOL_OLDEST_VERSION; version <= SPOOL_VERSION; version++) {
 		g_autofree char *expected = golden_read(version, "txt");
 		g_autoptr(Fixture) fixture = golden_open(version);
