@@ -45,6 +45,7 @@ daemon_load(const char *path, Loaded *loaded, GPtrArray *mistakes)
 	kinds = options_kinds(loaded->rows, directory);
 	loaded->config = config_load(path, kinds, mistakes);
 	if (loaded->config != NULL) {
+		config_keep_tables(loaded->config, loaded->rows);
 		loaded->engine = settings_engine(loaded->config, mistakes);
 		loaded->delivery = settings_delivery(loaded->config, loaded->engine, mistakes);
 		settings_check_logins(loaded->config, loaded->delivery, mistakes, loaded->warnings);
@@ -160,7 +161,6 @@ daemon_start(const char *path, GError **error)
 	daemon->config_path = g_strdup(path);
 	g_mutex_init(&daemon->lock);
 	g_mutex_init(&daemon->audit_lock);
-	daemon->old_rows = g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
 	if (!daemon_load(path, &loaded, mistakes)) {
 		g_autofree char *all = NULL;
 
@@ -171,8 +171,6 @@ daemon_start(const char *path, GError **error)
 	}
 	daemon->config = loaded.config;
 	daemon->started_with = config_ref(daemon->config);
-	daemon->rows = g_steal_pointer(&loaded.rows);
-	loaded.rows = daemon->rows;
 	sockets = process_take_sockets();
 	if (!process_bind_low_ports(loaded.engine, sockets, error) || !process_become_user(daemon->config, error) ||
 		!daemon_open_log(daemon->config, error) || !confine_open_parsers(daemon, error))
@@ -195,6 +193,7 @@ daemon_start(const char *path, GError **error)
 	process_notify("STATUS=starting: plugins");
 	if (!daemon_start_plugins(daemon, &loaded, error))
 		return NULL;
+	g_clear_pointer(&loaded.rows, g_ptr_array_unref);
 	audit_use_plugins(daemon, daemon->set);
 	daemon->snapshot = daemon_make_snapshot(daemon, &loaded, daemon->set, error);
 	if (daemon->snapshot == NULL || !daemon_open_doors(daemon, sockets, error))
@@ -256,7 +255,7 @@ daemon_say_waiting(Daemon *daemon)
 }
 
 static char *
-daemon_describe_reload(Daemon *daemon, const Config *before)
+daemon_describe_reload(Daemon *daemon, const Config *before, const GPtrArray *rows)
 {
 	static const char *const kinds[] = { "server", "listener", "tls", "clients", "accounts", "spool", "directory",
 		"store", "dns", "sandbox", "log", "delivery", "route", "level" };
@@ -268,8 +267,8 @@ daemon_describe_reload(Daemon *daemon, const Config *before)
 		if (!config_same(before, daemon->config, kinds[i])) {
 			g_string_append_printf(text, "%s [%s]", changed++ > 0 ? "," : "", kinds[i]);
 		}
-	for (guint i = 0; i < daemon->rows->len; i++) {
-		const PluginRows *row = g_ptr_array_index(daemon->rows, i);
+	for (guint i = 0; i < rows->len; i++) {
+		const PluginRows *row = g_ptr_array_index(rows, i);
 		g_autofree char *kind = g_strdup_printf("plugin %s", row->plugin->name);
 		g_autofree char *items = g_strdup_printf("plugin %s/", row->plugin->name);
 
@@ -336,12 +335,10 @@ daemon_reload(Daemon *daemon, GPtrArray *mistakes)
 		metrics_alarm(daemon->engine.metrics, "log.closed", NULL);
 		before = g_steal_pointer(&daemon->config);
 		daemon->config = g_steal_pointer(&loaded.config);
-		g_ptr_array_add(daemon->old_rows, daemon->rows);
-		daemon->rows = g_steal_pointer(&loaded.rows);
 		settings_log_warnings(loaded.warnings);
 		confine_set_limits(daemon);
 		watchdog_set(daemon->watchdog, daemon->config);
-		text = daemon_describe_reload(daemon, before);
+		text = daemon_describe_reload(daemon, before, loaded.rows);
 	}
 	loaded_clear(&loaded);
 	g_mutex_unlock(&daemon->lock);
@@ -441,8 +438,6 @@ daemon_free(Daemon *daemon)
 	config_unref(daemon->config);
 	config_unref(daemon->started_with);
 	config_unref(daemon->levels_config);
-	g_ptr_array_unref(daemon->rows);
-	g_ptr_array_unref(daemon->old_rows);
 	g_mutex_clear(&daemon->lock);
 	g_mutex_clear(&daemon->audit_lock);
 	g_free(daemon->config_path);

@@ -19,8 +19,6 @@ typedef struct {
 	GMutex lock;
 	Config *config;
 	Config *started_with;  /* what options that need a restart still hold */
-	GPtrArray *rows;       /* of PluginRows*: the configuration in use points into them */
-	GPtrArray *old_rows;   /* of GPtrArray*: those of sessions that keep an older one */
 	PluginSet *set;
 	Snapshot *snapshot;
 	HostServices services;
@@ -55,7 +53,7 @@ typedef struct {
 /* What a configuration turns into; also for `posternd -t` and --hooks, where nothing is started. */
 typedef struct {
 	Config *config;
-	GPtrArray *rows;
+	GPtrArray *rows; /* of PluginRows*; `config` keeps them, too */
 	EngineSettings *engine;
 	DeliverySettings *delivery;
 	GPtrArray *warnings; /* of char*: what is allowed and not advised */

@@ -26,7 +26,8 @@ typedef struct {
 	void *connect_data;
 } HostServices;
 
-/* The rows that [plugin NAME] may have: common to all plugins, then its own.  New, freed by the set. */
+/* The rows that [plugin NAME] may have: common to all plugins, then its own.  The Config that was checked against them keeps
+ * them; see config_keep_tables(). */
 typedef struct {
 	const PtnPlugin *plugin;
 	PtnOption *rows;  /* for "plugin NAME" */

@@ -25,6 +25,7 @@ struct Config {
 	GHashTable *by_title; /* of "kind" or "kind\nname" */
 	GHashTable *by_kind;  /* GPtrArray*, of every kind that the tables know */
 	GPtrArray *none;      /* stays empty */
+	GPtrArray *tables;    /* owns those of the options of plugins; NULL: all tables are static */
 };
 
 void config_entry_free(void *entry);

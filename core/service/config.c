@@ -54,6 +54,12 @@ config_may_be_set(const ConfigSection *section, const PtnOption *option)
 	return (option->places & (g_str_has_suffix(section->kind, "/") ? PTN_IN_ITEM : PTN_IN_SERVER)) != 0;
 }
 
+void
+config_keep_tables(Config *config, GPtrArray *tables)
+{
+	config->tables = g_ptr_array_ref(tables);
+}
+
 Config *
 config_ref(Config *config)
 {
@@ -70,6 +76,7 @@ config_unref(Config *config)
 	g_hash_table_unref(config->by_kind);
 	g_ptr_array_unref(config->sections);
 	g_ptr_array_unref(config->none);
+	g_clear_pointer(&config->tables, g_ptr_array_unref);
 	g_free(config);
 }
 

@@ -1,6 +1,7 @@
 /* config.h - the configuration file: sections of checked values that know their file and line.
  *
- * A Config is immutable once loaded and reference-counted; any thread may read it. */
+ * A Config is immutable once loaded and reference-counted; any thread may read it.  It owns the tables of options that it points
+ * into, as far as config_keep_tables() named them. */
 #pragma once
 
 #include <glib.h>
@@ -12,7 +13,7 @@ typedef struct Config Config;
 typedef struct ConfigSection ConfigSection;
 
 /* What a file may say: one row per kind of section; a table ends with a row without kind.  The tables of options must
- * outlive the Config, the rows themselves need not.
+ * outlive the Config (static tables do, others by config_keep_tables()), the rows themselves need not.
  * Of "plugin NAME" the options that have PTN_IN_SERVER may be set, of "plugin NAME/" those with PTN_IN_ITEM. */
 typedef struct {
 	const char *kind;         /* "server", "listener"; "plugin NAME" and "plugin NAME/" (items) too  */
@@ -32,6 +33,9 @@ Config *config_load(const char *path, const ConfigKind *kinds, GPtrArray *mistak
 GPtrArray *config_files(const char *path, GError **error);
 /* The same from text, for tests and embedded defaults; `name` stands for the file. */
 Config *config_parse(const char *text, const char *name, const ConfigKind *kinds, GPtrArray *mistakes);
+/* `tables` frees tables of options when its last reference ends; the Config holds one for all of its life.  Once, by whoever
+ * loaded it, before other threads have it. */
+void config_keep_tables(Config *config, GPtrArray *tables);
 Config *config_ref(Config *config);
 void config_unref(Config *config);
 

@@ -292,6 +292,33 @@ test_no_file(void)
 	CU_ASSERT_PTR_NULL(config_text(config_section(same, "plugin dnsbl", NULL), "secret"));
 }
 
+static void
+config_count_freed(void *table)
+{
+	++*(unsigned *)table;
+}
+
+/* Tables that were made for a Config end with its last reference, whoever has that. */
+static void
+test_keep_tables(void)
+{
+	unsigned n_freed = 0;
+	GPtrArray *tables = g_ptr_array_new_with_free_func(config_count_freed);
+	Config *first = config_from(SERVER), *second = config_from(SERVER), *again;
+
+	g_ptr_array_add(tables, &n_freed);
+	config_keep_tables(first, tables);
+	config_keep_tables(second, tables);
+	g_ptr_array_unref(tables);
+	again = config_ref(first);
+	config_unref(first);
+	config_unref(second);
+	CU_ASSERT_EQUAL(n_freed, 0);
+	ASSERT_TEXT(config_text(config_section(again, "server", NULL), "hostname"), "mx.example.net");
+	config_unref(again);
+	CU_ASSERT_EQUAL(n_freed, 1);
+}
+
 static const UnitTest config_tests[] = {
 	{ "values, comments, quotes, continued lines", test_values },
 	{ "every value knows its file and line", test_places },
@@ -303,6 +330,7 @@ static const UnitTest config_tests[] = {
 	{ "secrets are hidden in other text, too", test_hide },
 	{ "conf.d is read in the order of names", test_files },
 	{ "without a file all presets hold", test_no_file },
+	{ "tables of options end with the last configuration that has them", test_keep_tables },
 	{ NULL, NULL },
 };
 const UnitSuite suite_config = { "config", config_tests };
