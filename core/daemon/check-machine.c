@@ -334,6 +334,7 @@ machine_check_plugins(const Loaded *loaded, Daemon *trial, GPtrArray *mistakes)
 	trial->services.is_check = true;
 	trial->services.tls = tls;
 	trial->services.helo = loaded->delivery->helo;
+	trial->services.node = (unsigned)config_number(config_section(loaded->config, "server", NULL), "node");
 	trial->services.notices = notice_settings(loaded->engine);
 	for (guint i = 0; i < loaded->rows->len; i++)
 		machine_start_plugin(loaded, &trial->services, g_ptr_array_index(loaded->rows, i), mistakes);

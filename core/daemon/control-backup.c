@@ -58,11 +58,8 @@ backup_describe(Daemon *daemon, Answer *answer)
 	g_autofree char *node = g_strdup_printf("%u", daemon->node);
 	g_autofree char *config =
 		daemon->config_path != NULL ? g_canonicalize_filename(daemon->config_path, NULL) : NULL;
-	g_autofree char *spool = NULL;
+	const char *spool = config_text(config_section(daemon->started_with, "spool", NULL), "directory");
 
-	g_mutex_lock(&daemon->lock);
-	spool = g_strdup(config_text(config_section(daemon->config, "spool", NULL), "directory"));
-	g_mutex_unlock(&daemon->lock);
 	answer_columns(answer, "name", "value", NULL);
 	answer_row(answer, "version", PACKAGE_VERSION, NULL);
 	answer_row(answer, "host", snapshot->settings->hostname, NULL);

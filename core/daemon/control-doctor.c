@@ -304,9 +304,7 @@ doctor_look_at_disk(Doctor *doctor)
 	double took_ms;
 	SpoolResult reason;
 
-	g_mutex_lock(&doctor->daemon->lock);
-	directory = g_strdup(config_text(config_section(doctor->daemon->config, "spool", NULL), "directory"));
-	g_mutex_unlock(&doctor->daemon->lock);
+	directory = g_strdup(config_text(config_section(doctor->daemon->started_with, "spool", NULL), "directory"));
 	took_ms = doctor_time_sync(directory);
 	if (took_ms < 0)
 		doctor_say(doctor, IS_BAD, "disk", "%s cannot be written", directory);

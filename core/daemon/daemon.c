@@ -100,26 +100,31 @@ daemon_make_snapshot(Daemon *daemon, Loaded *loaded, PluginSet *set, GError **er
 	return snapshot;
 }
 
-/* What plugins' notices say of us.  A set may outlive the configuration that it was made of. */
-static void
-daemon_set_notices(Daemon *daemon, const EngineSettings *engine)
+/* With what plugins call us, to other servers and in notices.  A set may outlive the configuration that it was made of. */
+static HostServices
+daemon_host_services(const Daemon *daemon, const Loaded *loaded)
 {
-	const NoticeSettings now = notice_settings(engine);
+	const NoticeSettings now = notice_settings(loaded->engine);
+	HostServices services = daemon->services;
 
-	daemon->services.notices = (NoticeSettings){ g_intern_string(now.hostname), g_intern_string(now.service_name),
+	services.helo = g_intern_string(loaded->delivery->helo);
+	services.notices = (NoticeSettings){ g_intern_string(now.hostname), g_intern_string(now.service_name),
 		g_intern_string(now.postmaster), g_intern_string(now.templates) };
+	return services;
 }
 
 static bool
 daemon_start_plugins(Daemon *daemon, Loaded *loaded, GError **error)
 {
+	HostServices services;
+
 	daemon->services.engine = &daemon->engine;
-	daemon->services.helo = g_intern_string(loaded->delivery->helo);
-	daemon_set_notices(daemon, loaded->engine);
+	daemon->services.node = daemon->node;
 	daemon->services.tls = tls_client_new(NULL, error);
 	if (daemon->services.tls == NULL)
 		return false;
-	daemon->set = host_new(&daemon->services, loaded->rows, loaded->config, NULL, error);
+	services = daemon_host_services(daemon, loaded);
+	daemon->set = host_new(&services, loaded->rows, loaded->config, NULL, error);
 	return daemon->set != NULL;
 }
 
@@ -216,16 +221,13 @@ daemon_swap_snapshot(Daemon *daemon, Snapshot *snapshot)
 	snapshot_unref(old);
 }
 
+/* `started`: names of the plugins that were; new. */
 static bool
-daemon_apply(Daemon *daemon, Loaded *loaded, GError **error)
+daemon_apply(Daemon *daemon, Loaded *loaded, GPtrArray **started, GError **error)
 {
-	g_autoptr(PluginSet) set = NULL;
+	const HostServices services = daemon_host_services(daemon, loaded);
+	g_autoptr(PluginSet) set = host_new(&services, loaded->rows, loaded->config, daemon->set, error);
 	g_autoptr(Snapshot) snapshot = NULL;
-	const NoticeSettings before = daemon->services.notices;
-
-	daemon_set_notices(daemon, loaded->engine);
-	set = host_new(&daemon->services, loaded->rows, loaded->config, daemon->set, error);
-	daemon->services.notices = set != NULL ? daemon->services.notices : before;
 
 	if (set == NULL)
 		return false;
@@ -233,6 +235,7 @@ daemon_apply(Daemon *daemon, Loaded *loaded, GError **error)
 	if (snapshot == NULL || !server_open(daemon->server, snapshot, NULL, error))
 		return false;
 	daemon_swap_snapshot(daemon, g_steal_pointer(&snapshot));
+	*started = host_started(set, daemon->set);
 	host_unref(daemon->set);
 	daemon->set = g_steal_pointer(&set);
 	audit_use_plugins(daemon, daemon->set);
@@ -255,7 +258,7 @@ daemon_say_waiting(Daemon *daemon)
 }
 
 static char *
-daemon_describe_reload(Daemon *daemon, const Config *before, const GPtrArray *rows)
+daemon_describe_reload(Daemon *daemon, const Config *before, const GPtrArray *started)
 {
 	static const char *const kinds[] = { "server", "listener", "tls", "clients", "accounts", "spool", "directory",
 		"store", "dns", "sandbox", "log", "delivery", "route", "level" };
@@ -267,14 +270,9 @@ daemon_describe_reload(Daemon *daemon, const Config *before, const GPtrArray *ro
 		if (!config_same(before, daemon->config, kinds[i])) {
 			g_string_append_printf(text, "%s [%s]", changed++ > 0 ? "," : "", kinds[i]);
 		}
-	for (guint i = 0; i < rows->len; i++) {
-		const PluginRows *row = g_ptr_array_index(rows, i);
-		g_autofree char *kind = g_strdup_printf("plugin %s", row->plugin->name);
-		g_autofree char *items = g_strdup_printf("plugin %s/", row->plugin->name);
-
-		if (!config_same(before, daemon->config, kind) || !config_same(before, daemon->config, items))
-			g_string_append_printf(text, "%s plugin %s restarted", changed++ > 0 ? "," : "", row->plugin->name);
-	}
+	for (guint i = 0; i < started->len; i++)
+		g_string_append_printf(text, "%s plugin %s restarted", changed++ > 0 ? "," : "",
+			(const char *)g_ptr_array_index(started, i));
 	g_string_append_printf(text, "%s, %u sessions keep the old configuration",
 		changed == 0 ? " nothing changed" : "", server_connections(daemon->server));
 	if (waiting != NULL)
@@ -318,6 +316,7 @@ daemon_reload(Daemon *daemon, GPtrArray *mistakes)
 {
 	g_autoptr(GError) error = NULL;
 	g_autoptr(Config) before = NULL;
+	g_autoptr(GPtrArray) started = NULL;
 	char *text = NULL;
 	Loaded loaded;
 
@@ -327,7 +326,7 @@ daemon_reload(Daemon *daemon, GPtrArray *mistakes)
 		g_mutex_unlock(&daemon->lock);
 		return NULL;
 	}
-	if (!daemon_open_log(loaded.config, &error) || !daemon_apply(daemon, &loaded, &error)) {
+	if (!daemon_open_log(loaded.config, &error) || !daemon_apply(daemon, &loaded, &started, &error)) {
 		g_ptr_array_add(mistakes, g_strdup(error->message));
 		daemon_refuse_reload(daemon, mistakes);
 	} else {
@@ -338,7 +337,7 @@ daemon_reload(Daemon *daemon, GPtrArray *mistakes)
 		settings_log_warnings(loaded.warnings);
 		confine_set_limits(daemon);
 		watchdog_set(daemon->watchdog, daemon->config);
-		text = daemon_describe_reload(daemon, before, loaded.rows);
+		text = daemon_describe_reload(daemon, before, started);
 	}
 	loaded_clear(&loaded);
 	g_mutex_unlock(&daemon->lock);

@@ -18,7 +18,7 @@ typedef struct {
 	char *config_path;     /* NULL: embedded defaults */
 	GMutex lock;
 	Config *config;
-	Config *started_with;  /* what options that need a restart still hold */
+	Config *started_with;  /* what options that need a restart still hold; the same from start to end: needs no lock */
 	PluginSet *set;
 	Snapshot *snapshot;
 	HostServices services;

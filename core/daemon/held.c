@@ -64,7 +64,7 @@ held_tell_postmaster(Daemon *daemon, const HeldOld *old, int64_t most_us)
 
 /* An alarm while there is some; nothing is thrown away. */
 static void
-held_look_for_old(Daemon *daemon, int64_t most_us, int64_t node)
+held_look_for_old(Daemon *daemon, int64_t most_us)
 {
 	Engine *engine = &daemon->engine;
 	HeldOld old = { .before_us = clock_wall(engine->clock) - most_us };
@@ -82,7 +82,7 @@ held_look_for_old(Daemon *daemon, int64_t most_us, int64_t node)
 	if (old.messages == 0)
 		return;
 	/* the store knows when this node told it last, so that a restart does not tell it again */
-	key = g_strdup_printf("held/%" G_GINT64_FORMAT, node);
+	key = g_strdup_printf("held/%u", daemon->node);
 	if (store_claim(engine->store, key, "told", HELD_AGAIN_US, CLOCK_NEVER) == PTN_OK)
 		held_tell_postmaster(daemon, &old, most_us);
 }
@@ -91,14 +91,13 @@ void
 held_look(Daemon *daemon)
 {
 	const int64_t now_us = clock_monotonic(daemon->engine.clock);
-	int64_t most_us, node;
+	int64_t most_us;
 
 	if (daemon->looked_for_old_us != 0 && now_us - daemon->looked_for_old_us < HELD_HOUR)
 		return;
 	daemon->looked_for_old_us = now_us;
 	g_mutex_lock(&daemon->lock);
 	most_us = config_number(config_section(daemon->config, "spool", NULL), "hold-at-most");
-	node = config_number(config_section(daemon->config, "server", NULL), "node");
 	g_mutex_unlock(&daemon->lock);
-	held_look_for_old(daemon, most_us, node);
+	held_look_for_old(daemon, most_us);
 }

@@ -226,7 +226,7 @@ api_option_text(PtnHook *h, const char *name, const PtnOption **option)
 	*option = instance_option(h->instance, name, false);
 	if (*option == NULL)
 		return NULL;
-	return option_text_for(h->instance, *option, places_at_hand(h, (*option)->places), NULL);
+	return option_text_for(h->instance->config, h->instance, *option, places_at_hand(h, (*option)->places), NULL);
 }
 
 /* A value of the directory was checked when it was set; one that makes no sense any more counts as not set. */
@@ -314,7 +314,7 @@ api_lookup_scope(const HookCall *call)
 static PtnLookup *
 api_start_lookup(PtnHook *h, const char *name, PtnRecord type, bool is_fresh, int scope)
 {
-	Dns *dns = h->set != NULL ? h->set->services.dns : h->instance->services->dns;
+	Dns *dns = call_services(h)->dns;
 	const SessionFacts *facts = h->call->facts;
 	DnsQuery *query;
 

@@ -212,7 +212,7 @@ ptn_fact(PtnHook *h, const char *name)
 	if (strcmp(name, "header-prefix") == 0)
 		return api_server_text(h, "header-prefix", "X-Postern");
 	if (strcmp(name, "node") == 0)
-		return api_server_text(h, "node", "0");
+		return region_printf(h->call->region, "%u", call_services(h)->node);
 	if (strcmp(name, "instance") == 0)
 		return api_instance(h);
 	if (strcmp(name, "monitors") == 0)

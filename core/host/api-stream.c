@@ -54,7 +54,7 @@ api_unix_path(const char *host)
 static Wire *
 api_connect(PtnHook *h, const char *host, const IpAddress *address, uint16_t port, int64_t until_us)
 {
-	const HostServices *services = h->instance->services;
+	const HostServices *services = call_services(h);
 	const char *path = api_unix_path(host);
 	char text[IP_TEXT_SIZE];
 	int fd;
@@ -194,7 +194,7 @@ ptn_smtp(PtnHook *h, PtnStream *stream, const char *format, ...)
 static PtnReply
 api_say_hello(PtnHook *h, PtnStream *stream, unsigned *capabilities)
 {
-	const char *name = h->instance->services->helo;
+	const char *name = call_services(h)->helo;
 	PtnReply reply = { 0 };
 
 	*capabilities = 0;

@@ -1,6 +1,12 @@
 /* call.c - calling a plugin's function with a PtnHook around it. */
 #include "host/host-private.h"
 
+const HostServices *
+call_services(const PtnHook *h)
+{
+	return h->set != NULL ? &h->set->services : h->instance->services;
+}
+
 bool
 call_is_rehearsed(const PtnHook *h)
 {

@@ -34,7 +34,7 @@ host_option_of(PluginSet *set, const char *name, const OptionPlaces *places, cha
 
 	if (option == NULL)
 		return false;
-	*value = g_strdup(option_text_for(instance, option, places, from));
+	*value = g_strdup(option_text_for(set->config, instance, option, places, from));
 	return true;
 }
 
@@ -50,7 +50,7 @@ host_show_option(PluginSet *set, const char *name, const OptionPlaces *places, c
 		g_strcmp0(*from, "customer") == 0)
 		return true;
 	kind = g_strdup_printf("plugin %s", instance->plugin->name);
-	*value = config_hide(instance->config, "level", config_hide(instance->config, kind, *value));
+	*value = config_hide(set->config, "level", config_hide(set->config, kind, *value));
 	return true;
 }
 

@@ -10,7 +10,7 @@
 typedef struct {
 	atomic_int references;
 	const PtnPlugin *plugin;
-	const HostServices *services;
+	HostServices *services; /* as they were when it was made; of hooks see call_services() */
 	HookPlugin core;
 	void *memory;           /* instance_size octets */
 	Config *config;         /* that it was made from */
@@ -81,6 +81,8 @@ PtnVerdict call_hook(const HookRow *row, HookCall *call);
 PtnVerdict call_prepared(PtnHook *h, PtnFunction *function);
 /* The thread's record says from now on what it calls the plugin for; activity_end() takes it back. */
 void call_begin(const PtnHook *h, ActivityView *before);
+/* Those of the set whose hook it is, which a reload makes anew; without a set those of the instance. */
+const HostServices *call_services(const PtnHook *h);
 /* Of a rehearsal: notes what a service was asked, and what it said; else nothing. */
 void call_note(PtnHook *h, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* A rehearsal writes and counts nothing. */
@@ -116,6 +118,7 @@ bool instance_agrees(const Instance *instance, Config *config);
  * looked up.  Lives as long as the hook. */
 const OptionPlaces *places_at_hand(PtnHook *h, unsigned wanted);
 
-/* The value of the nearest place; borrowed.  `from` NULL: does not matter, else new. */
-const char *option_text_for(const Instance *instance, const PtnOption *option,
+/* The value of the nearest place; borrowed, lives as long as `config` and `places`.  `config`: the one in use, which agrees with the
+ * instance's and may say so in other lines.  `from` NULL: does not matter, else new. */
+const char *option_text_for(const Config *config, const Instance *instance, const PtnOption *option,
 	const OptionPlaces *places, char **from);

@@ -98,13 +98,21 @@ host_load(const char *directory, const char *const *names, GPtrArray *mistakes)
 
 /* ---- the set ---- */
 
+/* A plugin of an older minor version of the API is completed by each module_load(): another address, the same octets. */
+static bool
+host_is_same_plugin(const PtnPlugin *a, const PtnPlugin *b)
+{
+	return a == b || memcmp(a, b, sizeof *a) == 0;
+}
+
 static Instance *
 host_take_over(const PluginSet *before, const PtnPlugin *plugin, Config *config, unsigned place)
 {
 	for (guint i = 0; before != NULL && i < before->instances->len; i++) {
 		Instance *instance = g_ptr_array_index(before->instances, i);
 
-		if (instance->plugin == plugin && instance->core.place == place && instance_agrees(instance, config))
+		if (host_is_same_plugin(instance->plugin, plugin) && instance->core.place == place &&
+			instance_agrees(instance, config))
 			return instance_ref(instance);
 	}
 	return NULL;
@@ -132,6 +140,20 @@ host_new(const HostServices *services, const GPtrArray *rows, Config *config, Pl
 			return NULL;
 	}
 	return g_steal_pointer(&set);
+}
+
+GPtrArray *
+host_started(const PluginSet *set, const PluginSet *before)
+{
+	GPtrArray *names = g_ptr_array_new();
+
+	for (guint i = 0; i < set->instances->len; i++) {
+		const Instance *instance = g_ptr_array_index(set->instances, i);
+
+		if (!g_ptr_array_find(before->instances, instance, NULL))
+			g_ptr_array_add(names, (void *)(uintptr_t)instance->plugin->name);
+	}
+	return names;
 }
 
 PluginSet *

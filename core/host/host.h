@@ -17,8 +17,9 @@ typedef struct {
 	Engine *engine;        /* NULL for a check alone: nothing is started */
 	Dns *dns;
 	TlsClient *tls;        /* for plugins' own connections */
-	const char *helo;      /* what plugins call us to other servers */
+	const char *helo;      /* what plugins call us to other servers; texts here outlive all sets */
 	NoticeSettings notices;
+	unsigned node;         /* our number, which a reload does not change */
 	Parsers *parsers;      /* NULL: plugins that have a parser do not start */
 	bool is_check;         /* they start to see whether they can; parsers are not */
 	/* NULL: the network.  Else the test's: a socket of the peer at "192.0.2.25" or "unix:/PATH", or -1. */
@@ -43,10 +44,13 @@ typedef struct {
  * PluginRows* that frees them: for the kinds of the configuration. */
 GPtrArray *host_load(const char *directory, const char *const *names, GPtrArray *mistakes);
 
-/* Makes and starts the instances, taking over from `before` (NULL: none) those whose sections did not change.
+/* Makes and starts the instances, taking over from `before` (NULL: none) those whose sections did not change.  Copies `services`:
+ * hooks go by those of their set, start() and stop() by those of the set that made the instance.
  * False: one did not start; `before` is whole. */
 PluginSet *host_new(const HostServices *services, const GPtrArray *rows, Config *config,
 	PluginSet *before, GError **error);
+/* Names of the plugins of `set` that were started for it: those whose instances `before` does not have.  New, of borrowed texts. */
+GPtrArray *host_started(const PluginSet *set, const PluginSet *before);
 /* Instances stop when nobody has them any more. */
 PluginSet *host_ref(PluginSet *set);
 void host_unref(void *set);

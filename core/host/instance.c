@@ -28,7 +28,7 @@ instance_new(const HostServices *services, const PluginRows *rows, Config *confi
 
 	atomic_init(&instance->references, 1);
 	instance->plugin = rows->plugin;
-	instance->services = services;
+	instance->services = g_memdup2(services, sizeof *services);
 	instance->config = config_ref(config);
 	instance->memory = g_malloc0(MAX(rows->plugin->instance_size, 1));
 	instance_read_items(instance);
@@ -77,6 +77,7 @@ instance_unref(void *data)
 	g_free(instance->memory);
 	g_ptr_array_unref(instance->items);
 	config_unref(instance->config);
+	g_free(instance->services);
 	g_free(instance);
 }
 
@@ -176,11 +177,11 @@ option_of_entry(DirectoryEntry *entry, const char *key, const char *place, char 
 }
 
 static const char *
-option_of_level(const Instance *instance, const char *level, const char *key, char **from)
+option_of_level(const Config *config, const char *level, const char *key, char **from)
 {
 	/* "like" leads to another level; a ring of them ends by the count */
 	for (int hops = 0; level != NULL && hops < 10; hops++) {
-		const ConfigSection *section = config_section(instance->config, "level", level);
+		const ConfigSection *section = config_section(config, "level", level);
 		const char *value = section != NULL ? config_text(section, key) : NULL;
 
 		if (value != NULL) {
@@ -194,11 +195,12 @@ option_of_level(const Instance *instance, const char *level, const char *key, ch
 }
 
 const char *
-option_text_for(const Instance *instance, const PtnOption *option, const OptionPlaces *places, char **from)
+option_text_for(const Config *config, const Instance *instance, const PtnOption *option,
+	const OptionPlaces *places, char **from)
 {
 	g_autofree char *key = g_strdup_printf("%s.%s", instance->plugin->name, option->name);
 	g_autofree char *kind = g_strdup_printf("plugin %s", instance->plugin->name);
-	const ConfigSection *section = config_section(instance->config, kind, NULL);
+	const ConfigSection *section = config_section(config, kind, NULL);
 	const char *value = NULL;
 
 	if (option->places & PTN_IN_ACCOUNT)
@@ -208,7 +210,7 @@ option_text_for(const Instance *instance, const PtnOption *option, const OptionP
 	if (value == NULL && (option->places & PTN_IN_CUSTOMER))
 		value = option_of_entry(places->customer, key, "customer", from);
 	if (value == NULL && (option->places & PTN_IN_LEVEL) && places->customer != NULL)
-		value = option_of_level(instance, directory_entry_get(places->customer, "level"), key, from);
+		value = option_of_level(config, directory_entry_get(places->customer, "level"), key, from);
 	if (value != NULL)
 		return value;
 	if (!(option->places & PTN_IN_SERVER)) {

@@ -207,6 +207,7 @@ test_load_plugins(PtnTest *test, const PtnPlugin *const *plugins, const char *co
 	test_load_config(test, config);
 	test->services.notices.service_name =
 		config_text(config_section(test->config, "server", NULL), "service-name");
+	test->services.node = (unsigned)config_number(config_section(test->config, "server", NULL), "node");
 	test->services.notices.templates = config_text(config_section(test->config, "server", NULL), "templates");
 	test->set = host_new(&test->services, test->rows, test->config, NULL, &error);
 	if (test->set == NULL)
