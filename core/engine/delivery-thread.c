@@ -171,12 +171,23 @@ delivery_read(const Job *job, bool is_whole, GError **error)
 	return is_read;
 }
 
+/* Lock held.  The connection was opened by the settings before a reload, the message came in after it.  Messages of before that go
+ * over a newer connection are no reason to open another one. */
+static bool
+delivery_is_outdated(const DeliveryThread *thread, const Job *job)
+{
+	const Snapshot *snapshot = job->active->snapshot;
+
+	return snapshot != thread->snapshot && snapshot == thread->delivery->snapshot;
+}
+
 /* Of a small message that goes over a connection which worked before: what is sent next, whose envelope may follow it. */
 static const Job *
 delivery_look_ahead(DeliveryThread *thread, const Job *job)
 {
 	Delivery *delivery = thread->delivery;
 	const unsigned before = smtp_client_messages(thread->client);
+	bool is_outdated;
 	g_autoptr(GError) error = NULL;
 
 	if (job->active->message->size > DELIVERY_AHEAD || before == 0 ||
@@ -187,8 +198,11 @@ delivery_look_ahead(DeliveryThread *thread, const Job *job)
 	g_mutex_lock(&delivery->lock);
 	if (!thread->destination->shuns_ahead)
 		thread->next = delivery_take_job(thread);
+	is_outdated = thread->next != NULL && delivery_is_outdated(thread, thread->next);
 	g_mutex_unlock(&delivery->lock);
-	return thread->next != NULL && delivery_read(thread->next, false, &error) ? thread->next : NULL;
+	if (thread->next == NULL || is_outdated)
+		return NULL;
+	return delivery_read(thread->next, false, &error) ? thread->next : NULL;
 }
 
 /* False: the connection is of no more use, and `results` tell what became of the job. */
@@ -240,8 +254,14 @@ delivery_send_to_first(DeliveryThread *thread, Job *job)
 static void
 delivery_send(DeliveryThread *thread, Job *job)
 {
-	if (thread->client != NULL && g_get_monotonic_time() - thread->used_us > DELIVERY_TRUST_US &&
-		!smtp_client_is_ahead(thread->client) && !smtp_client_is_alive(thread->client))
+	bool is_outdated;
+
+	g_mutex_lock(&thread->delivery->lock);
+	is_outdated = delivery_is_outdated(thread, job);
+	g_mutex_unlock(&thread->delivery->lock);
+	if (thread->client != NULL && !smtp_client_is_ahead(thread->client) &&
+		(is_outdated || (g_get_monotonic_time() - thread->used_us > DELIVERY_TRUST_US &&
+							!smtp_client_is_alive(thread->client))))
 		delivery_hang_up(thread);
 	if (delivery_send_to_first(thread, job))
 		delivery_ask_others(thread, job);

@@ -129,12 +129,8 @@ api_session_fact(PtnHook *h, const char *name)
 }
 
 static const char *
-api_server_text(PtnHook *h, const char *option, const char *preset)
+api_text_or(const char *text, const char *preset)
 {
-	Config *config = h->set != NULL ? h->set->config : h->instance->config;
-	const ConfigSection *server = config_section(config, "server", NULL);
-	const char *text = server != NULL ? config_text(server, option) : NULL;
-
 	return text != NULL ? text : preset;
 }
 
@@ -210,13 +206,13 @@ ptn_fact(PtnHook *h, const char *name)
 	const Envelope *envelope = h->call->envelope;
 
 	if (strcmp(name, "header-prefix") == 0)
-		return api_server_text(h, "header-prefix", "X-Postern");
+		return api_text_or(call_services(h)->header_prefix, "X-Postern");
 	if (strcmp(name, "node") == 0)
 		return region_printf(h->call->region, "%u", call_services(h)->node);
 	if (strcmp(name, "instance") == 0)
 		return api_instance(h);
 	if (strcmp(name, "monitors") == 0)
-		return api_server_text(h, "monitors", "127.0.0.0/8 ::1");
+		return api_text_or(call_services(h)->monitors, "127.0.0.0/8 ::1");
 	if (strcmp(name, "service-name") == 0)
 		return h->set != NULL ? h->set->services.notices.service_name : NULL;
 	if (strcmp(name, "postmaster") == 0)

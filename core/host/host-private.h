@@ -103,6 +103,8 @@ bool api_may_reach(const PtnHook *h, const IpAddress *address, uint16_t port);
 const PtnOption *host_common_option(const char *name);
 /* One of the plugin's own options, else (not of an item) one that every plugin has. */
 const PtnOption *instance_option(const Instance *instance, const char *name, bool is_item);
+/* The settings of `config` that plugins ask for as facts, into their slots. */
+void host_read_facts(HostServices *services, const Config *config);
 Instance *instance_new(const HostServices *services, const PluginRows *rows, Config *config, unsigned place);
 Instance *instance_ref(Instance *instance);
 void instance_unref(void *instance);

@@ -118,6 +118,15 @@ host_take_over(const PluginSet *before, const PtnPlugin *plugin, Config *config,
 	return NULL;
 }
 
+void
+host_read_facts(HostServices *services, const Config *config)
+{
+	const ConfigSection *server = config_section(config, "server", NULL);
+
+	services->header_prefix = server != NULL ? config_text(server, "header-prefix") : NULL;
+	services->monitors = server != NULL ? config_text(server, "monitors") : NULL;
+}
+
 PluginSet *
 host_new(const HostServices *services, const GPtrArray *rows, Config *config, PluginSet *before, GError **error)
 {
@@ -126,6 +135,7 @@ host_new(const HostServices *services, const GPtrArray *rows, Config *config, Pl
 	atomic_init(&set->references, 1);
 	set->services = *services;
 	set->config = config_ref(config);
+	host_read_facts(&set->services, config);
 	set->reach = host_reach_new(config);
 	set->instances = g_ptr_array_new_with_free_func(instance_unref);
 	set->bindings = g_ptr_array_new_with_free_func(g_free);

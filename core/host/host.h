@@ -20,6 +20,8 @@ typedef struct {
 	const char *helo;      /* what plugins call us to other servers; texts here outlive all sets */
 	NoticeSettings notices;
 	unsigned node;         /* our number, which a reload does not change */
+	/* Of [server], by host_new() from its configuration, which the set keeps.  NULL: the configuration does not have them. */
+	const char *header_prefix, *monitors;
 	Parsers *parsers;      /* NULL: plugins that have a parser do not start */
 	bool is_check;         /* they start to see whether they can; parsers are not */
 	/* NULL: the network.  Else the test's: a socket of the peer at "192.0.2.25" or "unix:/PATH", or -1. */

@@ -29,6 +29,7 @@ instance_new(const HostServices *services, const PluginRows *rows, Config *confi
 	atomic_init(&instance->references, 1);
 	instance->plugin = rows->plugin;
 	instance->services = g_memdup2(services, sizeof *services);
+	host_read_facts(instance->services, config);
 	instance->config = config_ref(config);
 	instance->memory = g_malloc0(MAX(rows->plugin->instance_size, 1));
 	instance_read_items(instance);

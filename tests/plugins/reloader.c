@@ -19,7 +19,8 @@ start(PtnHook *h)
 static PtnVerdict
 show(PtnHook *h)
 {
-	ptn_row(h, "starts", ptn_format(h, "%d", atomic_load(&n_starts)), "node", ptn_fact(h, "node"), NULL);
+	ptn_row(h, "starts", ptn_format(h, "%d", atomic_load(&n_starts)), "node", ptn_fact(h, "node"), "prefix",
+		ptn_fact(h, "header-prefix"), "monitors", ptn_fact(h, "monitors"), NULL);
 	return PTN_NEXT;
 }
 

@@ -88,6 +88,14 @@ def test_plugins_use_the_new_name(with_reloader, sink):
         assert sink.commands[-1] == ("EHLO", name)
 
 
+def test_plugins_see_new_settings(with_reloader):
+    """Y-24: What plugins are told of [server] is what is in force, without a restart of them."""
+    postern = with_reloader()
+    assert "restarted" not in postern.reload({"server": {"header-prefix": "X-Other", "monitors": "192.0.2.0/24"}})
+    row = postern.ctl("reloader", "show", json=True)[0]
+    assert (row["prefix"], row["monitors"]) == ("X-Other", "192.0.2.0/24")
+
+
 def test_a_number_waits_for_the_restart(with_reloader):
     """Y-24: Until then plugins, too, see the number that the node has."""
     postern = with_reloader()
@@ -222,3 +230,19 @@ def test_every_plugin(make_postern):
         answer = postern.reload({"plugin " + name: options for name in PLUGINS.split()})
         assert re.findall(r"plugin (\S+) restarted", answer) == (PLUGINS.split() if options else [])
         assert "not in force" not in answer
+
+
+def test_kept_connections_end(make_postern, sink):
+    """Y-24: Mail that comes after a reload does not go over a connection that was opened by the settings before it."""
+    postern = make_postern(sink=sink)
+    names = lambda: [argument for verb, argument in list(sink.commands) if verb == "EHLO"]
+    with postern.session() as dialog:
+        dialog.mail()
+        dialog.mail()
+    sink.wait(2)
+    before = len(names())
+    assert set(names()) == {"mail.example.net"}
+    postern.reload({"delivery": {"helo": "out.example.net"}})
+    postern.send()
+    sink.wait(3)
+    assert names()[before:] == ["out.example.net"]
