@@ -263,7 +263,9 @@ directory_add(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *reque
 static bool
 directory_set(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *request, Answer *answer, GError **error)
 {
-	g_autoptr(DirectoryEntry) entry = directory_need(daemon, kind, request->words[2], error);
+	g_autoptr(DirectoryEntry) before = directory_need(daemon, kind, request->words[2], error);
+	g_autoptr(DirectoryEntry) entry =
+		before != NULL ? directory_need(daemon, kind, request->words[2], error) : NULL;
 	g_autofree char *removed = NULL;
 
 	if (entry == NULL)
@@ -272,7 +274,7 @@ directory_set(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *reque
 		return error_set(error, POSTERN_ERROR_INVALID, "nothing to set: give NAME=VALUE");
 	if (!directory_assign(daemon, set, entry, request->words + 3, error))
 		return false;
-	if (!control_may_leave(daemon->engine.directory, entry, error))
+	if (!control_may_leave(daemon->engine.directory, before, entry, error))
 		return false;
 	removed = control_drop_unfit_options(daemon->engine.directory, set, entry);
 	if (!control_save_entry(daemon, entry, request->actor, error))

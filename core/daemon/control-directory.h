@@ -25,9 +25,10 @@ bool control_save_entry(Daemon *daemon, DirectoryEntry *entry, Actor *actor, GEr
 /* Whether a domain may be removed without --yes: no mail is held for it here, and no domain forwards to it.  EXISTS, with what depends
  * on it; UNAVAILABLE.  May block. */
 bool control_may_remove(Daemon *daemon, const char *domain, GError **error);
-/* False: `entry` is a domain that is hosted no more, or by another customer, and others forward into its mailboxes.  EXISTS; UNAVAILABLE.
- * May block. */
-bool control_may_leave(Directory *directory, DirectoryEntry *entry, GError **error);
+/* False: `entry`, which was `before`, is a domain that is hosted no more, or by another customer, and others in `directory` forward into
+ * its mailboxes, which are not of that customer, too.  EXISTS; UNAVAILABLE.  May block. */
+bool control_may_leave(
+	Directory *directory, const DirectoryEntry *before, const DirectoryEntry *entry, GError **error);
 /* True: the option is the core's. */
 bool control_is_core_name(PtnKind kind, const char *name);
 /* The options of sender-rules are known by their short names, too, where only one plugin has one of that name: the full one, or
