@@ -316,20 +316,6 @@ directory_show_plugin_options(Daemon *daemon, PluginSet *set, DirectoryEntry *en
 	control_clear_places(entry, &places);
 }
 
-/* What holds where nothing is set; NULL: nothing. */
-static const char *
-directory_preset(const char *name)
-{
-	static const char *const presets[][2] = { { "enabled", "yes" }, { "outbound", "yes" },
-		{ "on-refusal", "automatic" }, { "clear-received", "no" }, { "valid-recipients", "no" },
-		{ "on-missing-host", "defer" } };
-
-	for (size_t i = 0; i < G_N_ELEMENTS(presets); i++)
-		if (strcmp(presets[i][0], name) == 0)
-			return presets[i][1];
-	return NULL;
-}
-
 /* What its mode is called where mail services speak to people, and what waits because of it. */
 static void
 directory_show_held(Daemon *daemon, const DirectoryEntry *domain, Answer *answer)

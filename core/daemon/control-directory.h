@@ -9,6 +9,9 @@
  * or taken from, the one that it inherits in `directory`; a word to take that is not there is an error.  May block. */
 bool control_set_value(Directory *directory, PluginSet *set, DirectoryEntry *entry, const char *assignment,
 	GError **error);
+/* Whether two words, of a list or a whole value, are the same value of that PtnType: by number where the type has one, in any letter
+ * case where names have none. */
+bool control_is_same_word(unsigned type, const char *a, const char *b);
 bool control_set_password(PluginSet *set, DirectoryEntry *entry, const char *password, GError **error);
 /* The entry itself, and those whose options hold for it, too; the latter are freed by control_clear_places(). */
 void control_find_places(Directory *directory, DirectoryEntry *entry, OptionPlaces *places);
