@@ -57,9 +57,9 @@ control_unknown_option(PluginSet *set, PtnKind kind, const char *name, GError **
 	g_ptr_array_add(known, NULL);
 	nearest = option_nearest(name, (const char *const *)known->pdata);
 	if (nearest != NULL)
-		return error_set(error, POSTERN_ERROR_INVALID, "a %s has no option \"%s\" (did you mean \"%s\"?)",
-			directory_kind_name(kind), name, nearest);
-	return error_set(error, POSTERN_ERROR_INVALID, "a %s has no option \"%s\"", directory_kind_name(kind), name);
+		return error_set(error, POSTERN_ERROR_INVALID, "%s has no option \"%s\" (did you mean \"%s\"?)",
+			directory_kind_phrase(kind), name, nearest);
+	return error_set(error, POSTERN_ERROR_INVALID, "%s has no option \"%s\"", directory_kind_phrase(kind), name);
 }
 
 char *
@@ -145,10 +145,11 @@ control_save_entry(Daemon *daemon, DirectoryEntry *entry, Actor *actor, GError *
 	case PTN_OK:
 		return true;
 	case PTN_TAKEN:
-		return error_set(error, POSTERN_ERROR_EXISTS,
-			directory_entry_version(entry) == 0 ? "there is a %s %s already"
-												: "%s %s was changed by somebody else; try again",
-			kind, name);
+		if (directory_entry_version(entry) == 0)
+			return error_set(error, POSTERN_ERROR_EXISTS, "there is %s %s already",
+				directory_kind_phrase(directory_entry_kind(entry)), name);
+		return error_set(
+			error, POSTERN_ERROR_EXISTS, "%s %s was changed by somebody else; try again", kind, name);
 	default:
 		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "the %s %s cannot be written now", kind, name);
 	}

@@ -136,7 +136,7 @@ directory_check_exists(
 			"there is no %s \"%s\"; add it first: posternctl %s add %s", word, name, word, name);
 	default:
 		return error_set(error, POSTERN_ERROR_UNAVAILABLE,
-			"the directory cannot tell now whether there is a %s \"%s\"", word, name);
+			"the directory cannot tell now whether there is %s \"%s\"", directory_kind_phrase(kind), name);
 	}
 }
 

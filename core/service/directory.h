@@ -105,6 +105,8 @@ void directory_entry_set(DirectoryEntry *entry, const char *name, const char *va
 const char *directory_domain_of(const char *name);
 /* "customer", "domain", "account", "recipient". */
 const char *directory_kind_name(PtnKind kind);
+/* "a customer", "an account", …: for sentences. */
+const char *directory_kind_phrase(PtnKind kind);
 /* All names set, sorted; NULL-terminated, lives until the entry changes. */
 const char *const *directory_entry_names(DirectoryEntry *entry);
 

@@ -75,6 +75,12 @@ def test_P_21_filters_that_nothing_can_match(filled, words, complaint):
     assert complaint in filled.ctl(*words, code=1)
 
 
+def test_a_kind_has_its_article(filled):
+    assert 'an account has no option "custmer"' in filled.ctl("account", "list", "custmer=x", code=1)
+    assert "there is an account %s already" % LOGIN in filled.ctl(
+        "account", "add", LOGIN, "--password-file", "-", input="secret of nobody\n", code=1)
+
+
 def test_columns(filled):
     rows = filled.ctl("account", "list", "customer=other", "columns=enabled,level,identities,domain", json=True)
     assert rows == [
