@@ -30,7 +30,6 @@ session_start_content(Session *session, InputMode input)
 {
 	if (session->transaction->content == NULL && !session->data_failed) {
 		session->transaction->content = content_new(session->engine->spool);
-		session->data_size = 0;
 		session->decoder =
 			(DataDecoder){ .is_lenient = session->listener->is_lenient, .is_chunk = input == INPUT_CHUNK };
 		session->mbox = (MboxFilter){ 0 };

@@ -325,6 +325,16 @@ find_account(PtnHook *h, PtnEntry **account, const char **hash)
 	return status;
 }
 
+/* Computing takes a while, in which the password may be changed: the session would be one of the new password.  `account` is as
+ * it is now. */
+static bool
+is_still(PtnHook *h, const char *hash, PtnEntry **account)
+{
+	const char *now;
+
+	return find_account(h, account, &now) == PTN_OK && now != NULL && strcmp(now, hash) == 0;
+}
+
 static PtnVerdict
 recall(PtnHook *h)
 {
@@ -357,6 +367,9 @@ verify(PtnHook *h)
 		return admit(h, account);
 	if (!is_password_of(ptn_password(h), hash))
 		return PTN_NEXT;
+	if (!is_still(h, hash, &account))
+		return ptn_refuse(
+			h, PTN_LOCAL, 454, "4.7.0", "Temporary authentication failure: the account was changed meanwhile");
 	remember(h, ptn_get(account, "name"), hash);
 	return admit(h, account);
 }

@@ -17,8 +17,12 @@ extern const PtnPlugin ptn_plugin_auth;
 
 static unsigned hashes;
 static char last_method[4]; /* "$y$", "$6$" */
+static void (*after_find)(PtnTest *test); /* once, behind the next find of an account; NULL: nothing */
 static bool is_directory_away;
 static bool is_cut_off; /* the directory is elsewhere and away, but what was read of late is remembered */
+
+static void (*while_computing)(PtnTest *test); /* once, while a hash is computed; NULL: nothing */
+static PtnTest *computing;
 
 char *__real_crypt_r(const char *password, const char *setting, struct crypt_data *data);
 char *__wrap_crypt_r(const char *password, const char *setting, struct crypt_data *data);
@@ -30,7 +34,12 @@ PtnStatus __wrap_directory_find_now(void *directory, PtnKind kind, const char *n
 char *
 __wrap_crypt_r(const char *password, const char *setting, struct crypt_data *data)
 {
+	void (*then)(PtnTest *test) = while_computing;
+
 	hashes++;
+	while_computing = NULL;
+	if (then != NULL)
+		then(computing);
 	(void)snprintf(last_method, sizeof last_method, "%.3s", setting);
 	return __real_crypt_r(password, setting, data);
 }
@@ -38,7 +47,15 @@ __wrap_crypt_r(const char *password, const char *setting, struct crypt_data *dat
 PtnStatus
 __wrap_directory_find(void *directory, PtnKind kind, const char *name, int64_t deadline_us, void **entry)
 {
-	return is_directory_away ? PTN_UNSURE : __real_directory_find(directory, kind, name, deadline_us, entry);
+	const PtnStatus status =
+		is_directory_away ? PTN_UNSURE : __real_directory_find(directory, kind, name, deadline_us, entry);
+	void (*then)(PtnTest *test) = kind == PTN_ACCOUNT ? after_find : NULL;
+
+	if (then != NULL) {
+		after_find = NULL;
+		then(computing);
+	}
+	return status;
 }
 
 /* What it remembers of entries is there all the same: see is_cut_off. */
@@ -300,6 +317,18 @@ test_disabled(void)
 	ptn_test_free(test);
 }
 
+/* A reply is ASCII, whatever language the reason is in. */
+static void
+test_reason_of_any_language(void)
+{
+	PtnTest *test = new_test(NULL);
+
+	ptn_test_entry(test, PTN_ACCOUNT, LOGIN, "enabled", "no", "reason", "Konto \xc3\xbc berzogen", NULL);
+	CU_ASSERT_TRUE(login_says(test, LOGIN, PASSWORD, "535 5.7.13"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_reply(test), "this account may not send: Konto ?? berzogen\n"));
+	ptn_test_free(test);
+}
+
 static void
 test_disabled_hidden(void)
 {
@@ -395,6 +424,71 @@ test_remembered(void)
 }
 
 static void
+change_password(PtnTest *test)
+{
+	ptn_test_entry(test, PTN_ACCOUNT, LOGIN, "password", "another one", NULL);
+}
+
+static void
+disable_account(PtnTest *test)
+{
+	ptn_test_entry(test, PTN_ACCOUNT, LOGIN, "enabled", "no", "reason", "ticket 812", NULL);
+}
+
+/* A change between the look into the directory and the end of the computing: a session of the old password would go on, since the
+ * core reads the account behind it. */
+static void
+test_changed_while_computing(void)
+{
+	PtnTest *test = computing = new_test(NULL);
+
+	while_computing = change_password;
+	CU_ASSERT_TRUE(login_says(test, LOGIN, PASSWORD, "454 4.7.0"));
+	CU_ASSERT_PTR_NULL(while_computing);
+	CU_ASSERT_TRUE(login_says(test, LOGIN, PASSWORD, "535 5.7.8"));
+	CU_ASSERT_TRUE(login_says(test, LOGIN, "another one", "235 2.7.0"));
+	ptn_test_free(test);
+	test = computing = new_test(NULL);
+	while_computing = disable_account;
+	CU_ASSERT_TRUE(login_says(test, LOGIN, PASSWORD, "535 5.7.13"));
+	ptn_test_free(test);
+}
+
+/* The same between the session's look at the changes and at the entry: the next message sees it. */
+static void
+test_changed_while_reading(void)
+{
+	PtnTest *test = computing = new_test(NULL);
+
+	CU_ASSERT_TRUE(login_says(test, LOGIN, PASSWORD, "235 2.7.0"));
+	ptn_test_entry(test, PTN_ACCOUNT, LOGIN, "reason", "some change", NULL);
+	after_find = disable_account;
+	CU_ASSERT_TRUE(begins(ptn_test_say(test, "MAIL FROM:<user@example.net>"), "250"));
+	CU_ASSERT_PTR_NULL(after_find);
+	(void)ptn_test_say(test, "RSET");
+	CU_ASSERT_TRUE(begins(ptn_test_say(test, "MAIL FROM:<user@example.net>"), "421 4.7.0"));
+	ptn_test_free(test);
+}
+
+/* Two accounts may have the same hash, copied by an import: what was remembered of one says nothing of the other. */
+static void
+test_remembered_of_one_login(void)
+{
+	PtnTest *test = new_test(NULL);
+	struct crypt_data work = { 0 };
+	const char *hash = __real_crypt_r(PASSWORD, "$6$saltsalt", &work);
+	unsigned before;
+
+	ptn_test_entry(test, PTN_ACCOUNT, "one@example.net", "password", hash, NULL);
+	ptn_test_entry(test, PTN_ACCOUNT, "two@example.net", "password", hash, NULL);
+	CU_ASSERT_TRUE(login_says(test, "one@example.net", PASSWORD, "235 2.7.0"));
+	before = hashes;
+	CU_ASSERT_TRUE(login_says(test, "two@example.net", PASSWORD, "235 2.7.0"));
+	CU_ASSERT_EQUAL(hashes, before + 1);
+	ptn_test_free(test);
+}
+
+static void
 test_changed_password(void)
 {
 	PtnTest *test = new_test(NULL);
@@ -452,6 +546,7 @@ static const UnitTest tests[] = {
 	{ "A-06 an unknown login gets the same words, and a hash is computed, too", test_unknown_login },
 	{ "A-07, A-08 a login is the whole name of the account", test_account_forms },
 	{ "A-09 a disabled account: 5.7.13 with the reason, once the password was right", test_disabled },
+	{ "A-09 the reason is one of ASCII in the reply", test_reason_of_any_language },
 	{ "A-09 with hide-disabled it cannot be told from a wrong password", test_disabled_hidden },
 	{ "A-10 a deleted account is refused at once", test_deleted },
 	{ "A-11 a changed password takes effect at once", test_changed_password },
@@ -465,6 +560,9 @@ static const UnitTest tests[] = {
 	{ "P-11 a customer that may not send: its accounts are refused", test_customer_barred },
 	{ "P-11 its open session ends before the next message", test_customer_barred_meanwhile },
 	{ "a password that was right is not computed again", test_remembered },
+	{ "a password that was right for one login is computed for another one with the same hash", test_remembered_of_one_login },
+	{ "A-11 A-09 a password or an account that is changed while a hash is computed", test_changed_while_computing },
+	{ "A-09 an account that is changed while the session reads it", test_changed_while_reading },
 	{ "after `remember` it is", test_forgotten },
 	{ NULL, NULL },
 };

@@ -94,6 +94,39 @@ test_both(void)
 	ptn_test_free(t);
 }
 
+/* The order of lists, of recipients and of forged header fields decides nothing: the same copies are made. */
+static void
+test_order(void)
+{
+	static const char *const orders[][4] = { { "a@far.example b@far.example", MIRROR " two@hosted.example",
+												 "X-Postern-BCC: mine\r\nX-Postern-AuthMirror: mine\r\nSubject: a\r\n",
+												 "one@example.org" },
+		{ "b@far.example a@far.example", "two@hosted.example " MIRROR,
+			"Subject: a\r\nX-Postern-AuthMirror: mine\r\nX-Postern-BCC: mine\r\n", "two@example.org" } };
+	g_autofree char *values[2] = { NULL, NULL };
+
+	for (size_t i = 0; i < 2; i++) {
+		PtnTest *t = gateway_new("standard", orders[i][0], orders[i][1]);
+		g_autofree char *content = g_strconcat(orders[i][2], "\r\nbody\r\n", NULL);
+		const char *text;
+
+		ASSERT_STARTS(ptn_test_submit(t, LOGIN, orders[i][3], content), "250");
+		CU_ASSERT_EQUAL(ptn_test_queued(t), 5);
+		for (const char *const *to = (const char *const[]){ "a@far.example", "b@far.example", MIRROR, "two@hosted.example",
+				 orders[i][3], NULL };
+			 *to != NULL; to++) {
+			CU_ASSERT_EQUAL(gateway_count(t, *to), 1);
+			CU_ASSERT_FALSE(gateway_says(ptn_test_queued_text(t, gateway_place(t, *to)), ": mine"));
+		}
+		text = ptn_test_queued_text(t, gateway_place(t, MIRROR));
+		values[i] = g_strndup(strstr(text, "X-Postern-AuthMirror: "), strlen("X-Postern-AuthMirror: ") + VALUE_SIZE);
+		ptn_test_free(t);
+	}
+	ASSERT_TEXT(values[1], values[0]);
+	ASSERT_TEXT(values[0], "X-Postern-AuthMirror: oomowowqaqkgv5mdobar"); /* as test_golden_values() has it */
+	g_clear_pointer(&values[1], g_free);
+}
+
 static void
 test_none(void)
 {
@@ -294,6 +327,7 @@ static const UnitTest tests[] = {
 	{ "B-03 a copy's sender is of its account and recipient alone", test_sender },
 	{ "B-07 B-08 a mirror has its header, the original has not; the value stays", test_mirror },
 	{ "B-16 B-17 B-19 several of both, one copy a message, none of copies", test_both },
+	{ "B-16 B-18 whatever the order of lists, recipients and header fields", test_order },
 	{ "B-11 B-20 nothing of the null sender, nothing of what is refused", test_none },
 	{ "B-18 headers that the client forged are removed, from copies, too", test_forged },
 	{ "B-09 a mirror whose domain went to somebody else is not used", test_moved_mirror },

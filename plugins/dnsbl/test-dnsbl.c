@@ -481,6 +481,24 @@ test_pause_grows(void)
 	ptn_test_free(test);
 }
 
+/* Doubled up to pause-most, 30 minutes, and no further. */
+static void
+test_pause_is_bounded(void)
+{
+	static const int64_t pauses[] = { 120, 240, 480, 960, 1800, 1800, 1800 };
+	PtnTest *test = new_left_out();
+
+	fail(test, "2.0.0.127.xbl.example");
+	pass(test, 61 * PTN_SECOND);
+	for (size_t i = 0; i < sizeof pauses / sizeof *pauses; i++) {
+		CU_ASSERT_EQUAL(count(test, "retried.xbl"), (int64_t)i + 1);
+		pass(test, (pauses[i] - 6) * PTN_SECOND);
+		CU_ASSERT_EQUAL(count(test, "retried.xbl"), (int64_t)i + 1);
+		pass(test, 10 * PTN_SECOND);
+	}
+	ptn_test_free(test);
+}
+
 static void
 test_self_test(void)
 {
@@ -564,6 +582,7 @@ static const UnitTest tests[] = {
 	{ "a list that keeps failing is left out, with an alarm; failures count in a row", test_left_out },
 	{ "I-41 a list that was left out comes back by its self-test", test_comes_back },
 	{ "a pause grows while the list keeps failing", test_pause_grows },
+	{ "a pause does not grow beyond pause-most", test_pause_is_bounded },
 	{ "the self-test of RFC 5782 at the start; who lists everything is left out until it does not", test_self_test },
 	{ "the self-test each hour, in the form of IPv6, too", test_self_test_each_hour },
 	{ "D-06 who lists everything is not believed before the first self-test either", test_lists_all_before_the_test },

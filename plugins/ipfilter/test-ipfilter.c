@@ -253,6 +253,26 @@ test_host_changes(void)
 	ptn_test_free(test);
 }
 
+/* A name server answers in random order: neither the first nor the last address decides. */
+static void
+test_host_order(void)
+{
+	static const char *const addresses[] = { "192.0.2.21", "192.0.2.22", "192.0.2.23" };
+	static const Case cases[] = { { "192.0.2.21", OK }, { "192.0.2.22", OK }, { "192.0.2.23", OK }, { "192.0.2.24", DENIED },
+		{ NULL, NULL } };
+
+	for (size_t i = 0; i < 3; i++)
+		for (size_t k = 1; k < 3; k++) {
+			PtnTest *test = new_test(NULL, SINGLE);
+
+			ptn_test_dns(test, "three.dyn.example", PTN_A, PTN_OK, addresses[i], addresses[(i + k) % 3],
+				addresses[(i + 3 - k) % 3], NULL);
+			set(test, SINGLE, "ipfilter.ipv4", "three.dyn.example");
+			check(test, SINGLE, cases);
+			ptn_test_free(test);
+		}
+}
+
 /* ---- alternates ---- */
 
 static void
@@ -264,6 +284,7 @@ test_alternate(void)
 
 	CHECK(SERVER, ipv4, "ipfilter.ipv4", "192.0.2.0/24", "ipfilter.ipv4-alternate", "203.0.113.7");
 	CHECK(ANY, ipv6, "ipfilter.ipv6", "2001:db8:1::/48", "ipfilter.ipv6-alternate", "2001:db8:2::/48");
+	CHECK(SERVER, ipv4, "ipfilter.ipv4-alternate", "203.0.113.7", "ipfilter.ipv4", "192.0.2.0/24"); /* set the other way round */
 	CHECK(SINGLE, alone, "ipfilter.ipv4-alternate", "203.0.113.7");
 }
 
@@ -452,6 +473,24 @@ test_changed_between_messages(void)
 	ptn_test_free(test);
 }
 
+/* Of everything that the verdict was made of. */
+static void
+test_changed_alternate(void)
+{
+	PtnTest *test = new_test(ALTERNATES, SINGLE);
+
+	set(test, SINGLE, "ipfilter.ipv4", "192.0.2.1");
+	set(test, SINGLE, "ipfilter.ipv4-alternate", "203.0.113.7");
+	CU_ASSERT_EQUAL(strncmp(login_from(test, "203.0.113.7", SINGLE), OK, strlen(OK)), 0);
+	CU_ASSERT_EQUAL(strncmp(ptn_test_say(test, "MAIL FROM:<" SINGLE ">"), "250", 3), 0);
+	(void)ptn_test_say(test, "RSET");
+	set(test, SINGLE, "ipfilter.ipv4-alternate", "203.0.113.8");
+	ASSERT_TEXT(ptn_test_say(test, "MAIL FROM:<" SINGLE ">"), DENIED "\n");
+	set(test, SINGLE, "ipfilter.ipv4-alternate", "203.0.113.0/24");
+	CU_ASSERT_EQUAL(strncmp(ptn_test_say(test, "MAIL FROM:<" SINGLE ">"), "250", 3), 0);
+	ptn_test_free(test);
+}
+
 static const UnitTest tests[] = {
 	{ "F-01 without a filter single and any types submit from anywhere", test_no_filter },
 	{ "F-02 a mail server's family without a filter is closed", test_server },
@@ -461,6 +500,7 @@ static const UnitTest tests[] = {
 	{ "F-06 a filter of one family does not restrict the other", test_families_are_independent },
 	{ "F-07 the loopback address disables a family", test_loopback_disables },
 	{ "F-08, F-14 a host: any of its addresses, of the family", test_host },
+	{ "F-14 whatever the order of its addresses", test_host_order },
 	{ "F-09 the alternate is tested where the filter does not match", test_alternate },
 	{ "F-09 a lower level cannot set alternates, and has them ignored", test_alternate_of_level },
 	{ "F-09 without a level there are none, unless they are switched on for all", test_alternates_without_a_level },
@@ -475,6 +515,7 @@ static const UnitTest tests[] = {
 	{ "F-15 a mismatch is counted", test_mismatch_counts },
 	{ "F-03 a mismatch may be told as a wrong password", test_hidden },
 	{ "a filter that was changed holds from the next message on", test_changed_between_messages },
+	{ "F-09 and an alternate", test_changed_alternate },
 	{ NULL, NULL },
 };
 

@@ -133,6 +133,24 @@ __wrap_ptn_save(PtnHook *h, PtnEntry *entry)
 	return __real_ptn_save(h, entry);
 }
 
+static void (*behind_walk)(PtnTest *test); /* once, when all domains were read */
+
+PtnStatus __real_ptn_each(PtnHook *h, PtnKind kind, const char *with_option, PtnEntry **entry);
+PtnStatus __wrap_ptn_each(PtnHook *h, PtnKind kind, const char *with_option, PtnEntry **entry);
+
+PtnStatus
+__wrap_ptn_each(PtnHook *h, PtnKind kind, const char *with_option, PtnEntry **entry)
+{
+	const PtnStatus status = __real_ptn_each(h, kind, with_option, entry);
+	void (*change)(PtnTest *) = status == PTN_NONE ? behind_walk : NULL;
+
+	if (change == NULL)
+		return status;
+	behind_walk = NULL;
+	change(at_hand);
+	return status;
+}
+
 static void
 redirect_elsewhere(PtnTest *test)
 {
@@ -214,6 +232,29 @@ test_many(void)
 	ptn_test_free(test);
 }
 
+static void
+change_host(PtnTest *test)
+{
+	ptn_test_entry(test, PTN_DOMAIN, DOMAIN, "iphelper.host", "new.dyn.example", NULL);
+}
+
+/* A helper that is changed while all are read is read anew by the next scan. */
+static void
+test_changed_behind_the_walk(void)
+{
+	PtnTest *test = new_helper(NULL);
+
+	ptn_test_dns(test, HOST, PTN_A, PTN_OK, "1.2.3.4", NULL);
+	ptn_test_dns(test, "new.dyn.example", PTN_A, PTN_OK, "5.6.7.8", NULL);
+	at_hand = test;
+	behind_walk = change_host;
+	pass(test, PTN_SECOND);
+	CU_ASSERT_PTR_NULL(behind_walk);
+	pass(test, MINUTE);
+	ASSERT_TEXT(destination(test), "5.6.7.8");
+	ptn_test_free(test);
+}
+
 static const UnitTest tests[] = {
 	{ "I-28 I-37 I-39 a mode that has no helper removes it, and nobody is told", test_unsupported },
 	{ "I-29 what is changed by hand between the two modes holds until the next check", test_by_hand },
@@ -222,6 +263,7 @@ static const UnitTest tests[] = {
 	{ "I-38 a helper that is edited is checked at the next scan", test_edited },
 	{ "a change of the same moment by somebody else is not overwritten", test_race },
 	{ "I-16 all helpers are checked, also where the directory has many pages of them", test_many },
+	{ "I-38 a helper that is changed while all are read", test_changed_behind_the_walk },
 	{ NULL, NULL },
 };
 

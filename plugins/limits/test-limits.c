@@ -1,4 +1,5 @@
 /* test-limits.c - how much may be sent (R-11, P-07). */
+#include <glib.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,6 +24,21 @@ copy(PtnHook *h)
 
 static const PtnHookRow copier_hooks[] = { { PTN_MESSAGE, copy, PTN_INLINE | PTN_LATE }, { 0 } };
 static const PtnPlugin copier = { PTN_HEAD("copier"), .version = "1", .summary = "copies", .hooks = copier_hooks };
+
+/* ---- a store that does not answer ---- */
+
+static unsigned silent_call; /* which of the next calls has no answer, from 1; 0: all have */
+
+PtnStatus __real_ptn_store_tally(PtnHook *h, const char *key, PtnTally *tallies, size_t n);
+PtnStatus __wrap_ptn_store_tally(PtnHook *h, const char *key, PtnTally *tallies, size_t n);
+
+PtnStatus
+__wrap_ptn_store_tally(PtnHook *h, const char *key, PtnTally *tallies, size_t n)
+{
+	if (silent_call > 0 && --silent_call == 0)
+		return PTN_UNSURE;
+	return __real_ptn_store_tally(h, key, tallies, n);
+}
 
 static PtnTest *
 new_test(const char *options, bool with_copies)
@@ -363,6 +379,146 @@ test_notices(void)
 	ptn_test_free(test);
 }
 
+/* In a window of a week the notice is not repeated either: by then the day of one notice is over. */
+static void
+test_notice_of_a_long_window(void)
+{
+	PtnTest *test = new_test("messages = 10/7d\n", false);
+	size_t sent = 0;
+
+	while (queued_to(test, "noc@acme.example") == 0 && sent < 10) {
+		(void)send_one(test);
+		sent++;
+	}
+	CU_ASSERT_EQUAL(sent, 8);
+	ptn_test_advance(test, 25 * HOUR);
+	expect(send_one(test), "250");
+	CU_ASSERT_PTR_NOT_NULL(strstr(ptn_test_command(test, "limits", "usage", LOGIN, NULL), "window=7d used=9 allowed=10"));
+	CU_ASSERT_EQUAL(queued_to(test, "noc@acme.example"), 1);
+	ptn_test_free(test);
+}
+
+/* Windows are aligned to 1970: the clock of the test begins 800 s behind the hour. */
+static void
+test_ends_of_windows(void)
+{
+	PtnTest *test = new_test("messages = 1/1h\nat-limit = hold\n", false);
+
+	expect(send_one(test), "250");
+	expect(send_as(test, LOGIN, "192.0.2.1", "held@example.org"), "250");
+	ASSERT_TEXT(ptn_test_queued_note(test, place_of(test, "held@example.org"), "held-until"), "1790002800000000");
+	ptn_test_free(test);
+	test = new_test("messages = 1/1h\n", false);
+	ptn_test_advance(test, (2800 - 2) * PTN_SECOND);
+	expect(send_one(test), "250");
+	expect(send_one(test), "450");
+	ptn_test_advance(test, 3 * PTN_SECOND); /* what is known of a limit ends with its window, too */
+	ptn_test_connect(test, "192.0.2.1");
+	(void)ptn_test_say(test, "EHLO client.example");
+	(void)ptn_test_login(test, LOGIN, "mypassword");
+	expect(ptn_test_say(test, "MAIL FROM:<" LOGIN ">"), "250");
+	ptn_test_free(test);
+}
+
+/* The store falls silent between the counters of one message: none of them has it. */
+static void
+test_silent_store(void)
+{
+	for (unsigned call = 1; call <= 3; call++) {
+		PtnTest *test = new_test("messages = 5/1h\ncustomer-messages = 5/1h\nclient-messages = 5/1h\nwhen-away = defer\n", false);
+		const char *usage;
+
+		silent_call = call;
+		expect(send_one(test), "451 4.3.0 Error: mail cannot be counted now, try again later");
+		CU_ASSERT_EQUAL(silent_call, 0);
+		CU_ASSERT_EQUAL(ptn_test_queued(test), 0);
+		expect(send_one(test), "250");
+		usage = ptn_test_command(test, "limits", "usage", "acme", NULL);
+		CU_ASSERT_PTR_NOT_NULL(strstr(usage, "of=customer who=acme what=messages window=1h used=1 "));
+		CU_ASSERT_PTR_NOT_NULL(strstr(usage, "who=user@example.net what=messages window=1h used=1 "));
+		ptn_test_free(test);
+	}
+}
+
+/* ---- order ---- */
+
+/* What was used of `who`'s limits, as `usage` of the customer shows it. */
+static void
+expect_used(PtnTest *test, const char *part)
+{
+	const char *usage = ptn_test_command(test, "limits", "usage", LOGIN, NULL);
+
+	if (strstr(usage, part) == NULL)
+		ASSERT_TEXT(usage, part);
+}
+
+/* Neither the order of windows nor that of kinds decides: the first limit that is reached does. */
+static void
+test_order_of_windows(void)
+{
+	static const char *const windows[] = { "3/1h 5/1d 6/7d", "3/1h 6/7d 5/1d", "5/1d 3/1h 6/7d", "5/1d 6/7d 3/1h",
+		"6/7d 3/1h 5/1d", "6/7d 5/1d 3/1h" };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(windows); i++) {
+		g_autofree char *options = g_strdup_printf("messages = %s\n", windows[i]);
+		PtnTest *test = new_test(options, false);
+
+		for (int k = 0; k < 3; k++)
+			expect(send_one(test), "250");
+		expect(send_one(test), "450 4.7.1 Error: too much mail of account user@example.net: 3 messages per 1h");
+		ptn_test_advance(test, HOUR);
+		for (int k = 0; k < 2; k++)
+			expect(send_one(test), "250");
+		expect(send_one(test), "450 4.7.1 Error: too much mail of account user@example.net: 5 messages per 1d");
+		ptn_test_advance(test, 24 * HOUR);
+		expect(send_one(test), "250");
+		expect(send_one(test), "450 4.7.1 Error: too much mail of account user@example.net: 6 messages per 7d");
+		expect_used(test, "what=messages window=7d used=6 allowed=6");
+		ptn_test_free(test);
+	}
+}
+
+static const char *
+send_to(PtnTest *test, const char *const *recipients, size_t n)
+{
+	ptn_test_connect(test, "192.0.2.1");
+	(void)ptn_test_say(test, "EHLO client.example");
+	(void)ptn_test_login(test, LOGIN, "mypassword");
+	(void)ptn_test_say(test, "MAIL FROM:<" LOGIN ">");
+	for (size_t i = 0; i < n; i++) {
+		g_autofree char *line = g_strdup_printf("RCPT TO:<%s>", recipients[i]);
+
+		expect(ptn_test_say(test, line), "250");
+	}
+	(void)ptn_test_say(test, "DATA");
+	return ptn_test_send(test, TEXT ".\r\n", strlen(TEXT ".\r\n"));
+}
+
+/* Each domain is counted with its recipients, in whatever order and letter case they are named. */
+static void
+test_order_of_recipients(void)
+{
+	static const char *const orders[][3] = { { "a@one.example", "b@ONE.example", "c@two.example" },
+		{ "a@one.example", "c@two.example", "b@ONE.example" }, { "c@two.example", "b@ONE.example", "a@one.example" } };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(orders); i++) {
+		PtnTest *test = new_test("domain-recipients = 3/1h\ndomain-messages = 2/1h\n", false);
+		static const char *const one[] = { "d@one.example" }, *const two[] = { "d@two.example" };
+
+		expect(send_to(test, orders[i], 3), "250");
+		expect(send_to(test, one, 1), "250");
+		expect(send_to(test, one, 1), "450 4.7.1 Error: too much mail of domain one.example: ");
+		expect(send_to(test, two, 1), "250");
+		expect(send_to(test, two, 1), "450 4.7.1 Error: too much mail of domain two.example: 2 messages per 1h");
+		ptn_test_free(test);
+		test = new_test("domain-recipients = 1/1h\n", false);
+		expect(send_to(test, orders[i], 3),
+			"550 5.7.1 Error: this message alone is more than domain one.example may send: 1 recipients");
+		expect(send_to(test, two, 1), "250"); /* nothing of it was counted */
+		ptn_test_free(test);
+	}
+}
+
 static void
 test_usage(void)
 {
@@ -396,6 +552,11 @@ static const UnitTest tests[] = {
 	{ "R-37 a message that exceeds a limit by itself is refused", test_too_large },
 	{ "B-14 copies are counted", test_copies },
 	{ "R-11 the customer is told at 80 and at 100 percent, once a day", test_notices },
+	{ "R-11 the notice is not repeated within a longer window", test_notice_of_a_long_window },
+	{ "R-11 when windows end", test_ends_of_windows },
+	{ "R-11 a store that falls silent between the counters of a message", test_silent_store },
+	{ "R-11 the order of windows does not matter", test_order_of_windows },
+	{ "R-11 the order and the letter case of recipients do not matter", test_order_of_recipients },
 	{ "P-07 what was used of what is allowed", test_usage },
 	{ NULL, NULL },
 };

@@ -64,7 +64,7 @@ is_routed_by_directory(PtnHook *h, const char *domain)
 
 /* ---- the stages ---- */
 
-/* An implicit exchanger (RFC 5321 5.1) is one for whom there is surely no MX record. */
+/* An implicit exchanger (RFC 5321 5.1) is one for whom there is surely no MX record.  `mx` NULL: none is required. */
 static PtnVerdict
 judge_exchanger_of_sender(PtnHook *h, const PtnAnswer *exchangers, const PtnAnswer *mx)
 {
@@ -87,16 +87,16 @@ static PtnVerdict
 judge_sender(PtnHook *h)
 {
 	const char *domain = ptn_domain_of(ptn_sender(h));
-	PtnLookup *exchangers, *mx = NULL;
+	const bool wants_mx = ptn_option_number(h, "require-mx") != 0;
+	PtnLookup *exchangers, *mx;
 	const PtnAnswer *answer;
 
 	if (ptn_login(h) == NULL || domain[0] == '\0' || is_exempt(h, domain))
 		return PTN_NEXT;
 	exchangers = ptn_dns_start(h, domain, PTN_EXCHANGERS);
-	if (ptn_option_number(h, "require-mx"))
-		mx = ptn_dns_start(h, domain, PTN_MX);
+	mx = wants_mx ? ptn_dns_start(h, domain, PTN_MX) : NULL;
 	answer = ptn_dns_wait(h, exchangers);
-	return judge_exchanger_of_sender(h, answer, mx != NULL ? ptn_dns_wait(h, mx) : NULL);
+	return judge_exchanger_of_sender(h, answer, wants_mx ? ptn_dns_wait(h, mx) : NULL);
 }
 
 static PtnVerdict

@@ -75,6 +75,32 @@ test_single(void)
 	check_all(SINGLE, NULL, NULL, cases);
 }
 
+/* What one message was answered has no part in the next one: the same cases backwards. */
+static void
+check_backwards(PtnTest *test, const Case *cases)
+{
+	size_t n = 0;
+
+	while (cases[n].sender != NULL)
+		n++;
+	while (n-- > 0)
+		check(test, (const Case[]){ cases[n], { NULL, NULL } });
+}
+
+static void
+test_order_of_senders(void)
+{
+	static const Case cases[] = { { "user@sub.example.net", "250" }, { "x@missing.example.net", "450 4.1.8" },
+		{ "other@elsewhere.example", "553 5.7.1" }, { "x@slow.example.net", "450 4.1.8" }, { "x@example.net", "250" },
+		{ "postmaster@acme.example", "250" }, { "x@evilexample.net", "553 5.7.1" }, { "", "250" }, { NULL, NULL } };
+	PtnTest *test = new_session(ANY, "sender-rules.subdomains", NULL);
+
+	check(test, cases);
+	check_backwards(test, cases);
+	check(test, cases);
+	ptn_test_free(test);
+}
+
 static void
 test_mismatch_words(void)
 {
@@ -261,6 +287,7 @@ static const UnitTest tests[] = {
 	{ "S-19 header From is not compared", test_header_from },
 	{ "S-20 a mismatch is refused before DATA and leaves the session usable", test_refused_before_data },
 	{ "S-21 each message of a session is checked", test_each_is_checked },
+	{ "S-21 in whatever order they come", test_order_of_senders },
 	{ "N-05 the customer's postmaster may always send; where it is blank, the primary address", test_postmaster },
 	{ NULL, NULL },
 };

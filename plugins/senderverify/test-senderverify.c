@@ -493,7 +493,7 @@ int
 main(int argc, char **argv)
 {
 	static const UnitSuite suite = { "senderverify", tests };
-	static const UnitSuite *const suites[] = { &suite, &suite_cache, NULL };
+	static const UnitSuite *const suites[] = { &suite, &suite_cache, &suite_lock, NULL };
 
 	return unit_main(argc, argv, suites);
 }

@@ -32,7 +32,7 @@ size_t connections(PtnTest *test, const char *address, size_t wanted);
 /* Time goes by, and a new session begins: one that was long open is not good for another message. */
 void pass(PtnTest *test, int64_t time);
 
-extern const UnitSuite suite_cache;
+extern const UnitSuite suite_cache, suite_lock;
 
 #define EXPECT(sender, start) CU_ASSERT(begins(mail(test, sender), start))
 /* A probe is made by a worker, which may come late on a busy machine. */

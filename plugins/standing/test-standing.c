@@ -275,6 +275,33 @@ test_undeliverable(void)
 	ptn_test_free(t);
 }
 
+/* Of what is undeliverable each recipient counts, so it is compared with recipients, not with messages. */
+static void
+test_undeliverable_of_recipients(void)
+{
+	PtnTest *t = gateway_new("least = 8\nmost-undeliverable = 30\n");
+
+	for (int i = 0; i < 2; i++) {
+		ASSERT_STARTS(gateway_login(t, LOGIN), "235");
+		(void)ptn_test_say(t, "MAIL FROM:<" LOGIN ">");
+		for (int k = 0; k < 4; k++) {
+			g_autofree char *line = g_strdup_printf("RCPT TO:<friend%d@example.org>", k);
+
+			ASSERT_STARTS(ptn_test_say(t, line), "250");
+		}
+		(void)ptn_test_say(t, "DATA");
+		ASSERT_STARTS(ptn_test_send(t, TEXT ".\r\n", strlen(TEXT ".\r\n")), "250");
+	}
+	bounce(t, "friend0@example.org", "550 5.1.1 no such user", false);
+	bounce(t, "friend0@example.org", "550 5.1.1 no such user", false);
+	ASSERT_SAYS(shown(t), "of=undeliverable mail count=2 of 8 recipients share=25 most=30");
+	CU_ASSERT_FALSE(gateway_is_disabled(t, LOGIN));
+	bounce(t, "friend0@example.org", "550 5.1.1 no such user", false);
+	CU_ASSERT_TRUE(gateway_is_disabled(t, LOGIN));
+	ASSERT_TEXT(ptn_test_get(t, PTN_ACCOUNT, LOGIN, "reason"), "excessive undeliverable mail: 3 of 8 recipients");
+	ptn_test_free(t);
+}
+
 /* ---- what follows ---- */
 
 static void
@@ -459,6 +486,7 @@ static const UnitTest tests[] = {
 	{ "V-17 a share of failed verifications above the threshold disables", test_unverified },
 	{ "R-12 a share of undeliverable mail above the threshold disables; copies and expiry do not count",
 		test_undeliverable },
+	{ "R-12 undeliverable recipients are compared with recipients", test_undeliverable_of_recipients },
 	{ "R-12 A-09 who is disabled, and told, once; counting begins anew", test_disabled },
 	{ "R-12 shares are of a window", test_window },
 	{ "R-12 action = alarm", test_alarm_only },

@@ -122,6 +122,51 @@ test_errors(void)
 	ptn_test_free(test);
 }
 
+/* A list answers with several addresses in random order: neither the first nor the last decides. */
+static void
+test_order_of_answers(void)
+{
+	static const struct {
+		const char *addresses[3], *reply;
+	} cases[] = { { { "127.0.0.2", "127.0.0.16", "127.0.0.32" }, "550 5.7.1 Message contains many.example (black)" },
+		{ { "127.0.0.4", "127.0.0.16", "127.0.0.2" }, "550 5.7.1 Message contains many.example (black)" },
+		{ { "127.0.0.2", "127.0.0.16", "127.255.255.254" }, "250 " }, { { "127.0.0.2", "127.0.0.4", "192.0.2.1" }, "250 " },
+		{ { "127.0.0.16", "127.0.0.32", "127.0.0.64" }, "250 " } };
+	static const size_t orders[][3] = { { 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 }, { 1, 2, 0 }, { 2, 0, 1 }, { 2, 1, 0 } };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
+		for (size_t k = 0; k < G_N_ELEMENTS(orders); k++) {
+			const char *const *addresses = cases[i].addresses;
+			PtnTest *test = new_test(NULL);
+
+			ptn_test_dns(test, "many.example.multi.test", PTN_A, PTN_OK, addresses[orders[k][0]], addresses[orders[k][1]],
+				addresses[orders[k][2]], NULL);
+			check(test, "http://many.example/", cases[i].reply);
+			ptn_test_free(test);
+		}
+}
+
+/* Nor does the order of the links in a text, or that of the items. */
+static void
+test_order_of_links(void)
+{
+	static const char *const bodies[] = { "http://clean.example/ http://black.example/ http://slow.example/",
+		"http://slow.example/ http://clean.example/ http://black.example/",
+		"http://black.example/ http://slow.example/ http://clean.example/" };
+	static const char *const items[] = {
+		"[plugin uribl/grey]\nzone = multi.test\nbits = 4\n[plugin uribl/black]\nzone = multi.test\nbits = 2\ntext = black\n",
+		"[plugin uribl/black]\nzone = multi.test\nbits = 2\ntext = black\n[plugin uribl/grey]\nzone = multi.test\nbits = 4\n"
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(bodies); i++)
+		for (size_t k = 0; k < G_N_ELEMENTS(items); k++) {
+			PtnTest *test = new_test(items[k]);
+
+			check(test, bodies[i], "550 5.7.1 Message contains black.example (black)");
+			ptn_test_free(test);
+		}
+}
+
 static void
 test_reversed(void)
 {
@@ -449,6 +494,8 @@ test_codes(void)
 static const UnitTest tests[] = {
 	{ "U-01, U-02, U-03, U-04, U-05, U-07, U-17, U-18, U-19, R-15 listed: refused in the session, nothing queued", test_listed },
 	{ "U-08 clean domains pass", test_clean },
+	{ "U-06 the order of a list's answers does not matter", test_order_of_answers },
+	{ "U-03 the order of links and of items does not matter", test_order_of_links },
 	{ "U-06 answers that are no codes are no listings", test_errors },
 	{ "U-10 numeric hosts are asked for reversed", test_reversed },
 	{ "U-16 a list that fails: passed, or put off if that is set", test_failure },

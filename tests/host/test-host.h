@@ -14,6 +14,11 @@ ListenerSettings *test_host_listener(PtnTest *test);
 void test_host_offer_tls(PtnTest *test);
 /* The client says nothing until its time is over: what the loop does then. */
 void test_host_idle(PtnTest *test);
+/* The envelope of the i-th message of the queue, in one line that names all of it but the queue id, time and edits; it lives
+ * until the next call. */
+const char *test_host_queued_envelope(PtnTest *test, size_t i);
+/* What an earlier version left in the store: the whole key, "plugin/NAME/KEY". */
+void test_host_store(PtnTest *test, const char *key, const char *value);
 
 /* Messages go to `commit` instead of the spool, which writes and syncs for each; its result is the session's.  The
  * transaction is borrowed. */

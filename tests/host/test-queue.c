@@ -79,12 +79,40 @@ ptn_test_queued_note(PtnTest *test, size_t i, const char *name)
 	return test_hand_out(test, g_strdup(envelope_note(message->envelope, name)));
 }
 
+const char *
+test_host_queued_envelope(PtnTest *test, size_t i)
+{
+	g_autoptr(SpoolMessage) message = test_message(test, i);
+	const Envelope *envelope = message->envelope;
+	GString *text = g_string_new(NULL);
+
+	g_string_printf(text, "from=%s envid=%s ret=%d body=%d utf8=%d", envelope->sender,
+		envelope->envid != NULL ? envelope->envid : "", (int)envelope->ret, (int)envelope->body, envelope->is_smtputf8);
+	for (guint k = 0; k < envelope->recipients->len; k++) {
+		const Recipient *recipient = envelope->recipients->pdata[k];
+
+		g_string_append_printf(text, " to=%s,%s,%u", recipient->address,
+			recipient->original != NULL ? recipient->original : "", recipient->notify);
+	}
+	g_string_append(text, " notes=");
+	for (guint k = 0; k < envelope->notes->len; k++)
+		g_string_append_printf(text, "%s%s", k > 0 ? "," : "", ((const Note *)envelope->notes->pdata[k])->name);
+	return test_hand_out(test, g_string_free(text, FALSE));
+}
+
 bool
 ptn_test_queued_is_held(PtnTest *test, size_t i)
 {
 	g_autoptr(SpoolMessage) message = test_message(test, i);
 
 	return message->state->is_held;
+}
+
+void
+test_host_store(PtnTest *test, const char *key, const char *value)
+{
+	if (store_set(test->engine.store, key, value, 0, CLOCK_NEVER) != PTN_OK)
+		test_die("store", "it cannot be written");
 }
 
 int64_t

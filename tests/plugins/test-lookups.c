@@ -8,6 +8,8 @@
 #include "engine/session-private.h"
 #include "unit/unit.h"
 
+extern const PtnPlugin ptn_plugin_restrictions;
+
 #define LOGIN "user@example.net"
 
 static PtnHookRow rows[6];
@@ -206,6 +208,28 @@ test_name(void)
 	ptn_test_free(test);
 }
 
+/* that there is an address says nothing of the MX record that could not be asked for. */
+static void
+test_require_mx(void)
+{
+	static const PtnPlugin *const plugins[] = { &ptn_test_door, &ptn_plugin_restrictions, NULL };
+	PtnTest *test = ptn_test_new_chain(plugins, "[plugin restrictions]\nrequire-mx = yes\n");
+
+	ptn_test_dns(test, "example.net", PTN_MX, PTN_OK, "10 mail.example.net", NULL);
+	ptn_test_dns(test, "address.example", PTN_A, PTN_OK, "192.0.2.80", NULL);
+	ptn_test_entry(test, PTN_ACCOUNT, LOGIN, "customer", "acme", NULL);
+	for (unsigned most = 1; most <= 2; most++) {
+		test->settings->max_lookups = most;
+		ptn_test_connect(test, "192.0.2.1");
+		(void)ptn_test_login(test, LOGIN, "x");
+		check_says(test, "MAIL FROM:<x@address.example>",
+			most == 1 ? "450 4.1.8 <x@address.example>: Sender address rejected: Domain lookup failed, try again later"
+					  : "450 4.1.8 <x@address.example>: Sender address rejected: Domain address.example has no MX record");
+		check_says(test, "MAIL FROM:<x@example.net>", most == 1 ? "450 4.1.8" : "250");
+	}
+	ptn_test_free(test);
+}
+
 static const UnitTest tests[] = {
 	{ "lookups of MAIL end with the message", test_end_with_message },
 	{ "lookups of EHLO end with the next EHLO", test_end_with_stage },
@@ -214,6 +238,7 @@ static const UnitTest tests[] = {
 	{ "client and account hold so many", test_budgets },
 	{ "an observer asks on nobody's budget", test_observer },
 	{ "the name of a client is on its budget", test_name },
+	{ "R-07 an MX record that cannot be asked for is neither there nor missing", test_require_mx },
 	{ NULL, NULL },
 };
 

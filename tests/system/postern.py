@@ -81,11 +81,12 @@ class Dialog:
 
     def __init__(self, port, implicit_tls=False, source=None, greet=True, host="127.0.0.1", name=None, first=b""):
         """`name` is asked for by SNI; `first` is said before anything is read, and before TLS."""
+        context = client_tls() if implicit_tls else None  # before it connects: the server waits for a moment only
         self.socket = socket.create_connection((host, port), timeout=PATIENCE,
                                                source_address=(source, 0) if source else None)
         self.socket.sendall(first)
         if implicit_tls:
-            self.socket = client_tls().wrap_socket(self.socket, server_hostname=name)
+            self.socket = context.wrap_socket(self.socket, server_hostname=name)
         self.pending = b""
         self.greeting = self.reply() if greet else None
 

@@ -204,16 +204,36 @@ def test_hold_and_release(gate, make_sink):
 
 
 def test_held_does_not_expire(gate, make_sink):
-    """I-13 time held counts neither towards expiry nor towards the delay warning."""
+    """I-13 time held counts neither towards expiry nor towards the delay warning; time deferred does."""
+    shop = make_sink({"RCPT": lambda argument: "450 4.2.1 later"})
+    gate.reload({"delivery": {"retry": "1s .. 1s", "expire": "60s", "warn-after": "5s"}})
+    domain(gate, "shop.example", "mode=hold", "destination=127.0.0.1:%d" % shop.port)
+    before = len(gate.sink.messages)
+    deliver(gate, "c@shop.example")
+    gate.wait_queue(1, "state=held")
+    time.sleep(6)  # longer than warn-after: the clock of the daemon is the machine's
+    released = time.monotonic()
+    gate.ctl("domain", "set", "shop.example", "mode=redirect")
+    warning = gate.sink.wait(before + 1)[before]
+    assert time.monotonic() - released > 4, "it was warned of the time that it was held"
+    shop.wait_command("RCPT", 2)
+    assert warning.sender == "" and "4.2.1 later" in warning.text
+    shop.replies.clear()
+    shop.wait(1)
+
+
+def test_held_does_not_count_as_age(gate, make_sink):
+    """I-13 what was held for longer than `expire` is tried when it is released, and not returned."""
     shop = make_sink({"RCPT": lambda argument: "450 4.2.1 later"})
     gate.reload({"delivery": {"retry": "1s .. 1s", "expire": "3s", "warn-after": "2s"}})
     domain(gate, "shop.example", "mode=hold", "destination=127.0.0.1:%d" % shop.port)
+    before = len(gate.sink.messages)
     deliver(gate, "c@shop.example")
     gate.wait_queue(1, "state=held")
     time.sleep(4)
     gate.ctl("domain", "set", "shop.example", "mode=redirect")
     shop.wait_command("RCPT", 1)
-    assert not gate.sink.messages, "it was returned or warned of, though it was held"
+    assert len(gate.sink.messages) == before, "it was returned or warned of, though it was held"
     shop.replies.clear()
     shop.wait(1)
 

@@ -1,18 +1,16 @@
 """IP address helpers (letter I of BEHAVIOURS.md) from end to end: a real name server whose zone the test changes, public
 addresses, mail that waits and arrives.  All in a network of the test's own, so that the addresses are nobody's."""
 import datetime
-import functools
 import os
 import shutil
 import signal
 import socket
 import subprocess
-import threading
 import time
 
 import pytest
 
-import netns
+from own_network import in_own_network
 from postern import Dialog, Postern, Sink, free_port, wait_until
 from test_redis import redis  # noqa: F401
 
@@ -21,26 +19,6 @@ PORT = 2525
 ZONE = "$ORIGIN %s.\n$TTL 1\n@ IN SOA ns hostmaster %d 3600 600 86400 0\n@ IN NS ns\nns IN A 127.0.0.1\n%s\n"
 
 pytestmark = pytest.mark.skipif(not shutil.which("nsd") or os.geteuid() != 0, reason="needs nsd, and to be root")
-
-
-def in_own_network(test):
-    """The test runs in a thread that has a network namespace of its own, as all that it starts has."""
-    @functools.wraps(test)
-    def run(*arguments, **more):
-        failure = []
-
-        def body():
-            try:
-                netns.enter_new(ONE + "/32", TWO + "/32")
-                test(*arguments, **more)
-            except BaseException as error:  # told to pytest by the thread that waits
-                failure.append(error)
-        thread = threading.Thread(target=body)
-        thread.start()
-        thread.join()
-        if failure:
-            raise failure[0]
-    return run
 
 
 class NameServer:
@@ -170,7 +148,7 @@ def subjects(sink):
     return sorted(message.header("Subject")[0] for message in sink.messages)
 
 
-@in_own_network
+@in_own_network(ONE, TWO)
 def test_story(tmp_path):
     """I-05 I-07 I-08 I-09 I-13 I-14 I-15 I-23 I-24 I-27 I-34 I-35 an address appears, moves, becomes private, vanishes, is not
     to be found out: mail arrives when and where it should, none is lost or bounced, each change of mode is told once."""
@@ -246,7 +224,7 @@ def story(place):
     assert "message bounced" not in gate.log()
 
 
-@in_own_network
+@in_own_network(ONE, TWO)
 def test_check_now(tmp_path):
     """I-21 I-28 I-30 I-33 I-35 I-39 the least TTL of a chain says when the next check is, over a restart, too; one that is asked
     for sees what the zone says by now; a mode without helper, or a domain's end, is the helper's end."""

@@ -1,4 +1,5 @@
 """Restrictions (letter R of BEHAVIOURS.md) with the real daemon, real DNS servers and real next hops."""
+import re
 import shutil
 import socket
 import subprocess
@@ -6,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nsd import Nsd
 from postern import LOGIN, SOURCE, Postern, Sink, free_port, wait_until
 from test_dns import signed  # noqa: F401
 
@@ -140,16 +142,22 @@ def test_own_domains(gate):
     assert gate.sink.wait(before + 1)[before].recipients == ["x@shop.nowhere.test"]
 
 
-def test_no_probe_of_recipients(gate):
-    """R-09 while a message is taken, nobody connects to its recipients' exchangers."""
-    exchanger = Sink(host="127.0.0.7", port=25)
+def test_no_probe_of_recipients(make_postern, dns, sink):
+    """R-09 with senderverify loaded the sender's exchanger is asked, and nobody connects to those of recipients."""
+    sender = "boss@two.senders.test"
+    senders, recipients = Sink(host="127.0.2.2", port=25), Sink(host="127.0.0.7", port=25)
     try:
-        with gate.session() as dialog:
-            dialog.mail(recipients=["x@alone.example.org", "y@alone.example.org"])
-        gate.settle()  # which the route leads elsewhere
-        assert exchanger.connections == 0
+        postern = make_postern({**dns, "server": {"plugins": "auth restrictions senderverify"},
+                                "plugin senderverify": {"probe-sender": "probe@example.net", "quote-remote": "yes"}}, sink=sink)
+        with postern.session() as dialog:
+            dialog.mail(sender, recipients=["x@alone.example.org", "y@alone.example.org"])
+        postern.settle()  # to the sink, where the route leads
+        senders.wait_command("QUIT")  # the probe, which shows that the plugin works
+        assert ("RCPT", "TO:<%s>" % sender) in senders.commands
+        assert recipients.connections == 0
     finally:
-        exchanger.close()
+        senders.close()
+        recipients.close()
 
 
 def test_mx_routing(make_postern, dns):
@@ -165,10 +173,28 @@ def test_mx_routing(make_postern, dns):
     assert seen == ["127.0.3.1"]
 
 
-def test_spf_is_documented():
-    """R-14 the manual tells what domains publish, and that the service sends from the addresses of that record."""
+def test_spf_is_documented(make_postern, sink, tmp_path):
+    """R-14 the two records that the manual shows, with an address of the test: mail of the customer's domain may leave from the
+    addresses of the service's record, and from no other."""
+    if not shutil.which("nsd"):
+        pytest.skip("needs nsd")
     text = (Path(SOURCE) / "plugins/restrictions/restrictions.md").read_text()
-    assert "include:auth.spf." in text and "from-addresses" in text
+    records = re.findall(r'(?m)^    (\S+)\.\s+IN TXT "(v=spf1 [^"]+)"$', text)
+    assert len(records) == 2 and "from-addresses" in text
+    (service, allowed), (customer, included) = records
+    assert included == "v=spf1 include:%s -all" % service
+    allowed = re.sub(r"ip4:\S+ ip6:\S+", "ip4:198.18.0.9", allowed)
+    nsd = Nsd(tmp_path / "spf", {service: '@ IN TXT "%s"\n' % allowed, customer: '@ IN TXT "%s"\n' % included})
+    try:
+        postern = make_postern({"dns": {"stub-zones": nsd.stub_zones()},
+                                "delivery": {"spf-record": customer, "from-addresses": "198.18.0.9 198.18.0.10"}}, sink=sink)
+        said = postern.ask("doctor").stdout.decode()
+        spf = [line for line in said.splitlines() if " spf " in line]
+        assert len(spf) == 2, said
+        assert spf[0].startswith("ok") and "198.18.0.9 may send" in spf[0]
+        assert spf[1].startswith("BAD") and "198.18.0.10 may not send" in spf[1]
+    finally:
+        nsd.close()
 
 
 def test_unbound_forwarder(make_postern, dns, tmp_path):

@@ -11,7 +11,7 @@ main(int argc, char **argv)
 		&suite_password, &suite_refusals, &suite_spf, &suite_store_memory, &suite_store_sqlite, &suite_store_durable,
 		&suite_store_redis, &suite_redis, &suite_redis_reply, &suite_redis_url, &suite_store_table, &suite_directory_cache,
 		&suite_store_file, &suite_store_ledger, &suite_directory, &suite_directory_owner,
-		&suite_dns_cache, &suite_dns, &suite_dns_health, &suite_template, NULL };
+		&suite_dns_cache, &suite_dns, &suite_dns_health, &suite_template, &suite_golden, NULL };
 
 	return unit_main(argc, argv, suites);
 }
