@@ -86,7 +86,8 @@ test_report_that_waits(void)
 	sim_disk_set_capacity(world->sim, sim_disk_used(world->sim));
 	/* the disk is full: states have their reserve, a report has none */
 	id = fill_up(world, recipients, &sent);
-	WORLD_WAIT_UNTIL(world, world_taken(world, id, "r@fast.example") == 1);
+	WORLD_WAIT_UNTIL(world,
+		world_taken(world, id, "r@fast.example") == 1 && world_tried(world, id, "r@no.example") == 1);
 	for (int i = 0; i < 5; i++) {
 		world_pass_time(world, 61 * CLOCK_SECOND);
 		g_usleep(50000);

@@ -11,7 +11,7 @@
 #include "unit/service/suites.h"
 
 #define PATIENCE_US (20 * CLOCK_SECOND)
-#define DEADLINE_US (CLOCK_SECOND / 5)
+#define DEADLINE_US CLOCK_SECOND /* a Redis that runs answers in it on a busy machine, too */
 
 /* ---- fixture ---- */
 
