@@ -114,6 +114,49 @@ help_find_exact(char *const *words)
 	return NULL;
 }
 
+enum { HELP_COLUMN = 37 };
+
+static void
+help_add_row(GString *text, const Command *command)
+{
+	g_autoptr(GPtrArray) options = commands_options(command);
+	const gsize begin = text->len;
+	glong width;
+
+	g_string_append_printf(
+		text, "  %s%s%s", command->words, *command->arguments != '\0' ? " " : "", command->arguments);
+	for (guint i = 0; i < options->len; i++)
+		if (strstr(command->arguments, g_ptr_array_index(options, i)) == NULL)
+			g_string_append_printf(text, " [%s]", (const char *)g_ptr_array_index(options, i));
+	width = g_utf8_strlen(text->str + begin, -1);
+	if (width + 2 > HELP_COLUMN)
+		g_string_append_printf(text, "\n%*s", HELP_COLUMN, "");
+	else
+		g_string_append_printf(text, "%*s", (int)(HELP_COLUMN - width), "");
+	g_string_append_printf(text, "%s\n", command->help);
+}
+
+char *
+command_help_list(void)
+{
+	static const char *const groups[COMMANDS_GROUPS] = { [COMMANDS_LOOK] = "Looking",
+		[COMMANDS_ENTRIES] = "Customers, domains and accounts",
+		[COMMANDS_CHANGE] = "Changing",
+		[COMMANDS_KEEP] = "Spool, stores and backups" };
+	GString *text = g_string_new(NULL);
+
+	for (unsigned i = 0; i < COMMANDS_GROUPS; i++) {
+		g_string_append_printf(text, "%s:\n", groups[i]);
+		for (const Command *command = commands_all; command->words != NULL; command++)
+			if (command->group == (CommandGroup)i)
+				help_add_row(text, command);
+	}
+	g_string_append(text,
+		"Plugins have commands of their own: posternctl PLUGIN.  The daemon's whole list: posternctl help.\n"
+		"What a command takes: posternctl COMMAND --help.\n");
+	return g_string_free(text, FALSE);
+}
+
 int
 command_help_print(const Arguments *arguments, char *const *words, GError **error)
 {

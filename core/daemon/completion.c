@@ -52,8 +52,9 @@ static const char completion_fish[] =
 	"complete -c posternctl -n 'not count (__posternctl_words) >/dev/null' -F\n";
 
 int
-completion_print_script(const char *shell, GError **error)
+completion_print(const Arguments *arguments, GError **error)
 {
+	const char *shell = arguments->words[1];
 	static const struct {
 		const char *shell, *script;
 	} scripts[] = { { "bash", completion_bash }, { "zsh", completion_zsh }, { "fish", completion_fish } };

@@ -1,4 +1,4 @@
-/* control.c - the control socket and its table of commands. */
+/* control.c - the control socket, and what runs each command. */
 #include "daemon/control.h"
 
 #include <gio/gunixsocketaddress.h>
@@ -16,7 +16,6 @@
 /* Freed with the last request: threads of the service may come to it late. */
 struct Control {
 	Daemon *daemon;
-	GMainLoop *loop;
 	GSocketService *service;
 	char *path;
 	ControlGroups groups; /* whose members may give commands, too */
@@ -48,35 +47,6 @@ control_take_snapshot(Daemon *daemon)
 	return snapshot;
 }
 
-/* Of commands_all; "usage" and "complaint" are of plugins. */
-static const struct {
-	const char *word;
-	ControlFunction *run;
-} control_functions[] = {
-	{ "status", control_status },
-	{ "reload", control_reload },
-	{ "alarms", control_alarms },
-	{ "plugins", control_plugins },
-	{ "hooks", control_hooks },
-	{ "metrics", control_metrics },
-	{ "customer", control_customer },
-	{ "domain", control_domain },
-	{ "account", control_account },
-	{ "recipient", control_recipient },
-	{ "block", control_block },
-	{ "listeners", control_listeners },
-	{ "clients", control_clients },
-	{ "backup", control_backup },
-	{ "export", control_export },
-	{ "import", control_import },
-	{ "queue", control_queue },
-	{ "why", control_why },
-	{ "doctor", control_doctor },
-	{ "explain", control_explain },
-	{ "audit", control_audit },
-	{ "spool", control_spool },
-};
-
 static void
 control_put_plugin_command(void *data, const PtnPlugin *plugin, const PtnCommand *command)
 {
@@ -86,8 +56,10 @@ control_put_plugin_command(void *data, const PtnPlugin *plugin, const PtnCommand
 
 /* "of-plugins" is what posternctl asks for its --help and completion. */
 static void
-control_help(Daemon *daemon, const char *which, Answer *answer)
+control_help(Daemon *daemon, const Request *request, Answer *answer)
 {
+	const char *which = request->words[0] != NULL ? request->words[1] : NULL;
+
 	if (which != NULL && strcmp(which, "of-plugins") == 0) {
 		g_autoptr(PluginSet) set = control_take_set(daemon);
 
@@ -120,12 +92,6 @@ control_put_row(void *data, const char *const *columns_and_texts)
 	answer_row_v(answer, (const char *const *)cells->pdata);
 }
 
-/* What people ask for often has a short word: "usage WHO" is "limits usage WHO", "complaint add" is "standing add". */
-static const struct {
-	const char *word, *plugin;
-	unsigned skipped; /* words before the plugin's verb */
-} control_short_words[] = { { "usage", "limits", 0 }, { "complaint", "standing", 1 } };
-
 static void
 control_ask(Daemon *daemon, const char *plugin, const char *const *words, Actor *actor, Answer *answer)
 {
@@ -136,20 +102,26 @@ control_ask(Daemon *daemon, const char *plugin, const char *const *words, Actor 
 		answer_fail(answer, "%s", error->message);
 }
 
-static void
-control_ask_plugin(Daemon *daemon, const Request *request, Answer *answer)
-{
-	const char *const *words = (const char *const *)request->words;
+/* ---- the functions of the table ---- */
 
-	for (size_t i = 0; i < G_N_ELEMENTS(control_short_words); i++) {
-		if (strcmp(control_short_words[i].word, words[0]) == 0) {
-			control_ask(daemon, control_short_words[i].plugin, words + control_short_words[i].skipped,
-				request->actor, answer);
-			return;
-		}
-	}
-	control_ask(daemon, words[0], words + 1, request->actor, answer);
+static void
+control_end(Daemon *daemon, const Request *request, Answer *answer)
+{
+	(void)request;
+	answer_text(answer, "stopping");
+	g_main_loop_quit(daemon->loop);
 }
+
+#define OF_DAEMON(GROUP, WORDS, ARGUMENTS, HELP, TAKES, RUN, CLIENT, ...) { WORDS, RUN },
+#define OF_POSTERNCTL(...)
+#define OF_PLUGIN(...)
+
+static const struct {
+	const char *word;
+	ControlFunction *run;
+} control_functions[] = {
+#include "daemon/command-table.h"
+};
 
 /* ---- serving ---- */
 
@@ -165,16 +137,16 @@ control_format_time(int64_t us)
 static bool
 control_refuses_options(const Request *request, unsigned takes, Answer *answer)
 {
+	const struct {
+		bool is_given;
+		unsigned flag;
+	} options[] = { { request->says_yes, TAKES_YES }, { request->is_dry, TAKES_DRY_RUN },
+		{ request->says_hold, TAKES_HOLD }, { request->is_check, TAKES_CHECK } };
 	const char *refused = NULL;
 
-	if (request->says_yes && !(takes & TAKES_YES))
-		refused = "--yes";
-	else if (request->is_dry && !(takes & TAKES_DRY_RUN))
-		refused = "--dry-run";
-	else if (request->says_hold && !(takes & TAKES_HOLD))
-		refused = "--hold";
-	else if (request->is_check && !(takes & TAKES_CHECK))
-		refused = "--check";
+	for (size_t i = 0; i < G_N_ELEMENTS(options) && refused == NULL; i++)
+		if (options[i].is_given && !(takes & options[i].flag))
+			refused = commands_option_name(options[i].flag);
 	if (refused != NULL)
 		answer_fail(answer, "%s takes no %s; nothing was done.",
 			request->words[0] != NULL ? request->words[0] : "help", refused);
@@ -194,36 +166,31 @@ control_refuses_words(const Request *request, const Command *command, Answer *an
 	return true;
 }
 
+/* What is no command of the core is one of a plugin: "limits usage". */
 static void
-control_run(Control *control, const Request *request, Answer *answer)
+control_run(Daemon *daemon, const Command *command, const Request *request, Answer *answer)
 {
-	const char *word = request->words[0] != NULL ? request->words[0] : "help";
+	const char *const *words = (const char *const *)request->words;
 
-	if (strcmp(word, "help") == 0) {
-		control_help(control->daemon, request->words[0] != NULL ? request->words[1] : NULL, answer);
-		return;
-	}
-	if (strcmp(word, "stop") == 0) {
-		answer_text(answer, "stopping");
-		g_main_loop_quit(control->loop);
-		return;
-	}
-	for (size_t i = 0; i < G_N_ELEMENTS(control_functions); i++) {
-		if (strcmp(control_functions[i].word, word) == 0) {
-			control_functions[i].run(control->daemon, request, answer);
+	for (size_t i = 0; command != NULL && i < G_N_ELEMENTS(control_functions); i++) {
+		if (strcmp(control_functions[i].word, command->words) == 0) {
+			control_functions[i].run(daemon, request, answer);
 			return;
 		}
 	}
-	control_ask_plugin(control->daemon, request, answer);
+	if (command == NULL)
+		control_ask(daemon, words[0], words + 1, request->actor, answer);
+	else /* "usage WHO" is "limits usage WHO", and "complaint add" is "standing add" */
+		control_ask(
+			daemon, command->plugin, commands_has_verbs(command) ? words + 1 : words, request->actor, answer);
 }
 
 static ControlNeed
 control_need_of(Control *control, const Request *request)
 {
 	g_autoptr(PluginSet) set = control_take_set(control->daemon);
-	const char *const *words = (const char *const *)request->words;
 
-	return control_need(set, words, words[0] != NULL && commands_find(words[0]) != NULL);
+	return control_need(set, (const char *const *)request->words);
 }
 
 /* New. */
@@ -256,7 +223,7 @@ control_serve_request(Control *control, const ControlPeer *peer, Request *reques
 	if (control_refuses_options(request, command != NULL ? command->takes : 0, answer) ||
 		control_refuses_words(request, command, answer))
 		return;
-	control_run(control, request, answer);
+	control_run(control->daemon, command, request, answer);
 	audit_command(control->daemon, request, need, answer);
 }
 
@@ -340,7 +307,7 @@ control_start(Daemon *daemon, GMainLoop *loop, GError **error)
 	bool is_bound;
 
 	control->daemon = daemon;
-	control->loop = loop;
+	daemon->loop = loop;
 	control->path = g_strdup(path);
 	control->connections = g_ptr_array_new();
 	g_mutex_init(&control->lock);
