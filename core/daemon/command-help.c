@@ -74,7 +74,8 @@ help_put_of_plugin(void *data, const char *plugin, const char *verb, const char 
 {
 	PluginHelp *wanted = data;
 
-	if (strcmp(plugin, wanted->words[0]) != 0 || (wanted->words[1] != NULL && strcmp(verb, wanted->words[1]) != 0))
+	if (strcmp(plugin, wanted->words[0]) != 0 ||
+		(wanted->words[1] != NULL && *verb != '\0' && strcmp(verb, wanted->words[1]) != 0))
 		return;
 	help_put_usage(plugin, verb, arguments, help);
 	wanted->found++;

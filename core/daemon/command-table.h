@@ -7,7 +7,8 @@
  * posternctl in its place, and asks the daemon itself; NULL: posternctl passes the request on.  Each verb is in one list of
  * `verbs`; "-" is the command alone, "*" whatever follows.
  * OF_POSTERNCTL(group, words, arguments, help, takes, client): the daemon does not know it.
- * OF_PLUGIN(group, words, arguments, help, plugin, { need, verbs } …): `posternctl PLUGIN` and the words behind the first. */
+ * OF_PLUGIN(group, words, arguments, help, plugin, { need, verbs } …): `posternctl PLUGIN` and the words behind the first.
+ * A plugin's own PtnPlugin.short_words are the better way; what is left here is to go there. */
 
 OF_DAEMON(COMMANDS_LOOK, "status", "[--check]", "one line: is all well?", TAKES_CHECK, control_status, NULL,
 	{ NEEDS_LOOKING, "*" })
@@ -33,8 +34,6 @@ OF_DAEMON(COMMANDS_ENTRIES, "account",
 OF_DAEMON(COMMANDS_ENTRIES, "recipient", "add|show|remove ADDRESS|list [DOMAIN]",
 	"addresses that domains with valid-recipients = yes take", 0, control_recipient, NULL,
 	{ NEEDS_LOOKING, "- show list" }, { NEEDS_ENTRIES, "add set enable disable remove" })
-OF_PLUGIN(COMMANDS_LOOK, "usage", "CUSTOMER|LOGIN", "what was sent of what is allowed (plugin limits)", "limits",
-	{ NEEDS_LOOKING, "*" })
 OF_PLUGIN(COMMANDS_CHANGE, "complaint", "add LOGIN | add SUBMIT-ID TAG | list LOGIN",
 	"complaints about the mail of an account (plugin standing)", "standing", { NEEDS_LOOKING, "list" },
 	{ NEEDS_CHANGING, "add" })

@@ -160,7 +160,7 @@ completion_offer_plugin(void *data, const char *plugin, const char *verb, const 
 	(void)arguments, (void)help;
 	if (first == NULL)
 		completion_offer(completion, plugin);
-	else if (strcmp(first, plugin) == 0)
+	else if (strcmp(first, plugin) == 0 && *verb != '\0')
 		completion_offer(completion, verb);
 }
 

@@ -4,27 +4,15 @@
 #include "base/error.h"
 
 ControlNeed
-control_need(PluginSet *set, const char *const *words)
+control_need(PluginSet *set, const Command *command, const char *const *words)
 {
-	const char *word = words[0] != NULL ? words[0] : "help";
-	const Command *command = commands_find(word);
 	ControlNeed need;
 
 	if (command == NULL)
-		return host_command_changes(set, word, words[1]) ? NEEDS_CHANGING : NEEDS_LOOKING;
+		return host_command_changes(set, words[0], words[1]) ? NEEDS_CHANGING : NEEDS_LOOKING;
 	need = commands_need(command, words[0] != NULL ? words[1] : NULL);
 	/* There is no such verb, which the command says to an operator. */
 	return need != NEEDS_NOTHING ? need : NEEDS_SECRETS;
-}
-
-size_t
-control_named_words(char *const *words)
-{
-	const Command *command = words[0] != NULL ? commands_find(words[0]) : NULL;
-
-	if (words[0] == NULL || words[1] == NULL)
-		return words[0] != NULL ? 1 : 0;
-	return command == NULL || commands_has_verbs(command) ? 2 : 1;
 }
 
 bool

@@ -5,10 +5,8 @@
 #include "daemon/control-access.h"
 #include "host/host.h"
 
-/* Of "account add …" or "dnsbl lists", by the table of commands and what plugins declare.  A verb that does not exist changes
- * nothing, but support is not told more than that. */
-ControlNeed control_need(PluginSet *set, const char *const *words);
-/* How many words are the name of the command: of "account add …" two, of "import FILE" one. */
-size_t control_named_words(char *const *words);
+/* Of "account add …", by its row of the table; `command` NULL: of "dnsbl lists", by what the plugin declares.  A verb that does
+ * not exist changes nothing, but support is not told more than that. */
+ControlNeed control_need(PluginSet *set, const Command *command, const char *const *words);
 /* False with a sentence that says which group may. */
 bool control_role_allows(const ControlPeer *peer, ControlNeed need, const char *const *words, GError **error);

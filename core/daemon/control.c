@@ -54,23 +54,40 @@ control_put_plugin_command(void *data, const PtnPlugin *plugin, const PtnCommand
 		command->help != NULL ? command->help : "", NULL);
 }
 
+static void
+control_put_short_word(void *data, const PtnShortWord *row, const PtnCommand *command)
+{
+	g_auto(GStrv) words = g_strsplit(row->words, " ", 2);
+
+	answer_row(data, words[0], words[1] != NULL ? words[1] : "",
+		command->arguments != NULL ? command->arguments : "", command->help != NULL ? command->help : "", NULL);
+}
+
+static void
+control_put_short_command(void *data, const PtnShortWord *row, const PtnCommand *command)
+{
+	answer_row(data, row->words, command->arguments != NULL ? command->arguments : "",
+		command->help != NULL ? command->help : "", NULL);
+}
+
 /* "of-plugins" is what posternctl asks for its --help and completion. */
 static void
 control_help(Daemon *daemon, const Request *request, Answer *answer)
 {
 	const char *which = request->words[0] != NULL ? request->words[1] : NULL;
+	g_autoptr(PluginSet) set = control_take_set(daemon);
 
 	if (which != NULL && strcmp(which, "of-plugins") == 0) {
-		g_autoptr(PluginSet) set = control_take_set(daemon);
-
 		answer_columns(answer, "plugin", "verb", "arguments", "what-it-does", NULL);
 		host_each_command(set, control_put_plugin_command, answer);
+		host_each_word(set, control_put_short_word, answer);
 		return;
 	}
 	answer_columns(answer, "command", "arguments", "what-it-does", NULL);
 	for (const Command *command = commands_all; command->words != NULL; command++)
 		if (!command->is_local && strcmp(command->words, "help") != 0)
 			answer_row(answer, command->words, command->arguments, command->help, NULL);
+	host_each_word(set, control_put_short_command, answer);
 }
 
 /* ---- commands of plugins ---- */
@@ -166,42 +183,40 @@ control_refuses_words(const Request *request, const Command *command, Answer *an
 	return true;
 }
 
-/* What is no command of the core is one of a plugin: "limits usage". */
+/* `words`: those of the request, with a short word of a plugin expanded.  What is no command of the core is one of a plugin. */
 static void
-control_run(Daemon *daemon, const Command *command, const Request *request, Answer *answer)
+control_run(
+	Daemon *daemon, const Command *command, const Request *request, const char *const *words, Answer *answer)
 {
-	const char *const *words = (const char *const *)request->words;
-
 	for (size_t i = 0; command != NULL && i < G_N_ELEMENTS(control_functions); i++) {
 		if (strcmp(control_functions[i].word, command->words) == 0) {
 			control_functions[i].run(daemon, request, answer);
 			return;
 		}
 	}
-	if (command == NULL)
-		control_ask(daemon, words[0], words + 1, request->actor, answer);
-	else /* "usage WHO" is "limits usage WHO", and "complaint add" is "standing add" */
-		control_ask(
-			daemon, command->plugin, commands_has_verbs(command) ? words + 1 : words, request->actor, answer);
+	control_ask(daemon, command != NULL ? command->plugin : words[0], words + 1, request->actor, answer);
 }
 
+/* What the request needs, and how many of its words name the command; `words` as for control_run(), new. */
 static ControlNeed
-control_need_of(Control *control, const Request *request)
+control_classify(Daemon *daemon, const Command *command, Request *request, char ***words)
 {
-	g_autoptr(PluginSet) set = control_take_set(control->daemon);
+	g_autoptr(PluginSet) set = control_take_set(daemon);
 
-	return control_need(set, (const char *const *)request->words);
+	*words = host_expand(set, (const char *const *)request->words, &request->n_named);
+	if (command != NULL && !commands_has_verbs(command))
+		request->n_named = MIN(request->n_named, 1);
+	return control_need(set, command, (const char *const *)*words);
 }
 
 /* New. */
 static char *
 control_command_name(const Request *request)
 {
-	const size_t n = control_named_words(request->words);
-
-	if (n == 0)
+	if (request->n_named == 0)
 		return g_strdup("help");
-	return n == 1 ? g_strdup(request->words[0]) : g_strconcat(request->words[0], " ", request->words[1], NULL);
+	return request->n_named == 1 ? g_strdup(request->words[0])
+								 : g_strconcat(request->words[0], " ", request->words[1], NULL);
 }
 
 /* Runs what the peer may run, and records it. */
@@ -209,7 +224,8 @@ static void
 control_serve_request(Control *control, const ControlPeer *peer, Request *request, Answer *answer)
 {
 	const Command *command = commands_find(request->words[0] != NULL ? request->words[0] : "help");
-	const ControlNeed need = control_need_of(control, request);
+	g_auto(GStrv) words = NULL;
+	const ControlNeed need = control_classify(control->daemon, command, request, &words);
 	g_autofree char *name = control_command_name(request);
 	/* Root can say what it wants to; nobody else's word on who they are counts. */
 	Actor actor = { .who = peer->name, .login = peer->uid == 0 ? request->login_user : NULL, .command = name };
@@ -223,7 +239,7 @@ control_serve_request(Control *control, const ControlPeer *peer, Request *reques
 	if (control_refuses_options(request, command != NULL ? command->takes : 0, answer) ||
 		control_refuses_words(request, command, answer))
 		return;
-	control_run(control->daemon, command, request, answer);
+	control_run(control->daemon, command, request, (const char *const *)words, answer);
 	audit_command(control->daemon, request, need, answer);
 }
 
