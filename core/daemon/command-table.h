@@ -1,6 +1,6 @@
 /* command-table.h - the one table of commands, of the daemon and of posternctl itself.
  *
- * Each file that includes it defines the two macros first and takes the columns that it links: commands.c the words, texts and
+ * Each file that includes it defines the macros first and takes the columns that it links: commands.c the words, texts and
  * roles, control.c the functions of the daemon, posternctl.c those of posternctl.  For this reason it has no #pragma once.
  *
  * OF_DAEMON(group, words, arguments, help, takes, run, client, { need, verbs } …): `run` answers in the daemon.  `client` runs in
