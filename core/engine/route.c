@@ -441,6 +441,7 @@ route_exchangers(Dns *dns, const DeliverySettings *settings, const NextHop *hop,
 	long level = -1; /* the preference of the exchangers from `equals` on */
 	guint equals = 0;
 	bool is_ours = false;
+	bool is_better_unsure = false; /* what is better than those may have addresses */
 
 	for (size_t i = 0; i < answer->count && addresses->len < ROUTE_ADDRESSES; i++) {
 		const char *space = strchr(answer->values[i], ' ');
@@ -448,8 +449,10 @@ route_exchangers(Dns *dns, const DeliverySettings *settings, const NextHop *hop,
 		const long preference = strtol(answer->values[i], NULL, 10);
 		const guint first = addresses->len;
 
-		if (preference != level)
+		if (preference != level) {
 			equals = first;
+			is_better_unsure = *is_unsure;
+		}
 		level = preference;
 		*is_unsure |= route_look_up_host(dns, exchanger, hop->port, deadline_us, addresses);
 		is_ours = own_is_exchanger(settings, exchanger, addresses, first);
@@ -460,7 +463,7 @@ route_exchangers(Dns *dns, const DeliverySettings *settings, const NextHop *hop,
 	}
 	if (addresses->len > 0)
 		return HOP_OK;
-	if (is_ours)
+	if (is_ours && !is_better_unsure)
 		return route_loop(hop, reply);
 	*reply = g_strdup_printf(*is_unsure ? "4.4.3 the exchangers of %s cannot be looked up now"
 									   : "4.4.4 no exchanger of %s has an address",

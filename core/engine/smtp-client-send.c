@@ -268,12 +268,10 @@ send_transaction(Sending *sending, ServerReply *reply)
 			return false;
 		data_code = reply->code;
 	}
-	sending->is_past_envelope = data_code != 0;
-	if (data_code / 100 == 3)
-		return send_finish(sending, reply);
 	if (data_code != 0 && !sending_take_data(sending, reply))
 		return false;
-	return send_reset(sending, reply);
+	sending->is_past_envelope = data_code != 0;
+	return data_code / 100 == 3 ? send_finish(sending, reply) : send_reset(sending, reply);
 }
 
 bool

@@ -105,10 +105,10 @@ smtp_client_ask(SmtpClient *client, ServerReply *reply, GError **error, const ch
 static bool
 smtp_client_refused(const ServerReply *reply, const char *at, GError **error)
 {
-	g_autofree char *text = smtp_reply_text(reply);
+	g_autofree char *text = sending_text(reply);
 
 	return error_set(error, reply->code >= 500 ? POSTERN_ERROR_INVALID : POSTERN_ERROR_UNAVAILABLE,
-		"%d %s %s (in reply to %s)", reply->code, reply->enhanced, text, at);
+		"%s (in reply to %s)", text, at);
 }
 
 /* A server that knows no EHLO is asked by HELO.  If it hangs up instead, its answer to EHLO is what it had to say. */

@@ -10,6 +10,9 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "base/ip.h"
+
+#define TLS_NO_NAME "no-name.invalid" /* RFC 6761 6.4: nobody's */
 
 typedef struct {
 	char *name; /* NULL: for all others */
@@ -319,15 +322,18 @@ tls_client_free(TlsClient *client)
 SSL *
 tls_client_session(const TlsClient *client, int fd, const char *name, TlsPolicy policy)
 {
+	const bool has_name = name != NULL && name[0] != '\0';
 	SSL *session = SSL_new(client->context);
+	IpAddress address;
 
 	SSL_set_fd(session, fd);
 	SSL_set_connect_state(session);
-	if (name != NULL)
+	if (has_name && !ip_parse(name, &address)) /* RFC 6066 3: an address is no server name */
 		SSL_set_tlsext_host_name(session, name);
 	if (policy == TLS_VERIFY) {
 		SSL_set_verify(session, SSL_VERIFY_PEER, NULL);
-		SSL_set1_host(session, name);
+		/* OpenSSL takes no name for every name */
+		SSL_set1_host(session, has_name ? name : TLS_NO_NAME);
 	}
 	return session;
 }

@@ -41,7 +41,8 @@ TlsClient *tls_client_new_with(const char *trust_file /* NULL: the system's */, 
 TlsClient *tls_client_new(const char *trust_file, GError **error);
 TlsClient *tls_client_ref(TlsClient *client); /* NULL stays NULL */
 void tls_client_free(TlsClient *client);      /* gives up one reference; NULL: nothing */
-/* New.  With TLS_VERIFY the handshake fails unless the certificate is good for `name`. */
+/* New.  With TLS_VERIFY the handshake fails unless the certificate is good for `name`, a host name or an address without
+ * brackets; without a name (NULL, "") it fails always. */
 SSL *tls_client_session(const TlsClient *client, int fd, const char *name, TlsPolicy policy);
 
 /* The reason of the last failure of this thread, "handshake failed" if none is known. */

@@ -106,6 +106,24 @@ test_matched(void)
 	ptn_test_free(t);
 }
 
+/* Complaints come months later: what is signed, and how, stays the same in every version. */
+static void
+test_tag_derivation(void)
+{
+	PtnTest *t = gateway_new("");
+	g_autofree char *message = sent(t), *tag = value_of(message, "X-Postern-Account: ");
+	g_autofree char *submit = value_of(message, "X-Postern-Submit: Submit ID ");
+	g_autofree char *of_owner = g_strdup_printf("owner\n%s\n%s", LOGIN, submit), *of_check = NULL;
+	char owner[25], check[13];
+
+	ptn_sign(SECRET, of_owner, owner, 24);
+	CU_ASSERT_EQUAL(strncmp(tag, owner, 24), 0);
+	of_check = g_strdup_printf("check\n%s\n%s", owner, submit);
+	ptn_sign(SECRET, of_check, check, 12);
+	ASSERT_TEXT(tag + 24, check);
+	ptn_test_free(t);
+}
+
 /* A tag is of one login and one Submit ID; what a client writes itself is taken out. */
 static void
 test_forged(void)
@@ -444,6 +462,7 @@ test_hostile(void)
 static const UnitTest tests[] = {
 	{ "R-17 reports are matched by Submit ID and counted once; at the threshold the account is disabled, with a notice",
 		test_matched },
+	{ "R-17 a tag is derived the same way in every version", test_tag_derivation },
 	{ "R-17 a tag cannot be forged, nor used with another Submit ID", test_forged },
 	{ "R-17 forms of reports", test_forms },
 	{ "R-19 reports that anybody could make hold and disable nobody", test_self_made },

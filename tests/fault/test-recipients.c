@@ -1,7 +1,10 @@
 /* test-recipients.c - recipients of one message that are held, put off and given up each by itself, and changes of domains
  * that reach whatever waits for them. */
+#include <string.h>
+
 #include "fault/fault.h"
 #include "fault/world.h"
+#include "proto/date.h"
 
 #define DAY (86400 * CLOCK_SECOND)
 #define ROUND_US (DAY / 4) /* whatever was deferred is tried once when it has passed */
@@ -158,6 +161,43 @@ test_ages_over_restart(void)
 	check_ages(true);
 }
 
+/* A warning says until when it is tried, which holds put off; it is sent once, also over a restart. */
+static void
+test_retried_until(void)
+{
+	World *world = world_new();
+	g_autoptr(SpoolMessage) message = NULL;
+	g_autofree char *report = NULL, *expected = NULL;
+	char date[DATE_SIZE];
+	int64_t held_us;
+	QueueId id;
+
+	world_add_hop(world, "later");
+	world_start(world);
+	id = world_send(world, "b@later.example", NULL);
+	WORLD_WAIT_UNTIL(world, world_tried(world, id, "b@later.example") == 1 && is_idle(world));
+	CU_ASSERT_EQUAL(queue_do(world->engine.queue, id, QUEUE_HOLD, "stop"), QUEUE_DONE);
+	world_pass_time(world, 2 * DAY);
+	CU_ASSERT_EQUAL(queue_do(world->engine.queue, id, QUEUE_RELEASE, NULL), QUEUE_DONE);
+	WORLD_WAIT_UNTIL(world, world_tried(world, id, "b@later.example") == 2 && is_idle(world));
+	CU_ASSERT_EQUAL(world_reports(world), 0); /* it is no older than it was */
+	defer_for(world, id, "b@later.example", ROUND_US);
+	WORLD_WAIT_UNTIL(world, world_reports(world) == 1 && is_idle(world));
+	message = spool_read(world->engine.spool, id, NULL);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(message);
+	held_us = message->state->held_total_us;
+	CU_ASSERT(held_us >= 2 * DAY && held_us < 2 * DAY + 60 * CLOCK_SECOND);
+	expected = g_strdup_printf(
+		"\r\nWill-Retry-Until: %s\r\n", date_format(message->envelope->arrived_us + 5 * DAY + held_us, date));
+	report = world_last_report(world);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(report);
+	ASSERT_TEXT(strstr(report, expected) != NULL ? expected : report, expected);
+	restart(world, NULL);
+	defer_for(world, id, "b@later.example", DAY);
+	CU_ASSERT_EQUAL(world_reports(world), 0);
+	world_free(world);
+}
+
 /* Released while the other one is deferred still: each has its own pause, attempts and age. */
 static void
 test_back_off(void)
@@ -312,6 +352,7 @@ const UnitSuite recipients_suite = { "recipients", (const UnitTest[]){
 	{ "Q-40 a recipient that its domain holds counts as held beside one that is deferred", test_counts },
 	{ "Q-40 neither ages by the other's time, and none is given up when it is deferred first", test_ages },
 	{ "Q-40 the same over a restart", test_ages_over_restart },
+	{ "Q-07 Q-40 a warning says until when mail is tried, and comes once", test_retried_until },
 	{ "Q-40 each recipient has its own pause", test_back_off },
 	{ "Q-40 a retry is for all recipients", test_retry },
 	{ "I-40 a change of each domain of a chain of forwards reaches deferred mail", test_every_step },

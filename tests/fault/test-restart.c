@@ -146,6 +146,70 @@ test_spares(void)
 		restart_spares(calls[i]);
 }
 
+/* ---- names ---- */
+
+/* How many segments of the spool a power cut at this moment may leave without their names. */
+static unsigned
+restart_unnamed_segments(SimDisk *sim, const char *directory, uint32_t seed)
+{
+	g_autofree char *log = g_build_filename(directory, "log", NULL), *left = unit_new_directory();
+	g_autofree char *left_log = g_build_filename(left, "log", NULL), *content = g_build_filename(left, "content", NULL);
+	g_autofree char *lost = g_build_filename(left, "lost", NULL);
+	g_autoptr(GPtrArray) names = disk_system()->list(disk_system(), log);
+	GRand *rand = g_rand_new_with_seed(seed);
+	SimCut *cut = sim_cut_new(sim);
+	unsigned n = 0;
+
+	CU_ASSERT(g_mkdir(left_log, 0700) == 0 && g_mkdir(content, 0700) == 0 && g_mkdir(lost, 0700) == 0);
+	sim_cut_advance(cut, sim_disk_step(sim));
+	sim_cut_write(cut, left, rand);
+	for (guint i = 0; i < names->len; i++) {
+		g_autofree char *path = g_build_filename(left_log, names->pdata[i], NULL);
+
+		n += strchr(names->pdata[i], '-') == NULL && !g_file_test(path, G_FILE_TEST_EXISTS);
+	}
+	sim_cut_free(cut);
+	g_rand_free(rand);
+	unit_remove_directory(left);
+	return n;
+}
+
+/* Killed between the name of a new segment and the sync of its directory: the next process has it for a segment that is
+ * ready, and writes to it without another sync of the name. */
+static void
+test_names(void)
+{
+	g_autofree char *directory = unit_new_directory();
+	SimDisk *sim = sim_disk_new(directory);
+	Ledger *ledger = ledger_new(sim, 1);
+	Spool *spool = ledger_open(directory, sim_disk_table(sim));
+	unsigned n_unnamed = 0;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(spool);
+	fault_wait_for_reserve(spool);
+	restart_wait_for_quiet(sim);
+	sim_disk_fail(sim, SIM_FSYNC, SIM_KILLED, 1, true);
+	sim_disk_fail(sim, SIM_RENAME, SIM_KILLED, 2, true); /* nor is it taken back */
+	for (int i = 0; i < 200 && sim_disk_failures(sim) == 0; i++)
+		(void)ledger_commit(ledger, spool, 700, 0);
+	restart_wait_for_quiet(sim);
+	spool_close(spool);
+	for (uint32_t seed = 0; seed < 30; seed++)
+		n_unnamed += restart_unnamed_segments(sim, directory, seed);
+	CU_ASSERT(n_unnamed > 0);
+	ledger_kill(ledger);
+	sim_disk_heal(sim);
+	spool = ledger_open(directory, sim_disk_table(sim));
+	CU_ASSERT_PTR_NOT_NULL_FATAL(spool);
+	restart_wait_for_quiet(sim);
+	for (uint32_t seed = 0; seed < 30; seed++)
+		CU_ASSERT_EQUAL(restart_unnamed_segments(sim, directory, seed), 0);
+	spool_close(spool);
+	ledger_free(ledger);
+	sim_disk_free(sim);
+	unit_remove_directory(directory);
+}
+
 /* ---- ids ---- */
 
 /* All its mail has ended, the segments that had it are gone, and so is the memory of the process. */
@@ -197,6 +261,7 @@ test_ids(void)
 const UnitSuite restart_suite = { "restart", (const UnitTest[]){
 	{ "Q-02 a batch whose sync failed is in the page cache only: it is written anew", test_spoiled },
 	{ "Q-02 killed before the sync, started, and then the power goes", test_killed },
+	{ "Q-02 a start makes the names of segments durable", test_names },
 	{ "Q-02 a spare that is gone or fails blocks nothing", test_spares },
 	{ "Q-17 the highest id outlives the segments that had it", test_ids },
 	{ 0 } } };

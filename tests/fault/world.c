@@ -64,8 +64,11 @@ world_deliver(const HookRow *row, HookCall *call)
 
 	g_mutex_lock(&world->lock);
 	world_count(world->tried, key);
-	if (call->envelope->sender[0] == '\0')
+	if (call->envelope->sender[0] == '\0') {
 		world_count(world->tried, "reports");
+		g_free(world->report);
+		world->report = g_strndup(call->content, call->content_size);
+	}
 	if (g_str_has_prefix(name, "slow"))
 		world_wait_at_gate(world);
 	while (g_str_has_prefix(name, "step") && !world->is_open && world->steps < strtoul(name + 4, NULL, 10))
@@ -266,6 +269,7 @@ world_free(World *world)
 	g_ptr_array_unref(world->plugins);
 	g_hash_table_unref(world->taken);
 	g_hash_table_unref(world->tried);
+	g_free(world->report);
 	sim_disk_free(world->sim);
 	unit_remove_directory(world->directory);
 	g_free(world->directory);
@@ -411,6 +415,17 @@ unsigned
 world_reports(World *world)
 {
 	return world_look_up(world, world->tried, 0, "reports");
+}
+
+char *
+world_last_report(World *world)
+{
+	char *report;
+
+	g_mutex_lock(&world->lock);
+	report = g_strdup(world->report);
+	g_mutex_unlock(&world->lock);
+	return report;
 }
 
 uint64_t

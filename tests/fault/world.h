@@ -29,6 +29,7 @@ typedef struct {
 	unsigned steps;
 	GHashTable *taken;     /* "recipient#id of its message" -> how often */
 	GHashTable *tried;     /* the same, refused ones too */
+	char *report;          /* the last one that came to its hop; NULL: none did */
 } World;
 
 World *world_new(void);
@@ -62,6 +63,8 @@ RecipientStatus world_status(World *world, QueueId id, unsigned place);
 uint64_t world_octets_written(World *world); /* to the disk, so far */
 /* How many reports came to their hop: messages with the null sender. */
 unsigned world_reports(World *world);
+/* The last of them, new; NULL: none. */
+char *world_last_report(World *world);
 
 /* Waits for ten seconds at most. */
 #define WORLD_WAIT_UNTIL(world, claim) \

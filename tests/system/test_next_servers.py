@@ -17,6 +17,8 @@ local IN MX 10 localhost
 localhost IN A 127.0.0.1
 one IN A 127.0.3.1
 two IN A 127.0.3.2
+stores IN A 127.0.3.1
+stores IN A 127.0.3.2
 both IN A 127.0.0.1
 both IN AAAA ::1
 six IN AAAA ::1
@@ -91,6 +93,16 @@ def test_next_exchanger_that_does_not_help(make_postern, sink, hosts, pair):
     postern.send("b@pair.hosts.test")
     postern.wait_log(r"deferred .*to=b@pair.hosts.test .*relay=one.hosts.test.*reply=\"450 4.2.0 grey\"")
     assert sink.messages == []
+
+
+@pytest.mark.parametrize("verb, n", [(".", 1), ("RCPT", 2)])
+def test_mailbox_that_is_full(make_postern, make_sink, sink, hosts, verb, n):
+    """Q-33 what LMTP says of a mailbox behind the dot is final: no second server is asked, which before the dot would be."""
+    stores = [make_sink({verb: "452 4.2.2 full"}, host=host, port=2424) for host in ("127.0.3.1", "127.0.3.2")]
+    postern = make_postern({**hosts, **LATER, "route stores": {"to": "stores.example", "next-hop": "lmtp:stores.hosts.test:2424"}}, sink=sink)
+    postern.send("a@stores.example")
+    postern.wait_log(r"deferred .*to=a@stores.example .*reply=\"452 4.2.2 full\"")
+    assert sum(store.connections for store in stores) == n
 
 
 def test_next_exchanger_for_each_message(make_postern, sink, hosts, pair):

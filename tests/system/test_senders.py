@@ -1,7 +1,7 @@
 """Sender policy (letter S of BEHAVIOURS.md) against the real daemon, its DNS by an nsd of ours."""
 import pytest
 
-from postern import LOGIN, PASSWORD, Postern, Sink
+from postern import LOGIN, PASSWORD, Dialog, Postern, Sink
 
 MISMATCH = "553 5.7.1"
 ACCOUNTS = {
@@ -114,6 +114,46 @@ def test_mail_server(gate, sender):
             dialog.expect("554 5.7.1", "MAIL FROM:<%s>" % sender)
             dialog.expect("503 5.5.1", "RCPT TO:<rcpt@example.org>")
         assert gate.accepted() == before
+
+
+@pytest.fixture(scope="module")
+def open_server(tmp_path_factory, dns):
+    """A mail server that may submit from here, for a customer with two domains; nobody rewrites senders."""
+    sink = Sink()
+    daemon = Postern(tmp_path_factory.mktemp("server"), {"server": {"plugins": "auth sender-rules ipfilter"}, **dns}, sink=sink)
+    daemon.ctl("domain", "add", "example.org", "customer=acme", "mode=outbound-only")
+    daemon.add_account("example.net", PASSWORD, "type=server", "ipfilter.ipv4=127.0.0.1")
+    yield daemon
+    daemon.stop()
+    sink.close()
+
+
+SERVER_SENDERS = ["x@example.net", "anything.at+all@example.net", "x@example.org", "x@sub.example.net", "x@a.b.example.org",
+                  "x@absent.example.net", "x@elsewhere.example", "x@evilexample.net", ""]
+
+
+@pytest.mark.parametrize("subdomains", ["yes", "no", ""])
+def test_open_mail_server(open_server, subdomains):
+    """S-16 a mail server sends with any domain of its customer, or below one; S-17 with a foreign one, as it is where nobody
+    rewrites it (test_nullsender.py, test_foreign); S-15 and "subdomains" changes nothing of that."""
+    open_server.ctl("account", "set", "example.net", "sender-rules.subdomains=" + subdomains)
+    before = open_server.settle()
+    for sender in SERVER_SENDERS:
+        assert answer(open_server, "example.net", sender).text.startswith("250 2.1.0"), sender
+    sent = open_server.sink.wait(before + len(SERVER_SENDERS))[before:]
+    assert sorted(message.sender for message in sent) == sorted(SERVER_SENDERS)
+
+
+def test_open_mail_server_stays_filtered(open_server):
+    """S-16 it is the filter that opens it: without one it is closed from the next session on."""
+    open_server.ctl("account", "set", "example.net", "ipfilter.ipv4=192.0.2.1")
+    with open_server.session() as dialog:   # another account goes on
+        dialog.mail()
+    with Dialog(open_server.ports["submission"]) as dialog:
+        dialog.hello()
+        assert dialog.auth("example.net").text.startswith("554 5.7.1 Client host rejected")
+    open_server.ctl("account", "set", "example.net", "ipfilter.ipv4=127.0.0.1")
+    assert answer(open_server, "example.net", "x@example.org").code == 250
 
 
 def test_header_from(gate):

@@ -185,6 +185,27 @@ def test_refused_in_the_session(gate):
     assert gate.settle() == before + 1
 
 
+def test_no_copy_of_what_is_refused(make_postern, sink, lists):
+    """U-19 a refused message leaves no copy, neither BCC nor mirror; one that passes leaves both."""
+    postern = make_postern({"server": {"plugins": "auth sender-rules uribl bcc-mirror"}, "dns": lists, **LISTS,
+                            "plugin bcc-mirror": {"bounce-domain": "bcc.example.net", "secret": "0123456789abcdef"},
+                            "route hosted": {"for-mode": "hosted", "next-hop": "smtp:[127.0.0.1]:%d" % sink.port, "tls": "none"}},
+                           sink=sink)
+    postern.ctl("customer", "set", "acme", "postmaster=postmaster@acme.example")
+    postern.ctl("domain", "add", "hosted.example", "customer=acme", "mode=hosted")
+    postern.ctl("account", "set", LOGIN, "bcc-mirror.bcc=archive@far.example", "bcc-mirror.mirror=sent@hosted.example")
+    used = [row["address"] for row in postern.ctl("bcc-mirror", "show", LOGIN, json=True) if row["used"]]
+    assert sorted(used) == ["archive@far.example", "sent@hosted.example"]
+    with postern.session() as dialog:
+        for body, code in (("http://black.example", 550), ("http://clean.example", 250), ("http://grey.example", 550)):
+            dialog.expect("250", "MAIL FROM:<%s>" % LOGIN)
+            dialog.expect("250", "RCPT TO:<rcpt@example.org>")
+            assert dialog.data(text(body)).code == code
+    postern.settle()
+    assert sorted(message.recipients[0] for message in sink.wait(3)) == ["archive@far.example", "rcpt@example.org", "sent@hosted.example"]
+    assert len(sink.messages) == 3 and all("clean.example" in message.text for message in sink.messages)
+
+
 def test_rehearsal(make_postern, sink, lists, tmp_path):
     """What a rehearsal finds out of a list raises no alarm, and takes none from the message that comes after it."""
     options = {"server": {"plugins": "auth sender-rules uribl"}, "dns": lists, **LISTS}
@@ -197,19 +218,26 @@ def test_rehearsal(make_postern, sink, lists, tmp_path):
     postern.wait_log(r"alarm=uribl.black.error", seconds=10)
 
 
+@pytest.mark.parametrize("how", ["silence", "refusal"])
 @pytest.mark.parametrize("on_error, start", [("pass", "250 2.0.0"), ("defer", "451 4.3.0")])
-def test_dead_list(make_postern, sink, lists, on_error, start):
-    """U-16 a list that does not answer: passed and logged, or put off; the other lists go on."""
-    dead = {"stub-zones": "%s dead.test=127.0.0.1@%d" % (lists["stub-zones"], free_port()), "timeout": "1s"}
+def test_dead_list(make_postern, sink, lists, on_error, start, how):
+    """U-16 a list that does not answer, or not to us: passed and logged, or put off; the other lists go on."""
+    port = free_port() if how == "silence" else int(lists["stub-zones"].rpartition("@")[2])   # there it is no zone
+    dead = {"stub-zones": "%s dead.test=127.0.0.1@%d" % (lists["stub-zones"], port), "timeout": "1s"}
     options = {"server": {"plugins": "auth sender-rules uribl"}, "dns": dead, **LISTS,
                "plugin uribl": {"on-error": on_error}, "plugin uribl/dead": {"zone": "dead.test"}}
     postern = make_postern(options, sink=sink)
     for _ in range(5):
         assert answer(postern, text("http://clean.example/")).text.startswith(start)
-    assert answer(postern, text("http://black.example/")).code == 550
+    reply = answer(postern, text("http://black.example/"))
+    assert reply.code == 550 and "black.example" in reply.text
     postern.wait_log("list dead could not be asked")
     postern.wait_log(r"alarm=uribl.dead.health")
     assert postern.log().count("list dead did not answer 5 times in a row: left out") == 1
+    # and while it is left out
+    assert answer(postern, text("http://clean.example/")).text.startswith(start)
+    assert postern.settle() == (6 if on_error == "pass" else 0)
+    assert len(sink.messages) == (6 if on_error == "pass" else 0)
 
 
 # ---- lists that list everything ----

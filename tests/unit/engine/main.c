@@ -8,7 +8,8 @@ main(int argc, char **argv)
 {
 	static const UnitSuite *const suites[] = { &suite_chain, &suite_transaction, &suite_bounce, &suite_next_hop, &suite_route,
 		&suite_settings, &suite_pace, &suite_etrn, &suite_observer, &suite_smtp_client, &suite_delivery_trust, &suite_lookups,
-		&suite_smtp_replies, &suite_host_quirks, NULL };
+		&suite_smtp_replies, &suite_host_quirks, &suite_settle, &suite_smtp_codes, &suite_route_order,
+		NULL };
 
 	return unit_main(argc, argv, suites);
 }

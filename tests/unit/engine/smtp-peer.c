@@ -41,6 +41,11 @@ peer_run(void *data)
 	for (const char *const *line = world->script; *line != NULL; line++) {
 		if ((*line)[0] == 'C') {
 			peer_expect(world, wire, *line + 3);
+		} else if ((*line)[0] == 'X') {
+			const char *got = wire_read_line(wire, 1000, NULL);
+
+			if (g_strcmp0(got, *line + 3) != 0)
+				g_string_append_printf(world->faults, "%s instead of %s\n", got != NULL ? got : "nothing", *line + 3);
 		} else if ((*line)[0] == 'R') {
 			(void)(wire_write(wire, *line + 3, strlen(*line + 3), NULL) && wire_flush(wire, NULL));
 		} else if (!wire_write(wire, *line + 3, strlen(*line + 3), NULL) || !wire_write(wire, "\r\n", 2, NULL) ||

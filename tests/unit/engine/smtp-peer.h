@@ -4,9 +4,9 @@
 #include "engine/smtp-client.h"
 #include "unit/mail/mail.h"
 
-/* Lines of a script: "C: " and how a command must begin, "S: " and what is answered, "C: CONTENT" up to the final dot, "C: END" for
- * the end of the connection, "C: TORN" for content that the connection ends in, without a final dot,
- * "R: " and octets that are sent as they are, if anybody takes them.  Behind the last line the peer hangs up. */
+/* Lines of a script: "C: " and how a command must begin, "X: " and all of it, "S: " and what is answered, "C: CONTENT" up to
+ * the final dot, "C: END" for the end of the connection, "C: TORN" for content that the connection ends in, without a final
+ * dot, "R: " and octets that are sent as they are, if anybody takes them.  Behind the last line the peer hangs up. */
 typedef struct {
 	Fixture *spool;
 	char *path;

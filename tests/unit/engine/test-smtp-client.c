@@ -183,7 +183,32 @@ test_login_in_clear(void)
 	world_part_tcp(&world);
 }
 
+/* A smarthost that does not let us in is ours to mend: whatever it says, mail is deferred. */
+static void
+test_login_refused(void)
+{
+	static const char *const replies[] = { "421 4.3.2 bye", "432 4.7.12 change it", "454 4.7.0 later", "500 5.5.6 long", "501 5.5.2 what",
+		"503 5.5.1 order", "504 5.5.4 unknown", "530 5.7.0 first", "534 5.7.9 weak", "535 5.7.8 wrong", "538 5.7.11 clear", "550 5.7.1 no",
+		"334 more" };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(replies); i++) {
+		g_autofree char *reply = g_strdup_printf("S: %s", replies[i]);
+		g_autofree char *said = g_strdup_printf(" refused our login: %.3s ", replies[i]);
+		const char *const script[] = { "S: 220 relay", "C: EHLO ", "S: 250-relay\r\n250 AUTH PLAIN", "C: AUTH PLAIN ", reply, "C: QUIT",
+			NULL };
+		World world;
+
+		world_meet_tcp(&world, script, "127.0.0.1");
+		CU_ASSERT_PTR_NULL(world.client);
+		CU_ASSERT_TRUE(g_str_has_prefix(world.reply, "4.7.8 "));
+		if (strstr(world.reply, said) == NULL)
+			ASSERT_TEXT(world.reply, said);
+		world_part_tcp(&world);
+	}
+}
+
 static const UnitTest tests[] = {
+	{ "Q-07 a login that is refused defers, whatever the code", test_login_refused },
 	{ "a login is not sent in clear, unless to this machine", test_login_in_clear },
 	{ "LMTP: a reply for each recipient that was accepted, DSN is ours, nothing goes ahead", test_replies },
 	{ "LMTP: a server that does not pipeline", test_one_by_one },

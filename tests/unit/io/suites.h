@@ -3,4 +3,4 @@
 
 #include "unit/unit.h"
 
-extern const UnitSuite suite_loop, suite_workers, suite_wire, suite_tls_inspect;
+extern const UnitSuite suite_loop, suite_workers, suite_wire, suite_tls_inspect, suite_tls_client, suite_tls_server;

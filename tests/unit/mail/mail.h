@@ -7,7 +7,7 @@
 #include "unit/unit.h"
 
 extern const UnitSuite crc32c_suite, envelope_suite, state_suite, record_suite, content_suite, spool_suite,
-	queue_suite, queue_heap_suite, queue_verb_suite, adopt_suite, heirs_suite, changes_suite;
+	queue_suite, queue_heap_suite, queue_verb_suite, adopt_suite, heirs_suite, changes_suite, golden_suite;
 
 /* A spool in a directory of its own, over a disk that does not sync, with a clock that stands still. */
 typedef struct {

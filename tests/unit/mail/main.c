@@ -7,7 +7,7 @@ main(int argc, char **argv)
 {
 	static const UnitSuite *const suites[] = { &crc32c_suite, &envelope_suite, &state_suite, &record_suite,
 		&content_suite, &spool_suite, &queue_suite, &queue_heap_suite, &queue_verb_suite, &adopt_suite, &heirs_suite, &changes_suite,
-		NULL };
+		&golden_suite, NULL };
 
 	/* Some disks fail on purpose here, and the spool says so. */
 	(void)log_open("/dev/null", LOG_TEXT, LOG_LEVEL_ERROR, NULL);

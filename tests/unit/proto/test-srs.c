@@ -96,7 +96,40 @@ room(void)
 	CU_ASSERT(strcmp(tag, other) != 0);
 }
 
+/* What is on its way while a version is replaced by the next: made by Python's hmac, hashlib and base64, and never to be
+ * changed. */
+static void
+golden(void)
+{
+	static const struct {
+		int64_t day;
+		const char *text, *address;
+	} cases[] = {
+		{ 0, "example.org=joe", "SRS0=zytgiy7a=aa=example.org=joe@shop.example" },
+		{ 31, "example.org=joe", "SRS0=7iiqotoc=a7=example.org=joe@shop.example" },
+		{ 32, "example.org=joe", "SRS0=ejg5qqpm=ba=example.org=joe@shop.example" },
+		{ 1023, "example.org=joe", "SRS0=mwl7xq7y=77=example.org=joe@shop.example" },
+		{ 1024, "example.org=joe", "SRS0=zytgiy7a=aa=example.org=joe@shop.example" },
+		{ DAY, "example.org=joe", "SRS0=zljkv5ix=jl=example.org=joe@shop.example" },
+		{ DAY, "a.b.example=Joe.Doe+tag", "SRS0=yukaxzht=jl=a.b.example=Joe.Doe+tag@shop.example" },
+		{ DAY, "=abcdefghijklmnop", "SRS0=nyg7ileb=jl==abcdefghijklmnop@shop.example" },
+	};
+	g_autofree char *tag = srs_tag(SECRET, "a very long sender"), *upper = srs_tag(SECRET, "A Very Long Sender");
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autofree char *address = srs_seal(SECRET, cases[i].day, cases[i].text, "shop.example");
+		g_autofree char *text = NULL;
+
+		ASSERT_TEXT(address, cases[i].address);
+		CU_ASSERT_EQUAL(open_at(cases[i].day, cases[i].address, &text), SRS_OK);
+		ASSERT_TEXT(text, cases[i].text);
+	}
+	ASSERT_TEXT(tag, "rmqf4p5k5j5u4hdw");
+	ASSERT_TEXT(upper, tag);
+}
+
 static const UnitTest srs_tests[] = {
+	{ "addresses are the same in every version", golden },
 	{ "what is sealed comes back", round_trip },
 	{ "what was changed is forged", forged },
 	{ "after its days it has expired", expires },

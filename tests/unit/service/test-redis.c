@@ -398,7 +398,7 @@ test_tls(void)
 	g_autofree char *certificate = g_build_filename(directory, "certificate", NULL);
 	g_autofree char *key = g_build_filename(directory, "key", NULL);
 	g_autofree char *options = NULL;
-	g_autofree char *url = NULL;
+	g_autofree char *url = NULL, *other_url = NULL;
 	g_autoptr(GError) error = NULL;
 	RedisServer *server;
 	Store *store;
@@ -417,6 +417,11 @@ test_tls(void)
 			CU_ASSERT_TRUE(store != NULL && !store_is_away(store) && is_set(store, "a", "1"));
 			store_close(store);
 			settings.trust = NULL; /* the system does not know it: nothing is said to such a server */
+			store = store_open_with(&settings, &error);
+			CU_ASSERT_TRUE(store != NULL && store_is_away(store));
+			store_close(store);
+			settings.trust = certificate; /* trusted, for another name */
+			settings.url = other_url = g_strdup_printf("rediss://127.0.0.1:%u", server->port - 1);
 			store = store_open_with(&settings, &error);
 			CU_ASSERT_TRUE(store != NULL && store_is_away(store));
 			store_close(store);
@@ -536,7 +541,7 @@ static const UnitTest tests[] = {
 	{ "connections that are killed are opened again", test_killed_connections },
 	{ "a master that becomes a replica", test_becomes_replica },
 	{ "keys of a newer schema", test_schema },
-	{ "TLS, by a certificate that is trusted", test_tls },
+	{ "TLS, by a certificate that is trusted, for the name of the URL", test_tls },
 	{ "Sentinel: a failover is followed", test_failover },
 	{ "Sentinel: a master it does not know", test_unknown_master },
 	{ NULL, NULL },

@@ -9,7 +9,7 @@
 #include "unit/service/suites.h"
 
 #define DAY (86400 * CLOCK_SECOND)
-#define DEADLINE_US (CLOCK_SECOND / 5)
+#define DEADLINE_US CLOCK_SECOND /* a Redis that runs answers in it on a busy machine, too */
 
 enum { OUTAGES = 3, THREADS = 4, ROUNDS = 150, PAGES = 20000 };
 
