@@ -40,31 +40,42 @@ control_may_remove(Daemon *daemon, const char *domain, GError **error)
 		domain, dependents);
 }
 
-/* Whether `entry` was a hosted domain, and is no hosted domain of the same customer any more. */
+/* Whether `before` is a hosted domain, and `entry` no hosted domain of the same customer any more. */
 static bool
-depend_leaves(Directory *directory, DirectoryEntry *entry)
+depend_leaves(const DirectoryEntry *before, const DirectoryEntry *entry)
 {
 	const char *hosted = directory_modes[MODE_HOSTED];
-	g_autoptr(DirectoryEntry) before = NULL;
 
-	if (directory_entry_kind(entry) != PTN_DOMAIN ||
-		directory_find_now(directory, PTN_DOMAIN, directory_entry_name(entry), CLOCK_NEVER, &before) != PTN_OK ||
-		g_strcmp0(directory_entry_get(before, "mode"), hosted) != 0)
+	if (directory_entry_kind(entry) != PTN_DOMAIN || g_strcmp0(directory_entry_get(before, "mode"), hosted) != 0)
 		return false;
 	return g_strcmp0(directory_entry_get(entry, "mode"), hosted) != 0 ||
 		   g_strcmp0(directory_entry_get(before, "customer"), directory_entry_get(entry, "customer")) != 0;
 }
 
+/* A forwarder into the mailboxes of `hosted` is right if it is of the same customer. */
+static bool
+depend_fits(Directory *directory, const char *forwarder, const DirectoryEntry *hosted)
+{
+	g_autoptr(DirectoryEntry) entry = NULL;
+
+	return g_strcmp0(directory_entry_get(hosted, "mode"), directory_modes[MODE_HOSTED]) == 0 &&
+		   directory_find_now(directory, PTN_DOMAIN, forwarder, CLOCK_NEVER, &entry) == PTN_OK &&
+		   g_strcmp0(directory_entry_get(entry, "customer"), directory_entry_get(hosted, "customer")) == 0;
+}
+
 bool
-control_may_leave(Directory *directory, DirectoryEntry *entry, GError **error)
+control_may_leave(Directory *directory, const DirectoryEntry *before, const DirectoryEntry *entry, GError **error)
 {
 	const char *name = directory_entry_name(entry);
 	g_autoptr(GPtrArray) names = NULL;
 	g_autofree char *shown = NULL;
 
-	if (!depend_leaves(directory, entry))
+	if (!depend_leaves(before, entry))
 		return true;
 	names = directory_forwarders(directory, name, true, error);
+	for (guint i = names != NULL ? names->len : 0; i-- > 0;)
+		if (depend_fits(directory, g_ptr_array_index(names, i), entry))
+			g_ptr_array_remove_index(names, i);
 	shown = names != NULL ? directory_show_names(names) : NULL;
 	if (names == NULL || names->len == 0)
 		return names != NULL;

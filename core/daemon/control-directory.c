@@ -57,9 +57,9 @@ control_unknown_option(PluginSet *set, PtnKind kind, const char *name, GError **
 	g_ptr_array_add(known, NULL);
 	nearest = option_nearest(name, (const char *const *)known->pdata);
 	if (nearest != NULL)
-		return error_set(error, POSTERN_ERROR_INVALID, "a %s has no option \"%s\" (did you mean \"%s\"?)",
-			directory_kind_name(kind), name, nearest);
-	return error_set(error, POSTERN_ERROR_INVALID, "a %s has no option \"%s\"", directory_kind_name(kind), name);
+		return error_set(error, POSTERN_ERROR_INVALID, "%s has no option \"%s\" (did you mean \"%s\"?)",
+			directory_kind_phrase(kind), name, nearest);
+	return error_set(error, POSTERN_ERROR_INVALID, "%s has no option \"%s\"", directory_kind_phrase(kind), name);
 }
 
 char *
@@ -145,10 +145,11 @@ control_save_entry(Daemon *daemon, DirectoryEntry *entry, Actor *actor, GError *
 	case PTN_OK:
 		return true;
 	case PTN_TAKEN:
-		return error_set(error, POSTERN_ERROR_EXISTS,
-			directory_entry_version(entry) == 0 ? "there is a %s %s already"
-												: "%s %s was changed by somebody else; try again",
-			kind, name);
+		if (directory_entry_version(entry) == 0)
+			return error_set(error, POSTERN_ERROR_EXISTS, "there is %s %s already",
+				directory_kind_phrase(directory_entry_kind(entry)), name);
+		return error_set(
+			error, POSTERN_ERROR_EXISTS, "%s %s was changed by somebody else; try again", kind, name);
 	default:
 		return error_set(error, POSTERN_ERROR_UNAVAILABLE, "the %s %s cannot be written now", kind, name);
 	}
@@ -295,7 +296,9 @@ directory_add(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *reque
 static bool
 directory_set(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *request, Answer *answer, GError **error)
 {
-	g_autoptr(DirectoryEntry) entry = directory_need(daemon, kind, request->words[2], error);
+	g_autoptr(DirectoryEntry) before = directory_need(daemon, kind, request->words[2], error);
+	g_autoptr(DirectoryEntry) entry =
+		before != NULL ? directory_need(daemon, kind, request->words[2], error) : NULL;
 	g_autofree char *removed = NULL;
 
 	if (entry == NULL)
@@ -304,7 +307,7 @@ directory_set(Daemon *daemon, PluginSet *set, PtnKind kind, const Request *reque
 		return error_set(error, POSTERN_ERROR_INVALID, "nothing to set: give NAME=VALUE");
 	if (!directory_assign(daemon, set, entry, request->words + 3, error))
 		return false;
-	if (!control_may_leave(daemon->engine.directory, entry, error))
+	if (!control_may_leave(daemon->engine.directory, before, entry, error))
 		return false;
 	removed = control_drop_unfit_options(daemon->engine.directory, set, entry);
 	if (!control_save_entry(daemon, entry, request->actor, error))
@@ -344,20 +347,6 @@ directory_show_plugin_options(Daemon *daemon, PluginSet *set, DirectoryEntry *en
 			directory_show_value(answer, name, control_option_type(set, name), value, from);
 	}
 	control_clear_places(entry, &places);
-}
-
-/* What holds where nothing is set; NULL: nothing. */
-static const char *
-directory_preset(const char *name)
-{
-	static const char *const presets[][2] = { { "enabled", "yes" }, { "outbound", "yes" },
-		{ "on-refusal", "automatic" }, { "clear-received", "no" }, { "valid-recipients", "no" },
-		{ "on-missing-host", "defer" } };
-
-	for (size_t i = 0; i < G_N_ELEMENTS(presets); i++)
-		if (strcmp(presets[i][0], name) == 0)
-			return presets[i][1];
-	return NULL;
 }
 
 /* What its mode is called where mail services speak to people, and what waits because of it. */

@@ -9,6 +9,9 @@
  * or taken from, the one that it inherits in `directory`; a word to take that is not there is an error.  May block. */
 bool control_set_value(Directory *directory, PluginSet *set, DirectoryEntry *entry, const char *assignment,
 	GError **error);
+/* Whether two words, of a list or a whole value, are the same value of that PtnType: by number where the type has one, in any letter
+ * case where names have none. */
+bool control_is_same_word(unsigned type, const char *a, const char *b);
 bool control_set_password(PluginSet *set, DirectoryEntry *entry, const char *password, GError **error);
 /* The entry itself, and those whose options hold for it, too; the latter are freed by control_clear_places(). */
 void control_find_places(Directory *directory, DirectoryEntry *entry, OptionPlaces *places);
@@ -25,9 +28,10 @@ bool control_save_entry(Daemon *daemon, DirectoryEntry *entry, Actor *actor, GEr
 /* Whether a domain may be removed without --yes: no mail is held for it here, and no domain forwards to it.  EXISTS, with what depends
  * on it; UNAVAILABLE.  May block. */
 bool control_may_remove(Daemon *daemon, const char *domain, GError **error);
-/* False: `entry` is a domain that is hosted no more, or by another customer, and others forward into its mailboxes.  EXISTS; UNAVAILABLE.
- * May block. */
-bool control_may_leave(Directory *directory, DirectoryEntry *entry, GError **error);
+/* False: `entry`, which was `before`, is a domain that is hosted no more, or by another customer, and others in `directory` forward into
+ * its mailboxes, which are not of that customer, too.  EXISTS; UNAVAILABLE.  May block. */
+bool control_may_leave(
+	Directory *directory, const DirectoryEntry *before, const DirectoryEntry *entry, GError **error);
 /* True: the option is the core's. */
 bool control_is_core_name(PtnKind kind, const char *name);
 /* The options of sender-rules are known by their short names, too, where only one plugin has one of that name: the full one, or

@@ -208,7 +208,7 @@ import_undo(Import *import, const Item *item)
 
 /* All entries are in the copy by now. */
 static void
-import_try(Import *import, const Item *item)
+import_try(Import *import, Item *item)
 {
 	g_autoptr(DirectoryEntry) entry = item->before != NULL ? import_open(import->copy, item) : NULL;
 	DirectoryEntry *before = entry != NULL && directory_entry_version(item->before) != 0 ? item->before : NULL;
@@ -224,10 +224,22 @@ import_try(Import *import, const Item *item)
 	if (error != NULL) {
 		import_complain(import, item->section->where, "%s", error->message);
 		import_undo(import, item);
+		g_clear_pointer(&item->before, directory_entry_free);
 		return;
 	}
 	(void)directory_save(import->copy, entry, NULL, CLOCK_NEVER);
 	import_report(import, item, item->before, entry);
+}
+
+/* Domains that forward into this one may be in the text or not: all of them are in the copy, as they will be. */
+static void
+import_try_leaving(Import *import, const Item *item)
+{
+	g_autoptr(DirectoryEntry) entry = item->before != NULL ? import_open(import->copy, item) : NULL;
+	g_autoptr(GError) error = NULL;
+
+	if (entry != NULL && !control_may_leave(import->copy, item->before, entry, &error))
+		import_complain(import, item->section->where, "%s", error->message);
 }
 
 static bool
@@ -388,6 +400,8 @@ import_run(Import *import, const Request *request, GError **error)
 		import_put(import, &g_array_index(import->items, Item, i));
 	for (guint i = 0; i < import->items->len; i++)
 		import_try(import, &g_array_index(import->items, Item, i));
+	for (guint i = 0; i < import->items->len; i++)
+		import_try_leaving(import, &g_array_index(import->items, Item, i));
 	if (import->mistakes->len > 0) {
 		import_tell_mistakes(import, request->words[1]);
 		return true;

@@ -12,6 +12,7 @@ enum { LIST_PAGE = 1000 };
 typedef struct {
 	char *name;        /* in full */
 	char *value;       /* in the form that is stored; NULL: a column */
+	unsigned type;     /* of a filter: a PtnType, without PTN_LIST */
 } ListOption;
 
 typedef struct {
@@ -33,23 +34,68 @@ list_option_clear(void *data)
 
 /* ---- the words ---- */
 
-/* What a value of the option is compared with: "1" finds "yes", and a domain is found in letters.  New. */
-static char *
-list_filter_value(PluginSet *set, const char *name, const char *value)
+/* The type of an option, without PTN_LIST. */
+static unsigned
+list_type(PluginSet *set, const char *name)
 {
-	const PtnOption boolean = { .name = "filter", .type = PTN_BOOL };
-	g_autoptr(OptionValue) parsed = NULL;
+	const CellType cell = control_option_type(set, name);
 
-	if (control_option_type(set, name) != CELL_BOOLEAN)
-		return idn_address_to_ascii(value);
-	parsed = option_parse(&boolean, value, NULL);
-	return g_strdup(parsed == NULL ? value : parsed->number != 0 ? "yes" : "no");
+	if (strchr(name, '.') != NULL)
+		return host_option_type(set, name) & ~(unsigned)PTN_LIST;
+	if (cell == CELL_BOOLEAN || cell == CELL_NUMBER)
+		return cell == CELL_BOOLEAN ? PTN_BOOL : PTN_NUMBER;
+	return directory_choices(name) != NULL ? PTN_CHOICE : PTN_TEXT;
+}
+
+/* Names, addresses and networks are looked for as they are given; nothing has a number, a choice or a boolean that the option does not
+ * take.  An empty value finds what is not set. */
+static bool
+list_check_value(const Listing *list, const ListOption *filter, const char *value, GError **error)
+{
+	const PtnOption core = {
+		.name = filter->name, .type = filter->type, .choices = directory_choices(filter->name)
+	};
+	g_autoptr(OptionValue) parsed = NULL;
+	g_autofree char *canonical = NULL;
+	g_autoptr(GError) why = NULL;
+
+	switch (filter->type) {
+	case PTN_BOOL:
+	case PTN_CHOICE:
+	case PTN_NUMBER:
+	case PTN_SIZE:
+	case PTN_TIME:
+	case PTN_TIME_RANGE:
+	case PTN_PER_TIME:
+		break;
+	default:
+		return true;
+	}
+	if (value[0] == '\0')
+		return true;
+	if (strchr(filter->name, '.') != NULL)
+		canonical = host_canonical_value(list->set, filter->name, list->kind, value, &why);
+	else if ((parsed = option_parse(&core, value, &why)) == NULL)
+		g_prefix_error(&why, "%s: ", filter->name);
+	if (why == NULL || why->code == POSTERN_ERROR_NOT_FOUND) /* an option that entries of this kind have not themselves */
+		return true;
+	g_propagate_error(error, g_steal_pointer(&why));
+	return false;
+}
+
+/* What a value is compared with: "1" finds "yes", and a domain is found in letters.  New. */
+static char *
+list_filter_value(const ListOption *filter, const char *value)
+{
+	const char *boolean = filter->type == PTN_BOOL ? option_boolean(value) : NULL;
+
+	return boolean != NULL ? g_strdup(boolean) : idn_address_to_ascii(value);
 }
 
 static bool
 list_add_option(Listing *list, GArray *options, const char *name, const char *value, GError **error)
 {
-	ListOption option = { control_full_name(list->set, list->kind, name), NULL };
+	ListOption option = { control_full_name(list->set, list->kind, name), NULL, 0 };
 	const OptionPlaces nobody = { 0 };
 	g_autofree char *text = NULL;
 	g_autofree char *from = NULL;
@@ -60,7 +106,12 @@ list_add_option(Listing *list, GArray *options, const char *name, const char *va
 		g_free(option.name);
 		return control_unknown_option(list->set, list->kind, name, error);
 	}
-	option.value = value != NULL ? list_filter_value(list->set, option.name, value) : NULL;
+	option.type = list_type(list->set, option.name);
+	if (value != NULL && !list_check_value(list, &option, value, error)) {
+		g_free(option.name);
+		return false;
+	}
+	option.value = value != NULL ? list_filter_value(&option, value) : NULL;
 	g_array_append_val(options, option);
 	return true;
 }
@@ -98,10 +149,10 @@ list_value(const Listing *list, DirectoryEntry *entry, const char *name)
 	char *text = NULL;
 	g_autofree char *from = NULL;
 
+	if (value == NULL)
+		value = directory_preset(name);
 	if (value != NULL)
 		return g_strdup(value);
-	if (strcmp(name, "enabled") == 0)
-		return g_strdup("yes");
 	if (strchr(name, '.') == NULL && (strcmp(name, "level") != 0 || list->kind == PTN_CUSTOMER))
 		return g_strdup("");
 	control_find_places(list->daemon->engine.directory, entry, &places);
@@ -112,25 +163,27 @@ list_value(const Listing *list, DirectoryEntry *entry, const char *name)
 	control_clear_places(entry, &places);
 	if (text == NULL)
 		return g_strdup("");
-	if (control_option_type(list->set, name) == CELL_BOOLEAN) { /* in the configuration it may be "on" */
-		g_autofree char *given = text;
+	if (control_option_type(list->set, name) == CELL_BOOLEAN && option_boolean(text) != NULL) { /* it may be "on" */
+		const char *boolean = option_boolean(text);
 
-		text = list_filter_value(list->set, name, given);
+		g_free(text);
+		text = g_strdup(boolean);
 	}
 	return text;
 }
 
 /* A list has the value if one of its words is it. */
 static bool
-list_has(const char *value, const char *wanted)
+list_has(const ListOption *filter, const char *value)
 {
 	g_auto(GStrv) words = NULL;
 
-	if (g_ascii_strcasecmp(value, wanted) == 0)
+	if (g_ascii_strcasecmp(value, filter->value) == 0)
 		return true;
 	words = g_strsplit_set(value, " ,", -1);
 	for (char **word = words; *word != NULL; word++)
-		if (**word != '\0' && g_ascii_strcasecmp(*word, wanted) == 0)
+		if (**word != '\0' && (g_ascii_strcasecmp(*word, filter->value) == 0 ||
+								 control_is_same_word(filter->type, *word, filter->value)))
 			return true;
 	return false;
 }
@@ -142,7 +195,7 @@ list_wants(const Listing *list, DirectoryEntry *entry)
 		const ListOption *filter = &g_array_index(list->filters, ListOption, i);
 		g_autofree char *value = list_value(list, entry, filter->name);
 
-		if (!list_has(value, filter->value))
+		if (!list_has(filter, value))
 			return false;
 	}
 	return true;

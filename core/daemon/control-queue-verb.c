@@ -222,6 +222,16 @@ queue_find_verb(const char *word)
 	return verb;
 }
 
+static bool
+queue_check_reason(const char *reason, GError **error)
+{
+	if (!directory_check_value("reason", reason, error))
+		return false;
+	return !stay_reason_is_reserved(reason) ||
+		   error_set(error, POSTERN_ERROR_INVALID,
+			   "reason: these are the words of postern's own holds, which end by themselves; give others");
+}
+
 /* "reason=TEXT" of hold is no selector. */
 static Selector *
 queue_read_words(const Request *request, Verb *verb, GError **error)
@@ -229,10 +239,12 @@ queue_read_words(const Request *request, Verb *verb, GError **error)
 	g_autoptr(GPtrArray) words = g_ptr_array_new();
 
 	for (char *const *word = request->words + 2; *word != NULL; word++) {
-		if (verb->verb == QUEUE_HOLD && g_str_has_prefix(*word, "reason="))
+		if (verb->verb != QUEUE_HOLD || !g_str_has_prefix(*word, "reason="))
+			g_ptr_array_add(words, *word);
+		else if (queue_check_reason(*word + strlen("reason="), error))
 			verb->reason = *word + strlen("reason=");
 		else
-			g_ptr_array_add(words, *word);
+			return NULL;
 	}
 	g_ptr_array_add(words, NULL);
 	return selector_parse((char *const *)words->pdata, error);

@@ -7,10 +7,8 @@
 
 /* ---- lists ---- */
 
-/* Whether two words of a list are the same value: by number where the type has one, in any letter case where
- * names have none. */
-static bool
-value_is_same_word(unsigned type, const char *a, const char *b)
+bool
+control_is_same_word(unsigned type, const char *a, const char *b)
 {
 	const PtnOption option = { .name = "word", .type = type };
 	g_autoptr(OptionValue) one = NULL, two = NULL;
@@ -41,7 +39,7 @@ value_find_word(const GPtrArray *words, unsigned type, const char *word)
 {
 	guint i = 0;
 
-	while (i < words->len && !value_is_same_word(type, g_ptr_array_index(words, i), word))
+	while (i < words->len && !control_is_same_word(type, g_ptr_array_index(words, i), word))
 		i++;
 	return i;
 }

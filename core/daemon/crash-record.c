@@ -18,13 +18,16 @@ enum {
 	CRASH_MOST = 200, /* the latest are kept */
 	CRASH_TIMES = 2,  /* so many crashes hold a message */
 	CRASH_ROOM = 64 * 1024, /* octets, taken beforehand: a full disk does not lose a crash */
+	CRASH_AGAIN = 10, /* looks between two attempts at a message that could not be held */
 };
 
 #define CRASH_DAY_S (24 * 3600)
 #define CRASH_FLUSH_US (10 * CLOCK_SECOND)
+#define CRASH_LOOK_FLUSH_US (CLOCK_SECOND / 2) /* the main thread has other things to do */
 
 typedef struct {
 	bool is_held;
+	bool is_asked; /* to be held as soon as the thread that has the message gives it back */
 	int64_t time_s;                                   /* wall clock */
 	char *signal, *thread, *plugin, *stage, *session; /* "-": none */
 	QueueId queue;                                    /* 0: none, or it is gone */
@@ -33,6 +36,8 @@ typedef struct {
 struct CrashRecord {
 	char *path;
 	GPtrArray *crashes; /* of Crash*, oldest first */
+	bool has_left;      /* a message is to be held, and could not be yet */
+	unsigned looks;     /* since that was tried last */
 };
 
 /* ---- the file ---- */
@@ -197,45 +202,92 @@ crash_record_forget(CrashRecord *record, QueueId id, const Crash *kept)
 	}
 }
 
-/* `crash`: the latest of the message. */
-static void
-crash_record_hold_one(CrashRecord *record, Crash *crash, Queue *queue)
+/* New. */
+static char *
+crash_hold_reason(const Crash *crash)
 {
-	const QueueId id = crash->queue;
 	g_autofree char *what = crash_describe(crash);
-	g_autofree char *reason = g_strdup_printf("it was being processed at two crashes: %s", what);
+
+	return g_strdup_printf("it was being processed at two crashes: %s", what);
+}
+
+static void
+crash_record_note_hold(CrashRecord *record, Crash *crash)
+{
+	g_autofree char *reason = crash_hold_reason(crash);
 	char text[ID_TEXT_SIZE];
 
-	if (queue_do(queue, id, QUEUE_HOLD, reason) != QUEUE_DONE)
-		return; /* it cannot be read, so nobody can process it either */
-	log_event(LOG_LEVEL_ERROR, "message held", "queue", id_format(id, text), "plugin",
+	log_event(LOG_LEVEL_ERROR, "message held", "queue", id_format(crash->queue, text), "plugin",
 		strcmp(crash->plugin, "-") != 0 ? crash->plugin : NULL, "stage",
 		strcmp(crash->stage, "-") != 0 ? crash->stage : NULL, "reason", reason, NULL);
-	crash_record_forget(record, id, crash);
+	crash_record_forget(record, crash->queue, crash);
 	crash->is_held = true;
 }
 
-/* The latest line of a message says last what it was about. */
-void
-crash_record_hold(CrashRecord *record, Spool *spool, Queue *queue)
+/* `crash`: the latest of the message.  One that is active, or cannot be read now, is left for later. */
+static void
+crash_record_hold_one(CrashRecord *record, Crash *crash, Queue *queue)
+{
+	g_autofree char *reason = crash_hold_reason(crash);
+
+	switch (queue_do(queue, crash->queue, QUEUE_HOLD, reason)) {
+	case QUEUE_DONE:
+		crash_record_note_hold(record, crash);
+		return;
+	case QUEUE_WHEN_BACK:
+		crash->is_asked = true;
+		record->has_left = true;
+		return;
+	case QUEUE_NOT_THERE:
+		crash_record_forget(record, crash->queue, NULL);
+		return;
+	default:
+		record->has_left = true;
+	}
+}
+
+/* The latest line of a message says last what it was about.  True: one is held now. */
+static bool
+crash_record_hold_all(CrashRecord *record, Spool *spool, Queue *queue)
 {
 	bool has_held = false;
 
+	record->has_left = false;
+	record->looks = 0;
 	for (guint i = record->crashes->len; i-- > 0;) {
 		Crash *crash = record->crashes->pdata[i];
 		SpoolSummary summary;
 
 		if (crash->queue == 0 || crash->is_held)
 			continue;
-		if (!spool_summary(spool, crash->queue, &summary) || summary.is_held)
+		if (!spool_summary(spool, crash->queue, &summary) || (summary.is_held && !crash->is_asked))
 			crash_record_forget(record, crash->queue, NULL);
+		else if (summary.is_held)
+			crash_record_note_hold(record, crash);
 		else if (crash_record_count(record, crash->queue) >= CRASH_TIMES)
 			crash_record_hold_one(record, crash, queue);
 		has_held |= crash->is_held;
 	}
-	if (has_held && !spool_flush(spool, g_get_monotonic_time() + CRASH_FLUSH_US))
+	return has_held;
+}
+
+void
+crash_record_hold(CrashRecord *record, Spool *spool, Queue *queue)
+{
+	if (crash_record_hold_all(record, spool, queue) &&
+		!spool_flush(spool, g_get_monotonic_time() + CRASH_FLUSH_US))
 		return; /* the lines that are there hold it again */
 	crash_record_write(record);
+}
+
+static void
+crash_record_hold_left(CrashRecord *record, Spool *spool, Queue *queue)
+{
+	if (!record->has_left || ++record->looks < CRASH_AGAIN)
+		return;
+	if (crash_record_hold_all(record, spool, queue) &&
+		spool_flush(spool, g_get_monotonic_time() + CRASH_LOOK_FLUSH_US))
+		crash_record_write(record);
 }
 
 /* ---- alarms ---- */
@@ -312,12 +364,13 @@ crash_record_describe_held(const CrashRecord *record)
 }
 
 void
-crash_record_look(CrashRecord *record, Spool *spool, Metrics *metrics, int64_t now_us)
+crash_record_look(CrashRecord *record, Spool *spool, Queue *queue, Metrics *metrics, int64_t now_us)
 {
 	g_autofree char *crashed = NULL;
 	g_autofree char *held = NULL;
 	g_autofree char *text = NULL;
 
+	crash_record_hold_left(record, spool, queue);
 	if (crash_record_tidy(record, spool, now_us))
 		crash_record_write(record);
 	crashed = crash_record_describe(record, now_us);

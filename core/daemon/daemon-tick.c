@@ -85,7 +85,7 @@ daemon_tick(Daemon *daemon)
 		host_tick(daemon->set, clock_monotonic(daemon->engine.clock));
 		g_mutex_unlock(&daemon->lock);
 	}
-	crash_record_look(daemon->crashes, daemon->engine.spool, daemon->engine.metrics, now_us);
+	crash_record_look(daemon->crashes, daemon->engine.spool, daemon->engine.queue, daemon->engine.metrics, now_us);
 	metrics_end_alarms(daemon->engine.metrics, now_us);
 	confine_tick(daemon);
 	daemon_watch_spool(daemon);

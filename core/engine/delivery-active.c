@@ -217,6 +217,7 @@ active_settle(ActiveMessage *active)
 	settle_schedule(active);
 	report_delay(active);
 	is_reported = report_failures(active);
+	settle_hold(active);
 	if (active_is_worth_a_record(active))
 		queue_record(engine->queue, active->state);
 	settle_stay(active);

@@ -243,8 +243,11 @@ void delivery_hang_up(DeliveryThread *thread);
 void settle_recipient(ActiveMessage *active, guint place);
 /* True once it is time to warn the sender that the recipient has to wait. */
 bool settle_is_late(const ActiveMessage *active, guint place);
-/* No job is left: when each recipient is tried again, or why the message is held. */
+/* No job is left: when each recipient is tried again. */
 void settle_schedule(ActiveMessage *active);
+/* After the reports: a message whose recipients are all held is held, for the reason of the last one, until the first wants to be
+ * released; not while a failure is unreported, as held messages are left alone. */
+void settle_hold(ActiveMessage *active);
 /* The recipients that are left wait for the next change of their domains, too. */
 void settle_stay(const ActiveMessage *active);
 

@@ -220,19 +220,26 @@ settle_times(ActiveMessage *active, int64_t now_us)
 	state->tries_all = false;
 }
 
-/* All recipients that are left are held: the message is, for the reason of the last one, until the first wants to be
- * released. */
-static void
-settle_hold_all(ActiveMessage *active, int64_t now_us)
+static bool
+settle_has_unreported(const MessageState *state)
+{
+	return message_state_count(state, RECIPIENT_FAILED) > 0;
+}
+
+void
+settle_hold(ActiveMessage *active)
 {
 	MessageState *state = active->state;
 	const int64_t first_us = message_state_first(state);
 	const char *reason = NULL;
 
+	if (state->is_held || !message_state_is_all_held(state) || settle_has_unreported(state))
+		return;
 	for (unsigned i = 0; i < state->n_recipients; i++)
 		if (recipient_state_is_held(&state->recipients[i]))
 			reason = state->recipients[i].reply;
-	message_state_hold(state, reason, first_us != CLOCK_NEVER ? first_us : 0, now_us);
+	message_state_hold(state, reason, first_us != CLOCK_NEVER ? first_us : 0,
+		clock_wall(active->delivery->engine->clock));
 	active->has_changes = true;
 }
 
@@ -245,10 +252,10 @@ settle_schedule(ActiveMessage *active)
 	if (!active->is_routed || message_state_count(state, RECIPIENT_PENDING) == 0)
 		return;
 	settle_times(active, now_us);
-	if (message_state_is_all_held(state))
-		settle_hold_all(active, now_us);
-	else
+	if (!message_state_is_all_held(state))
 		state->next_us = message_state_first(state);
+	else if (settle_has_unreported(state)) /* should the report not be written now, it is tried again */
+		state->next_us = now_us + DELIVERY_UNREPORTED_US;
 	if (delivery_is_cut_off(active))
 		state->next_us = now_us;
 }

@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "engine/domain.h"
 #include "engine/own.h"
+#include "engine/stay.h"
 #include "io/reach.h"
 #include "proto/path.h"
 
@@ -116,7 +117,6 @@ route_apply(void *data, const HookRow *row, HookCall *call)
 	const RouteAct *task = data;
 	RouteAnswer *answer = task->answer;
 
-	(void)row;
 	for (guint i = 0; i < call->acts->len; i++) {
 		const Act *act = &g_array_index(call->acts, Act, i);
 		g_autoptr(GError) error = NULL;
@@ -124,7 +124,7 @@ route_apply(void *data, const HookRow *row, HookCall *call)
 		if (act->kind == ACT_HOLD) {
 			route_answer_clear(answer);
 			answer->result = ROUTE_HELD;
-			answer->reply = g_strdup(act->text);
+			answer->reply = stay_reason_of_plugin(row->plugin->name, act->text);
 			answer->release_at_us = act->time_us;
 		} else if (act->kind == ACT_ROUTE && answer->result != ROUTE_HELD) {
 			route_answer_clear(answer);

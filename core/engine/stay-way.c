@@ -26,6 +26,19 @@ stay_is_ours(const char *hold_reason)
 		   g_str_has_suffix(hold_reason, STAY_REASON_END) && strstr(hold_reason, STAY_REASON_START) != NULL;
 }
 
+bool
+stay_reason_is_reserved(const char *reason)
+{
+	return stay_is_ours(reason) || spool_is_adopting(reason);
+}
+
+/* It neither begins nor ends as the reserved ones do. */
+char *
+stay_reason_of_plugin(const char *plugin, const char *reason)
+{
+	return stay_reason_is_reserved(reason) ? g_strdup_printf("%s: %s.", plugin, reason) : g_strdup(reason);
+}
+
 /* ---- one domain ---- */
 
 char *

@@ -12,6 +12,10 @@ void stay_free(Stay *stay);
 /* Why a message is held where the mode of its domain is; new.  Of a hold with such a reason stay_is_ours() is true. */
 char *stay_reason(const char *domain);
 bool stay_is_ours(const char *hold_reason);
+/* Holds of domains and of adoptions are known by their reasons.  True: whoever else holds mail may not give this one. */
+bool stay_reason_is_reserved(const char *reason);
+/* The reason that a plugin gives, in other words if it is reserved; new. */
+char *stay_reason_of_plugin(const char *plugin, const char *reason);
 
 /* What a route found out of a domain; `way` is compared with what the directory says later.  NULL: it could not say. */
 typedef struct {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/keyed-hash.h"
+#include "engine/stay.h"
 #include "proto/header.h"
 #include "proto/octets.h"
 
@@ -145,7 +146,7 @@ transaction_apply(Transaction *transaction, const char *plugin, const Act *act, 
 		break;
 	case ACT_HOLD:
 		g_free(transaction->hold_reason);
-		transaction->hold_reason = g_strdup(act->text);
+		transaction->hold_reason = stay_reason_of_plugin(plugin, act->text);
 		g_free(transaction->held_by);
 		transaction->held_by = g_strdup(plugin);
 		transaction->release_at_us = act->time_us;

@@ -126,7 +126,7 @@ host_canonical_value(PluginSet *set, const char *name, PtnKind kind, const char 
 
 	if (option == NULL || !(option->places & host_place_of(kind)))
 		(void)error_set(
-			error, POSTERN_ERROR_NOT_FOUND, "there is no option \"%s\" of a %s", name, directory_kind_name(kind));
+			error, POSTERN_ERROR_NOT_FOUND, "there is no option \"%s\" of %s", name, directory_kind_phrase(kind));
 	else if (option_is_reference(value))
 		(void)error_set(error, POSTERN_ERROR_INVALID,
 			"%s: \"%s\": values are read from files in the configuration file only", name, value);

@@ -81,8 +81,9 @@ directory_check_values(DirectoryEntry *entry, GError **error)
 }
 
 static bool
-directory_check_choice(const char *name, const char *value, const char *const *choices, GError **error)
+directory_check_choice(const char *name, const char *value, GError **error)
 {
+	const char *const *choices = directory_choices(name);
 	const PtnOption option = { .name = name, .type = PTN_CHOICE, .choices = choices };
 	g_autoptr(GError) why = NULL;
 	g_autoptr(OptionValue) parsed = option_parse(&option, value, &why);
@@ -135,7 +136,7 @@ directory_check_exists(
 			"there is no %s \"%s\"; add it first: posternctl %s add %s", word, name, word, name);
 	default:
 		return error_set(error, POSTERN_ERROR_UNAVAILABLE,
-			"the directory cannot tell now whether there is a %s \"%s\"", word, name);
+			"the directory cannot tell now whether there is %s \"%s\"", directory_kind_phrase(kind), name);
 	}
 }
 
@@ -254,7 +255,6 @@ directory_mode_number(const char *mode)
 static bool
 directory_check_domain(Directory *directory, DirectoryEntry *entry, GError **error)
 {
-	static const char *const missing[] = { "defer", "bounce", "hold", NULL };
 	const char *on_missing = directory_entry_get(entry, "on-missing-host");
 	const char *name = directory_entry_name(entry);
 	const char *customer = directory_entry_get(entry, "customer"), *mode = directory_entry_get(entry, "mode");
@@ -267,8 +267,8 @@ directory_check_domain(Directory *directory, DirectoryEntry *entry, GError **err
 	if (mode == NULL)
 		return error_set(error, POSTERN_ERROR_INVALID,
 			"how is mail for %s handled?  Give mode=redirect, hold, hosted, …", name);
-	return directory_check_choice("mode", mode, directory_modes, error) &&
-		   (on_missing == NULL || directory_check_choice("on-missing-host", on_missing, missing, error)) &&
+	return directory_check_choice("mode", mode, error) &&
+		   (on_missing == NULL || directory_check_choice("on-missing-host", on_missing, error)) &&
 		   directory_check_destination(entry, directory_mode_number(mode), error) &&
 		   directory_check_exists(directory, PTN_CUSTOMER, customer, &owner, error) &&
 		   directory_check_forward(directory, entry, directory_mode_number(mode), error);
@@ -278,7 +278,6 @@ directory_check_domain(Directory *directory, DirectoryEntry *entry, GError **err
 
 typedef enum { LOGIN_SINGLE, LOGIN_ANY, LOGIN_SERVER } LoginForm;
 
-static const char *const directory_types[] = { "single", "any", "server", NULL };
 static const char *const directory_form_texts[] = { "user@DOMAIN", "@DOMAIN", "DOMAIN, without \"@\"" };
 
 static LoginForm
@@ -305,6 +304,7 @@ static bool
 directory_check_type(DirectoryEntry *entry, LoginForm form, GError **error)
 {
 	const char *login = directory_entry_name(entry), *type = directory_entry_get(entry, "type");
+	const char *const *types = directory_choices("type");
 
 	if (type == NULL && form == LOGIN_SERVER)
 		return error_set(error, POSTERN_ERROR_INVALID,
@@ -313,15 +313,15 @@ directory_check_type(DirectoryEntry *entry, LoginForm form, GError **error)
 			"a single one: \"user@%s\"",
 			login, login, login);
 	if (type == NULL) {
-		directory_entry_set(entry, "type", directory_types[form]);
+		directory_entry_set(entry, "type", types[form]);
 		return true;
 	}
-	if (!directory_check_choice("type", type, directory_types, error))
+	if (!directory_check_choice("type", type, error))
 		return false;
 	for (LoginForm other = LOGIN_SINGLE; other <= LOGIN_SERVER; other++)
-		if (strcmp(type, directory_types[other]) == 0 && other != form)
+		if (strcmp(type, types[other]) == 0 && other != form)
 			return error_set(error, POSTERN_ERROR_INVALID,
-				"login \"%s\" has the form of type %s; the login of type %s is %s", login, directory_types[form],
+				"login \"%s\" has the form of type %s; the login of type %s is %s", login, types[form],
 				type, directory_form_texts[other]);
 	return true;
 }
@@ -341,10 +341,9 @@ directory_check_password(const DirectoryEntry *entry, GError **error)
 static bool
 directory_check_action(DirectoryEntry *entry, GError **error)
 {
-	static const char *const actions[] = { "automatic", "reject", "defer", NULL };
 	const char *action = directory_entry_get(entry, "on-refusal");
 
-	return action == NULL || directory_check_choice("on-refusal", action, actions, error);
+	return action == NULL || directory_check_choice("on-refusal", action, error);
 }
 
 /* Of an account or a recipient: what it says itself must agree with its domain. */

@@ -16,14 +16,44 @@ directory_is_boolean(const char *name)
 	return false;
 }
 
-/* "1", "TRUE", "on": "yes".  What is no boolean stays, for directory_check() to complain of.  New. */
+const char *const *
+directory_choices(const char *name)
+{
+	static const char *const types[] = { "single", "any", "server", NULL };
+	static const char *const missing[] = { "defer", "bounce", "hold", NULL };
+	static const char *const actions[] = { "automatic", "reject", "defer", NULL };
+	static const struct {
+		const char *name;
+		const char *const *choices;
+	} all[] = { { "mode", directory_modes }, { "type", types }, { "on-missing-host", missing },
+		{ "on-refusal", actions } };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(all); i++)
+		if (strcmp(all[i].name, name) == 0)
+			return all[i].choices;
+	return NULL;
+}
+
+const char *
+directory_preset(const char *name)
+{
+	static const char *const presets[][2] = { { "enabled", "yes" }, { "outbound", "yes" },
+		{ "on-refusal", "automatic" }, { "clear-received", "no" }, { "valid-recipients", "no" },
+		{ "on-missing-host", "defer" } };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(presets); i++)
+		if (strcmp(presets[i][0], name) == 0)
+			return presets[i][1];
+	return NULL;
+}
+
+/* What is no boolean stays, for directory_check() to complain of.  New. */
 static char *
 form_boolean(const char *value)
 {
-	const PtnOption option = { .name = "boolean", .type = PTN_BOOL };
-	g_autoptr(OptionValue) parsed = option_parse(&option, value, NULL);
+	const char *word = option_boolean(value);
 
-	return g_strdup(parsed == NULL ? value : parsed->number != 0 ? "yes" : "no");
+	return g_strdup(word != NULL ? word : value);
 }
 
 char *

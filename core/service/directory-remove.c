@@ -6,34 +6,51 @@
 
 enum { CHECK_PAGE = 200, CHECK_SHOWN = 3 };
 
-/* Names of the entries of `kind` whose `option` is `value`; NULL: the directory cannot tell. */
+typedef bool DirectoryWants(const void *data, const DirectoryEntry *entry);
+
+/* Names of the entries of `kind` with `option` that `wants`; NULL: the directory cannot tell. */
 static GPtrArray *
-directory_names_with(Directory *directory, PtnKind kind, const char *option, const char *value, GError **error)
+directory_collect(Directory *directory, PtnKind kind, const char *option, DirectoryWants *wants, const void *data,
+	GError **error)
 {
 	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
 	g_autofree char *after = NULL;
-	guint read;
 
-	do {
+	for (;;) {
 		g_autoptr(GPtrArray) page = NULL;
 
 		if (directory_list(directory, kind, option, after, CHECK_PAGE, directory_deadline(), &page) != PTN_OK) {
 			(void)error_set(error, POSTERN_ERROR_UNAVAILABLE, "the directory cannot be listed now");
 			return NULL;
 		}
-		read = page->len;
-		for (guint i = 0; i < read; i++) {
-			const DirectoryEntry *entry = g_ptr_array_index(page, i);
+		if (page->len == 0)
+			return g_steal_pointer(&names);
+		for (guint i = 0; i < page->len; i++)
+			if (wants(data, g_ptr_array_index(page, i)))
+				g_ptr_array_add(names, g_strdup(directory_entry_name(g_ptr_array_index(page, i))));
+		g_free(after);
+		after = g_strdup(directory_entry_name(g_ptr_array_index(page, page->len - 1)));
+	}
+}
 
-			if (g_ascii_strcasecmp(directory_entry_get(entry, option), value) == 0)
-				g_ptr_array_add(names, g_strdup(directory_entry_name(entry)));
-		}
-		if (read > 0) {
-			g_free(after);
-			after = g_strdup(directory_entry_name(g_ptr_array_index(page, read - 1)));
-		}
-	} while (read == CHECK_PAGE);
-	return g_steal_pointer(&names);
+typedef struct {
+	const char *option, *value;
+} OptionIs;
+
+static bool
+directory_option_is(const void *data, const DirectoryEntry *entry)
+{
+	const OptionIs *wanted = data;
+
+	return g_ascii_strcasecmp(directory_entry_get(entry, wanted->option), wanted->value) == 0;
+}
+
+static GPtrArray *
+directory_names_with(Directory *directory, PtnKind kind, const char *option, const char *value, GError **error)
+{
+	const OptionIs wanted = { option, value };
+
+	return directory_collect(directory, kind, option, directory_option_is, &wanted, error);
 }
 
 static bool
@@ -65,44 +82,31 @@ directory_show_names(const GPtrArray *names)
 	return g_string_free(text, FALSE);
 }
 
+typedef struct {
+	const char *domain;
+	bool mailbox; /* into a mailbox of it */
+} ForwardsTo;
+
 static bool
-directory_forwards_to(const DirectoryEntry *entry, const char *domain, bool mailbox)
+directory_forwards_to(const void *data, const DirectoryEntry *entry)
 {
+	const ForwardsTo *wanted = data;
 	const char *mode = directory_entry_get(entry, "mode"), *to = directory_entry_get(entry, "forward-to");
 
 	if (g_strcmp0(mode, directory_modes[MODE_FORWARD_MAILBOX]) != 0 &&
-		(mailbox || g_strcmp0(mode, directory_modes[MODE_FORWARD]) != 0))
+		(wanted->mailbox || g_strcmp0(mode, directory_modes[MODE_FORWARD]) != 0))
 		return false;
-	return to != NULL && g_ascii_strcasecmp(directory_domain_of(to), domain) == 0 &&
-		   strcmp(directory_entry_name(entry), domain) != 0;
+	return to != NULL && g_ascii_strcasecmp(directory_domain_of(to), wanted->domain) == 0 &&
+		   strcmp(directory_entry_name(entry), wanted->domain) != 0;
 }
 
 GPtrArray *
 directory_forwarders(Directory *directory, const char *domain, bool mailbox, GError **error)
 {
 	g_autoptr(DirectoryEntry) canonical = directory_entry_new(PTN_DOMAIN, domain);
-	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-	g_autofree char *after = NULL;
-	guint read;
+	const ForwardsTo wanted = { directory_entry_name(canonical), mailbox };
 
-	do {
-		g_autoptr(GPtrArray) page = NULL;
-
-		if (directory_list(directory, PTN_DOMAIN, "forward-to", after, CHECK_PAGE, directory_deadline(), &page) !=
-			PTN_OK) {
-			(void)error_set(error, POSTERN_ERROR_UNAVAILABLE, "the directory cannot be listed now");
-			return NULL;
-		}
-		read = page->len;
-		for (guint i = 0; i < read; i++)
-			if (directory_forwards_to(g_ptr_array_index(page, i), directory_entry_name(canonical), mailbox))
-				g_ptr_array_add(names, g_strdup(directory_entry_name(g_ptr_array_index(page, i))));
-		if (read > 0) {
-			g_free(after);
-			after = g_strdup(directory_entry_name(g_ptr_array_index(page, read - 1)));
-		}
-	} while (read == CHECK_PAGE);
-	return g_steal_pointer(&names);
+	return directory_collect(directory, PTN_DOMAIN, "forward-to", directory_forwards_to, &wanted, error);
 }
 
 static bool
@@ -149,9 +153,12 @@ directory_remove_those_of(
 }
 
 bool
-directory_remove_checked(Directory *directory, PtnKind kind, const char *name, Actor *actor, GPtrArray *removed,
+directory_remove_checked(Directory *directory, PtnKind kind, const char *given, Actor *actor, GPtrArray *removed,
 	GError **error)
 {
+	g_autoptr(DirectoryEntry) canonical = directory_entry_new(kind, given);
+	const char *name = directory_entry_name(canonical);
+
 	if (kind == PTN_CUSTOMER && !directory_refuse_in_use(directory, name, error))
 		return false;
 	if (kind == PTN_DOMAIN && !directory_refuse_target(directory, name, error))

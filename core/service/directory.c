@@ -28,6 +28,17 @@ directory_kind_name(PtnKind kind)
 	return names[kind];
 }
 
+const char *
+directory_kind_phrase(PtnKind kind)
+{
+	static const char *const phrases[] = { [PTN_CUSTOMER] = "a customer",
+		[PTN_DOMAIN] = "a domain",
+		[PTN_ACCOUNT] = "an account",
+		[PTN_RECIPIENT] = "a recipient" };
+
+	return phrases[kind];
+}
+
 /* What no entry can be named is surely not there: a login of a thousand octets is a wrong login, not a failure. */
 static bool
 directory_name_is_possible(const char *name)

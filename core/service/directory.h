@@ -105,6 +105,8 @@ void directory_entry_set(DirectoryEntry *entry, const char *name, const char *va
 const char *directory_domain_of(const char *name);
 /* "customer", "domain", "account", "recipient". */
 const char *directory_kind_name(PtnKind kind);
+/* "a customer", "an account", …: for sentences. */
+const char *directory_kind_phrase(PtnKind kind);
 /* All names set, sorted; NULL-terminated, lives until the entry changes. */
 const char *const *directory_entry_names(DirectoryEntry *entry);
 
@@ -118,6 +120,10 @@ bool directory_check(Directory *directory, DirectoryEntry *entry, GError **error
  * export, so it is one line of UTF-8 that hides nothing, of at most DIRECTORY_VALUE_MAX octets ("reason": DIRECTORY_REASON_MAX).
  * directory_check() asks for all; this is for who can say where the value came from.  INVALID. */
 bool directory_check_value(const char *name, const char *value, GError **error);
+/* The words that a value of this option of the core is one of, with NULL behind them; NULL: there are none. */
+const char *const *directory_choices(const char *name);
+/* What holds where this option of the core is not set; NULL: nothing. */
+const char *directory_preset(const char *name);
 /* Domains other than `domain` whose mode forwards to an address of it; with `mailbox` only those that forward into a mailbox, which
  * are right only while it is hosted.  New array of names that frees; NULL: the directory cannot be read.  May block. */
 GPtrArray *directory_forwarders(Directory *directory, const char *domain, bool mailbox, GError **error);

@@ -287,6 +287,17 @@ option_parse(const PtnOption *option, const char *text, GError **error)
 	return g_steal_pointer(&value);
 }
 
+const char *
+option_boolean(const char *text)
+{
+	const PtnOption option = { .name = "boolean", .type = PTN_BOOL };
+	g_autoptr(OptionValue) parsed = option_parse(&option, text, NULL);
+
+	if (parsed == NULL)
+		return NULL;
+	return parsed->number != 0 ? "yes" : "no";
+}
+
 void
 option_value_free(OptionValue *value)
 {

@@ -18,6 +18,8 @@ typedef struct {
 /* New; NULL with a sentence in `error` that says what is wrong and what would be right.  Reads no file.
  * Sizes: 64K 200M 10G (1024).  Times: 300ms 30s 5m 12h 31d, a bare number is seconds. */
 OptionValue *option_parse(const PtnOption *option, const char *text, GError **error);
+/* "1", "TRUE", "on": "yes"; the same for "no".  NULL: the text is no boolean. */
+const char *option_boolean(const char *text);
 /* True: "@/…", the path of a file that has the value. */
 bool option_is_reference(const char *text);
 /* What a configuration file says, for every type: of "@FILE" (an absolute path) the first line of that file, without its

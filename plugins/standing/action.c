@@ -21,12 +21,18 @@ action_time(PtnHook *h)
 	return ptn_format(h, "%s", time);
 }
 
+static const char *
+last_key(PtnHook *h, const char *login)
+{
+	return ptn_format(h, "last/%s", login);
+}
+
 const char *
 action_last(PtnHook *h, const char *login)
 {
 	const char *last = NULL;
 
-	return ptn_store_get(h, ptn_format(h, "last/%s", login), &last) == PTN_OK ? last : NULL;
+	return ptn_store_get(h, last_key(h, login), &last) == PTN_OK ? last : NULL;
 }
 
 /* ---- notices ---- */
@@ -102,16 +108,20 @@ disabled_text(PtnHook *h, const char *login, const char *state, const char *reas
 }
 
 /* What it was disabled for stands in the directory; that it was this plugin's doing is what the store remembers.  An
- * operator's reason is no alarm. */
+ * operator's reason is no alarm.  False: the store does not answer. */
 static bool
-is_of_ours(PtnHook *h, const char *login, const char *reason)
+restore_disabled(PtnHook *h, const char *login, const char *reason)
 {
-	const char *last = action_last(h, login);
+	const char *last = NULL;
+	const PtnStatus status = ptn_store_get(h, last_key(h, login), &last);
 
-	return last != NULL && g_str_has_suffix(last, reason);
+	if (status == PTN_OK && g_str_has_suffix(last, reason))
+		action_alarm(h, login, disabled_text(h, login, "disabled", reason));
+	return status != PTN_UNSURE;
 }
 
-static void
+/* False: it is not known whether there is an alarm. */
+static bool
 restore_alarm(PtnHook *h, PtnEntry *entry)
 {
 	const char *login = ptn_get(entry, "name"), *reason = ptn_get(entry, "reason");
@@ -119,11 +129,12 @@ restore_alarm(PtnHook *h, PtnEntry *entry)
 
 	if (held != NULL)
 		action_alarm(h, login, disabled_text(h, login, "held", held));
-	else if (g_strcmp0(ptn_get(entry, "enabled"), "no") == 0 && reason != NULL && is_of_ours(h, login, reason))
-		action_alarm(h, login, disabled_text(h, login, "disabled", reason));
+	else if (g_strcmp0(ptn_get(entry, "enabled"), "no") == 0 && reason != NULL)
+		return restore_disabled(h, login, reason);
+	return true;
 }
 
-/* Alarms without an end are in memory alone.  Where the directory does not answer the next tick tries again. */
+/* Alarms without an end are in memory alone.  Where the directory or the store does not answer the next tick tries again. */
 static void
 restore_alarms(PtnHook *h)
 {
@@ -135,7 +146,8 @@ restore_alarms(PtnHook *h)
 		PtnStatus status;
 
 		while ((status = ptn_each(h, PTN_ACCOUNT, options[i], &entry)) == PTN_OK)
-			restore_alarm(h, entry);
+			if (!restore_alarm(h, entry))
+				return;
 		if (status != PTN_NONE)
 			return;
 	}
@@ -244,7 +256,7 @@ static void
 action_done(PtnHook *h, const char *login, const char *reason, const char *detail)
 {
 	(void)ptn_store_set(
-		h, ptn_format(h, "last/%s", login), ptn_format(h, "%s %s", action_time(h), reason), LAST_KEPT);
+		h, last_key(h, login), ptn_format(h, "%s %s", action_time(h), reason), LAST_KEPT);
 	action_tell(h, login, reason, detail);
 }
 

@@ -188,7 +188,8 @@ counters_open(PtnHook *h, const Event *event, Opened *opened)
 			return PTN_NONE;
 	}
 	opened->place = place_at(h, account, customer, event->at);
-	if ((event->has_place ? event->place.beginning : event->at) < opened->place.beginning)
+	if (event->has_place ? event->place.beginning < opened->place.beginning
+						 : place_is_before(h, account, customer, event->at))
 		return PTN_NONE;
 	if (event->has_place)
 		opened->place = event->place;

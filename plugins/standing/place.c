@@ -31,15 +31,36 @@ place_time_text(PtnHook *h, int64_t time)
 
 /* ---- places ---- */
 
+enum { PLACE_TIMES = 3 };
+
+static void
+place_read_times(PtnEntry *account, PtnEntry *customer, int64_t times[PLACE_TIMES])
+{
+	times[0] = account != NULL ? place_time(ptn_get(account, "enabled-since")) : 0;
+	times[1] = account != NULL ? place_time(ptn_get(account, "standing.since")) : 0;
+	times[2] = customer != NULL ? place_time(ptn_get(customer, "enabled-since")) : 0;
+}
+
 static int64_t
 place_beginning(PtnEntry *account, PtnEntry *customer)
 {
-	int64_t beginning = 0;
+	int64_t times[PLACE_TIMES], sum = 0;
 
-	if (account != NULL)
-		beginning = MAX(
-			place_time(ptn_get(account, "enabled-since")), place_time(ptn_get(account, "standing.since")));
-	return customer != NULL ? MAX(beginning, place_time(ptn_get(customer, "enabled-since"))) : beginning;
+	place_read_times(account, customer, times);
+	for (size_t i = 0; i < PLACE_TIMES; i++)
+		sum += times[i];
+	return sum;
+}
+
+bool
+place_is_before(PtnHook *h, PtnEntry *account, PtnEntry *customer, int64_t at)
+{
+	int64_t times[PLACE_TIMES], latest = 0;
+
+	place_read_times(account, customer, times);
+	for (size_t i = 0; i < PLACE_TIMES; i++)
+		latest = MAX(latest, times[i]);
+	return at < latest && latest <= ptn_now(h);
 }
 
 Place

@@ -459,6 +459,22 @@ test_hostile(void)
 		CU_ASSERT_TRUE(g_ascii_isprint(*c));
 }
 
+/* Mail that was accepted after the account was enabled counts, also where the clock was set back in between. */
+static void
+test_clock_set_back(void)
+{
+	PtnTest *t = gateway_new("complaints = 1/7d\n" PLAIN);
+	g_autofree char *message = NULL;
+
+	ptn_test_entry(t, PTN_ACCOUNT, LOGIN, "enabled", "no", NULL);
+	ptn_test_entry(t, PTN_ACCOUNT, LOGIN, "enabled", NULL, NULL);
+	ptn_test_advance(t, -5 * HOUR);
+	message = sent(t);
+	ASSERT_TEXT(report_about(t, message), "250 2.0.0 delivered");
+	CU_ASSERT_TRUE(gateway_is_disabled(t, LOGIN));
+	ptn_test_free(t);
+}
+
 static const UnitTest tests[] = {
 	{ "R-17 reports are matched by Submit ID and counted once; at the threshold the account is disabled, with a notice",
 		test_matched },
@@ -476,6 +492,7 @@ static const UnitTest tests[] = {
 	{ "R-17 a report that is too large", test_large },
 	{ "R-17 settings", test_settings },
 	{ "R-17 hostile reports", test_hostile },
+	{ "R-21 complaints after a clock was set back behind a beginning", test_clock_set_back },
 	{ NULL, NULL },
 };
 

@@ -31,6 +31,24 @@ __wrap_store_is_local(const void *store)
 	return !store_is_remote && __real_store_is_local(store);
 }
 
+/* What the store remembers of actions; NULL: it does not answer.  Other keys are asked for. */
+static const char *store_last;
+static bool store_has_last;
+
+PtnStatus __real_store_get(void *store, const char *key, int64_t deadline_us, char **value, uint64_t *version);
+PtnStatus __wrap_store_get(void *store, const char *key, int64_t deadline_us, char **value, uint64_t *version);
+
+PtnStatus
+__wrap_store_get(void *store, const char *key, int64_t deadline_us, char **value, uint64_t *version)
+{
+	if (!store_has_last || !g_str_has_suffix(key, "/last/" LOGIN))
+		return __real_store_get(store, key, deadline_us, value, version);
+	if (store_last == NULL)
+		return PTN_UNSURE;
+	*value = g_strdup(store_last);
+	return PTN_OK;
+}
+
 /* ---- mail ---- */
 
 #define SHARES "least = 5\nmost-undeliverable = 30\nmost-errors = 100\n"
@@ -181,12 +199,84 @@ test_unanswered(void)
 	}
 }
 
+/* ---- the clock is set back ---- */
+
+/* What is refused now counts, though the account was enabled at a time that is still to come. */
+static void
+test_set_back_after_enabling(void)
+{
+	PtnTest *t = gateway_new("least = 3\n");
+
+	ptn_test_entry(t, PTN_ACCOUNT, LOGIN, "enabled", "no", NULL);
+	enable(t);
+	ptn_test_advance(t, -5 * HOUR);
+	for (int i = 0; i < 3; i++)
+		(void)gateway_try(t, LOGIN, "no-a@example.org", TEXT);
+	CU_ASSERT_TRUE(gateway_is_disabled(t, LOGIN));
+	ptn_test_free(t);
+}
+
+/* Each time that an account is held, enabled, or enabled with its customer is another beginning, also where the clock says that
+ * it is earlier than the one before. */
+static void
+test_beginning_set_back(void)
+{
+	static const struct {
+		PtnKind kind;
+		const char *name;
+	} last[] = { { PTN_ACCOUNT, LOGIN }, { PTN_CUSTOMER, "acme" } };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(last); i++) {
+		PtnTest *t = gateway_new(SHARES);
+		size_t before[10], after[5];
+
+		ptn_test_entry(t, PTN_ACCOUNT, LOGIN, "standing.since", "2036-01-01T00:00:00Z", NULL);
+		send_messages(t, 10, before);
+		ptn_test_entry(t, last[i].kind, last[i].name, "enabled", "no", NULL);
+		ptn_test_entry(t, last[i].kind, last[i].name, "enabled", NULL, NULL);
+		send_messages(t, 5, after);
+		bounce_all(t, 10, before);
+		CU_ASSERT_FALSE(gateway_is_disabled(t, LOGIN));
+		bounce_all(t, 2, after);
+		CU_ASSERT_TRUE(gateway_is_disabled(t, LOGIN));
+		ASSERT_TEXT(
+			ptn_test_get(t, PTN_ACCOUNT, LOGIN, "reason"), "excessive undeliverable mail: 2 of 5 recipients");
+		ptn_test_free(t);
+	}
+}
+
+/* ---- after a start ---- */
+
+/* The tick asks again until it knows which disabled accounts are this plugin's. */
+static void
+test_alarm_when_store_answers(void)
+{
+	static const char reason[] = "excessive errors: 3 of 3 attempts";
+	PtnTest *t = gateway_new("");
+
+	store_has_last = true;
+	store_last = NULL;
+	ptn_test_entry(t, PTN_ACCOUNT, LOGIN, "enabled", "no", "reason", reason, NULL);
+	ptn_test_advance(t, 11 * PTN_SECOND);
+	ptn_test_finish_work(t);
+	CU_ASSERT_PTR_NULL(ptn_test_alarm(t, "standing.account/" LOGIN));
+	store_last = "2026-11-29 12:00 excessive errors: 3 of 3 attempts";
+	ptn_test_advance(t, 11 * PTN_SECOND);
+	ptn_test_finish_work(t);
+	ASSERT_SAYS(ptn_test_alarm(t, "standing.account/" LOGIN), LOGIN " is disabled: excessive errors");
+	ptn_test_free(t);
+	store_has_last = false;
+}
+
 static const UnitTest tests[] = {
 	{ "R-20 a bounce counts in the window of its message", test_window_of_message },
 	{ "R-20 late bounces, and those that are too late", test_late_bounces },
 	{ "R-21 an account that is enabled again is not judged by older mail", test_enabled_again },
 	{ "R-21 whoever enables it, and with the customer", test_enabled_by_operator },
 	{ "R-22 what the store did not answer is counted once, and judged", test_unanswered },
+	{ "R-21 a clock that is set back behind a beginning: what happens now counts", test_set_back_after_enabling },
+	{ "R-21 a beginning by a clock that was set back is another one", test_beginning_set_back },
+	{ "R-12 alarms of before a start, from a store that answers late", test_alarm_when_store_answers },
 	{ NULL, NULL },
 };
 

@@ -348,6 +348,62 @@ test_all_modes(void)
 	world_free(world);
 }
 
+/* ---- held beside one that failed ---- */
+
+/* Reports cannot be written while the disk is full.  They come all the same, and not when the holds end. */
+static void
+check_report_beside_hold(bool is_restarted)
+{
+	static const char *const recipients[] = { "a@keep.example", "b@no.example", NULL };
+	SpoolResult reason;
+	World *world = world_new();
+	QueueId id = 0, next;
+	unsigned sent = 0;
+
+	world_add_hop(world, "later");
+	world_add_hop(world, "no");
+	set_domain(world, "keep.example", MODE_HOLD, NULL);
+	world_start(world);
+	for (int i = 0; i < 40; i++)
+		(void)world_send(world, "r@later.example", NULL);
+	WORLD_WAIT_UNTIL(world, is_idle(world));
+	fault_wait_for_reserve(world->engine.spool);
+	sim_disk_set_capacity(world->sim, sim_disk_used(world->sim));
+	for (; (next = world_try_to_send(world, recipients)) != 0; sent++)
+		id = next;
+	CU_ASSERT_FATAL(sent > 0);
+	WORLD_WAIT_UNTIL(world, world_status(world, id, 1) == RECIPIENT_FAILED && is_idle(world));
+	CU_ASSERT(world_reports(world) < sent);
+	if (is_restarted) {
+		const unsigned before = world_reports(world);
+
+		restart(world, NULL);
+		world_pass_time(world, 61 * CLOCK_SECOND);
+		WORLD_WAIT_UNTIL(world, world_reports(world) == sent - before);
+	} else {
+		sim_disk_set_capacity(world->sim, 0);
+		WORLD_WAIT_UNTIL(world, spool_has_room(world->engine.spool, &reason));
+		world_pass_time(world, 61 * CLOCK_SECOND);
+		WORLD_WAIT_UNTIL(world, world_reports(world) == sent);
+	}
+	WORLD_WAIT_UNTIL(world, world_status(world, id, 1) == RECIPIENT_BOUNCED && is_message_held(world, id));
+	CU_ASSERT_EQUAL(world_tried(world, id, "b@no.example"), is_restarted ? 0 : 1);
+	CU_ASSERT_EQUAL(held(world, "keep.example"), sent);
+	world_free(world);
+}
+
+static void
+test_report_beside_hold(void)
+{
+	check_report_beside_hold(false);
+}
+
+static void
+test_report_beside_hold_over_restart(void)
+{
+	check_report_beside_hold(true);
+}
+
 const UnitSuite recipients_suite = { "recipients", (const UnitTest[]){
 	{ "Q-40 a recipient that its domain holds counts as held beside one that is deferred", test_counts },
 	{ "Q-40 neither ages by the other's time, and none is given up when it is deferred first", test_ages },
@@ -359,4 +415,6 @@ const UnitSuite recipients_suite = { "recipients", (const UnitTest[]){
 	{ "I-40 a change while the daemon was stopped, too", test_restarted },
 	{ "I-40 deferred mail of domains that did not change keeps its time over a restart", test_restarted_unchanged },
 	{ "I-40 domains whose mail goes by MX or a [route]", test_all_modes },
+	{ "Q-11 Q-40 a report that waits beside a recipient that is held", test_report_beside_hold },
+	{ "Q-11 Q-40 a report that waits beside a held recipient, over a restart", test_report_beside_hold_over_restart },
 	{ 0 } } };

@@ -165,3 +165,28 @@ def test_P_15_import_checks_reasons(postern, value):
     errors = imported(postern, "[account %s]\nreason = %s\n" % (LOGIN, value), code=1)
     assert "customers.ini:2" in errors and ("at most 200" in errors or "control character" in errors)
     assert postern.ctl("export") == before
+
+
+@pytest.mark.parametrize("change", ["mode = hold", "customer = new"])
+def test_P_19_import_leaves_no_forward_without_its_mailbox(postern, change):
+    """P-19 a domain that another one forwards into stays hosted, and of the same customer, unless that one changes in the same import."""
+    postern.ctl("domain", "add", "zz.example", "customer=acme", "mode=hosted")
+    postern.ctl("domain", "add", "aa.example", "customer=acme", "mode=forward-mailbox", "forward-to=box@zz.example")
+    before = postern.ctl("export")
+    text = "[customer new]\n[domain zz.example]\n%s\n" % change
+    for words in ((), ("--dry-run",)):
+        errors = imported(postern, text, *words, code=1)
+        assert "customers.ini:2" in errors and "aa.example" in errors and "1 mistake; nothing was written" in errors
+        assert postern.ctl("export") == before
+    assert "1 added, 2 changed" in imported(postern, text + "[domain aa.example]\nmode = hold\n")
+    assert postern.options("domain", "aa.example")["mode"][0] == "hold"
+
+
+def test_P_19_forwards_and_mailboxes_change_places_in_one_import(postern):
+    """P-18 P-19 the domain that was forwarded into forwards into the other one, whichever comes first."""
+    postern.ctl("domain", "add", "zz.example", "customer=acme", "mode=hosted")
+    postern.ctl("domain", "add", "aa.example", "customer=acme", "mode=forward-mailbox", "forward-to=box@zz.example")
+    first = "[domain zz.example]\nmode = forward-mailbox\nforward-to = box@aa.example\n[domain aa.example]\nmode = hosted\n"
+    assert "0 added, 2 changed" in imported(postern, first)
+    assert postern.options("domain", "zz.example")["mode"][0] == "forward-mailbox"
+    assert postern.options("domain", "aa.example")["mode"][0] == "hosted"

@@ -44,6 +44,43 @@ def test_filters(filled, kind, words, expected):
     assert names(filled, kind, *words) == expected
 
 
+@pytest.mark.parametrize("kind, words, expected", [
+    ("domain", ["port=0025"], {"third.example"}),
+    ("account", ["limits.bytes=1G/24h"], {"b@third.example"}),
+    ("account", ["limits.bytes=1048576K/1d"], {"b@third.example"}),
+    ("account", ["limits.messages=10/60m"], {"b@third.example"}),
+    ("account", ["enabled=TRUE", "customer=other"], {"a@other.example"}),
+    ("account", ["identities=On"], {"b@third.example"}),
+    ("customer", ["outbound=1"], {"acme", "other"}),
+    ("customer", ["outbound=0"], set()),
+    ("account", ["clear-received=off", "customer=acme"], {LOGIN}),
+    ("domain", ["valid-recipients=no", "customer=acme"], {"example.net"}),
+    ("account", ["on-refusal=automatic", "customer=acme"], {LOGIN}),
+])
+def test_P_21_filters_compare_values(filled, kind, words, expected):
+    """P-21 one value in several forms, and what holds where nothing is set, as `show` has it."""
+    filled.ctl("domain", "set", "third.example", "port=25")
+    filled.ctl("account", "set", "b@third.example", "limits.bytes=1024M/1d", "limits.messages=10/1h")
+    assert names(filled, kind, *words) == expected
+
+
+@pytest.mark.parametrize("words, complaint", [
+    (["account", "list", "enabled=maybe"], 'enabled: "maybe"'), (["account", "list", "identities=maybe"], 'identities: "maybe"'),
+    (["domain", "list", "mode=redirected"], 'mode: "redirected"'), (["account", "list", "type=many"], 'type: "many"'),
+    (["domain", "list", "port=smtp"], "port"), (["account", "list", "limits.messages=many"], "limits.messages"),
+    (["domain", "list", "on-missing-host=drop"], "defer, bounce"), (["account", "list", "on-refusal=x"], "automatic"),
+])
+def test_P_21_filters_that_nothing_can_match(filled, words, complaint):
+    """P-21 a value that the option cannot have is a mistake, not an empty list."""
+    assert complaint in filled.ctl(*words, code=1)
+
+
+def test_a_kind_has_its_article(filled):
+    assert 'an account has no option "custmer"' in filled.ctl("account", "list", "custmer=x", code=1)
+    assert "there is an account %s already" % LOGIN in filled.ctl(
+        "account", "add", LOGIN, "--password-file", "-", input="secret of nobody\n", code=1)
+
+
 def test_columns(filled):
     rows = filled.ctl("account", "list", "customer=other", "columns=enabled,level,identities,domain", json=True)
     assert rows == [

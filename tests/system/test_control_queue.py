@@ -160,6 +160,17 @@ def test_hold_and_release(full):
     assert [row["attempts"] for row in full.queue(full.ids[0])] == [2]
 
 
+@pytest.mark.parametrize("reason, complaint", [
+    ("two\nlines", "one line of UTF-8"), ("x" * 201, "at most 200"),
+    ("adoption from spool 0123456789abcdef0123456789abcdef", "the words of postern's own holds"),
+    ("adoption from spool 0123456789abcdef0123456789abcdef; held 0: x", "the words of postern's own holds"),
+    ("mail for a.example is accepted and held", "the words of postern's own holds")])
+def test_Q_15_hold_checks_its_reason(full, reason, complaint):
+    """Q-15 a reason by which the queue would take the hold for one of an adoption, or of a domain, is refused."""
+    assert complaint in full.ctl("queue", "hold", full.ids[0], "reason=" + reason, code=1)
+    assert not full.queue("state=held")
+
+
 def test_retry_does_not_end_a_hold(full):
     """Q-15: the answer says so, and which command does."""
     held, free = full.ids[:2]

@@ -355,6 +355,7 @@ test_all_held(void)
 			scene_hold(&scene, i, cases[k].until_us[i], i == 2 ? "the last one's" : "another's");
 		CU_ASSERT_EQUAL(scene.active.held, 3);
 		settle_schedule(&scene.active);
+		settle_hold(&scene.active);
 		CU_ASSERT_TRUE(scene.active.state->is_held);
 		CU_ASSERT_EQUAL(scene.active.state->release_at_us, cases[k].release_at_us);
 		CU_ASSERT_EQUAL(scene.active.state->held_since_us, ARRIVED);
@@ -375,6 +376,7 @@ test_one_held(void)
 		scene_hold(&scene, held, 0, "wait for it");
 		scene_settle(&scene, 1 - held, SENT_DEFERRED, "450 4.2.1 later");
 		settle_schedule(&scene.active);
+		settle_hold(&scene.active);
 		recipient = &scene.active.state->recipients[held];
 		CU_ASSERT_FALSE(scene.active.state->is_held);
 		CU_ASSERT_EQUAL(recipient->next_us, CLOCK_NEVER);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "engine/stay.h"
 #include "proto/header.h"
 #include "suites.h"
 #include "unit/mail/mail.h"
@@ -185,6 +186,32 @@ test_envelope(void)
 	world_end(&world);
 }
 
+/* A plugin's hold is no hold of a domain, nor of an adoption, whatever it says. */
+static void
+test_hold_reasons(void)
+{
+	static const char adoption[] = "adoption from spool 0123456789abcdef0123456789abcdef";
+	g_autofree char *domain = stay_reason("a.example");
+	const char *const reasons[] = { adoption, domain };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(reasons); i++) {
+		g_autoptr(SpoolMessage) message = NULL;
+		g_autofree char *text = NULL;
+		World world;
+
+		world_start(&world, "Subject: a\r\n\r\n");
+		act(&world, (Act){ .kind = ACT_HOLD, .text = reasons[i] });
+		text = world_commit(&world);
+		message = spool_read(world.fixture->spool, world.transaction->id, NULL);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(message);
+		CU_ASSERT_TRUE(message->state->is_held);
+		CU_ASSERT_FALSE(spool_is_adopting(message->state->hold_reason));
+		CU_ASSERT_FALSE(stay_is_ours(message->state->hold_reason));
+		CU_ASSERT_PTR_NOT_NULL(strstr(message->state->hold_reason, reasons[i]));
+		world_end(&world);
+	}
+}
+
 static void
 test_copies(void)
 {
@@ -256,6 +283,7 @@ static const UnitTest tests[] = {
 	{ "E-20 a header that does not end with CRLF", test_header_without_end },
 	{ "getters show the header as edited so far", test_getters },
 	{ "N-03 sender, recipients, notes, hold: the envelope that is queued", test_envelope },
+	{ "Q-15 a plugin's reason is none of the core's own", test_hold_reasons },
 	{ "a copy shares content and later edits, and has notes and headers of its own", test_copies },
 	{ "what holds a message holds its copies", test_copies_held },
 	{ "a message that is not committed leaves no copy behind", test_copies_dropped },

@@ -219,6 +219,26 @@ test_removal(void)
 	fixture_close(&f);
 }
 
+/* In letters or in A-labels, it is the same domain, and none of its accounts stays. */
+static void
+test_removal_in_letters(void)
+{
+	g_autoptr(GPtrArray) removed = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(DirectoryEntry) left = NULL;
+	Fixture f;
+
+	fixture_open(&f);
+	assert_added(&f, ENTRY(PTN_DOMAIN, "b\303\274cher.example", "customer", "acme", "mode", "hosted"));
+	assert_added(&f, ENTRY(PTN_ACCOUNT, "user@xn--bcher-kva.example"));
+	assert_added(&f, ENTRY(PTN_RECIPIENT, "jane@xn--bcher-kva.example"));
+	CU_ASSERT_TRUE(
+		directory_remove_checked(f.directory, PTN_DOMAIN, "B\303\234CHER.example", NULL, removed, NULL));
+	CU_ASSERT_EQUAL(removed->len, 3);
+	CU_ASSERT_EQUAL(
+		directory_find(f.directory, PTN_ACCOUNT, "user@xn--bcher-kva.example", CLOCK_NEVER, &left), PTN_NONE);
+	fixture_close(&f);
+}
+
 static void
 test_barred(void)
 {
@@ -341,6 +361,7 @@ static const UnitTest directory_tests[] = {
 	{ "recipients of a domain are entries, and go with it", test_recipients },
 	{ "secrets and kept values are the same for all nodes", test_secret },
 	{ "P-10 a domain takes its accounts with it, a customer in use stays", test_removal },
+	{ "P-19 a domain in letters is removed with its accounts", test_removal_in_letters },
 	{ "P-11 A-09 who is barred, and why", test_barred },
 	{ "values of any text come back", test_records },
 	{ "saving compares versions; changes are seen", test_versions },
