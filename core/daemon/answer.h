@@ -19,6 +19,7 @@ typedef struct {
 	char *input;      /* a password, a file; NULL: none. Wiped when the request ends */
 	bool is_dry, says_yes, says_hold, is_check;
 	char *login_user; /* who became root to ask, as posternctl says; NULL: not said */
+	size_t n_named;   /* set by the daemon: how many of the words name the command, of "account add …" two */
 	Actor *actor;     /* set by the daemon, borrowed: who asks, and for which command */
 } Request;
 

@@ -74,7 +74,8 @@ help_put_of_plugin(void *data, const char *plugin, const char *verb, const char 
 {
 	PluginHelp *wanted = data;
 
-	if (strcmp(plugin, wanted->words[0]) != 0 || (wanted->words[1] != NULL && strcmp(verb, wanted->words[1]) != 0))
+	if (strcmp(plugin, wanted->words[0]) != 0 ||
+		(wanted->words[1] != NULL && *verb != '\0' && strcmp(verb, wanted->words[1]) != 0))
 		return;
 	help_put_usage(plugin, verb, arguments, help);
 	wanted->found++;
@@ -112,6 +113,49 @@ help_find_exact(char *const *words)
 		if (words[1] != NULL && strchr(command->words, ' ') != NULL && commands_match(command, words))
 			return command;
 	return NULL;
+}
+
+enum { HELP_COLUMN = 37 };
+
+static void
+help_add_row(GString *text, const Command *command)
+{
+	g_autoptr(GPtrArray) options = commands_options(command);
+	const gsize begin = text->len;
+	glong width;
+
+	g_string_append_printf(
+		text, "  %s%s%s", command->words, *command->arguments != '\0' ? " " : "", command->arguments);
+	for (guint i = 0; i < options->len; i++)
+		if (strstr(command->arguments, g_ptr_array_index(options, i)) == NULL)
+			g_string_append_printf(text, " [%s]", (const char *)g_ptr_array_index(options, i));
+	width = g_utf8_strlen(text->str + begin, -1);
+	if (width + 2 > HELP_COLUMN)
+		g_string_append_printf(text, "\n%*s", HELP_COLUMN, "");
+	else
+		g_string_append_printf(text, "%*s", (int)(HELP_COLUMN - width), "");
+	g_string_append_printf(text, "%s\n", command->help);
+}
+
+char *
+command_help_list(void)
+{
+	static const char *const groups[COMMANDS_GROUPS] = { [COMMANDS_LOOK] = "Looking",
+		[COMMANDS_ENTRIES] = "Customers, domains and accounts",
+		[COMMANDS_CHANGE] = "Changing",
+		[COMMANDS_KEEP] = "Spool, stores and backups" };
+	GString *text = g_string_new(NULL);
+
+	for (unsigned i = 0; i < COMMANDS_GROUPS; i++) {
+		g_string_append_printf(text, "%s:\n", groups[i]);
+		for (const Command *command = commands_all; command->words != NULL; command++)
+			if (command->group == (CommandGroup)i)
+				help_add_row(text, command);
+	}
+	g_string_append(text,
+		"Plugins have commands of their own: posternctl PLUGIN.  The daemon's whole list: posternctl help.\n"
+		"What a command takes: posternctl COMMAND --help.\n");
+	return g_string_free(text, FALSE);
 }
 
 int

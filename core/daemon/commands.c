@@ -1,55 +1,18 @@
 /* commands.c - the table of commands. */
 #include "daemon/commands.h"
 
+#include <stdint.h>
 #include <string.h>
 
+#define OF_DAEMON(GROUP, WORDS, ARGUMENTS, HELP, TAKES, RUN, CLIENT, ...)                                        \
+	{ GROUP, WORDS, ARGUMENTS, HELP, TAKES, false, NULL, { __VA_ARGS__ } },
+#define OF_POSTERNCTL(GROUP, WORDS, ARGUMENTS, HELP, TAKES, CLIENT)                                               \
+	{ GROUP, WORDS, ARGUMENTS, HELP, TAKES, .is_local = true },
+#define OF_PLUGIN(GROUP, WORDS, ARGUMENTS, HELP, PLUGIN, ...)                                                     \
+	{ GROUP, WORDS, ARGUMENTS, HELP, 0, false, PLUGIN, { __VA_ARGS__ } },
+
 const Command commands_all[] = {
-	{ "status", "[--check]", "one line: is all well?", TAKES_CHECK },
-	{ "reload", "", "check the configuration, then use it" },
-	{ "alarms", "", "what needs the administrator" },
-	{ "plugins", "", "calls, time, refusals and failures of each plugin" },
-	{ "hooks", "", "the chain per stage" },
-	{ "metrics", "", "all counters" },
-	{ "customer", "add|set|show|enable|disable|remove NAME [OPTION=VALUE …]|list [FILTER …]", "customers",
-		TAKES_HOLD },
-	{ "domain", "add|set|show|remove NAME [OPTION=VALUE …]|list [FILTER …]", "mail domains", TAKES_YES },
-	{ "account", "add|set|show|passwd|enable|disable|remove LOGIN [OPTION=VALUE …]|list [FILTER …]",
-		"outbound accounts", TAKES_HOLD },
-	{ "recipient", "add|show|remove ADDRESS|list [DOMAIN]",
-		"addresses that domains with valid-recipients = yes take" },
-	{ "usage", "CUSTOMER|LOGIN", "what was sent of what is allowed (plugin limits)" },
-	{ "complaint", "add LOGIN | add SUBMIT-ID TAG | list LOGIN",
-		"complaints about the mail of an account (plugin standing)" },
-	{ "block", "list|show IP|add NETWORK [for=TIME|forever] [reason=TEXT]|lift NETWORK",
-		"client addresses that may not connect" },
-	{ "listeners", "", "addresses and ports on which mail is taken" },
-	{ "clients", "[ADDRESS|LOGIN]",
-		"which client networks and accounts use how much of [clients] and [accounts]" },
-	{ "backup", "DIRECTORY", "stores, secrets and configuration into a directory, while the daemon runs" },
-	{ "export", "", "customers, domains, accounts and recipients as text" },
-	{ "import", "FILE [--dry-run]", "add and change them as a text says", TAKES_DRY_RUN },
-	{ "queue", "[list|show|cat|hold|release|retry|bounce|remove ID|SELECTOR … [--yes]]", "what waits, and why",
-		TAKES_YES | TAKES_DRY_RUN },
-	{ "why", "ADDRESS|LOGIN|CLIENT|SESSION|ID [limit=N]", "what was refused, and why" },
-	{ "doctor", "", "what others will think of this node: names, SPF, certificates, clock, disk" },
-	{ "explain", "--client IP --from ADDRESS --to ADDRESS [--login LOGIN] [--listener NAME] [--helo NAME] [FILE]",
-		"a message goes through the chain and is not queued: what each plugin says" },
-	{ "audit", "[customer=NAME] [domain=NAME] [account=LOGIN] [who=USER] [since=AGE|TIME] [limit=N]",
-		"who changed what, newest first" },
-	{ "spool", "[adopt DIRECTORY]", "figures of the spool; take over that of a lost node" },
-	{ "stop", "", "ends the daemon" },
-	{ "help", "[COMMAND]", "the commands of the daemon; what one of them takes" },
-	{ "spool check", "[DIRECTORY]", "verifies a spool that no daemon uses", .is_local = true },
-	{ "spool set-aside", "SEGMENT [DIRECTORY]",
-		"starts without what the disk cannot read; no daemon may use the spool", .is_local = true },
-	{ "store copy", "FROM TO", "a store or directory into another back end; no daemon may use it", TAKES_YES,
-		.is_local = true },
-	{ "store init", "[directory|store]",
-		"makes the Redis of a new installation ready; one that lost its data is restored instead",
-		.is_local = true },
-	{ "restore", "DIRECTORY [--keep-config]", "a backup into this machine; no daemon may use its stores",
-		TAKES_YES | TAKES_DRY_RUN, .is_local = true },
-	{ "completion", "bash|zsh|fish", "prints the script that completes commands in that shell", .is_local = true },
+#include "daemon/command-table.h"
 	{ 0 },
 };
 
@@ -63,6 +26,17 @@ commands_find(const char *word)
 }
 
 bool
+commands_reserve(const char *word)
+{
+	char *const words[] = { (char *)(uintptr_t)word, NULL };
+
+	for (const Command *command = commands_all; command->words != NULL; command++)
+		if (commands_match(command, words))
+			return true;
+	return false;
+}
+
+bool
 commands_match(const Command *command, char *const *words)
 {
 	g_auto(GStrv) mine = g_strsplit(command->words, " ", 2);
@@ -70,6 +44,36 @@ commands_match(const Command *command, char *const *words)
 	if (words[0] == NULL || strcmp(mine[0], words[0]) != 0)
 		return false;
 	return mine[1] == NULL || words[1] == NULL || strcmp(mine[1], words[1]) == 0;
+}
+
+bool
+commands_name(const char *row, char *const *words)
+{
+	g_auto(GStrv) names = g_strsplit(row, " ", 2);
+
+	for (size_t i = 0; names[i] != NULL; i++)
+		if (words[i] == NULL || strcmp(names[i], words[i]) != 0)
+			return false;
+	return true;
+}
+
+ControlNeed
+commands_need(const Command *command, const char *verb)
+{
+	for (const CommandNeed *need = command->needs; need->verbs != NULL; need++) {
+		g_auto(GStrv) verbs = g_strsplit(need->verbs, " ", -1);
+
+		if (strcmp(need->verbs, "*") == 0 ||
+			g_strv_contains((const char *const *)verbs, verb != NULL ? verb : "-"))
+			return need->need;
+	}
+	return NEEDS_NOTHING;
+}
+
+bool
+commands_has_verbs(const Command *command)
+{
+	return command->needs[0].verbs != NULL && strcmp(command->needs[0].verbs, "*") != 0;
 }
 
 /* ---- what the arguments say ---- */
@@ -140,4 +144,22 @@ commands_option_help(const char *option)
 		if (strcmp(commands_flags[i].name, option) == 0)
 			return commands_flags[i].help;
 	return NULL;
+}
+
+const char *
+commands_option_name(unsigned flag)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(commands_flags); i++)
+		if (commands_flags[i].flag == flag)
+			return commands_flags[i].name;
+	return NULL;
+}
+
+bool
+commands_knows_option(const char *option)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(commands_flags); i++)
+		if (commands_flags[i].flag != 0 && strcmp(commands_flags[i].name, option) == 0)
+			return true;
+	return false;
 }

@@ -52,8 +52,9 @@ static const char completion_fish[] =
 	"complete -c posternctl -n 'not count (__posternctl_words) >/dev/null' -F\n";
 
 int
-completion_print_script(const char *shell, GError **error)
+completion_print(const Arguments *arguments, GError **error)
 {
+	const char *shell = arguments->words[1];
 	static const struct {
 		const char *shell, *script;
 	} scripts[] = { { "bash", completion_bash }, { "zsh", completion_zsh }, { "fish", completion_fish } };
@@ -159,7 +160,7 @@ completion_offer_plugin(void *data, const char *plugin, const char *verb, const 
 	(void)arguments, (void)help;
 	if (first == NULL)
 		completion_offer(completion, plugin);
-	else if (strcmp(first, plugin) == 0)
+	else if (strcmp(first, plugin) == 0 && *verb != '\0')
 		completion_offer(completion, verb);
 }
 

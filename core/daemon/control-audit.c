@@ -79,7 +79,7 @@ audit_command(Daemon *daemon, const Request *request, ControlNeed need, const An
 	/* Entries have their own records; what --hold did to the queue has not. */
 	if (need == NEEDS_ENTRIES ? !request->says_hold : request->actor->records > 0)
 		return;
-	given = g_strjoinv(" ", request->words + control_named_words(request->words));
+	given = g_strjoinv(" ", request->words + request->n_named);
 	words = audit_hide_text(daemon, given);
 	said = audit_hide_text(daemon, answer_said(answer));
 	record.name = words;

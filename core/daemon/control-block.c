@@ -80,28 +80,41 @@ block_may_monitors(Daemon *daemon, const IpNetwork *network, GError **error)
 	return block_may_networks(network, settings->monitors, "[server] monitors", error);
 }
 
-/* What is never blocked is not blocked by mistake, either. */
+/* A list of networks that plugins never block. */
 static bool
-block_may(Daemon *daemon, const IpNetwork *network, GError **error)
+block_may_option(PluginSet *set, const char *name, const IpNetwork *network, GError **error)
 {
-	g_autoptr(PluginSet) set = control_take_set(daemon);
 	const OptionPlaces nobody = { 0 };
 	g_autofree char *list = NULL;
 	g_autofree char *from = NULL;
 	g_auto(GStrv) words = NULL;
 
-	if (!block_may_monitors(daemon, network, error))
-		return false;
-	if (!host_option_of(set, "blocking.never", &nobody, &list, &from) || list == NULL)
+	if (!host_option_of(set, name, &nobody, &list, &from) || list == NULL)
 		return true;
 	words = g_strsplit_set(list, " ,\t", -1);
 	for (char **word = words; *word != NULL; word++) {
+		const char *dot = strchr(name, '.');
 		IpNetwork never;
 
 		if (ip_network_parse(*word, &never, NULL) && block_overlaps(network, &never))
-			return error_set(
-				error, POSTERN_ERROR_INVALID, "[plugin blocking] never names %s; nothing was done", *word);
+			return error_set(error, POSTERN_ERROR_INVALID, "[plugin %.*s] %s names %s; nothing was done",
+				(int)(dot - name), name, dot + 1, *word);
 	}
+	return true;
+}
+
+/* What is never blocked is not blocked by mistake, either. */
+static bool
+block_may(Daemon *daemon, const IpNetwork *network, GError **error)
+{
+	g_autoptr(PluginSet) set = control_take_set(daemon);
+	g_autoptr(GPtrArray) names = host_options_that_mean(set, PTN_MEANS_NEVER_BLOCKED);
+
+	if (!block_may_monitors(daemon, network, error))
+		return false;
+	for (guint i = 0; i < names->len; i++)
+		if (!block_may_option(set, g_ptr_array_index(names, i), network, error))
+			return false;
 	return true;
 }
 

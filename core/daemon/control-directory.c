@@ -185,21 +185,37 @@ directory_need(Daemon *daemon, PtnKind kind, const char *name, GError **error)
 
 /* ---- passwords ---- */
 
+enum { DIRECTORY_LEAST_PASSWORD = 5 }; /* characters, where no plugin wants more */
+
+/* What the plugins want that verify passwords; the strictest counts. */
+static int64_t
+directory_least_password(PluginSet *set)
+{
+	g_autoptr(GPtrArray) names = host_options_that_mean(set, PTN_MEANS_LEAST_PASSWORD);
+	const OptionPlaces nobody = { 0 };
+	guint64 most = 0;
+
+	for (guint i = 0; i < names->len; i++) {
+		g_autofree char *least = NULL;
+		g_autofree char *from = NULL;
+		guint64 number;
+
+		if (host_option_of(set, g_ptr_array_index(names, i), &nobody, &least, &from) && least != NULL &&
+			g_ascii_string_to_unsigned(least, 10, 1, 1000, &number, NULL))
+			most = MAX(most, number);
+	}
+	return most > 0 ? (int64_t)most : DIRECTORY_LEAST_PASSWORD;
+}
+
 bool
 control_set_password(PluginSet *set, DirectoryEntry *entry, const char *password, GError **error)
 {
-	g_autofree char *least = NULL;
-	g_autofree char *from = NULL;
 	g_autofree char *hash = NULL;
 	const char *complaint;
-	const OptionPlaces nobody = { 0 };
-	guint64 characters = 5;
 
 	if (password == NULL)
 		return error_set(error, POSTERN_ERROR_INVALID, "a password is needed");
-	if (host_option_of(set, "auth.least-password", &nobody, &least, &from) && least != NULL)
-		(void)g_ascii_string_to_unsigned(least, 10, 1, 1000, &characters, NULL);
-	complaint = password_complaint(password, (int64_t)characters);
+	complaint = password_complaint(password, directory_least_password(set));
 	if (complaint != NULL)
 		return error_set(error, POSTERN_ERROR_INVALID, "%s", complaint);
 	hash = password_hash(password, error);
@@ -226,13 +242,29 @@ directory_type_name(const char *type)
 static void
 directory_tell_of_sources(PluginSet *set, DirectoryEntry *entry, Answer *answer)
 {
+	g_autoptr(GPtrArray) names = host_options_that_mean(set, PTN_MEANS_SOURCES);
+	g_autofree char *wanted = NULL;
+
 	if (g_strcmp0(directory_entry_get(entry, "type"), "server") != 0)
 		return;
-	if (!host_enforces(set, "ipfilter"))
-		answer_text(answer, "It may not submit yet: plugin ipfilter, which filters its sources, is not in force.");
-	else if (directory_entry_get(entry, "ipfilter.ipv4") == NULL &&
-			 directory_entry_get(entry, "ipfilter.ipv6") == NULL)
-		answer_text(answer, "It may not submit yet: set ipfilter.ipv4 or ipfilter.ipv6.");
+	if (names->len == 0) {
+		answer_text(
+			answer, "It may not submit yet: no plugin that filters the sources of mail servers is loaded.");
+		return;
+	}
+	if (!host_enforces(set, PTN_MEANS_SOURCES)) {
+		const char *first = g_ptr_array_index(names, 0);
+
+		answer_text(answer, "It may not submit yet: plugin %.*s, which filters its sources, is not in force.",
+			(int)strcspn(first, "."), first);
+		return;
+	}
+	for (guint i = 0; i < names->len; i++)
+		if (directory_entry_get(entry, g_ptr_array_index(names, i)) != NULL)
+			return;
+	g_ptr_array_add(names, NULL);
+	wanted = g_strjoinv(" or ", (char **)names->pdata);
+	answer_text(answer, "It may not submit yet: set %s.", wanted);
 }
 
 static bool

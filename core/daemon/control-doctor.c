@@ -439,7 +439,7 @@ doctor_look_at_receivers(Doctor *doctor)
 		receivers_check_domains(settings, doctor->daemon->engine.directory, doctor->deadline_us);
 
 	g_mutex_lock(&doctor->daemon->lock);
-	receivers_check(doctor->daemon->config, settings, warnings);
+	receivers_check(doctor->daemon->rows, doctor->daemon->config, settings, warnings);
 	g_mutex_unlock(&doctor->daemon->lock);
 	for (guint i = 0; i < warnings->len; i++)
 		doctor_say(doctor, IS_DOUBTFUL, "inbound", "%s", (const char *)g_ptr_array_index(warnings, i));
@@ -447,35 +447,18 @@ doctor_look_at_receivers(Doctor *doctor)
 		doctor_say(doctor, IS_DOUBTFUL, "inbound", "%s", domains);
 }
 
-typedef struct {
-	Doctor *doctor;
-	PluginSet *set;
-} DoctorPlugins;
-
-/* Plugins that have a command "doctor" tell what they found. */
 static void
-doctor_look_at_plugin(void *data, const PtnPlugin *plugin, const HookPlugin *core)
+doctor_put_plugin_failure(void *data, const char *plugin, const char *why)
 {
-	static const char *const words[] = { "doctor", NULL };
-	const DoctorPlugins *plugins = data;
-	const PtnCommand *command = plugin->commands;
-	g_autoptr(GError) error = NULL;
-
-	(void)core;
-	while (command != NULL && command->verb != NULL && strcmp(command->verb, "doctor") != 0)
-		command++;
-	if (command != NULL && command->verb != NULL &&
-		!host_command(plugins->set, plugin->name, words, NULL, doctor_put_plugin_row, plugins->doctor, &error))
-		doctor_say(plugins->doctor, IS_BAD, plugin->name, "%s", error->message);
+	doctor_say(data, IS_BAD, plugin, "%s", why);
 }
 
 static void
 doctor_look_at_plugins(Doctor *doctor)
 {
 	g_autoptr(PluginSet) set = control_take_set(doctor->daemon);
-	DoctorPlugins plugins = { doctor, set };
 
-	host_each(set, doctor_look_at_plugin, &plugins);
+	host_examine(set, doctor_put_plugin_row, doctor_put_plugin_failure, doctor);
 	metrics_each_alarm(doctor->daemon->engine.metrics, doctor_put_alarm, doctor);
 }
 

@@ -1,4 +1,4 @@
-/* control.c - the control socket and its table of commands. */
+/* control.c - the control socket, and what runs each command. */
 #include "daemon/control.h"
 
 #include <gio/gunixsocketaddress.h>
@@ -16,7 +16,6 @@
 /* Freed with the last request: threads of the service may come to it late. */
 struct Control {
 	Daemon *daemon;
-	GMainLoop *loop;
 	GSocketService *service;
 	char *path;
 	ControlGroups groups; /* whose members may give commands, too */
@@ -48,35 +47,6 @@ control_take_snapshot(Daemon *daemon)
 	return snapshot;
 }
 
-/* Of commands_all; "usage" and "complaint" are of plugins. */
-static const struct {
-	const char *word;
-	ControlFunction *run;
-} control_functions[] = {
-	{ "status", control_status },
-	{ "reload", control_reload },
-	{ "alarms", control_alarms },
-	{ "plugins", control_plugins },
-	{ "hooks", control_hooks },
-	{ "metrics", control_metrics },
-	{ "customer", control_customer },
-	{ "domain", control_domain },
-	{ "account", control_account },
-	{ "recipient", control_recipient },
-	{ "block", control_block },
-	{ "listeners", control_listeners },
-	{ "clients", control_clients },
-	{ "backup", control_backup },
-	{ "export", control_export },
-	{ "import", control_import },
-	{ "queue", control_queue },
-	{ "why", control_why },
-	{ "doctor", control_doctor },
-	{ "explain", control_explain },
-	{ "audit", control_audit },
-	{ "spool", control_spool },
-};
-
 static void
 control_put_plugin_command(void *data, const PtnPlugin *plugin, const PtnCommand *command)
 {
@@ -84,21 +54,40 @@ control_put_plugin_command(void *data, const PtnPlugin *plugin, const PtnCommand
 		command->help != NULL ? command->help : "", NULL);
 }
 
+static void
+control_put_short_word(void *data, const PtnShortWord *row, const PtnCommand *command)
+{
+	g_auto(GStrv) words = g_strsplit(row->words, " ", 2);
+
+	answer_row(data, words[0], words[1] != NULL ? words[1] : "",
+		command->arguments != NULL ? command->arguments : "", command->help != NULL ? command->help : "", NULL);
+}
+
+static void
+control_put_short_command(void *data, const PtnShortWord *row, const PtnCommand *command)
+{
+	answer_row(data, row->words, command->arguments != NULL ? command->arguments : "",
+		command->help != NULL ? command->help : "", NULL);
+}
+
 /* "of-plugins" is what posternctl asks for its --help and completion. */
 static void
-control_help(Daemon *daemon, const char *which, Answer *answer)
+control_help(Daemon *daemon, const Request *request, Answer *answer)
 {
-	if (which != NULL && strcmp(which, "of-plugins") == 0) {
-		g_autoptr(PluginSet) set = control_take_set(daemon);
+	const char *which = request->words[0] != NULL ? request->words[1] : NULL;
+	g_autoptr(PluginSet) set = control_take_set(daemon);
 
+	if (which != NULL && strcmp(which, "of-plugins") == 0) {
 		answer_columns(answer, "plugin", "verb", "arguments", "what-it-does", NULL);
 		host_each_command(set, control_put_plugin_command, answer);
+		host_each_word(set, control_put_short_word, answer);
 		return;
 	}
 	answer_columns(answer, "command", "arguments", "what-it-does", NULL);
 	for (const Command *command = commands_all; command->words != NULL; command++)
 		if (!command->is_local && strcmp(command->words, "help") != 0)
 			answer_row(answer, command->words, command->arguments, command->help, NULL);
+	host_each_word(set, control_put_short_command, answer);
 }
 
 /* ---- commands of plugins ---- */
@@ -120,12 +109,6 @@ control_put_row(void *data, const char *const *columns_and_texts)
 	answer_row_v(answer, (const char *const *)cells->pdata);
 }
 
-/* What people ask for often has a short word: "usage WHO" is "limits usage WHO", "complaint add" is "standing add". */
-static const struct {
-	const char *word, *plugin;
-	unsigned skipped; /* words before the plugin's verb */
-} control_short_words[] = { { "usage", "limits", 0 }, { "complaint", "standing", 1 } };
-
 static void
 control_ask(Daemon *daemon, const char *plugin, const char *const *words, Actor *actor, Answer *answer)
 {
@@ -136,20 +119,26 @@ control_ask(Daemon *daemon, const char *plugin, const char *const *words, Actor 
 		answer_fail(answer, "%s", error->message);
 }
 
-static void
-control_ask_plugin(Daemon *daemon, const Request *request, Answer *answer)
-{
-	const char *const *words = (const char *const *)request->words;
+/* ---- the functions of the table ---- */
 
-	for (size_t i = 0; i < G_N_ELEMENTS(control_short_words); i++) {
-		if (strcmp(control_short_words[i].word, words[0]) == 0) {
-			control_ask(daemon, control_short_words[i].plugin, words + control_short_words[i].skipped,
-				request->actor, answer);
-			return;
-		}
-	}
-	control_ask(daemon, words[0], words + 1, request->actor, answer);
+static void
+control_end(Daemon *daemon, const Request *request, Answer *answer)
+{
+	(void)request;
+	answer_text(answer, "stopping");
+	g_main_loop_quit(daemon->loop);
 }
+
+#define OF_DAEMON(GROUP, WORDS, ARGUMENTS, HELP, TAKES, RUN, CLIENT, ...) { WORDS, RUN },
+#define OF_POSTERNCTL(...)
+#define OF_PLUGIN(...)
+
+static const struct {
+	const char *word;
+	ControlFunction *run;
+} control_functions[] = {
+#include "daemon/command-table.h"
+};
 
 /* ---- serving ---- */
 
@@ -165,16 +154,16 @@ control_format_time(int64_t us)
 static bool
 control_refuses_options(const Request *request, unsigned takes, Answer *answer)
 {
+	const struct {
+		bool is_given;
+		unsigned flag;
+	} options[] = { { request->says_yes, TAKES_YES }, { request->is_dry, TAKES_DRY_RUN },
+		{ request->says_hold, TAKES_HOLD }, { request->is_check, TAKES_CHECK } };
 	const char *refused = NULL;
 
-	if (request->says_yes && !(takes & TAKES_YES))
-		refused = "--yes";
-	else if (request->is_dry && !(takes & TAKES_DRY_RUN))
-		refused = "--dry-run";
-	else if (request->says_hold && !(takes & TAKES_HOLD))
-		refused = "--hold";
-	else if (request->is_check && !(takes & TAKES_CHECK))
-		refused = "--check";
+	for (size_t i = 0; i < G_N_ELEMENTS(options) && refused == NULL; i++)
+		if (options[i].is_given && !(takes & options[i].flag))
+			refused = commands_option_name(options[i].flag);
 	if (refused != NULL)
 		answer_fail(answer, "%s takes no %s; nothing was done.",
 			request->words[0] != NULL ? request->words[0] : "help", refused);
@@ -194,47 +183,40 @@ control_refuses_words(const Request *request, const Command *command, Answer *an
 	return true;
 }
 
+/* `words`: those of the request, with a short word of a plugin expanded.  What is no command of the core is one of a plugin. */
 static void
-control_run(Control *control, const Request *request, Answer *answer)
+control_run(
+	Daemon *daemon, const Command *command, const Request *request, const char *const *words, Answer *answer)
 {
-	const char *word = request->words[0] != NULL ? request->words[0] : "help";
-
-	if (strcmp(word, "help") == 0) {
-		control_help(control->daemon, request->words[0] != NULL ? request->words[1] : NULL, answer);
-		return;
-	}
-	if (strcmp(word, "stop") == 0) {
-		answer_text(answer, "stopping");
-		g_main_loop_quit(control->loop);
-		return;
-	}
-	for (size_t i = 0; i < G_N_ELEMENTS(control_functions); i++) {
-		if (strcmp(control_functions[i].word, word) == 0) {
-			control_functions[i].run(control->daemon, request, answer);
+	for (size_t i = 0; command != NULL && i < G_N_ELEMENTS(control_functions); i++) {
+		if (strcmp(control_functions[i].word, command->words) == 0) {
+			control_functions[i].run(daemon, request, answer);
 			return;
 		}
 	}
-	control_ask_plugin(control->daemon, request, answer);
+	control_ask(daemon, command != NULL ? command->plugin : words[0], words + 1, request->actor, answer);
 }
 
+/* What the request needs, and how many of its words name the command; `words` as for control_run(), new. */
 static ControlNeed
-control_need_of(Control *control, const Request *request)
+control_classify(Daemon *daemon, const Command *command, Request *request, char ***words)
 {
-	g_autoptr(PluginSet) set = control_take_set(control->daemon);
-	const char *const *words = (const char *const *)request->words;
+	g_autoptr(PluginSet) set = control_take_set(daemon);
 
-	return control_need(set, words, words[0] != NULL && commands_find(words[0]) != NULL);
+	*words = host_expand(set, (const char *const *)request->words, &request->n_named);
+	if (command != NULL && !commands_has_verbs(command))
+		request->n_named = MIN(request->n_named, 1);
+	return control_need(set, command, (const char *const *)*words);
 }
 
 /* New. */
 static char *
 control_command_name(const Request *request)
 {
-	const size_t n = control_named_words(request->words);
-
-	if (n == 0)
+	if (request->n_named == 0)
 		return g_strdup("help");
-	return n == 1 ? g_strdup(request->words[0]) : g_strconcat(request->words[0], " ", request->words[1], NULL);
+	return request->n_named == 1 ? g_strdup(request->words[0])
+								 : g_strconcat(request->words[0], " ", request->words[1], NULL);
 }
 
 /* Runs what the peer may run, and records it. */
@@ -242,7 +224,8 @@ static void
 control_serve_request(Control *control, const ControlPeer *peer, Request *request, Answer *answer)
 {
 	const Command *command = commands_find(request->words[0] != NULL ? request->words[0] : "help");
-	const ControlNeed need = control_need_of(control, request);
+	g_auto(GStrv) words = NULL;
+	const ControlNeed need = control_classify(control->daemon, command, request, &words);
 	g_autofree char *name = control_command_name(request);
 	/* Root can say what it wants to; nobody else's word on who they are counts. */
 	Actor actor = { .who = peer->name, .login = peer->uid == 0 ? request->login_user : NULL, .command = name };
@@ -256,7 +239,7 @@ control_serve_request(Control *control, const ControlPeer *peer, Request *reques
 	if (control_refuses_options(request, command != NULL ? command->takes : 0, answer) ||
 		control_refuses_words(request, command, answer))
 		return;
-	control_run(control, request, answer);
+	control_run(control->daemon, command, request, (const char *const *)words, answer);
 	audit_command(control->daemon, request, need, answer);
 }
 
@@ -340,7 +323,7 @@ control_start(Daemon *daemon, GMainLoop *loop, GError **error)
 	bool is_bound;
 
 	control->daemon = daemon;
-	control->loop = loop;
+	daemon->loop = loop;
 	control->path = g_strdup(path);
 	control->connections = g_ptr_array_new();
 	g_mutex_init(&control->lock);

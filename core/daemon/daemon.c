@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "daemon/check.h"
 #include "daemon/claim.h"
+#include "daemon/commands.h"
 #include "daemon/confine.h"
 #include "daemon/control-audit.h"
 #include "daemon/crash-record.h"
@@ -41,7 +42,7 @@ daemon_load(const char *path, Loaded *loaded, GPtrArray *mistakes)
 	g_autofree ConfigKind *kinds = NULL;
 
 	*loaded = (Loaded){ .warnings = g_ptr_array_new_with_free_func(g_free) };
-	loaded->rows = host_load(directory, (const char *const *)names, mistakes);
+	loaded->rows = host_load(directory, (const char *const *)names, commands_reserve, mistakes);
 	kinds = options_kinds(loaded->rows, directory);
 	loaded->config = config_load(path, kinds, mistakes);
 	if (loaded->config != NULL) {
@@ -49,7 +50,7 @@ daemon_load(const char *path, Loaded *loaded, GPtrArray *mistakes)
 		loaded->engine = settings_engine(loaded->config, mistakes);
 		loaded->delivery = settings_delivery(loaded->config, loaded->engine, mistakes);
 		settings_check_logins(loaded->config, loaded->delivery, mistakes, loaded->warnings);
-		receivers_check(loaded->config, loaded->engine, loaded->warnings);
+		receivers_check(loaded->rows, loaded->config, loaded->engine, loaded->warnings);
 		host_check_config(loaded->rows, loaded->config, mistakes);
 		check_config(loaded, mistakes);
 	}
@@ -92,7 +93,7 @@ daemon_make_snapshot(Daemon *daemon, Loaded *loaded, PluginSet *set, GError **er
 		g_propagate_error(error, g_steal_pointer(&failure));
 		return NULL;
 	}
-	loaded->engine->opens_server_accounts = host_enforces(set, "ipfilter");
+	loaded->engine->opens_server_accounts = host_enforces(set, PTN_MEANS_SOURCES);
 	snapshot = snapshot_new(g_steal_pointer(&loaded->engine), g_steal_pointer(&loaded->delivery), host_chain(set),
 		daemon->services.dns, tls);
 	snapshot->release = host_unref;

@@ -16,6 +16,7 @@ typedef struct CrashRecord CrashRecord;
 /* Made by the main thread.  Whoever changes or reads config, set or snapshot holds the lock. */
 typedef struct {
 	char *config_path;     /* NULL: embedded defaults */
+	GMainLoop *loop;       /* of the main thread, borrowed; `posternctl stop` ends it */
 	GMutex lock;
 	Config *config;
 	Config *started_with;  /* what options that need a restart still hold; the same from start to end: needs no lock */

@@ -14,6 +14,7 @@
 #include "daemon/answer.h"
 #include "daemon/backup.h"
 #include "daemon/command-help.h"
+#include "daemon/commands.h"
 #include "daemon/options.h"
 #include "daemon/owner.h"
 #include "daemon/posternctl.h"
@@ -444,50 +445,14 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Arguments, arguments_clear)
 
 /* ---- the command line ---- */
 
-static const char posternctl_help[] =
-	"Looking:\n"
-	"  status, alarms, metrics            is all well?  status --check: 0, 1 or 2, for programs that watch\n"
-	"  plugins, hooks                     what they did; the chain per stage\n"
-	"  listeners                          where mail is taken\n"
-	"  queue, queue list|show|cat         what waits, and why\n"
-	"  why WHAT                           what was refused, and why\n"
-	"  doctor                             names, SPF, certificates, clock, disk, lists\n"
-	"  explain --client IP --from A --to B [--login LOGIN] [FILE]\n"
-	"                                     what each plugin says of a message that is not sent\n"
-	"  audit [customer=|domain=|account=|who=|since=|limit=...]\n"
-	"                                     who changed what\n"
-	"  spool, spool check [DIRECTORY]     its figures; a spool that no daemon uses\n"
-	"Customers, domains and accounts:\n"
-	"  customer|domain|account add|set|show|list|remove NAME [OPTION=VALUE ...]\n"
-	"  customer|account enable|disable NAME [reason=TEXT] [--hold]\n"
-	"  account passwd LOGIN\n"
-	"  export, import FILE [--dry-run]\n"
-	"Changing:\n"
-	"  queue hold|release|retry|bounce|remove ID\n"
-	"  queue hold|release|retry|bounce|remove SELECTOR ... [--yes]\n"
-	"  spool adopt DIRECTORY              takes over the mail of a lost node\n"
-	"  spool set-aside SEGMENT [DIRECTORY]\n"
-	"                                     starts without what the disk cannot read; no daemon may use it\n"
-	"  store init [directory|store]       makes the Redis of a new installation ready\n"
-	"  store copy FROM TO [--yes]         a store or directory into another back end; no daemon may use it\n"
-	"  backup DIRECTORY                   stores, secrets and configuration, while the daemon runs\n"
-	"  restore DIRECTORY [--keep-config] [--dry-run] [--yes]\n"
-	"                                     a backup into this machine; no daemon may use its stores\n"
-	"  reload, stop\n"
-	"  completion bash|zsh|fish           the script that completes commands in that shell\n"
-	"Plugins have commands of their own: posternctl PLUGIN.  The daemon's whole list: posternctl help.\n"
-	"What a command takes: posternctl COMMAND --help.\n";
-
 /* Words that the daemon reads as options; any other would be taken for a name, or passed over. */
 static bool
 posternctl_knows_options(char *const *words, GError **error)
 {
-	static const char *const known[] = { "--yes", "--dry-run", "--hold", "--check", NULL };
-
 	if (posternctl_is(words, "explain", NULL) || posternctl_is(words, "restore", NULL))
 		return true; /* they have options of their own, and check them */
 	for (; *words != NULL; words++)
-		if ((*words)[0] == '-' && (*words)[1] != '\0' && !g_strv_contains(known, *words))
+		if ((*words)[0] == '-' && (*words)[1] != '\0' && !commands_knows_option(*words))
 			return error_set(
 				error, POSTERN_ERROR_INVALID, "there is no option %s (see posternctl --help)", *words);
 	return true;
@@ -503,6 +468,17 @@ posternctl_make_absolute(Arguments *arguments)
 	}
 }
 
+#define OF_DAEMON(GROUP, WORDS, ARGUMENTS, HELP, TAKES, RUN, CLIENT, ...) { WORDS, CLIENT },
+#define OF_POSTERNCTL(GROUP, WORDS, ARGUMENTS, HELP, TAKES, CLIENT) { WORDS, CLIENT },
+#define OF_PLUGIN(...)
+
+static const struct {
+	const char *words;
+	int (*run)(const Arguments *arguments, GError **error); /* NULL: the daemon is asked */
+} posternctl_functions[] = {
+#include "daemon/command-table.h"
+};
+
 static int
 posternctl_run(Arguments *arguments, GError **error)
 {
@@ -514,20 +490,10 @@ posternctl_run(Arguments *arguments, GError **error)
 		return command_help_print(arguments, arguments->words + 1, error);
 	if (!posternctl_knows_options(arguments->words, error))
 		return EXIT_FAILURE;
-	if (posternctl_is(arguments->words, "completion", NULL))
-		return completion_print_script(arguments->words[1], error);
-	if (posternctl_is(arguments->words, "spool", "check"))
-		return posternctl_check_spool(arguments, error);
-	if (posternctl_is(arguments->words, "spool", "set-aside"))
-		return posternctl_set_aside(arguments, error);
-	if (posternctl_is(arguments->words, "store", "copy"))
-		return posternctl_copy_store(arguments, error);
-	if (posternctl_is(arguments->words, "store", "init"))
-		return posternctl_init_stores(arguments, error);
-	if (posternctl_is(arguments->words, "backup", NULL))
-		return posternctl_backup(arguments, error);
-	if (posternctl_is(arguments->words, "restore", NULL))
-		return posternctl_restore(arguments, error);
+	for (size_t i = 0; i < G_N_ELEMENTS(posternctl_functions); i++)
+		if (posternctl_functions[i].run != NULL &&
+			commands_name(posternctl_functions[i].words, arguments->words))
+			return posternctl_functions[i].run(arguments, error);
 	posternctl_make_absolute(arguments);
 	return posternctl_ask(arguments, error);
 }
@@ -549,13 +515,15 @@ main(int argc, char **argv)
 	};
 	g_autoptr(GOptionContext) context = g_option_context_new("COMMAND ... - asks and steers posternd");
 	g_autoptr(GError) error = NULL;
+	g_autofree char *commands = NULL;
 	int code;
 
 	setlocale(LC_ALL, "");
 	if (argc > 2 && strcmp(argv[1], "completion") == 0 && strcmp(argv[2], "words") == 0)
 		return completion_print_words(argv + 3); /* words of another command line: no options of this one */
 	g_option_context_add_main_entries(context, entries, NULL);
-	g_option_context_set_description(context, posternctl_help);
+	commands = command_help_list();
+	g_option_context_set_description(context, commands);
 	g_option_context_set_ignore_unknown_options(context, TRUE);
 	g_option_context_set_help_enabled(context, FALSE); /* a command has a help of its own */
 	if (!g_option_context_parse(context, &argc, &argv, &error)) {

@@ -16,28 +16,41 @@ receivers_has_listener(const EngineSettings *engine)
 	return false;
 }
 
-/* Plugins of ours that permit recipients without a login; a section is there if its plugin is listed. */
-void
-receivers_check(const Config *config, const EngineSettings *engine, GPtrArray *warnings)
+typedef struct {
+	const Config *config;
+	GPtrArray *warnings;
+} ReceiverCheck;
+
+/* A section is there if its plugin is listed. */
+static void
+receivers_check_option(const ReceiverCheck *check, const char *name, const char *option, const char *what)
 {
-	static const struct {
-		const char *section, *option, *what;
-	} receivers[] = { { "server", "postmaster", "mail to our postmaster" },
-		{ "plugin bcc-mirror", "bounce-domain", "bounces of copies" },
-		{ "plugin senderverify", "probe-sender", "mail to the sender of probes" },
-		{ "plugin standing", "address", "complaint reports" } };
+	const ConfigSection *section = config_section(check->config, name, NULL);
+
+	if (section != NULL && config_is_set(section, option))
+		settings_complain(check->warnings, section, option,
+			"[%s] %s = %s: no listener has inbound = yes, so %s cannot come in here", name, option,
+			config_text(section, option), what);
+}
+
+static void
+receivers_check_plugin(void *data, const PtnPlugin *plugin, const PtnMeaningRow *row)
+{
+	g_autofree char *section = g_strdup_printf("plugin %s", plugin->name);
+
+	receivers_check_option(data, section, row->option, row->what != NULL ? row->what : "mail");
+}
+
+void
+receivers_check(const GPtrArray *rows, const Config *config, const EngineSettings *engine, GPtrArray *warnings)
+{
+	ReceiverCheck check = { config, warnings };
 
 	if (receivers_has_listener(engine))
 		return;
-	for (size_t i = 0; i < G_N_ELEMENTS(receivers); i++) {
-		const ConfigSection *section = config_section(config, receivers[i].section, NULL);
-		const char *option = receivers[i].option;
-
-		if (section != NULL && config_is_set(section, option))
-			settings_complain(warnings, section, option,
-				"[%s] %s = %s: no listener has inbound = yes, so %s cannot come in here", receivers[i].section,
-				option, config_text(section, option), receivers[i].what);
-	}
+	receivers_check_option(&check, "server", "postmaster", "mail to our postmaster");
+	host_each_meaning(rows, PTN_MEANS_RECEIVER, receivers_check_plugin, &check);
+	receivers_check_option(&check, "plugin standing", "address", "complaint reports");
 }
 
 /* ---- domains ---- */

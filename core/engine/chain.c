@@ -83,15 +83,13 @@ chain_fail(HookCall *call, const char *why)
 static bool
 chain_is_told(const HookRow *row)
 {
-	return row->stage >= PTN_QUEUED;
+	return stage_is(row->stage, STAGE_OBSERVES);
 }
 
 /* Verdicts that make no sense at this stage count as failures. */
 static PtnVerdict
 chain_judge(const HookRow *row, HookCall *call, PtnVerdict verdict)
 {
-	const bool may_settle = row->stage == PTN_AUTH || row->stage == PTN_ROUTE || row->stage == PTN_DELIVER;
-
 	if (call->missing != NULL && (verdict == PTN_NEXT || verdict == PTN_DONE))
 		return chain_fail(call, call->missing);
 	if (chain_is_told(row) && verdict != PTN_NEXT && verdict != PTN_FAILED)
@@ -101,7 +99,9 @@ chain_judge(const HookRow *row, HookCall *call, PtnVerdict verdict)
 	case PTN_FAILED:
 		return verdict;
 	case PTN_DONE:
-		return may_settle ? verdict : chain_fail(call, "it said DONE at a stage that cannot be settled");
+		return stage_is(row->stage, STAGE_SETTLES)
+				   ? verdict
+				   : chain_fail(call, "it said DONE at a stage that cannot be settled");
 	case PTN_REFUSED:
 	case PTN_CLOSED:
 		if (call->code == 0)
@@ -195,6 +195,8 @@ chain_log(const HookRow *row, const HookCall *call, const char *event, const cha
 static PtnVerdict
 chain_settle_failure(const HookRow *row, HookCall *call)
 {
+	const StageRow *stage = stage_row(row->stage);
+
 	if (call->asked == NULL)
 		atomic_fetch_add(&row->plugin->figures[row->stage].failures, 1);
 	chain_log(row, call,
@@ -203,10 +205,9 @@ chain_settle_failure(const HookRow *row, HookCall *call)
 	if (row->plugin->passes_on_error || chain_is_told(row))
 		return PTN_NEXT;
 	call->cause = PTN_LOCAL;
-	call->code = row->stage == PTN_AUTH ? 454 : 451;
-	call->enhanced = row->stage == PTN_AUTH ? "4.7.0" : "4.3.0";
-	call->text =
-		row->stage == PTN_AUTH ? "Temporary authentication failure" : "Error: temporary problem, try again later";
+	call->code = stage->code;
+	call->enhanced = stage->enhanced;
+	call->text = stage->text;
 	return PTN_REFUSED;
 }
 
@@ -300,7 +301,7 @@ chain_mail_of(const SessionFacts *facts, PtnStage stage)
 {
 	if (facts->login != NULL || !facts->is_inbound)
 		return HOOK_ON_SUBMISSION;
-	return facts->takes_auth && stage < PTN_MAIL ? HOOK_ON_BOTH : HOOK_ON_INBOUND;
+	return facts->takes_auth && stage_is(stage, STAGE_BEFORE_MAIL) ? HOOK_ON_BOTH : HOOK_ON_INBOUND;
 }
 
 /* Observers hear of every mail: what was begun for a session has its end there. */

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "engine/hook.h"
+#include "engine/stage.h"
 #include "plugin-api.h"
 
 typedef enum { HOOK_ENFORCES, HOOK_WARNS, HOOK_IS_OFF } HookMode;
@@ -90,5 +91,4 @@ typedef struct {
 ChainResult chain_run(ChainRun *run, const ChainTask *task, HookCall *call);
 /* The one that watches gives up: the running hook is counted as an orphan until it returns.  Returns its row, or NULL if none runs. */
 const HookRow *chain_orphan(ChainRun *run);
-const char *stage_name(PtnStage stage);
 const char *cause_name(PtnCause cause);

@@ -76,33 +76,6 @@ hook_add_act(HookCall *call, ActKind kind)
 }
 
 const char *
-stage_name(PtnStage stage)
-{
-	static const char *const names[] = { [PTN_CONNECT] = "connect",
-		[PTN_TLS] = "tls",
-		[PTN_HELO] = "helo",
-		[PTN_AUTH] = "auth",
-		[PTN_AUTHENTICATED] = "authenticated",
-		[PTN_MAIL] = "mail",
-		[PTN_RCPT] = "rcpt",
-		[PTN_DATA] = "data",
-		[PTN_MESSAGE] = "message",
-		[PTN_ROUTE] = "route",
-		[PTN_DELIVER] = "deliver",
-		[PTN_QUEUED] = "queued",
-		[PTN_REPLY] = "reply",
-		[PTN_RESET] = "reset",
-		[PTN_DISCONNECT] = "disconnect",
-		[PTN_DELIVERED] = "delivered",
-		[PTN_DEFERRED] = "deferred",
-		[PTN_BOUNCED] = "bounced",
-		[PTN_TICK] = "tick",
-		[PTN_EVENT] = "event" };
-
-	return (size_t)stage < G_N_ELEMENTS(names) && names[stage] != NULL ? names[stage] : "?";
-}
-
-const char *
 cause_name(PtnCause cause)
 {
 	static const char *const names[] = { [PTN_POLICY] = "policy",

@@ -19,17 +19,17 @@ session_stage_now(const Session *session)
 	if (session->row != NULL && session->row->stage != 0)
 		return stage_name(session->row->stage);
 	if (session->sasl != SASL_NONE)
-		return "auth";
+		return stage_name(PTN_AUTH);
 	if (session->input == INPUT_DATA || session->input == INPUT_CHUNK || session->data_size > 0)
-		return "message";
+		return stage_name(PTN_MESSAGE);
 	switch (session->state) {
 	case STATE_RCPT:
 	case STATE_MAIL:
-		return "rcpt";
+		return stage_name(PTN_RCPT);
 	case STATE_START:
-		return "connect";
+		return stage_name(PTN_CONNECT);
 	default:
-		return "mail";
+		return stage_name(PTN_MAIL);
 	}
 }
 
@@ -188,8 +188,7 @@ session_keep_refusal(Session *session, const char *plugin)
 	KeptRefusal **place = stage == PTN_MAIL ? &session->kept_of_mail : &session->kept;
 	const HookCall *call = session->call;
 
-	if (!session->snapshot->settings->refuses_at_rcpt ||
-		(stage != PTN_CONNECT && stage != PTN_TLS && stage != PTN_HELO && stage != PTN_MAIL))
+	if (!session->snapshot->settings->refuses_at_rcpt || !stage_is(stage, STAGE_REFUSES_LATE))
 		return false;
 	if (*place != NULL)
 		return true; /* the first is told */

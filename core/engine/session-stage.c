@@ -104,7 +104,7 @@ session_goes_to_worker(Session *session)
 void
 session_begin_stage(Session *session, const CommandRow *row)
 {
-	if (row->stage != PTN_MAIL && row->stage != PTN_RCPT && row->stage != PTN_DATA && row->stage != PTN_MESSAGE)
+	if (!stage_is(row->stage, STAGE_OF_MESSAGE))
 		lookups_end(session->lookups, (int)row->stage); /* it comes again, a repeated EHLO say */
 	session->row = row;
 	session->run.stage = row->stage;

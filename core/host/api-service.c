@@ -307,7 +307,7 @@ static const PtnAnswer api_unsure = { .status = PTN_UNSURE };
 static int
 api_lookup_scope(const HookCall *call)
 {
-	return call->stage >= PTN_MAIL && call->stage <= PTN_MESSAGE ? LOOKUPS_OF_MESSAGE : (int)call->stage;
+	return stage_is(call->stage, STAGE_OF_MESSAGE) ? LOOKUPS_OF_MESSAGE : (int)call->stage;
 }
 
 /* A lookup is a query of the DNS service, referenced by the lookups of the session. */

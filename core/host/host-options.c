@@ -1,10 +1,10 @@
-/* host-options.c - options of plugins in the entries of the directory: names, checks, origins; and commands. */
+/* host-options.c - options of plugins in the entries of the directory: names, checks, origins; and what they mean to the core. */
 #include <string.h>
 
 #include "base/error.h"
 #include "host/host-private.h"
 
-static Instance *
+Instance *
 host_find(PluginSet *set, const char *name, size_t size)
 {
 	for (guint i = 0; i < set->instances->len; i++) {
@@ -152,109 +152,54 @@ host_check_value(PluginSet *set, const char *name, const OptionPlaces *places, c
 	return complaint == NULL || error_set(error, POSTERN_ERROR_INVALID, "%s: %s", name, complaint);
 }
 
-bool
-host_enforces(PluginSet *set, const char *name)
-{
-	const Instance *instance = host_find(set, name, strlen(name));
-
-	return instance != NULL && instance->core.mode == HOOK_ENFORCES;
-}
-
-/* ---- commands ---- */
-
-static const PtnCommand *
-host_find_command(const Instance *instance, const char *verb)
-{
-	for (const PtnCommand *command = instance->plugin->commands; command != NULL && command->verb != NULL;
-		 command++)
-		if (verb != NULL && strcmp(command->verb, verb) == 0)
-			return command;
-	return NULL;
-}
+/* ---- what options mean to the core ---- */
 
 static bool
-host_refuse_command(const Instance *instance, GError **error)
+host_means(const PtnPlugin *plugin, PtnMeaning meaning, GPtrArray *names)
 {
-	GString *usage = g_string_new(NULL);
+	bool is_found = false;
 
-	for (const PtnCommand *command = instance->plugin->commands; command != NULL && command->verb != NULL;
-		 command++)
-		g_string_append_printf(usage, "\n  %s %s %s - %s", instance->plugin->name, command->verb,
-			command->arguments != NULL ? command->arguments : "", command->help != NULL ? command->help : "");
-	error_set(error, POSTERN_ERROR_INVALID, usage->len > 0 ? "%s knows:%s" : "%s has no commands%s",
-		instance->plugin->name, usage->str);
-	g_string_free(usage, TRUE);
-	return false;
-}
-
-/* As many as its arguments have words, of alternatives between " | " the most; with "…" any. */
-static guint
-host_most_words(const PtnCommand *command)
-{
-	g_auto(GStrv) ways = g_strsplit(command->arguments != NULL ? command->arguments : "", " | ", -1);
-	guint most = 0;
-
-	if (command->arguments != NULL && strstr(command->arguments, "…") != NULL)
-		return G_MAXUINT;
-	for (char **way = ways; *way != NULL; way++) {
-		g_auto(GStrv) words = g_strsplit(*way, " ", -1);
-
-		most = MAX(most, **way != '\0' ? g_strv_length(words) : 0);
+	for (const PtnMeaningRow *row = plugin->meanings; row != NULL && row->option != NULL; row++) {
+		if (row->meaning != meaning)
+			continue;
+		is_found = true;
+		if (names != NULL)
+			g_ptr_array_add(names, g_strdup_printf("%s.%s", plugin->name, row->option));
 	}
-	return most;
-}
-
-bool
-host_command_changes(PluginSet *set, const char *plugin, const char *verb)
-{
-	const Instance *instance = host_find(set, plugin, strlen(plugin));
-	const PtnCommand *command = instance != NULL ? host_find_command(instance, verb) : NULL;
-
-	return command != NULL && !command->reads_only;
-}
-
-bool
-host_command(PluginSet *set, const char *plugin, const char *const *words, Actor *actor, HostRow *row, void *data,
-	GError **error)
-{
-	g_autoptr(Region) region = region_new();
-	Instance *instance = host_find(set, plugin, strlen(plugin));
-	const PtnCommand *command = instance != NULL ? host_find_command(instance, words[0]) : NULL;
-	HookCall call = { .region = region, .may_wait = true };
-	PtnHook h = {
-		.call = &call,
-		.instance = instance,
-		.set = set,
-		.actor = actor,
-		.row = row,
-		.row_data = data,
-		.purpose = "command"
-	};
-
-	if (instance == NULL)
-		return error_set(error, POSTERN_ERROR_NOT_FOUND,
-			"there is no command \"%s\", and no plugin of that name is loaded", plugin);
-	if (command == NULL)
-		return host_refuse_command(instance, error);
-	if (g_strv_length((char **)(uintptr_t)(words + 1)) > host_most_words(command))
-		return error_set(error, POSTERN_ERROR_INVALID, "too many words: %s %s takes %s; nothing was done", plugin,
-			command->verb, host_most_words(command) > 0 ? command->arguments : "none");
-	call.deadline_us = g_get_monotonic_time() + instance->core.deadline_us;
-	h.arguments = words + 1;
-	if (call_prepared(&h, command->function) == PTN_FAILED)
-		return error_set(
-			error, POSTERN_ERROR_UNAVAILABLE, "%s", call.failure != NULL ? call.failure : "it failed");
-	return true;
+	return is_found;
 }
 
 void
-host_each_command(
-	PluginSet *set, void (*each)(void *data, const PtnPlugin *plugin, const PtnCommand *command), void *data)
+host_each_meaning(const GPtrArray *rows, PtnMeaning meaning,
+	void (*each)(void *data, const PtnPlugin *plugin, const PtnMeaningRow *row), void *data)
+{
+	for (guint i = 0; i < rows->len; i++) {
+		const PtnPlugin *plugin = ((const PluginRows *)g_ptr_array_index(rows, i))->plugin;
+
+		for (const PtnMeaningRow *row = plugin->meanings; row != NULL && row->option != NULL; row++)
+			if (row->meaning == meaning)
+				each(data, plugin, row);
+	}
+}
+
+GPtrArray *
+host_options_that_mean(PluginSet *set, PtnMeaning meaning)
+{
+	GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+
+	for (guint i = 0; i < set->instances->len; i++)
+		(void)host_means(((const Instance *)g_ptr_array_index(set->instances, i))->plugin, meaning, names);
+	return names;
+}
+
+bool
+host_enforces(PluginSet *set, PtnMeaning meaning)
 {
 	for (guint i = 0; i < set->instances->len; i++) {
-		const PtnPlugin *plugin = ((const Instance *)g_ptr_array_index(set->instances, i))->plugin;
+		const Instance *instance = g_ptr_array_index(set->instances, i);
 
-		for (const PtnCommand *command = plugin->commands; command != NULL && command->verb != NULL; command++)
-			each(data, plugin, command);
+		if (instance->core.mode == HOOK_ENFORCES && host_means(instance->plugin, meaning, NULL))
+			return true;
 	}
+	return false;
 }

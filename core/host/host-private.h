@@ -74,6 +74,10 @@ struct PtnStream {
 	bool is_broken;    /* a reply did not come, or made no sense */
 };
 
+/* The instance of the plugin whose name is the first `size` octets of `name`; NULL: it is not in the set. */
+Instance *host_find(PluginSet *set, const char *name, size_t size);
+/* Words of posternctl that plugins of `rows` have, each against those of the core and of the plugins before it. */
+void host_check_words(const GPtrArray *rows, HostReserved *is_reserved, GPtrArray *mistakes);
 /* Calls a plugin's function, then lets go of what it left open. */
 PtnVerdict call_function(Binding *binding, PtnFunction *function, HookCall *call);
 PtnVerdict call_hook(const HookRow *row, HookCall *call);

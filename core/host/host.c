@@ -80,7 +80,7 @@ host_make_rows(const PtnPlugin *plugin)
 }
 
 GPtrArray *
-host_load(const char *directory, const char *const *names, GPtrArray *mistakes)
+host_load(const char *directory, const char *const *names, HostReserved *is_reserved, GPtrArray *mistakes)
 {
 	GPtrArray *rows = g_ptr_array_new_with_free_func(host_rows_free);
 
@@ -93,6 +93,7 @@ host_load(const char *directory, const char *const *names, GPtrArray *mistakes)
 		else
 			g_ptr_array_add(mistakes, g_strdup(error->message));
 	}
+	host_check_words(rows, is_reserved, mistakes);
 	return rows;
 }
 
@@ -203,7 +204,7 @@ host_chain(PluginSet *set)
 			binding->instance = instance;
 			binding->function = row->function;
 			g_ptr_array_add(set->bindings, binding);
-			if (row->stage != PTN_TICK)
+			if (!stage_is(row->stage, STAGE_TICKS))
 				chain_add(chain, &hook);
 		}
 	}
@@ -272,10 +273,6 @@ host_tick(PluginSet *set, int64_t now_us)
 
 /* ---- for people ---- */
 
-static const PtnStage host_stages[] = { PTN_CONNECT, PTN_TLS, PTN_HELO, PTN_AUTH, PTN_AUTHENTICATED, PTN_MAIL,
-	PTN_RCPT, PTN_DATA, PTN_MESSAGE, PTN_ROUTE, PTN_DELIVER, PTN_QUEUED, PTN_REPLY, PTN_RESET, PTN_DISCONNECT,
-	PTN_DELIVERED, PTN_DEFERRED, PTN_BOUNCED };
-
 static void
 host_describe_row(GString *text, const HookRow *row)
 {
@@ -295,12 +292,12 @@ host_describe(PluginSet *set)
 	GString *text = g_string_new(NULL);
 	Chain *chain = host_chain(set);
 
-	for (size_t i = 0; i < G_N_ELEMENTS(host_stages); i++) {
-		const HookRow *row = chain_row(chain, host_stages[i], 0);
+	for (size_t i = 0; i < STAGES; i++) {
+		const HookRow *row = chain_row(chain, stages_all[i].stage, 0);
 
 		if (row != NULL)
-			g_string_append_printf(text, "%s\n", stage_name(host_stages[i]));
-		for (size_t k = 0; (row = chain_row(chain, host_stages[i], k)) != NULL; k++)
+			g_string_append_printf(text, "%s\n", stages_all[i].name);
+		for (size_t k = 0; (row = chain_row(chain, stages_all[i].stage, k)) != NULL; k++)
 			host_describe_row(text, row);
 	}
 	chain_free(chain);

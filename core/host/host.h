@@ -42,9 +42,12 @@ typedef struct {
 	DirectoryEntry *account, *domain, *customer;
 } OptionPlaces;
 
-/* Loads the plugins named; adds a sentence to `mistakes` for each that does not load.  An array of
- * PluginRows* that frees them: for the kinds of the configuration. */
-GPtrArray *host_load(const char *directory, const char *const *names, GPtrArray *mistakes);
+/* True: a word of posternctl that no plugin may have. */
+typedef bool HostReserved(const char *word);
+/* Loads the plugins named; adds a sentence to `mistakes` for each that does not load, or has commands under a word that is
+ * reserved (NULL: none is) or another plugin's.  An array of PluginRows* that frees them: for the kinds of the configuration. */
+GPtrArray *host_load(
+	const char *directory, const char *const *names, HostReserved *is_reserved, GPtrArray *mistakes);
 
 /* Makes and starts the instances, taking over from `before` (NULL: none) those whose sections did not change.  Copies `services`:
  * hooks go by those of their set, start() and stop() by those of the set that made the instance.
@@ -82,24 +85,39 @@ bool host_check_value(PluginSet *set, const char *name, const OptionPlaces *plac
 /* Values that the configuration sets for plugins: those of [level NAME] against their rows, all of them by the plugins
  * themselves.  One sentence per mistake. */
 void host_check_config(const GPtrArray *rows, Config *config, GPtrArray *mistakes);
-/* True: the plugin is in the chain, and what it says is done. */
-bool host_enforces(PluginSet *set, const char *name);
+/* Names "PLUGIN.OPTION" of the options that plugins declare to mean this to the core, in the order of the chain; new. */
+GPtrArray *host_options_that_mean(PluginSet *set, PtnMeaning meaning);
+/* The same of loaded plugins (host_load()), before there is a set. */
+void host_each_meaning(const GPtrArray *rows, PtnMeaning meaning,
+	void (*each)(void *data, const PtnPlugin *plugin, const PtnMeaningRow *row), void *data);
+/* True: a plugin that has such an option is in the chain, and what it says is done. */
+bool host_enforces(PluginSet *set, PtnMeaning meaning);
 /* Names "PLUGIN.OPTION" that entries of `kind` may have, sorted; new. */
 GPtrArray *host_option_names(PluginSet *set, PtnKind kind);
 /* One row of figures per plugin. */
 void host_each(PluginSet *set, void (*each)(void *data, const PtnPlugin *plugin,
 	const HookPlugin *figures), void *data);
 
+/* ---- host-commands.c ---- */
+
+/* `words` (NULL-terminated) with the plugin's name and its verb in place of a short word: "usage", "WHO" are "limits", "usage",
+ * "WHO".  `n_named`: how many of `words` name the command.  New. */
+char **host_expand(PluginSet *set, const char *const *words, size_t *n_named);
 /* True: there is such a command, and it does not declare that it only reads. */
 bool host_command_changes(PluginSet *set, const char *plugin, const char *verb);
-/* `posternctl NAME verb …`.  What it saves is saved by `actor`; NULL: by the plugin.  `row` gets column, text, …, NULL.
- * False: the error says why. */
+/* `posternctl NAME verb …`, after host_expand().  What it saves is saved by `actor`; NULL: by the plugin.  `row` gets column,
+ * text, …, NULL.  False: the error says why.  May block. */
 typedef void HostRow(void *data, const char *const *columns_and_texts);
 bool host_command(PluginSet *set, const char *plugin, const char *const *words, Actor *actor, HostRow *row,
 	void *data, GError **error);
+/* What the plugins' doctor() find; `failed` for one that could not tell.  May block. */
+typedef void HostFailure(void *data, const char *plugin, const char *why);
+void host_examine(PluginSet *set, HostRow *row, HostFailure *failed, void *data);
 
-/* Every command of every plugin of the set, in its order. */
+/* Every command of every plugin of the set, in its order, and every short word with the command that it stands for. */
 void host_each_command(PluginSet *set,
 	void (*each)(void *data, const PtnPlugin *plugin, const PtnCommand *command), void *data);
+void host_each_word(PluginSet *set,
+	void (*each)(void *data, const PtnShortWord *row, const PtnCommand *command), void *data);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PluginSet, host_unref)

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "engine/stage.h"
+#include "service/option.h"
 
 typedef struct {
 	char *path;
@@ -77,11 +79,7 @@ static bool
 module_check_hooks(const PtnPlugin *plugin, GError **error)
 {
 	for (const PtnHookRow *row = plugin->hooks; row != NULL && row->function != NULL; row++) {
-		const bool is_known = (row->stage >= PTN_CONNECT && row->stage <= PTN_MESSAGE) ||
-							  row->stage == PTN_ROUTE || row->stage == PTN_DELIVER ||
-							  (row->stage >= PTN_QUEUED && row->stage <= PTN_EVENT);
-
-		if (!is_known)
+		if (stage_row(row->stage) == NULL)
 			return error_set(error, POSTERN_ERROR_INVALID,
 				"plugin %s has a hook at stage %d, which does not exist", plugin->name, (int)row->stage);
 		if ((row->flags & PTN_INLINE) && (row->flags & PTN_HEAVY))
@@ -95,17 +93,54 @@ module_check_hooks(const PtnPlugin *plugin, GError **error)
 }
 
 static bool
-module_check_commands(const PtnPlugin *plugin, GError **error)
+module_has_command(const PtnPlugin *plugin, const char *verb)
 {
-	static const char *const words[] = { "status", "reload", "stop", "queue", "spool", "customer", "domain",
-		"account", "import", "export", "why", "plugins", "alarms", "doctor", "explain", "usage", "store",
-		"complaint", "help" };
+	for (const PtnCommand *row = plugin->commands; row != NULL && row->verb != NULL; row++)
+		if (verb != NULL && strcmp(row->verb, verb) == 0)
+			return true;
+	return false;
+}
 
-	for (size_t i = 0; plugin->commands != NULL && plugin->commands->verb != NULL && i < G_N_ELEMENTS(words); i++)
-		if (strcmp(plugin->name, words[i]) == 0)
+static bool
+module_check_words(const PtnPlugin *plugin, GError **error)
+{
+	for (const PtnShortWord *row = plugin->short_words; row != NULL && row->words != NULL; row++) {
+		if (!g_regex_match_simple("^[a-z][a-z-]*( [a-z][a-z-]*)?$", row->words, G_REGEX_DOLLAR_ENDONLY, 0))
 			return error_set(error, POSTERN_ERROR_INVALID,
-				"plugin %s has commands, but \"posternctl %s\" is one of Postern's own", plugin->name,
-				plugin->name);
+				"plugin %s has the short word \"%s\", which is not one word or two of a-z and hyphens",
+				plugin->name, row->words);
+		if (!module_has_command(plugin, row->verb))
+			return error_set(error, POSTERN_ERROR_INVALID,
+				"plugin %s has the short word \"%s\" for a command \"%s\" that it does not have", plugin->name,
+				row->words, row->verb != NULL ? row->verb : "");
+	}
+	return true;
+}
+
+static bool
+module_check_meanings(const PtnPlugin *plugin, GError **error)
+{
+	static const struct {
+		unsigned type, place; /* type 0: any */
+	} fits[] = { [PTN_MEANS_SOURCES] = { 0, PTN_IN_ACCOUNT },
+		[PTN_MEANS_LEAST_PASSWORD] = { PTN_NUMBER, PTN_IN_SERVER },
+		[PTN_MEANS_NEVER_BLOCKED] = { PTN_NETWORK | PTN_LIST, PTN_IN_SERVER },
+		[PTN_MEANS_RECEIVER] = { 0, PTN_IN_SERVER } };
+
+	for (const PtnMeaningRow *row = plugin->meanings; row != NULL && row->option != NULL; row++) {
+		const PtnOption *option = plugin->options != NULL ? option_find(plugin->options, row->option) : NULL;
+		const unsigned meaning = (unsigned)row->meaning;
+
+		if (meaning == 0 || meaning >= G_N_ELEMENTS(fits))
+			return error_set(error, POSTERN_ERROR_INVALID,
+				"plugin %s gives option \"%s\" a meaning %u, which does not exist", plugin->name, row->option,
+				meaning);
+		if (option == NULL || !(option->places & fits[meaning].place) ||
+			(fits[meaning].type != 0 && option->type != fits[meaning].type))
+			return error_set(error, POSTERN_ERROR_INVALID,
+				"plugin %s gives a meaning to \"%s\", which is not an option of the type and place for it",
+				plugin->name, row->option);
+	}
 	return true;
 }
 
@@ -122,7 +157,10 @@ module_accept(const PtnPlugin *plugin, const char *name, GError **error)
 			whole->name != NULL ? whole->name : "");
 		return NULL;
 	}
-	return module_check_hooks(whole, error) && module_check_commands(whole, error) ? whole : NULL;
+	return module_check_hooks(whole, error) && module_check_words(whole, error) &&
+				   module_check_meanings(whole, error)
+			   ? whole
+			   : NULL;
 }
 
 /* ---- opening ---- */

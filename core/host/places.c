@@ -28,14 +28,6 @@ places_read_owner(PtnHook *h)
 	h->places.customer = customer;
 }
 
-/* Other stages have no recipient of their own. */
-static bool
-places_has_recipient(PtnStage stage)
-{
-	return stage == PTN_RCPT || stage == PTN_ROUTE || stage == PTN_DELIVER || stage == PTN_DELIVERED ||
-		   stage == PTN_DEFERRED || stage == PTN_BOUNCED;
-}
-
 /* A person of a served domain may have logged in without an account in the directory; a login that is not proved yet
  * counts for nothing. */
 static const char *
@@ -45,7 +37,7 @@ places_domain_name(PtnHook *h)
 
 	if (h->places.account != NULL)
 		return directory_entry_get(h->places.account, "domain");
-	if (address == NULL && places_has_recipient(h->call->stage))
+	if (address == NULL && stage_is(h->call->stage, STAGE_HAS_RECIPIENT))
 		address = ptn_recipient(h, PTN_THIS);
 	return address != NULL ? ptn_domain_of(address) : NULL;
 }

@@ -398,11 +398,14 @@ static const PtnHookRow hooks[] = {
 	{ 0 },
 };
 
+static const PtnMeaningRow meanings[] = { { "least-password", PTN_MEANS_LEAST_PASSWORD }, { 0 } };
+
 PTN_PLUGIN(auth) = {
 	PTN_HEAD("auth"),
 	.version = "1",
 	.summary = "passwords of outbound accounts, kept in the directory",
 	.options = options,
+	.meanings = meanings,
 	.hooks = hooks,
 	.instance_size = sizeof(Auth),
 	.tick = 60 * PTN_SECOND,

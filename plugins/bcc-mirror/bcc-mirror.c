@@ -375,11 +375,14 @@ static const PtnCommand commands[] = {
 	{ 0 },
 };
 
+static const PtnMeaningRow meanings[] = { { "bounce-domain", PTN_MEANS_RECEIVER, "bounces of copies" }, { 0 } };
+
 PTN_PLUGIN(bcc_mirror) = {
 	PTN_HEAD("bcc-mirror"),
 	.version = "1",
 	.summary = "copies of what an account submits, for others and for its Sent folder",
 	.options = options,
+	.meanings = meanings,
 	.hooks = hooks,
 	.commands = commands,
 	.instance_size = sizeof(BccMirror),

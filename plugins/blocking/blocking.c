@@ -269,11 +269,14 @@ static const PtnCommand commands[] = {
 	{ 0 },
 };
 
+static const PtnMeaningRow meanings[] = { { "never", PTN_MEANS_NEVER_BLOCKED }, { 0 } };
+
 PTN_PLUGIN(blocking) = {
 	PTN_HEAD("blocking"),
 	.version = "1",
 	.summary = "clients that misbehave may not connect for a while",
 	.options = options,
+	.meanings = meanings,
 	.hooks = hooks,
 	.commands = commands,
 	.instance_size = sizeof(Blocking),

@@ -257,6 +257,7 @@ PTN_PLUGIN(clamav) = {
 	.options = options,
 	.hooks = hooks,
 	.commands = commands,
+	.doctor = tell_doctor,
 	.instance_size = sizeof(Clamav),
 	.tick = 5 * PTN_SECOND,
 	.start = start,

@@ -366,6 +366,7 @@ PTN_PLUGIN(dnsbl) = {
 	.options = options,
 	.hooks = hooks,
 	.commands = commands,
+	.doctor = tell_doctor,
 	.instance_size = sizeof(Dnsbl),
 	.session_size = sizeof(Session),
 	.tick = 5 * PTN_SECOND,

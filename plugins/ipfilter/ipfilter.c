@@ -289,12 +289,15 @@ static const PtnHookRow hooks[] = {
 	{ 0 },
 };
 
+static const PtnMeaningRow meanings[] = { { "ipv4", PTN_MEANS_SOURCES }, { "ipv6", PTN_MEANS_SOURCES }, { 0 } };
+
 PTN_PLUGIN(ipfilter) = {
 	PTN_HEAD("ipfilter"),
 	.after = "auth",
 	.version = "1",
 	.summary = "from where an account may submit",
 	.options = options,
+	.meanings = meanings,
 	.hooks = hooks,
 	.session_size = sizeof(Session),
 	.check = check,

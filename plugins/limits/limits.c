@@ -159,6 +159,8 @@ static const PtnCommand commands[] = {
 	{ 0 },
 };
 
+static const PtnShortWord short_words[] = { { "usage", "usage" }, { 0 } };
+
 PTN_PLUGIN(limits) = {
 	PTN_HEAD("limits"),
 	.version = "1",
@@ -166,6 +168,7 @@ PTN_PLUGIN(limits) = {
 	.options = options,
 	.hooks = hooks,
 	.commands = commands,
+	.short_words = short_words,
 	.instance_size = sizeof(Limits),
 	.start = start,
 	.stop = stop,

@@ -240,12 +240,16 @@ static const PtnCommand commands[] = {
 	{ 0 },
 };
 
+static const PtnMeaningRow meanings[] = { { "probe-sender", PTN_MEANS_RECEIVER, "mail to the sender of probes" },
+	{ 0 } };
+
 PTN_PLUGIN(senderverify) = {
 	PTN_HEAD("senderverify"),
 	.after = "restrictions nullsender-rewrite",
 	.version = "1",
 	.summary = "the sender's address must be deliverable",
 	.options = options,
+	.meanings = meanings,
 	.hooks = hooks,
 	.commands = commands,
 	.instance_size = sizeof(Instance),

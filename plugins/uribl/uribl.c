@@ -446,6 +446,7 @@ PTN_PLUGIN(uribl) = {
 	.options = options,
 	.hooks = hooks,
 	.commands = commands,
+	.doctor = tell_doctor,
 	.instance_size = sizeof(Uribl),
 	.message_size = sizeof(State),
 	.tick = 5 * PTN_SECOND,

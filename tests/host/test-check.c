@@ -44,7 +44,7 @@ ptn_test_mistake(const PtnPlugin *plugin, const char *config)
 	g_autoptr(Config) parsed = NULL;
 
 	module_add_linked(plugin);
-	rows = host_load("/nonexistent", names, mistakes);
+	rows = host_load("/nonexistent", names, NULL, mistakes);
 	kinds = test_config_kinds(rows);
 	parsed = config_parse(config, "test.conf", kinds, mistakes);
 	if (parsed != NULL)

@@ -201,7 +201,7 @@ test_load_plugins(PtnTest *test, const PtnPlugin *const *plugins, const char *co
 		g_ptr_array_add(names, (void *)(uintptr_t)(*plugins)->name);
 	}
 	g_ptr_array_add(names, NULL);
-	test->rows = host_load("/nonexistent", (const char *const *)names->pdata, mistakes);
+	test->rows = host_load("/nonexistent", (const char *const *)names->pdata, NULL, mistakes);
 	if (mistakes->len > 0)
 		test_die("plugin", g_ptr_array_index(mistakes, 0));
 	test_load_config(test, config);

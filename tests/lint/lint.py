@@ -26,6 +26,19 @@ PUBLIC_HASHES_IN = {
     "core/host/module.c": "names of plugins in the configuration",
     "core/service/config-check.c": "sections and options of the configuration file",
 }
+# Where core/ may have a text with the name of a plugin, and why; see doc/decisions/2026-11-29-plugins-and-core.md.
+PLUGIN_NAMES_IN = {
+    "core/daemon/options.c": "the default of [server] plugins, the option auth of a listener, and a sentence of the manual",
+    "core/daemon/settings.c": "the option auth of a listener",
+    "core/daemon/check-config.c": "the option auth of a listener",
+    "core/daemon/control-doctor.c": "limits of the process, a check of posternctl doctor",
+    "core/daemon/command-table.h": "complaint, until plugin standing declares it as a short word",
+    "core/daemon/receivers.c": "the address of plugin standing, until it declares what that means",
+    "core/engine/cmd-auth.c": "auth.succeeded, a metric of the SMTP command",
+    "core/engine/stage.c": "auth, a stage",
+    "core/host/api-session.c": "listener.auth, a fact",
+    "core/host/api-edit.c": "auth, a stage",
+}
 breaches = []
 
 
@@ -250,14 +263,93 @@ def check_linked():
             breach(os.path.join(TOP, sorted(found)[0]), 0, f"{symbol} stands in {sorted(found)[1]}, too")
 
 
+def texts(lines):
+    """(number, text) of the string literals of a source, without those in comments."""
+    text = re.sub(r"/\*.*?\*/", lambda match: re.sub(r"[^\n]", " ", match.group(0)), "\n".join(lines), flags=re.S)
+    for number, line in enumerate(text.split("\n"), 1):
+        for found in re.findall(r'"((?:\\.|[^"\\])*)"', line):
+            yield number, found
+
+
+def check_plugin_names():
+    """The core knows no plugin by its name: what it needs to know, the plugin declares in its PtnPlugin."""
+    folders = [name for name in sorted(os.listdir(os.path.join(TOP, "plugins")))
+               if os.path.isdir(os.path.join(TOP, "plugins", name)) and name not in SHARED]
+    pattern, used = re.compile(rf"(?<![\w-])({'|'.join(folders)})(?![\w-])"), set()
+    for path, lines in sources("core"):
+        name = os.path.relpath(path, TOP)
+        for number, text in texts(lines):
+            match = pattern.search(text) if not text.endswith((".h", ".c")) else None
+            used.update({name} if match else ())
+            if match and name not in PLUGIN_NAMES_IN:
+                breach(path, number, f"names plugin {match.group(1)}: what the core must know of it is a field of PtnPlugin")
+    for name in sorted(PLUGIN_NAMES_IN.keys() - used):
+        breach(os.path.join(TOP, name), 1, "has no name of a plugin: take it out of PLUGIN_NAMES_IN")
+
+
+def check_commands():
+    """The table of commands has no second copy: no other table or list of their words in core/."""
+    with open(os.path.join(TOP, "core/daemon/command-table.h"), encoding="utf-8") as file:
+        words = set(re.findall(r'^OF_[A-Z]+\(\w+,\s+"([a-z-]+)[" ]', file.read(), re.M))
+    kinds = {"customer", "domain", "account", "recipient"}  # of entries
+    word = "|".join(sorted(words - kinds))
+    for path, lines in sources("core"):
+        if path.endswith("core/daemon/options.c"):  # sections and options of the configuration
+            continue
+        code = "\n".join(lines)
+        if len(set(re.findall(rf'\{{\s*"({word})"', code))) > 3 or re.search(rf'(?:"(?:{word})",\s*){{4}}', code):
+            breach(path, 1, "a second table of commands: add a column to core/daemon/command-table.h")
+
+
+def check_stages():
+    """The table of stages is whole, says who calls each of them, and has no second copy."""
+    table = os.path.join(TOP, "core/engine/stage.c")
+    with open(table, encoding="utf-8") as file:
+        rows = re.findall(r'^\t\{ (PTN_[A-Z]+), "([a-z]+)", .*?"([a-z-]+/[a-z-]+\.c)" \},', file.read(), re.M | re.S)
+    with open(os.path.join(TOP, "plugin-api.h"), encoding="utf-8") as file:
+        declared = re.search(r"typedef enum \{(.*?)\} PtnStage;", file.read(), re.S).group(1)
+    declared = re.findall(r"^\s*(PTN_[A-Z]+)\b", re.sub(r"/\*.*?\*/", "", declared, flags=re.S), re.M)
+    if sorted(declared) != sorted(stage for stage, _, _ in rows):
+        breach(table, 1, f"does not have each stage of plugin-api.h once: {set(declared) ^ {stage for stage, _, _ in rows}}")
+    for stage, _, caller in rows:
+        with open(os.path.join(TOP, "core", caller), encoding="utf-8") as file:
+            if stage not in file.read():
+                breach(table, 1, f"{stage} is not called by {caller}")
+    stage = "(?:" + "|".join(declared) + ")"
+    copies = [rf"(?:\[{stage}\] = [^\n]*\s+){{3}}", rf"(?:{stage},\s*){{4}}", rf"(?:[!=]= {stage}\b[^;]*?){{3}}"]
+    for path, lines in sources("core"):
+        if path != table and any(re.search(copy, "\n".join(without_comments_and_texts(lines))) for copy in copies):
+            breach(path, 1, "a second table of stages: add a flag or a column to core/engine/stage.c")
+    guide = os.path.join(TOP, "doc/plugin-guide.md")
+    with open(guide, encoding="utf-8") as file:
+        told = re.findall(r"^\| `(PTN_[A-Z]+)` \| ([a-z]+) \|", file.read(), re.M)
+    if told != [(stage, name) for stage, name, _ in rows]:
+        breach(guide, 1, "the table of stages is not that of core/engine/stage.c")
+
+
 def check_behaviours():
-    """Tests name lines of the catalogue that exist, and each line of the catalogue is named by a test."""
+    """Tests name lines of the catalogue that exist, each line of the catalogue is named by a test, and a number stands for one line
+    for ever: none stands twice, and one that is retired does not come back."""
     catalogue = os.path.join(TOP, "doc/behaviours.md")
+    known, retired = {}, set()
     with open(catalogue, encoding="utf-8") as file:
-        known = {match: number for number, line in enumerate(file, 1) for match in re.findall(r"^- \*\*([A-Z]-[0-9]{2})\*\*", line)}
+        for number, line in enumerate(file, 1):
+            match = re.match(r"- \*\*([A-Z]-[0-9]{2})\*\* (.*)", line)
+            if match and match.group(1) in known:
+                breach(catalogue, number, f"{match.group(1)} stands in line {known[match.group(1)]}, too")
+            elif match:
+                known[match.group(1)] = number
+            elif re.match(r"\s*[-*] *\**[A-Z]{1,2}-[0-9]+\b", line):
+                breach(catalogue, number, "a behaviour is a line \"- **K-02** text\", with a letter and two digits")
+            if match and not re.search(r"\S", match.group(2)):
+                breach(catalogue, number, f"{match.group(1)} says nothing")
+            if line.startswith("Retired ids:"):
+                retired.update(re.findall(r"\b[A-Z]-[0-9]{2}\b", line))
+    for behaviour in sorted(retired & known.keys()):
+        breach(catalogue, known[behaviour], f"{behaviour} is retired: a new behaviour takes a new number")
     letters = "".join(sorted({name[0] for name in known}))
     named = set()
-    for folder in ("tests", "plugins", "examples"):
+    for folder in ("tests", "plugins", "examples", "tools"):
         for base, _, names in os.walk(os.path.join(TOP, folder)):
             for name in (name for name in names if "test" in base + name and name.endswith((".c", ".h", ".py", ".rpl"))):
                 path = os.path.join(base, name)
@@ -266,7 +358,8 @@ def check_behaviours():
                         found = re.findall(rf"(?<![\w-])([{letters}]-[0-9]{{2}})(?![\w-])", line)
                         named.update(found)
                         for behaviour in set(found) - known.keys():
-                            breach(path, number, f"{behaviour} is not in doc/behaviours.md")
+                            what = "is retired" if behaviour in retired else "is not in doc/behaviours.md"
+                            breach(path, number, f"{behaviour} {what}")
     for behaviour in sorted(known.keys() - named):
         breach(catalogue, known[behaviour], f"{behaviour} is named by no test")
 
@@ -294,7 +387,7 @@ def check_compat():
 
 def main():
     for check in (check_floors, check_sizes, check_calls, check_hashes, check_writable, check_manual, check_limits, check_alarms, check_plugin_manuals, check_symbols, check_linked,
-                  check_behaviours, check_compat, check_mutants):
+                  check_plugin_names, check_commands, check_stages, check_behaviours, check_compat, check_mutants):
         check()
     print("\n".join(breaches))
     print(f"{len(breaches)} breaches")

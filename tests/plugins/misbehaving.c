@@ -234,6 +234,38 @@ BAD(bad_tick, "bad-tick", .hooks = tick_hooks);
 BAD(bad_name, "another-name");
 BAD(queue, "queue", .commands = commands);
 
+/* ---- short words and meanings ---- */
+
+static PtnVerdict
+list_short(PtnHook *h)
+{
+	const char *const *arguments = ptn_arguments(h);
+
+	ptn_row(h, "said", arguments[0] != NULL ? arguments[0] : "nothing", NULL);
+	return PTN_NEXT;
+}
+
+static const PtnCommand short_commands[] = { { "list", "[WHO]", "lists", list_short, .reads_only = true },
+	{ "clear", NULL, "changes", next }, { 0 } };
+static const PtnShortWord short_words[] = { { "lists", "list" }, { "shelf clear", "clear" }, { "shelf show", "list" },
+	{ 0 } };
+static const PtnShortWord other_words[] = { { "shelf hide", "list" }, { 0 } };
+static const PtnShortWord core_words[] = { { "recipient", "list" }, { 0 } };
+static const PtnShortWord lost_words[] = { { "nowhere", "nothing" }, { 0 } };
+static const PtnShortWord three_words[] = { { "one two three", "list" }, { 0 } };
+static const PtnOption meant_options[] = { { "never", PTN_TEXT, PTN_IN_SERVER, "", "a text" }, { 0 } };
+static const PtnMeaningRow wrong_meanings[] = { { "never", PTN_MEANS_NEVER_BLOCKED }, { 0 } };
+static const PtnMeaningRow new_meanings[] = { { "never", (PtnMeaning)99 }, { 0 } };
+
+BAD(short_words, "short-words", .commands = short_commands, .short_words = short_words);
+BAD(bad_clash, "bad-clash", .commands = short_commands, .short_words = other_words);
+BAD(bad_core, "bad-core", .commands = short_commands, .short_words = core_words);
+BAD(bad_lost, "bad-lost", .commands = short_commands, .short_words = lost_words);
+BAD(bad_three, "bad-three", .commands = short_commands, .short_words = three_words);
+BAD(shelf, "shelf", .commands = short_commands);
+BAD(bad_meaning, "bad-meaning", .options = meant_options, .meanings = wrong_meanings);
+BAD(new_meaning, "new-meaning", .options = meant_options, .meanings = new_meanings);
+
 PTN_PLUGIN(bad_major) = { .struct_size = sizeof(PtnPlugin), .api_major = PTN_API_MAJOR + 1, .name = "bad-major" };
 PTN_PLUGIN(bad_minor) = { .struct_size = sizeof(PtnPlugin), .api_major = PTN_API_MAJOR, .api_minor = PTN_API_MINOR + 1,
 	.name = "bad-minor" };

@@ -6,12 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "host/host.h"
 #include "host/module.h"
 #include "unit/unit.h"
 
 extern const PtnPlugin ptn_plugin_bad_nonsense, ptn_plugin_bad_wordless, ptn_plugin_bad_lines, ptn_plugin_bad_success,
 	ptn_plugin_bad_settler, ptn_plugin_bad_identifier, ptn_plugin_bad_editor, ptn_plugin_bad_changer, ptn_plugin_bad_sleeper,
-	ptn_plugin_bad_judge, ptn_plugin_listener;
+	ptn_plugin_bad_judge, ptn_plugin_listener, ptn_plugin_queue, ptn_plugin_short_words, ptn_plugin_bad_clash,
+	ptn_plugin_bad_core, ptn_plugin_shelf;
 
 /* misbehaving.c is linked in and loaded, too. */
 __attribute__((visibility("default"))) const char *__asan_default_options(void);
@@ -146,8 +148,8 @@ test_judge(void)
 static char *
 new_folder(void)
 {
-	static const char *const names[] = { "bad-stage", "bad-both", "bad-tick", "bad-name", "queue", "bad-major", "bad-minor",
-		"bad-size", "nothing" };
+	static const char *const names[] = { "bad-stage", "bad-both", "bad-tick", "bad-name", "bad-major", "bad-minor",
+		"bad-size", "bad-lost", "bad-three", "bad-meaning", "new-meaning", "nothing" };
 	const char *build = g_getenv("TOP_BUILDDIR") != NULL ? g_getenv("TOP_BUILDDIR") : ".";
 	g_autofree char *all = g_build_filename(build, "tests/plugins/.libs/misbehaving.so", NULL);
 	g_autofree char *newer = g_build_filename(build, "tests/plugins/.libs/bad-newer.so", NULL);
@@ -173,7 +175,9 @@ test_loading(void)
 	} cases[] = { { "bad-major", "was built for API 1, this Postern has API 0" }, { "bad-minor", "newer than this Postern's" },
 		{ "bad-size", "larger PtnPlugin" }, { "bad-name", "calls itself \"another-name\"" },
 		{ "bad-stage", "a hook at stage 20, which does not exist" }, { "bad-both", "both inline and heavy" },
-		{ "bad-tick", "no time between ticks" }, { "queue", "\"posternctl queue\" is one of Postern's own" },
+		{ "bad-tick", "no time between ticks" }, { "bad-lost", "for a command \"nothing\" that it does not have" },
+		{ "bad-three", "\"one two three\", which is not one word or two" },
+		{ "bad-meaning", "not an option of the type and place" }, { "new-meaning", "a meaning 99, which does not exist" },
 		{ "nothing", "it has no ptn_plugin_nothing" }, { "missing", "there is no " }, { "../evil", "no name of a plugin" },
 		{ "text", "cannot be loaded" }, { "bad-newer", "bad-newer.so needs ptn_foretell(), which this Postern lacks" } };
 	g_autofree char *folder = new_folder();
@@ -188,6 +192,55 @@ test_loading(void)
 	unit_remove_directory(folder);
 }
 
+static bool
+reserve_two(const char *word)
+{
+	return strcmp(word, "queue") == 0 || strcmp(word, "recipient") == 0;
+}
+
+/* Loads the plugins in this order; what was wrong, borrowed for the next call. */
+static const char *
+load_words(const PtnPlugin *const *plugins)
+{
+	g_autoptr(GPtrArray) names = g_ptr_array_new();
+	g_autoptr(GPtrArray) mistakes = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(GPtrArray) rows = NULL;
+
+	for (; *plugins != NULL; plugins++) {
+		module_add_linked(*plugins);
+		g_ptr_array_add(names, (void *)(uintptr_t)(*plugins)->name);
+	}
+	g_ptr_array_add(names, NULL);
+	rows = host_load("/nonexistent", (const char *const *)names->pdata, reserve_two, mistakes);
+	CU_ASSERT(mistakes->len <= 1);
+	return mistakes->len > 0 ? g_intern_string(g_ptr_array_index(mistakes, 0)) : "";
+}
+
+static void
+test_words(void)
+{
+	const struct {
+		const PtnPlugin *plugins[3];
+		const char *says;
+	} cases[] = { { { &ptn_plugin_short_words }, "" },
+		{ { &ptn_plugin_queue },
+			"plugin queue has commands \"posternctl queue\", which is one of Postern's own" },
+		{ { &ptn_plugin_bad_core },
+			"plugin bad-core has commands \"posternctl recipient\", which is one of Postern's own" },
+		{ { &ptn_plugin_short_words, &ptn_plugin_bad_clash },
+			"plugin bad-clash has commands \"posternctl shelf\", which is taken by plugin short-words: leave one of them "
+			"out of [server] plugins" },
+		{ { &ptn_plugin_shelf, &ptn_plugin_short_words },
+			"plugin short-words has commands \"posternctl shelf\", which is taken by plugin shelf: leave one of them out "
+			"of [server] plugins" },
+		{ { &ptn_plugin_short_words, &ptn_plugin_shelf },
+			"plugin shelf has commands \"posternctl shelf\", which is taken by plugin short-words: leave one of them out "
+			"of [server] plugins" } };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
+		ASSERT_TEXT(load_words(cases[i].plugins), cases[i].says);
+}
+
 static const UnitTest tests[] = {
 	{ "verdicts that make no sense: the client is put off, and nothing of theirs is sent", test_verdicts },
 	{ "with on-error = pass the mail goes on", test_on_error_pass },
@@ -197,6 +250,7 @@ static const UnitTest tests[] = {
 	{ "a hook that sleeps over its deadline has failed", test_sleeper },
 	{ "an observer that judges is not listened to, and does not silence the next", test_judge },
 	{ "what does not fit is not loaded, and the reason is told in words", test_loading },
+	{ "Y-23 a word of posternctl belongs to the core or to one plugin", test_words },
 	{ NULL, NULL },
 };
 

@@ -49,8 +49,8 @@ def nobody(*arguments):
 def test_every_command_has_a_help(limited):
     """Y-18 COMMAND --help and help COMMAND: the arguments, what it does, and every option, without the daemon."""
     rows = limited.ctl("help", json=True)
-    assert {"status", "queue", "backup", "stop"} <= {row["command"] for row in rows}
-    for row in rows:
+    assert {"status", "queue", "backup", "stop", "usage"} <= {row["command"] for row in rows}
+    for row in (row for row in rows if row["command"] != "usage"):  # which is plugin limits' own
         done = nobody(row["command"], "--help")
         assert done.returncode == 0, done
         assert "posternctl %s" % " ".join([row["command"], row["arguments"] or ""]).rstrip() in done.stdout
@@ -72,7 +72,14 @@ def test_help_of_plugins(limited):
     assert "forget" not in limited.ctl("blocking", "show", "--help")
     assert 'there is no command "lmits"' in limited.ctl("lmits", "--help", code=1)
     assert "plugins cannot be asked" in nobody("limits", "--help").stderr
-    assert "Usage" in nobody("--help").stdout and "completion bash|zsh|fish" in nobody("--help").stdout
+    assert limited.ctl("usage", "--help").startswith("posternctl usage CUSTOMER|LOGIN")
+    listed = nobody("--help").stdout
+    assert "Usage" in listed and "usage CUSTOMER" not in listed
+    for row in (row for row in limited.ctl("help", json=True) if row["command"] not in ("usage", "help")):
+        assert "\n  %s" % " ".join([row["command"], row["arguments"] or ""]).rstrip() in listed, row
+        assert row["what-it-does"] in listed
+    assert all("\n  " + command in listed for command in LOCAL)
+    assert "--yes" in re.search(r"^  domain .*", listed, re.M)[0] and "--dry-run" in re.search(r"^  restore .*", listed, re.M)[0]
 
 
 def test_help_reads_no_password(limited):
@@ -87,7 +94,8 @@ def test_help_reads_no_password(limited):
 def test_words(limited):
     """Y-18 commands, those of plugins, verbs, and options of the command alone."""
     offered = words(limited, "")
-    assert {"status", "backup", "restore", "spool", "store", "help", "limits", "blocking"} <= set(offered)
+    assert {"status", "backup", "restore", "spool", "store", "help", "limits", "usage", "blocking"} <= set(offered)
+    assert words(limited, "usage", "") == []
     assert len(offered) == len(set(offered)) and "auth" not in offered
     assert words(limited, "queue", "") == ["list", "show", "cat", "hold", "release", "retry", "bounce", "remove"]
     assert words(limited, "spool", "") == ["adopt", "check", "set-aside"]

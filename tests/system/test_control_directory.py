@@ -206,7 +206,7 @@ def test_what_is_not_known_is_refused(shared):
 
 def test_help_without_a_daemon(shared, tmp_path):
     text = shared.ctl("--help")
-    assert all(word in text for word in ("queue hold|release|retry", "why WHAT", "export, import FILE", "spool adopt"))
+    assert all(word in text for word in ("hold|release|retry", "  why ADDRESS", "  import FILE", "  spool [adopt DIRECTORY]"))
     assert "posternctl" in shared.ctl("--version")
     assert "cannot be reached" in shared.ctl("--socket", tmp_path / "nowhere", "status", code=1)
     assert "queue" in [row["command"] for row in shared.ctl("help", json=True)]

@@ -118,6 +118,14 @@ def test_good_configuration(tmp_path):
     assert printed.returncode == 0 and re.search(r"max-message\s*= 10M", printed.stdout)
 
 
+def test_hooks_of_every_stage_are_shown(tmp_path):
+    config = tmp_path / "postern.conf"
+    config.write_text("[server]\nplugins = auth blocking\nplugin-directory = \"%s\"\nuser = root\n" % plugins(tmp_path))
+    hooks = posternd("--hooks", "-c", config)
+    assert hooks.returncode == 0, hooks.stderr
+    assert "event\n  blocking " in hooks.stdout and "tick" not in hooks.stdout
+
+
 def test_a_secret_in_a_file_of_its_own(tmp_path):
     config = tmp_path / "postern.conf"
     config.write_text("[server]\nplugin-directory = %s\n[route x]\nto = *\nnext-hop = smtp://me@relay.example.org\n"

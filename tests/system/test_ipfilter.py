@@ -257,7 +257,9 @@ def test_hidden(make_postern, sink):
 def test_server_while_nobody_filters(make_postern, sink, options):
     """F-02 a mail server stays closed while ipfilter is not loaded, or only warns; a reload opens it."""
     gate = make_postern(options, sink=sink)
-    assert "plugin ipfilter, which filters its sources, is not in force" in gate.add_account(SERVER, PASSWORD, "type=server")
+    said = gate.add_account(SERVER, PASSWORD, "type=server")
+    assert ("plugin ipfilter, which filters its sources, is not in force" if "plugin ipfilter" in options else
+            "no plugin that filters the sources of mail servers is loaded") in said
     with gate.session(SERVER) as dialog:
         dialog.expect("554 5.7.1", "MAIL FROM:<x@elsewhere.example>")
     gate.reload({"server": {"plugins": "auth sender-rules ipfilter"}, "plugin ipfilter": {"mode": "enforce"}})
