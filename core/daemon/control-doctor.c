@@ -439,7 +439,7 @@ doctor_look_at_receivers(Doctor *doctor)
 		receivers_check_domains(settings, doctor->daemon->engine.directory, doctor->deadline_us);
 
 	g_mutex_lock(&doctor->daemon->lock);
-	receivers_check(doctor->daemon->rows, doctor->daemon->config, settings, warnings);
+	receivers_check(doctor->daemon->config, settings, warnings);
 	g_mutex_unlock(&doctor->daemon->lock);
 	for (guint i = 0; i < warnings->len; i++)
 		doctor_say(doctor, IS_DOUBTFUL, "inbound", "%s", (const char *)g_ptr_array_index(warnings, i));

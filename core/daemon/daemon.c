@@ -50,7 +50,7 @@ daemon_load(const char *path, Loaded *loaded, GPtrArray *mistakes)
 		loaded->engine = settings_engine(loaded->config, mistakes);
 		loaded->delivery = settings_delivery(loaded->config, loaded->engine, mistakes);
 		settings_check_logins(loaded->config, loaded->delivery, mistakes, loaded->warnings);
-		receivers_check(loaded->rows, loaded->config, loaded->engine, loaded->warnings);
+		receivers_check(loaded->config, loaded->engine, loaded->warnings);
 		host_check_config(loaded->rows, loaded->config, mistakes);
 		check_config(loaded, mistakes);
 	}

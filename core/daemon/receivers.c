@@ -42,14 +42,14 @@ receivers_check_plugin(void *data, const PtnPlugin *plugin, const PtnMeaningRow 
 }
 
 void
-receivers_check(const GPtrArray *rows, const Config *config, const EngineSettings *engine, GPtrArray *warnings)
+receivers_check(const Config *config, const EngineSettings *engine, GPtrArray *warnings)
 {
 	ReceiverCheck check = { config, warnings };
 
 	if (receivers_has_listener(engine))
 		return;
 	receivers_check_option(&check, "server", "postmaster", "mail to our postmaster");
-	host_each_meaning(rows, PTN_MEANS_RECEIVER, receivers_check_plugin, &check);
+	host_each_meaning(config_tables(config), PTN_MEANS_RECEIVER, receivers_check_plugin, &check);
 	receivers_check_option(&check, "plugin standing", "address", "complaint reports");
 }
 

@@ -60,6 +60,12 @@ config_keep_tables(Config *config, GPtrArray *tables)
 	config->tables = g_ptr_array_ref(tables);
 }
 
+const GPtrArray *
+config_tables(const Config *config)
+{
+	return config->tables;
+}
+
 Config *
 config_ref(Config *config)
 {

@@ -36,6 +36,8 @@ Config *config_parse(const char *text, const char *name, const ConfigKind *kinds
 /* `tables` frees tables of options when its last reference ends; the Config holds one for all of its life.  Once, by whoever
  * loaded it, before other threads have it. */
 void config_keep_tables(Config *config, GPtrArray *tables);
+/* What config_keep_tables() was given; NULL: nothing. */
+const GPtrArray *config_tables(const Config *config);
 Config *config_ref(Config *config);
 void config_unref(Config *config);
 

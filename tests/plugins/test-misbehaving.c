@@ -250,7 +250,7 @@ static const UnitTest tests[] = {
 	{ "a hook that sleeps over its deadline has failed", test_sleeper },
 	{ "an observer that judges is not listened to, and does not silence the next", test_judge },
 	{ "what does not fit is not loaded, and the reason is told in words", test_loading },
-	{ "Y-23 a word of posternctl belongs to the core or to one plugin", test_words },
+	{ "Y-25 a word of posternctl belongs to the core or to one plugin", test_words },
 	{ NULL, NULL },
 };
 

@@ -28,7 +28,7 @@ def words(daemon, *typed):
 
 
 def test_short_words(with_words):
-    """Y-23 the word stands for the plugin's name and verb, with the same checks, role and record, and in help and completion."""
+    """Y-25 the word stands for the plugin's name and verb, with the same checks, role and record, and in help and completion."""
     daemon = with_words("short-words")
     assert daemon.ctl("lists", "me", json=True) == daemon.ctl("short-words", "list", "me", json=True) == [{"said": "me"}]
     assert daemon.ctl("shelf", "show", json=True) == [{"said": "nothing"}]
@@ -49,7 +49,7 @@ def test_short_words(with_words):
 
 
 def test_a_word_belongs_to_one(with_words):
-    """Y-23 posternd -t and a reload refuse a word of the core, of a plugin's name, or of another plugin, and say whose it is."""
+    """Y-25 posternd -t and a reload refuse a word of the core, of a plugin's name, or of another plugin, and say whose it is."""
     daemon = with_words("short-words", "bad-core", "bad-clash", "shelf")
     for more, says in (("bad-core", "plugin bad-core has commands \"posternctl recipient\", which is one of Postern's own"),
                        ("bad-clash", "\"posternctl shelf\", which is taken by plugin short-words"),
