@@ -245,7 +245,10 @@ route_original(PtnHook *h, const char *id, const char *note)
 			passed.ends);
 		return PTN_NEXT;
 	default:
-		hold_on(h, id, "limits cannot be counted now", ptn_now(h) + HELD_UNSURE);
+		if (is_released)
+			held_pass(h, id);
+		else
+			hold_on(h, id, "limits cannot be counted now", ptn_now(h) + HELD_UNSURE);
 		return PTN_NEXT;
 	}
 }
@@ -285,7 +288,7 @@ held_route(PtnHook *h)
 	}
 	if (held_goes_on(h, id))
 		return PTN_NEXT;
-	if (status != PTN_NONE) {
+	if (status != PTN_NONE && !held_is_released_early(h, id)) {
 		hold_on(h, id, "limits cannot be counted now", ptn_now(h) + HELD_UNSURE);
 		return PTN_NEXT;
 	}

@@ -279,6 +279,10 @@ test_release_early(void)
 	expect(send_one(test), "250");
 	expect_route(test, place_of(test, "two@example.org"), "limit of account user@example.net: 1 messages per 1h");
 	expect_route(test, place_of(test, "two@example.org"), NULL); /* its new hold was ended, too */
+	expect(send_as(test, LOGIN, "192.0.2.1", "three@example.org"), "250");
+	silent_call = 1; /* of the store, which cannot count it */
+	expect_route(test, place_of(test, "three@example.org"), NULL);
+	CU_ASSERT_EQUAL(silent_call, 0);
 	ptn_test_free(test);
 }
 
