@@ -99,50 +99,6 @@ assert_seen(Directory *directory, const char *expected)
 	ASSERT_TEXT(password, expected);
 }
 
-static void
-test_directory(void)
-{
-	RedisServer *server = redis_server_new(NULL, false);
-	g_autoptr(Store) here = NULL;
-	g_autoptr(Store) there = NULL;
-	Directory *one, *other;
-	uint64_t before, after;
-
-	if (server == NULL)
-		return;
-	here = open_at(server);
-	there = open_at(server);
-	one = directory_new(here);
-	other = directory_new(there);
-	assert_password(other, "u@example.net", "NONE");
-	CU_ASSERT_EQUAL(directory_changes(other, PTN_ACCOUNT, CLOCK_NEVER, &before), PTN_OK);
-	save_account(one, "first");
-	assert_password(one, "u@example.net", "first"); /* at once, where it was changed */
-	assert_seen(other, "first");
-	CU_ASSERT_EQUAL(directory_changes(other, PTN_ACCOUNT, CLOCK_NEVER, &after), PTN_OK);
-	CU_ASSERT_TRUE(after != before);
-	save_account(one, "second");
-	assert_seen(other, "second");
-	redis_server_pause(server, true); /* what was read is remembered, also that there was nothing */
-	CU_ASSERT_TRUE(redis_server_becomes(there, true));
-	assert_password(other, "u@example.net", "second");
-	assert_password(other, "nobody@example.net", "UNSURE");
-	CU_ASSERT_EQUAL(directory_changes(other, PTN_ACCOUNT, CLOCK_NEVER, &before), PTN_OK);
-	CU_ASSERT_EQUAL(after < before || after == before, true);
-	redis_server_pause(server, false);
-	CU_ASSERT_TRUE(redis_server_becomes(there, false));
-	CU_ASSERT_TRUE(redis_server_becomes(here, false));
-	save_account(one, "third");
-	assert_seen(other, "third");
-	CU_ASSERT_EQUAL(directory_remove(one, PTN_ACCOUNT, "u@example.net", NULL, CLOCK_NEVER), PTN_OK);
-	assert_seen(other, "NONE");
-	directory_free(one);
-	directory_free(other);
-	g_clear_pointer(&here, store_close);
-	g_clear_pointer(&there, store_close);
-	redis_server_free(server);
-}
-
 typedef struct {
 	RedisServer *server;
 	Store *here, *there;
@@ -186,15 +142,72 @@ wait_for_look(const Pair *pair, uint64_t before)
 	CU_ASSERT_NOT_EQUAL(now, before);
 }
 
+/* The other node has looked for the change when this returns. */
 static void
-change_meanwhile(void *data)
+save_and_look(const Pair *pair, const char *password)
 {
-	const Pair *pair = data;
 	uint64_t before;
 
 	CU_ASSERT_EQUAL(directory_changes(pair->other, PTN_ACCOUNT, CLOCK_NEVER, &before), PTN_OK);
-	save_account(pair->one, "second");
+	save_account(pair->one, password);
 	wait_for_look(pair, before);
+}
+
+/* The other node remembers it when this returns: no change is to come that would take it away. */
+static void
+save_and_read(const Pair *pair, const char *password)
+{
+	save_and_look(pair, password);
+	assert_password(pair->other, "u@example.net", password);
+}
+
+static void
+test_directory(void)
+{
+	RedisServer *server = redis_server_new(NULL, false);
+	g_autoptr(Store) here = NULL;
+	g_autoptr(Store) there = NULL;
+	Directory *one, *other;
+	uint64_t before, after;
+
+	if (server == NULL)
+		return;
+	here = open_at(server);
+	there = open_at(server);
+	one = directory_new(here);
+	other = directory_new(there);
+	assert_password(other, "u@example.net", "NONE");
+	CU_ASSERT_EQUAL(directory_changes(other, PTN_ACCOUNT, CLOCK_NEVER, &before), PTN_OK);
+	save_account(one, "first");
+	assert_password(one, "u@example.net", "first"); /* at once, where it was changed */
+	assert_seen(other, "first");
+	CU_ASSERT_EQUAL(directory_changes(other, PTN_ACCOUNT, CLOCK_NEVER, &after), PTN_OK);
+	CU_ASSERT_TRUE(after != before);
+	save_and_read(&(Pair){ .one = one, .other = other }, "second");
+	redis_server_pause(server, true); /* what was read is remembered, also that there was nothing */
+	CU_ASSERT_TRUE(redis_server_becomes(there, true));
+	assert_password(other, "u@example.net", "second");
+	assert_password(other, "nobody@example.net", "UNSURE");
+	CU_ASSERT_EQUAL(directory_changes(other, PTN_ACCOUNT, CLOCK_NEVER, &before), PTN_OK);
+	CU_ASSERT_EQUAL(after < before || after == before, true);
+	redis_server_pause(server, false);
+	CU_ASSERT_TRUE(redis_server_becomes(there, false));
+	CU_ASSERT_TRUE(redis_server_becomes(here, false));
+	save_account(one, "third");
+	assert_seen(other, "third");
+	CU_ASSERT_EQUAL(directory_remove(one, PTN_ACCOUNT, "u@example.net", NULL, CLOCK_NEVER), PTN_OK);
+	assert_seen(other, "NONE");
+	directory_free(one);
+	directory_free(other);
+	g_clear_pointer(&here, store_close);
+	g_clear_pointer(&there, store_close);
+	redis_server_free(server);
+}
+
+static void
+change_meanwhile(void *data)
+{
+	save_and_look(data, "second");
 }
 
 /* An answer that was given before a change, and comes after it, is not remembered. */
@@ -206,8 +219,7 @@ test_overtaken(void)
 
 	if (!pair_open(&pair))
 		return;
-	save_account(pair.one, "first");
-	assert_seen(pair.other, "first");
+	save_and_read(&pair, "first");
 	g_clear_pointer(&pair.other, directory_free);
 	pair.other = directory_new(pair.there);
 	atomic_store(&after_get, &then);
@@ -225,12 +237,10 @@ test_changed_in_the_old_table(void)
 	if (!pair_open(&pair))
 		return;
 	directory_set_cached(pair.other, 2);
-	save_account(pair.one, "first");
-	assert_seen(pair.other, "first");
+	save_and_read(&pair, "first");
 	assert_password(pair.other, "nobody@example.net", "NONE"); /* takes the young table */
 	CU_ASSERT_EQUAL(directory_cached(pair.other), 2);
-	save_account(pair.one, "second");
-	assert_seen(pair.other, "second");
+	save_and_read(&pair, "second");
 	/* that there is none is forgotten, too */
 	assert_password(pair.other, "new@example.net", "NONE");
 	assert_password(pair.other, "nobody@example.net", "NONE");
@@ -255,8 +265,7 @@ test_interrupted(void)
 
 	if (!pair_open(&pair))
 		return;
-	save_account(pair.one, "first");
-	assert_seen(pair.other, "first");
+	save_and_read(&pair, "first");
 	redis_server_pause(pair.server, true);
 	CU_ASSERT_TRUE(redis_server_becomes(pair.there, true));
 	assert_password(pair.other, "u@example.net", "first");
