@@ -132,7 +132,7 @@ def test_options_have_the_type_of_their_table(asked):
     assert options["bcc-mirror.bcc"][0] == ["archive@example.org"]
     row = next(row for row in asked.postern.ctl("account", "list", "columns=enabled,bcc-mirror.bcc,on-refusal", json=True)
                if row["account"] == LOGIN)
-    assert row == {"account": LOGIN, "enabled": True, "bcc-mirror.bcc": ["archive@example.org"], "on-refusal": None}
+    assert row == {"account": LOGIN, "enabled": True, "bcc-mirror.bcc": ["archive@example.org"], "on-refusal": "automatic"}
     facts = {row["what"]: row["value"] for row in asked.postern.ctl("queue", "show", asked.id, json=True) if "what" in row}
     assert isinstance(facts["size"], int) and isinstance(facts["attempts"], int) and ZONED.fullmatch(facts["held-since"])
 
