@@ -101,6 +101,14 @@ recoder_put_type(Recoder *recoder, const Entity *entity, const EntityPlan *known
 												 : "Content-Type: text/plain; charset=unknown-8bit");
 }
 
+/* The text around the parts of a multipart is changed. */
+static bool
+recoder_is_filling(const Entity *entity, const EntityPlan *known)
+{
+	return known != NULL && entity->kind == ENTITY_MULTIPART && !known->is_signed &&
+		   (known->has_8bit || known->has_long);
+}
+
 static void
 recoder_header_end(void *data, const Entity *entity, const Fragment *empty)
 {
@@ -119,9 +127,9 @@ recoder_header_end(void *data, const Entity *entity, const Fragment *empty)
 		recoder_put_type(recoder, entity, known);
 		recoder_put(recoder, "Content-Transfer-Encoding: ", strlen("Content-Transfer-Encoding: "));
 		recoder_put_line(recoder, known->new_encoding);
-		if (empty == NULL)
-			recoder_put(recoder, "\r\n", 2); /* what follows is the body, and must not look like a field */
 	}
+	if (empty == NULL && known != NULL && (known->new_encoding != NULL || recoder_is_filling(entity, known)))
+		recoder_put(recoder, "\r\n", 2); /* what follows is the body, and must not look like a field, or a part of one */
 	if (empty != NULL)
 		recoder_copy(recoder, empty);
 }
@@ -157,13 +165,6 @@ recoder_fill(Recoder *recoder, const Fragment *fragment)
 	}
 	if (fragment->ends)
 		recoder_put(recoder, "\r\n", 2);
-}
-
-static bool
-recoder_is_filling(const Entity *entity, const EntityPlan *known)
-{
-	return known != NULL && entity->kind == ENTITY_MULTIPART && !known->is_signed &&
-		   (known->has_8bit || known->has_long);
 }
 
 static void
