@@ -219,13 +219,16 @@ path_parse(Region *region, const char *argument, const char *keyword, unsigned f
 bool
 path_wants_utf8(const char *argument)
 {
-	const char *open = strchr(argument, '<');
-	const char *at = open != NULL ? path_find_close(open) : strchr(argument, ':');
+	const char *colon = strchr(argument, ':');
+	const char *at = colon != NULL ? path_skip_blanks(colon + 1) : "";
 
-	if (at == NULL)
-		return false;
-	at = open != NULL ? at + 1 : path_skip_blanks(at + 1);
-	for (at += open != NULL ? 0 : strcspn(at, " \t"); *at != '\0'; at += strcspn(at, " \t")) {
+	if (*at == '<') {
+		at = path_find_close(at);
+		at = at != NULL ? at + 1 : "";
+	} else {
+		at += strcspn(at, " \t");
+	}
+	for (; *at != '\0'; at += strcspn(at, " \t")) {
 		at = path_skip_blanks(at);
 		if (path_keyword_size(at) == strlen("SMTPUTF8") && strcspn(at, " \t") == strlen("SMTPUTF8") &&
 			g_ascii_strncasecmp(at, "SMTPUTF8", strlen("SMTPUTF8")) == 0)

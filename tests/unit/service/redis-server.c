@@ -214,8 +214,12 @@ redis_server_becomes(Store *store, bool is_away)
 
 	while (g_get_monotonic_time() < until_us) {
 		g_autofree char *value = NULL;
+		uint64_t number;
 
 		(void)store_get(store, "probe", CLOCK_NEVER, &value, NULL);
+		/* A node looks for changes all the time, by which it learns that writes are taken again. */
+		if (!is_away)
+			(void)store_changes(store, "probe/", CLOCK_NEVER, &number);
 		if (store_is_away(store) == is_away)
 			return true;
 		g_usleep(10000);

@@ -365,6 +365,7 @@ test_becomes_replica(void)
 	if (server == NULL)
 		return;
 	store = open_at(server, true);
+	store_watch(store, "probe/");
 	CU_ASSERT_TRUE(is_set(store, "a", "1"));
 	g_free(redis_server_ask(server, "REPLICAOF 127.0.0.1 1"));
 	CU_ASSERT_FALSE(is_set(store, "a", "2"));
