@@ -66,10 +66,10 @@ unsigned world_reports(World *world);
 /* The last of them, new; NULL: none. */
 char *world_last_report(World *world);
 
-/* Waits for ten seconds at most. */
+/* Waits for a minute at most: a busy machine takes long for many messages. */
 #define WORLD_WAIT_UNTIL(world, claim) \
 	do { \
-		for (int tries_ = 0; tries_ < 10000 && !(claim); tries_++) \
+		for (int tries_ = 0; tries_ < 60000 && !(claim); tries_++) \
 			g_usleep(1000); \
 		CU_ASSERT(claim); \
 	} while (0)
