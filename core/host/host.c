@@ -99,21 +99,13 @@ host_load(const char *directory, const char *const *names, HostReserved *is_rese
 
 /* ---- the set ---- */
 
-/* A plugin of an older minor version of the API is completed by each module_load(): another address, the same octets. */
-static bool
-host_is_same_plugin(const PtnPlugin *a, const PtnPlugin *b)
-{
-	return a == b || memcmp(a, b, sizeof *a) == 0;
-}
-
 static Instance *
 host_take_over(const PluginSet *before, const PtnPlugin *plugin, Config *config, unsigned place)
 {
 	for (guint i = 0; before != NULL && i < before->instances->len; i++) {
 		Instance *instance = g_ptr_array_index(before->instances, i);
 
-		if (host_is_same_plugin(instance->plugin, plugin) && instance->core.place == place &&
-			instance_agrees(instance, config))
+		if (instance->plugin == plugin && instance->core.place == place && instance_agrees(instance, config))
 			return instance_ref(instance);
 	}
 	return NULL;

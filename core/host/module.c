@@ -62,7 +62,8 @@ module_check_version(const PtnPlugin *plugin, const char *name, GError **error)
 	return true;
 }
 
-/* A plugin built against an older minor ends earlier; what it does not have is zero. */
+/* A plugin built against an older minor version ends earlier; what it does not have is zero.  The copy has our size, and so is
+ * complete when a reload accepts it again. */
 static const PtnPlugin *
 module_complete(const PtnPlugin *plugin)
 {
@@ -72,6 +73,7 @@ module_complete(const PtnPlugin *plugin)
 		return plugin;
 	whole = g_new0(PtnPlugin, 1);
 	memcpy(whole, plugin, plugin->struct_size);
+	whole->struct_size = sizeof *whole;
 	return whole;
 }
 
