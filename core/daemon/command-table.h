@@ -53,7 +53,8 @@ OF_DAEMON(COMMANDS_ENTRIES, "export", "", "customers, domains, accounts and reci
 OF_DAEMON(COMMANDS_ENTRIES, "import", "FILE [--dry-run]", "add and change them as a text says", TAKES_DRY_RUN,
 	control_import, NULL, { NEEDS_ENTRIES, "*" })
 OF_DAEMON(COMMANDS_CHANGE, "queue", "[list|show|cat|hold|release|retry|bounce|remove ID|SELECTOR … [--yes]]",
-	"what waits, and why", TAKES_YES | TAKES_DRY_RUN, control_queue, NULL, { NEEDS_LOOKING, "- list show" },
+	"queued messages, and why they are not delivered yet", TAKES_YES | TAKES_DRY_RUN, control_queue, NULL,
+	{ NEEDS_LOOKING, "- list show" },
 	{ NEEDS_SECRETS, "cat" }, { NEEDS_CHANGING, "hold release retry bounce remove" })
 OF_DAEMON(COMMANDS_LOOK, "why", "ADDRESS|LOGIN|CLIENT|SESSION|ID [limit=N]", "what was refused, and why", 0,
 	control_why, NULL, { NEEDS_LOOKING, "*" })

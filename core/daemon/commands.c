@@ -26,7 +26,7 @@ commands_find(const char *word)
 }
 
 bool
-commands_reserve(const char *word)
+commands_is_reserved(const char *word)
 {
 	char *const words[] = { (char *)(uintptr_t)word, NULL };
 

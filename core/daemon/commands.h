@@ -44,7 +44,7 @@ extern const Command commands_all[];
 /* The command of the daemon of that word; NULL: none. */
 const Command *commands_find(const char *word);
 /* True: the first word of a command of the daemon or of posternctl, which no plugin may take for its own. */
-bool commands_reserve(const char *word);
+bool commands_is_reserved(const char *word);
 /* Whether `words` (NULL-terminated) are of this row: all of its words for one of two, if two are given. */
 bool commands_match(const Command *command, char *const *words);
 /* Whether `words` begin with all words of the row `row`. */

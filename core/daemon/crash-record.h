@@ -19,8 +19,8 @@ CrashRecord *crash_record_open(const char *directory);
 /* The handler appends no more. */
 void crash_record_close(CrashRecord *record);
 /* After the queue was filled and before anything is delivered: a message that was being processed
- * at two crashes is held, and its count begins anew when it is released.  Waits for the disk.  One that
- * is active, or cannot be read, is held by crash_record_look(). */
+ * at two crashes is held, and its count begins anew when it is released.  Waits for the disk.  A message
+ * that is active, or cannot be read, is held by crash_record_look(). */
 void crash_record_hold(CrashRecord *record, Spool *spool, Queue *queue);
 /* By the main thread, each second: the alarms "crash" (what crashed within a day) and "crash.held"
  * (messages that are held because of that).  `now_us`: wall clock.  Reads the disk while a message is to be held. */

@@ -42,7 +42,7 @@ daemon_load(const char *path, Loaded *loaded, GPtrArray *mistakes)
 	g_autofree ConfigKind *kinds = NULL;
 
 	*loaded = (Loaded){ .warnings = g_ptr_array_new_with_free_func(g_free) };
-	loaded->rows = host_load(directory, (const char *const *)names, commands_reserve, mistakes);
+	loaded->rows = host_load(directory, (const char *const *)names, commands_is_reserved, mistakes);
 	kinds = options_kinds(loaded->rows, directory);
 	loaded->config = config_load(path, kinds, mistakes);
 	if (loaded->config != NULL) {

@@ -12,8 +12,7 @@
 
 /* Adds a sentence to `warnings` for each option that names an address or domain of ours while no listener takes mail without a
  * login.  Does not block. */
-void receivers_check(
-	const Config *config, const EngineSettings *engine, GPtrArray *warnings);
+void receivers_check(const Config *config, const EngineSettings *engine, GPtrArray *warnings);
 /* The same for the mail domains of the directory: a sentence about those whose mode takes mail from outside; new.  NULL: there
  * is none, or a listener takes it.  Waits for the directory until `deadline_us`; what it cannot read is not reported. */
 char *receivers_check_domains(const EngineSettings *engine, Directory *directory, int64_t deadline_us);

@@ -85,7 +85,7 @@ PtnVerdict call_hook(const HookRow *row, HookCall *call);
 PtnVerdict call_prepared(PtnHook *h, PtnFunction *function);
 /* The thread's record says from now on what it calls the plugin for; activity_end() takes it back. */
 void call_begin(const PtnHook *h, ActivityView *before);
-/* Those of the set whose hook it is, which a reload makes anew; without a set those of the instance. */
+/* The services of the hook's set, as the last reload made them; of a hook without a set those of the instance. */
 const HostServices *call_services(const PtnHook *h);
 /* Of a rehearsal: notes what a service was asked, and what it said; else nothing. */
 void call_note(PtnHook *h, const char *format, ...) G_GNUC_PRINTF(2, 3);
