@@ -130,16 +130,37 @@ write_case(const Authority *authority, Signer signer, const Request *request, ch
 	authority_clear_pair(&leaf);
 }
 
+/* handshake_end() is the caller's. */
+static void
+shake_hands(
+	Handshake *handshake, TlsServer *server, const TlsClient *client, const char *name, TlsPolicy policy)
+{
+	handshake_start(handshake);
+	handshake->client = tls_client_session(client, handshake->fds[0], name, policy);
+	handshake->server = tls_server_session(server, handshake->fds[1]);
+	handshake_run(handshake);
+}
+
+/* A server and a client that trusts the CA of its certificate; both new. */
+static void
+make_peers(
+	const Authority *authority, Signer signer, const Request *request, TlsServer **server, TlsClient **client)
+{
+	g_autofree char *certificate = NULL, *key = NULL, *trust = NULL;
+
+	write_case(authority, signer, request, &certificate, &key, &trust);
+	*server = serve(certificate, key);
+	*client = tls_client_new(trust, NULL);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(*client);
+}
+
 static void
 check_client(TlsServer *server, const TlsClient *client, size_t k, TlsPolicy policy)
 {
 	const bool is_good = policy != TLS_VERIFY || clients[k].verified == X509_V_OK;
 	Handshake handshake;
 
-	handshake_start(&handshake);
-	handshake.client = tls_client_session(client, handshake.fds[0], clients[k].asked, policy);
-	handshake.server = tls_server_session(server, handshake.fds[1]);
-	handshake_run(&handshake);
+	shake_hands(&handshake, server, client, clients[k].asked, policy);
 	if (handshake.is_done != is_good)
 		ASSERT_TEXT(clients[k].what, is_good ? "is accepted" : "is not accepted");
 	if (policy == TLS_VERIFY && handshake.verified != clients[k].verified) {
@@ -157,14 +178,10 @@ test_client(void)
 	Authority authority = authority_new();
 
 	for (size_t k = 0; k < G_N_ELEMENTS(clients); k++) {
-		g_autofree char *certificate = NULL, *key = NULL, *trust = NULL;
 		g_autoptr(TlsServer) server = NULL;
 		g_autoptr(TlsClient) client = NULL;
 
-		write_case(&authority, clients[k].signer, &clients[k].request, &certificate, &key, &trust);
-		server = serve(certificate, key);
-		client = tls_client_new(trust, NULL);
-		CU_ASSERT_PTR_NOT_NULL_FATAL(client);
+		make_peers(&authority, clients[k].signer, &clients[k].request, &server, &client);
 		check_client(server, client, k, TLS_VERIFY);
 		check_client(server, client, k, TLS_ENCRYPT);
 		check_client(server, client, k, TLS_MAY);
@@ -182,21 +199,14 @@ test_name_asked_for(void)
 		{ "2001:db8::1", NULL }, { NULL, NULL } };
 	Authority authority = authority_new();
 	const Request request = { "x", "DNS:mx.example.org", VALID, NULL, false };
-	g_autofree char *certificate = NULL, *key = NULL, *trust = NULL;
 	g_autoptr(TlsServer) server = NULL;
 	g_autoptr(TlsClient) client = NULL;
 
-	write_case(&authority, BY_ROOT, &request, &certificate, &key, &trust);
-	server = serve(certificate, key);
-	client = tls_client_new(trust, NULL);
+	make_peers(&authority, BY_ROOT, &request, &server, &client);
 	for (size_t k = 0; k < G_N_ELEMENTS(cases); k++) {
 		Handshake handshake;
 
-		handshake_start(&handshake);
-		handshake.client =
-			tls_client_session(client, handshake.fds[0], cases[k].asked, TLS_ENCRYPT);
-		handshake.server = tls_server_session(server, handshake.fds[1]);
-		handshake_run(&handshake);
+		shake_hands(&handshake, server, client, cases[k].asked, TLS_ENCRYPT);
 		CU_ASSERT_TRUE(handshake.is_done);
 		ASSERT_TEXT(SSL_get_servername(handshake.server, TLSEXT_NAMETYPE_host_name), cases[k].sent);
 		handshake_end(&handshake);
@@ -204,27 +214,20 @@ test_name_asked_for(void)
 	authority_clear(&authority);
 }
 
-/* Where nobody is known to check the name of, nobody is believed. */
+/* Without a name to check the certificate against, no server is accepted. */
 static void
 test_nothing_to_verify(void)
 {
 	Authority authority = authority_new();
 	const Request request = { "x", "DNS:mx.example.org", VALID, NULL, false };
-	g_autofree char *certificate = NULL, *key = NULL, *trust = NULL;
 	g_autoptr(TlsServer) server = NULL;
 	g_autoptr(TlsClient) client = NULL;
 
-	write_case(&authority, BY_ROOT, &request, &certificate, &key, &trust);
-	server = serve(certificate, key);
-	client = tls_client_new(trust, NULL);
+	make_peers(&authority, BY_ROOT, &request, &server, &client);
 	for (int is_empty = 0; is_empty < 2; is_empty++) {
 		Handshake handshake;
 
-		handshake_start(&handshake);
-		handshake.client =
-			tls_client_session(client, handshake.fds[0], is_empty ? "" : NULL, TLS_VERIFY);
-		handshake.server = tls_server_session(server, handshake.fds[1]);
-		handshake_run(&handshake);
+		shake_hands(&handshake, server, client, is_empty ? "" : NULL, TLS_VERIFY);
 		CU_ASSERT_FALSE(handshake.is_done);
 		CU_ASSERT_EQUAL(handshake.verified, X509_V_ERR_HOSTNAME_MISMATCH);
 		handshake_end(&handshake);
