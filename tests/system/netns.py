@@ -1,8 +1,10 @@
 """Network namespaces: the tests' own, so that no port is taken by anything else on this machine, and those of what they start."""
 import contextlib
 import ctypes
+import functools
 import os
 import subprocess
+import threading
 
 CLONE_NEWNET = 0x40000000
 libc = ctypes.CDLL(None, use_errno=True)
@@ -43,3 +45,25 @@ def of_process(pid):
     """inside() the network of a process."""
     with open("/proc/%d/ns/net" % pid, "rb") as there, inside(there.fileno()):
         yield
+
+
+def in_own_network(*addresses):
+    """A decorator of tests: the test runs in a thread that has a new namespace with these addresses, as has all that it starts."""
+    def decorate(test):
+        @functools.wraps(test)
+        def run(*arguments, **more):
+            failure = []
+
+            def body():
+                try:
+                    enter_new(*["%s/32" % address for address in addresses])
+                    test(*arguments, **more)
+                except BaseException as error:  # raised again in pytest's own thread
+                    failure.append(error)
+            thread = threading.Thread(target=body)
+            thread.start()
+            thread.join()
+            if failure:
+                raise failure[0]
+        return run
+    return decorate

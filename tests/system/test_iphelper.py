@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from own_network import in_own_network
+from netns import in_own_network
 from postern import Dialog, Postern, Sink, free_port, wait_until
 from test_redis import redis  # noqa: F401
 

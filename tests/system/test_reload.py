@@ -1,4 +1,4 @@
-"""What a reload puts into force, what it says of that, and what it leaves behind: nothing."""
+"""What a reload puts into force, what it reports, and that it leaves nothing behind."""
 import re
 import signal
 import subprocess
@@ -25,7 +25,7 @@ def is_sanitized():
 
 
 def test_many_reloads(make_postern):
-    """Y-23: Five hundred reloads, and the tables of options of those before are gone."""
+    """Y-23: After five hundred reloads no tables of options of earlier configurations remain."""
     postern = make_postern({"server": {"plugins": PLUGINS}})
     early = 0
     for i in range(LATE):
@@ -78,7 +78,7 @@ def test_level_restarts_plugins(with_reloader):
 
 
 def test_plugins_use_the_new_name(with_reloader, sink):
-    """Y-24: What plugins call us to other servers is the name in force, without a restart of them."""
+    """Y-24: Plugins greet other servers by the name in force, without a restart of the plugins."""
     postern = with_reloader()
     for options, name in (({}, "mail.example.net"), ({"delivery": {"helo": "out.example.net"}}, "out.example.net"),
                           ({"delivery": {"helo": None}, "server": {"hostname": "new.example.net"}}, "new.example.net")):
@@ -89,7 +89,7 @@ def test_plugins_use_the_new_name(with_reloader, sink):
 
 
 def test_plugins_see_new_settings(with_reloader):
-    """Y-24: What plugins are told of [server] is what is in force, without a restart of them."""
+    """Y-24: Facts of [server] that plugins read are those in force, without a restart of the plugins."""
     postern = with_reloader()
     assert "restarted" not in postern.reload({"server": {"header-prefix": "X-Other", "monitors": "192.0.2.0/24"}})
     row = postern.ctl("reloader", "show", json=True)[0]

@@ -3,7 +3,7 @@ so that the real numbers are free."""
 import re
 import socket
 
-from own_network import in_own_network
+from netns import in_own_network
 from postern import SOURCE, Dialog, Postern, Sink, make_certificate
 
 STARTTLS, IMPLICIT, AUTO = (25, 2525, 587), (465,), (11923, 61235, 80)
@@ -88,7 +88,7 @@ def test_ports(tmp_path):
 
 
 def test_the_sample_names_no_other_port():
-    """C-01 to C-08 are all ports that the sample opens; those of the rest of the world stay closed."""
+    """C-01 to C-08 are all ports that the sample opens; other ports are closed."""
     listeners, _ = sample()
     assert {title: values["ports"] for title, values in listeners.items()} == {
         "listener mx": "25", "listener submission": "2525 587", "listener smtps": "465", "listener odd-ports": "11923 61235 80"}
